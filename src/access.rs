@@ -1,0 +1,169 @@
+//! Who may do what: users, access keys, owners of buckets, and the one decision over them.
+//!
+//! **Invariant:** a [`Permit`] is made nowhere but in [`authorize`]. Every verb of the store that
+//! names a bucket asks for one, so no code path can reach data past the decision.
+//!
+//! Today the rule is short: the root user may do everything, the owner of a bucket may do
+//! everything in it, anybody may own buckets, an anonymous caller may do nothing. Policies and ACLs
+//! will be decided here too.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::types::{BucketName, Timestamp};
+
+/// A user: the owner of buckets and of access keys.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct User {
+    /// The canonical id: 64 hexadecimal digits, or what the operator gave.
+    pub id: String,
+    /// The name on the command line, unique.
+    pub name: String,
+    /// `DisplayName` in S3's answers.
+    pub display_name: String,
+    /// E-mail address, if given: S3's ACL grants may name it.
+    pub email: Option<String>,
+    /// Whether this is the root user, to whom every action is allowed.
+    pub root: bool,
+    /// When the user was made.
+    pub created: Timestamp,
+}
+
+/// One access key with its secret and its user.
+#[derive(Clone)]
+pub struct Credential {
+    /// The access key id, as in `Credential=`.
+    pub access_key_id: String,
+    /// The secret access key.
+    pub secret_access_key: String,
+    /// Whose key it is.
+    pub user: Arc<User>,
+    /// A disabled key is as good as none: InvalidAccessKeyId.
+    pub enabled: bool,
+    /// When the key was made.
+    pub created: Timestamp,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The secret never reaches a log.
+        write!(f, "Credential({})", self.access_key_id)
+    }
+}
+
+/// A bucket as the decision and the verbs need it; held in memory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bucket {
+    /// Never used again for another bucket, even of the same name.
+    pub id: i64,
+    /// The name.
+    pub name: BucketName,
+    /// The owner's canonical id and display name.
+    pub owner: Owner,
+    /// The region that it was created in.
+    pub region: String,
+    /// When it was created.
+    pub created: Timestamp,
+}
+
+/// S3's `Owner` and `Initiator`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Owner {
+    /// The canonical user id.
+    pub id: String,
+    /// The display name.
+    pub display_name: String,
+}
+
+/// Who sends a request, once its signature has been checked.
+#[derive(Clone, Debug)]
+pub enum Principal {
+    /// No signature at all.
+    Anonymous,
+    /// The holder of this key.
+    Key(Arc<Credential>),
+}
+
+impl Principal {
+    /// The user behind the request, unless it is anonymous.
+    pub fn user(&self) -> Option<&Arc<User>> {
+        match self {
+            Self::Anonymous => None,
+            Self::Key(credential) => Some(&credential.user),
+        }
+    }
+    /// The access key id for the access log, `-` for an anonymous caller.
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Anonymous => "-",
+            Self::Key(credential) => &credential.access_key_id,
+        }
+    }
+}
+
+/// An action in the words of IAM (`s3:` is left out): what a policy would allow or deny.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[allow(missing_docs)] // Each is AWS's own word.
+pub enum Action {
+    ListAllMyBuckets,
+    CreateBucket,
+    DeleteBucket,
+    ListBucket,
+    ListBucketVersions,
+    ListBucketMultipartUploads,
+    GetBucketLocation,
+    /// Reading any bucket configuration that has no row of its own yet.
+    GetBucketConfiguration,
+    GetObject,
+    GetObjectAcl,
+    GetObjectTagging,
+    PutObject,
+    DeleteObject,
+    AbortMultipartUpload,
+    ListMultipartUploadParts,
+}
+
+/// Proof that one action on one bucket was decided and allowed.
+#[derive(Clone, Debug)]
+pub struct Permit {
+    bucket: Arc<Bucket>,
+    action: Action,
+    user: Arc<User>,
+}
+
+impl Permit {
+    /// The bucket that the permit is for.
+    pub fn bucket(&self) -> &Arc<Bucket> {
+        &self.bucket
+    }
+    /// The action that was allowed.
+    pub fn action(&self) -> Action {
+        self.action
+    }
+    /// The user who was allowed it.
+    pub fn user(&self) -> &Arc<User> {
+        &self.user
+    }
+}
+
+/// The decision was no: AccessDenied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Denied;
+
+/// Decides whether `principal` may do `action` on `bucket` (on the bucket itself, or on a key in it).
+pub fn authorize(
+    principal: &Principal,
+    action: Action,
+    bucket: &Arc<Bucket>,
+) -> Result<Permit, Denied> {
+    let user = principal.user().ok_or(Denied)?;
+    if user.root || user.id == bucket.owner.id {
+        return Ok(Permit { bucket: Arc::clone(bucket), action, user: Arc::clone(user) });
+    }
+    Err(Denied)
+}
+
+/// Decides an action that names no existing bucket (ListBuckets, CreateBucket): any user may.
+pub fn authorize_service(principal: &Principal, _action: Action) -> Result<Arc<User>, Denied> {
+    principal.user().cloned().ok_or(Denied)
+}

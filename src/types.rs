@@ -1,0 +1,343 @@
+//! The words of S3 as types: parsed once, at the edge, then trusted everywhere.
+//!
+//! A value of one of these types is valid by construction, so nothing below the gateway checks
+//! again. Each `parse` returns `None` (or a small error) on bad input; which S3 error that becomes
+//! is the caller's business.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Longest key in bytes of UTF-8 (S3: KeyTooLongError above it).
+pub const KEY_BYTES_MAX: usize = 1024;
+/// Highest part number (S3 counts 1 to 10,000).
+pub const PART_NUMBER_MAX: u16 = 10_000;
+/// Largest single PutObject, UploadPart or copy source in bytes: 5 GiB.
+pub const PUT_BYTES_MAX: u64 = 5 << 30;
+/// Smallest part but the last listed one, in bytes: 5 MiB. The configuration may lower it.
+pub const PART_BYTES_MIN: u64 = 5 << 20;
+/// Largest object in bytes: 10,000 parts of 5 GiB.
+pub const OBJECT_BYTES_MAX: u64 = PUT_BYTES_MAX * PART_NUMBER_MAX as u64;
+
+/// Milliseconds since 1970-01-01 UTC.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// From milliseconds since 1970-01-01 UTC.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+    /// Milliseconds since 1970-01-01 UTC.
+    pub const fn millis(self) -> u64 {
+        self.0
+    }
+    /// Whole seconds since 1970-01-01 UTC: the precision of HTTP dates.
+    pub const fn seconds(self) -> u64 {
+        self.0 / 1000
+    }
+    /// This time, later by `millis`.
+    pub const fn plus_millis(self, millis: u64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+    /// This time, earlier by `millis`, not before 1970.
+    pub const fn minus_millis(self, millis: u64) -> Self {
+        Self(self.0.saturating_sub(millis))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}ms", self.0)
+    }
+}
+
+/// A bucket's name: 3 to 63 characters of `a-z0-9.-`, by the rules of S3 for general purpose buckets.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BucketName(Arc<str>);
+
+impl BucketName {
+    /// The name, if S3 would allow it: labels begin and end with a letter or digit, no two dots
+    /// follow each other, it does not look like an IPv4 address and bears no reserved affix.
+    pub fn parse(text: &str) -> Option<Self> {
+        let edge = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let bytes = text.as_bytes();
+        let characters_ok = bytes.iter().all(|&c| edge(c) || c == b'.' || c == b'-');
+        if !(3..=63).contains(&bytes.len()) || !characters_ok {
+            return None;
+        }
+        let labels_ok = text.split('.').all(|label| {
+            let label = label.as_bytes();
+            label.first().is_some_and(|&c| edge(c)) && label.last().is_some_and(|&c| edge(c))
+        });
+        let reserved = text.starts_with("xn--")
+            || text.starts_with("sthree-")
+            || text.starts_with("amzn-s3-demo-")
+            || text.ends_with("-s3alias")
+            || text.ends_with("--ol-s3")
+            || text.ends_with(".mrap")
+            || text.ends_with("--x-s3")
+            || text.ends_with("--table-s3");
+        let like_an_address = text.parse::<std::net::Ipv4Addr>().is_ok();
+        (labels_ok && !reserved && !like_an_address).then(|| Self(text.into()))
+    }
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BucketName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for BucketName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.0)
+    }
+}
+
+/// An object's key: 1 to 1024 bytes of UTF-8, opaque, compared as bytes, never normalised.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey(Arc<str>);
+
+/// Why a key was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyError {
+    /// More than [`KEY_BYTES_MAX`] bytes.
+    TooLong,
+    /// Empty, or not UTF-8.
+    Invalid,
+}
+
+impl ObjectKey {
+    /// The key, if it is 1 to [`KEY_BYTES_MAX`] bytes of UTF-8.
+    pub fn parse(bytes: &[u8]) -> Result<Self, KeyError> {
+        if bytes.len() > KEY_BYTES_MAX {
+            return Err(KeyError::TooLong);
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| KeyError::Invalid)?;
+        if text.is_empty() {
+            return Err(KeyError::Invalid);
+        }
+        Ok(Self(text.into()))
+    }
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    /// The key as the bytes that order it.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.0)
+    }
+}
+
+/// 128 bits, ordered by the time of their making (UUIDv7), unguessable in their random part.
+macro_rules! id_128 {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// A new id, greater than every id made before by this process.
+            pub fn new() -> Self {
+                Self(*uuid::Uuid::now_v7().as_bytes())
+            }
+            /// From the 16 bytes that [`Self::as_bytes`] gave.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+            /// The 16 bytes, in the order that sorts by time.
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+            /// From 32 lower-case hexadecimal digits.
+            pub fn parse(text: &str) -> Option<Self> {
+                let lower = text.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
+                if !lower { return None; }
+                let mut bytes = [0; 16];
+                hex::decode_to_slice(text, &mut bytes).ok()?;
+                Some(Self(bytes))
+            }
+        }
+
+        #[allow(clippy::new_without_default)] // A default that differs each time would mislead.
+        const _: () = ();
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&hex::encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
+id_128! {
+    /// Names one multipart upload; the order of ids is the order of initiation. The manifest that
+    /// Complete publishes keeps its upload's id.
+    UploadId
+}
+id_128! {
+    /// Names one blob: the immutable bytes of one PutObject or of one part.
+    BlobId
+}
+
+/// A part's number, 1 to 10,000.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PartNumber(u16);
+
+impl PartNumber {
+    /// The number, if it is one that S3 allows.
+    pub fn new(number: u16) -> Option<Self> {
+        (1..=PART_NUMBER_MAX).contains(&number).then_some(Self(number))
+    }
+    /// From decimal digits, as they stand in `?partNumber=`.
+    pub fn parse(text: &str) -> Option<Self> {
+        if !text.bytes().all(|c| c.is_ascii_digit()) {
+            return None;
+        }
+        text.parse().ok().and_then(Self::new)
+    }
+    /// The number.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl fmt::Display for PartNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// An entity tag: the MD5 of the bytes, or, for a multipart object, the MD5 of its parts' MD5s and
+/// how many parts there are. `Display` gives the bare form (`hex` or `hex-N`), without quotes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ETag {
+    /// The sixteen bytes.
+    pub md5: [u8; 16],
+    /// The number of parts, for a multipart object.
+    pub parts: Option<u16>,
+}
+
+impl ETag {
+    /// The tag of an object or part that came in one piece.
+    pub const fn plain(md5: [u8; 16]) -> Self {
+        Self { md5, parts: None }
+    }
+    /// From `hex` or `hex-N`, with or without double quotes around it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
+        let (digest, parts) = match text.split_once('-') {
+            Some((digest, parts)) => (digest, Some(parts.parse().ok().filter(|&n| n > 0)?)),
+            None => (text, None),
+        };
+        let mut md5 = [0; 16];
+        hex::decode_to_slice(digest, &mut md5).ok()?;
+        Some(Self { md5, parts })
+    }
+    /// The form of HTTP headers: in double quotes.
+    pub fn quoted(&self) -> String {
+        format!("\"{self}\"")
+    }
+}
+
+impl fmt::Display for ETag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.md5))?;
+        match self.parts {
+            Some(parts) => write!(f, "-{parts}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for ETag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A range of bytes that lies wholly inside its content; both ends are part of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ByteRange {
+    /// The first byte.
+    pub first: u64,
+    /// The last byte, `>= first`.
+    pub last: u64,
+}
+
+impl ByteRange {
+    /// The number of bytes, at least 1.
+    pub const fn len(&self) -> u64 {
+        self.last - self.first + 1
+    }
+    /// Never: a range holds at least one byte.
+    pub const fn is_empty(&self) -> bool {
+        false
+    }
+}
+
+/// Which ETags a condition names: `*`, or a list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ETagMatch {
+    /// `*`: whatever is there.
+    Any,
+    /// The tags, bare (without quotes and without `W/`).
+    List(Vec<String>),
+}
+
+impl ETagMatch {
+    /// Whether the tag of an existing object is one of these.
+    pub fn matches(&self, etag: &ETag) -> bool {
+        match self {
+            Self::Any => true,
+            Self::List(tags) => {
+                let text = etag.to_string();
+                tags.contains(&text)
+            }
+        }
+    }
+}
+
+/// The condition of a write, judged in the transaction that publishes it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct WriteCondition {
+    /// `If-Match`: the current object must exist and bear one of these tags.
+    pub if_match: Option<ETagMatch>,
+    /// `If-None-Match`: no current object may bear one of these tags.
+    pub if_none_match: Option<ETagMatch>,
+}
+
+/// What an object carries besides its bytes: the standard headers (`content-type`, `cache-control`,
+/// …) and `x-amz-meta-*`, names in lower case, in the order received, values as received.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ObjectHeaders(pub Vec<(String, Vec<u8>)>);
+
+impl ObjectHeaders {
+    /// The value of one header, if it was stored.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_slice())
+    }
+}

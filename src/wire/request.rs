@@ -1,0 +1,241 @@
+//! What a request says before its body: method, address, query, headers.
+//!
+//! **Invariant:** the request target is split and percent-decoded here, once. Routing,
+//! authorization and the signature all use what stands in [`Head`]; nothing decodes again.
+
+use http::{HeaderMap, Method};
+use percent_encoding::percent_decode_str;
+
+use super::error::{Error, ErrorCode, Result};
+use crate::types::{BucketName, KeyError, ObjectKey};
+
+/// The parameters of a query, decoded once, in the order received.
+#[derive(Clone, Debug, Default)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Splits and decodes; `+` stays a plus, as signatures have it. A name or value that is not
+    /// UTF-8 after decoding is an InvalidURI.
+    pub fn parse(raw: &str) -> Result<Self> {
+        let mut pairs = Vec::new();
+        for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            pairs.push((decode(name)?, decode(value)?));
+        }
+        Ok(Self(pairs))
+    }
+    /// The value of a parameter; an empty one for `?name`.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+    /// Whether the parameter is there at all.
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+    /// The value, unless it is empty: an empty `prefix=` is the same as none.
+    pub fn non_empty(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|value| !value.is_empty())
+    }
+    /// All parameters.
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+    /// The first name that stands there twice.
+    pub fn repeated(&self) -> Option<&str> {
+        let mut seen = std::collections::HashSet::new();
+        self.0.iter().find(|(name, _)| !seen.insert(name)).map(|(name, _)| name.as_str())
+    }
+}
+
+fn decode(text: &str) -> Result<String> {
+    percent_decode_str(text)
+        .decode_utf8()
+        .map(|decoded| decoded.into_owned())
+        .map_err(|_| Error::because(ErrorCode::InvalidURI, "The query is not UTF-8."))
+}
+
+/// What a request is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// `/`: the service itself.
+    Service,
+    /// A bucket.
+    Bucket(BucketName),
+    /// An object, there or not.
+    Object(BucketName, ObjectKey),
+}
+
+impl Address {
+    /// The bucket, if one is named.
+    pub fn bucket(&self) -> Option<&BucketName> {
+        match self {
+            Self::Service => None,
+            Self::Bucket(bucket) | Self::Object(bucket, _) => Some(bucket),
+        }
+    }
+    /// The key, if one is named.
+    pub fn key(&self) -> Option<&ObjectKey> {
+        match self {
+            Self::Object(_, key) => Some(key),
+            Self::Service | Self::Bucket(_) => None,
+        }
+    }
+
+    /// Finds the address in Host and path. `domains` are the configured base domains: a Host of
+    /// `<bucket>.<domain>` names the bucket, the longest domain wins; any other Host (an IP
+    /// address, a domain itself, an unknown name) means that the path's first segment does.
+    pub fn parse(raw_path: &str, host: &str, domains: &[String]) -> Result<Self> {
+        let path = raw_path.strip_prefix('/').ok_or_else(|| {
+            Error::because(ErrorCode::InvalidURI, "The request target has no path.")
+        })?;
+        let (bucket, key) = match bucket_of_host(host, domains) {
+            Some(bucket) => (bucket.to_owned(), Some(path)),
+            None => match path.split_once('/') {
+                Some((bucket, key)) => (decode(bucket)?, Some(key)),
+                None => (decode(path)?, None),
+            },
+        };
+        if bucket.is_empty() {
+            // `//key` has an empty bucket name; `/` is the service.
+            return match key {
+                None | Some("") => Ok(Self::Service),
+                Some(_) => Err(ErrorCode::InvalidBucketName.into()),
+            };
+        }
+        let bucket = BucketName::parse(&bucket)
+            .ok_or_else(|| Error::new(ErrorCode::InvalidBucketName).field("BucketName", bucket))?;
+        match key {
+            None | Some("") => Ok(Self::Bucket(bucket)),
+            Some(raw) => {
+                let bytes: Vec<u8> = percent_decode_str(raw).collect();
+                let key = ObjectKey::parse(&bytes).map_err(|error| match error {
+                    KeyError::TooLong => Error::new(ErrorCode::KeyTooLongError)
+                        .field("Size", bytes.len().to_string())
+                        .field("MaxSizeAllowed", crate::types::KEY_BYTES_MAX.to_string()),
+                    KeyError::Invalid => {
+                        Error::because(ErrorCode::InvalidURI, "The key is not UTF-8.")
+                    }
+                })?;
+                Ok(Self::Object(bucket, key))
+            }
+        }
+    }
+}
+
+/// The bucket that a Host of the virtual-host style names. The port does not matter.
+pub fn bucket_of_host<'a>(host: &'a str, domains: &[String]) -> Option<&'a str> {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|c| c.is_ascii_digit()) => name,
+        _ => host,
+    };
+    domains
+        .iter()
+        .filter_map(|domain| {
+            let cut = name.len().checked_sub(domain.len())?;
+            let tail = name.get(cut..)?;
+            let bucket = name.get(..cut)?.strip_suffix('.')?;
+            tail.eq_ignore_ascii_case(domain).then_some(bucket)
+        })
+        .min_by_key(|bucket| bucket.len())
+        .filter(|bucket| !bucket.is_empty())
+}
+
+/// Everything of a request but its body.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The method.
+    pub method: Method,
+    /// The path as received, still encoded: what the client signed.
+    pub raw_path: String,
+    /// The decoded query.
+    pub query: Query,
+    /// The headers as received.
+    pub headers: HeaderMap,
+    /// The one Host.
+    pub host: String,
+    /// What the request is about.
+    pub address: Address,
+    /// Whether Host named the bucket.
+    pub virtual_host: bool,
+    /// Whether the request came over TLS.
+    pub secure: bool,
+}
+
+impl Head {
+    /// The head of a request with this target. `raw_query` is what follows `?`.
+    pub fn new(
+        method: Method,
+        raw_path: &str,
+        raw_query: &str,
+        headers: HeaderMap,
+        domains: &[String],
+        secure: bool,
+    ) -> Result<Self> {
+        let host = one_host(&headers)?.to_owned();
+        let query = Query::parse(raw_query)?;
+        let address = Address::parse(raw_path, &host, domains)?;
+        let virtual_host = bucket_of_host(&host, domains).is_some();
+        Ok(Self {
+            method,
+            raw_path: raw_path.to_owned(),
+            query,
+            headers,
+            host,
+            address,
+            virtual_host,
+            secure,
+        })
+    }
+
+    /// A header's value as text; `None` when it is absent. Bytes that are not UTF-8 are an error.
+    pub fn header(&self, name: &str) -> Result<Option<&str>> {
+        match self.headers.get(name) {
+            None => Ok(None),
+            Some(value) => match std::str::from_utf8(value.as_bytes()) {
+                Ok(text) => Ok(Some(text.trim())),
+                Err(_) => Err(Error::because(
+                    ErrorCode::InvalidRequest,
+                    format!("The header {name} is not UTF-8."),
+                )),
+            },
+        }
+    }
+    /// A header, or, in presigned requests, the query parameter that stands in for it: S3 lets
+    /// `x-amz-*` headers be hoisted into the query.
+    pub fn header_or_query(&self, name: &str) -> Result<Option<&str>> {
+        if let Some(value) = self.header(name)? {
+            return Ok(Some(value));
+        }
+        let hoisted = self.query.pairs().iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+        Ok(hoisted.map(|(_, value)| value.as_str()))
+    }
+    /// Whether the header is there.
+    pub fn has_header(&self, name: &str) -> bool {
+        self.headers.contains_key(name)
+    }
+    /// `Content-Length`, if there is one; hyper has refused malformed and repeated ones.
+    pub fn content_length(&self) -> Result<Option<u64>> {
+        let Some(text) = self.header("content-length")? else { return Ok(None) };
+        let length = text.bytes().all(|c| c.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+        length.map(Some).ok_or_else(|| {
+            Error::argument("Content-Length", text, "Content-Length must be a decimal number.")
+        })
+    }
+    /// The bucket's name. A row of the operations table with a bucket in its scope guarantees it.
+    pub fn bucket(&self) -> &BucketName {
+        self.address.bucket().expect("routed by a row whose scope has a bucket")
+    }
+    /// The key. A row of the operations table with an object as its scope guarantees it.
+    pub fn key(&self) -> &ObjectKey {
+        self.address.key().expect("routed by a row whose scope is an object")
+    }
+}
+
+fn one_host(headers: &HeaderMap) -> Result<&str> {
+    let mut hosts = headers.get_all("host").iter();
+    let host = hosts.next().and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty());
+    match (host, hosts.next()) {
+        (Some(host), None) => Ok(host),
+        _ => Err(Error::because(ErrorCode::BadRequest, "The request must bear exactly one Host.")),
+    }
+}
