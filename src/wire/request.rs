@@ -239,3 +239,19 @@ fn one_host(headers: &HeaderMap) -> Result<&str> {
         _ => Err(Error::because(ErrorCode::BadRequest, "The request must bear exactly one Host.")),
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The head of a request to `localhost`, path-style.
+    pub(crate) fn head(method: &str, path: &str, query: &str, headers: &[(&str, &str)]) -> Head {
+        let mut map = HeaderMap::new();
+        map.insert("host", "localhost".parse().unwrap());
+        for (name, value) in headers {
+            let name: http::HeaderName = name.parse().unwrap();
+            map.append(name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        Head::new(method.parse().unwrap(), path, query, map, &[], false).unwrap()
+    }
+}
