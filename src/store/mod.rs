@@ -12,6 +12,9 @@
 //! - Every verb on an upload checks in its own transaction that the upload is open.
 //! - A verb that names a bucket takes the [`Permit`] for it.
 
+pub mod blobs;
+pub mod error;
+
 use bytes::Bytes;
 
 use crate::access::{Owner, Permit};
