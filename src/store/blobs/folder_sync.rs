@@ -1,0 +1,1 @@
+//! One fsync of a folder for all who wait for it.

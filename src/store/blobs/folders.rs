@@ -1,0 +1,1 @@
+//! The folders of the data folder: made, checked, opened, synced.

@@ -1,0 +1,1 @@
+//! The trailer of a blob file, byte by byte.
