@@ -328,6 +328,39 @@ pub struct WriteCondition {
     pub if_none_match: Option<ETagMatch>,
 }
 
+/// Why a [`WriteCondition`] does not hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unmet {
+    /// `If-Match` on a key that has no object: NoSuchKey.
+    NoObject,
+    /// `If-Match` names another tag: PreconditionFailed.
+    IfMatch,
+    /// `If-None-Match` names the tag that is there: PreconditionFailed.
+    IfNoneMatch,
+}
+
+impl WriteCondition {
+    /// Judges the condition against the tag of the current object, if there is one.
+    ///
+    /// # Errors
+    /// Which part does not hold; `If-Match` is looked at first.
+    pub fn judge(&self, current: Option<&ETag>) -> Result<(), Unmet> {
+        match (&self.if_match, current) {
+            (Some(_), None) => return Err(Unmet::NoObject),
+            (Some(wanted), Some(etag)) if !wanted.matches(etag) => return Err(Unmet::IfMatch),
+            _ => {}
+        }
+        match (&self.if_none_match, current) {
+            (Some(unwanted), Some(etag)) if unwanted.matches(etag) => Err(Unmet::IfNoneMatch),
+            _ => Ok(()),
+        }
+    }
+    /// Whether there is nothing to judge.
+    pub fn is_empty(&self) -> bool {
+        self.if_match.is_none() && self.if_none_match.is_none()
+    }
+}
+
 /// What an object carries besides its bytes: the standard headers (`content-type`, `cache-control`,
 /// …) and `x-amz-meta-*`, names in lower case, in the order received, values as received.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

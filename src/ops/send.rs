@@ -15,8 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::context::Context;
 use super::metadata;
-use crate::store::content::{ContentReader, OpenObject};
-use crate::store::{ObjectRecord, Result as StoreResult};
+use crate::store::{ContentReader, ObjectRecord, OpenObject, Result as StoreResult};
 use crate::types::{ByteRange, PartNumber};
 use crate::wire::conditions::{self, Outcome, Validators};
 use crate::wire::response::BodyError;
@@ -73,15 +72,17 @@ pub fn prepare(head: &Head, object: &OpenObject) -> Result<(Response, Option<Sel
 pub fn only_null_version(head: &Head) -> Result<()> {
     match head.query.get("versionId") {
         None | Some("null") => Ok(()),
-        Some("") => {
-            Err(Error::argument("versionId", "", "Version id cannot be the empty string"))
-        }
+        Some("") => Err(Error::argument("versionId", "", "Version id cannot be the empty string")),
         Some(other) => Err(Error::new(ErrorCode::NoSuchVersion).field("VersionId", other)),
     }
 }
 
 fn range_of(response: &mut Response, head: &Head, record: &ObjectRecord) -> Result<Selection> {
-    let asked = head.header("range")?;
+    let validators = Validators { etag: &record.etag, modified: record.modified };
+    let asked = match conditions::range_holds(head, &validators)? {
+        true => head.header("range")?,
+        false => None,
+    };
     match range::parse(asked, record.size) {
         Ok(None) => {
             if checksum::mode_enabled(head) {
@@ -96,10 +97,7 @@ fn range_of(response: &mut Response, head: &Head, record: &ObjectRecord) -> Resu
             partial(response, range, record.size);
             Ok(Selection::Range(range))
         }
-        Err(range::Unsatisfiable) => Err(Error::new(ErrorCode::InvalidRange)
-            .field("RangeRequested", asked.unwrap_or_default())
-            .field("ActualObjectSize", record.size.to_string())
-            .header("content-range", format!("bytes */{}", record.size))),
+        Err(unsatisfiable) => Err(unsatisfiable.into()),
     }
 }
 
@@ -158,11 +156,7 @@ fn partial(response: &mut Response, range: ByteRange, size: u64) {
 ///
 /// # Errors
 /// InternalError when the first unit cannot be read or does not verify.
-pub async fn content(
-    context: &Context,
-    object: &OpenObject,
-    selection: Selection,
-) -> Result<Body> {
+pub async fn content(context: &Context, object: &OpenObject, selection: Selection) -> Result<Body> {
     let range = match selection {
         Selection::Whole if object.record.size == 0 => return Ok(Body::Empty),
         Selection::Whole => None,
@@ -178,7 +172,7 @@ pub async fn content(
     let (first, reader) = context.blocking(move |_| Ok((reader.next()?, reader))).await?;
     let Some(first) = first else { return Ok(Body::Empty) };
     let blocks = Blocks { ready: Some(first), state: read_on(Box::new(reader)) };
-    Ok(Body::Stream(blocks.boxed_unsync()))
+    Ok(Body::Stream(blocks.boxed()))
 }
 
 /// The bytes of a range of bytes in memory.

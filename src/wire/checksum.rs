@@ -73,6 +73,12 @@ pub fn expected(head: &Head, announced_trailer: Option<&[String]>) -> Result<Exp
     Ok(Expected { content_md5: content_md5(head)?, checksum, trailer, algorithm: sent.or(asked) })
 }
 
+/// What is expected of the document of CompleteMultipartUpload: its Content-MD5 alone, because the
+/// `x-amz-checksum-*` headers of that request are the object's.
+pub fn expected_md5(head: &Head) -> Result<Expected> {
+    Ok(Expected { content_md5: content_md5(head)?, ..Expected::default() })
+}
+
 /// Compares what was expected with what came. `trailer_value` is the name and the value of the
 /// checksum in the trailer; `digests` must have been computed with `expected.algorithm`.
 ///
