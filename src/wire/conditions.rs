@@ -129,7 +129,7 @@ fn failed(head: &Head, names: &Names, validators: &Validators<'_>) -> Result<Opt
     Ok(None)
 }
 
-/// All values of a header that is a list of tags. Presigned URLs may hoist `x-amz-*` into the query.
+/// All values of a header that is a list of tags. Presigned URLs may hoist `x-amz-*` headers.
 fn tags(head: &Head, name: &'static str) -> Result<Option<ETagMatch>> {
     let mut lines = Vec::new();
     for value in head.headers.get_all(name) {
@@ -174,12 +174,14 @@ mod tests {
             headers.iter().map(|(n, v)| (format!("x-amz-copy-source-{n}"), *v)).collect();
         let copies: Vec<_> = copies.iter().map(|(n, v)| (n.as_str(), *v)).collect();
         let copied = copy_source(&head("PUT", "/bkt/key", "", &copies), &validators).unwrap();
-        let hoisted = copies
-            .iter()
-            .map(|(name, value)| format!("{name}={}", crate::wire::encoding::url(value)));
-        let query = hoisted.collect::<Vec<_>>().join("&");
-        let from_query = copy_source(&head("PUT", "/bkt/key", &query, &[]), &validators).unwrap();
-        assert_eq!(copied, from_query);
+        // In a query, as a presigned URL has them, the first of a name counts.
+        if headers.iter().map(|(name, _)| name).collect::<HashSet<_>>().len() == headers.len() {
+            let hoisted =
+                copies.iter().map(|(name, value)| format!("{name}={}", encoding::url(value)));
+            let query = hoisted.collect::<Vec<_>>().join("&");
+            let hoisted = copy_source(&head("PUT", "/bkt/key", &query, &[]), &validators);
+            assert_eq!(hoisted.unwrap(), copied);
+        }
         (read(&head("GET", "/bkt/key", "", headers), &validators).unwrap(), copied)
     }
 

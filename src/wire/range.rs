@@ -202,7 +202,7 @@ mod tests {
                 (None, None) => vec![],
                 (None, Some(suffix)) => (0..size).filter(|i| size - i <= suffix).collect(),
                 (Some(first), None) => (0..size).filter(|&i| i >= first).collect(),
-                (Some(first), Some(last)) => (0..size).filter(|i| (first..=last).contains(i)).collect(),
+                (Some(first), Some(last)) => (first..=last).filter(|&i| i < size).collect(),
             };
             let ignored = match (first, last) {
                 (None, None) => true,

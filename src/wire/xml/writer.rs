@@ -85,7 +85,7 @@ impl Writer {
         self.buffer.push('>');
     }
 
-    /// Parsers fold white space in attributes and line ends in texts, hence the references for them.
+    /// Parsers fold white space in attributes and line ends in texts: references keep them.
     fn escape(&mut self, value: &str, attribute: bool) {
         for c in value.chars() {
             match c {

@@ -3,7 +3,8 @@
 //! Only **headers** and trailers are values to verify. A presigned URL may bear
 //! `x-amz-checksum-*` and `x-amz-sdk-checksum-algorithm` in its query: the JavaScript SDK puts the
 //! CRC of an *empty* body there, so whoever uploads with such a URL would always be refused. They
-//! are signed, and otherwise ignored. (A hoisted `content-md5` is what its signer meant; it counts.)
+//! are signed, and otherwise ignored. (A hoisted `content-md5` is what its signer meant: it counts.
+//! Hoisted options such as `x-amz-checksum-algorithm` count too.)
 
 #[cfg(test)]
 mod tests;
