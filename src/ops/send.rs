@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::context::Context;
 use super::metadata;
-use crate::store::{ContentReader, ObjectRecord, OpenObject, Result as StoreResult};
+use crate::store::{ContentReader, ObjectRecord, OpenObject, PartSpan, Result as StoreResult};
 use crate::types::{ByteRange, PartNumber};
 use crate::wire::conditions::{self, Outcome, Validators};
 use crate::wire::response::BodyError;
@@ -31,14 +31,17 @@ pub enum Selection {
 }
 
 /// Everything of a GET or HEAD but the bytes: conditions, headers, status; and what bytes would
-/// follow (`None` for 304).
+/// follow (`None` for 304). `span` finds a part of a multipart object.
 ///
 /// # Errors
 /// NoSuchVersion, PreconditionFailed, InvalidRange, InvalidPartNumber, InvalidRequest for a part
 /// and a range at once.
-pub fn prepare(head: &Head, object: &OpenObject) -> Result<(Response, Option<Selection>)> {
+pub fn prepare(
+    head: &Head,
+    record: &ObjectRecord,
+    span: impl FnOnce(PartNumber) -> StoreResult<Option<PartSpan>>,
+) -> Result<(Response, Option<Selection>)> {
     only_null_version(head)?;
-    let record = &object.record;
     let mut response = Response::ok();
     object_headers(&mut response, head, record);
     let validators = Validators { etag: &record.etag, modified: record.modified };
@@ -54,7 +57,7 @@ pub fn prepare(head: &Head, object: &OpenObject) -> Result<(Response, Option<Sel
         }
     }
     let selection = match head.query.get("partNumber") {
-        Some(number) => part(&mut response, head, object, number)?,
+        Some(number) => part(&mut response, head, record, number, span)?,
         None => range_of(&mut response, head, record)?,
     };
     let length = match selection {
@@ -104,8 +107,9 @@ fn range_of(response: &mut Response, head: &Head, record: &ObjectRecord) -> Resu
 fn part(
     response: &mut Response,
     head: &Head,
-    object: &OpenObject,
+    record: &ObjectRecord,
     number: &str,
+    span: impl FnOnce(PartNumber) -> StoreResult<Option<PartSpan>>,
 ) -> Result<Selection> {
     if head.has_header("range") {
         let message = "Cannot specify both Range header and partNumber query parameter";
@@ -115,7 +119,6 @@ fn part(
         let message = "Part number must be an integer between 1 and 10000, inclusive";
         Error::argument("partNumber", number, message)
     })?;
-    let record = &object.record;
     let beyond = || {
         Error::new(ErrorCode::InvalidPartNumber)
             .field("PartNumberRequested", number.to_string())
@@ -132,7 +135,7 @@ fn part(
         partial(response, range, record.size);
         return Ok(Selection::Range(range));
     };
-    let span = object.part(number)?.ok_or_else(beyond)?;
+    let span = span(number)?.ok_or_else(beyond)?;
     response.set("x-amz-mp-parts-count", parts.to_string());
     if let Some(checksum) = span.checksum.filter(|_| checksum::mode_enabled(head)) {
         response.set(checksum.algorithm.header(), checksum.base64());
