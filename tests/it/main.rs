@@ -1,1 +1,4 @@
 //! x
+
+mod auth;
+mod signer;
