@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod digest;
 pub mod gateway;
+pub mod log;
 pub mod manage;
 pub mod ops;
 pub mod server;
