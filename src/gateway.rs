@@ -22,7 +22,7 @@ use crate::auth::{self, Authenticated, Mechanism};
 use crate::clock;
 use crate::config::Config;
 use crate::manage;
-use crate::ops::receive::{Incoming, Watched};
+use crate::ops::receive::{self, Incoming, Watched};
 use crate::ops::{self, Accepts, Call, Caller, Context, Operation};
 use crate::store::Store;
 use crate::wire::response::Stream;
@@ -137,13 +137,7 @@ impl Gateway {
         body: Stream,
     ) -> Result<Response> {
         let body = match arrival.control {
-            true => {
-                let limited = http_body_util::Limited::new(body, manage::BODY_BYTES_MAX);
-                let collected = limited.collect().await.map_err(|source| {
-                    Error::new(ErrorCode::MaxMessageLengthExceeded).caused_by(source)
-                })?;
-                collected.to_bytes()
-            }
+            true => receive::small(body, manage::BODY_BYTES_MAX).await?,
             false => Bytes::new(),
         };
         let context = manage::Context { control: arrival.control, draining: arrival.draining };
