@@ -6,7 +6,7 @@
 //! `AWS_SHARED_CREDENTIALS_FILE=DIR/root-credentials aws …` works. It holds no secret when the
 //! environment gave it.
 //!
-//! **Invariant:** the file is on disk before the key is in the store. A crash between the two leaves
+//! **Invariant:** the file is on disk before the key is in the store. A crash between them leaves
 //! a pair that the next start takes up.
 
 use std::fs::{File, OpenOptions};

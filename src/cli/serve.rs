@@ -28,7 +28,8 @@ const HEALTH_PAUSE_MS: u64 = 500;
 const RUNTIME_END_MS_MAX: u64 = 2_000;
 
 pub(super) fn command() -> Command {
-    Command::new("serve").about("Serve S3 from a data folder").args(SETTINGS.iter().map(flag)).after_help(
+    let serve = Command::new("serve").about("Serve S3 from a data folder");
+    serve.args(SETTINGS.iter().map(flag)).after_help(
         "Every setting can also be given in the environment as PARTITA_<NAME> (upper case, _ for \
          -), or in the file under its name. A flag wins over the environment, the environment over \
          the file. Root's credentials come from the environment alone: \
