@@ -137,23 +137,17 @@ impl<S> Socket<S> {
         }
     }
 
-    /// Bytes of a request came: the first of them starts the clock.
-    fn received(&mut self) -> io::Result<()> {
+    /// Bytes came: the first of a request start the clock.
+    fn received(&mut self) {
         if self.phase.is(BETWEEN) {
             self.phase.0.phase.store(HEAD, Ordering::Relaxed);
             self.head_timer.disarm();
             self.head_began = Some(Instant::now());
-            return Ok(());
-        }
-        match self.head_began {
-            Some(began) if self.phase.is(HEAD) && began.elapsed() > self.limits.head => {
-                Err(timed_out("the headers of a request took too long"))
-            }
-            _ => Ok(()),
         }
     }
 
-    /// Nothing came: within the headers of a request, not for ever.
+    /// Nothing came: within the headers of a request, not for ever. (A peer that never lets us wait
+    /// soon meets the limit on the size of headers.)
     fn waiting(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let Some(began) = self.head_began.filter(|_| self.phase.is(HEAD)) else { return Ok(()) };
         self.head_timer.arm(began + self.limits.head);
@@ -193,8 +187,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buf) {
-            Poll::Ready(Ok(())) if buf.filled().len() > before => Poll::Ready(self.received()),
-            Poll::Ready(result) => Poll::Ready(result),
+            Poll::Ready(result) => {
+                if buf.filled().len() > before {
+                    self.received();
+                }
+                Poll::Ready(result)
+            }
             Poll::Pending => match self.waiting(cx) {
                 Ok(()) => Poll::Pending,
                 Err(error) => Poll::Ready(Err(error)),

@@ -37,8 +37,8 @@ fn short_times() -> Config {
     Config {
         listen: "127.0.0.1:0".into(),
         head_timeout_ms: 300,
-        idle_timeout_ms: 900,
-        stall_timeout_ms: 300,
+        idle_timeout_ms: 2_000,
+        stall_timeout_ms: 500,
         drain_timeout_ms: 400,
         tls_handshake_timeout_ms: 300,
         ..Config::default()
@@ -73,7 +73,7 @@ async fn handle(arrival: Arrival, request: Request<Stream>) -> Response<Stream> 
             }
         },
         "/slow" => {
-            tokio::time::sleep(Duration::from_millis(600)).await;
+            tokio::time::sleep(Duration::from_millis(900)).await;
             answer(200, "slow", false)
         }
         "/never" => std::future::pending().await,
@@ -176,7 +176,7 @@ async fn headers_that_come_slowly_are_cut_and_idle_connections_last_longer() {
     assert_eq!(rest(&mut silent).await, "");
     let silent_after = began.elapsed();
     assert!(silent_after >= Duration::from_millis(290), "{silent_after:?}");
-    assert!(silent_after < Duration::from_millis(800), "{silent_after:?}");
+    assert!(silent_after < Duration::from_millis(1_500), "{silent_after:?}");
     assert!(cut_after < Duration::from_secs(4), "{cut_after:?}");
 
     // Idle before and between requests: the longer time counts, and the second request is served.
@@ -190,7 +190,7 @@ async fn headers_that_come_slowly_are_cut_and_idle_connections_last_longer() {
     }
     let began = Instant::now();
     assert_eq!(rest(&mut idle).await, "");
-    assert!(began.elapsed() >= Duration::from_millis(700), "{:?}", began.elapsed());
+    assert!(began.elapsed() >= Duration::from_millis(1_500), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -206,7 +206,7 @@ async fn a_body_that_stalls_fails_and_a_slow_handler_does_not() {
     let mut trickle = connect_to(server.address).await;
     trickle.write_all(head.replace("10", "6").as_bytes()).await.unwrap();
     for _ in 0..6 {
-        tokio::time::sleep(Duration::from_millis(120)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
         trickle.write_all(b"x").await.unwrap();
     }
     let slow_but_steady = rest(&mut trickle).await;
@@ -226,7 +226,7 @@ async fn a_client_that_reads_no_answer_is_cut() {
     let server = start(short_times()).await;
     let mut stream = connect_to(server.address).await;
     stream.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(900)).await;
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
     let mut bytes = Vec::new();
     let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("it never ends");
     assert!(bytes.len() < 64 << 20, "the answer went through although nobody read it");
