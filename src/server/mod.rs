@@ -331,8 +331,8 @@ where
                 control: peer.control,
                 draining: *stage_now.borrow() >= Stage::Draining,
             };
-            let request = request
-                .map(|body| Receiving::new(body, limits.stall, phase.clone()).boxed_unsync());
+            let request =
+                request.map(|body| Receiving::new(body, limits.stall, phase.clone()).boxed());
             let answer = handler(arrival, request);
             async move { Ok::<_, Infallible>(answer.await.map(|body| Answering::new(body, phase))) }
         });

@@ -77,9 +77,7 @@ async fn handle(arrival: Arrival, request: Request<Stream>) -> Response<Stream> 
             answer(200, "slow", false)
         }
         "/never" => std::future::pending().await,
-        "/large" => {
-            Response::new(Full::new(Bytes::from(vec![7; 64 << 20])).map_err(never).boxed_unsync())
-        }
+        "/large" => Response::new(Full::new(Bytes::from(vec![7; 64 << 20])).map_err(never).boxed()),
         _ => {
             answer(200, &format!("{} {} {}", arrival.peer, arrival.secure, arrival.control), false)
         }
@@ -92,8 +90,8 @@ fn never(never: Infallible) -> crate::wire::response::BodyError {
 
 fn answer(status: u16, text: &str, close: bool) -> Response<Stream> {
     let body = match text {
-        "" => Empty::new().map_err(never).boxed_unsync(),
-        text => Full::new(Bytes::from(text.to_owned())).map_err(never).boxed_unsync(),
+        "" => Empty::new().map_err(never).boxed(),
+        text => Full::new(Bytes::from(text.to_owned())).map_err(never).boxed(),
     };
     let mut response = Response::new(body);
     *response.status_mut() = http::StatusCode::from_u16(status).unwrap();

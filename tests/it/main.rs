@@ -1,1 +1,5 @@
 //! x
+
+mod auth;
+mod signer;
+mod tidy;

@@ -1,4 +1,7 @@
 //! Bytes that have arrived and are safe, but that no row names yet.
+//!
+//! **Invariant:** the file of a [`StagedBlob`] is on disk, entry and all, and exactly one owner
+//! decides about it: dropped, it goes; [kept](StagedBlob::keep), it stays.
 
 use std::sync::Arc;
 
@@ -20,36 +23,68 @@ pub enum Home<'a> {
 /// A whole body with its digests, safe on disk (or small and in memory), without a row yet.
 /// Dropped without [`keep`](Self::keep), its file is unlinked.
 pub struct StagedBlob {
-    id: BlobId,
     digests: Digests,
-    bytes: Option<Bytes>,
-    file: Option<(Arc<Blobs>, BlobName)>,
+    place: Place,
+}
+
+enum Place {
+    Memory(BlobId, Bytes),
+    Disk(Arc<Blobs>, BlobName),
+    /// A file whose fate is no longer ours.
+    Kept,
 }
 
 impl StagedBlob {
     /// A small body that SQLite will hold. Asserts that the digests are of that many bytes.
     pub fn inline(bytes: Bytes, digests: Digests) -> Self {
         assert_eq!(bytes.len() as u64, digests.length, "digests of other bytes");
-        Self { id: BlobId::new(), digests, bytes: Some(bytes), file: None }
+        Self { digests, place: Place::Memory(BlobId::new(), bytes) }
     }
-    /// The blob's id; the same in the file's name.
+
+    /// A synced file.
+    pub(super) fn file(blobs: Arc<Blobs>, name: BlobName, digests: Digests) -> Self {
+        Self { digests, place: Place::Disk(blobs, name) }
+    }
+
+    /// The blob's id; the same as in the file's name.
     pub fn id(&self) -> BlobId {
-        self.id
+        match &self.place {
+            Place::Memory(id, _) => *id,
+            Place::Disk(_, name) => name.id,
+            Place::Kept => unreachable!("keep takes the blob away"),
+        }
     }
+
     /// Length and digests.
     pub fn digests(&self) -> &Digests {
         &self.digests
     }
+
     /// Where the bytes are. By reference, so that a job may be run again.
     pub fn home(&self) -> Home<'_> {
-        match (&self.bytes, &self.file) {
-            (Some(bytes), _) => Home::Inline(bytes),
-            (None, Some((_, name))) => Home::File(*name),
-            (None, None) => unreachable!(),
+        match &self.place {
+            Place::Memory(_, bytes) => Home::Inline(bytes),
+            Place::Disk(_, name) => Home::File(*name),
+            Place::Kept => unreachable!("keep takes the blob away"),
         }
     }
+
     /// The row is committed, or its fate is unknown: the file stays.
     pub fn keep(mut self) {
-        self.file = None;
+        self.place = Place::Kept;
+    }
+}
+
+impl Drop for StagedBlob {
+    fn drop(&mut self) {
+        if let Place::Disk(blobs, name) = &self.place {
+            blobs.unlink_or_log(*name);
+        }
+    }
+}
+
+impl std::fmt::Debug for StagedBlob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "StagedBlob({}, {} bytes)", self.id(), self.digests.length)
     }
 }
