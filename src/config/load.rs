@@ -186,7 +186,7 @@ fn text_of_toml(kind: &Kind, value: &toml::Value) -> Option<String> {
 fn value_beside(file: &Path, setting: &Setting, value: Value) -> Value {
     match (&setting.kind, value) {
         (Kind::Path { .. }, Value::Text(path)) => {
-            let folder = file.parent().map(Path::to_path_buf).unwrap_or_else(PathBuf::new);
+            let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
             Value::Text(folder.join(path).to_string_lossy().into_owned())
         }
         (_, value) => value,
