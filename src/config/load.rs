@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::field::Value;
 use super::{Config, KeyPair, Kind, SETTINGS, Setting};
