@@ -264,7 +264,7 @@ fn check_mechanism(
     }
     let signed = |word: &str| auth::sigv2::SUB_RESOURCES.contains(&word);
     let words = ops::routing::words(head);
-    let unsigned_word = words.iter().find(|word| !signed(word) && !word.starts_with("x-amz-"));
+    let unsigned_word = words.iter().find(|word| !signed(word));
     let own_header = head.headers.keys().find(|name| name.as_str().starts_with("x-partita-"));
     if let Some(word) = unsigned_word.map(String::as_str).or(own_header.map(|n| n.as_str())) {
         let message = format!("A SigV2 signature does not cover {word} of {}.", operation.name);

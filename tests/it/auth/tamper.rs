@@ -212,4 +212,10 @@ fn a_refused_body_stays_refused() {
     decoder.push(Bytes::from(frames[0].clone()), &mut out).unwrap_err();
     decoder.push(Bytes::from(upload().1.concat()), &mut out).unwrap_err();
     decoder.finish().unwrap_err();
+
+    // A body that was whole before the byte too much came.
+    let mut decoder = ChunkedDecoder::new(chunked(&request));
+    decoder.push(Bytes::from(upload().1.concat()), &mut out).unwrap();
+    decoder.push(Bytes::from_static(b"\r"), &mut out).unwrap_err();
+    decoder.finish().unwrap_err();
 }
