@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import random
+import secrets
 import shutil
 import subprocess
 import sys
@@ -114,6 +115,7 @@ def parse_options():
     parser.add_argument("--binary", type=pathlib.Path, help="the gateway; built when not given")
     parser.add_argument("--endpoint", help="a server that runs on this machine already; its keys "
                         "come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+    parser.add_argument("--ca-file", type=pathlib.Path, help="what signed an https --endpoint")
     parser.add_argument("--cache", type=pathlib.Path, default=CACHE, help="where clients are kept")
     parser.add_argument("--keep", action="store_true", help="keep the scratch folder")
     return parser.parse_args()
@@ -135,13 +137,15 @@ def run_all(clients, options, work):
             installed[client] = str(reason)
     files = make_files(work / "files")
     rows = []
-    for transport in ("http", "tls"):
-        if options.transport in (None, transport):
-            with server(options, transport, work) as target:
-                for client in clients:
-                    rows.append(run_client(client, installed[client], transport, target, files,
-                                           options.check or list(CHECKS), work))
-                    print_row(rows[-1])
+    wanted = [options.transport] if options.transport else ["http", "tls"]
+    if options.endpoint:
+        wanted = ["tls" if options.endpoint.startswith("https:") else "http"]
+    for transport in wanted:
+        with server(options, transport, work) as target:
+            for client in clients:
+                rows.append(run_client(client, installed[client], transport, target, files,
+                                       options.check or list(CHECKS), work))
+                print_row(rows[-1])
     return rows
 
 
@@ -158,7 +162,7 @@ def make_files(folder):
 def server(options, transport, work):
     """The gateway for one transport, as a context manager."""
     if options.endpoint:
-        return ForeignServer(options.endpoint)
+        return ForeignServer(options.endpoint, options.ca_file)
     if options.binary is None:
         options.binary = gateway.build()
     certificates = gateway.make_certificates(work / "tls") if transport == "tls" else None
@@ -168,12 +172,11 @@ def server(options, transport, work):
 class ForeignServer:
     """Another S3 server on this machine, to try the rig itself; it is neither started nor stopped."""
 
-    certificates = None
-
-    def __init__(self, endpoint):
+    def __init__(self, endpoint, ca_file):
         if urllib.parse.urlsplit(endpoint).hostname not in ("127.0.0.1", "localhost", "::1"):
             sys.exit("--endpoint must be on this machine")
         self.endpoint = endpoint
+        self.certificates = (ca_file,)
         self.access_key = os.environ["AWS_ACCESS_KEY_ID"]
         self.secret_key = os.environ["AWS_SECRET_ACCESS_KEY"]
 
@@ -191,7 +194,7 @@ def run_client(client, place, transport, target, files, checks, work):
         return row | {"skipped": place}
     scratch = work / f"{client.name}-{transport}"
     scratch.mkdir()
-    bucket = f"{client.name.replace('.', '-')}-{transport}"
+    bucket = f"{client.name.replace('.', '-')}-{transport}-{secrets.token_hex(3)}"
     tls = target.endpoint.startswith("https:")
     ca_file = str(target.certificates[0]) if tls else None
     raw = Raw(target.endpoint, target.access_key, target.secret_key, gateway.REGION, ca_file)

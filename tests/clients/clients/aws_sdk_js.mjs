@@ -64,7 +64,8 @@ export function open(context) {
       for (const name of names) await put(name, "small");
       const input = { Bucket: context.bucket, Prefix: "list/" };
       const got = [];
-      for await (const page of sdk.paginateListObjectsV2({ client: s3, pageSize: 2 }, input)) {
+      const pages = sdk.paginateListObjectsV2({ client: s3, pageSize: 2 }, { ...input });
+      for await (const page of pages) {
         got.push(...page.Contents.map((entry) => entry.Key));
       }
       context.expect(`${got}` === `${names}`, `listed ${got}`);

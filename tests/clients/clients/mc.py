@@ -2,7 +2,7 @@
 
 
 def _mc(ctx, *words, **options):
-    return ctx.run("mcli", "--config-dir", _configured(ctx), "--quiet", *words, **options)
+    return ctx.run("minio-client", "--config-dir", _configured(ctx), "--quiet", *words, **options)
 
 
 def _configured(ctx):
@@ -11,7 +11,7 @@ def _configured(ctx):
         if ctx.tls:
             (folder / "certs/CAs").mkdir(parents=True)
             (folder / "certs/CAs/ca.pem").write_bytes(open(ctx.ca_file, "rb").read())
-        ctx.run("mcli", "--config-dir", folder, "alias", "set", "s3", ctx.endpoint,
+        ctx.run("minio-client", "--config-dir", folder, "alias", "set", "s3", ctx.endpoint,
                 ctx.access_key, ctx.secret_key)
     return folder
 

@@ -62,8 +62,9 @@ def delete(ctx):
 
 def presign(ctx):
     ctx.seed(ctx.odd_key)
-    url = _s3cmd(ctx, "signurl", f"s3://{ctx.bucket}/{ctx.odd_key}", "+300").decode().strip()
-    ctx.expect_bytes(ctx.fetch(url), "small")
+    secure = ["--signurl-use-https"] if ctx.tls else []
+    url = _s3cmd(ctx, *secure, "signurl", f"s3://{ctx.bucket}/{ctx.odd_key}", "+300")
+    ctx.expect_bytes(ctx.fetch(url.decode().strip()), "small")
 
 
 def work(ctx):
