@@ -76,7 +76,7 @@ class Server:
 
     def check(self):
         """What `partita check` has to complain about; empty when all is well."""
-        done = subprocess.run([self.binary, "check", "--data", str(self.data)], text=True,
+        done = subprocess.run([self.binary, "check", "--blocks", "--data", str(self.data)], text=True,
                               capture_output=True, timeout=CHECK_SECONDS_MAX)
         if done.returncode == 0:
             return []

@@ -6,7 +6,7 @@ What is seen settles the doubts of the model, so the next round starts from cert
 import collections
 
 from model import ABSENT, Content
-from s3 import Client
+from s3 import Broken, Client
 from workload import BUCKET, repeat_complete
 
 PAGE_KEYS = 100
@@ -32,6 +32,16 @@ class Findings:
 def verify(model, port):
     """Compares the server with the model, settles the model; gives Findings."""
     findings, client = Findings(), Client(port)
+    try:
+        _verify_all(client, model, findings)
+    except Broken as error:
+        findings.loss(f"the restarted server does not answer: {error}")
+    finally:
+        client.close()
+    return findings
+
+
+def _verify_all(client, model, findings):
     for book in model.books:
         for upload in book.uploads:
             _verify_upload(client, book, upload, findings)
@@ -43,13 +53,15 @@ def verify(model, port):
         model.races.settle(key, seen)
     _verify_list(client, model, findings)
     _verify_open_uploads(client, model, findings)
-    client.close()
-    return findings
 
 
 def _verify_object(client, key, allowed, findings):
     """Reads one key; gives which of the allowed contents it holds."""
-    answer = client.request("GET", f"/{BUCKET}/{key}")
+    try:
+        answer = client.request("GET", f"/{BUCKET}/{key}")
+    except Broken as error:
+        findings.loss(f"{key}: {error}")
+        return ABSENT
     if answer.status == 404 and answer.code == "NoSuchKey":
         if ABSENT not in allowed:
             findings.loss(f"{key}: it is gone")

@@ -141,7 +141,39 @@ class Writer(threading.Thread):
         """CreateMultipartUpload, if there are not too many."""
         if len(self.book.open_uploads()) >= UPLOADS_PER_WRITER:
             return True
-        key = self.key()
+        return self.send_create(self.key())
+
+    def put_part(self):
+        """UploadPart, new or again."""
+        upload = self.pick_upload()
+        if not upload:
+            return self.create_upload()
+        bounds = self.random.choice((SMALL_BYTES, LARGE_BYTES))
+        return self.send_part(upload, self.random.randint(1, PART_NUMBERS), self.content(bounds))
+
+    def complete(self):
+        """CompleteMultipartUpload of all parts, sometimes twice."""
+        upload = self.pick_upload()
+        if not upload or not upload.parts:
+            return self.put_part()
+        known = self.send_complete(upload)
+        if known and self.random.random() < 0.3:
+            known = self.send_complete(upload)
+        self.book.forget_old_uploads(ENDED_UPLOADS_KEPT)
+        return known
+
+    def abort(self):
+        """AbortMultipartUpload."""
+        upload = self.pick_upload()
+        return self.send_abort(upload) if upload else True
+
+    def pick_upload(self):
+        """One of the open uploads, if there is one."""
+        uploads = self.book.open_uploads()
+        return self.random.choice(uploads) if uploads else None
+
+    def send_create(self, key):
+        """Creates an upload; gives False when the outcome is unknown, as all of these."""
         answer = self.send("POST", key, query={"uploads": ""})
         if self.is_unknown(answer, f"create an upload of {key}"):
             return False
@@ -152,18 +184,8 @@ class Writer(threading.Thread):
         self.book.acknowledged += 1
         return True
 
-    def pick_upload(self):
-        """One of the open uploads, if there is one."""
-        uploads = self.book.open_uploads()
-        return self.random.choice(uploads) if uploads else None
-
-    def put_part(self):
-        """UploadPart, new or again."""
-        upload = self.pick_upload()
-        if not upload:
-            return self.create_upload()
-        number = self.random.randint(1, PART_NUMBERS)
-        content = self.content(self.random.choice((SMALL_BYTES, LARGE_BYTES)))
+    def send_part(self, upload, number, content):
+        """Sends one part."""
         upload.part_doubts[number] = content
         answer = self.send("PUT", upload.key, body=content.body(),
                            query={"uploadId": upload.id, "partNumber": number})
@@ -177,33 +199,25 @@ class Writer(threading.Thread):
         self.book.acknowledged += 1
         return True
 
-    def complete(self):
-        """CompleteMultipartUpload of all parts, sometimes twice."""
-        upload = self.pick_upload()
-        if not upload or not upload.parts:
-            return self.put_part()
-        upload.result, upload.ending = upload.joined(), "complete"
-        for _ in range(self.random.choice((1, 1, 2))):
-            if not upload.ended:
-                self.book.intend(upload.key, upload.result)
-            answer = repeat_complete(self.client, upload)
-            if self.is_unknown(answer, f"complete {upload.key}"):
-                return False
-            if answer.status != 200 or upload.result.etag() not in answer.body.decode():
-                self.complaints.append(f"complete {upload.key}: {answer}")
-                return False
-            if not upload.ended:
-                upload.ended = "complete"
-                self.book.settle(upload.key, upload.result)
-                self.book.acknowledged += 1
-        self.book.forget_old_uploads(ENDED_UPLOADS_KEPT)
+    def send_complete(self, upload):
+        """Completes an upload, for the first time or again."""
+        if not upload.ended:
+            upload.result, upload.ending = upload.joined(), "complete"
+            self.book.intend(upload.key, upload.result)
+        answer = repeat_complete(self.client, upload)
+        if self.is_unknown(answer, f"complete {upload.key}"):
+            return False
+        if answer.status != 200 or upload.result.etag() not in answer.body.decode():
+            self.complaints.append(f"complete {upload.key}: {answer}")
+            return False
+        if not upload.ended:
+            upload.ended = "complete"
+            self.book.settle(upload.key, upload.result)
+            self.book.acknowledged += 1
         return True
 
-    def abort(self):
-        """AbortMultipartUpload."""
-        upload = self.pick_upload()
-        if not upload:
-            return True
+    def send_abort(self, upload):
+        """Aborts an upload."""
         upload.ending = "abort"
         answer = self.send("DELETE", upload.key, query={"uploadId": upload.id})
         if self.is_unknown(answer, f"abort {upload.key}"):
