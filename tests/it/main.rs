@@ -2,5 +2,6 @@
 
 mod auth;
 mod cli;
+mod kill;
 mod signer;
 mod tidy;
