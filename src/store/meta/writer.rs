@@ -339,7 +339,7 @@ impl Writer {
     /// BEGIN failed: nothing was done.
     fn refuse(&self, jobs: Vec<Box<dyn Job>>, error: &Error) {
         match Fault::of(error) {
-            Some(Fault::Busy(_)) => {
+            Some(Fault::Busy) => {
                 jobs.into_iter().for_each(|job| job.settle(Verdict::Busy, &self.shared));
             }
             Some(Fault::Full) => self.after_fault(jobs, Fault::Full),
