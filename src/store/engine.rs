@@ -161,7 +161,7 @@ impl Engine {
                 Err((job, verdict)) => return job.settle(verdict, &self.shared),
             },
             Err(Error::Closed) => Verdict::Closed,
-            // Not run: its file may go, but the answer is the same as for those in doubt.
+            // Poisoned: no file is unlinked any more; the sweep of the next start decides.
             Err(_) => Verdict::Unknown,
         };
         job.settle(verdict, &self.shared);

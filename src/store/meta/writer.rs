@@ -157,7 +157,7 @@ impl Writer {
     pub(crate) fn run(mut self) {
         while let Some(job) = self.next_message() {
             if self.shared.blobs.poison_reason().is_some() {
-                // It has not been run, so its file may go; but the answer says why.
+                // Nothing is promised any more, and nothing unlinked.
                 job.settle(Verdict::Unknown, &self.shared);
                 continue;
             }

@@ -1,7 +1,12 @@
 //! The store from behind its door, without HTTP: what is promised, and the races by name.
 
 mod basics;
+mod complete;
+mod faults;
+mod listing;
 mod model;
+mod nouns;
+mod races;
 
 use std::sync::Arc;
 
