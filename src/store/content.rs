@@ -57,6 +57,11 @@ impl OpenObject {
         Err(Error::Closed)
     }
 
+    /// At most `max` listed parts after number `after`, and whether more follow.
+    pub fn parts(&self, _after: u16, _max: usize) -> Result<(Vec<(PartNumber, PartSpan)>, bool)> {
+        Err(Error::Closed)
+    }
+
     /// The blob whose whole bytes are exactly `range` (`None`: the whole object), if there is one.
     pub fn whole_blob(&self, _range: Option<ByteRange>) -> Result<Option<BlobRef>> {
         Err(Error::Closed)
