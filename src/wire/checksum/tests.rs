@@ -62,7 +62,6 @@ type Contradiction =
 
 const CONTRADICTIONS: &[Contradiction] = &[
     (&[("x-amz-checksum-crc32", CRC32), ("x-amz-checksum-crc32c", CRC32)], &[], ONE_VALUE),
-    (&[("x-amz-checksum-crc32", CRC32), ("x-amz-checksum-crc32", CRC32)], &[], ONE_VALUE),
     (&[("x-amz-checksum-crc32", CRC32)], &["x-amz-checksum-crc32"], ONE_VALUE),
     (&[], &["x-amz-checksum-crc32", "x-amz-checksum-sha1"], ONE_VALUE),
     (
