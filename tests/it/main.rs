@@ -1,5 +1,6 @@
 //! x
 
 mod auth;
+mod cli;
 mod signer;
 mod tidy;
