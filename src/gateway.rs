@@ -98,6 +98,7 @@ impl Gateway {
     ) -> Result<Response> {
         let config = &self.context.config;
         check_limits(&parts, config)?;
+        check_authority(&parts)?;
         if manage::matches(parts.uri.path()) && !self.names_a_bucket(&parts) {
             return self.manage(arrival, &parts, body).await;
         }
@@ -251,6 +252,18 @@ fn check_limits(parts: &http::request::Parts, config: &Config) -> Result<()> {
             .field("MaxSizeAllowed", config.uri_bytes_max.to_string()));
     }
     Ok(())
+}
+
+/// A target in absolute form names a host too. It must be Host's, or we and whoever passed the
+/// request on could read two addresses in it.
+fn check_authority(parts: &http::request::Parts) -> Result<()> {
+    let Some(authority) = parts.uri.authority() else { return Ok(()) };
+    let host = parts.headers.get("host").map(http::HeaderValue::as_bytes);
+    if host.is_none_or(|host| host.eq_ignore_ascii_case(authority.as_str().as_bytes())) {
+        return Ok(());
+    }
+    let message = "The request target and the Host header name different hosts.";
+    Err(Error::because(ErrorCode::BadRequest, message))
 }
 
 /// SigV2 signs a fixed list of sub-resources and no header of ours: it may select nothing else.
