@@ -157,9 +157,9 @@ impl Gateway {
     fn render(&self, error: Error, resource: &str, request_id: &str) -> Response {
         let mut document = xml::Writer::bare("Error");
         document.text("Code", error.code.as_str());
-        document.text("Message", &error.message);
+        document.text("Message", legible(&error.message));
         for (name, value) in &error.fields {
-            document.text(name, value);
+            document.text(name, legible(value));
         }
         document.text("Resource", resource);
         document.text("RequestId", request_id);
@@ -227,6 +227,13 @@ fn empty() -> Stream {
 
 fn full(bytes: Bytes) -> Stream {
     http_body_util::Full::new(bytes).map_err(|never| match never {}).boxed()
+}
+
+/// A client's text with its control characters replaced: XML 1.0 does not allow them, and an error
+/// that no parser reads tells nothing.
+fn legible(text: &str) -> String {
+    let shown = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
+    text.chars().map(|c| if shown(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
 /// Sixteen hexadecimal digits, upper case, as S3's are: time-ordered, unique in this process.
