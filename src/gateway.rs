@@ -244,6 +244,18 @@ fn request_id() -> String {
     hex::encode_upper(bytes)
 }
 
+/// A target in absolute form names a host too. It must be Host's, or we and whoever passed the
+/// request on could read two addresses in it.
+fn check_authority(parts: &http::request::Parts) -> Result<()> {
+    let Some(authority) = parts.uri.authority() else { return Ok(()) };
+    let host = parts.headers.get("host").map(http::HeaderValue::as_bytes);
+    if host.is_none_or(|host| host.eq_ignore_ascii_case(authority.as_str().as_bytes())) {
+        return Ok(());
+    }
+    let message = "The request target and the Host header name different hosts.";
+    Err(Error::because(ErrorCode::BadRequest, message))
+}
+
 /// The limits of a head that are ours and not hyper's.
 fn check_limits(parts: &http::request::Parts, config: &Config) -> Result<()> {
     let header_bytes: usize =
@@ -259,18 +271,6 @@ fn check_limits(parts: &http::request::Parts, config: &Config) -> Result<()> {
             .field("MaxSizeAllowed", config.uri_bytes_max.to_string()));
     }
     Ok(())
-}
-
-/// A target in absolute form names a host too. It must be Host's, or we and whoever passed the
-/// request on could read two addresses in it.
-fn check_authority(parts: &http::request::Parts) -> Result<()> {
-    let Some(authority) = parts.uri.authority() else { return Ok(()) };
-    let host = parts.headers.get("host").map(http::HeaderValue::as_bytes);
-    if host.is_none_or(|host| host.eq_ignore_ascii_case(authority.as_str().as_bytes())) {
-        return Ok(());
-    }
-    let message = "The request target and the Host header name different hosts.";
-    Err(Error::because(ErrorCode::BadRequest, message))
 }
 
 /// SigV2 signs a fixed list of sub-resources and no header of ours: it may select nothing else.
