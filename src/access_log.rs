@@ -89,7 +89,7 @@ impl Entry {
     pub fn watch(self, inner: Stream) -> Stream {
         let mut entry = self;
         entry.complete = inner.is_end_stream();
-        Watching { inner, entry }.boxed_unsync()
+        Watching { inner, entry }.boxed()
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::StatusCode;
 use http_body_util::BodyExt;
 
 use crate::access_log::Entry;
@@ -25,9 +25,8 @@ use crate::manage;
 use crate::ops::receive::{Incoming, Watched};
 use crate::ops::{self, Accepts, Call, Caller, Context, Operation};
 use crate::store::Store;
-use crate::types::Timestamp;
 use crate::wire::response::Stream;
-use crate::wire::{Address, Body, Error, ErrorCode, Head, Response, Result, xml};
+use crate::wire::{Body, Error, ErrorCode, Head, Response, Result, xml};
 
 /// What the socket knows of a request.
 #[derive(Clone, Debug)]
@@ -75,9 +74,9 @@ impl Gateway {
         let resource = parts.uri.path().to_owned();
 
         let handling = self.handle(&arrival, parts, body, &request_id, &mut entry);
-        let outcome = CatchPanic(Box::pin(handling)).await.unwrap_or_else(|panic| {
-            Err(Error::new(ErrorCode::InternalError).caused_by(panic))
-        });
+        let outcome = CatchPanic(Box::pin(handling))
+            .await
+            .unwrap_or_else(|panic| Err(Error::new(ErrorCode::InternalError).caused_by(panic)));
         let response = match outcome {
             Ok(response) => response,
             Err(error) => {
@@ -99,9 +98,8 @@ impl Gateway {
     ) -> Result<Response> {
         let config = &self.context.config;
         check_limits(&parts, config)?;
-        if manage::serves(parts.uri.path()) && !self.names_a_bucket(&parts) {
-            let context = manage::Context { store: &self.context.store, config };
-            return manage::handle(context, arrival.control, arrival.draining, parts, body).await;
+        if manage::matches(parts.uri.path()) && !self.names_a_bucket(&parts) {
+            return self.manage(arrival, &parts, body).await;
         }
         let raw_query = parts.uri.query().unwrap_or_default();
         let head = Head::new(
@@ -129,6 +127,28 @@ impl Gateway {
         let request_id = request_id.to_owned();
         let call = Call { context, operation, head, caller, permits, body, request_id };
         (operation.handle)(call).await
+    }
+
+    /// The management interface. Nobody but the operator, over the control socket, has a body read.
+    async fn manage(
+        &self,
+        arrival: &Arrival,
+        parts: &http::request::Parts,
+        body: Stream,
+    ) -> Result<Response> {
+        let body = match arrival.control {
+            true => {
+                let limited = http_body_util::Limited::new(body, manage::BODY_BYTES_MAX);
+                let collected = limited.collect().await.map_err(|source| {
+                    Error::new(ErrorCode::MaxMessageLengthExceeded).caused_by(source)
+                })?;
+                collected.to_bytes()
+            }
+            false => Bytes::new(),
+        };
+        let context = manage::Context { control: arrival.control, draining: arrival.draining };
+        let (method, path) = (&parts.method, parts.uri.path());
+        Ok(manage::handle(&self.context.store, context, method, path, body).await)
     }
 
     /// Whether Host names a bucket, where `/_partita/…` is an ordinary key.
@@ -174,10 +194,8 @@ impl Gateway {
             // hyper will close a connection with an unread body, but does not say so.
             response.set("connection", "close");
         }
-        let without_body = matches!(
-            response.status,
-            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-        );
+        let without_body =
+            matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let length = match &response.body {
             Body::Empty => Some(0),
             Body::Full(bytes) => Some(bytes.len()),
@@ -209,11 +227,11 @@ impl Gateway {
 const HOST_ID: &str = "partita";
 
 fn empty() -> Stream {
-    http_body_util::Empty::new().map_err(|never| match never {}).boxed_unsync()
+    http_body_util::Empty::new().map_err(|never| match never {}).boxed()
 }
 
 fn full(bytes: Bytes) -> Stream {
-    http_body_util::Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+    http_body_util::Full::new(bytes).map_err(|never| match never {}).boxed()
 }
 
 /// Sixteen hexadecimal digits, upper case, as S3's are: time-ordered, unique in this process.

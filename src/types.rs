@@ -51,7 +51,7 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// A bucket's name: 3 to 63 characters of `a-z0-9.-`, by the rules of S3 for general purpose buckets.
+/// A bucket's name: 3 to 63 characters of `a-z0-9.-`, by S3's rules for general purpose buckets.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BucketName(Arc<str>);
 
@@ -152,6 +152,7 @@ macro_rules! id_128 {
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name([u8; 16]);
 
+        #[allow(clippy::new_without_default)] // A default that differs each time would mislead.
         impl $name {
             /// A new id, greater than every id made before by this process.
             pub fn new() -> Self {
@@ -174,9 +175,6 @@ macro_rules! id_128 {
                 Some(Self(bytes))
             }
         }
-
-        #[allow(clippy::new_without_default)] // A default that differs each time would mislead.
-        const _: () = ();
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -250,7 +248,7 @@ impl ETag {
         let text = text.trim();
         let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
         let (digest, parts) = match text.split_once('-') {
-            Some((digest, parts)) => (digest, Some(parts.parse().ok().filter(|&n| n > 0)?)),
+            Some((digest, parts)) => (digest, Some(PartNumber::parse(parts)?.get())),
             None => (text, None),
         };
         let mut md5 = [0; 16];
@@ -330,6 +328,39 @@ pub struct WriteCondition {
     pub if_none_match: Option<ETagMatch>,
 }
 
+/// Why a [`WriteCondition`] does not hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unmet {
+    /// `If-Match` on a key that has no object: NoSuchKey.
+    NoObject,
+    /// `If-Match` names another tag: PreconditionFailed.
+    IfMatch,
+    /// `If-None-Match` names the tag that is there: PreconditionFailed.
+    IfNoneMatch,
+}
+
+impl WriteCondition {
+    /// Judges the condition against the tag of the current object, if there is one.
+    ///
+    /// # Errors
+    /// Which part does not hold; `If-Match` is looked at first.
+    pub fn judge(&self, current: Option<&ETag>) -> Result<(), Unmet> {
+        match (&self.if_match, current) {
+            (Some(_), None) => return Err(Unmet::NoObject),
+            (Some(wanted), Some(etag)) if !wanted.matches(etag) => return Err(Unmet::IfMatch),
+            _ => {}
+        }
+        match (&self.if_none_match, current) {
+            (Some(unwanted), Some(etag)) if unwanted.matches(etag) => Err(Unmet::IfNoneMatch),
+            _ => Ok(()),
+        }
+    }
+    /// Whether there is nothing to judge.
+    pub fn is_empty(&self) -> bool {
+        self.if_match.is_none() && self.if_none_match.is_none()
+    }
+}
+
 /// What an object carries besides its bytes: the standard headers (`content-type`, `cache-control`,
 /// …) and `x-amz-meta-*`, names in lower case, in the order received, values as received.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -339,5 +370,134 @@ impl ObjectHeaders {
     /// The value of one header, if it was stored.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_slice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bucket_names_by_the_rules_of_s3() {
+        let long = "a".repeat(63);
+        for good in ["abc", "a-b", "a.b", "1bc", "my.bucket-2", "a--b", "1.2.3", "1.2.3.4.5", &long]
+        {
+            assert_eq!(BucketName::parse(good).expect(good).as_str(), good);
+        }
+        let too_long = "a".repeat(64);
+        for bad in [
+            "",
+            "ab",
+            &too_long,
+            "Abc",
+            "a_b",
+            "a b",
+            "a/b",
+            "é23",
+            "abc\0",
+            "-abc",
+            "abc-",
+            ".abc",
+            "abc.",
+            "a..b",
+            "a-.b",
+            "a.-b",
+            "192.168.5.4",
+            "xn--abc",
+            "sthree-abc",
+            "amzn-s3-demo-abc",
+            "abc-s3alias",
+            "abc--ol-s3",
+            "abc.mrap",
+            "abc--x-s3",
+            "abc--table-s3",
+            "..",
+            "...",
+        ] {
+            assert_eq!(BucketName::parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn keys_are_opaque_bytes_of_utf_8() {
+        let longest = "é".repeat(KEY_BYTES_MAX / 2);
+        for good in ["k", "/", "a//b", "../x", "e\u{301}", "\0", " ", &longest] {
+            let key = ObjectKey::parse(good.as_bytes()).unwrap();
+            assert_eq!((key.as_str(), key.as_bytes()), (good, good.as_bytes()));
+        }
+        assert_eq!(ObjectKey::parse(b""), Err(KeyError::Invalid));
+        assert_eq!(ObjectKey::parse(b"\xff"), Err(KeyError::Invalid));
+        assert_eq!(ObjectKey::parse(&[b'k'; KEY_BYTES_MAX + 1]), Err(KeyError::TooLong));
+        assert_eq!(ObjectKey::parse(&[0xff; KEY_BYTES_MAX + 1]), Err(KeyError::TooLong));
+        let key = |text: &str| ObjectKey::parse(text.as_bytes()).unwrap();
+        assert!(key("Z") < key("a") && key("a") < key("a\0") && key("z") < key("é"));
+    }
+
+    #[test]
+    fn ids_grow_and_read_back() {
+        let ids: Vec<_> = (0..10_000).map(|_| UploadId::new()).collect();
+        assert!(ids.is_sorted_by(|a, b| a < b && a.to_string() < b.to_string()));
+        let id = ids[0];
+        assert_eq!(UploadId::parse(&id.to_string()), Some(id));
+        assert_eq!(UploadId::from_bytes(*id.as_bytes()), id);
+        let upper = id.to_string().replace(|c: char| c.is_ascii_lowercase(), "A");
+        let short = &id.to_string()[1..];
+        for bad in ["", "x", short, &format!("0{id}"), &upper, &"é".repeat(16)] {
+            assert_eq!(UploadId::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn part_numbers_are_1_to_10000() {
+        for (text, number) in [
+            ("1", Some(1)),
+            ("10000", Some(10_000)),
+            ("0", None),
+            ("10001", None),
+            ("65537", None),
+            ("99999999999999999999", None),
+            ("+1", None),
+            ("-1", None),
+            ("1.0", None),
+            (" 1", None),
+            ("", None),
+        ] {
+            assert_eq!(PartNumber::parse(text).map(PartNumber::get), number, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn tags_are_read_in_and_out_of_quotes() {
+        let md5 = "900150983cd24fb0d6963f7d28e17f72";
+        let plain = ETag::parse(md5).unwrap();
+        assert_eq!(ETag::parse(&format!(" \"{md5}\" ")), Some(plain));
+        assert_eq!((plain.to_string(), plain.quoted()), (md5.into(), format!("\"{md5}\"")));
+        assert_eq!(plain.parts, None);
+        let parts = ETag::parse(&format!("\"{md5}-10000\"")).unwrap();
+        assert_eq!((parts.md5, parts.parts), (plain.md5, Some(10_000)));
+        assert_eq!(parts.to_string(), format!("{md5}-10000"));
+        for tail in ["-", "-0", "-10001", "-+1", "-x", "-1-1", "\"", "0"] {
+            assert_eq!(ETag::parse(&format!("{md5}{tail}")), None, "{tail}");
+        }
+        for bad in ["", "\"\"", "*", "abc", &md5[1..], &"é".repeat(16)] {
+            assert_eq!(ETag::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_match_compares_the_whole_tag() {
+        let tag = ETag { md5: [7; 16], parts: Some(2) };
+        let list = |tags: &[String]| ETagMatch::List(tags.to_vec());
+        assert!(ETagMatch::Any.matches(&tag));
+        assert!(list(&["x".into(), tag.to_string()]).matches(&tag));
+        assert!(!list(&[]).matches(&tag));
+        assert!(!list(&[ETag::plain([7; 16]).to_string()]).matches(&tag));
+    }
+
+    #[test]
+    fn times_do_not_overflow() {
+        let time = Timestamp::from_millis(1999);
+        assert_eq!((time.seconds(), time.minus_millis(2000).millis()), (1, 0));
+        assert_eq!(time.plus_millis(u64::MAX).millis(), u64::MAX);
     }
 }

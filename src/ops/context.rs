@@ -56,10 +56,9 @@ impl Caller {
     /// NoSuchBucket, AccessDenied.
     pub fn demand(&self, demand: &Demand) -> Result<Permit> {
         let name = demand.bucket.as_ref().ok_or(ErrorCode::AccessDenied)?;
-        let bucket = self
-            .store
-            .bucket(name)
-            .ok_or_else(|| Error::new(ErrorCode::NoSuchBucket).field("BucketName", name.as_str()))?;
+        let bucket = self.store.bucket(name).ok_or_else(|| {
+            Error::new(ErrorCode::NoSuchBucket).field("BucketName", name.as_str())
+        })?;
         access::authorize(&self.principal, demand.action, &bucket)
             .map_err(|access::Denied| ErrorCode::AccessDenied.into())
     }
@@ -150,10 +149,6 @@ pub fn copy_demands(head: &Head) -> Result<Vec<Demand>> {
             bucket: head.address.bucket().cloned(),
             key: head.address.key().cloned(),
         },
-        Demand {
-            action: Action::GetObject,
-            bucket: Some(source.bucket),
-            key: Some(source.key),
-        },
+        Demand { action: Action::GetObject, bucket: Some(source.bucket), key: Some(source.key) },
     ])
 }

@@ -32,9 +32,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     }
     let headers = match directive {
         Directive::Copy => object.record.headers.clone(),
-        Directive::Replace => {
-            metadata::of_request(head, call.context.config.metadata_bytes_max)?
-        }
+        Directive::Replace => metadata::of_request(head, call.context.config.metadata_bytes_max)?,
     };
     let checksum = copying::checksum_of_copy(&call, &object).await?;
     let new = NewObject { key: call.key().clone(), headers, checksum: checksum.clone(), condition };

@@ -2,7 +2,7 @@
 
 use super::Call;
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, ObjectChecksum, Want};
-use crate::store::content::OpenObject;
+use crate::store::OpenObject;
 use crate::types::ByteRange;
 use crate::wire::conditions::{self, Outcome, Validators};
 use crate::wire::copy_source::CopySource;

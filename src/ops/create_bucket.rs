@@ -34,13 +34,15 @@ pub async fn handle(call: Call) -> Result<Response> {
     match created {
         CreatedBucket::Created(_) => {}
         CreatedBucket::Exists(bucket) if bucket.owner.id != user.id => {
-            return Err(Error::new(ErrorCode::BucketAlreadyExists)
-                .field("BucketName", name.as_str()));
+            return Err(
+                Error::new(ErrorCode::BucketAlreadyExists).field("BucketName", name.as_str())
+            );
         }
         CreatedBucket::Exists(_) if region == CLASSIC_REGION => {}
         CreatedBucket::Exists(_) => {
-            return Err(Error::new(ErrorCode::BucketAlreadyOwnedByYou)
-                .field("BucketName", name.as_str()));
+            return Err(
+                Error::new(ErrorCode::BucketAlreadyOwnedByYou).field("BucketName", name.as_str())
+            );
         }
     }
     Ok(Response::ok().header("location", format!("/{name}")))

@@ -36,21 +36,16 @@ pub async fn handle(call: Call) -> Result<Response> {
     if doomed.is_empty() {
         return Err(ErrorCode::MalformedXML.into());
     }
-    let keys = doomed.iter().filter_map(|one| one.verdict.as_ref().ok().cloned()).collect();
-    let mut outcomes = call.context.store.delete_objects(&permit, keys).await?.into_iter();
+    let keys: Vec<ObjectKey> =
+        doomed.iter().filter_map(|one| one.verdict.as_ref().ok().cloned()).collect();
+    // Whether a key was there does not matter; a failure is the whole request's, to be sent again.
+    call.context.store.delete_objects(&permit, keys).await?;
 
     let mut xml = Writer::document("DeleteResult");
     for one in &doomed {
         let failure = match &one.verdict {
             Err(error) => Some((error.code, error.message.clone())),
-            Ok(_) => match outcomes.next() {
-                Some(Ok(_)) => None,
-                Some(Err(error)) => {
-                    let error = Error::from(error);
-                    Some((error.code, error.message))
-                }
-                None => Some((ErrorCode::InternalError, String::new())),
-            },
+            Ok(_) => None,
         };
         answer(&mut xml, one, failure, quiet);
     }

@@ -15,8 +15,8 @@ impl From<store::Error> for Error {
                 Error::new(ErrorCode::PreconditionFailed).field("Condition", condition)
             }
             E::InvalidPart { number, etag } => {
-                let error = Error::new(ErrorCode::InvalidPart)
-                    .field("PartNumber", number.to_string());
+                let error =
+                    Error::new(ErrorCode::InvalidPart).field("PartNumber", number.to_string());
                 match etag {
                     Some(etag) => error.field("ETag", etag),
                     None => error,
@@ -28,7 +28,7 @@ impl From<store::Error> for Error {
                 .field("ProposedSize", size.to_string())
                 .field("MinSizeAllowed", min.to_string())
                 .field("PartNumber", number.to_string())
-                .field("ETag", etag),
+                .field("ETag", etag.to_string()),
             E::EntityTooLarge => ErrorCode::EntityTooLarge.into(),
             E::ObjectSizeMismatch { expected, actual } => Error::because(
                 ErrorCode::InvalidRequest,
@@ -42,7 +42,7 @@ impl From<store::Error> for Error {
                 format!(
                     "The upload was created with the checksum type {}. The complete request must \
                      use the same checksum type, not {}.",
-                    expected.map_or("null", |kind| kind.name()),
+                    expected.name(),
                     actual.name()
                 ),
             ),
@@ -57,7 +57,10 @@ impl From<store::Error> for Error {
             ),
             E::ChecksumMismatch { algorithm } => Error::because(
                 ErrorCode::BadDigest,
-                format!("The {} you specified did not match the calculated checksum.", algorithm.name()),
+                format!(
+                    "The {} you specified did not match the calculated checksum.",
+                    algorithm.name()
+                ),
             ),
             E::OperationAborted => ErrorCode::OperationAborted.into(),
             E::DiskFull => Error::new(ErrorCode::InsufficientStorage).caused_by(E::DiskFull),

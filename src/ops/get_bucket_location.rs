@@ -11,5 +11,7 @@ use crate::wire::{Response, Result};
 pub async fn handle(call: Call) -> Result<Response> {
     let region = &call.permit().bucket().region;
     let text = if region == "us-east-1" { "" } else { region.as_str() };
-    Ok(Response::xml(Writer::leaf("LocationConstraint", text)))
+    let mut xml = Writer::document("LocationConstraint");
+    xml.content(text);
+    Ok(Response::xml(xml.finish()))
 }

@@ -9,7 +9,8 @@ use crate::wire::{Response, Result};
 /// NoSuchKey, NoSuchVersion, PreconditionFailed, InvalidRange, InvalidPartNumber.
 pub async fn handle(call: Call) -> Result<Response> {
     let object = call.context.store.open_object(call.permit(), call.key())?;
-    let (mut response, selection) = send::prepare(&call.head, &object)?;
+    let (mut response, selection) =
+        send::prepare(&call.head, &object.record, |number| object.part(number))?;
     if let Some(selection) = selection {
         response.body = send::content(&call.context, &object, selection).await?;
     }

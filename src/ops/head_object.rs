@@ -8,7 +8,16 @@ use crate::wire::{Response, Result};
 /// # Errors
 /// As GetObject; the client sees the status alone.
 pub async fn handle(call: Call) -> Result<Response> {
-    let object = call.context.store.open_object(call.permit(), call.key())?;
-    let (response, _) = send::prepare(&call.head, &object)?;
+    let store = &call.context.store;
+    // Only a part's place needs the content opened; a plain HEAD reads one row.
+    let (record, object) = match call.head.query.has("partNumber") {
+        true => {
+            let object = store.open_object(call.permit(), call.key())?;
+            (object.record.clone(), Some(object))
+        }
+        false => (store.object(call.permit(), call.key())?, None),
+    };
+    let span = |number| object.as_ref().map_or(Ok(None), |object| object.part(number));
+    let (response, _) = send::prepare(&call.head, &record, span)?;
     Ok(response)
 }

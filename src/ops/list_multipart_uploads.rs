@@ -1,7 +1,7 @@
 //! ListMultipartUploads: the open uploads of a bucket, by key and then by time of initiation.
 
-use super::listing::{self, Keys};
 use super::Call;
+use super::listing::{self, Keys};
 use crate::store::{Listed, UploadRecord, UploadsQuery};
 use crate::types::UploadId;
 use crate::wire::xml::Writer;
@@ -19,12 +19,13 @@ pub async fn handle(call: Call) -> Result<Response> {
     // S3 overlooks the upload id marker when there is no key marker.
     let id_marker = head.query.non_empty("upload-id-marker").filter(|_| key_marker.is_some());
     let delimiter = head.query.non_empty("delimiter").map(str::to_owned);
-    let upload_id_marker = match id_marker {
-        None => None,
-        Some(text) => Some(UploadId::parse(text).ok_or_else(|| {
-            Error::argument("upload-id-marker", text, "Invalid uploadId marker")
-        })?),
-    };
+    let upload_id_marker =
+        match id_marker {
+            None => None,
+            Some(text) => Some(UploadId::parse(text).ok_or_else(|| {
+                Error::argument("upload-id-marker", text, "Invalid uploadId marker")
+            })?),
+        };
     let query = UploadsQuery {
         prefix: listing::text(head, "prefix").to_owned(),
         delimiter: delimiter.clone(),

@@ -94,7 +94,8 @@ const NOT_IMPLEMENTED: &[&str] = &[
     "x-amz-write-offset-bytes",
 ];
 /// Canned ACLs that change nothing where the bucket's owner owns every object.
-const ACLS_WITHOUT_EFFECT: &[&str] = &["", "private", "bucket-owner-full-control", "bucket-owner-read"];
+const ACLS_WITHOUT_EFFECT: &[&str] =
+    &["", "private", "bucket-owner-full-control", "bucket-owner-read"];
 /// Storage classes that are accepted; there is one class here.
 const STORAGE_CLASSES: &[&str] = &["", "STANDARD", "REDUCED_REDUNDANCY"];
 
@@ -116,8 +117,9 @@ pub fn refuse_unsupported(head: &Head) -> Result<()> {
     }
     let class = head.header_or_query("x-amz-storage-class")?.unwrap_or_default();
     if !STORAGE_CLASSES.contains(&class) {
-        return Err(Error::new(ErrorCode::InvalidStorageClass)
-            .field("StorageClassRequested", class));
+        return Err(
+            Error::new(ErrorCode::InvalidStorageClass).field("StorageClassRequested", class)
+        );
     }
     Ok(())
 }

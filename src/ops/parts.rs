@@ -10,8 +10,7 @@ use crate::wire::{Error, ErrorCode, Result};
 /// NoSuchUpload: an id that was never given out names no upload.
 pub fn upload_id(call: &Call) -> Result<UploadId> {
     let text = call.head.query.get("uploadId").unwrap_or_default();
-    UploadId::parse(text)
-        .ok_or_else(|| Error::new(ErrorCode::NoSuchUpload).field("UploadId", text))
+    UploadId::parse(text).ok_or_else(|| Error::new(ErrorCode::NoSuchUpload).field("UploadId", text))
 }
 
 /// The part number that the request names.

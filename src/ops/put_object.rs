@@ -3,11 +3,11 @@
 //! **Invariant:** everything that can be refused without the body is refused before the first byte
 //! of it is read, so a client that waits for 100 Continue never sends it for nothing.
 
-use super::{Call, metadata, receive};
-use crate::digest::ObjectChecksum;
-use crate::store::NewObject;
-use crate::store::blobs::BlobOrigin;
-use crate::types::PUT_BYTES_MAX;
+use super::{Call, Context, metadata, receive};
+use crate::access::Permit;
+use crate::digest::{ChecksumAlgorithm, ObjectChecksum};
+use crate::store::{self, BlobOrigin, NewObject};
+use crate::types::{ObjectKey, PUT_BYTES_MAX, WriteCondition};
 use crate::wire::{Response, Result, conditions};
 
 /// Receives, verifies, publishes.
@@ -22,15 +22,19 @@ pub async fn handle(call: Call) -> Result<Response> {
     let condition = conditions::write(&head)?;
     receive::expectations(&head, &body, PUT_BYTES_MAX)?;
     // Judged again by the transaction; judged here so that a hopeless body need not be sent.
-    context.store.judge(&permit, head.key(), &condition)?;
+    judge_early(&context, &permit, head.key(), &condition)?;
 
     let origin = BlobOrigin { bucket: permit.bucket().id, key: head.key().clone(), part: None };
     let plan = receive::Plan { origin, bytes_max: PUT_BYTES_MAX, algorithm: None };
     let received = receive::content(&context, &head, body, plan).await?;
-    let checksum = received.checksum.clone().or_else(|| received.staged.digests().crc64nvme());
+    let checksum = received
+        .checksum
+        .clone()
+        .or_else(|| received.staged.digests().checksum_for(ChecksumAlgorithm::Crc64nvme));
     let checksum = checksum.map(ObjectChecksum::full);
 
-    let object = NewObject { key: head.key().clone(), headers, checksum: checksum.clone(), condition };
+    let object =
+        NewObject { key: head.key().clone(), headers, checksum: checksum.clone(), condition };
     let published = context.store.put_object(&permit, object, received.staged).await?;
 
     let mut response = Response::ok().header("etag", published.etag.quoted());
@@ -39,4 +43,22 @@ pub async fn handle(call: Call) -> Result<Response> {
         response.set("x-amz-checksum-type", checksum.kind.name());
     }
     Ok(response)
+}
+
+/// Judges a condition before the body is asked for.
+fn judge_early(
+    context: &Context,
+    permit: &Permit,
+    key: &ObjectKey,
+    condition: &WriteCondition,
+) -> Result<()> {
+    if condition.is_empty() {
+        return Ok(());
+    }
+    let current = match context.store.object(permit, key) {
+        Ok(record) => Some(record.etag),
+        Err(store::Error::NoSuchKey) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(condition.judge(current.as_ref()).map_err(store::Error::from)?)
 }

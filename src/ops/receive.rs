@@ -21,8 +21,7 @@ use super::context::Context;
 use crate::auth::Payload;
 use crate::auth::chunked::{ChunkedDecoder, Trailers};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, Want};
-use crate::store::blobs::{BlobOrigin, BlobWriter, StagedBlob};
-use crate::store::content::OpenObject;
+use crate::store::{BlobOrigin, BlobWriter, OpenObject, StagedBlob};
 use crate::types::ByteRange;
 use crate::wire::checksum::{self, Expected};
 use crate::wire::response::{BodyError, Stream};
@@ -83,7 +82,7 @@ impl Watched {
     pub fn new(inner: Stream) -> (Stream, Arc<AtomicBool>) {
         let ended = Arc::new(AtomicBool::new(inner.is_end_stream()));
         let watched = Self { inner, ended: Arc::clone(&ended) };
-        (watched.boxed_unsync(), ended)
+        (watched.boxed(), ended)
     }
 }
 
@@ -207,7 +206,9 @@ pub async fn content(
     let (sha256, framing) = match payload {
         Payload::Unsigned => (None, Framing::Raw { left: length }),
         Payload::Sha256(sha256) => (Some(sha256), Framing::Raw { left: length }),
-        Payload::Chunked(chunked) => (None, Framing::Chunked(Box::new(ChunkedDecoder::new(chunked)))),
+        Payload::Chunked(chunked) => {
+            (None, Framing::Chunked(Box::new(ChunkedDecoder::new(chunked))))
+        }
     };
     let mut source = Source { stream, framing };
     let checks = Checks { expected, sha256, length };
@@ -236,9 +237,8 @@ impl Checks {
             compare_sha256(sha256, digests)?;
         }
         let trailer = trailers.as_ref().and_then(|trailers| {
-            let of_checksum = |(name, _): &&(String, String)| {
-                ChecksumAlgorithm::from_header(name).is_some()
-            };
+            let of_checksum =
+                |(name, _): &&(String, String)| ChecksumAlgorithm::from_header(name).is_some();
             trailers.0.iter().find(of_checksum).map(|(name, value)| (name.as_str(), value.as_str()))
         });
         checksum::verify(&self.expected, trailer, digests)

@@ -6,13 +6,49 @@ use crate::wire::{Address, Error, ErrorCode, Head, Result};
 /// Words that S3 knows as sub-resources, whether a row serves them or not. One of these in a
 /// request must be consumed by the row that wins; it is never overlooked.
 const SUB_RESOURCES: &[&str] = &[
-    "abac", "accelerate", "acl", "analytics", "annotation", "attributes", "cors", "delete",
-    "encryption", "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "list-type",
-    "location", "logging", "metadataConfiguration", "metadataTable", "metrics", "notification",
-    "object-lock", "ownershipControls", "partNumber", "policy", "policyStatus",
-    "publicAccessBlock", "rename", "renameObject", "replication", "requestPayment", "restore",
-    "retention", "select", "select-type", "session", "tagging", "torrent", "uploadId", "uploads",
-    "versionId", "versioning", "versions", "website",
+    "abac",
+    "accelerate",
+    "acl",
+    "analytics",
+    "annotation",
+    "attributes",
+    "cors",
+    "delete",
+    "encryption",
+    "intelligent-tiering",
+    "inventory",
+    "legal-hold",
+    "lifecycle",
+    "list-type",
+    "location",
+    "logging",
+    "metadataConfiguration",
+    "metadataTable",
+    "metrics",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "partNumber",
+    "policy",
+    "policyStatus",
+    "publicAccessBlock",
+    "rename",
+    "renameObject",
+    "replication",
+    "requestPayment",
+    "restore",
+    "retention",
+    "select",
+    "select-type",
+    "session",
+    "tagging",
+    "torrent",
+    "uploadId",
+    "uploads",
+    "versionId",
+    "versioning",
+    "versions",
+    "website",
 ];
 
 /// Headers that select an operation.
@@ -107,7 +143,10 @@ fn left_over(word: &str, scope: Scope, head: &Head) -> Error {
 fn no_row(scope: Scope, head: &Head) -> Error {
     // Suites and consoles send IAM and STS actions to the service: told at once that there are none.
     if scope == Scope::Service && head.method == http::Method::POST {
-        return Error::because(ErrorCode::NotImplemented, "IAM and STS actions are not implemented.");
+        return Error::because(
+            ErrorCode::NotImplemented,
+            "IAM and STS actions are not implemented.",
+        );
     }
     let form = head.headers.get("content-type").is_some_and(|value| {
         value.as_bytes().to_ascii_lowercase().starts_with(b"multipart/form-data")

@@ -15,8 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::context::Context;
 use super::metadata;
-use crate::store::content::{ContentReader, OpenObject};
-use crate::store::{ObjectRecord, Result as StoreResult};
+use crate::store::{ContentReader, ObjectRecord, OpenObject, PartSpan, Result as StoreResult};
 use crate::types::{ByteRange, PartNumber};
 use crate::wire::conditions::{self, Outcome, Validators};
 use crate::wire::response::BodyError;
@@ -32,14 +31,17 @@ pub enum Selection {
 }
 
 /// Everything of a GET or HEAD but the bytes: conditions, headers, status; and what bytes would
-/// follow (`None` for 304).
+/// follow (`None` for 304). `span` finds a part of a multipart object.
 ///
 /// # Errors
 /// NoSuchVersion, PreconditionFailed, InvalidRange, InvalidPartNumber, InvalidRequest for a part
 /// and a range at once.
-pub fn prepare(head: &Head, object: &OpenObject) -> Result<(Response, Option<Selection>)> {
+pub fn prepare(
+    head: &Head,
+    record: &ObjectRecord,
+    span: impl FnOnce(PartNumber) -> StoreResult<Option<PartSpan>>,
+) -> Result<(Response, Option<Selection>)> {
     only_null_version(head)?;
-    let record = &object.record;
     let mut response = Response::ok();
     object_headers(&mut response, head, record);
     let validators = Validators { etag: &record.etag, modified: record.modified };
@@ -55,7 +57,7 @@ pub fn prepare(head: &Head, object: &OpenObject) -> Result<(Response, Option<Sel
         }
     }
     let selection = match head.query.get("partNumber") {
-        Some(number) => part(&mut response, head, object, number)?,
+        Some(number) => part(&mut response, head, record, number, span)?,
         None => range_of(&mut response, head, record)?,
     };
     let length = match selection {
@@ -73,15 +75,17 @@ pub fn prepare(head: &Head, object: &OpenObject) -> Result<(Response, Option<Sel
 pub fn only_null_version(head: &Head) -> Result<()> {
     match head.query.get("versionId") {
         None | Some("null") => Ok(()),
-        Some("") => {
-            Err(Error::argument("versionId", "", "Version id cannot be the empty string"))
-        }
+        Some("") => Err(Error::argument("versionId", "", "Version id cannot be the empty string")),
         Some(other) => Err(Error::new(ErrorCode::NoSuchVersion).field("VersionId", other)),
     }
 }
 
 fn range_of(response: &mut Response, head: &Head, record: &ObjectRecord) -> Result<Selection> {
-    let asked = head.header("range")?;
+    let validators = Validators { etag: &record.etag, modified: record.modified };
+    let asked = match conditions::range_holds(head, &validators)? {
+        true => head.header("range")?,
+        false => None,
+    };
     match range::parse(asked, record.size) {
         Ok(None) => {
             if checksum::mode_enabled(head) {
@@ -96,18 +100,16 @@ fn range_of(response: &mut Response, head: &Head, record: &ObjectRecord) -> Resu
             partial(response, range, record.size);
             Ok(Selection::Range(range))
         }
-        Err(range::Unsatisfiable) => Err(Error::new(ErrorCode::InvalidRange)
-            .field("RangeRequested", asked.unwrap_or_default())
-            .field("ActualObjectSize", record.size.to_string())
-            .header("content-range", format!("bytes */{}", record.size))),
+        Err(unsatisfiable) => Err(unsatisfiable.into()),
     }
 }
 
 fn part(
     response: &mut Response,
     head: &Head,
-    object: &OpenObject,
+    record: &ObjectRecord,
     number: &str,
+    span: impl FnOnce(PartNumber) -> StoreResult<Option<PartSpan>>,
 ) -> Result<Selection> {
     if head.has_header("range") {
         let message = "Cannot specify both Range header and partNumber query parameter";
@@ -117,7 +119,6 @@ fn part(
         let message = "Part number must be an integer between 1 and 10000, inclusive";
         Error::argument("partNumber", number, message)
     })?;
-    let record = &object.record;
     let beyond = || {
         Error::new(ErrorCode::InvalidPartNumber)
             .field("PartNumberRequested", number.to_string())
@@ -134,7 +135,7 @@ fn part(
         partial(response, range, record.size);
         return Ok(Selection::Range(range));
     };
-    let span = object.part(number)?.ok_or_else(beyond)?;
+    let span = span(number)?.ok_or_else(beyond)?;
     response.set("x-amz-mp-parts-count", parts.to_string());
     if let Some(checksum) = span.checksum.filter(|_| checksum::mode_enabled(head)) {
         response.set(checksum.algorithm.header(), checksum.base64());
@@ -158,11 +159,7 @@ fn partial(response: &mut Response, range: ByteRange, size: u64) {
 ///
 /// # Errors
 /// InternalError when the first unit cannot be read or does not verify.
-pub async fn content(
-    context: &Context,
-    object: &OpenObject,
-    selection: Selection,
-) -> Result<Body> {
+pub async fn content(context: &Context, object: &OpenObject, selection: Selection) -> Result<Body> {
     let range = match selection {
         Selection::Whole if object.record.size == 0 => return Ok(Body::Empty),
         Selection::Whole => None,
@@ -178,7 +175,7 @@ pub async fn content(
     let (first, reader) = context.blocking(move |_| Ok((reader.next()?, reader))).await?;
     let Some(first) = first else { return Ok(Body::Empty) };
     let blocks = Blocks { ready: Some(first), state: read_on(Box::new(reader)) };
-    Ok(Body::Stream(blocks.boxed_unsync()))
+    Ok(Body::Stream(blocks.boxed()))
 }
 
 /// The bytes of a range of bytes in memory.

@@ -32,10 +32,7 @@ const ANSWERS: &[(&str, Answer)] = &[
     ("GetBucketNotificationConfiguration", Answer::Empty("NotificationConfiguration")),
     ("GetBucketLogging", Answer::Empty("BucketLoggingStatus")),
     ("GetBucketAccelerateConfiguration", Answer::Empty("AccelerateConfiguration")),
-    (
-        "GetBucketRequestPayment",
-        Answer::One("RequestPaymentConfiguration", "Payer", "BucketOwner"),
-    ),
+    ("GetBucketRequestPayment", Answer::One("RequestPaymentConfiguration", "Payer", "BucketOwner")),
 ];
 
 /// Answers by the row's name.
@@ -46,9 +43,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let answer = ANSWERS.iter().find(|(name, _)| *name == call.operation.name);
     let (_, answer) = answer.expect("each row that is served here has its answer: a test checks");
     match answer {
-        Answer::None(code) => {
-            Err(Error::new(*code).field("BucketName", call.bucket().as_str()))
-        }
+        Answer::None(code) => Err(Error::new(*code).field("BucketName", call.bucket().as_str())),
         Answer::Empty(root) => Ok(Response::xml(Writer::document(root).finish())),
         Answer::One(root, name, value) => {
             let mut xml = Writer::document(root);

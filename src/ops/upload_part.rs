@@ -4,8 +4,7 @@
 
 use super::{Call, parts, receive};
 use crate::digest::{ChecksumAlgorithm, ChecksumType};
-use crate::store::UploadRecord;
-use crate::store::blobs::BlobOrigin;
+use crate::store::{BlobOrigin, UploadRecord};
 use crate::types::PUT_BYTES_MAX;
 use crate::wire::checksum::Expected;
 use crate::wire::{Error, ErrorCode, Response, Result};

@@ -5,9 +5,7 @@
 
 use super::{Call, context, copying, parts, receive};
 use crate::digest::{ChecksumAlgorithm, Hasher, Want};
-use crate::store::blobs::BlobOrigin;
-use crate::store::content::OpenObject;
-use crate::store::{PartRecord, UploadRecord};
+use crate::store::{BlobOrigin, OpenObject, PartRecord, UploadRecord};
 use crate::types::{ByteRange, PUT_BYTES_MAX, PartNumber};
 use crate::wire::xml::Writer;
 use crate::wire::{Error, ErrorCode, Response, Result, date, range};
@@ -40,9 +38,7 @@ pub async fn handle(call: Call) -> Result<Response> {
             let checksum =
                 copying::checksum_of_part(&call, &object, range, stored, algorithm).await?;
             let store = &call.context.store;
-            store
-                .copy_part(call.permit(), call.key(), id, number, &object, blob, checksum)
-                .await?
+            store.copy_part(call.permit(), call.key(), id, number, &object, blob, checksum).await?
         }
         None => copy_bytes(&call, &upload, number, &object, range, algorithm).await?,
     };

@@ -12,239 +12,331 @@
 //! - Every verb on an upload checks in its own transaction that the upload is open.
 //! - A verb that names a bucket takes the [`Permit`] for it.
 
-use bytes::Bytes;
+pub mod blobs;
+mod check;
+mod content;
+mod directory;
+mod engine;
+pub mod error;
+mod gc;
+mod meta;
+mod pending;
+mod pins;
+mod records;
+mod space;
 
-use crate::access::{Owner, Permit};
-use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum};
-use crate::types::{
-    ETag, ObjectHeaders, ObjectKey, PartNumber, Timestamp, UploadId, WriteCondition,
-};
+use std::sync::Arc;
 
-/// How to open a store. Every field is a setting of the configuration.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The data folder; made if it is not there.
-    pub data: std::path::PathBuf,
-    /// Bodies up to this many bytes live in SQLite, larger ones in files.
-    pub inline_bytes_max: usize,
-    /// Smallest part but the last in Complete, in bytes (S3: 5 MiB).
-    pub part_bytes_min: u64,
-    /// Bytes read, checked and sent at once.
-    pub read_unit_bytes: usize,
-    /// Free bytes on the disk below which writes are refused.
-    pub free_bytes_min: u64,
-    /// Milliseconds after its last activity at which an open upload is aborted.
-    pub upload_idle_ms_max: u64,
-    /// Requests waiting for the writer above which new ones get SlowDown.
-    pub writer_queue_max: usize,
-    /// Bytes of WAL at which the writer itself checkpoints.
-    pub wal_bytes_restart: u64,
-    /// Bytes of WAL above which writes get SlowDown.
-    pub wal_bytes_max: u64,
+pub use blobs::{BlobOrigin, BlobWriter, StagedBlob};
+pub use content::{BlobRef, ContentReader, OpenObject};
+pub use error::{Error, Result};
+pub use pending::Pending;
+pub use records::*;
+pub use space::Admission;
+
+use self::engine::Engine;
+use self::meta::{accounts, buckets, complete, listing, objects, uploads};
+use crate::access::{Bucket, Credential, Owner, Permit, User};
+use crate::digest::Checksum;
+use crate::types::{BucketName, ObjectKey, PartNumber, Timestamp, UploadId, WriteCondition};
+
+/// The store. Cheap to clone; every clone is the same store. When the last clone is dropped without
+/// [`Store::close`], its threads stop and the WAL stays for the next start.
+#[derive(Clone)]
+pub struct Store {
+    engine: Arc<Engine>,
 }
 
-/// One object as HEAD and GET tell it.
-#[derive(Clone, Debug)]
-pub struct ObjectRecord {
-    /// The key.
-    pub key: ObjectKey,
-    /// Bytes.
-    pub size: u64,
-    /// The entity tag.
-    pub etag: ETag,
-    /// Last-Modified.
-    pub modified: Timestamp,
-    /// Stored headers and user metadata.
-    pub headers: ObjectHeaders,
-    /// The checksum that S3 shows.
-    pub checksum: Option<ObjectChecksum>,
-    /// The owner.
-    pub owner: Owner,
-    /// The number of parts, for a multipart object.
-    pub parts: Option<u16>,
+/// The life of a store.
+impl Store {
+    /// Takes the folder's lock, recovers, and starts the writer, checkpoint and GC threads.
+    /// [`Error::Locked`], [`Error::NewerSchema`], [`Error::Refused`].
+    pub fn open(options: Options) -> Result<Self> {
+        Ok(Self { engine: Engine::open(options)? })
+    }
+
+    /// Answers what waits for the writer, moves the WAL into the database and stops the threads.
+    /// Later verbs fail with [`Error::Closed`].
+    pub fn close(&self) {
+        self.engine.close();
+    }
+
+    /// How the store is; cheap enough for a health check.
+    pub fn health(&self) -> Health {
+        self.engine.health()
+    }
 }
 
-/// One object as lists tell it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedObject {
-    /// The key.
-    pub key: String,
-    /// Bytes.
-    pub size: u64,
-    /// The entity tag.
-    pub etag: ETag,
-    /// Last-Modified.
-    pub modified: Timestamp,
-    /// Algorithm and type of its checksum.
-    pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
-    /// The owner.
-    pub owner: Owner,
+/// Accounts: reads are answered from memory.
+impl Store {
+    /// The access key with its secret and user, also when it is disabled.
+    pub fn credential(&self, access_key_id: &str) -> Option<Arc<Credential>> {
+        self.engine.directory.credential(access_key_id)
+    }
+
+    /// Makes a user with a first key. [`Error::Exists`] when id, name, e-mail or key is taken.
+    pub fn create_user(&self, new: NewUser) -> Pending<(Arc<User>, Arc<Credential>)> {
+        accounts::create_user(&self.engine, new)
+    }
+
+    /// Deletes a user and its keys. [`Error::Refused`] for root and for an owner of buckets.
+    pub fn delete_user(&self, name: &str) -> Pending<()> {
+        accounts::delete_user(&self.engine, name)
+    }
+
+    /// All users, by name.
+    pub fn users(&self) -> Vec<Arc<User>> {
+        self.engine.directory.users()
+    }
+
+    /// The user of that name.
+    pub fn user(&self, name: &str) -> Option<Arc<User>> {
+        self.engine.directory.user(name)
+    }
+
+    /// Makes an access key (id, secret), random if none is given.
+    pub fn create_key(
+        &self,
+        user_name: &str,
+        key: Option<(String, String)>,
+    ) -> Pending<Arc<Credential>> {
+        accounts::create_key(&self.engine, user_name, key)
+    }
+
+    /// Enables or disables a key. [`Error::NotFound`].
+    pub fn set_key_enabled(&self, access_key_id: &str, enabled: bool) -> Pending<()> {
+        accounts::set_key_enabled(&self.engine, access_key_id, enabled)
+    }
+
+    /// Deletes a key. [`Error::NotFound`].
+    pub fn delete_key(&self, access_key_id: &str) -> Pending<()> {
+        accounts::delete_key(&self.engine, access_key_id)
+    }
+
+    /// All keys, or those of one user, by id.
+    pub fn keys(&self, user_name: Option<&str>) -> Vec<Arc<Credential>> {
+        self.engine.directory.keys(user_name)
+    }
+
+    /// The user as an owner; a deleted user has an empty display name.
+    pub fn owner(&self, user_id: &str) -> Owner {
+        self.engine.directory.owner(user_id)
+    }
 }
 
-/// A page of keys is asked for like this.
-#[derive(Clone, Debug, Default)]
-pub struct ListQuery {
-    /// Only keys that begin with this.
-    pub prefix: String,
-    /// Keys that share what lies between the prefix and this are folded into one common prefix.
-    pub delimiter: Option<String>,
-    /// Only keys and common prefixes that sort after this one.
-    pub after: Option<String>,
-    /// At most so many keys and common prefixes together; 0 gives an empty, complete page.
-    pub max: usize,
+/// Buckets: reads are answered from memory.
+impl Store {
+    /// The bucket of that name.
+    pub fn bucket(&self, name: &BucketName) -> Option<Arc<Bucket>> {
+        self.engine.directory.bucket(name)
+    }
+
+    /// At most `max` buckets of one owner whose names begin with `prefix` and sort after `after`,
+    /// and whether more follow.
+    pub fn buckets(
+        &self,
+        owner_id: &str,
+        prefix: &str,
+        after: Option<&str>,
+        max: usize,
+    ) -> (Vec<Arc<Bucket>>, bool) {
+        self.engine.directory.buckets(owner_id, prefix, after, max)
+    }
+
+    /// Makes a bucket, or tells which one has the name. [`Error::NotFound`] if the owner is gone.
+    pub fn create_bucket(
+        &self,
+        name: BucketName,
+        owner: &Arc<User>,
+        region: &str,
+    ) -> Pending<CreatedBucket> {
+        buckets::create(&self.engine, name, owner, region)
+    }
+
+    /// Deletes an empty bucket; open uploads are dropped with it. [`Error::BucketNotEmpty`].
+    pub fn delete_bucket(&self, permit: &Permit) -> Pending<()> {
+        buckets::delete(&self.engine, permit)
+    }
 }
 
-/// An entry of a page: things in key order, common prefixes among them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listed<T> {
-    /// A key of its own.
-    Item(T),
-    /// A common prefix, the delimiter included.
-    Prefix(String),
+/// Bytes in.
+impl Store {
+    /// Reserves room for a body of `bytes` (`None`: of unknown length) until the admission is
+    /// dropped. [`Error::DiskFull`] below the watermark.
+    pub fn admit(&self, bytes: Option<u64>) -> Result<Admission> {
+        self.engine.writable()?;
+        self.engine.space.admit(bytes)
+    }
+
+    /// Begins a blob file.
+    pub fn begin_blob(&self, origin: BlobOrigin, length: Option<u64>) -> Result<BlobWriter> {
+        self.engine.writable()?;
+        self.engine.blobs.create(origin, length)
+    }
 }
 
-/// A page of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
-    /// The entries.
-    pub entries: Vec<Listed<T>>,
-    /// Whether more follow after the last entry.
-    pub truncated: bool,
+/// Objects.
+impl Store {
+    /// Publishes `staged` as the current object of the key. [`Error::NoSuchBucket`],
+    /// [`Error::PreconditionFailed`], [`Error::NoSuchKey`] (`If-Match` on a missing key).
+    pub fn put_object(
+        &self,
+        permit: &Permit,
+        new: NewObject,
+        staged: StagedBlob,
+    ) -> Pending<Published> {
+        objects::put(&self.engine, permit, new, staged)
+    }
+
+    /// One object without its content. [`Error::NoSuchKey`].
+    pub fn object(&self, permit: &Permit, key: &ObjectKey) -> Result<ObjectRecord> {
+        objects::record(&self.engine, permit, key)
+    }
+
+    /// One object with its content, which stays readable until the last reader is dropped,
+    /// whatever becomes of the key. [`Error::NoSuchKey`].
+    pub fn open_object(&self, permit: &Permit, key: &ObjectKey) -> Result<OpenObject> {
+        content::open(&self.engine, permit, key)
+    }
+
+    /// Deletes one key; tells whether it was there. [`Error::PreconditionFailed`],
+    /// [`Error::NoSuchKey`] (`If-Match` on a missing key).
+    pub fn delete_object(
+        &self,
+        permit: &Permit,
+        key: &ObjectKey,
+        condition: WriteCondition,
+    ) -> Pending<bool> {
+        objects::delete(&self.engine, permit, key, condition)
+    }
+
+    /// Deletes keys, in steps: atomic for each key. Tells of each, in order, whether it was there.
+    pub fn delete_objects(&self, permit: &Permit, keys: Vec<ObjectKey>) -> Pending<Vec<bool>> {
+        objects::delete_many(&self.engine, permit, keys)
+    }
+
+    /// Publishes the content of `source` under another key, by reference; the ETag stays.
+    /// Errors as [`Store::put_object`], and [`Error::NoSuchKey`] when the source was dropped.
+    pub fn copy_object(
+        &self,
+        permit: &Permit,
+        new: NewObject,
+        source: &OpenObject,
+    ) -> Pending<Published> {
+        objects::copy(&self.engine, permit, new, source)
+    }
+
+    /// A page of keys and common prefixes, in byte order.
+    pub fn list_objects(&self, permit: &Permit, query: &ListQuery) -> Result<Page<ListedObject>> {
+        listing::objects(&self.engine, permit, query)
+    }
 }
 
-/// What CreateMultipartUpload fixes.
-#[derive(Clone, Debug, Default)]
-pub struct NewUpload {
-    /// Headers and user metadata of the object to be.
-    pub headers: ObjectHeaders,
-    /// The checksum algorithm and type, if the client named one.
-    pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+/// Uploads.
+impl Store {
+    /// Opens an upload. [`Error::NoSuchBucket`].
+    pub fn create_upload(
+        &self,
+        permit: &Permit,
+        key: ObjectKey,
+        new: NewUpload,
+    ) -> Pending<UploadRecord> {
+        uploads::create(&self.engine, permit, key, new)
+    }
+
+    /// An open upload of this bucket and key. [`Error::NoSuchUpload`].
+    pub fn upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Result<UploadRecord> {
+        uploads::record(&self.engine, permit, key, id)
+    }
+
+    /// Stores a part, in place of an earlier one of its number. [`Error::NoSuchUpload`].
+    pub fn put_part(
+        &self,
+        permit: &Permit,
+        key: &ObjectKey,
+        id: UploadId,
+        number: PartNumber,
+        staged: StagedBlob,
+    ) -> Pending<PartRecord> {
+        uploads::put_part(&self.engine, permit, key, (id, number), staged)
+    }
+
+    /// Stores a whole blob of `source` as a part, by reference. `checksum` is what the part shall
+    /// show, if `blob` does not have it. [`Error::NoSuchUpload`], [`Error::NoSuchKey`] when the
+    /// source was dropped.
+    #[allow(clippy::too_many_arguments)] // Each names another thing; a struct would only rename them.
+    pub fn copy_part(
+        &self,
+        permit: &Permit,
+        key: &ObjectKey,
+        id: UploadId,
+        number: PartNumber,
+        source: &OpenObject,
+        blob: BlobRef,
+        checksum: Option<Checksum>,
+    ) -> Pending<PartRecord> {
+        uploads::copy_part(&self.engine, permit, key, (id, number), source, blob, checksum)
+    }
+
+    /// At most `max` parts with numbers above `after`. [`Error::NoSuchUpload`].
+    pub fn list_parts(
+        &self,
+        permit: &Permit,
+        key: &ObjectKey,
+        id: UploadId,
+        after: u16,
+        max: usize,
+    ) -> Result<PartsPage> {
+        uploads::list_parts(&self.engine, permit, key, id, after, max)
+    }
+
+    /// A page of open uploads, by key, then by initiation.
+    pub fn list_uploads(
+        &self,
+        permit: &Permit,
+        query: &UploadsQuery,
+    ) -> Result<Page<UploadRecord>> {
+        listing::uploads(&self.engine, permit, query)
+    }
+
+    /// Joins the listed parts and publishes the object. Blocking: for a thread that may wait.
+    /// A repetition gives the same answer and publishes nothing.
+    pub fn complete_upload(&self, permit: &Permit, request: CompleteUpload) -> Result<Completed> {
+        complete::complete(&self.engine, permit, &request)
+    }
+
+    /// Drops an open upload and its parts. [`Error::NoSuchUpload`].
+    pub fn abort_upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Pending<()> {
+        uploads::abort(&self.engine, permit, key, id)
+    }
 }
 
-/// An open upload.
-#[derive(Clone, Debug)]
-pub struct UploadRecord {
-    /// Its id; the order of ids is the order of initiation.
-    pub id: UploadId,
-    /// The key it will publish.
-    pub key: ObjectKey,
-    /// When it was initiated.
-    pub initiated: Timestamp,
-    /// Who initiated it, and who will own the object.
-    pub initiator: Owner,
-    /// What was declared at Create.
-    pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
-}
+/// Maintenance: called by the background thread, by commands and by tests. All are blocking.
+impl Store {
+    /// Frees what was dropped, until nothing or only what readers pin is left. Gives the number of
+    /// rows freed: parts, blobs, manifests, uploads.
+    pub fn collect_garbage(&self) -> Result<u64> {
+        gc::collect(&self.engine)
+    }
 
-/// A page of open uploads is asked for like this.
-#[derive(Clone, Debug, Default)]
-pub struct UploadsQuery {
-    /// Only keys that begin with this.
-    pub prefix: String,
-    /// As in [`ListQuery`].
-    pub delimiter: Option<String>,
-    /// Keys after this one; with `upload_id_marker` also later uploads of the same key.
-    pub key_marker: Option<String>,
-    /// Uploads of `key_marker` after this one; nothing without a key marker.
-    pub upload_id_marker: Option<UploadId>,
-    /// At most so many uploads and common prefixes together.
-    pub max: usize,
-}
+    /// Moves files of ended server runs that no row names to `quarantine/`; gives how many.
+    pub fn sweep_files(&self) -> Result<u64> {
+        gc::sweep_files(&self.engine)
+    }
 
-/// One stored part.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartRecord {
-    /// Its number.
-    pub number: PartNumber,
-    /// Bytes.
-    pub size: u64,
-    /// MD5 of its bytes.
-    pub etag: ETag,
-    /// When it was stored.
-    pub modified: Timestamp,
-    /// The checksum: in the upload's algorithm, or in the one that came with the part.
-    pub checksum: Option<Checksum>,
-}
+    /// Aborts uploads that were idle too long and forgets old tombstones; gives how many uploads.
+    pub fn expire_uploads(&self, now: Timestamp) -> Result<u64> {
+        gc::expire_uploads(&self.engine, now)
+    }
 
-/// A page of ListParts.
-#[derive(Clone, Debug)]
-pub struct PartsPage {
-    /// The upload.
-    pub upload: UploadRecord,
-    /// Parts in ascending order.
-    pub parts: Vec<PartRecord>,
-    /// Whether more follow.
-    pub truncated: bool,
-}
+    /// Checks every invariant over rows and the existence and length of files; one line for each
+    /// violation.
+    pub fn check(&self) -> Result<Vec<String>> {
+        check::check(&self.engine, check::Depth::Trailers)
+    }
 
-/// One `<Part>` of a Complete request.
-#[derive(Clone, Debug)]
-pub struct ListedPart {
-    /// Its number.
-    pub number: PartNumber,
-    /// The ETag that the client names; `None` when it is not an ETag at all (so InvalidPart).
-    pub etag: Option<ETag>,
-    /// The checksums that the client names.
-    pub checksums: Vec<Checksum>,
-}
-
-/// A Complete request.
-#[derive(Clone, Debug)]
-pub struct CompleteUpload {
-    /// The key.
-    pub key: ObjectKey,
-    /// The upload.
-    pub upload: UploadId,
-    /// The listed parts, as they stand in the request (order is judged here).
-    pub parts: Vec<ListedPart>,
-    /// If-Match and If-None-Match.
-    pub condition: WriteCondition,
-    /// `x-amz-mp-object-size`: what the sum of sizes must be.
-    pub object_size: Option<u64>,
-    /// `x-amz-checksum-type`: what the upload must have been created with.
-    pub checksum_type: Option<ChecksumType>,
-    /// `x-amz-checksum-*`: what the object's checksum must be; a COMPOSITE one with or without `-N`.
-    pub checksum: Option<Checksum>,
-}
-
-/// What Complete answers, the same for every repetition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Completed {
-    /// The object's tag.
-    pub etag: ETag,
-    /// The object's checksum.
-    pub checksum: Option<ObjectChecksum>,
-}
-
-/// What a new current object is made with, beside its content.
-#[derive(Clone, Debug)]
-pub struct NewObject {
-    /// The key.
-    pub key: ObjectKey,
-    /// Headers and user metadata.
-    pub headers: ObjectHeaders,
-    /// The checksum that S3 will show.
-    pub checksum: Option<ObjectChecksum>,
-    /// If-Match and If-None-Match, judged in the transaction.
-    pub condition: WriteCondition,
-}
-
-/// What was published.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Published {
-    /// Its tag.
-    pub etag: ETag,
-    /// Its Last-Modified.
-    pub modified: Timestamp,
-}
-
-/// A part of a stored multipart object, for `?partNumber=`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartSpan {
-    /// Where it begins in the object.
-    pub first: u64,
-    /// Bytes.
-    pub size: u64,
-    /// Its checksum in the algorithm of the object's.
-    pub checksum: Option<Checksum>,
+    /// [`Store::check`], reading and verifying every block of every file.
+    pub fn check_blocks(&self) -> Result<Vec<String>> {
+        check::check(&self.engine, check::Depth::Blocks)
+    }
 }

@@ -1,0 +1,1 @@
+//! What goes to standard error: set up once by the command line.

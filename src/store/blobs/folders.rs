@@ -1,0 +1,258 @@
+//! The folders of the data folder: made, checked, opened, synced.
+//!
+//! **Invariants:** every folder is 0700 and ours; the entries of the fan-out folders are on disk
+//! before the first blob is made; every path is opened relative to a folder already open, and no
+//! symbolic link below the data folder is followed.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::folder_sync::FolderSync;
+use super::{BlobName, Found};
+use crate::store::error::{Error, Result};
+use crate::types::Timestamp;
+
+const FOLDER_FLAGS: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// The two calls on which durability rests. Tests put others in their place, to count and to fail.
+pub(super) struct Syncs {
+    /// fdatasync of a blob's file.
+    pub(super) file: SyncCall,
+    /// fsync of a fan-out folder.
+    pub(super) folder: SyncCall,
+}
+
+type SyncCall = Box<dyn Fn(BorrowedFd<'_>) -> io::Result<()> + Send + Sync>;
+
+impl Default for Syncs {
+    fn default() -> Self {
+        Self {
+            file: Box::new(|fd| Ok(fs::fdatasync(fd)?)),
+            folder: Box::new(|fd| Ok(fs::fsync(fd)?)),
+        }
+    }
+}
+
+/// One fan-out folder.
+pub(super) struct Folder {
+    pub(super) fd: OwnedFd,
+    pub(super) sync: FolderSync,
+}
+
+/// `blobs/` with its 256 folders, and `quarantine/`.
+pub(super) struct Folders {
+    data: PathBuf,
+    root: OwnedFd,
+    blobs: OwnedFd,
+    quarantine: OwnedFd,
+    /// Opened at their first use and kept: the error of a failed write-back is told to those who
+    /// had the folder open, and a small store does not hold 256 descriptors.
+    fan_out: [OnceLock<Folder>; 256],
+}
+
+impl Folders {
+    /// Makes and syncs what is missing, and opens the rest.
+    pub(super) fn open(data: &Path) -> Result<Self> {
+        let root = open_data(data)?;
+        let blobs = make_below(&root, "blobs", &data.join("blobs"))?;
+        let quarantine = make_below(&root, "quarantine", &data.join("quarantine"))?;
+        for index in 0..=u8::MAX {
+            match fs::mkdirat(&blobs, folder_name(index), Mode::RWXU) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(Error::io("make", data.join("blobs"), error)),
+            }
+        }
+        // Also when nothing was made just now: the run that made it may have died before this.
+        fs::fsync(&blobs).map_err(|e| Error::io("sync", data.join("blobs"), e))?;
+        fs::fsync(&root).map_err(|e| Error::io("sync", data, e))?;
+        let fan_out = std::array::from_fn(|_| OnceLock::new());
+        Ok(Self { data: data.to_owned(), root, blobs, quarantine, fan_out })
+    }
+
+    /// The data folder.
+    pub(super) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The data folder, open.
+    pub(super) fn root(&self) -> &OwnedFd {
+        &self.root
+    }
+
+    /// The fan-out folder of a blob.
+    pub(super) fn of(&self, name: BlobName) -> Result<&Folder> {
+        let slot = &self.fan_out[usize::from(name.folder())];
+        if let Some(folder) = slot.get() {
+            return Ok(folder);
+        }
+        let path = self.data.join("blobs").join(folder_name(name.folder()));
+        let fd = fs::openat(&self.blobs, folder_name(name.folder()), FOLDER_FLAGS, Mode::empty())
+            .map_err(|e| Error::io("open", path, e))?;
+        // When two threads come here at once, the second one's descriptor is closed again.
+        Ok(slot.get_or_init(|| Folder { fd, sync: FolderSync::new() }))
+    }
+
+    /// Where a blob is, for messages only.
+    pub(super) fn path(&self, name: BlobName) -> PathBuf {
+        self.data.join("blobs").join(folder_name(name.folder())).join(name.to_string())
+    }
+
+    /// See [`Blobs::quarantine`](super::Blobs::quarantine).
+    pub(super) fn quarantine(&self, name: BlobName) -> Result<()> {
+        let folder = self.of(name)?;
+        let file = name.to_string();
+        // The time of modification becomes the time of the quarantine: a blob's own means nothing.
+        let now = fs::Timestamps {
+            last_access: fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_OMIT },
+            last_modification: fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_NOW },
+        };
+        let moved = fs::utimensat(&folder.fd, &file, &now, AtFlags::SYMLINK_NOFOLLOW)
+            .and_then(|()| fs::renameat(&folder.fd, &file, &self.quarantine, &file));
+        // No fsync: after a power cut the file is at one of the two places, and either is right.
+        match moved {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(Error::io("quarantine", self.path(name), error)),
+        }
+    }
+
+    /// See [`Blobs::empty_quarantine`](super::Blobs::empty_quarantine).
+    pub(super) fn empty_quarantine(&self, older_than: Timestamp) -> Result<u64> {
+        let path = self.data.join("quarantine");
+        let mut removed = 0;
+        each_entry(&self.quarantine, &path, |file, kind, stat| {
+            let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
+            let millis = u64::try_from(stat.st_mtime_nsec).unwrap_or(0) / 1_000_000;
+            let since = Timestamp::from_millis(seconds.saturating_mul(1000) + millis);
+            if kind != FileType::RegularFile || since >= older_than {
+                return Ok(());
+            }
+            match fs::unlinkat(&self.quarantine, file, AtFlags::empty()) {
+                Ok(()) => removed += 1,
+                Err(Errno::NOENT) => {}
+                Err(error) => return Err(Error::io("remove", path.join(file), error)),
+            }
+            Ok(())
+        })?;
+        Ok(removed)
+    }
+
+    /// See [`Blobs::scan`](super::Blobs::scan).
+    pub(super) fn scan(&self, mut each: impl FnMut(Found) -> Result<()>) -> Result<()> {
+        let relative = Path::new("blobs");
+        let top = self.data.join(relative);
+        let mut present = Vec::with_capacity(256);
+        each_entry(&self.blobs, &top, |file, kind, _| {
+            let index = (0..=u8::MAX).find(|&index| file == OsStr::new(&folder_name(index)));
+            match index {
+                Some(index) if kind == FileType::Directory => present.push(index),
+                _ => each(Found::Foreign(relative.join(file)))?,
+            }
+            Ok(())
+        })?;
+        for index in present {
+            let relative = relative.join(folder_name(index));
+            let path = self.data.join(&relative);
+            let folder = fs::openat(&self.blobs, folder_name(index), FOLDER_FLAGS, Mode::empty())
+                .map_err(|e| Error::io("open", &path, e))?;
+            each_entry(&folder, &path, |file, kind, stat| {
+                let name = file.to_str().and_then(BlobName::parse);
+                each(match name.filter(|name| name.folder() == index) {
+                    Some(name) if kind == FileType::RegularFile => {
+                        Found::Blob(name, u64::try_from(stat.st_size).unwrap_or(0))
+                    }
+                    _ => Found::Foreign(relative.join(file)),
+                })
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Calls `each` for the entries of a folder, without `.` and `..` and what vanishes meanwhile.
+fn each_entry(
+    folder: impl AsFd,
+    path: &Path,
+    mut each: impl FnMut(&OsStr, FileType, &fs::Stat) -> Result<()>,
+) -> Result<()> {
+    let mut entries = Dir::read_from(&folder).map_err(|e| Error::io("list", path, e))?;
+    while let Some(entry) = entries.read() {
+        let entry = entry.map_err(|e| Error::io("list", path, e))?;
+        let file = OsStr::from_bytes(entry.file_name().to_bytes());
+        if file == "." || file == ".." {
+            continue;
+        }
+        match fs::statat(&folder, file, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => each(file, FileType::from_raw_mode(stat.st_mode), &stat)?,
+            Err(Errno::NOENT) => {}
+            Err(error) => return Err(Error::io("look at", path.join(file), error)),
+        }
+    }
+    Ok(())
+}
+
+/// Makes the data folder (0700) and those above it, if need be, and opens it. Another user's
+/// folder, or one that others may write to, is refused: whoever can put a file there can serve it.
+pub(super) fn open_data(data: &Path) -> Result<OwnedFd> {
+    make_data(data)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let fd = fs::open(data, flags, Mode::empty()).map_err(|e| Error::io("open", data, e))?;
+    let stat = fs::fstat(&fd).map_err(|e| Error::io("look at", data, e))?;
+    if stat.st_uid != rustix::process::geteuid().as_raw() {
+        let owner = stat.st_uid;
+        return Err(Error::Refused(format!(
+            "the data folder {} belongs to user id {owner}: run as that user",
+            data.display()
+        )));
+    }
+    if stat.st_mode & 0o022 != 0 {
+        return Err(Error::Refused(format!(
+            "others may write to the data folder {}: run `chmod go-w` on it or name one inside it",
+            data.display()
+        )));
+    }
+    Ok(fd)
+}
+
+fn make_data(data: &Path) -> Result<()> {
+    let above = match data.parent() {
+        Some(above) if above.as_os_str().is_empty() => Path::new("."),
+        Some(above) => above,
+        None => return Ok(()), // The root of the file system is there.
+    };
+    let mut made = fs::mkdir(data, Mode::RWXU);
+    if made == Err(Errno::NOENT) {
+        make_data(above)?;
+        made = fs::mkdir(data, Mode::RWXU);
+    }
+    match made {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(Error::io("make", data, error)),
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match fs::openat(CWD, above, flags, Mode::empty()) {
+        Ok(fd) => fs::fsync(fd).map_err(|e| Error::io("sync", above, e)),
+        // Not ours to read, so not ours to have made anything in.
+        Err(_) if made.is_err() => Ok(()),
+        Err(error) => Err(Error::io("open", above, error)),
+    }
+}
+
+fn make_below(root: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd> {
+    match fs::mkdirat(root, name, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(Error::io("make", path, error)),
+    }
+    fs::openat(root, name, FOLDER_FLAGS, Mode::empty()).map_err(|e| Error::io("open", path, e))
+}
+
+fn folder_name(index: u8) -> String {
+    format!("{index:02x}")
+}

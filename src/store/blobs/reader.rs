@@ -1,0 +1,216 @@
+//! Reading a blob: no byte leaves before its block's CRC has been checked.
+
+use std::fmt;
+use std::fs::File;
+
+use bytes::Bytes;
+use rustix::buffer::spare_capacity;
+use rustix::io::{pread, retry_on_intr};
+
+use super::{BLOCK_BYTES, BlobName, BlobRecord, Blobs, READ_BYTES_MAX, trailer};
+use crate::store::error::{Error, Result};
+use crate::types::{ByteRange, PUT_BYTES_MAX};
+
+/// A blob up to this many bytes is read whole, trailer included, by one call when it is opened.
+const WHOLE_BYTES_MAX: u64 = 256 << 10;
+/// Bytes at a file's end that surely hold its index.
+const END_BYTES: u64 = 4 << 10;
+
+/// A blob open for reading. `Send`. The file may be unlinked meanwhile: its bytes stay readable.
+pub struct BlobFile {
+    file: Source,
+    record: BlobRecord,
+    /// All plain bytes, unchecked, of a small blob.
+    whole: Option<Bytes>,
+    /// The checksum page used last, verified: its number and its CRCs.
+    page: Option<(u64, Vec<u32>)>,
+}
+
+impl BlobFile {
+    /// Reads and checks the index of an open file; `length` is what the row says.
+    pub(super) fn open(blobs: &Blobs, file: File, name: BlobName, length: u64) -> Result<Self> {
+        let file = Source { file, name, path: blobs.path(name) };
+        if length > PUT_BYTES_MAX {
+            return Err(file.damaged("its row tells a length that no blob has"));
+        }
+        let index = trailer::index_offset(length);
+        // One call gets the index, together with the page, if it is the only one, and the data.
+        let start = match trailer::pages(length) {
+            _ if length <= WHOLE_BYTES_MAX => 0,
+            1 => length,
+            _ => index,
+        };
+        let before = usize::try_from(index - start).expect("at most 256 KiB and a page");
+        // One byte more than the longest index, so that bytes after the index are noticed.
+        let tail = file.read_tail(start, before, trailer::INDEX_BYTES_MAX + 1)?;
+        let (record, index_bytes) = tail.parsed;
+        if index_bytes != tail.bytes.len() - before {
+            return Err(file.damaged("the file has another length than its row"));
+        }
+        file.check_record(&record, length)?;
+        let mut blob = Self { file, record, whole: None, page: None };
+        if start < index {
+            let (offset, bytes) = trailer::page_span(length, 0);
+            let at = usize::try_from(offset - start).expect("within the tail");
+            blob.take_page(0, &tail.bytes[at..at + bytes])?;
+        }
+        if start == 0 {
+            let data = usize::try_from(length).expect("at most 256 KiB");
+            blob.whole = Some(Bytes::from(tail.bytes).slice(..data));
+        }
+        Ok(blob)
+    }
+
+    /// What the trailer says.
+    pub fn record(&self) -> &BlobRecord {
+        &self.record
+    }
+
+    /// Bytes of plain data.
+    pub fn length(&self) -> u64 {
+        self.record.digests.length
+    }
+
+    /// Reads exactly `range`, every block of it verified, in one go: at most [`READ_BYTES_MAX`]
+    /// bytes, inside the blob (both asserted). The answer keeps whole blocks in memory. Blocking.
+    /// A block that does not verify or is not there is [`Error::Damaged`].
+    pub fn read(&mut self, range: ByteRange) -> Result<Bytes> {
+        assert!(range.first <= range.last && range.last < self.length(), "{range:?} is outside");
+        assert!(range.len() <= READ_BYTES_MAX, "{range:?} is too much at once");
+        let first_block = range.first / BLOCK_BYTES;
+        let start = first_block * BLOCK_BYTES;
+        let end = ((range.last / BLOCK_BYTES + 1) * BLOCK_BYTES).min(self.length());
+        let bytes = match &self.whole {
+            Some(whole) => whole.slice(start as usize..end as usize),
+            None => Bytes::from(self.file.read_exact(start, (end - start) as usize)?),
+        };
+        for (block, bytes) in (first_block..).zip(bytes.chunks(BLOCK_BYTES as usize)) {
+            if trailer::crc32c(bytes) != self.block_crc(block)? {
+                return Err(self.file.damaged(format_args!("block {block} fails its checksum")));
+            }
+        }
+        let skip = (range.first - start) as usize;
+        Ok(bytes.slice(skip..skip + range.len() as usize))
+    }
+
+    /// Reads and checks every block, and so every page.
+    pub(super) fn verify(&mut self) -> Result<()> {
+        let step = 16 * BLOCK_BYTES;
+        for first in (0..self.length()).step_by(step as usize) {
+            let last = (first + step).min(self.length()) - 1;
+            self.read(ByteRange { first, last })?;
+        }
+        Ok(())
+    }
+
+    fn block_crc(&mut self, block: u64) -> Result<u32> {
+        let (page, place) = trailer::page_of(block);
+        match &self.page {
+            Some((number, sums)) if *number == page => Ok(sums[place]),
+            _ => {
+                let (offset, bytes) = trailer::page_span(self.length(), page);
+                let bytes = self.file.read_exact(offset, bytes)?;
+                Ok(self.take_page(page, &bytes)?[place])
+            }
+        }
+    }
+
+    fn take_page(&mut self, page: u64, bytes: &[u8]) -> Result<&[u32]> {
+        let sums = trailer::parse_page(self.file.name.id, page, bytes).ok_or_else(|| {
+            self.file.damaged(format_args!("checksum page {page} fails its checksum"))
+        })?;
+        Ok(&self.page.insert((page, sums)).1)
+    }
+}
+
+impl fmt::Debug for BlobFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BlobFile({}, {} bytes)", self.record.name, self.length())
+    }
+}
+
+/// What the trailer of an open file says, found from the file's end.
+pub(super) fn record(blobs: &Blobs, file: File, name: BlobName) -> Result<BlobRecord> {
+    let file = Source { file, name, path: blobs.path(name) };
+    let stat = rustix::fs::fstat(&file.file).map_err(|e| Error::io("look at", &file.path, e))?;
+    let size = u64::try_from(stat.st_size).unwrap_or(0);
+    let start = size.saturating_sub(END_BYTES);
+    let tail = file.read_tail(start, 0, (size - start) as usize)?;
+    let (record, index_bytes) = tail.parsed;
+    let length = record.digests.length;
+    file.check_record(&record, length)?;
+    // A length that no blob can have must not overflow the sum.
+    let fits = length <= size && trailer::index_offset(length) + index_bytes as u64 == size;
+    if fits { Ok(record) } else { Err(file.damaged("the index tells another length")) }
+}
+
+/// An open file with its names for messages.
+struct Source {
+    file: File,
+    name: BlobName,
+    path: std::path::PathBuf,
+}
+
+/// The end of a file, with its index verified.
+struct Tail {
+    bytes: Vec<u8>,
+    parsed: (BlobRecord, usize),
+}
+
+impl Source {
+    fn damaged(&self, how: impl std::fmt::Display) -> Error {
+        Error::Damaged { what: format!("blob {}: {how}", self.name) }
+    }
+
+    fn check_record(&self, record: &BlobRecord, length: u64) -> Result<()> {
+        if record.name != self.name {
+            return Err(self.damaged(format_args!("the index is of {}", record.name)));
+        }
+        if record.digests.length != length {
+            return Err(self.damaged("the index tells another length than the row"));
+        }
+        Ok(())
+    }
+
+    /// Reads to the end of the file, from `start`: `before` bytes and at most `more` after them, in
+    /// which the index lies and ends the file.
+    fn read_tail(&self, start: u64, before: usize, more: usize) -> Result<Tail> {
+        let mut bytes = Vec::with_capacity(before + more);
+        loop {
+            let ended = self.read_some(&mut bytes, start)? == 0;
+            // Trying at once spares the call that only tells that the file has ended.
+            let found = match bytes.get(before..) {
+                Some(index) => trailer::parse_end(index),
+                None => Err("the file is cut off"),
+            };
+            match found {
+                Ok(parsed) => return Ok(Tail { bytes, parsed }),
+                Err(how) if ended => return Err(self.damaged(how)),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn read_exact(&self, offset: u64, count: usize) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(count);
+        while bytes.len() < count {
+            if self.read_some(&mut bytes, offset)? == 0 {
+                return Err(self.damaged("the file is cut off"));
+            }
+        }
+        // A vector may have more room than was asked for.
+        bytes.truncate(count);
+        Ok(bytes)
+    }
+
+    /// One read into the room that `bytes` has left; it begins at `offset` in the file. 0 when the
+    /// file, or the room, has ended.
+    fn read_some(&self, bytes: &mut Vec<u8>, offset: u64) -> Result<usize> {
+        if bytes.len() == bytes.capacity() {
+            return Ok(0);
+        }
+        let at = offset + bytes.len() as u64;
+        retry_on_intr(|| pread(&self.file, spare_capacity(bytes), at))
+            .map_err(|e| Error::io("read", &self.path, e))
+    }
+}

@@ -1,0 +1,90 @@
+//! Bytes that have arrived and are safe, but that no row names yet.
+//!
+//! **Invariant:** the file of a [`StagedBlob`] is on disk, entry and all, and exactly one owner
+//! decides about it: dropped, it goes; [kept](StagedBlob::keep), it stays.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{BlobName, Blobs};
+use crate::digest::Digests;
+use crate::types::BlobId;
+
+/// Where the bytes of a staged blob are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Home<'a> {
+    /// In memory, to be written into SQLite with the row.
+    Inline(&'a Bytes),
+    /// In a synced file.
+    File(BlobName),
+}
+
+/// A whole body with its digests, safe on disk (or small and in memory), without a row yet.
+/// Dropped without [`keep`](Self::keep), its file is unlinked.
+pub struct StagedBlob {
+    digests: Digests,
+    place: Place,
+}
+
+enum Place {
+    Memory(BlobId, Bytes),
+    Disk(Arc<Blobs>, BlobName),
+    /// A file whose fate is no longer ours.
+    Kept,
+}
+
+impl StagedBlob {
+    /// A small body that SQLite will hold. Asserts that the digests are of that many bytes.
+    pub fn inline(bytes: Bytes, digests: Digests) -> Self {
+        assert_eq!(bytes.len() as u64, digests.length, "digests of other bytes");
+        Self { digests, place: Place::Memory(BlobId::new(), bytes) }
+    }
+
+    /// A synced file.
+    pub(super) fn file(blobs: Arc<Blobs>, name: BlobName, digests: Digests) -> Self {
+        Self { digests, place: Place::Disk(blobs, name) }
+    }
+
+    /// The blob's id; the same as in the file's name.
+    pub fn id(&self) -> BlobId {
+        match &self.place {
+            Place::Memory(id, _) => *id,
+            Place::Disk(_, name) => name.id,
+            Place::Kept => unreachable!("keep takes the blob away"),
+        }
+    }
+
+    /// Length and digests.
+    pub fn digests(&self) -> &Digests {
+        &self.digests
+    }
+
+    /// Where the bytes are. By reference, so that a job may be run again.
+    pub fn home(&self) -> Home<'_> {
+        match &self.place {
+            Place::Memory(_, bytes) => Home::Inline(bytes),
+            Place::Disk(_, name) => Home::File(*name),
+            Place::Kept => unreachable!("keep takes the blob away"),
+        }
+    }
+
+    /// The row is committed, or its fate is unknown: the file stays.
+    pub fn keep(mut self) {
+        self.place = Place::Kept;
+    }
+}
+
+impl Drop for StagedBlob {
+    fn drop(&mut self) {
+        if let Place::Disk(blobs, name) = &self.place {
+            blobs.unlink_or_log(*name);
+        }
+    }
+}
+
+impl std::fmt::Debug for StagedBlob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "StagedBlob({}, {} bytes)", self.id(), self.digests.length)
+    }
+}

@@ -1,0 +1,125 @@
+//! Writing a blob: bytes, block CRCs, trailer, fdatasync, folder fsync.
+//!
+//! **Invariants:** `partial` holds the bytes after the last whole block, not yet in the file;
+//! `sums` has one CRC for each whole block, all of which are in the file.
+
+use std::fmt;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::{Errno, retry_on_intr};
+
+use super::{BLOCK_BYTES, BlobName, BlobOrigin, BlobRecord, Blobs, StagedBlob, trailer};
+use crate::digest::Digests;
+use crate::store::error::{Error, Result};
+use crate::types::PUT_BYTES_MAX;
+
+const BLOCK: usize = BLOCK_BYTES as usize;
+
+/// A blob being written. `Send`. Dropped without [`finish`](Self::finish), its file is unlinked.
+///
+/// It holds up to one block, and 4 bytes for each block written: 320 KiB at the 5 GiB limit.
+pub struct BlobWriter {
+    blobs: Arc<Blobs>,
+    name: BlobName,
+    origin: BlobOrigin,
+    /// `None` once the file belongs to the staged blob.
+    file: Option<File>,
+    partial: Vec<u8>,
+    sums: Vec<u32>,
+}
+
+impl BlobWriter {
+    pub(super) fn new(blobs: Arc<Blobs>, name: BlobName, origin: BlobOrigin, file: File) -> Self {
+        let (partial, sums) = (Vec::new(), Vec::new());
+        Self { blobs, name, origin, file: Some(file), partial, sums }
+    }
+
+    /// Reserves disk space for the whole file, so that a full disk is known before the transfer.
+    /// A file system that cannot is no error.
+    pub(super) fn reserve(&self, file_bytes: u64) -> Result<()> {
+        let file = self.file.as_ref().expect("only finish takes it");
+        let reserved = retry_on_intr(|| fallocate(file, FallocateFlags::KEEP_SIZE, 0, file_bytes));
+        match reserved {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            Err(error) => Err(Error::io("reserve", self.blobs.path(self.name), error)),
+        }
+    }
+
+    /// Bytes written so far.
+    pub fn length(&self) -> u64 {
+        self.sums.len() as u64 * BLOCK_BYTES + self.partial.len() as u64
+    }
+
+    /// Appends bytes. Blocking. After an error the writer is only good for dropping.
+    /// [`Error::DiskFull`]; [`Error::EntityTooLarge`] above 5 GiB.
+    pub fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
+        if self.length() + bytes.len() as u64 > PUT_BYTES_MAX {
+            return Err(Error::EntityTooLarge);
+        }
+        if !self.partial.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(BLOCK - self.partial.len()));
+            self.partial.extend_from_slice(now);
+            bytes = later;
+            if self.partial.len() < BLOCK {
+                return Ok(());
+            }
+            self.append(&self.partial)?;
+            self.sums.push(trailer::crc32c(&self.partial));
+            self.partial.clear();
+        }
+        // Whole blocks go from the caller's buffer to the file without a copy.
+        let (whole, rest) = bytes.split_at(bytes.len() - bytes.len() % BLOCK);
+        if !whole.is_empty() {
+            self.append(whole)?;
+            self.sums.extend(whole.chunks(BLOCK).map(trailer::crc32c));
+        }
+        self.partial.extend_from_slice(rest);
+        Ok(())
+    }
+
+    /// Appends the trailer and makes file and folder entry durable. Blocking. Asserts that the
+    /// digests are of as many bytes as were written. A failed sync is [`Error::Poisoned`].
+    pub fn finish(mut self, digests: Digests) -> Result<StagedBlob> {
+        assert_eq!(digests.length, self.length(), "digests of other bytes");
+        let record = BlobRecord { name: self.name, origin: self.origin.clone(), digests };
+        let mut sums = self.sums.clone();
+        if !self.partial.is_empty() {
+            sums.push(trailer::crc32c(&self.partial));
+        }
+        trailer::append(&mut self.partial, &record, &sums);
+        self.append(&self.partial)?;
+        let file = self.file.as_ref().expect("only finish takes it");
+        self.blobs.sync_file(file.as_fd(), self.name)?;
+        self.blobs.sync_folder(self.name)?;
+        self.blobs.refuse_if_poisoned()?;
+        // Nothing is left for close to report: the file system has taken every byte.
+        self.file = None;
+        Ok(StagedBlob::file(Arc::clone(&self.blobs), self.name, record.digests))
+    }
+
+    /// Writes `bytes` after the last whole block.
+    fn append(&self, bytes: &[u8]) -> Result<()> {
+        let file = self.file.as_ref().expect("only finish takes it");
+        // This call goes on by itself after short and interrupted writes.
+        file.write_all_at(bytes, self.sums.len() as u64 * BLOCK_BYTES)
+            .map_err(|e| Error::io("write", self.blobs.path(self.name), e))
+    }
+}
+
+impl Drop for BlobWriter {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            self.blobs.unlink_or_log(self.name);
+        }
+    }
+}
+
+impl fmt::Debug for BlobWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BlobWriter({}, {} bytes)", self.name, self.length())
+    }
+}

@@ -1,0 +1,178 @@
+//! What can go wrong in the store, said once: `ops` turns each variant into an error of S3.
+//!
+//! A variant carries what the client may be told; a `source` is for the log alone.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::digest::{ChecksumAlgorithm, ChecksumType};
+use crate::types::{ETag, PartNumber, Unmet};
+
+/// What every fallible function of the store returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What happened. Bad input and full disks are errors; a broken invariant is an assert instead.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The bucket is not there, or not any more.
+    #[error("no such bucket")]
+    NoSuchBucket,
+    /// DeleteBucket of a bucket that holds objects.
+    #[error("the bucket is not empty")]
+    BucketNotEmpty,
+    /// The object is not there.
+    #[error("no such key")]
+    NoSuchKey,
+    /// The upload is not open, or belongs to another key or bucket.
+    #[error("no such upload")]
+    NoSuchUpload,
+    /// `If-Match` or `If-None-Match` did not hold.
+    #[error("the condition {condition} does not hold")]
+    PreconditionFailed {
+        /// The header's name, as S3 spells it in the answer's `Condition`.
+        condition: &'static str,
+    },
+    /// A listed part was never stored, or its ETag or checksum is another.
+    #[error("part {number} is not there or differs from the stored one")]
+    InvalidPart {
+        /// The listed number.
+        number: PartNumber,
+        /// The ETag that the client named, when it was one.
+        etag: Option<String>,
+    },
+    /// The listed parts do not ascend.
+    #[error("the listed parts are not in ascending order")]
+    InvalidPartOrder,
+    /// Complete with an empty list.
+    #[error("no part is listed")]
+    NoParts,
+    /// A part other than the last is smaller than S3 allows.
+    #[error("part {number} has {size} bytes, fewer than {min}")]
+    EntityTooSmall {
+        /// The part's number.
+        number: PartNumber,
+        /// Its bytes.
+        size: u64,
+        /// The fewest bytes that are allowed.
+        min: u64,
+        /// Its ETag.
+        etag: ETag,
+    },
+    /// More bytes than S3 allows for one PUT, one part or one object.
+    #[error("more bytes than are allowed")]
+    EntityTooLarge,
+    /// `x-amz-mp-object-size` is not the sum of the listed parts.
+    #[error("the object has {actual} bytes, not {expected}")]
+    ObjectSizeMismatch {
+        /// What the client said.
+        expected: u64,
+        /// The sum of the parts.
+        actual: u64,
+    },
+    /// Complete names another checksum type than the upload was created with.
+    #[error("the upload's checksum type is {expected:?}, not {actual:?}")]
+    ChecksumTypeMismatch {
+        /// The upload's.
+        expected: ChecksumType,
+        /// What the client said.
+        actual: ChecksumType,
+    },
+    /// A listed part has no checksum of the algorithm that the upload asks for.
+    #[error("part {number} lacks its {algorithm:?} checksum")]
+    ChecksumMissing {
+        /// The part's number.
+        number: PartNumber,
+        /// The upload's algorithm.
+        algorithm: ChecksumAlgorithm,
+    },
+    /// The whole object's checksum is not what the client said.
+    #[error("the object's {algorithm:?} checksum is another")]
+    ChecksumMismatch {
+        /// The algorithm.
+        algorithm: ChecksumAlgorithm,
+    },
+    /// Others changed the upload each time that Complete had prepared it.
+    #[error("a conflicting operation is in progress")]
+    OperationAborted,
+    /// A name or id that must be unique is taken.
+    #[error("{what} exists already")]
+    Exists {
+        /// What is taken, for people.
+        what: String,
+    },
+    /// Asked for something that must not be done; the text says why.
+    #[error("{0}")]
+    Refused(String),
+    /// A user or an access key is not there.
+    #[error("{what} is not there")]
+    NotFound {
+        /// What was looked for, for people.
+        what: String,
+    },
+    /// The disk, the quota or the reserve is used up: nothing was written.
+    #[error("the disk is full")]
+    DiskFull,
+    /// A queue is full: the caller should slow down.
+    #[error("too many requests are waiting")]
+    Overloaded,
+    /// An earlier fsync or commit failed, so nothing may be promised until the next start.
+    #[error("the store has stopped after a failed write to disk")]
+    Poisoned,
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// Stored bytes do not verify: a block, a trailer, a missing file or a row.
+    #[error("damaged: {what}")]
+    Damaged {
+        /// Which thing, and how it fails, for the log and the operator.
+        what: String,
+    },
+    /// A system call failed.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// A verb, as in "cannot open …".
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// SQLite failed.
+    #[error("SQLite: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// Another process holds the data folder.
+    #[error("{} is held by another process", path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The database was written by a newer version.
+    #[error("the database has schema {found}; this version knows up to {known}")]
+    NewerSchema {
+        /// The schema in the file.
+        found: i64,
+        /// The newest that this version knows.
+        known: i64,
+    },
+}
+
+impl From<Unmet> for Error {
+    fn from(unmet: Unmet) -> Self {
+        match unmet {
+            Unmet::NoObject => Self::NoSuchKey,
+            Unmet::IfMatch => Self::PreconditionFailed { condition: "If-Match" },
+            Unmet::IfNoneMatch => Self::PreconditionFailed { condition: "If-None-Match" },
+        }
+    }
+}
+
+impl Error {
+    /// A failed system call on `path`; a full disk or quota is [`Error::DiskFull`].
+    pub fn io(doing: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
+        let source = source.into();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            _ => Self::Io { doing, path: path.into(), source },
+        }
+    }
+}
