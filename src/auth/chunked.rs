@@ -220,7 +220,10 @@ impl ChunkedDecoder {
         let end = input.iter().position(|&byte| byte == b'\n');
         let count = end.unwrap_or(input.len());
         if self.line.len() + count > bytes_max {
-            return Err(malformed("A line of the aws-chunked body is too long."));
+            return Err(match self.expect {
+                Expect::TrailerLine => trailer_error("It is too long."),
+                _ => malformed("A line of the aws-chunked body is too long."),
+            });
         }
         self.line.extend_from_slice(&input[..count]);
         input.advance(count + usize::from(end.is_some()));
@@ -284,7 +287,7 @@ impl ChunkedDecoder {
     fn trailer_line(&mut self, line: &[u8]) -> Result<()> {
         self.trailer_bytes += line.len() + 1;
         if self.trailer_bytes > TRAILER_BYTES_MAX {
-            return Err(trailer_error("The trailer is too long."));
+            return Err(trailer_error("It is too long."));
         }
         let (line, ended) = match line.strip_suffix(b"\r") {
             Some(line) => (line, true),

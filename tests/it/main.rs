@@ -1,15 +1,7 @@
 //! Every test that drives a whole gateway, in one binary: it links once, and its tests share one
 //! harness. `tests/it/ops/<module>.rs` mirrors `src/ops/<module>.rs`.
 
-mod checksums;
-mod conditional;
+mod auth;
 mod harness;
-mod isolation;
-mod limits;
-mod model;
-mod ops;
-mod payloads;
-mod presigned;
-mod routing;
-mod sdk;
 mod signer;
+mod tidy;
