@@ -3,5 +3,6 @@
 
 mod auth;
 mod harness;
+mod ops;
 mod signer;
 mod tidy;

@@ -13,12 +13,13 @@
 //!
 //! - `who` is `root` (when nothing is said), `alice`, `bob` or `anon`. Requests are signed with
 //!   SigV4; the payload is signed too, unless a header `x-amz-content-sha256` says otherwise.
-//! - A line that begins with `|` or `<<` or `=>` continues the line before; `#` begins a comment.
+//! - A line that does not begin with a method continues the line before, after a space (but for
+//!   `&`, which continues a query); `#` begins a comment.
 //! - `header: value` expects that header, `-header` that it is absent. `Path/Of/Element = text`
 //!   expects the texts of all such elements, joined by spaces; `!Element` that there is none.
 //!   `name -> V` puts the text of an element or a header into the variable `$V`. A `*` in an
 //!   expected value stands for anything.
-//! - A body is text (`\r`, `\n`, `\"` are escapes), or `@N` for N pseudo-random bytes, `@N:S` for
+//! - A body is text (`\r` and `\n` are escapes), or `@N` for N pseudo-random bytes, `@N:S` for
 //!   another seed, `@N[A..B]` for a slice of them, `@N + @M` for two in a row.
 //! - `{md5hex}`, `{crc32}`, … stand for a digest of the request's body: base64, as in headers.
 

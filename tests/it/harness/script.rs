@@ -51,11 +51,10 @@ impl<'a> Script<'a> {
     pub fn run(&mut self, script: &str) {
         let mut lines: Vec<String> = Vec::new();
         for line in script.lines().map(str::trim) {
-            let continues = ["|", "<<", "=>"].iter().any(|mark| line.starts_with(mark));
             match lines.last_mut() {
                 _ if line.is_empty() || line.starts_with('#') => {}
-                Some(last) if continues => {
-                    last.push(' ');
+                Some(last) if !begins_request(line) => {
+                    last.push_str(if line.starts_with('&') { "" } else { " " });
                     last.push_str(line);
                 }
                 _ => lines.push(line.to_owned()),
@@ -181,6 +180,14 @@ impl<'a> Script<'a> {
         }
         text.replace("{md5hex}", &md5_hex(body))
     }
+}
+
+fn begins_request(whole: &str) -> bool {
+    let line = whole.split_once(": ").filter(|(who, _)| Who::parse(who).is_some());
+    let line = line.map_or(whole, |(_, line)| line);
+    ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH"]
+        .iter()
+        .any(|method| line.strip_prefix(method).is_some_and(|rest| rest.starts_with(' ')))
 }
 
 fn split_body(text: &str) -> (&str, Option<&str>) {
