@@ -150,7 +150,7 @@ impl Permit {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Denied;
 
-/// Decides whether `principal` may do `action` on `bucket` (on the bucket itself, or on a key in it).
+/// Decides whether `principal` may do `action` on `bucket`: on the bucket itself, or a key in it.
 pub fn authorize(
     principal: &Principal,
     action: Action,

@@ -22,7 +22,7 @@ use crate::auth::{self, Authenticated, Mechanism};
 use crate::clock;
 use crate::config::Config;
 use crate::manage;
-use crate::ops::receive::{Incoming, Watched};
+use crate::ops::receive::{self, Incoming, Watched};
 use crate::ops::{self, Accepts, Call, Caller, Context, Operation};
 use crate::store::Store;
 use crate::wire::response::Stream;
@@ -137,13 +137,7 @@ impl Gateway {
         body: Stream,
     ) -> Result<Response> {
         let body = match arrival.control {
-            true => {
-                let limited = http_body_util::Limited::new(body, manage::BODY_BYTES_MAX);
-                let collected = limited.collect().await.map_err(|source| {
-                    Error::new(ErrorCode::MaxMessageLengthExceeded).caused_by(source)
-                })?;
-                collected.to_bytes()
-            }
+            true => receive::small(body, manage::BODY_BYTES_MAX).await?,
             false => Bytes::new(),
         };
         let context = manage::Context { control: arrival.control, draining: arrival.draining };
@@ -270,7 +264,7 @@ fn check_mechanism(
     }
     let signed = |word: &str| auth::sigv2::SUB_RESOURCES.contains(&word);
     let words = ops::routing::words(head);
-    let unsigned_word = words.iter().find(|word| !signed(word) && !word.starts_with("x-amz-"));
+    let unsigned_word = words.iter().find(|word| !signed(word));
     let own_header = head.headers.keys().find(|name| name.as_str().starts_with("x-partita-"));
     if let Some(word) = unsigned_word.map(String::as_str).or(own_header.map(|n| n.as_str())) {
         let message = format!("A SigV2 signature does not cover {word} of {}.", operation.name);

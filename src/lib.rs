@@ -47,8 +47,8 @@
 //!
 //! ## Invariants
 //!
-//! 1. **Acknowledged means durable.** Before a 200 leaves, the blob's file and folder are synced and
-//!    the row is committed with `synchronous=FULL` ([`store`]).
+//! 1. **Acknowledged means durable.** Before a 200 leaves, the blob's file and folder are synced
+//!    and the row is committed with `synchronous=FULL` ([`store`]).
 //! 2. **The row is the only commit point.** A file without a row is garbage; a row without its file
 //!    is an alarm, never a 404.
 //! 3. **Complete is one transaction** whose cost does not grow with bytes; repeated, it answers the

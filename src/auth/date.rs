@@ -1,7 +1,7 @@
 //! The times of signatures, in whole seconds since 1970.
 //!
-//! **Invariant:** a date that is not wholly valid is no date. Nothing is rounded or carried over, so
-//! that no malformed date can mean "never expires".
+//! **Invariant:** a date that is not wholly valid is no date. Nothing is rounded or carried over,
+//! so that no malformed date can mean "never expires".
 
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -132,30 +132,34 @@ async fn respond(
     if body.len() > BODY_BYTES_MAX {
         return Err(Failure::invalid(format!("the body is longer than {BODY_BYTES_MAX} bytes")));
     }
-    let path = path.strip_prefix(PREFIX).unwrap_or_default();
-    let rows = || ROWS.iter().filter_map(|row| Some((row, captured(row.path, path)?)));
-    let wanted = if *method == Method::HEAD { &Method::GET } else { method };
-    // What may not be called is not told apart from what is not there.
-    let mut open = rows().filter(|(row, _)| context.control || row.access == Anybody).peekable();
-    if open.peek().is_none() {
-        return match rows().next() {
-            Some(_) => Err(Failure::new(
-                StatusCode::FORBIDDEN,
-                "Forbidden",
-                "this can only be asked over the control socket in the data folder",
-            )),
-            None => Err(Failure::new(StatusCode::NOT_FOUND, "NotFound", "no such path")),
-        };
-    }
-    let Some((row, name)) = open.find(|(row, _)| row.method == *wanted) else {
-        return Err(Failure::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "MethodNotAllowed",
-            "this path has other methods",
-        ));
-    };
-    let name = name.unwrap_or_default();
+    let (row, name) = route(context, method, path)?;
     (row.handler)(&Call { store: store.clone(), context, name, body }).await
+}
+
+/// The row of a request, and the segment that its `{}` stands for.
+fn route(context: Context, method: &Method, path: &str) -> Result<(&'static Row, String), Failure> {
+    let path = path.strip_prefix(PREFIX).unwrap_or_default();
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
+    let rows: Vec<_> =
+        ROWS.iter().filter_map(|row| Some((row, captured(row.path, path)?))).collect();
+    if rows.is_empty() {
+        return Err(Failure::new(StatusCode::NOT_FOUND, "NotFound", "no such path"));
+    }
+    if !context.control && rows.iter().all(|(row, _)| row.access == Control) {
+        return Err(Failure::new(
+            StatusCode::FORBIDDEN,
+            "Forbidden",
+            "this can only be asked over the control socket in the data folder",
+        ));
+    }
+    let row = rows
+        .into_iter()
+        .find(|(row, _)| row.method == *method && (context.control || row.access == Anybody));
+    let (row, name) = row.ok_or_else(|| {
+        let message = "this path has other methods";
+        Failure::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
+    })?;
+    Ok((row, name.unwrap_or_default()))
 }
 
 /// Whether `path` fits `pattern`, and the segment that `{}` stands for.

@@ -30,38 +30,10 @@ impl From<store::Error> for Error {
                 .field("PartNumber", number.to_string())
                 .field("ETag", etag.to_string()),
             E::EntityTooLarge => ErrorCode::EntityTooLarge.into(),
-            E::ObjectSizeMismatch { expected, actual } => Error::because(
-                ErrorCode::InvalidRequest,
-                format!(
-                    "The provided 'x-amz-mp-object-size' header value {expected} does not match \
-                     what was computed: {actual}."
-                ),
-            ),
-            E::ChecksumTypeMismatch { expected, actual } => Error::because(
-                ErrorCode::InvalidRequest,
-                format!(
-                    "The upload was created with the checksum type {}. The complete request must \
-                     use the same checksum type, not {}.",
-                    expected.name(),
-                    actual.name()
-                ),
-            ),
-            E::ChecksumMissing { number, algorithm } => Error::because(
-                ErrorCode::InvalidRequest,
-                format!(
-                    "The upload was created using a {} checksum. The complete request must \
-                     include the checksum for each part. It was missing for part {number} in the \
-                     request.",
-                    algorithm.name().to_ascii_lowercase()
-                ),
-            ),
-            E::ChecksumMismatch { algorithm } => Error::because(
-                ErrorCode::BadDigest,
-                format!(
-                    "The {} you specified did not match the calculated checksum.",
-                    algorithm.name()
-                ),
-            ),
+            E::ObjectSizeMismatch { .. }
+            | E::ChecksumTypeMismatch { .. }
+            | E::ChecksumMissing { .. }
+            | E::ChecksumMismatch { .. } => disagreement(error),
             E::OperationAborted => ErrorCode::OperationAborted.into(),
             E::DiskFull => Error::new(ErrorCode::InsufficientStorage).caused_by(E::DiskFull),
             E::Overloaded => Error::new(ErrorCode::SlowDown).header("retry-after", "1"),
@@ -75,5 +47,45 @@ impl From<store::Error> for Error {
             | E::Locked { .. }
             | E::NewerSchema { .. } => Error::new(ErrorCode::InternalError).caused_by(error),
         }
+    }
+}
+
+/// What Complete says of sizes and checksums that do not agree.
+fn disagreement(error: store::Error) -> Error {
+    use store::Error as E;
+    match error {
+        E::ObjectSizeMismatch { expected, actual } => Error::because(
+            ErrorCode::InvalidRequest,
+            format!(
+                "The provided 'x-amz-mp-object-size' header value {expected} does not match \
+                 what was computed: {actual}."
+            ),
+        ),
+        E::ChecksumTypeMismatch { expected, actual } => Error::because(
+            ErrorCode::InvalidRequest,
+            format!(
+                "The upload was created with the checksum type {}. The complete request must \
+                 use the same checksum type, not {}.",
+                expected.name(),
+                actual.name()
+            ),
+        ),
+        E::ChecksumMissing { number, algorithm } => Error::because(
+            ErrorCode::InvalidRequest,
+            format!(
+                "The upload was created using a {} checksum. The complete request must \
+                 include the checksum for each part. It was missing for part {number} in the \
+                 request.",
+                algorithm.name().to_ascii_lowercase()
+            ),
+        ),
+        E::ChecksumMismatch { algorithm } => Error::because(
+            ErrorCode::BadDigest,
+            format!(
+                "The {} you specified did not match the calculated checksum.",
+                algorithm.name()
+            ),
+        ),
+        other => Error::new(ErrorCode::InternalError).caused_by(other),
     }
 }

@@ -3,8 +3,8 @@
 //! The table drives everything: routing, authorization, which payloads are legal, the README. To
 //! add an operation, write its file, its test file and its row.
 //!
-//! **Invariant:** every selecting word of a request is consumed by the row that wins ([`route`]), so
-//! `PUT /b/k?uploadId=U` without a part number can never overwrite the object.
+//! **Invariant:** every selecting word of a request is consumed by the row that wins ([`route`]),
+//! so `PUT /b/k?uploadId=U` without a part number can never overwrite the object.
 
 mod abort_multipart_upload;
 mod complete_multipart_upload;

@@ -13,7 +13,7 @@ use crate::wire::{Response, Result, conditions};
 /// Receives, verifies, publishes.
 ///
 /// # Errors
-/// PreconditionFailed, EntityTooLarge, MissingContentLength, MetadataTooLarge, BadDigest and its kin.
+/// PreconditionFailed, EntityTooLarge, MissingContentLength, MetadataTooLarge, BadDigest and kin.
 pub async fn handle(call: Call) -> Result<Response> {
     let Call { context, head, permits, body, .. } = call;
     let permit = permits.into_iter().next().expect("the row demands PutObject of its target");

@@ -153,6 +153,21 @@ async fn held_document(expected: Expected, body: Incoming, bytes_max: usize) -> 
     Ok(document.freeze())
 }
 
+/// A body of at most `bytes_max`, read whole, as it comes.
+///
+/// # Errors
+/// MaxMessageLengthExceeded, IncompleteBody, RequestTimeout.
+pub async fn small(mut stream: Stream, bytes_max: usize) -> Result<Bytes> {
+    let mut body = BytesMut::new();
+    while let Some(data) = next_data(&mut stream).await? {
+        if body.len() + data.len() > bytes_max {
+            return Err(ErrorCode::MaxMessageLengthExceeded.into());
+        }
+        body.extend_from_slice(&data);
+    }
+    Ok(body.freeze())
+}
+
 /// What a body becomes.
 pub struct Received {
     /// The bytes, synced when they are in a file, named by nothing yet.

@@ -60,9 +60,9 @@ const OWN_PREFIX: &str = "partita-";
 /// The row that serves the request.
 ///
 /// # Errors
-/// MethodNotAllowed (with `Allow`) when no row of this scope has the method; InvalidRequest when the
-/// words belong to two operations or to half of one; NotImplemented for a word that S3 knows and no
-/// row serves here.
+/// MethodNotAllowed (with `Allow`) when no row of this scope has the method; InvalidRequest when
+/// the words belong to two operations or to half of one; NotImplemented for a word that S3 knows
+/// and no row serves here.
 pub fn route(head: &Head) -> Result<&'static Operation> {
     let scope = scope(&head.address);
     let words = words(head);
@@ -141,7 +141,7 @@ fn left_over(word: &str, scope: Scope, head: &Head) -> Error {
 }
 
 fn no_row(scope: Scope, head: &Head) -> Error {
-    // Suites and consoles send IAM and STS actions to the service: told at once that there are none.
+    // Suites and consoles send IAM and STS actions to the service: told at once there are none.
     if scope == Scope::Service && head.method == http::Method::POST {
         return Error::because(
             ErrorCode::NotImplemented,

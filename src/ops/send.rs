@@ -1,4 +1,4 @@
-//! The only streaming answer: verified blocks of a content, one unit on the wire and one being read.
+//! The only streaming answer: verified blocks of a content, one unit on the wire, one being read.
 //!
 //! **Invariant:** the first unit is read and checked before the status line leaves, so damage at
 //! the start of an object is a 500; damage further on cuts the connection. A client never takes a

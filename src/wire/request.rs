@@ -173,6 +173,7 @@ impl Head {
         secure: bool,
     ) -> Result<Self> {
         let host = one_host(&headers)?.to_owned();
+        refuse_repeated(&headers)?;
         let query = Query::parse(raw_query)?;
         let address = Address::parse(raw_path, &host, domains)?;
         let virtual_host = bucket_of_host(&host, domains).is_some();
@@ -229,6 +230,24 @@ impl Head {
     /// The key. A row of the operations table with an object as its scope guarantees it.
     pub fn key(&self) -> &ObjectKey {
         self.address.key().expect("routed by a row whose scope is an object")
+    }
+}
+
+/// A signature covers the values of a repeated header joined by commas, and whoever reads such a
+/// header reads the first: two readings of one request. Only user metadata may repeat.
+fn refuse_repeated(headers: &HeaderMap) -> Result<()> {
+    let binding = |name: &str| {
+        (name.starts_with("x-amz-") || name.starts_with("x-partita-"))
+            && !name.starts_with("x-amz-meta-")
+            && name != "x-amz-object-attributes"
+    };
+    let repeated = headers
+        .keys()
+        .map(|name| name.as_str())
+        .find(|name| binding(name) && headers.get_all(*name).iter().nth(1).is_some());
+    match repeated {
+        None => Ok(()),
+        Some(name) => Err(Error::argument(name, "", "The header must not be repeated.")),
     }
 }
 

@@ -406,7 +406,8 @@ fn fold_headers(headers: &[(&str, &str)]) -> (String, String) {
 }
 
 fn v2_sub_resources(query: &str) -> String {
-    const WORDS: &str = " acl cors delete lifecycle location logging notification partNumber policy \
+    const WORDS: &str = " acl cors delete lifecycle location logging notification partNumber \
+        policy \
         requestPayment restore tagging torrent uploadId uploads versionId versioning versions \
         website ";
     let mut words: Vec<String> = pairs(query)

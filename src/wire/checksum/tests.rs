@@ -56,68 +56,68 @@ fn what_clients_send_is_expected() {
     assert_eq!(hex::encode(md5), "5d41402abc4b2a76b9719d911017c592");
 }
 
+/// Headers, announced trailers → the sentence of the InvalidRequest.
+type Contradiction =
+    (&'static [(&'static str, &'static str)], &'static [&'static str], &'static str);
+
+const CONTRADICTIONS: &[Contradiction] = &[
+    (&[("x-amz-checksum-crc32", CRC32), ("x-amz-checksum-crc32c", CRC32)], &[], ONE_VALUE),
+    (&[("x-amz-checksum-crc32", CRC32), ("x-amz-checksum-crc32", CRC32)], &[], ONE_VALUE),
+    (&[("x-amz-checksum-crc32", CRC32)], &["x-amz-checksum-crc32"], ONE_VALUE),
+    (&[], &["x-amz-checksum-crc32", "x-amz-checksum-sha1"], ONE_VALUE),
+    (
+        &[("x-amz-checksum-crc32", "NhCmhg")],
+        &[],
+        "Value for x-amz-checksum-crc32 header is invalid.",
+    ),
+    (
+        &[("x-amz-checksum-crc32", "NhCmhg==-2")],
+        &[],
+        "Value for x-amz-checksum-crc32 header is invalid.",
+    ),
+    (
+        &[("x-amz-checksum-sha256", CRC32)],
+        &[],
+        "Value for x-amz-checksum-sha256 header is invalid.",
+    ),
+    (&[("x-amz-checksum-crc32", "")], &[], "Value for x-amz-checksum-crc32 header is invalid."),
+    (
+        &[("x-amz-checksum-crc16", CRC32)],
+        &[],
+        "The algorithm type you specified in x-amz-checksum- header is invalid.",
+    ),
+    (&[], &["x-amz-meta-a"], "The value specified in the x-amz-trailer header is not supported"),
+    (
+        &[("x-amz-sdk-checksum-algorithm", "CRC32")],
+        &[],
+        "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or \
+         x-amz-trailer headers were found.",
+    ),
+    (
+        &[("x-amz-sdk-checksum-algorithm", "CRC32C")],
+        &["x-amz-checksum-crc32"],
+        "Value for x-amz-sdk-checksum-algorithm header is invalid.",
+    ),
+    (
+        &[("x-amz-sdk-checksum-algorithm", "SHA1"), ("x-amz-checksum-crc32", CRC32)],
+        &[],
+        "Value for x-amz-sdk-checksum-algorithm header is invalid.",
+    ),
+    (
+        &[("x-amz-sdk-checksum-algorithm", "CRC16"), ("x-amz-checksum-crc32", CRC32)],
+        &[],
+        "Value for x-amz-sdk-checksum-algorithm header is invalid.",
+    ),
+    (
+        &[("x-amz-checksum-algorithm", "SHA1"), ("x-amz-checksum-crc32", CRC32)],
+        &[],
+        "Value for x-amz-checksum-algorithm header is invalid.",
+    ),
+];
+
 #[test]
 fn what_contradicts_itself_is_refused() {
-    type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a str);
-    let cases: &[Row<'_>] = &[
-        (&[("x-amz-checksum-crc32", CRC32), ("x-amz-checksum-crc32c", CRC32)], &[], ONE_VALUE),
-        (&[("x-amz-checksum-crc32", CRC32), ("x-amz-checksum-crc32", CRC32)], &[], ONE_VALUE),
-        (&[("x-amz-checksum-crc32", CRC32)], &["x-amz-checksum-crc32"], ONE_VALUE),
-        (&[], &["x-amz-checksum-crc32", "x-amz-checksum-sha1"], ONE_VALUE),
-        (
-            &[("x-amz-checksum-crc32", "NhCmhg")],
-            &[],
-            "Value for x-amz-checksum-crc32 header is invalid.",
-        ),
-        (
-            &[("x-amz-checksum-crc32", "NhCmhg==-2")],
-            &[],
-            "Value for x-amz-checksum-crc32 header is invalid.",
-        ),
-        (
-            &[("x-amz-checksum-sha256", CRC32)],
-            &[],
-            "Value for x-amz-checksum-sha256 header is invalid.",
-        ),
-        (&[("x-amz-checksum-crc32", "")], &[], "Value for x-amz-checksum-crc32 header is invalid."),
-        (
-            &[("x-amz-checksum-crc16", CRC32)],
-            &[],
-            "The algorithm type you specified in x-amz-checksum- header is invalid.",
-        ),
-        (
-            &[],
-            &["x-amz-meta-a"],
-            "The value specified in the x-amz-trailer header is not supported",
-        ),
-        (
-            &[("x-amz-sdk-checksum-algorithm", "CRC32")],
-            &[],
-            "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or \
-             x-amz-trailer headers were found.",
-        ),
-        (
-            &[("x-amz-sdk-checksum-algorithm", "CRC32C")],
-            &["x-amz-checksum-crc32"],
-            "Value for x-amz-sdk-checksum-algorithm header is invalid.",
-        ),
-        (
-            &[("x-amz-sdk-checksum-algorithm", "SHA1"), ("x-amz-checksum-crc32", CRC32)],
-            &[],
-            "Value for x-amz-sdk-checksum-algorithm header is invalid.",
-        ),
-        (
-            &[("x-amz-sdk-checksum-algorithm", "CRC16"), ("x-amz-checksum-crc32", CRC32)],
-            &[],
-            "Value for x-amz-sdk-checksum-algorithm header is invalid.",
-        ),
-        (
-            &[("x-amz-checksum-algorithm", "SHA1"), ("x-amz-checksum-crc32", CRC32)],
-            &[],
-            "Value for x-amz-checksum-algorithm header is invalid.",
-        ),
-    ];
-    for (headers, trailer, message) in cases {
+    for (headers, trailer, message) in CONTRADICTIONS {
         let error = read(headers, Some(trailer)).expect_err(message);
         assert_eq!(error.code, ErrorCode::InvalidRequest, "{headers:?}");
         assert_eq!(error.message, *message, "{headers:?}");

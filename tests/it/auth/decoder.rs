@@ -34,8 +34,8 @@ fn bodies_as_clients_send_them() {
     let crc64 = ("x-amz-checksum-crc64nvme", "ZFdC7OBrFHs=");
     let zeros = [0_u8; 1000];
     let crt = [&b"3E8\r\n"[..], &zeros, b"\r\n0\r\nx-amz-checksum-crc64nvme:ZFdC7OBrFHs=\r\n\r\n"];
-    let table: [(Vec<u8>, &[u8], (&str, &str)); 5] = [
-        (crt.concat(), &zeros, crc64),
+    let table = [
+        (crt.concat(), &zeros[..], crc64),
         (b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n".into(), b"hello", CRC32),
         (b"5\r\nhello\r\n0\r\nX-Amz-Checksum-CRC32: NhCmhg==\n\r\n\r\n".into(), b"hello", CRC32),
         (
@@ -108,6 +108,18 @@ fn malformed_frames_are_refused() {
 }
 
 #[test]
+fn a_line_without_an_end_is_not_held() {
+    for (start, bytes_max) in [("", CHUNK_LINE_BYTES_MAX), ("0\r\n", TRAILER_BYTES_MAX)] {
+        let mut decoder = ChunkedDecoder::new(unsigned(0, &[CRC32.0]));
+        decoder.push(Bytes::from(start), &mut Vec::new()).unwrap();
+        for _ in 0..bytes_max {
+            decoder.push(Bytes::from_static(b"0"), &mut Vec::new()).unwrap();
+        }
+        decoder.push(Bytes::from_static(b"0"), &mut Vec::new()).unwrap_err();
+    }
+}
+
+#[test]
 fn all_trailer_lines_together_are_bounded() {
     let names: Vec<String> = (0..8).map(|n| format!("x-amz-checksum-{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -141,11 +153,33 @@ fn several_signed_trailers_are_signed_in_order_of_their_names() {
     let headers = [("x-amz-decoded-content-length", "5"), ("x-amz-trailer", names)];
     let (request, signed) =
         header_signed(&signer(), "PUT", "/bkt/key", &headers, Body::SignedChunksTrailer);
-    let trailers = [("x-amz-checksum-sha256", "a"), ("x-amz-checksum-sha2", "b")];
-    let body = signed.encode(b"hello", &[5], Some(&trailers));
-    let (data, found) = decode(chunked(&request), [&body[..]]).unwrap();
-    assert_eq!(data, b"hello");
-    assert_eq!(found.value("x-amz-checksum-sha2"), Some("b"));
+    let mut trailers = [("x-amz-checksum-sha256", "a"), ("x-amz-checksum-sha2", "b")];
+    for _ in 0..2 {
+        trailers.reverse();
+        let body = signed.encode(b"hello", &[5], Some(&trailers));
+        let (data, found) = decode(chunked(&request), [&body[..]]).unwrap();
+        assert_eq!(data, b"hello");
+        assert_eq!(found.value("x-amz-checksum-sha2"), Some("b"));
+    }
+}
+
+#[test]
+fn the_trailer_signature_is_the_last_line_and_stands_once() {
+    let headers = [("x-amz-decoded-content-length", "5"), ("x-amz-trailer", CRC32.0)];
+    let (request, signed) =
+        header_signed(&signer(), "PUT", "/bkt/key", &headers, Body::SignedChunksTrailer);
+    let body = String::from_utf8(signed.encode(b"hello", &[5], Some(&[CRC32]))).unwrap();
+    let cut = body.find(CRC32.0).unwrap();
+    let lines: Vec<&str> = body[cut..].split_inclusive("\r\n").collect();
+    let with = |order: &[usize]| {
+        let trailer: String = order.iter().map(|&line| lines[line]).collect();
+        decode(chunked(&request), [&body.as_bytes()[..cut], trailer.as_bytes()])
+    };
+    assert_eq!(lines.len(), 3);
+    with(&[0, 1, 2]).unwrap();
+    for order in [&[1, 0, 2][..], &[0, 1, 1, 2], &[1, 2], &[0, 2], &[2]] {
+        assert_eq!(with(order).unwrap_err(), ErrorCode::MalformedTrailerError, "{order:?}");
+    }
 }
 
 /// Cuts a body where the numbers say, over and over.

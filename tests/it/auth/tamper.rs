@@ -165,8 +165,8 @@ fn every_signed_element_of_a_chunked_body_counts() {
     let line = good[0].iter().position(|&byte| byte == b'\n').unwrap();
     assert_eq!(changed(0, line + 5), mismatch, "data");
     assert_eq!(changed(2, line), mismatch, "data of the last chunk");
-    for frame in 0..3 {
-        let from = good[frame].iter().position(|&byte| byte == b'=').unwrap() + 1;
+    for (frame, bytes) in good.iter().enumerate().take(3) {
+        let from = bytes.iter().position(|&byte| byte == b'=').unwrap() + 1;
         assert_eq!(changed(frame, from), mismatch, "signature of chunk {frame}");
     }
     assert_eq!(changed(3, 20), mismatch, "signature of the terminating chunk");
@@ -211,5 +211,11 @@ fn a_refused_body_stays_refused() {
     let mut out = Vec::new();
     decoder.push(Bytes::from(frames[0].clone()), &mut out).unwrap_err();
     decoder.push(Bytes::from(upload().1.concat()), &mut out).unwrap_err();
+    decoder.finish().unwrap_err();
+
+    // A body that was whole before the byte too much came.
+    let mut decoder = ChunkedDecoder::new(chunked(&request));
+    decoder.push(Bytes::from(upload().1.concat()), &mut out).unwrap();
+    decoder.push(Bytes::from_static(b"\r"), &mut out).unwrap_err();
     decoder.finish().unwrap_err();
 }

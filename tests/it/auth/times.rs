@@ -36,6 +36,15 @@ fn header_signatures_live_for_fifteen_minutes_both_ways() {
 }
 
 #[test]
+fn what_is_signed_now_is_good_now() {
+    let at = crate::signer::now();
+    let target = signer().presign_v4(at, 0, "GET", HOST, "/bkt/key", &[]);
+    let request = Request::new("GET", &target, &[]);
+    request.check_at(at).unwrap();
+    request.check_at(at + 1).unwrap_err();
+}
+
+#[test]
 fn presigned_urls_live_as_long_as_they_say() {
     let week = 604_800;
     for (expires, now, message) in [
