@@ -3,6 +3,9 @@
 
 mod auth;
 mod harness;
+mod isolation;
 mod ops;
+mod presigned;
+mod routing;
 mod signer;
 mod tidy;
