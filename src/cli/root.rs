@@ -6,8 +6,8 @@
 //! `AWS_SHARED_CREDENTIALS_FILE=DIR/root-credentials aws …` works. It holds no secret when the
 //! environment gave it.
 //!
-//! **Invariant:** the file is on disk before the key is in the store. A crash between them leaves
-//! a pair that the next start takes up.
+//! **Invariant:** a random pair is in the file before it is in the store. A crash between the two
+//! leaves a pair that the next start takes up.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

@@ -27,15 +27,19 @@ const HEALTH_PAUSE_MS: u64 = 500;
 /// Time for tasks that hang on a blocking call, when all else has ended.
 const RUNTIME_END_MS_MAX: u64 = 2_000;
 
+const AFTER_HELP: &str = "\
+Every setting can also be given in the environment as PARTITA_<NAME> (upper case, _ for -), or in
+the file under its name. A flag wins over the environment, the environment over the file.
+
+Root's credentials come from the environment alone: PARTITA_ROOT_ACCESS_KEY_ID and
+PARTITA_ROOT_SECRET_ACCESS_KEY. Without them the first start makes a random pair, keeps it in the
+data folder and prints it once.";
+
 pub(super) fn command() -> Command {
-    let serve = Command::new("serve").about("Serve S3 from a data folder");
-    serve.args(SETTINGS.iter().map(flag)).after_help(
-        "Every setting can also be given in the environment as PARTITA_<NAME> (upper case, _ for \
-         -), or in the file under its name. A flag wins over the environment, the environment over \
-         the file. Root's credentials come from the environment alone: \
-         PARTITA_ROOT_ACCESS_KEY_ID and PARTITA_ROOT_SECRET_ACCESS_KEY; without them the first \
-         start makes a random pair, keeps it in the data folder and prints it once.",
-    )
+    Command::new("serve")
+        .about("Serve S3 from a data folder")
+        .args(SETTINGS.iter().map(flag))
+        .after_help(AFTER_HELP)
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Outcome {

@@ -20,7 +20,6 @@ use crate::config::Config;
 use crate::manage;
 use crate::server;
 use crate::store::{self, Store};
-use crate::wire::Body;
 
 /// Time for a server that was just started to open its control socket.
 const CONNECT_MS_MAX: u64 = 5_000;
@@ -78,7 +77,9 @@ impl Session {
             document => document.to_string().into(),
         };
         let answer = match &self.way {
-            Way::Local(store) => self.runtime.block_on(ask_store(store, method, &path, body)),
+            Way::Local(store) => {
+                Ok(self.runtime.block_on(manage::ask(store, &method, &path, body)))
+            }
             Way::Remote(data) => self.runtime.block_on(ask_server(data, method, &path, body)),
         };
         let (status, document) = answer?;
@@ -105,21 +106,6 @@ impl Drop for Session {
 /// A name as one segment of a path.
 pub(super) fn segment(name: &str) -> String {
     utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
-}
-
-async fn ask_store(
-    store: &Store,
-    method: Method,
-    path: &str,
-    body: Bytes,
-) -> Result<(StatusCode, Bytes), Failure> {
-    let context = manage::Context { control: true, draining: false };
-    let response = manage::handle(store, context, &method, path, body).await;
-    let document = match response.body {
-        Body::Full(document) => document,
-        Body::Empty | Body::Stream(_) => Bytes::new(),
-    };
-    Ok((response.status, document))
 }
 
 async fn ask_server(

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::field::Value;
 use super::{Config, KeyPair, Kind, SETTINGS, Setting};
@@ -186,7 +186,7 @@ fn text_of_toml(kind: &Kind, value: &toml::Value) -> Option<String> {
 fn value_beside(file: &Path, setting: &Setting, value: Value) -> Value {
     match (&setting.kind, value) {
         (Kind::Path { .. }, Value::Text(path)) => {
-            let folder = file.parent().map(Path::to_path_buf).unwrap_or_else(PathBuf::new);
+            let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
             Value::Text(folder.join(path).to_string_lossy().into_owned())
         }
         (_, value) => value,

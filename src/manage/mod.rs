@@ -122,6 +122,16 @@ pub async fn handle(
     response
 }
 
+/// As [`handle`], for a command that holds the store itself: the status and the document.
+pub async fn ask(store: &Store, method: &Method, path: &str, body: Bytes) -> (StatusCode, Bytes) {
+    let context = Context { control: true, draining: false };
+    let response = handle(store, context, method, path, body).await;
+    match response.body {
+        Body::Full(document) => (response.status, document),
+        Body::Empty | Body::Stream(_) => (response.status, Bytes::new()),
+    }
+}
+
 async fn respond(
     store: &Store,
     context: Context,

@@ -25,12 +25,22 @@ pub(super) struct Receiving {
     incoming: Incoming,
     stall: Duration,
     timer: Timer,
+    phase: Phase,
+    ended: bool,
 }
 
 impl Receiving {
     /// Around hyper's body; `stall` is the longest time without a byte.
-    pub(super) fn new(incoming: Incoming, stall: Duration) -> Self {
-        Self { incoming, stall, timer: Timer::default() }
+    pub(super) fn new(incoming: Incoming, stall: Duration, phase: Phase) -> Self {
+        Self { incoming, stall, timer: Timer::default(), phase, ended: false }
+    }
+}
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        if !self.ended && !self.incoming.is_end_stream() {
+            self.phase.unread();
+        }
     }
 }
 
@@ -46,6 +56,7 @@ impl Body for Receiving {
         match Pin::new(&mut this.incoming).poll_frame(cx) {
             Poll::Ready(frame) => {
                 this.timer.disarm();
+                this.ended = frame.is_none();
                 Poll::Ready(frame.map(|frame| frame.map_err(|error| cause(error).into())))
             }
             Poll::Pending => {

@@ -43,6 +43,12 @@ pub(super) fn listen(data: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Whether the other end is a process of our own user.
+pub(super) fn is_ours(stream: &UnixStream) -> bool {
+    let ours = rustix::process::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == ours)
+}
+
 /// Takes the socket away.
 pub(super) fn remove(data: &Path) {
     // It may not be there, and a leftover harms nobody.

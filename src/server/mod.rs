@@ -241,6 +241,8 @@ async fn accept_control<H, F>(
         let slot = take(&slots).await;
         match listener.accept().await {
             Err(error) => refused(&error).await,
+            // The file's mode says the same, but it is set a moment after the file is made.
+            Ok((stream, _)) if !control::is_ours(&stream) => drop(stream),
             Ok((stream, _)) => {
                 let peer = Peer { name: "control".into(), secure: false, control: true };
                 let connection = connection.clone();
@@ -331,7 +333,8 @@ where
                 control: peer.control,
                 draining: *stage_now.borrow() >= Stage::Draining,
             };
-            let request = request.map(|body| Receiving::new(body, limits.stall).boxed());
+            let request =
+                request.map(|body| Receiving::new(body, limits.stall, phase.clone()).boxed());
             let answer = handler(arrival, request);
             async move { Ok::<_, Infallible>(answer.await.map(|body| Answering::new(body, phase))) }
         });

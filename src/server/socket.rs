@@ -5,14 +5,14 @@
 //! - From the first byte of a request to the end of its headers no more than `head` passes.
 //! - A write without one byte of progress for `stall` fails. (A body that does not arrive is
 //!   bounded by [`Receiving`](super::body::Receiving), which knows when a body is wanted.)
-//! - The end of a connection is in two steps: no more is sent, then what the peer still sends is
-//!   thrown away. Closing at once would reset the connection, and an answer that was given
-//!   before the body was read (a 403 to 20 MiB) could be lost.
+//! - When the peer may still be sending, the end of a connection is in two steps: no more is sent,
+//!   then what comes is thrown away. Closing at once would reset the connection, and an answer that
+//!   was given before the body was read (a 403 to 20 MiB) could be lost.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -37,7 +37,14 @@ pub(super) struct Limits {
 
 /// Where a connection stands; told to the socket by what runs above it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Phase(Arc<AtomicU8>);
+pub(super) struct Phase(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    phase: AtomicU8,
+    /// The body of the last request was not read to its end.
+    unread: AtomicBool,
+}
 
 const BUSY: u8 = 0;
 const BETWEEN: u8 = 1;
@@ -46,14 +53,23 @@ const HEAD: u8 = 2;
 impl Phase {
     /// A request is under way (or a handshake, which has its own bound).
     pub(super) fn busy(&self) {
-        self.0.store(BUSY, Ordering::Relaxed);
+        self.0.unread.store(false, Ordering::Relaxed);
+        self.0.phase.store(BUSY, Ordering::Relaxed);
+    }
+    /// The handler wants no more of a body that has not ended.
+    pub(super) fn unread(&self) {
+        self.0.unread.store(true, Ordering::Relaxed);
     }
     /// The next byte begins a request.
     pub(super) fn between(&self) {
-        self.0.store(BETWEEN, Ordering::Relaxed);
+        self.0.phase.store(BETWEEN, Ordering::Relaxed);
     }
     fn is(&self, phase: u8) -> bool {
-        self.0.load(Ordering::Relaxed) == phase
+        self.0.phase.load(Ordering::Relaxed) == phase
+    }
+    /// Whether nothing more is expected from the peer.
+    fn is_quiet(&self) -> bool {
+        self.is(BETWEEN) && !self.0.unread.load(Ordering::Relaxed)
     }
 }
 
@@ -121,23 +137,17 @@ impl<S> Socket<S> {
         }
     }
 
-    /// Bytes of a request came: the first of them starts the clock.
-    fn received(&mut self) -> io::Result<()> {
+    /// Bytes came: the first of a request start the clock.
+    fn received(&mut self) {
         if self.phase.is(BETWEEN) {
-            self.phase.0.store(HEAD, Ordering::Relaxed);
+            self.phase.0.phase.store(HEAD, Ordering::Relaxed);
             self.head_timer.disarm();
             self.head_began = Some(Instant::now());
-            return Ok(());
-        }
-        match self.head_began {
-            Some(began) if self.phase.is(HEAD) && began.elapsed() > self.limits.head => {
-                Err(timed_out("the headers of a request took too long"))
-            }
-            _ => Ok(()),
         }
     }
 
-    /// Nothing came: within the headers of a request, not for ever.
+    /// Nothing came: within the headers of a request, not for ever. (A peer that never lets us wait
+    /// soon meets the limit on the size of headers.)
     fn waiting(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let Some(began) = self.head_began.filter(|_| self.phase.is(HEAD)) else { return Ok(()) };
         self.head_timer.arm(began + self.limits.head);
@@ -177,8 +187,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buf) {
-            Poll::Ready(Ok(())) if buf.filled().len() > before => Poll::Ready(self.received()),
-            Poll::Ready(result) => Poll::Ready(result),
+            Poll::Ready(result) => {
+                if buf.filled().len() > before {
+                    self.received();
+                }
+                Poll::Ready(result)
+            }
             Poll::Pending => match self.waiting(cx) {
                 Ok(()) => Poll::Pending,
                 Err(error) => Poll::Ready(Err(error)),
@@ -218,6 +232,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
         let this = &mut *self;
         if let Close::Open = this.close {
             std::task::ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            if this.phase.is_quiet() {
+                this.close = Close::Closed;
+                return Poll::Ready(Ok(()));
+            }
             this.close = Close::Discarding { left: DISCARDED_BYTES_MAX };
             this.head_timer.disarm();
             this.head_timer.arm(Instant::now() + Duration::from_millis(DISCARDING_MS_MAX));

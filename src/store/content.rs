@@ -1,21 +1,57 @@
 //! The content of an object, open for reading.
+//!
+//! **Invariants**
+//! - What lives in SQLite is read together with the object's row, in one snapshot; anything else is
+//!   pinned before the row is read a second time (see [`super::pins`]).
+//! - No byte leaves before its checksum was compared.
+//! - A reader holds one run of a manifest (at most 256 parts) and one unit of bytes at a time.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::blobs::{BlobFile, BlobName, READ_BYTES_MAX};
 use super::engine::Engine;
 use super::error::{Error, Result};
+use super::meta::rows::{damaged, read_checksum, read_digests};
+use super::meta::{ContentId, objects};
+use super::pins::Pin;
 use super::records::{ObjectRecord, PartSpan};
 use crate::access::Permit;
-use crate::digest::Checksum;
-use crate::types::{BlobId, ByteRange, ObjectKey, PartNumber};
+use crate::digest::{Checksum, Digests, crc32c};
+use crate::types::{BlobId, ByteRange, ObjectKey, PartNumber, UploadId};
+
+/// How often an object is looked at again because it was replaced under the reader.
+const LOOKS_MAX: usize = 16;
 
 /// An object whose content cannot vanish while this, or a reader made from it, lives.
 #[derive(Clone)]
 pub struct OpenObject {
     /// The object as it was when it was opened.
     pub record: ObjectRecord,
+    content: ContentId,
+    source: Source,
+    engine: Arc<Engine>,
+}
+
+/// Where the bytes come from.
+#[derive(Clone)]
+enum Source {
+    /// Read and checked already.
+    Inline(StoredBlob, Bytes),
+    File(StoredBlob, Arc<Pin>),
+    Manifest(UploadId, Arc<Pin>),
+}
+
+/// A row of `blobs`.
+#[derive(Clone)]
+struct StoredBlob {
+    id: BlobId,
+    epoch: u64,
+    inline_row: Option<i64>,
+    digests: Digests,
 }
 
 /// One stored blob, whole: what a copied part can refer to.
@@ -35,31 +71,156 @@ pub struct BlobRef {
     pub checksum: Option<Checksum>,
 }
 
+/// A part of a manifest: its place in the object, and its blob.
+#[derive(Clone)]
+struct Piece {
+    number: PartNumber,
+    first: u64,
+    size: u64,
+    blob: BlobId,
+    checksum: Option<Checksum>,
+}
+
+impl Piece {
+    /// The offset behind its last byte.
+    fn end(&self) -> u64 {
+        self.first + self.size
+    }
+}
+
 /// Reads verified bytes, a unit at a time. Keeps the content pinned. Blocking.
 pub struct ContentReader {
     engine: Arc<Engine>,
+    source: Source,
+    /// The offset of the next byte, and the offset behind the last one that is wanted.
+    next: u64,
+    end: u64,
+    /// Parts of the current run that are not read yet.
+    pieces: VecDeque<Piece>,
+    /// What `next` lies in: bytes in memory or an open file, and the offset of its first byte.
+    open: Option<(u64, Opened)>,
+}
+
+enum Opened {
+    Inline(Bytes),
+    File(BlobFile),
+}
+
+/// Opens the current object of a key.
+pub(super) fn open(engine: &Arc<Engine>, permit: &Permit, key: &ObjectKey) -> Result<OpenObject> {
+    let bucket = engine.require_bucket(permit)?;
+    for _ in 0..LOOKS_MAX {
+        let found = engine.readers.snapshot(|connection| {
+            let found = objects::read_record(engine, connection, &bucket, key)?;
+            let (record, content) = found.ok_or(Error::NoSuchKey)?;
+            let ContentId::Blob(id) = content else { return Ok((record, content, None)) };
+            let blob = read_blob(connection, id)?;
+            let inline = blob.inline_row.map(|_| read_inline(connection, &blob)).transpose()?;
+            Ok((record, content, Some((blob, inline))))
+        })?;
+        let (record, content, blob) = found;
+        if let Some((blob, Some(bytes))) = blob {
+            let source = Source::Inline(blob, bytes);
+            return Ok(OpenObject { record, content, source, engine: Arc::clone(engine) });
+        }
+        let pin = Arc::new(engine.pins.pin(content));
+        if objects::read_content_id(engine, &bucket, key)? != Some(content) {
+            // Replaced or deleted before the pin was set: it may be freed already.
+            continue;
+        }
+        let source = match (content, blob) {
+            (ContentId::Blob(_), Some((blob, _))) => Source::File(blob, pin),
+            (ContentId::Manifest(id), _) => Source::Manifest(id, pin),
+            (ContentId::Blob(_), None) => unreachable!("a blob's row was read above"),
+        };
+        return Ok(OpenObject { record, content, source, engine: Arc::clone(engine) });
+    }
+    Err(Error::Overloaded)
 }
 
 impl OpenObject {
+    pub(super) fn content(&self) -> ContentId {
+        self.content
+    }
+
     /// The whole bytes, checked, when the content lives in SQLite.
     pub fn inline(&self) -> Option<Bytes> {
-        None
+        match &self.source {
+            Source::Inline(_, bytes) => Some(bytes.clone()),
+            Source::File(..) | Source::Manifest(..) => None,
+        }
     }
 
     /// Reads the content, or the bytes of `range`, which must lie inside it (asserted).
-    pub fn reader(&self, _range: Option<ByteRange>) -> Result<ContentReader> {
-        Err(Error::Closed)
+    pub fn reader(&self, range: Option<ByteRange>) -> Result<ContentReader> {
+        let size = self.record.size;
+        let (next, end) = range.map_or((0, size), |range| (range.first, range.last + 1));
+        assert!(next <= end && end <= size, "a range lies inside its content");
+        Ok(ContentReader {
+            engine: Arc::clone(&self.engine),
+            source: self.source.clone(),
+            next,
+            end,
+            pieces: VecDeque::new(),
+            open: None,
+        })
     }
 
     /// Where a listed part of a multipart object is; `None` when it has no part of that number, or
     /// is no multipart object.
-    pub fn part(&self, _number: PartNumber) -> Result<Option<PartSpan>> {
-        Err(Error::Closed)
+    pub fn part(&self, number: PartNumber) -> Result<Option<PartSpan>> {
+        let Source::Manifest(id, _) = &self.source else { return Ok(None) };
+        let pieces = self.engine.readers.snapshot(|connection| {
+            read_run(
+                connection,
+                *id,
+                "SELECT first_offset, numbers FROM manifest_runs
+                 WHERE manifest = ?1 AND first_number <= ?2
+                 ORDER BY first_offset DESC, first_number DESC LIMIT 1",
+                u64::from(number.get()),
+            )
+        })?;
+        let piece = pieces.into_iter().find(|piece| piece.number == number);
+        let wanted = self.record.checksum.as_ref().map(|object| object.checksum.algorithm);
+        piece
+            .map(|piece| {
+                let checksum = match (wanted, piece.checksum) {
+                    (Some(wanted), checksum)
+                        if checksum.as_ref().map(|c| c.algorithm) != Some(wanted) =>
+                    {
+                        let reader = self.engine.readers.take()?;
+                        read_blob(&reader, piece.blob)?.digests.checksum_for(wanted)
+                    }
+                    (_, checksum) => checksum,
+                };
+                Ok(PartSpan { first: piece.first, size: piece.size, checksum })
+            })
+            .transpose()
     }
 
     /// The blob whose whole bytes are exactly `range` (`None`: the whole object), if there is one.
-    pub fn whole_blob(&self, _range: Option<ByteRange>) -> Result<Option<BlobRef>> {
-        Err(Error::Closed)
+    pub fn whole_blob(&self, range: Option<ByteRange>) -> Result<Option<BlobRef>> {
+        let size = self.record.size;
+        let (first, end) = range.map_or((0, size), |range| (range.first, range.last + 1));
+        let blob = match &self.source {
+            Source::Inline(blob, _) | Source::File(blob, _) => {
+                ((first, end) == (0, size)).then(|| blob.clone())
+            }
+            Source::Manifest(id, _) => self.engine.readers.snapshot(|connection| {
+                let pieces = read_run_at(connection, *id, first)?;
+                let exact = |piece: &&Piece| (piece.first, piece.end()) == (first, end);
+                let piece = pieces.iter().find(exact);
+                piece.map(|piece| read_blob(connection, piece.blob)).transpose()
+            })?,
+        };
+        Ok(blob.map(|blob| BlobRef {
+            id: blob.id,
+            size: blob.digests.length,
+            md5: blob.digests.md5,
+            crc64nvme: blob.digests.crc64nvme,
+            sha256: blob.digests.sha256,
+            checksum: blob.digests.checksum,
+        }))
     }
 }
 
@@ -67,15 +228,157 @@ impl ContentReader {
     /// The next bytes, verified, at most `read_unit_bytes`; `None` at the end.
     /// [`Error::Damaged`] when what is stored does not verify.
     pub fn next(&mut self) -> Result<Option<Bytes>> {
-        let _ = &self.engine;
-        Err(Error::Closed)
+        if self.next == self.end {
+            return Ok(None);
+        }
+        loop {
+            let Some((first, open)) = &mut self.open else {
+                self.open_next()?;
+                continue;
+            };
+            let length = match open {
+                Opened::Inline(bytes) => bytes.len() as u64,
+                Opened::File(file) => file.length(),
+            };
+            let from = self.next - *first;
+            if from >= length {
+                self.open = None;
+                continue;
+            }
+            let unit = (self.engine.options.read_unit_bytes as u64).clamp(1, READ_BYTES_MAX);
+            // Units begin at multiples of their length, so that no block is read twice.
+            let until = (from / unit + 1) * unit;
+            let last = until.min(length).min(self.end - *first) - 1;
+            let bytes = match open {
+                Opened::Inline(bytes) => bytes.slice(from as usize..=last as usize),
+                Opened::File(file) => file.read(ByteRange { first: from, last })?,
+            };
+            self.next = *first + last + 1;
+            return Ok(Some(bytes));
+        }
+    }
+
+    /// Opens what holds the next byte.
+    fn open_next(&mut self) -> Result<()> {
+        let opened = match &self.source {
+            Source::Inline(_, bytes) => (0, Opened::Inline(bytes.clone())),
+            Source::File(blob, _) => (0, Opened::File(open_file(&self.engine, blob)?)),
+            Source::Manifest(id, _) => {
+                if self.pieces.is_empty() {
+                    let run = self
+                        .engine
+                        .readers
+                        .snapshot(|connection| read_run_at(connection, *id, self.next))?;
+                    self.pieces = run.into();
+                }
+                while self.pieces.pop_front_if(|piece| piece.end() <= self.next).is_some() {}
+                let piece = self.pieces.pop_front();
+                let piece = piece.filter(|piece| piece.first <= self.next);
+                let piece = piece.ok_or_else(|| damaged(format!("manifest {id} has a gap")))?;
+                (piece.first, open_piece(&self.engine, &piece)?)
+            }
+        };
+        self.open = Some(opened);
+        Ok(())
     }
 }
 
-pub(super) fn open(
-    _engine: &Arc<Engine>,
-    _permit: &Permit,
-    _key: &ObjectKey,
-) -> Result<OpenObject> {
-    Err(Error::Closed)
+fn open_piece(engine: &Engine, piece: &Piece) -> Result<Opened> {
+    let (blob, inline) = engine.readers.snapshot(|connection| {
+        let blob = read_blob(connection, piece.blob)?;
+        let inline = blob.inline_row.map(|_| read_inline(connection, &blob)).transpose()?;
+        Ok((blob, inline))
+    })?;
+    if blob.digests.length != piece.size {
+        return Err(damaged(format!("blob {} is not as long as its part", blob.id)));
+    }
+    match inline {
+        Some(bytes) => Ok(Opened::Inline(bytes)),
+        None => Ok(Opened::File(open_file(engine, &blob)?)),
+    }
+}
+
+fn open_file(engine: &Engine, blob: &StoredBlob) -> Result<BlobFile> {
+    let name = BlobName { epoch: blob.epoch, id: blob.id };
+    engine.blobs.open_blob(name, blob.digests.length)
+}
+
+fn read_blob(connection: &Connection, id: BlobId) -> Result<StoredBlob> {
+    let mut statement = connection.prepare_cached(
+        "SELECT epoch, inline_row, size, md5, crc64nvme, sha256, checksum FROM blobs WHERE id = ?1",
+    )?;
+    let mut rows = statement.query([id])?;
+    let row = rows.next()?.ok_or_else(|| damaged(format!("blob {id} has no row")))?;
+    Ok(StoredBlob {
+        id,
+        epoch: row.get("epoch")?,
+        inline_row: row.get("inline_row")?,
+        digests: read_digests(row)?,
+    })
+}
+
+/// The bytes of a blob in SQLite, compared with their CRC.
+fn read_inline(connection: &Connection, blob: &StoredBlob) -> Result<Bytes> {
+    let found = connection
+        .prepare_cached("SELECT crc32c, bytes FROM inline_bytes WHERE id = ?1")?
+        .query_row([blob.inline_row], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?)))
+        .optional()?;
+    match found {
+        Some((crc, bytes))
+            if crc == crc32c(&bytes) && bytes.len() as u64 == blob.digests.length =>
+        {
+            Ok(bytes.into())
+        }
+        _ => Err(damaged(format!("blob {}: its bytes in SQLite do not verify", blob.id))),
+    }
+}
+
+/// The run of a manifest that holds the byte at `offset`.
+fn read_run_at(connection: &Connection, id: UploadId, offset: u64) -> Result<Vec<Piece>> {
+    read_run(
+        connection,
+        id,
+        "SELECT first_offset, numbers FROM manifest_runs
+         WHERE manifest = ?1 AND first_offset <= ?2
+         ORDER BY first_offset DESC, first_number DESC LIMIT 1",
+        offset,
+    )
+}
+
+/// The parts of the run that `sql` finds.
+fn read_run(connection: &Connection, id: UploadId, sql: &str, key: u64) -> Result<Vec<Piece>> {
+    let found = connection
+        .prepare_cached(sql)?
+        .query_row(params![id, key], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, Vec<u8>>(1)?)))
+        .optional()?;
+    let Some((mut first, packed)) = found else { return Ok(Vec::new()) };
+    let numbers = unpack_numbers(&packed).ok_or_else(|| damaged(format!("a run of {id}")))?;
+    let mut pieces = Vec::with_capacity(numbers.len());
+    // A lookup for each part, not a scan: unlisted parts may stand between them.
+    let mut statement = connection.prepare_cached(
+        "SELECT size, blob, checksum FROM parts WHERE upload = ?1 AND number = ?2",
+    )?;
+    for number in numbers {
+        let read = |row: &Row<'_>| {
+            Ok((row.get::<_, u64>(0)?, row.get::<_, BlobId>(1)?, read_checksum(row, "checksum")))
+        };
+        let part = statement.query_row(params![id, number], read).optional()?;
+        let (size, blob, checksum) =
+            part.ok_or_else(|| damaged(format!("manifest {id} lacks part {number}")))?;
+        pieces.push(Piece { number, first, size, blob, checksum: checksum? });
+        first += size;
+    }
+    Ok(pieces)
+}
+
+/// The part numbers of a run; `None` for anything but 1 to 256 ascending ones.
+pub(super) fn unpack_numbers(packed: &[u8]) -> Option<Vec<PartNumber>> {
+    let (pairs, rest) = packed.as_chunks::<2>();
+    let numbers: Vec<PartNumber> = pairs
+        .iter()
+        .map(|pair| PartNumber::new(u16::from_be_bytes(*pair)))
+        .collect::<Option<_>>()?;
+    let ascending = numbers.windows(2).all(|pair| pair[0] < pair[1]);
+    let few = (1..=super::meta::complete::RUN_PARTS_MAX).contains(&numbers.len());
+    (ascending && few && rest.is_empty()).then_some(numbers)
 }

@@ -1,34 +1,160 @@
-//! Users, keys, buckets in memory.
-use crate::access::*;
+//! Users, access keys and buckets in memory: what each request asks first.
+//!
+//! **Invariants**
+//! - The directory says what is committed: the writer applies a transaction's [`Effect`]s after
+//!   COMMIT and before it answers.
+//! - Only the writer (and start) changes it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use crate::access::{Bucket, Credential, Owner, User};
 use crate::types::BucketName;
-use std::sync::Arc;
-pub(crate) struct Directory;
+
+/// What a committed transaction changes outside the database.
+#[derive(Clone)]
+pub(crate) enum Effect {
+    /// A user is new.
+    UserMade(Arc<User>),
+    /// The user of that id is gone, with all its keys.
+    UserGone(String),
+    /// A key is new or changed.
+    KeySet(Arc<Credential>),
+    /// The key of that id is gone.
+    KeyGone(String),
+    /// A bucket is new.
+    BucketMade(Arc<Bucket>),
+    /// A bucket is gone.
+    BucketGone(Arc<Bucket>),
+    /// There is garbage to collect.
+    Garbage,
+}
+
+#[derive(Default)]
+struct State {
+    users: HashMap<String, Arc<User>>,
+    users_by_name: BTreeMap<String, Arc<User>>,
+    keys: BTreeMap<String, Arc<Credential>>,
+    buckets: HashMap<BucketName, Arc<Bucket>>,
+    /// Owner's id and bucket's name: the order in which ListBuckets reads.
+    owned: BTreeSet<(String, String)>,
+}
+
+/// The tables in memory.
+#[derive(Default)]
+pub(crate) struct Directory {
+    state: RwLock<State>,
+}
+
 impl Directory {
-    pub(crate) fn credential(&self, _: &str) -> Option<Arc<Credential>> {
-        None
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Applies what one transaction did.
+    pub(crate) fn apply(&self, effects: Vec<Effect>) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        effects.into_iter().for_each(|effect| state.apply(effect));
+    }
+
+    pub(crate) fn credential(&self, access_key_id: &str) -> Option<Arc<Credential>> {
+        self.read().keys.get(access_key_id).cloned()
+    }
+
     pub(crate) fn users(&self) -> Vec<Arc<User>> {
-        vec![]
+        self.read().users_by_name.values().cloned().collect()
     }
-    pub(crate) fn user(&self, _: &str) -> Option<Arc<User>> {
-        None
+
+    pub(crate) fn user(&self, name: &str) -> Option<Arc<User>> {
+        self.read().users_by_name.get(name).cloned()
     }
-    pub(crate) fn keys(&self, _: Option<&str>) -> Vec<Arc<Credential>> {
-        vec![]
+
+    pub(crate) fn user_by_id(&self, id: &str) -> Option<Arc<User>> {
+        self.read().users.get(id).cloned()
     }
-    pub(crate) fn owner(&self, id: &str) -> Owner {
-        Owner { id: id.into(), display_name: String::new() }
+
+    pub(crate) fn keys(&self, user_name: Option<&str>) -> Vec<Arc<Credential>> {
+        let wanted = |key: &&Arc<Credential>| user_name.is_none_or(|name| key.user.name == name);
+        self.read().keys.values().filter(wanted).cloned().collect()
     }
-    pub(crate) fn bucket(&self, _: &BucketName) -> Option<Arc<Bucket>> {
-        None
+
+    pub(crate) fn owner(&self, user_id: &str) -> Owner {
+        let display_name = self.read().users.get(user_id).map(|user| user.display_name.clone());
+        Owner { id: user_id.to_owned(), display_name: display_name.unwrap_or_default() }
     }
+
+    pub(crate) fn bucket(&self, name: &BucketName) -> Option<Arc<Bucket>> {
+        self.read().buckets.get(name).cloned()
+    }
+
+    /// Whether this very bucket is there: not deleted, and not another one of its name.
+    pub(crate) fn has_bucket(&self, bucket: &Bucket) -> bool {
+        self.read().buckets.get(&bucket.name).is_some_and(|there| there.id == bucket.id)
+    }
+
+    pub(crate) fn all_buckets(&self) -> Vec<Arc<Bucket>> {
+        self.read().buckets.values().cloned().collect()
+    }
+
     pub(crate) fn buckets(
         &self,
-        _: &str,
-        _: &str,
-        _: Option<&str>,
-        _: usize,
+        owner_id: &str,
+        prefix: &str,
+        after: Option<&str>,
+        max: usize,
     ) -> (Vec<Arc<Bucket>>, bool) {
-        (vec![], false)
+        let state = self.read();
+        let first = match after {
+            Some(after) if after >= prefix => {
+                Bound::Excluded((owner_id.to_owned(), after.to_owned()))
+            }
+            _ => Bound::Included((owner_id.to_owned(), prefix.to_owned())),
+        };
+        let mut names = state
+            .owned
+            .range((first, Bound::Unbounded))
+            .take_while(|(owner, name)| owner == owner_id && name.starts_with(prefix));
+        if max == 0 {
+            return (Vec::new(), false);
+        }
+        let by_name = |name: &str| {
+            let name = BucketName::parse(name).expect("names of buckets were parsed before");
+            Arc::clone(&state.buckets[&name])
+        };
+        let page = names.by_ref().take(max).map(|(_, name)| by_name(name)).collect();
+        (page, names.next().is_some())
+    }
+}
+
+impl State {
+    fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::UserMade(user) => {
+                self.users_by_name.insert(user.name.clone(), Arc::clone(&user));
+                self.users.insert(user.id.clone(), user);
+            }
+            Effect::UserGone(id) => {
+                if let Some(user) = self.users.remove(&id) {
+                    self.users_by_name.remove(&user.name);
+                }
+                self.keys.retain(|_, key| key.user.id != id);
+            }
+            Effect::KeySet(key) => {
+                self.keys.insert(key.access_key_id.clone(), key);
+            }
+            Effect::KeyGone(id) => {
+                self.keys.remove(&id);
+            }
+            Effect::BucketMade(bucket) => {
+                self.owned.insert((bucket.owner.id.clone(), bucket.name.as_str().to_owned()));
+                self.buckets.insert(bucket.name.clone(), bucket);
+            }
+            Effect::BucketGone(bucket) => {
+                self.owned.remove(&(bucket.owner.id.clone(), bucket.name.as_str().to_owned()));
+                self.buckets.remove(&bucket.name);
+            }
+            Effect::Garbage => {}
+        }
     }
 }

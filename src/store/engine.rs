@@ -1,26 +1,271 @@
-//! What stands behind the door.
-use super::{
-    Health, Options,
-    blobs::Blobs,
-    directory::Directory,
-    error::{Error, Result},
-    space::Space,
-};
-use std::sync::Arc;
+//! What stands behind the door: the database, the files, the tables in memory and the threads.
+
+use std::fs::File;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::ballast::Ballast;
+use super::blobs::{Blobs, DataLock, StagedBlob, lock};
+use super::directory::Directory;
+use super::error::{Error, Result};
+use super::gc;
+use super::meta::job::{Job, Purpose, SeqBlock, Txn, Work};
+use super::meta::readers::Readers;
+use super::meta::writer::{Message, Shared, Writer, send};
+use super::meta::{FILE_NAME, Role, accounts, connect, wal};
+use super::pending::Pending;
+use super::pins::Pins;
+use super::records::{Health, Options};
+use super::space::Space;
+use crate::access::{Bucket, Permit};
+
+/// One open store.
 pub(crate) struct Engine {
-    pub(crate) directory: Directory,
-    pub(crate) space: Arc<Space>,
+    pub(crate) options: Options,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) blobs: Arc<Blobs>,
+    pub(crate) space: Arc<Space>,
+    pub(crate) pins: Arc<Pins>,
+    pub(crate) readers: Readers,
+    /// One collection of garbage at a time.
+    pub(crate) collecting: Mutex<()>,
+    sender: SyncSender<Message>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Given up after the threads have ended.
+    lock: Mutex<Option<DataLock>>,
 }
+
 impl Engine {
-    pub(crate) fn open(_o: Options) -> Result<Arc<Self>> {
-        Err(Error::Closed)
+    /// Opens and recovers. What an earlier run left behind is dealt with by the GC thread.
+    pub(crate) fn open(options: Options) -> Result<Arc<Self>> {
+        let lock = lock(&options.data)?;
+        let path = options.data.join(FILE_NAME);
+        let mut connection = connect(&path, Role::Writer)?;
+        sync_folder(&options)?;
+        let blobs = Blobs::open(&options.data, next_epoch(&connection)?)?;
+        let shared = Arc::new(Shared::new(Arc::clone(&blobs), Ballast::new(&options.data)));
+        shared.directory.apply(accounts::load(&connection)?);
+        wal::watch(&mut connection, &shared)?;
+
+        let space = Arc::new(Space::new(Arc::clone(&blobs), options.free_bytes_min));
+        let (sender, receiver) = sync_channel(options.writer_queue_max.max(1));
+        let writer = Writer {
+            connection,
+            receiver,
+            shared: Arc::clone(&shared),
+            wal_bytes_restart: options.wal_bytes_restart,
+            restart_at: options.wal_bytes_restart,
+            seqs: SeqBlock::default(),
+        };
+        let mover = connect(&path, Role::Checkpointer)?;
+        let (mover_shared, mover_space) = (Arc::clone(&shared), Arc::clone(&space));
+        let engine = Arc::new(Self {
+            options,
+            shared,
+            blobs,
+            space,
+            pins: Arc::default(),
+            readers: Readers::new(path),
+            collecting: Mutex::default(),
+            sender,
+            threads: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
+        });
+        engine.start("partita-writer", move || writer.run())?;
+        engine.start("partita-wal", move || wal::run(&mover, &mover_shared, &mover_space))?;
+        let (weak, shared) = (Arc::downgrade(&engine), Arc::clone(&engine.shared));
+        engine.start("partita-gc", move || gc::run(&weak, &shared))?;
+        Ok(engine)
     }
-    pub(crate) fn close(&self) {}
+
+    fn start(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(run)
+            .map_err(|source| Error::io("start a thread for", &self.options.data, source))?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
+    }
+
+    /// Users, keys and buckets.
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.shared.directory
+    }
+
+    /// Whether verbs may be promised anything.
+    pub(crate) fn alive(&self) -> Result<()> {
+        self.shared.alive()
+    }
+
+    /// Whether the bucket of a permit is still there; for reads.
+    pub(crate) fn require_bucket(&self, permit: &Permit) -> Result<Arc<Bucket>> {
+        self.alive()?;
+        let bucket = permit.bucket();
+        match self.directory().has_bucket(bucket) {
+            true => Ok(Arc::clone(bucket)),
+            false => Err(Error::NoSuchBucket),
+        }
+    }
+
+    /// Has the writer run `work`, which adds something.
+    pub(crate) fn write<T: Send + 'static>(
+        &self,
+        mut work: impl FnMut(&Txn<'_>) -> Result<T> + Send + 'static,
+    ) -> Pending<T> {
+        self.submit(Purpose::Add, None, move |txn, _| work(txn))
+    }
+
+    /// Has the writer run `work`, which frees something.
+    pub(crate) fn free<T: Send + 'static>(
+        &self,
+        mut work: impl FnMut(&Txn<'_>) -> Result<T> + Send + 'static,
+    ) -> Pending<T> {
+        self.submit(Purpose::Free, None, move |txn, _| work(txn))
+    }
+
+    /// Has the writer run `work`, which adds a row for `staged`.
+    pub(crate) fn write_staged<T: Send + 'static>(
+        &self,
+        staged: StagedBlob,
+        mut work: impl FnMut(&Txn<'_>, &StagedBlob) -> Result<T> + Send + 'static,
+    ) -> Pending<T> {
+        self.submit(Purpose::Add, Some(staged), move |txn, staged| {
+            work(txn, staged.expect("the job was made with a staged blob"))
+        })
+    }
+
+    fn submit<T: Send + 'static>(
+        &self,
+        purpose: Purpose,
+        staged: Option<StagedBlob>,
+        work: impl FnMut(&Txn<'_>, Option<&StagedBlob>) -> Result<T> + Send + 'static,
+    ) -> Pending<T> {
+        let (sender, receiver) = oneshot::channel();
+        // Nobody may be listening any more; the work is done all the same.
+        let reply = move |answer| drop(sender.send(answer));
+        self.send(Box::new(Work { work, staged, purpose, answer: None, reply }));
+        Pending::waiting(receiver)
+    }
+
+    /// Hands a job to the writer, or settles it with the reason why not.
+    pub(crate) fn send(&self, job: Box<dyn Job>) {
+        use super::meta::job::Verdict;
+        let verdict = match self.alive() {
+            Ok(()) if self.shared.wal_bytes() > self.options.wal_bytes_max => Verdict::Busy,
+            Ok(()) => match send(&self.sender, &self.shared, job) {
+                Ok(()) => return,
+                Err((job, verdict)) => return job.settle(verdict, &self.shared),
+            },
+            Err(Error::Closed) => Verdict::Closed,
+            // Not run: its file may go, but the answer is the same as for those in doubt.
+            Err(_) => Verdict::Unknown,
+        };
+        job.settle(verdict, &self.shared);
+    }
+
     pub(crate) fn health(&self) -> Health {
-        Health { writable: false, poisoned: None, wal_bytes: 0, free_bytes: 0, queue_length: 0 }
+        let poisoned = self.blobs.poison_reason();
+        let wal_bytes = self.shared.wal_bytes();
+        let moved = self.shared.wal_moved.load(Ordering::Relaxed) * super::meta::PAGE_BYTES;
+        Health {
+            writable: self.alive().is_ok()
+                && wal_bytes <= self.options.wal_bytes_max
+                && self.space.has_room_for(0),
+            poisoned,
+            wal_bytes: wal_bytes.saturating_sub(moved),
+            free_bytes: self.space.free_bytes().unwrap_or(0),
+            queue_length: load(&self.shared.waiting),
+        }
     }
-    pub(crate) fn writable(&self) -> Result<()> {
-        Err(Error::Closed)
+
+    /// Answers what waits, stops the threads and gives up the lock; the WAL stays. `false` when
+    /// that was done before.
+    pub(crate) fn halt(&self) -> bool {
+        self.end(|| ())
     }
+
+    /// As [`Engine::halt`], but moves the WAL into the database first.
+    pub(crate) fn close(&self) {
+        self.end(|| self.last_checkpoint());
+    }
+
+    fn end(&self, last: impl FnOnce()) -> bool {
+        if self.shared.closed.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        // Whoever sends after this is told that the store is closed.
+        let stopped = self.sender.send(Message::Stop);
+        self.stop_threads();
+        self.readers.close();
+        self.shared.unlink_discards();
+        if stopped.is_ok() && self.blobs.poison_reason().is_none() {
+            last();
+        }
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        true
+    }
+
+    fn last_checkpoint(&self) {
+        match connect(&self.options.data.join(FILE_NAME), Role::Checkpointer) {
+            Ok(connection) if wal::truncate(&connection, &self.shared) => {}
+            Ok(_) => tracing::warn!("the WAL could not be emptied; the next start reads it"),
+            Err(error) => tracing::warn!(%error, "the WAL stays for the next start"),
+        }
+    }
+
+    fn stop_threads(&self) {
+        self.shared.gc_bell.stop();
+        self.shared.checkpoint_bell.stop();
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the store panicked");
+            }
+        }
+    }
+
+    /// Looks at the writer's own connection.
+    #[cfg(test)]
+    pub(crate) fn inspect(&self, look: impl FnOnce(&Connection) + Send + 'static) {
+        let (done, wait) = std::sync::mpsc::channel();
+        let look = Box::new(move |connection: &Connection| {
+            look(connection);
+            let _ = done.send(());
+        });
+        self.sender.send(Message::Inspect(look)).expect("the writer lives");
+        wait.recv().expect("the writer lives");
+    }
+}
+
+/// Upgrades, unless the store is gone or shall stop.
+pub(crate) fn upgrade(engine: &Weak<Engine>) -> Option<Arc<Engine>> {
+    engine.upgrade().filter(|engine| engine.alive().is_ok())
+}
+
+fn load(counter: &std::sync::atomic::AtomicUsize) -> usize {
+    counter.load(Ordering::Relaxed)
+}
+
+/// The database file's own name must survive a power cut.
+fn sync_folder(options: &Options) -> Result<()> {
+    let sync = || File::open(&options.data)?.sync_all();
+    sync().map_err(|source| Error::io("sync", &options.data, source))
+}
+
+/// The number of this run, committed before anything bears it.
+fn next_epoch(connection: &Connection) -> Result<u64> {
+    let sql = "UPDATE counters SET value = value + 1 WHERE name = 'epoch' RETURNING value";
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
+}
+
+/// Counts commits, for those who must know whether something changed meanwhile.
+pub(crate) fn commits(engine: &Engine) -> u64 {
+    let counter: &AtomicU64 = &engine.shared.commits;
+    counter.load(Ordering::Acquire)
 }

@@ -1,16 +1,430 @@
-//! gc
-use super::{
-    engine::Engine,
-    error::{Error, Result},
-};
-use crate::types::Timestamp;
-use std::sync::Arc;
-pub(crate) fn collect(_: &Arc<Engine>) -> Result<u64> {
-    Err(Error::Closed)
+//! Frees what verbs have dropped: they only queue a row, here it is unrolled.
+//!
+//! **Invariants**
+//! - A transaction touches at most [`STEP_ROWS_MAX`] parts or blobs, and goes through the writer's
+//!   queue like any other: requests come in between.
+//! - A step that was interrupted by a crash is taken up again: the queue's row goes last.
+//! - What a reader pins stays. What is not dead, with no reference, is never unlinked.
+//! - A file is unlinked before its row goes: a row without file can be freed again, but a file
+//!   without row is seen only by the sweep.
+
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::bell::Heard;
+use super::blobs::{BlobName, Found};
+use super::content::unpack_numbers;
+use super::engine::{Engine, upgrade};
+use super::error::{Error, Result};
+use super::meta::ContentId;
+use super::meta::job::Txn;
+use super::meta::rows::{GarbageKind, damaged, drop_reference, enqueue};
+use super::meta::writer::Shared;
+use crate::clock;
+use crate::types::{BlobId, PartNumber, Timestamp, UploadId};
+
+/// Parts or blobs in one transaction.
+const STEP_ROWS_MAX: usize = 256;
+/// Inline bytes freed in one transaction: they lie on pages of their own.
+const STEP_BYTES_MAX: u64 = 1 << 20;
+/// Uploads aborted in one transaction.
+const STEP_UPLOADS_MAX: usize = 64;
+/// How long the thread lets garbage gather after it was woken.
+const GATHER: Duration = Duration::from_millis(100);
+/// How long the thread waits for a wake-up before it looks at the queue by itself.
+const IDLE: Duration = Duration::from_secs(60);
+/// How often uploads are expired and files swept.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
+const SWEEP_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a file stays in quarantine.
+const QUARANTINE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+/// Pause after the writer's queue was found full, and how often it may be.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+const BUSY_TIMES_MAX: usize = 100;
+
+/// The background thread.
+pub(crate) fn run(engine: &Weak<Engine>, shared: &Shared) {
+    let (mut expired, mut swept): (Option<Instant>, Option<Instant>) = (None, None);
+    let is_due = |last: Option<Instant>, every| last.is_none_or(|at| at.elapsed() >= every);
+    loop {
+        {
+            let Some(engine) = upgrade(engine) else { return };
+            log("collect garbage", collect(&engine));
+            if is_due(expired, EXPIRE_EVERY) {
+                expired = Some(Instant::now());
+                log("expire uploads", expire_uploads(&engine, clock::now()));
+            }
+            if is_due(swept, SWEEP_EVERY) {
+                swept = Some(Instant::now());
+                log("sweep files", sweep_files(&engine));
+                let old = clock::now().minus_millis(QUARANTINE_MS);
+                log("empty the quarantine", engine.blobs.empty_quarantine(old));
+            }
+        }
+        match shared.gc_bell.wait(IDLE) {
+            Heard::Stop => return,
+            Heard::Silence => {}
+            Heard::Ring if shared.gc_bell.pause(GATHER) => {}
+            Heard::Ring => return,
+        }
+    }
 }
-pub(crate) fn sweep_files(_: &Arc<Engine>) -> Result<u64> {
-    Err(Error::Closed)
+
+fn log(what: &'static str, result: Result<u64>) {
+    match result {
+        Ok(0) | Err(Error::Closed | Error::Poisoned) => {}
+        Ok(count) => tracing::debug!(what, count),
+        Err(error) => tracing::error!(what, %error, "background work failed"),
+    }
 }
-pub(crate) fn expire_uploads(_: &Arc<Engine>, _: Timestamp) -> Result<u64> {
-    Err(Error::Closed)
+
+/// A row of the queue.
+#[derive(Clone)]
+struct Entry {
+    id: i64,
+    kind: GarbageKind,
+    reference: Vec<u8>,
+}
+
+impl Entry {
+    fn id_bytes(&self) -> Result<[u8; 16]> {
+        <[u8; 16]>::try_from(self.reference.as_slice())
+            .map_err(|_| damaged(format!("garbage row {}", self.id)))
+    }
+}
+
+/// Frees until nothing is left but what readers pin. Gives the number of rows freed.
+pub(crate) fn collect(engine: &Engine) -> Result<u64> {
+    let _one = engine.collecting.lock().unwrap_or_else(PoisonError::into_inner);
+    let (mut freed, mut failed) = (0, None);
+    loop {
+        engine.alive()?;
+        engine.shared.unlink_discards();
+        let before = freed;
+        let mut after = 0;
+        loop {
+            let entries = read_queue(engine, after)?;
+            let Some(last) = entries.last() else { break };
+            after = last.id;
+            let (blobs, others): (Vec<_>, Vec<_>) =
+                entries.into_iter().partition(|entry| entry.kind == GarbageKind::Blob);
+            for step in std::iter::once(free_blobs(engine, blobs))
+                .chain(others.iter().map(|entry| unroll(engine, entry)))
+            {
+                match step {
+                    Ok(count) => freed += count,
+                    Err(error @ (Error::Closed | Error::Poisoned)) => return Err(error),
+                    // One thing that cannot be freed must not keep all others.
+                    Err(error) => failed = Some(error),
+                }
+            }
+        }
+        if freed == before {
+            return failed.map_or(Ok(freed), Err);
+        }
+    }
+}
+
+fn read_queue(engine: &Engine, after: i64) -> Result<Vec<Entry>> {
+    let reader = engine.readers.take()?;
+    let mut statement = reader
+        .prepare_cached("SELECT id, kind, ref FROM garbage WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let mut rows = statement.query(params![after, STEP_ROWS_MAX])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, code): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let kind = GarbageKind::from_code(code);
+        let kind = kind.ok_or_else(|| damaged(format!("garbage row {id} of kind {code}")))?;
+        entries.push(Entry { id, kind, reference: row.get(2)? });
+    }
+    Ok(entries)
+}
+
+/// One transaction through the writer's queue, again while that is full.
+fn step<T, W>(engine: &Engine, work: W) -> Result<T>
+where
+    T: Send + 'static,
+    W: Fn(&Txn<'_>) -> Result<T> + Send + Sync + 'static,
+{
+    let work = Arc::new(work);
+    for _ in 0..BUSY_TIMES_MAX {
+        let again = Arc::clone(&work);
+        match engine.free(move |txn| again(txn)).wait() {
+            Err(Error::Overloaded) if engine.shared.gc_bell.pause(BUSY_PAUSE) => {}
+            done => return done,
+        }
+    }
+    Err(Error::Overloaded)
+}
+
+/// A dead blob that nobody reads.
+#[derive(Clone)]
+struct DeadBlob {
+    entry: i64,
+    id: BlobId,
+    inline_row: Option<i64>,
+    inline_bytes: u64,
+}
+
+/// Unlinks dead blobs, then deletes their rows.
+fn free_blobs(engine: &Engine, entries: Vec<Entry>) -> Result<u64> {
+    let (mut freed, mut failed) = (0, None);
+    let (mut dead, mut bytes): (Vec<DeadBlob>, u64) = (Vec::new(), 0);
+    for entry in entries {
+        match unlink_blob(engine, &entry) {
+            Ok(None) => {}
+            Ok(Some(blob)) => {
+                bytes += blob.inline_bytes;
+                dead.push(blob);
+            }
+            Err(error) => {
+                tracing::error!(%error, "a dropped blob cannot be freed");
+                failed = Some(error);
+            }
+        }
+        if bytes >= STEP_BYTES_MAX {
+            freed += delete_blob_rows(engine, std::mem::take(&mut dead))?;
+            bytes = 0;
+        }
+    }
+    freed += delete_blob_rows(engine, dead)?;
+    failed.map_or(Ok(freed), Err)
+}
+
+/// Takes the file away. `None` for a blob that somebody reads.
+fn unlink_blob(engine: &Engine, entry: &Entry) -> Result<Option<DeadBlob>> {
+    let id = BlobId::from_bytes(entry.id_bytes()?);
+    // Dead before this look, so nobody can pin it with success after it.
+    if engine.pins.is_pinned(ContentId::Blob(id)) {
+        return Ok(None);
+    }
+    let row = engine
+        .readers
+        .take()?
+        .prepare_cached("SELECT refs, dead, epoch, inline_row, size FROM blobs WHERE id = ?1")?
+        .query_row([id], |row| {
+            let state: (i64, bool) = (row.get(0)?, row.get(1)?);
+            Ok((state, row.get::<_, u64>(2)?, row.get::<_, Option<i64>>(3)?, row.get::<_, u64>(4)?))
+        })
+        .optional()?;
+    let Some((state, epoch, inline_row, size)) = row else {
+        return Err(damaged(format!("garbage row {} names blob {id}, which has no row", entry.id)));
+    };
+    if state != (0, true) {
+        return Err(damaged(format!("blob {id} is queued as garbage, but is not dead")));
+    }
+    if inline_row.is_none() {
+        engine.blobs.unlink(BlobName { epoch, id })?;
+    }
+    let inline_bytes = if inline_row.is_some() { size } else { 0 };
+    Ok(Some(DeadBlob { entry: entry.id, id, inline_row, inline_bytes }))
+}
+
+fn delete_blob_rows(engine: &Engine, dead: Vec<DeadBlob>) -> Result<u64> {
+    if dead.is_empty() {
+        return Ok(0);
+    }
+    step(engine, move |txn| {
+        for blob in &dead {
+            if let Some(row) = blob.inline_row {
+                txn.execute("DELETE FROM inline_bytes WHERE id = ?1", [row])?;
+            }
+            txn.execute("DELETE FROM blobs WHERE id = ?1 AND dead = 1 AND refs = 0", [blob.id])?;
+            txn.execute("DELETE FROM garbage WHERE id = ?1", [blob.entry])?;
+        }
+        Ok(dead.len() as u64)
+    })
+}
+
+/// Unrolls one entry to its end, in steps.
+fn unroll(engine: &Engine, entry: &Entry) -> Result<u64> {
+    if entry.kind == GarbageKind::Manifest {
+        let id = UploadId::from_bytes(entry.id_bytes()?);
+        if engine.pins.is_pinned(ContentId::Manifest(id)) {
+            return Ok(0);
+        }
+    }
+    let mut freed = 0;
+    loop {
+        let work = entry.clone();
+        let (count, done) = step(engine, move |txn| unroll_step(txn, &work))?;
+        freed += count;
+        if done {
+            return Ok(freed + 1);
+        }
+    }
+}
+
+/// One transaction of an unrolling: the rows freed, and whether the entry is done with.
+fn unroll_step(txn: &Txn<'_>, entry: &Entry) -> Result<(u64, bool)> {
+    let (count, done) = match entry.kind {
+        GarbageKind::Manifest => {
+            let id = UploadId::from_bytes(entry.id_bytes()?);
+            require_dead(txn, id)?;
+            let (count, done) = drop_parts(txn, id, 0, |_| true)?;
+            if done {
+                txn.execute("DELETE FROM manifest_runs WHERE manifest = ?1", [id])?;
+                txn.execute("DELETE FROM manifests WHERE id = ?1", [id])?;
+            }
+            (count, done)
+        }
+        GarbageKind::Upload => {
+            let id = UploadId::from_bytes(entry.id_bytes()?);
+            drop_parts(txn, id, 0, |_| true)?
+        }
+        GarbageKind::Unlisted => drop_unlisted(txn, entry)?,
+        GarbageKind::Bucket => drop_uploads(txn, entry)?,
+        GarbageKind::Blob => unreachable!("blobs are freed by free_blobs"),
+    };
+    if done {
+        txn.execute("DELETE FROM garbage WHERE id = ?1", [entry.id])?;
+    }
+    Ok((count, done))
+}
+
+fn require_dead(txn: &Txn<'_>, id: UploadId) -> Result<()> {
+    let state: Option<(i64, bool)> = txn
+        .prepare("SELECT refs, dead FROM manifests WHERE id = ?1")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match state {
+        Some((0, true)) => Ok(()),
+        _ => Err(damaged(format!("manifest {id} is queued as garbage, but is not dead"))),
+    }
+}
+
+/// Drops up to a step's worth of the part rows above number `after` that `drop` chooses; tells
+/// whether these were the last ones.
+fn drop_parts(
+    txn: &Txn<'_>,
+    id: UploadId,
+    after: u16,
+    drop: impl Fn(PartNumber) -> bool,
+) -> Result<(u64, bool)> {
+    let parts = read_parts(txn, id, after)?;
+    let mut count = 0;
+    for (number, blob) in parts.iter().filter(|(number, _)| drop(*number)) {
+        txn.execute("DELETE FROM parts WHERE upload = ?1 AND number = ?2", params![id, number])?;
+        drop_reference(txn, ContentId::Blob(*blob))?;
+        count += 1;
+    }
+    Ok((count, parts.len() < STEP_ROWS_MAX))
+}
+
+fn read_parts(txn: &Txn<'_>, id: UploadId, after: u16) -> Result<Vec<(PartNumber, BlobId)>> {
+    let mut statement = txn.prepare(
+        "SELECT number, blob FROM parts WHERE upload = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
+    )?;
+    let rows = statement
+        .query_map(params![id, after, STEP_ROWS_MAX], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The parts of a completed upload that its manifest does not list; `extra` says up to which number
+/// they have been looked at.
+fn drop_unlisted(txn: &Txn<'_>, entry: &Entry) -> Result<(u64, bool)> {
+    let id = UploadId::from_bytes(entry.id_bytes()?);
+    let after: u16 = txn
+        .prepare("SELECT extra FROM garbage WHERE id = ?1")?
+        .query_row([entry.id], |row| row.get(0))?;
+    let mut listed = HashSet::new();
+    let mut statement = txn.prepare("SELECT numbers FROM manifest_runs WHERE manifest = ?1")?;
+    let mut rows = statement.query([id])?;
+    while let Some(row) = rows.next()? {
+        let numbers = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        listed.extend(unpack_numbers(numbers).ok_or_else(|| damaged(format!("a run of {id}")))?);
+    }
+    let last = read_parts(txn, id, after)?.last().map_or(after, |(number, _)| number.get());
+    let (count, done) = drop_parts(txn, id, after, |number| !listed.contains(&number))?;
+    txn.execute("UPDATE garbage SET extra = ?2 WHERE id = ?1", params![entry.id, last])?;
+    Ok((count, done))
+}
+
+/// The uploads of a deleted bucket.
+fn drop_uploads(txn: &Txn<'_>, entry: &Entry) -> Result<(u64, bool)> {
+    let bucket = <[u8; 8]>::try_from(entry.reference.as_slice())
+        .map_err(|_| damaged(format!("garbage row {}", entry.id)))?;
+    let uploads: Vec<UploadId> = txn
+        .prepare("SELECT id FROM uploads WHERE bucket = ?1 LIMIT ?2")?
+        .query_map(params![i64::from_be_bytes(bucket), STEP_UPLOADS_MAX], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for id in &uploads {
+        txn.execute("DELETE FROM uploads WHERE id = ?1", [id])?;
+        enqueue(txn, GarbageKind::Upload, id.as_bytes())?;
+    }
+    Ok((uploads.len() as u64, uploads.len() < STEP_UPLOADS_MAX))
+}
+
+/// Aborts uploads that were idle too long, and forgets tombstones whose time is over.
+pub(crate) fn expire_uploads(engine: &Engine, now: Timestamp) -> Result<u64> {
+    let cutoff = now.minus_millis(engine.options.upload_idle_ms_max);
+    let mut aborted = 0;
+    let mut after = UploadId::from_bytes([0; 16]);
+    loop {
+        // In the order of ids, which is that of initiation: the young ones need no look.
+        let page: Vec<(UploadId, Timestamp)> = engine
+            .readers
+            .take()?
+            .prepare_cached(
+                "SELECT id, last_active FROM uploads WHERE id > ?1 ORDER BY id LIMIT ?2",
+            )?
+            .query_map(params![after, STEP_ROWS_MAX], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        let Some((last, _)) = page.last() else { break };
+        after = *last;
+        let idle: Vec<UploadId> =
+            page.iter().filter(|(_, active)| *active < cutoff).map(|(id, _)| *id).collect();
+        for ids in idle.chunks(STEP_UPLOADS_MAX) {
+            let ids = ids.to_vec();
+            aborted += step(engine, move |txn| abort_idle(txn, &ids, cutoff))?;
+        }
+    }
+    while step(engine, move |txn| {
+        Ok(txn.execute(
+            "DELETE FROM tombstones WHERE upload IN
+                 (SELECT upload FROM tombstones WHERE expires < ?1 ORDER BY expires LIMIT ?2)",
+            params![now, STEP_ROWS_MAX],
+        )?)
+    })? == STEP_ROWS_MAX
+    {}
+    Ok(aborted)
+}
+
+fn abort_idle(txn: &Txn<'_>, ids: &[UploadId], cutoff: Timestamp) -> Result<u64> {
+    let mut aborted = 0;
+    for id in ids {
+        // A part may have come since the look.
+        let sql = "DELETE FROM uploads WHERE id = ?1 AND last_active < ?2";
+        if txn.execute(sql, params![id, cutoff])? == 1 {
+            enqueue(txn, GarbageKind::Upload, id.as_bytes())?;
+            aborted += 1;
+        }
+    }
+    Ok(aborted)
+}
+
+/// Moves files of ended runs that no row names to quarantine. A file of this run may be on its way
+/// to its row; one of an ended run cannot get a row any more.
+pub(crate) fn sweep_files(engine: &Engine) -> Result<u64> {
+    let mut swept = 0;
+    engine.blobs.scan(|found| {
+        let Found::Blob(name, _) = found else { return Ok(()) };
+        if name.epoch >= engine.blobs.epoch() {
+            return Ok(());
+        }
+        engine.alive()?;
+        let sql = "SELECT 1 FROM blobs WHERE id = ?1 AND epoch = ?2 AND inline_row IS NULL";
+        let is_known =
+            engine.readers.take()?.prepare_cached(sql)?.exists(params![name.id, name.epoch])?;
+        if !is_known {
+            engine.blobs.quarantine(name)?;
+            tracing::info!(%name, "a file without a row goes to quarantine");
+            swept += 1;
+        }
+        Ok(())
+    })?;
+    Ok(swept)
 }

@@ -12,6 +12,8 @@
 //! - Every verb on an upload checks in its own transaction that the upload is open.
 //! - A verb that names a bucket takes the [`Permit`] for it.
 
+mod ballast;
+mod bell;
 pub mod blobs;
 mod check;
 mod content;
@@ -24,6 +26,8 @@ mod pending;
 mod pins;
 mod records;
 mod space;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -45,6 +49,16 @@ use crate::types::{BucketName, ObjectKey, PartNumber, Timestamp, UploadId, Write
 #[derive(Clone)]
 pub struct Store {
     engine: Arc<Engine>,
+    /// Ends the threads with the last clone: an open reader may keep the engine for longer.
+    _life: Arc<Life>,
+}
+
+struct Life(Arc<Engine>);
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.0.halt();
+    }
 }
 
 /// The life of a store.
@@ -52,7 +66,8 @@ impl Store {
     /// Takes the folder's lock, recovers, and starts the writer, checkpoint and GC threads.
     /// [`Error::Locked`], [`Error::NewerSchema`], [`Error::Refused`].
     pub fn open(options: Options) -> Result<Self> {
-        Ok(Self { engine: Engine::open(options)? })
+        let engine = Engine::open(options)?;
+        Ok(Self { _life: Arc::new(Life(Arc::clone(&engine))), engine })
     }
 
     /// Answers what waits for the writer, moves the WAL into the database and stops the threads.
@@ -71,7 +86,7 @@ impl Store {
 impl Store {
     /// The access key with its secret and user, also when it is disabled.
     pub fn credential(&self, access_key_id: &str) -> Option<Arc<Credential>> {
-        self.engine.directory.credential(access_key_id)
+        self.engine.directory().credential(access_key_id)
     }
 
     /// Makes a user with a first key. [`Error::Exists`] when id, name, e-mail or key is taken.
@@ -86,12 +101,12 @@ impl Store {
 
     /// All users, by name.
     pub fn users(&self) -> Vec<Arc<User>> {
-        self.engine.directory.users()
+        self.engine.directory().users()
     }
 
     /// The user of that name.
     pub fn user(&self, name: &str) -> Option<Arc<User>> {
-        self.engine.directory.user(name)
+        self.engine.directory().user(name)
     }
 
     /// Makes an access key (id, secret), random if none is given.
@@ -115,12 +130,12 @@ impl Store {
 
     /// All keys, or those of one user, by id.
     pub fn keys(&self, user_name: Option<&str>) -> Vec<Arc<Credential>> {
-        self.engine.directory.keys(user_name)
+        self.engine.directory().keys(user_name)
     }
 
     /// The user as an owner; a deleted user has an empty display name.
     pub fn owner(&self, user_id: &str) -> Owner {
-        self.engine.directory.owner(user_id)
+        self.engine.directory().owner(user_id)
     }
 }
 
@@ -128,7 +143,7 @@ impl Store {
 impl Store {
     /// The bucket of that name.
     pub fn bucket(&self, name: &BucketName) -> Option<Arc<Bucket>> {
-        self.engine.directory.bucket(name)
+        self.engine.directory().bucket(name)
     }
 
     /// At most `max` buckets of one owner whose names begin with `prefix` and sort after `after`,
@@ -140,7 +155,7 @@ impl Store {
         after: Option<&str>,
         max: usize,
     ) -> (Vec<Arc<Bucket>>, bool) {
-        self.engine.directory.buckets(owner_id, prefix, after, max)
+        self.engine.directory().buckets(owner_id, prefix, after, max)
     }
 
     /// Makes a bucket, or tells which one has the name. [`Error::NotFound`] if the owner is gone.
@@ -164,13 +179,13 @@ impl Store {
     /// Reserves room for a body of `bytes` (`None`: of unknown length) until the admission is
     /// dropped. [`Error::DiskFull`] below the watermark.
     pub fn admit(&self, bytes: Option<u64>) -> Result<Admission> {
-        self.engine.writable()?;
+        self.engine.alive()?;
         self.engine.space.admit(bytes)
     }
 
     /// Begins a blob file.
     pub fn begin_blob(&self, origin: BlobOrigin, length: Option<u64>) -> Result<BlobWriter> {
-        self.engine.writable()?;
+        self.engine.alive()?;
         self.engine.blobs.create(origin, length)
     }
 }

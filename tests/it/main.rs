@@ -2,6 +2,7 @@
 //! harness. `tests/it/ops/<module>.rs` mirrors `src/ops/<module>.rs`.
 
 mod auth;
+mod cli;
 mod harness;
 mod isolation;
 mod ops;

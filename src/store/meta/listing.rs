@@ -1,13 +1,240 @@
-//! listing
-use crate::access::*;
-#[allow(unused)]
-use crate::digest::Checksum;
-use crate::store::{engine::Engine, *};
-use crate::types::*;
-use std::sync::Arc;
-pub(crate) fn objects(_: &Arc<Engine>, _: &Permit, _: &ListQuery) -> Result<Page<ListedObject>> {
-    Err(Error::Closed)
+//! Pages of keys and of open uploads, in byte order, with common prefixes.
+//!
+//! One ordered scan of an index; when a key folds into a common prefix, the scan seeks behind
+//! everything that begins with it. So a page costs the entries that it returns, never the keys
+//! below its prefixes.
+
+use rusqlite::{Rows, Statement, params};
+
+use super::rows::{read_etag, read_object_checksum};
+use super::uploads::{UPLOAD_COLUMNS, read_upload};
+use crate::access::Permit;
+use crate::store::engine::Engine;
+use crate::store::error::Result;
+use crate::store::meta::rows::damaged;
+use crate::store::records::{ListQuery, Listed, ListedObject, Page, UploadRecord, UploadsQuery};
+use crate::types::UploadId;
+
+/// Above every key: no byte of UTF-8 is 0xFF.
+const END: &[u8] = &[0xff];
+
+/// What a page folds, and after what it begins.
+struct Fold<'a> {
+    prefix: &'a [u8],
+    delimiter: Option<&'a [u8]>,
+    after: Option<&'a [u8]>,
 }
-pub(crate) fn uploads(_: &Arc<Engine>, _: &Permit, _: &UploadsQuery) -> Result<Page<UploadRecord>> {
-    Err(Error::Closed)
+
+/// Where a scan begins: at this key, and there at this id.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Lower {
+    key: Vec<u8>,
+    id: [u8; 16],
+}
+
+impl Lower {
+    fn at(key: Vec<u8>) -> Self {
+        Self { key, id: [0; 16] }
+    }
+}
+
+impl<'a> Fold<'a> {
+    fn new(prefix: &'a str, delimiter: Option<&'a str>, after: Option<&'a str>) -> Self {
+        let delimiter = delimiter.filter(|delimiter| !delimiter.is_empty());
+        Self {
+            prefix: prefix.as_bytes(),
+            delimiter: delimiter.map(str::as_bytes),
+            after: after.map(str::as_bytes),
+        }
+    }
+
+    /// The common prefix that `key` folds into. Keys that do not begin with the prefix fold into
+    /// none.
+    fn common_prefix<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
+        let delimiter = self.delimiter?;
+        let rest = key.strip_prefix(self.prefix)?;
+        let at = rest.windows(delimiter.len()).position(|window| window == delimiter)?;
+        Some(&key[..self.prefix.len() + at + delimiter.len()])
+    }
+
+    /// The first place that can hold an entry. Everything that shares a common prefix with `after`
+    /// was folded into an entry before it.
+    fn first(&self, id_after: Option<UploadId>) -> Lower {
+        let first = Lower::at(self.prefix.to_vec());
+        let Some(after) = self.after else { return first };
+        let behind = match (self.common_prefix(after), id_after) {
+            (Some(prefix), _) => Lower::at(successor(prefix)),
+            (None, Some(id)) => behind_id(after, id),
+            (None, None) => Lower::at([after, &[0]].concat()),
+        };
+        first.max(behind)
+    }
+}
+
+/// The least string above everything that begins with `prefix`.
+fn successor(prefix: &[u8]) -> Vec<u8> {
+    let mut successor = prefix.to_vec();
+    while let Some(last) = successor.pop() {
+        if last < 0xff {
+            successor.push(last + 1);
+            return successor;
+        }
+    }
+    END.to_vec()
+}
+
+/// The place right behind one upload of a key.
+fn behind_id(key: &[u8], id: UploadId) -> Lower {
+    match u128::from_be_bytes(*id.as_bytes()).checked_add(1) {
+        Some(next) => Lower { key: key.to_vec(), id: next.to_be_bytes() },
+        None => Lower::at([key, &[0]].concat()),
+    }
+}
+
+/// Walks the index; gives the page and the number of rows that were touched.
+fn walk<T>(
+    statement: &mut Statement<'_>,
+    fold: &Fold<'_>,
+    mut lower: Lower,
+    max: usize,
+    mut seek: impl for<'s> FnMut(&'s mut Statement<'_>, &Lower, &[u8]) -> rusqlite::Result<Rows<'s>>,
+    mut read: impl FnMut(&rusqlite::Row<'_>) -> Result<T>,
+) -> Result<(Page<T>, usize)> {
+    let upper = successor(fold.prefix);
+    let (mut entries, mut touched) = (Vec::new(), 0);
+    if max == 0 {
+        return Ok((Page { entries, truncated: false }, touched));
+    }
+    'seek: loop {
+        let mut rows = seek(statement, &lower, &upper)?;
+        while let Some(row) = rows.next()? {
+            touched += 1;
+            if entries.len() == max {
+                return Ok((Page { entries, truncated: true }, touched));
+            }
+            let key = row.get_ref("key")?.as_blob().map_err(rusqlite::Error::from)?;
+            let Some(prefix) = fold.common_prefix(key) else {
+                entries.push(Listed::Item(read(row)?));
+                continue;
+            };
+            lower = Lower::at(successor(prefix));
+            entries.push(Listed::Prefix(text(prefix)));
+            continue 'seek;
+        }
+        return Ok((Page { entries, truncated: false }, touched));
+    }
+}
+
+/// A common prefix as text. A delimiter is text, so a prefix ends between two characters.
+fn text(prefix: &[u8]) -> String {
+    String::from_utf8_lossy(prefix).into_owned()
+}
+
+pub(crate) fn objects(
+    engine: &Engine,
+    permit: &Permit,
+    query: &ListQuery,
+) -> Result<Page<ListedObject>> {
+    objects_counted(engine, permit, query).map(|(page, _)| page)
+}
+
+/// As [`objects`], with the number of rows touched.
+pub(crate) fn objects_counted(
+    engine: &Engine,
+    permit: &Permit,
+    query: &ListQuery,
+) -> Result<(Page<ListedObject>, usize)> {
+    let bucket = engine.require_bucket(permit)?;
+    let fold = Fold::new(&query.prefix, query.delimiter.as_deref(), query.after.as_deref());
+    engine.readers.snapshot(|connection| {
+        let mut statement = connection.prepare_cached(
+            "SELECT key, size, md5, parts, modified, owner, checksum FROM objects
+             WHERE bucket = ?1 AND key >= ?2 AND key < ?3 ORDER BY key",
+        )?;
+        walk(
+            &mut statement,
+            &fold,
+            fold.first(None),
+            query.max,
+            |statement, lower, upper| statement.query(params![bucket.id, lower.key, upper]),
+            |row| {
+                let key = row.get_ref("key")?.as_blob().map_err(rusqlite::Error::from)?;
+                let key = std::str::from_utf8(key).map_err(|_| damaged("a key that is no text"))?;
+                let checksum = read_object_checksum(row, "checksum")?;
+                Ok(ListedObject {
+                    key: key.to_owned(),
+                    size: row.get("size")?,
+                    etag: read_etag(row)?,
+                    modified: row.get("modified")?,
+                    checksum: checksum.map(|of| (of.checksum.algorithm, of.kind)),
+                    owner: engine.directory().owner(&row.get::<_, String>("owner")?),
+                })
+            },
+        )
+    })
+}
+
+pub(crate) fn uploads(
+    engine: &Engine,
+    permit: &Permit,
+    query: &UploadsQuery,
+) -> Result<Page<UploadRecord>> {
+    let bucket = engine.require_bucket(permit)?;
+    let marker = query.key_marker.as_deref();
+    let fold = Fold::new(&query.prefix, query.delimiter.as_deref(), marker);
+    engine.readers.snapshot(|connection| {
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {UPLOAD_COLUMNS} FROM uploads
+             WHERE bucket = ?1 AND (key, id) >= (?2, ?3) AND key < ?4 ORDER BY key, id"
+        ))?;
+        let page = walk(
+            &mut statement,
+            &fold,
+            fold.first(query.upload_id_marker),
+            query.max,
+            |statement, lower, upper| {
+                statement.query(params![bucket.id, lower.key, lower.id, upper])
+            },
+            |row| read_upload(engine, row),
+        )?;
+        Ok(page.0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_successor_is_the_least_string_above_all_with_the_prefix() {
+        for (prefix, wanted) in [
+            (&b"a/"[..], &b"a0"[..]),
+            (b"", &[0xff]),
+            (&[b'a', 0xff], b"b"),
+            (&[0xff, 0xff], &[0xff]),
+            ("ä".as_bytes(), &[0xc3, 0xa5]),
+        ] {
+            assert_eq!(successor(prefix), wanted, "{prefix:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_folds_at_the_first_delimiter_behind_the_prefix() {
+        for (prefix, delimiter, key, wanted) in [
+            ("", Some("/"), "a/b/c", Some("a/")),
+            ("a/", Some("/"), "a/b/c", Some("a/b/")),
+            ("a/", Some("/"), "a/b", None),
+            ("a/b/", Some("/"), "a/b/", None),
+            ("", Some("--"), "x-y--z--", Some("x-y--")),
+            ("", Some("--"), "x-y-z", None),
+            ("", Some(""), "a/b", None),
+            ("", None, "a/b", None),
+            ("b", Some("/"), "a/b", None),
+            ("a", Some("a"), "aab", Some("aa")),
+        ] {
+            let fold = Fold::new(prefix, delimiter, None);
+            let folded = fold.common_prefix(key.as_bytes()).map(text);
+            assert_eq!(folded.as_deref(), wanted, "{prefix:?} {delimiter:?} {key:?}");
+        }
+    }
 }

@@ -1,35 +1,308 @@
-//! objects
-use crate::access::*;
-#[allow(unused)]
-use crate::digest::Checksum;
-use crate::store::{engine::Engine, *};
-use crate::types::*;
-use std::sync::Arc;
-fn no<T>() -> Pending<T> {
-    Pending::answered(Err(Error::Closed))
+//! Objects: publish, look up, delete.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use tokio::sync::oneshot;
+
+use super::job::{Purpose, Txn, Work};
+use super::rows::{
+    ContentId, decode_headers, drop_reference, encode_headers, insert_blob, read_etag,
+    read_object_checksum, reference, require_bucket,
+};
+use crate::access::{Bucket, Permit};
+use crate::clock;
+use crate::store::blobs::StagedBlob;
+use crate::store::content::OpenObject;
+use crate::store::engine::Engine;
+use crate::store::error::{Error, Result};
+use crate::store::pending::Pending;
+use crate::store::records::{NewObject, ObjectRecord, Published};
+use crate::types::{ETag, ObjectKey, WriteCondition};
+
+/// Keys in one step of DeleteObjects.
+const DELETE_STEP_KEYS: usize = 64;
+
+/// The current object of a key, as a verb that replaces it needs it.
+pub(crate) struct Current {
+    pub(crate) seq: i64,
+    pub(crate) etag: ETag,
+    pub(crate) content: ContentId,
 }
-pub(crate) fn put(_: &Arc<Engine>, _: &Permit, _: NewObject, _: StagedBlob) -> Pending<Published> {
-    no()
+
+/// The row that [`publish`] writes.
+pub(crate) struct Row<'a> {
+    pub(crate) size: u64,
+    pub(crate) etag: ETag,
+    pub(crate) content: ContentId,
+    /// As [`encode_headers`] gives them.
+    pub(crate) headers: &'a [u8],
+    /// As `ObjectChecksum::encode` gives it.
+    pub(crate) checksum: Option<Vec<u8>>,
 }
-pub(crate) fn copy(
-    _: &Arc<Engine>,
-    _: &Permit,
-    _: NewObject,
-    _: &OpenObject,
+
+pub(crate) fn put(
+    engine: &Engine,
+    permit: &Permit,
+    new: NewObject,
+    staged: StagedBlob,
 ) -> Pending<Published> {
-    no()
+    let bucket = Arc::clone(permit.bucket());
+    let headers = encode_headers(&new.headers);
+    engine.write_staged(staged, move |txn, staged| {
+        require_bucket(txn, &bucket)?;
+        let current = current(txn, &bucket, &new.key)?;
+        judge(&new.condition, current.as_ref())?;
+        insert_blob(txn, staged)?;
+        let row = Row {
+            size: staged.digests().length,
+            etag: ETag::plain(staged.digests().md5),
+            content: ContentId::Blob(staged.id()),
+            headers: &headers,
+            checksum: new.checksum.as_ref().map(|checksum| checksum.encode()),
+        };
+        publish(txn, &bucket, &new.key, current.as_ref(), row)
+    })
 }
-pub(crate) fn record(_: &Arc<Engine>, _: &Permit, _: &ObjectKey) -> Result<ObjectRecord> {
-    Err(Error::Closed)
+
+pub(crate) fn copy(
+    engine: &Engine,
+    permit: &Permit,
+    new: NewObject,
+    source: &OpenObject,
+) -> Pending<Published> {
+    let bucket = Arc::clone(permit.bucket());
+    let headers = encode_headers(&new.headers);
+    let (content, size, etag) = (source.content(), source.record.size, source.record.etag);
+    engine.write(move |txn| {
+        require_bucket(txn, &bucket)?;
+        let current = current(txn, &bucket, &new.key)?;
+        judge(&new.condition, current.as_ref())?;
+        // Before the old content of the key is dropped: it may be the same.
+        if !reference(txn, content)? {
+            return Err(Error::NoSuchKey);
+        }
+        let checksum = new.checksum.as_ref().map(|checksum| checksum.encode());
+        let row = Row { size, etag, content, headers: &headers, checksum };
+        publish(txn, &bucket, &new.key, current.as_ref(), row)
+    })
 }
+
+/// The current object of the key, if there is one.
+pub(crate) fn current(txn: &Txn<'_>, bucket: &Bucket, key: &ObjectKey) -> Result<Option<Current>> {
+    let mut statement = txn.prepare(
+        "SELECT seq, md5, parts, content_kind, content FROM objects
+         WHERE bucket = ?1 AND key = ?2",
+    )?;
+    let mut rows = statement.query(params![bucket.id, key.as_bytes()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let content = ContentId::read(row, "content_kind", "content")?;
+    Ok(Some(Current { seq: row.get("seq")?, etag: read_etag(row)?, content }))
+}
+
+/// Judges If-Match and If-None-Match against the current object.
+pub(crate) fn judge(condition: &WriteCondition, current: Option<&Current>) -> Result<()> {
+    match (&condition.if_match, current) {
+        (Some(_), None) => return Err(Error::NoSuchKey),
+        (Some(tags), Some(current)) if !tags.matches(&current.etag) => {
+            return Err(Error::PreconditionFailed { condition: "If-Match" });
+        }
+        _ => {}
+    }
+    match (&condition.if_none_match, current) {
+        (Some(tags), Some(current)) if tags.matches(&current.etag) => {
+            Err(Error::PreconditionFailed { condition: "If-None-Match" })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes `row`, whose content has its reference already, the current object, and drops what it
+/// replaces.
+pub(crate) fn publish(
+    txn: &Txn<'_>,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    current: Option<&Current>,
+    row: Row<'_>,
+) -> Result<Published> {
+    let (seq, modified) = (txn.next_seq()?, clock::now());
+    if let Some(current) = current {
+        forget(txn, bucket, key, current)?;
+    }
+    txn.execute(
+        "INSERT OR REPLACE INTO objects (bucket, key, seq, is_null, size, md5, parts, modified,
+             content_kind, content, owner, checksum)
+         VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            bucket.id,
+            key.as_bytes(),
+            seq,
+            row.size,
+            row.etag.md5,
+            row.etag.parts,
+            modified,
+            row.content.kind(),
+            row.content.bytes(),
+            bucket.owner.id,
+            row.checksum,
+        ],
+    )?;
+    if !row.headers.is_empty() {
+        txn.execute(
+            "INSERT INTO object_headers (bucket, key, seq, headers) VALUES (?1, ?2, ?3, ?4)",
+            params![bucket.id, key.as_bytes(), seq, row.headers],
+        )?;
+    }
+    Ok(Published { etag: row.etag, modified })
+}
+
+/// Drops what hangs on the current row: headers and content.
+fn forget(txn: &Txn<'_>, bucket: &Bucket, key: &ObjectKey, current: &Current) -> Result<()> {
+    txn.execute(
+        "DELETE FROM object_headers WHERE bucket = ?1 AND key = ?2 AND seq = ?3",
+        params![bucket.id, key.as_bytes(), current.seq],
+    )?;
+    drop_reference(txn, current.content)
+}
+
 pub(crate) fn delete(
-    _: &Arc<Engine>,
-    _: &Permit,
-    _: &ObjectKey,
-    _: WriteCondition,
+    engine: &Engine,
+    permit: &Permit,
+    key: &ObjectKey,
+    condition: WriteCondition,
 ) -> Pending<bool> {
-    no()
+    let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
+    engine.free(move |txn| {
+        require_bucket(txn, &bucket)?;
+        delete_key(txn, &bucket, &key, &condition)
+    })
 }
-pub(crate) fn delete_many(_: &Arc<Engine>, _: &Permit, _: Vec<ObjectKey>) -> Pending<Vec<bool>> {
-    no()
+
+fn delete_key(
+    txn: &Txn<'_>,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    condition: &WriteCondition,
+) -> Result<bool> {
+    let current = current(txn, bucket, key)?;
+    judge(condition, current.as_ref())?;
+    let Some(current) = current else { return Ok(false) };
+    forget(txn, bucket, key, &current)?;
+    txn.execute(
+        "DELETE FROM objects WHERE bucket = ?1 AND key = ?2",
+        params![bucket.id, key.as_bytes()],
+    )?;
+    Ok(true)
+}
+
+/// Gathers the answers of several jobs into one.
+struct Gather {
+    answers: Vec<Option<Vec<bool>>>,
+    failed: Option<Error>,
+    left: usize,
+    reply: Option<oneshot::Sender<Result<Vec<bool>>>>,
+}
+
+impl Gather {
+    fn take(&mut self, index: usize, answer: Result<Vec<bool>>) {
+        match answer {
+            Ok(answer) => self.answers[index] = Some(answer),
+            Err(error) => self.failed = self.failed.take().or(Some(error)),
+        }
+        self.left -= 1;
+        if self.left == 0 {
+            let mut all = || self.answers.iter_mut().flatten().flat_map(std::mem::take).collect();
+            let answer = self.failed.take().map_or_else(|| Ok(all()), Err);
+            // Nobody may be listening any more; the keys are deleted all the same.
+            drop(self.reply.take().map(|reply| reply.send(answer)));
+        }
+    }
+}
+
+pub(crate) fn delete_many(
+    engine: &Engine,
+    permit: &Permit,
+    keys: Vec<ObjectKey>,
+) -> Pending<Vec<bool>> {
+    if keys.is_empty() {
+        return Pending::answered(engine.alive().map(|()| Vec::new()));
+    }
+    let (reply, receiver) = oneshot::channel();
+    let steps = keys.len().div_ceil(DELETE_STEP_KEYS);
+    let gather = Arc::new(Mutex::new(Gather {
+        answers: vec![None; steps],
+        failed: None,
+        left: steps,
+        reply: Some(reply),
+    }));
+    for (index, keys) in keys.chunks(DELETE_STEP_KEYS).enumerate() {
+        let (bucket, keys) = (Arc::clone(permit.bucket()), keys.to_vec());
+        let gather = Arc::clone(&gather);
+        let work = move |txn: &Txn<'_>, _: Option<&StagedBlob>| {
+            require_bucket(txn, &bucket)?;
+            let none = WriteCondition::default();
+            keys.iter().map(|key| delete_key(txn, &bucket, key, &none)).collect()
+        };
+        let reply = move |answer| {
+            gather.lock().unwrap_or_else(PoisonError::into_inner).take(index, answer);
+        };
+        let job = Work { work, staged: None, purpose: Purpose::Free, answer: None, reply };
+        engine.send(Box::new(job));
+    }
+    Pending::waiting(receiver)
+}
+
+pub(crate) fn record(engine: &Engine, permit: &Permit, key: &ObjectKey) -> Result<ObjectRecord> {
+    let bucket = engine.require_bucket(permit)?;
+    let reader = engine.readers.take()?;
+    let found = read_record(engine, &reader, &bucket, key)?;
+    found.map(|(record, _)| record).ok_or(Error::NoSuchKey)
+}
+
+/// The object and what it points at, in one statement.
+pub(crate) fn read_record(
+    engine: &Engine,
+    connection: &Connection,
+    bucket: &Bucket,
+    key: &ObjectKey,
+) -> Result<Option<(ObjectRecord, ContentId)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT size, md5, parts, modified, content_kind, content, owner, checksum, headers
+         FROM objects LEFT JOIN object_headers USING (bucket, key, seq)
+         WHERE bucket = ?1 AND key = ?2",
+    )?;
+    let mut rows = statement.query(params![bucket.id, key.as_bytes()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let etag = read_etag(row)?;
+    let headers = row.get_ref("headers")?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+    let owner: String = row.get("owner")?;
+    let record = ObjectRecord {
+        key: key.clone(),
+        size: row.get("size")?,
+        etag,
+        modified: row.get("modified")?,
+        headers: decode_headers(headers.unwrap_or_default())?,
+        checksum: read_object_checksum(row, "checksum")?,
+        owner: engine.directory().owner(&owner),
+        parts: etag.parts,
+    };
+    Ok(Some((record, ContentId::read(row, "content_kind", "content")?)))
+}
+
+/// The content that the key points at now, in a snapshot of its own.
+pub(crate) fn read_content_id(
+    engine: &Engine,
+    bucket: &Bucket,
+    key: &ObjectKey,
+) -> Result<Option<ContentId>> {
+    let found = engine
+        .readers
+        .take()?
+        .prepare_cached("SELECT content_kind, content FROM objects WHERE bucket = ?1 AND key = ?2")?
+        .query_row(params![bucket.id, key.as_bytes()], |row| {
+            Ok(ContentId::read(row, "content_kind", "content"))
+        })
+        .optional()?;
+    found.transpose()
 }

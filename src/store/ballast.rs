@@ -1,0 +1,74 @@
+//! A file that does nothing but take room, to be given up when the disk is full: then there is room
+//! for what frees more (deletes, aborts, checkpoints).
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use super::error::{Error, Result};
+
+/// Bytes of the file.
+pub(crate) const BALLAST_BYTES: u64 = 16 << 20;
+/// Bytes written at once.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// The file `ballast` in the data folder.
+pub(crate) struct Ballast {
+    path: PathBuf,
+    /// Whether the file is there.
+    there: Mutex<bool>,
+}
+
+impl Ballast {
+    pub(crate) fn new(data: &std::path::Path) -> Self {
+        let path = data.join("ballast");
+        let there = fs::metadata(&path).is_ok_and(|file| file.len() == BALLAST_BYTES);
+        Self { path, there: Mutex::new(there) }
+    }
+
+    /// Gives up the file; tells whether there was one to give up.
+    pub(crate) fn free(&self) -> bool {
+        let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
+        let freed = *there && fs::remove_file(&self.path).is_ok();
+        *there &= !freed;
+        freed
+    }
+
+    /// Makes the file if it is not there. Its bytes are written, not only promised, for a file
+    /// system may count holes as free.
+    pub(crate) fn restore(&self) -> Result<()> {
+        let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
+        if *there {
+            return Ok(());
+        }
+        let made = self.write();
+        if made.is_err() {
+            // Half a ballast is only in the way; that it may be gone already is as good.
+            let _ = fs::remove_file(&self.path);
+        }
+        *there = made.is_ok();
+        made
+    }
+
+    fn write(&self) -> Result<()> {
+        let failed = |source: std::io::Error| Error::io("write", &self.path, source);
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&self.path)
+            .map_err(failed)?;
+        // Not zeros: a file system that compresses would store nothing.
+        let chunk: Vec<u8> = (0..CHUNK_BYTES).map(|i| (i * i >> 3 ^ i * 7) as u8).collect();
+        for _ in 0..BALLAST_BYTES / CHUNK_BYTES as u64 {
+            file.write_all(&chunk).map_err(failed)?;
+        }
+        Ok(())
+    }
+}

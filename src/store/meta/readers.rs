@@ -1,0 +1,86 @@
+//! Read-only connections, shared by all threads: taken for one verb, then put back.
+//!
+//! Statements stay prepared on a connection. The last one that was put back is taken first, so a
+//! quiet store works on few, warm ones.
+
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::Connection;
+
+use super::{Role, connect};
+use crate::store::error::{Error, Result};
+
+/// Idle connections that are kept.
+const IDLE_MAX: usize = 64;
+
+/// The pool.
+pub(crate) struct Readers {
+    path: PathBuf,
+    /// `None` once closed.
+    idle: Mutex<Option<Vec<Connection>>>,
+}
+
+/// A connection on loan.
+pub(crate) struct Reader<'a> {
+    readers: &'a Readers,
+    /// Taken out only on drop.
+    connection: Option<Connection>,
+}
+
+impl Readers {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, idle: Mutex::new(Some(Vec::new())) }
+    }
+
+    /// A connection; each statement on it is a snapshot of its own.
+    pub(crate) fn take(&self) -> Result<Reader<'_>> {
+        let idle = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.as_mut().ok_or(Error::Closed)?.pop()
+        };
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connect(&self.path, Role::Reader)?,
+        };
+        Ok(Reader { readers: self, connection: Some(connection) })
+    }
+
+    /// Runs `read` in one snapshot. It must be short: a snapshot holds up the checkpoints.
+    pub(crate) fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let reader = self.take()?;
+        // Rolls back when dropped; nothing was written.
+        let transaction = reader.unchecked_transaction()?;
+        let answer = read(&transaction)?;
+        transaction.finish()?;
+        Ok(answer)
+    }
+
+    /// Closes the idle connections, and those on loan when they come back.
+    pub(crate) fn close(&self) {
+        *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Deref for Reader<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection.as_ref().expect("a loan has its connection until it is dropped")
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        let connection = self.connection.take();
+        let mut idle = self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that is still in a transaction (a panic, an error) is not lent again.
+        if let (Some(connection), Some(idle)) = (connection, idle.as_mut())
+            && connection.is_autocommit()
+            && idle.len() < IDLE_MAX
+        {
+            idle.push(connection);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The tables. A change of schema is a new step at the end of [`STEPS`]; a step only adds.
+//!
+//! Tables that are keyed by ids or names are WITHOUT ROWID: the row is in the key's own tree. Keys
+//! of objects are BLOBs, so that their order is byte order.
+
+use rusqlite::Connection;
+
+use crate::store::error::{Error, Result};
+
+/// `PRAGMA application_id`: "Prta".
+pub(crate) const APPLICATION_ID: i64 = 0x5072_7461;
+
+/// Each step brings the database from its index to the next version.
+const STEPS: &[&str] = &[FIRST];
+
+/// The newest schema that this version knows.
+pub(crate) const VERSION: i64 = STEPS.len() as i64;
+
+const FIRST: &str = "
+CREATE TABLE counters (
+    name TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO counters VALUES ('epoch', 0), ('seq', 0);
+
+CREATE TABLE users (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    display_name TEXT NOT NULL,
+    email TEXT UNIQUE,
+    root INTEGER NOT NULL,
+    created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE access_keys (
+    id TEXT PRIMARY KEY,
+    secret TEXT NOT NULL,
+    user TEXT NOT NULL REFERENCES users (id),
+    enabled INTEGER NOT NULL,
+    created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX access_keys_user ON access_keys (user);
+
+-- AUTOINCREMENT: the id of a deleted bucket is never used again.
+CREATE TABLE buckets (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL REFERENCES users (id),
+    region TEXT NOT NULL,
+    created INTEGER NOT NULL
+) STRICT;
+CREATE INDEX buckets_owner ON buckets (owner);
+
+-- The current version of each key. parts: NULL for an object of one piece. content_kind: 1 a blob,
+-- 2 a manifest. checksum: algorithm, type, parts, value.
+CREATE TABLE objects (
+    bucket INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    is_null INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    md5 BLOB NOT NULL,
+    parts INTEGER,
+    modified INTEGER NOT NULL,
+    content_kind INTEGER NOT NULL,
+    content BLOB NOT NULL,
+    owner TEXT NOT NULL,
+    checksum BLOB,
+    PRIMARY KEY (bucket, key)
+) STRICT, WITHOUT ROWID;
+
+-- Versions that are not current, newest first: inverted_seq is the bitwise complement of seq.
+CREATE TABLE versions (
+    bucket INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    inverted_seq INTEGER NOT NULL,
+    is_null INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    md5 BLOB NOT NULL,
+    parts INTEGER,
+    modified INTEGER NOT NULL,
+    content_kind INTEGER NOT NULL,
+    content BLOB NOT NULL,
+    owner TEXT NOT NULL,
+    checksum BLOB,
+    PRIMARY KEY (bucket, key, inverted_seq)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX versions_null ON versions (bucket, key) WHERE is_null = 1;
+
+-- Only for objects that have headers: lists do not read them.
+CREATE TABLE object_headers (
+    bucket INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    headers BLOB NOT NULL,
+    PRIMARY KEY (bucket, key, seq)
+) STRICT, WITHOUT ROWID;
+
+-- inline_row: where the bytes are in inline_bytes; NULL for a file, whose name begins with epoch.
+CREATE TABLE blobs (
+    id BLOB PRIMARY KEY,
+    refs INTEGER NOT NULL CHECK (refs >= 0),
+    dead INTEGER NOT NULL CHECK ((dead = 1) = (refs = 0)),
+    size INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    inline_row INTEGER,
+    md5 BLOB NOT NULL,
+    crc64nvme INTEGER NOT NULL,
+    sha256 BLOB,
+    checksum BLOB
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE inline_bytes (
+    id INTEGER PRIMARY KEY,
+    crc32c INTEGER NOT NULL,
+    bytes BLOB NOT NULL
+) STRICT;
+
+-- Open uploads only. generation is raised by every part.
+CREATE TABLE uploads (
+    id BLOB PRIMARY KEY,
+    bucket INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    initiated INTEGER NOT NULL,
+    last_active INTEGER NOT NULL,
+    initiator TEXT NOT NULL,
+    headers BLOB NOT NULL,
+    checksum_algorithm INTEGER,
+    checksum_type INTEGER,
+    generation INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX uploads_key ON uploads (bucket, key, id);
+
+-- After Complete the manifest of the same id reads them, and only GC writes them.
+CREATE TABLE parts (
+    upload BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    blob BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    md5 BLOB NOT NULL,
+    modified INTEGER NOT NULL,
+    checksum BLOB,
+    crc64nvme INTEGER NOT NULL,
+    PRIMARY KEY (upload, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE manifests (
+    id BLOB PRIMARY KEY,
+    refs INTEGER NOT NULL CHECK (refs >= 0),
+    dead INTEGER NOT NULL CHECK ((dead = 1) = (refs = 0)),
+    size INTEGER NOT NULL,
+    parts INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- numbers: at most 256 listed part numbers, two bytes each, ascending.
+CREATE TABLE manifest_runs (
+    manifest BLOB NOT NULL,
+    first_offset INTEGER NOT NULL,
+    first_number INTEGER NOT NULL,
+    numbers BLOB NOT NULL,
+    PRIMARY KEY (manifest, first_offset, first_number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tombstones (
+    upload BLOB PRIMARY KEY,
+    bucket INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    initiator TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    answer BLOB NOT NULL,
+    expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tombstones_expires ON tombstones (expires);
+
+-- What is dropped and not yet freed. extra: how far GC has come with it.
+CREATE TABLE garbage (
+    id INTEGER PRIMARY KEY,
+    kind INTEGER NOT NULL,
+    ref BLOB NOT NULL,
+    extra INTEGER NOT NULL
+) STRICT;
+";
+
+/// Brings the database to [`VERSION`], each step in a transaction of its own.
+pub(crate) fn migrate(connection: &Connection) -> Result<()> {
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > VERSION {
+        return Err(Error::NewerSchema { found, known: VERSION });
+    }
+    let found = usize::try_from(found)
+        .map_err(|_| Error::Damaged { what: format!("schema version {found}") })?;
+    for (index, step) in STEPS.iter().enumerate().skip(found) {
+        // user_version and application_id stand in the header page: they commit with the step.
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {step}
+             PRAGMA user_version = {};
+             PRAGMA application_id = {APPLICATION_ID};
+             COMMIT;",
+            index + 1
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Checkpoints: moving the WAL into the database file.
+//!
+//! A thread with a connection of its own runs PASSIVE, which holds up nobody. Above a limit the
+//! writer runs RESTART between two batches. Long WALs are slow to read and, when they rot, lose
+//! more.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rusqlite::hooks::Wal;
+use rusqlite::wal::CheckpointMode;
+use rusqlite::{Connection, MAIN_DB};
+
+use super::PAGE_BYTES;
+use super::job::Fault;
+use super::writer::Shared;
+use crate::store::bell::Heard;
+use crate::store::error::{Error, Result};
+use crate::store::space::Space;
+
+/// Bytes of WAL at which the thread is woken.
+const WAKE_BYTES: u64 = 4 << 20;
+/// How long the thread waits for a wake-up before it moves what little there is.
+const IDLE: Duration = Duration::from_secs(1);
+/// How long RESTART waits for readers.
+const RESTART_WAIT: Duration = Duration::from_millis(250);
+
+/// Has the writer's connection tell how long the WAL is after each commit.
+pub(crate) fn watch(connection: &mut Connection, shared: &Arc<Shared>) -> Result<()> {
+    let shared = Arc::clone(shared);
+    connection.wal_hook(Some(move |_: &mut Wal, frames: std::ffi::c_int| {
+        let frames = u64::try_from(frames).unwrap_or(0);
+        let before = shared.wal_frames.swap(frames, Ordering::AcqRel);
+        if frames < before {
+            // The WAL began anew.
+            shared.wal_moved.store(0, Ordering::Release);
+        }
+        let moved = shared.wal_moved.load(Ordering::Acquire);
+        if frames.saturating_sub(moved) * PAGE_BYTES >= WAKE_BYTES {
+            shared.checkpoint_bell.ring();
+        }
+        Ok(())
+    }))?;
+    Ok(())
+}
+
+/// The thread: until the bell says stop, or the store is poisoned.
+pub(crate) fn run(connection: &Connection, shared: &Shared, space: &Space) {
+    loop {
+        if shared.checkpoint_bell.wait(IDLE) == Heard::Stop || shared.alive().is_err() {
+            return;
+        }
+        let frames = shared.wal_frames.load(Ordering::Acquire);
+        if frames > shared.wal_moved.load(Ordering::Acquire) {
+            let moved = connection
+                .wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE)
+                .map(|(_, moved)| moved);
+            note(shared, moved);
+        }
+        let free_pages = connection.query_row("PRAGMA freelist_count", [], |row| row.get(0));
+        space.tell_free_pages(free_pages.unwrap_or(0) * PAGE_BYTES);
+        restore_ballast(shared, space);
+    }
+}
+
+/// Moves the whole WAL and has the next commit begin at its start; `false` when a reader is in the
+/// way.
+pub(crate) fn restart(connection: &Connection, shared: &Shared) -> bool {
+    checkpoint(connection, shared, CheckpointMode::RESTART)
+}
+
+/// Moves the whole WAL and empties its file.
+pub(crate) fn truncate(connection: &Connection, shared: &Shared) -> bool {
+    checkpoint(connection, shared, CheckpointMode::TRUNCATE)
+}
+
+fn checkpoint(connection: &Connection, shared: &Shared, mode: CheckpointMode) -> bool {
+    let set_wait = |wait: Duration| connection.busy_timeout(wait);
+    let done = set_wait(RESTART_WAIT)
+        .and_then(|()| connection.wal_checkpoint_v2(Some(MAIN_DB), mode))
+        .map(|(_, moved)| moved);
+    let waits_again = set_wait(Duration::from_millis(super::BUSY_MS_MAX));
+    let is_done = done.is_ok() && waits_again.is_ok();
+    note(shared, done.and_then(|moved| waits_again.map(|()| moved)));
+    if is_done {
+        shared.wal_frames.store(0, Ordering::Release);
+        shared.wal_moved.store(0, Ordering::Release);
+    }
+    is_done
+}
+
+/// What a checkpoint gave. A disk that fails while the database file is written is as bad as one
+/// that fails at COMMIT.
+fn note(shared: &Shared, moved: rusqlite::Result<std::ffi::c_int>) {
+    let error = match moved {
+        Ok(moved) => {
+            let moved = u64::try_from(moved).unwrap_or(0);
+            return shared.wal_moved.store(moved, Ordering::Release);
+        }
+        Err(error) => Error::from(error),
+    };
+    match Fault::of(&error) {
+        Some(Fault::Busy(_)) => {}
+        Some(Fault::Full) => {
+            let freed = shared.ballast.free();
+            tracing::warn!(freed, "the disk is too full for a checkpoint");
+        }
+        _ => shared.blobs.poison(format!("checkpoint: {error}")),
+    }
+}
+
+/// Makes the ballast again once there is room for it and the watermark.
+fn restore_ballast(shared: &Shared, space: &Space) {
+    if space.has_room_for(crate::store::ballast::BALLAST_BYTES)
+        && let Err(error) = shared.ballast.restore()
+    {
+        tracing::warn!(%error, "cannot make the ballast");
+    }
+}

@@ -1,0 +1,441 @@
+//! The thread that owns the only connection that writes.
+//!
+//! It takes what waits into one transaction, one fsync for all; each job runs inside a savepoint.
+//!
+//! **Invariants**
+//! - A savepoint is no fault boundary: a full disk or an I/O error can roll back the transaction
+//!   under the jobs, and later statements would then commit one by one. After every error the
+//!   writer asks whether the transaction is still there. If not, no job of the batch is answered
+//!   from its earlier success: each is run again from its start, in a transaction of its own.
+//! - A COMMIT that fails for any other reason than a full disk has an unknown outcome: the store is
+//!   poisoned, staged files stay, and the next start decides by the rows.
+//! - Effects on memory come after COMMIT and before the answers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, params};
+
+use super::PAGE_BYTES;
+use super::job::{Fault, Job, Purpose, Ran, SeqBlock, Txn, Verdict};
+use super::wal::restart;
+use crate::store::ballast::Ballast;
+use crate::store::bell::Bell;
+use crate::store::blobs::{Blobs, StagedBlob};
+use crate::store::directory::{Directory, Effect};
+use crate::store::error::{Error, Result};
+
+/// Most jobs in one transaction.
+const BATCH_JOBS_MAX: usize = 256;
+/// Most bytes of bodies in one transaction.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+/// How long a batch goes on taking what waits.
+const BATCH_TIME_MAX: Duration = Duration::from_millis(2);
+/// Sequence numbers reserved at once: one small transaction for so many PUTs.
+const SEQ_BLOCK: i64 = 1 << 16;
+/// Unused numbers below which a new block is reserved: a batch, run twice, needs fewer.
+const SEQ_LEFT_MIN: i64 = 1 << 12;
+/// Files of refused jobs that wait to be unlinked by the GC thread.
+const DISCARDS_MAX: usize = 1024;
+
+/// What the writer, its clients and the background threads share.
+pub(crate) struct Shared {
+    pub(crate) directory: Directory,
+    pub(crate) blobs: Arc<Blobs>,
+    pub(crate) ballast: Ballast,
+    pub(crate) closed: AtomicBool,
+    /// Jobs sent and not yet taken.
+    pub(crate) waiting: AtomicUsize,
+    /// Frames in the WAL, as of the last commit.
+    pub(crate) wal_frames: AtomicU64,
+    /// How many of them are in the database file.
+    pub(crate) wal_moved: AtomicU64,
+    /// Batches committed, ever: tells `check` whether something changed.
+    pub(crate) commits: AtomicU64,
+    pub(crate) gc_bell: Bell,
+    pub(crate) checkpoint_bell: Bell,
+    discards: Mutex<Vec<StagedBlob>>,
+}
+
+impl Shared {
+    pub(crate) fn new(blobs: Arc<Blobs>, ballast: Ballast) -> Self {
+        Self {
+            directory: Directory::default(),
+            blobs,
+            ballast,
+            closed: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
+            wal_frames: AtomicU64::new(0),
+            wal_moved: AtomicU64::new(0),
+            commits: AtomicU64::new(0),
+            gc_bell: Bell::default(),
+            checkpoint_bell: Bell::default(),
+            discards: Mutex::default(),
+        }
+    }
+
+    /// Whether verbs may still be promised anything.
+    pub(crate) fn alive(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        match self.blobs.poison_reason() {
+            Some(_) => Err(Error::Poisoned),
+            None => Ok(()),
+        }
+    }
+
+    /// Bytes of WAL that a reader or a crash would have to go through.
+    pub(crate) fn wal_bytes(&self) -> u64 {
+        self.wal_frames.load(Ordering::Relaxed) * PAGE_BYTES
+    }
+
+    /// Has a refused body unlinked by another thread: removing a large file takes long.
+    pub(crate) fn discard(&self, staged: StagedBlob) {
+        let mut discards = self.discards.lock().unwrap_or_else(PoisonError::into_inner);
+        if discards.len() < DISCARDS_MAX {
+            discards.push(staged);
+            drop(discards);
+            self.gc_bell.ring();
+        }
+    }
+
+    /// Unlinks what was discarded.
+    pub(crate) fn unlink_discards(&self) {
+        let discards =
+            std::mem::take(&mut *self.discards.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(discards);
+    }
+}
+
+/// What comes through the writer's queue.
+pub(crate) enum Message {
+    Job(Box<dyn Job>),
+    /// Everything before this is answered, then the thread ends.
+    Stop,
+    /// A look at the writer's own connection.
+    #[cfg(test)]
+    Inspect(Box<dyn FnOnce(&Connection) + Send>),
+}
+
+/// Hands a job over. `Err` gives it back with the reason.
+pub(crate) fn send(
+    sender: &SyncSender<Message>,
+    shared: &Shared,
+    job: Box<dyn Job>,
+) -> std::result::Result<(), (Box<dyn Job>, Verdict)> {
+    // Counted before it is sent, for the writer may take it at once.
+    shared.waiting.fetch_add(1, Ordering::AcqRel);
+    let (message, verdict) = match sender.try_send(Message::Job(job)) {
+        Ok(()) => return Ok(()),
+        Err(TrySendError::Full(message)) => (message, Verdict::Busy),
+        Err(TrySendError::Disconnected(message)) => (message, Verdict::Closed),
+    };
+    shared.waiting.fetch_sub(1, Ordering::AcqRel);
+    match message {
+        Message::Job(job) => Err((job, verdict)),
+        _ => unreachable!("what was sent comes back"),
+    }
+}
+
+/// The thread's state.
+pub(crate) struct Writer {
+    pub(crate) connection: Connection,
+    pub(crate) receiver: Receiver<Message>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) wal_bytes_restart: u64,
+    /// Bytes of WAL at which the next RESTART is tried.
+    pub(crate) restart_at: u64,
+    pub(crate) seqs: SeqBlock,
+}
+
+impl Writer {
+    /// Works until told to stop, or until nobody can send any more.
+    pub(crate) fn run(mut self) {
+        while let Some(job) = self.next_message() {
+            if self.shared.blobs.poison_reason().is_some() {
+                // It has not been run, so its file may go; but the answer says why.
+                job.settle(Verdict::Unknown, &self.shared);
+                continue;
+            }
+            self.reserve_seqs();
+            self.batch(job);
+            self.restart_wal();
+        }
+    }
+
+    fn next_message(&self) -> Option<Box<dyn Job>> {
+        loop {
+            match self.receiver.recv() {
+                Ok(message) => match self.open(message) {
+                    Some(job) => return job,
+                    None => continue,
+                },
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// A message's job; `Some(None)` to stop, `None` when there is nothing more to do with it.
+    #[allow(clippy::option_option)] // Three outcomes, named above.
+    fn open(&self, message: Message) -> Option<Option<Box<dyn Job>>> {
+        match message {
+            Message::Job(job) => {
+                self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
+                Some(Some(job))
+            }
+            Message::Stop => Some(None),
+            #[cfg(test)]
+            Message::Inspect(look) => {
+                look(&self.connection);
+                None
+            }
+        }
+    }
+
+    /// Runs `first` and what waits behind it in one transaction.
+    fn batch(&mut self, first: Box<dyn Job>) {
+        let started = Instant::now();
+        if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
+            return self.refuse(vec![first], &error.into());
+        }
+        let (mut jobs, mut bytes) = (Vec::new(), 0);
+        let txn = Txn::new(&self.connection, &self.seqs);
+        let mut next = Some(first);
+        let mut stop = false;
+        while let Some(mut job) = next.take() {
+            bytes += job.inline_bytes();
+            let ran = run_in_savepoint(&txn, job.as_mut());
+            jobs.push(job);
+            if let Ran::Fault(fault) = ran {
+                drop(txn);
+                self.after_fault(jobs, fault);
+                return self.stop_if(stop);
+            }
+            let is_full = jobs.len() >= BATCH_JOBS_MAX
+                || bytes >= BATCH_BYTES_MAX
+                || started.elapsed() >= BATCH_TIME_MAX;
+            if !is_full && !stop {
+                match self.receiver.try_recv().ok().and_then(|message| self.open(message)) {
+                    Some(Some(job)) => next = Some(job),
+                    Some(None) => stop = true,
+                    None => {}
+                }
+            }
+        }
+        let effects = txn.into_effects();
+        match self.connection.execute_batch("COMMIT") {
+            Ok(()) => self.committed(jobs, effects),
+            Err(error) => {
+                let error = Error::from(error);
+                let fault = Fault::of(&error).unwrap_or_else(|| Fault::Broken(error.to_string()));
+                self.after_fault(jobs, fault);
+            }
+        }
+        self.stop_if(stop);
+    }
+
+    /// A Stop that was met while a batch was filled: nothing more will be taken.
+    fn stop_if(&mut self, stop: bool) {
+        if stop {
+            let (_, nothing) = std::sync::mpsc::sync_channel(0);
+            self.receiver = nothing;
+        }
+    }
+
+    fn committed(&self, jobs: Vec<Box<dyn Job>>, effects: Vec<Effect>) {
+        self.shared.commits.fetch_add(1, Ordering::AcqRel);
+        let garbage = effects.iter().any(|effect| matches!(effect, Effect::Garbage));
+        if !effects.is_empty() {
+            self.shared.directory.apply(effects);
+        }
+        for job in jobs {
+            job.settle(Verdict::Committed, &self.shared);
+        }
+        if garbage {
+            self.shared.gc_bell.ring();
+        }
+    }
+
+    /// The transaction is in doubt: makes sure that it is gone, then runs each job by itself.
+    fn after_fault(&self, jobs: Vec<Box<dyn Job>>, fault: Fault) {
+        if let Fault::Broken(reason) = fault {
+            return self.poison(jobs, reason);
+        }
+        if let Err(reason) = self.roll_back() {
+            return self.poison(jobs, reason);
+        }
+        tracing::warn!(?fault, jobs = jobs.len(), "a batch was rolled back; each job runs alone");
+        for job in jobs {
+            if self.shared.blobs.poison_reason().is_some() {
+                job.settle(Verdict::Unknown, &self.shared);
+            } else {
+                self.run_alone(job);
+            }
+        }
+    }
+
+    /// Runs a job in a transaction of its own; on a full disk once more if it frees something.
+    fn run_alone(&self, mut job: Box<dyn Job>) {
+        for attempt in 0..2 {
+            let fault = match self.try_alone(job.as_mut()) {
+                Ok(effects) => return self.committed(vec![job], effects),
+                Err(fault) => fault,
+            };
+            if let Fault::Broken(reason) = fault {
+                return self.poison(vec![job], reason);
+            }
+            if let Err(reason) = self.roll_back() {
+                return self.poison(vec![job], reason);
+            }
+            match fault {
+                Fault::Full => {
+                    let freed = self.shared.ballast.free();
+                    tracing::warn!(freed, "the disk is full");
+                    if attempt > 0 || !freed || job.purpose() != Purpose::Free {
+                        return job.settle(Verdict::Full, &self.shared);
+                    }
+                }
+                _ => return job.settle(Verdict::Busy, &self.shared),
+            }
+        }
+    }
+
+    /// One transaction with one job. A job that refuses commits nothing, and that is its outcome.
+    fn try_alone(&self, job: &mut dyn Job) -> std::result::Result<Vec<Effect>, Fault> {
+        let fault = |error: rusqlite::Error| {
+            let error = Error::from(error);
+            Fault::of(&error).unwrap_or_else(|| Fault::Broken(error.to_string()))
+        };
+        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(fault)?;
+        let txn = Txn::new(&self.connection, &self.seqs);
+        let ran = run_caught(&txn, job);
+        match ran {
+            Ran::Kept if !self.connection.is_autocommit() => {
+                let effects = txn.into_effects();
+                self.connection.execute_batch("COMMIT").map_err(fault)?;
+                Ok(effects)
+            }
+            Ran::Refused if !self.connection.is_autocommit() => {
+                self.connection.execute_batch("ROLLBACK").map_err(fault)?;
+                Ok(Vec::new())
+            }
+            Ran::Fault(fault) => Err(fault),
+            Ran::Kept | Ran::Refused => Err(Fault::Lost),
+        }
+    }
+
+    /// Ends the transaction if SQLite has not done so itself.
+    fn roll_back(&self) -> std::result::Result<(), String> {
+        if self.connection.is_autocommit() {
+            return Ok(());
+        }
+        self.connection.execute_batch("ROLLBACK").map_err(|error| error.to_string())
+    }
+
+    /// BEGIN failed: nothing was done.
+    fn refuse(&self, jobs: Vec<Box<dyn Job>>, error: &Error) {
+        match Fault::of(error) {
+            Some(Fault::Busy(_)) => {
+                jobs.into_iter().for_each(|job| job.settle(Verdict::Busy, &self.shared));
+            }
+            Some(Fault::Full) => self.after_fault(jobs, Fault::Full),
+            _ => self.poison(jobs, error.to_string()),
+        }
+    }
+
+    fn poison(&self, jobs: Vec<Box<dyn Job>>, reason: String) {
+        self.shared.blobs.poison(format!("metadata: {reason}"));
+        for job in jobs {
+            job.settle(Verdict::Unknown, &self.shared);
+        }
+        // Best effort, so that readers see the last commit; the outcome stays unknown.
+        let _ = self.roll_back();
+    }
+
+    /// Keeps a stock of sequence numbers that is committed before any of it is used: a number that
+    /// a rolled back job had taken is lost, never given twice.
+    fn reserve_seqs(&mut self) {
+        if self.seqs.end.get() - self.seqs.next.get() >= SEQ_LEFT_MIN {
+            return;
+        }
+        match reserve_block(&self.connection) {
+            Ok((first, end)) => {
+                self.seqs.next.set(first);
+                self.seqs.end.set(end);
+            }
+            // What is left is used up; then jobs that need a number fail with DiskFull.
+            Err(error) => tracing::error!(%error, "cannot reserve sequence numbers"),
+        }
+    }
+
+    /// Above its limit the WAL is moved by the writer itself, between batches: beside a busy writer
+    /// the checkpoint thread never comes to the WAL's end, and it would grow for ever.
+    fn restart_wal(&mut self) {
+        let bytes = self.shared.wal_bytes();
+        if bytes < self.restart_at || self.shared.blobs.poison_reason().is_some() {
+            return;
+        }
+        let done = restart(&self.connection, &self.shared);
+        // A reader was in the way: do not stop every batch for it.
+        let later = if done { 0 } else { bytes + self.wal_bytes_restart / 4 };
+        self.restart_at = later.max(self.wal_bytes_restart);
+    }
+}
+
+fn reserve_block(connection: &Connection) -> Result<(i64, i64)> {
+    let end: i64 = connection
+        .prepare_cached(
+            "UPDATE counters SET value = value + ?1 WHERE name = 'seq' RETURNING value",
+        )?
+        .query_row(params![SEQ_BLOCK], |row| row.get(0))?;
+    Ok((end - SEQ_BLOCK, end))
+}
+
+/// Runs a job so that it alone is undone when it refuses.
+fn run_in_savepoint(txn: &Txn<'_>, job: &mut dyn Job) -> Ran {
+    let effects = txn.effect_count();
+    if let Err(fault) = control(txn, "SAVEPOINT job") {
+        return Ran::Fault(fault);
+    }
+    let ran = run_caught(txn, job);
+    let end = match ran {
+        Ran::Kept => "RELEASE job",
+        Ran::Refused => {
+            txn.forget_effects_after(effects);
+            "ROLLBACK TO job; RELEASE job"
+        }
+        Ran::Fault(_) => return ran,
+    };
+    // Also a job that took no notice of an error of SQLite must not go on outside a transaction.
+    if txn.connection.is_autocommit() {
+        return Ran::Fault(Fault::Lost);
+    }
+    match control(txn, end) {
+        Ok(()) => ran,
+        Err(fault) => Ran::Fault(fault),
+    }
+}
+
+fn control(txn: &Txn<'_>, sql: &'static str) -> std::result::Result<(), Fault> {
+    let run = |sql: &str| txn.prepare(sql)?.execute([]).map_err(Error::from);
+    sql.split("; ").try_for_each(|sql| match run(sql) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Fault::of(&error).unwrap_or(Fault::Lost)),
+    })
+}
+
+/// A panic in a job is a broken invariant: the store stops, but nobody waits for ever.
+fn run_caught(txn: &Txn<'_>, job: &mut dyn Job) -> Ran {
+    catch_unwind(AssertUnwindSafe(|| job.run(txn))).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("a panic without text");
+        Ran::Fault(Fault::Broken(format!("a panic in a transaction: {text}")))
+    })
+}

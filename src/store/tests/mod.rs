@@ -1,0 +1,239 @@
+//! The store from behind its door, without HTTP: what is promised, and the races by name.
+
+mod basics;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tempfile::TempDir;
+
+use super::*;
+use crate::access::{Action, Principal, authorize};
+use crate::digest::{ChecksumAlgorithm, Digests, Hasher, Want};
+use crate::types::{ETag, ObjectHeaders};
+
+/// Bodies up to this many bytes are inline in these tests.
+const INLINE_BYTES: usize = 1000;
+
+/// A store in a folder of its own, with a root user.
+struct Fixture {
+    store: Store,
+    root: Arc<Credential>,
+    options: Options,
+    folder: TempDir,
+}
+
+fn options(folder: &TempDir) -> Options {
+    Options {
+        data: folder.path().join("data"),
+        inline_bytes_max: INLINE_BYTES,
+        part_bytes_min: 0,
+        read_unit_bytes: 256 << 10,
+        free_bytes_min: 0,
+        upload_idle_ms_max: u64::MAX,
+        writer_queue_max: 1024,
+        wal_bytes_restart: 32 << 20,
+        wal_bytes_max: 1 << 30,
+    }
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    fn with(change: impl FnOnce(&mut Options)) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut options = options(&folder);
+        change(&mut options);
+        let store = Store::open(options.clone()).expect("a new store opens");
+        let new = NewUser { name: "root".to_owned(), root: true, ..NewUser::default() };
+        let (_, root) = store.create_user(new).wait().expect("the first user");
+        Self { store, root, options, folder }
+    }
+
+    /// Ends the store as a crash would (the WAL stays), and opens it again.
+    fn crash(&mut self) {
+        self.store.engine.halt();
+        self.store = Store::open(self.options.clone()).expect("the store opens again");
+        let id = &self.root.access_key_id;
+        self.root = self.store.credential(id).expect("the root key is still there");
+    }
+
+    fn make_bucket(&self, name: &str) -> Permit {
+        let name = BucketName::parse(name).expect("a bucket's name");
+        let made = self.store.create_bucket(name, &self.root.user, "us-east-1").wait();
+        match made.expect("the bucket is made") {
+            CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket) => self.permit(&bucket),
+        }
+    }
+
+    fn permit(&self, bucket: &Arc<Bucket>) -> Permit {
+        authorize(&Principal::Key(Arc::clone(&self.root)), Action::PutObject, bucket)
+            .expect("root may do everything")
+    }
+
+    /// Stages a body as a receiver would.
+    fn stage(&self, permit: &Permit, body: &[u8], want: Option<ChecksumAlgorithm>) -> StagedBlob {
+        let digests = digests(body, want);
+        if body.len() <= self.options.inline_bytes_max {
+            return StagedBlob::inline(Bytes::copy_from_slice(body), digests);
+        }
+        let origin = BlobOrigin { bucket: permit.bucket().id, key: key("origin"), part: None };
+        let length = body.len() as u64;
+        let mut writer = self.store.begin_blob(origin, Some(length)).expect("a blob begins");
+        writer.write(body).expect("a blob is written");
+        writer.finish(digests).expect("a blob is synced")
+    }
+
+    fn put(&self, permit: &Permit, name: &str, body: &[u8]) -> Result<Published> {
+        self.put_if(permit, name, body, WriteCondition::default())
+    }
+
+    fn put_if(
+        &self,
+        permit: &Permit,
+        name: &str,
+        body: &[u8],
+        condition: WriteCondition,
+    ) -> Result<Published> {
+        let new = NewObject { condition, ..new_object(name) };
+        self.store.put_object(permit, new, self.stage(permit, body, None)).wait()
+    }
+
+    fn read(&self, permit: &Permit, name: &str) -> Result<Vec<u8>> {
+        read_all(&self.store.open_object(permit, &key(name))?)
+    }
+
+    fn delete(&self, permit: &Permit, name: &str) -> Result<bool> {
+        self.store.delete_object(permit, &key(name), WriteCondition::default()).wait()
+    }
+
+    fn create_upload(&self, permit: &Permit, name: &str) -> UploadId {
+        let upload = self.store.create_upload(permit, key(name), NewUpload::default()).wait();
+        upload.expect("an upload begins").id
+    }
+
+    fn put_part(
+        &self,
+        permit: &Permit,
+        name: &str,
+        upload: UploadId,
+        number: u16,
+        body: &[u8],
+    ) -> Result<PartRecord> {
+        let staged = self.stage(permit, body, None);
+        self.store.put_part(permit, &key(name), upload, part_number(number), staged).wait()
+    }
+
+    fn complete(
+        &self,
+        permit: &Permit,
+        name: &str,
+        upload: UploadId,
+        parts: &[(u16, &[u8])],
+    ) -> Result<Completed> {
+        self.store.complete_upload(permit, complete_request(name, upload, parts))
+    }
+
+    /// Everything holds, and the files on the disk are those that the rows name.
+    fn check(&self) {
+        self.store.collect_garbage().expect("garbage can be collected");
+        assert_eq!(self.store.check_blocks().expect("check runs"), Vec::<String>::new());
+    }
+
+    /// The number of files below `blobs`.
+    fn count_files(&self) -> usize {
+        let folders = std::fs::read_dir(self.options.data.join("blobs")).expect("the folder");
+        let count = |folder: std::io::Result<std::fs::DirEntry>| {
+            std::fs::read_dir(folder.expect("an entry").path()).expect("a folder").count()
+        };
+        folders.map(count).sum()
+    }
+
+    fn count_rows(&self, table: &str) -> i64 {
+        let reader = self.store.engine.readers.take().expect("a reader");
+        let sql = format!("SELECT count(*) FROM {table}");
+        reader.query_row(&sql, [], |row| row.get(0)).expect("a count")
+    }
+}
+
+fn digests(body: &[u8], want: Option<ChecksumAlgorithm>) -> Digests {
+    let mut hasher = Hasher::new(Want { sha256: false, checksum: want });
+    hasher.update(body);
+    hasher.finish()
+}
+
+fn etag(body: &[u8]) -> ETag {
+    ETag::plain(digests(body, None).md5)
+}
+
+fn key(name: &str) -> ObjectKey {
+    ObjectKey::parse(name.as_bytes()).expect("a key")
+}
+
+fn part_number(number: u16) -> PartNumber {
+    PartNumber::new(number).expect("a part's number")
+}
+
+fn new_object(name: &str) -> NewObject {
+    NewObject {
+        key: key(name),
+        headers: ObjectHeaders::default(),
+        checksum: None,
+        condition: WriteCondition::default(),
+    }
+}
+
+fn complete_request(name: &str, upload: UploadId, parts: &[(u16, &[u8])]) -> CompleteUpload {
+    let listed = |&(number, body): &(u16, &[u8])| ListedPart {
+        number: part_number(number),
+        etag: Some(etag(body)),
+        checksums: Vec::new(),
+    };
+    CompleteUpload {
+        key: key(name),
+        upload,
+        parts: parts.iter().map(listed).collect(),
+        condition: WriteCondition::default(),
+        object_size: None,
+        checksum_type: None,
+        checksum: None,
+    }
+}
+
+fn read_all(object: &OpenObject) -> Result<Vec<u8>> {
+    let mut reader = object.reader(None)?;
+    let mut bytes = Vec::new();
+    while let Some(unit) = reader.next()? {
+        bytes.extend_from_slice(&unit);
+    }
+    Ok(bytes)
+}
+
+/// Bytes that differ from one seed to the next.
+fn body(seed: u64, length: usize) -> Vec<u8> {
+    let mut random = Random(seed.wrapping_mul(2).wrapping_add(1));
+    (0..length).map(|_| random.next() as u8).collect()
+}
+
+/// A small generator of numbers, for what must be repeatable.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        // xorshift64*: never 0 when it did not begin there.
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 8
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+}
