@@ -145,7 +145,8 @@ fn every_pair_of_words_is_served_by_one_row_or_refused() {
             judge(method, scope, &[]);
             for (index, one) in words.iter().enumerate() {
                 judge(method, scope, &[one]);
-                for other in &words[index + 1..] {
+                // The same name twice is refused before, with the signature.
+                for other in words[index + 1..].iter().filter(|word| word.name != one.name) {
                     judge(method, scope, &[one, other]);
                 }
             }
@@ -167,7 +168,10 @@ fn every_triple_of_the_words_of_the_table() {
         for (index, one) in words.iter().enumerate() {
             for (second, two) in words.iter().enumerate().skip(index + 1) {
                 for three in &words[second + 1..] {
-                    judge(method, Scope::Object, &[one, two, three]);
+                        let names = BTreeSet::from([&one.name, &two.name, &three.name]);
+                        if names.len() == 3 {
+                            judge(method, Scope::Object, &[one, two, three]);
+                        }
                 }
             }
         }
@@ -220,7 +224,7 @@ fn refusals_on_the_wire() {
         PUT /bkt/k?uploadId=$U&partNumber=1&acl << x    => 501 NotImplemented
         POST /bkt/k?uploads&uploadId=$U                 => 400 InvalidRequest
         GET /bkt/k?uploadId=$U&acl                      => 400 InvalidRequest
-        DELETE /bkt/k?uploadId=$U&versionId=null        => 400 InvalidRequest
+        DELETE /bkt/k?uploadId=$U&versionId=null        => 501 NotImplemented
         PUT /bkt/k?partita-status << x                  => 501 NotImplemented
         PUT /bkt/k?x-amz-copy-source=bkt/k&acl << x     => 501 NotImplemented
         PUT /bkt/k?restore << x                         => 501 NotImplemented
@@ -262,7 +266,7 @@ fn addresses() {
         PUT /bkt/k << one                              => 200
         GET /k | host: bkt.s3.test                     => 200 << one
         GET /k | host: bkt.s3.test:9000                => 200 << one
-        GET /k | host: BKT.S3.TEST                     => 400 InvalidBucketName
+        GET /k | host: BKT.S3.TEST                     => 200 << one
         GET /k | host: bkt.eu.s3.test                  => 200 << one
         GET / | host: bkt.s3.test                      => 200 | ListBucketResult/Name = bkt
         GET / | host: s3.test                          => 200 | Bucket/Name = bkt

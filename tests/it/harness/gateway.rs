@@ -86,7 +86,7 @@ impl Gateway {
     /// With these settings, by the names that the command line has. The users exist, and a bucket
     /// `bkt` that belongs to root.
     pub fn with(settings: &[(&'static str, &str)]) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let folder = temporary_folder();
         let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let mut gateway = Self { folder, settings, running: None };
         gateway.run();
@@ -207,6 +207,14 @@ impl Gateway {
             }
         }
     }
+}
+
+/// In memory where the system has such a place: what a sync promises is tested elsewhere, and a
+/// gateway makes dozens of them. `PARTITA_TEST_FOLDER` names another place.
+fn temporary_folder() -> TempDir {
+    let place = std::env::var_os("PARTITA_TEST_FOLDER").unwrap_or_else(|| "/dev/shm".into());
+    let folder = tempfile::tempdir_in(place).or_else(|_| tempfile::tempdir());
+    folder.expect("a temporary folder can be made")
 }
 
 impl Drop for Gateway {
