@@ -2,10 +2,14 @@
 //! harness. `tests/it/ops/<module>.rs` mirrors `src/ops/<module>.rs`.
 
 mod auth;
+mod checksums;
 mod cli;
+mod conditional;
 mod harness;
 mod isolation;
+mod limits;
 mod ops;
+mod payloads;
 mod presigned;
 mod routing;
 mod signer;
