@@ -9,6 +9,7 @@
 //! - A reader of our output that goes away (`| head`) is no failure.
 
 mod check;
+mod health;
 mod key;
 mod root;
 mod serve;
@@ -66,6 +67,7 @@ const COMMANDS: &[Entry] = &[
     Entry { command: user::command, run: user::run },
     Entry { command: key::command, run: key::run },
     Entry { command: check::command, run: check::run },
+    Entry { command: health::command, run: health::run },
     Entry { command: version::command, run: version::run },
 ];
 

@@ -68,6 +68,18 @@ impl Session {
         )))
     }
 
+    /// Finds the server of a folder, and nothing else will do.
+    pub(super) fn with_server(config: &Config) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        match runtime.block_on(server::connect(&config.data)) {
+            Ok(_) => Ok(Self { runtime, way: Way::Remote(config.data.clone()) }),
+            Err(_) => {
+                let data = config.data.display();
+                Err(Failure::Failed(format!("no server answers for the data folder {data}")))
+            }
+        }
+    }
+
     /// Asks for one row of the management interface; `path` is what follows its prefix. Gives the
     /// document of the answer, null when there is none.
     pub(super) fn ask(&self, method: Method, path: &str, body: Value) -> Result<Value, Failure> {
