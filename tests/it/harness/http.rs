@@ -70,7 +70,11 @@ impl Request {
             headers: Vec::new(),
             unsigned_headers: Vec::new(),
             payload: Payload::Sha256,
-            framing: if method == "PUT" || method == "POST" { Framing::Length } else { Framing::None },
+            framing: if method == "PUT" || method == "POST" {
+                Framing::Length
+            } else {
+                Framing::None
+            },
             body: Vec::new(),
         }
     }
@@ -174,7 +178,9 @@ impl Request {
     fn sign(&self, host: &str) -> (Vec<(String, String)>, Option<Signed>) {
         let mut headers = self.headers.clone();
         let trailer = match &self.payload {
-            Payload::SignedChunksTrailer(_, name) | Payload::UnsignedTrailer(_, name) => Some(*name),
+            Payload::SignedChunksTrailer(_, name) | Payload::UnsignedTrailer(_, name) => {
+                Some(*name)
+            }
             _ => None,
         };
         let absent = |headers: &[(String, String)], name: &str| {
