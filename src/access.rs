@@ -116,8 +116,11 @@ pub enum Action {
     GetBucketConfiguration,
     GetObject,
     GetObjectAcl,
+    GetObjectAttributes,
     GetObjectTagging,
+    PutBucketAcl,
     PutObject,
+    PutObjectAcl,
     DeleteObject,
     AbortMultipartUpload,
     ListMultipartUploadParts,
@@ -150,7 +153,7 @@ impl Permit {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Denied;
 
-/// Decides whether `principal` may do `action` on `bucket` (on the bucket itself, or on a key in it).
+/// Decides whether `principal` may do `action` on `bucket`: on the bucket itself, or a key in it.
 pub fn authorize(
     principal: &Principal,
     action: Action,

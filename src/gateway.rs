@@ -1,1 +1,377 @@
-//! (being written)
+//! THE pipeline, once: request id → limits → route → authenticate → authorize → handle → render.
+//!
+//! **Invariants**
+//! - No byte of a body is read before the request is authenticated, authorized and known to be one
+//!   that the row takes; hyper sends `100 Continue` when a handler first asks for the body.
+//! - Every request ends in one answer and one line in the access log, also when the client hangs up
+//!   or a handler panics.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context as TaskContext, Poll};
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body::{Body as _, Frame};
+use http_body_util::BodyExt;
+
+use crate::access_log::Entry;
+use crate::auth::{self, Authenticated, Mechanism};
+use crate::clock;
+use crate::config::Config;
+use crate::manage;
+use crate::ops::receive::{self, Incoming};
+use crate::ops::{self, Accepts, Call, Caller, Context, Operation};
+use crate::store::Store;
+use crate::wire::response::{BodyError, Stream};
+use crate::wire::{Body, Error, ErrorCode, Head, Response, Result, xml};
+
+/// What the socket knows of a request.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The peer's address, or `control` for the control socket.
+    pub peer: String,
+    /// Whether it came over TLS.
+    pub secure: bool,
+    /// Whether it came over the control socket, whose file only the operator can open.
+    pub control: bool,
+    /// Whether the server is draining: readiness fails, requests are still served.
+    pub draining: bool,
+}
+
+/// The gateway: everything between the sockets and the operations. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    context: Context,
+    rules: Arc<auth::Rules>,
+}
+
+impl Gateway {
+    /// A gateway over an open store.
+    pub fn new(config: Arc<Config>, store: Store) -> Self {
+        let rules = Arc::new(config.auth_rules());
+        Self { context: Context { config, store }, rules }
+    }
+
+    /// The store behind the gateway.
+    pub fn store(&self) -> &Store {
+        &self.context.store
+    }
+
+    /// Serves one request. Never fails: every error becomes an answer.
+    pub async fn serve(
+        &self,
+        arrival: Arrival,
+        request: http::Request<Stream>,
+    ) -> http::Response<Stream> {
+        let (parts, body) = request.into_parts();
+        let (body, body_ended) = watched(body);
+        let request_id = request_id();
+        let mut entry = Entry::begin(&arrival.peer, &request_id, &parts);
+        let head_only = parts.method == http::Method::HEAD;
+        let resource = parts.uri.path().to_owned();
+
+        let handling = self.handle(&arrival, parts, body, &request_id, &mut entry);
+        let outcome = CatchPanic(Box::pin(handling))
+            .await
+            .unwrap_or_else(|panic| Err(Error::new(ErrorCode::InternalError).caused_by(panic)));
+        let response = match outcome {
+            Ok(response) => response,
+            Err(error) => {
+                entry.error(&error);
+                self.render(error, &resource, &request_id)
+            }
+        };
+        self.finish(response, &request_id, head_only, &body_ended, entry)
+    }
+
+    /// The pipeline itself.
+    async fn handle(
+        &self,
+        arrival: &Arrival,
+        parts: http::request::Parts,
+        body: Stream,
+        request_id: &str,
+        entry: &mut Entry,
+    ) -> Result<Response> {
+        let config = &self.context.config;
+        check_limits(&parts, config)?;
+        check_authority(&parts)?;
+        if manage::matches(parts.uri.path()) && !self.names_a_bucket(&parts) {
+            return self.manage(arrival, &parts, body).await;
+        }
+        let raw_query = parts.uri.query().unwrap_or_default();
+        let head = Head::new(
+            parts.method,
+            parts.uri.path(),
+            raw_query,
+            parts.headers,
+            &config.domains,
+            arrival.secure,
+        )?;
+        let operation = ops::route(&head)?;
+        entry.operation(operation.name);
+
+        let key = |id: &str| self.context.store.credential(id);
+        let authenticated = auth::authenticate(&head, &key, clock::now(), &self.rules)?;
+        entry.principal(authenticated.principal.label());
+        let content_length = head.content_length()?;
+        check_mechanism(&authenticated, operation, &head)?;
+        let body = Incoming::new(body, authenticated.payload, content_length);
+        check_payload(&body, operation)?;
+
+        let caller = Caller::new(authenticated.principal, self.context.store.clone());
+        let permits = caller.decide(operation, &head)?;
+        let context = self.context.clone();
+        let request_id = request_id.to_owned();
+        let call = Call { context, operation, head, caller, permits, body, request_id };
+        (operation.handle)(call).await
+    }
+
+    /// The management interface. Nobody but the operator, over the control socket, has a body read.
+    async fn manage(
+        &self,
+        arrival: &Arrival,
+        parts: &http::request::Parts,
+        body: Stream,
+    ) -> Result<Response> {
+        let body = match arrival.control {
+            true => receive::small(body, manage::BODY_BYTES_MAX).await?,
+            false => Bytes::new(),
+        };
+        let context = manage::Context { control: arrival.control, draining: arrival.draining };
+        let (method, path) = (&parts.method, parts.uri.path());
+        Ok(manage::handle(&self.context.store, context, method, path, body).await)
+    }
+
+    /// Whether Host names a bucket, where `/_partita/…` is an ordinary key.
+    fn names_a_bucket(&self, parts: &http::request::Parts) -> bool {
+        let host = parts.headers.get("host").and_then(|host| host.to_str().ok());
+        let domains = &self.context.config.domains;
+        host.is_some_and(|host| crate::wire::request::bucket_of_host(host, domains).is_some())
+    }
+
+    /// An error as S3 tells it.
+    fn render(&self, error: Error, resource: &str, request_id: &str) -> Response {
+        let mut document = xml::Writer::bare("Error");
+        document.text("Code", error.code.as_str());
+        document.text("Message", legible(&error.message));
+        for (name, value) in &error.fields {
+            document.text(name, legible(value));
+        }
+        document.text("Resource", resource);
+        document.text("RequestId", request_id);
+        document.text("HostId", HOST_ID);
+        let mut response = Response::xml(document.finish());
+        response.status = error.code.status();
+        response.set("x-amz-bucket-region", &self.context.config.region);
+        for (name, value) in &error.headers {
+            response.set(name, value);
+        }
+        response
+    }
+
+    /// From our answer to HTTP's, with the headers that every answer bears.
+    fn finish(
+        &self,
+        mut response: Response,
+        request_id: &str,
+        head_only: bool,
+        body_ended: &AtomicBool,
+        mut entry: Entry,
+    ) -> http::Response<Stream> {
+        response.set("x-amz-request-id", request_id);
+        response.set("x-amz-id-2", HOST_ID);
+        response.set("server", "Partita");
+        if !body_ended.load(Ordering::Acquire) {
+            // hyper will close a connection with an unread body, but does not say so.
+            response.set("connection", "close");
+        }
+        let without_body =
+            matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let length = match &response.body {
+            Body::Empty => Some(0),
+            Body::Full(bytes) => Some(bytes.len()),
+            Body::Stream(_) => None,
+        };
+        if let Some(length) = length
+            && !without_body
+            && !response.headers.contains_key("content-length")
+        {
+            response.set("content-length", length.to_string());
+        }
+        if without_body {
+            response.headers.remove("content-length");
+        }
+        entry.status(response.status);
+        let body = match response.body {
+            _ if head_only || without_body => entry.watch(empty()),
+            Body::Empty => entry.watch(empty()),
+            Body::Full(bytes) => entry.watch(full(bytes)),
+            Body::Stream(stream) => entry.watch(stream),
+        };
+        let mut answer = http::Response::new(body);
+        *answer.status_mut() = response.status;
+        *answer.headers_mut() = response.headers;
+        answer
+    }
+}
+
+/// `x-amz-id-2` and `<HostId>`: there is one host.
+const HOST_ID: &str = "partita";
+
+fn empty() -> Stream {
+    http_body_util::Empty::new().map_err(|never| match never {}).boxed()
+}
+
+fn full(bytes: Bytes) -> Stream {
+    http_body_util::Full::new(bytes).map_err(|never| match never {}).boxed()
+}
+
+/// A client's text with its control characters replaced: XML 1.0 does not allow them, and an error
+/// that no parser reads tells nothing.
+fn legible(text: &str) -> String {
+    let shown = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
+    text.chars().map(|c| if shown(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+}
+
+/// Sixteen hexadecimal digits, upper case, as S3's are: time-ordered, unique in this process.
+fn request_id() -> String {
+    let id = uuid::Uuid::now_v7();
+    let [_, _, low_time @ .., a, b, c, d, e] = id.as_bytes();
+    let bytes = [low_time[0], low_time[1], low_time[2], *a, *b, *c, *d, *e];
+    hex::encode_upper(bytes)
+}
+
+/// A target in absolute form names a host too. It must be Host's, or we and whoever passed the
+/// request on could read two addresses in it.
+fn check_authority(parts: &http::request::Parts) -> Result<()> {
+    let Some(authority) = parts.uri.authority() else { return Ok(()) };
+    let host = parts.headers.get("host").map(http::HeaderValue::as_bytes);
+    if host.is_none_or(|host| host.eq_ignore_ascii_case(authority.as_str().as_bytes())) {
+        return Ok(());
+    }
+    let message = "The request target and the Host header name different hosts.";
+    Err(Error::because(ErrorCode::BadRequest, message))
+}
+
+/// The limits of a head that are ours and not hyper's.
+fn check_limits(parts: &http::request::Parts, config: &Config) -> Result<()> {
+    let header_bytes: usize =
+        parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if header_bytes > config.header_bytes_max {
+        return Err(Error::new(ErrorCode::RequestHeaderSectionTooLarge)
+            .field("MaxSizeAllowed", config.header_bytes_max.to_string()));
+    }
+    let uri_bytes = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if uri_bytes > config.uri_bytes_max {
+        let message = "The request target is too long.";
+        return Err(Error::because(ErrorCode::InvalidURI, message)
+            .field("MaxSizeAllowed", config.uri_bytes_max.to_string()));
+    }
+    Ok(())
+}
+
+/// SigV2 signs a fixed list of sub-resources and no header of ours: it may select nothing else. No
+/// signature at all covers no override of a stored header.
+fn check_mechanism(
+    authenticated: &Authenticated,
+    operation: &Operation,
+    head: &Head,
+) -> Result<()> {
+    match authenticated.mechanism {
+        Mechanism::PresignedV2 => {}
+        Mechanism::Anonymous => return ops::refuse_overrides(head),
+        Mechanism::HeaderV4 | Mechanism::PresignedV4 => return Ok(()),
+    }
+    let signed = |word: &str| auth::sigv2::SUB_RESOURCES.contains(&word);
+    let words = ops::routing::words(head);
+    let unsigned_word = words.iter().find(|word| !signed(word));
+    let own_header = head.headers.keys().find(|name| name.as_str().starts_with("x-partita-"));
+    if let Some(word) = unsigned_word.map(String::as_str).or(own_header.map(|n| n.as_str())) {
+        let message = format!("A SigV2 signature does not cover {word} of {}.", operation.name);
+        return Err(Error::because(ErrorCode::AccessDenied, message));
+    }
+    Ok(())
+}
+
+/// aws-chunked is legal only where an object's or a part's bytes come in.
+fn check_payload(body: &Incoming, operation: &Operation) -> Result<()> {
+    if body.is_chunked() && operation.accepts != Accepts::Content {
+        let message = format!("{} does not take a STREAMING payload.", operation.name);
+        return Err(Error::because(ErrorCode::InvalidRequest, message));
+    }
+    Ok(())
+}
+
+/// A stream that notes whether it was read to its end; an unread body ends the connection.
+struct Watched {
+    inner: Stream,
+    ended: Arc<AtomicBool>,
+}
+
+/// The stream, and the flag that is set once its end was seen.
+fn watched(inner: Stream) -> (Stream, Arc<AtomicBool>) {
+    let ended = Arc::new(AtomicBool::new(inner.is_end_stream()));
+    let watched = Watched { inner, ended: Arc::clone(&ended) };
+    (watched.boxed(), ended)
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        if matches!(polled, Poll::Ready(None)) || self.inner.is_end_stream() {
+            self.ended.store(true, Ordering::Release);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// A future whose panic is an error: one request may fail, the server goes on.
+struct CatchPanic<F>(Pin<Box<F>>);
+
+/// What a handler panicked with.
+#[derive(Debug)]
+struct Panicked(String);
+
+impl std::fmt::Display for Panicked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a handler panicked: {}", self.0)
+    }
+}
+
+impl std::error::Error for Panicked {}
+
+impl<F: Future> Future for CatchPanic<F> {
+    type Output = std::result::Result<F::Output, Panicked>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        // The future is dropped after a panic and never polled again.
+        let inner = self.0.as_mut();
+        match std::panic::catch_unwind(AssertUnwindSafe(|| inner.poll(cx))) {
+            Ok(polled) => polled.map(Ok),
+            Err(payload) => {
+                let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+                let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+                Poll::Ready(Err(Panicked(text.unwrap_or_default())))
+            }
+        }
+    }
+}

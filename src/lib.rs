@@ -1,13 +1,89 @@
-//! Partita: an S3-compatible multipart object gateway.
+//! # Partita: the map
+//!
+//! An S3-compatible object gateway whose heart is the multipart upload: parts arrive in any order,
+//! across any number of breaks; each is durable when it is acknowledged; joining them is one
+//! transaction that moves no byte.
+//!
+//! ## The path of a request
+//!
+//! ```text
+//! server   sockets, TLS, timeouts            the only place that names hyper's server
+//!   └ gateway   THE pipeline, once:          request id → limits → route → authenticate
+//!       │                                    → authorize → handle → render → access log
+//!       ├ wire      S3's dialect of HTTP     pure: heads, errors, XML, checksums, ranges, dates
+//!       ├ auth      signatures               pure: canonical request, SigV4, SigV2, aws-chunked
+//!       ├ access    who may do what          the one decision, and the proof of it: a Permit
+//!       └ ops       one file per operation   OPERATIONS is the table that drives everything
+//!           ├ receive   the only way bytes enter: decode → digest → verify → stage
+//!           ├ send      the only way bytes leave: verified blocks, read ahead by one unit
+//!           └ store     the door: one verb, one transaction
+//!               ├ meta    SQLite: one writer thread (group commit), readers, a file per noun
+//!               ├ blobs   immutable files with a trailer of block checksums
+//!               └ gc, check, recovery
+//! ```
+//!
+//! A PutObject crosses `server → gateway → ops/put_object (→ receive) → store → store/blobs`.
+//!
+//! ## What each module owns
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`types`] | names, keys, ids, tags, ranges: parsed once, then trusted |
+//! | [`clock`] | the only reading of the wall clock |
+//! | [`digest`] | every hash and checksum, and the arithmetic that joins the CRCs of parts |
+//! | [`access`] | users, keys, owners, the decision, the permit |
+//! | [`config`] | every setting and limit, in one table, validated once |
+//! | [`store`] | all state: rows and files, durability, garbage, verification |
+//! | [`wire`] | the words and forms of S3 over HTTP |
+//! | [`auth`] | who sent a request, and how its body is to be verified |
+//! | [`ops`] | the operations of S3, their table and their routing |
+//! | [`manage`] | Partita's own interface below `/_partita/v1/`, and on the control socket |
+//! | [`gateway`] | the pipeline; [`access_log`] is its one line per request |
+//! | [`server`] | sockets |
+//! | [`cli`] | commands, exit codes; [`log`] sets up what goes to standard error |
+//!
+//! Imports only point downwards in this list's sense: `store` knows no HTTP, `wire` and `auth` know
+//! no database, files or clock, operations never import each other. `tests/it/tidy.rs` checks it.
+//!
+//! ## Invariants
+//!
+//! 1. **Acknowledged means durable.** Before a 200 leaves, the blob's file and folder are synced
+//!    and the row is committed with `synchronous=FULL` ([`store`]).
+//! 2. **The row is the only commit point.** A file without a row is garbage; a row without its file
+//!    is an alarm, never a 404.
+//! 3. **Complete is one transaction** whose cost does not grow with bytes; repeated, it answers the
+//!    same.
+//! 4. **No rotten byte is served**: each block is checked before it leaves ([`ops`], `send`).
+//! 5. **Nothing is read before it is allowed**: route, signature and permit come before the first
+//!    byte of a body ([`gateway`]); a [`Permit`](access::Permit) is made in one place.
+//! 6. **Nothing is published before it is verified**: every chunk signature, trailer, digest and
+//!    length is checked before a row is written ([`ops`], `receive`).
+//! 7. **Every word of a request is consumed** by the operation that wins, or it is refused.
+//! 8. **Cost is bounded**: each queue, page, document, buffer and header has a named limit.
+//!
+//! ## Where to change things
+//!
+//! - a new operation: its file in `src/ops`, its test file in `tests/it/ops`, its row in
+//!   [`ops::OPERATIONS`];
+//! - a new setting: its row in [`config`]; a new error code: its row in [`wire::error`];
+//! - a new checksum algorithm: its row in [`digest`];
+//! - new durable state: a verb in [`store`] and a migration.
+//!
+//! ## Deliberately absent
+//!
+//! Erasure coding, replication and consensus of our own; HTTP/2; SigV4A; S3 Select; a plug-in
+//! system; a trait with one implementation.
 #![warn(missing_docs)]
 
 pub mod access;
+pub mod access_log;
 pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod digest;
 pub mod gateway;
+pub mod log;
 pub mod manage;
 pub mod ops;
 pub mod server;

@@ -1,5 +1,7 @@
 //! The command line: see [`partita::cli`].
 
-fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    partita::cli::run(std::env::args_os())
 }

@@ -3,13 +3,21 @@
 //! **Invariant:** [`authenticate`] is exhaustive over the ways to sign and over the ways to send a
 //! payload, and it is called once, before a byte of the body is read.
 
+mod canonical;
 pub mod chunked;
+mod date;
+mod payload;
+mod signing_key;
+pub mod sigv2;
+mod sigv4;
+#[cfg(test)]
+mod vectors;
 
 use std::sync::Arc;
 
 use crate::access::{Credential, Principal};
 use crate::types::Timestamp;
-use crate::wire::{Head, Result};
+use crate::wire::{Error, ErrorCode, Head, Result};
 
 /// What the operator configured about signatures.
 #[derive(Clone, Debug)]
@@ -68,6 +76,20 @@ pub struct ChunkedPayload {
     pub signer: Option<chunked::ChunkSigner>,
 }
 
+/// Looks an access key up by its id.
+type Keys<'a> = &'a dyn Fn(&str) -> Option<Arc<Credential>>;
+
+/// Headers that decide about the signature or the framing, so none may stand there twice.
+const SINGLE_HEADERS: [&str; 7] = [
+    "authorization",
+    "date",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-decoded-content-length",
+    "x-amz-security-token",
+    "x-amz-trailer",
+];
+
 /// Checks the signature of a request, or finds that it has none.
 pub fn authenticate(
     head: &Head,
@@ -75,5 +97,87 @@ pub fn authenticate(
     now: Timestamp,
     rules: &Rules,
 ) -> Result<Authenticated> {
-    unimplemented!()
+    refuse_repeats(head)?;
+    match mechanism(head)? {
+        Mechanism::Anonymous => anonymous(head),
+        Mechanism::HeaderV4 => sigv4::header(head, key, now, rules),
+        Mechanism::PresignedV4 => sigv4::presigned(head, key, now, rules),
+        Mechanism::PresignedV2 => sigv2::presigned(head, key, now, rules),
+    }
+}
+
+/// How the request claims to be signed: by any one word of a mechanism, so that a request with
+/// half of a signature is an error and never an anonymous one.
+fn mechanism(head: &Head) -> Result<Mechanism> {
+    let in_header = head.has_header("authorization");
+    let any = |names: &[&str]| names.iter().any(|name| head.query.has(name));
+    let v4 = any(&["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"]);
+    let v2 = any(&["AWSAccessKeyId", "Signature"]);
+    match (in_header, v4, v2) {
+        (false, false, false) => Ok(Mechanism::Anonymous),
+        (true, false, false) => header_mechanism(head),
+        (false, true, false) => Ok(Mechanism::PresignedV4),
+        (false, false, true) => Ok(Mechanism::PresignedV2),
+        (true, true, _) | (true, _, true) | (_, true, true) => Err(Error::because(
+            ErrorCode::InvalidArgument,
+            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature \
+             query string parameter or the Authorization header should be specified",
+        )
+        .field("ArgumentName", "Authorization")),
+    }
+}
+
+fn header_mechanism(head: &Head) -> Result<Mechanism> {
+    let text = head.header("authorization")?.unwrap_or_default();
+    match text.split([' ', '\t']).next().unwrap_or_default() {
+        sigv4::ALGORITHM => Ok(Mechanism::HeaderV4),
+        "AWS" => Err(please_use_v4()),
+        "AWS4-ECDSA-P256-SHA256" => Err(Error::because(
+            ErrorCode::NotImplemented,
+            "Signature version 4A is not implemented.",
+        )),
+        "" => Err(ErrorCode::AccessDenied.into()),
+        // The value stays out of the answer: it may be a credential of another kind.
+        _ => Err(Error::because(ErrorCode::InvalidArgument, "Unsupported Authorization Type")
+            .field("ArgumentName", "Authorization")),
+    }
+}
+
+fn anonymous(head: &Head) -> Result<Authenticated> {
+    let payload = head.header_or_query("x-amz-content-sha256")?.unwrap_or(payload::UNSIGNED);
+    Ok(Authenticated {
+        principal: Principal::Anonymous,
+        mechanism: Mechanism::Anonymous,
+        payload: payload::Mode::parse(payload)?.unsigned(head)?,
+    })
+}
+
+fn refuse_repeats(head: &Head) -> Result<()> {
+    if let Some(name) = head.query.repeated() {
+        return Err(Error::argument(name, "", "A query parameter stands there twice."));
+    }
+    let repeated = |name: &&&str| head.headers.get_all(**name).iter().nth(1).is_some();
+    match SINGLE_HEADERS.iter().find(repeated) {
+        None => Ok(()),
+        Some(name) => Err(Error::because(
+            ErrorCode::InvalidRequest,
+            format!("The header {name} stands there twice."),
+        )),
+    }
+}
+
+/// Nobody was ever given a session token here, so one that comes with a good signature is foreign.
+fn refuse_token(head: &Head) -> Result<()> {
+    match head.header_or_query("x-amz-security-token")? {
+        None | Some("") => Ok(()),
+        Some(_) => Err(ErrorCode::InvalidToken.into()),
+    }
+}
+
+fn please_use_v4() -> Error {
+    Error::because(
+        ErrorCode::InvalidRequest,
+        "The authorization mechanism you have provided is not supported. Please use \
+         AWS4-HMAC-SHA256.",
+    )
 }

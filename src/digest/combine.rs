@@ -111,3 +111,29 @@ impl Combiner {
         Checksum { algorithm: self.algorithm, value }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The promise about cost, without a clock: equal parts share one power of `x`.
+    #[test]
+    fn a_power_is_made_once_for_each_length() {
+        let mut combiner = Combiner::new(ChecksumAlgorithm::Crc64nvme).expect("a CRC");
+        for _ in 0..9_999 {
+            combiner.append(&[1; 8], 8 << 20);
+        }
+        combiner.append(&[1; 8], 5);
+        assert_eq!(combiner.powers.len(), 2);
+    }
+
+    #[test]
+    fn a_huge_length_is_a_length() {
+        let field = Field::of(ChecksumAlgorithm::Crc32).expect("a CRC");
+        // The period of x divides 2^32 - 1, so moving past that many bytes changes nothing.
+        let period = u64::from(u32::MAX);
+        assert_eq!(field.past(period), field.monomial(0));
+        assert_eq!(field.past(u64::MAX), field.past(u64::MAX % period));
+        assert_ne!(field.past(1), field.monomial(0));
+    }
+}

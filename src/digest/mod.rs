@@ -1,5 +1,5 @@
-//! Digests: MD5, SHA, CRC and XXHASH, one table of S3's checksum algorithms, and the arithmetic that
-//! joins the checksums of parts without reading their bytes again.
+//! Digests: MD5, SHA, CRC and XXHASH, one table of S3's checksum algorithms, and the arithmetic
+//! that joins the checksums of parts without reading their bytes again.
 //!
 //! **Invariants**
 //! - [`ROWS`] is the only place that knows an algorithm's names, length and types.
@@ -55,25 +55,25 @@ const fn row(
     Row { algorithm, name, header, element, length, types }
 }
 
-const BOTH: &[ChecksumType] = &[ChecksumType::Composite, ChecksumType::FullObject];
-const FULL: &[ChecksumType] = &[ChecksumType::FullObject];
-const COMPOSITE: &[ChecksumType] = &[ChecksumType::Composite];
+const EITHER: &[ChecksumType] = &[ChecksumType::Composite, ChecksumType::FullObject];
+const BYTES: &[ChecksumType] = &[ChecksumType::FullObject];
+const PARTS: &[ChecksumType] = &[ChecksumType::Composite];
 
 /// The table, in the order of the codes: row `n` is code `n + 1`.
 #[rustfmt::skip]
 const ROWS: [Row; 10] = {
     use ChecksumAlgorithm as A;
     [
-        row(A::Crc32, "CRC32", "x-amz-checksum-crc32", "ChecksumCRC32", 4, BOTH),
-        row(A::Crc32c, "CRC32C", "x-amz-checksum-crc32c", "ChecksumCRC32C", 4, BOTH),
-        row(A::Crc64nvme, "CRC64NVME", "x-amz-checksum-crc64nvme", "ChecksumCRC64NVME", 8, FULL),
-        row(A::Sha1, "SHA1", "x-amz-checksum-sha1", "ChecksumSHA1", 20, COMPOSITE),
-        row(A::Sha256, "SHA256", "x-amz-checksum-sha256", "ChecksumSHA256", 32, COMPOSITE),
-        row(A::Sha512, "SHA512", "x-amz-checksum-sha512", "ChecksumSHA512", 64, COMPOSITE),
-        row(A::Md5, "MD5", "x-amz-checksum-md5", "ChecksumMD5", 16, COMPOSITE),
-        row(A::Xxhash64, "XXHASH64", "x-amz-checksum-xxhash64", "ChecksumXXHASH64", 8, COMPOSITE),
-        row(A::Xxhash3, "XXHASH3", "x-amz-checksum-xxhash3", "ChecksumXXHASH3", 8, COMPOSITE),
-        row(A::Xxhash128, "XXHASH128", "x-amz-checksum-xxhash128", "ChecksumXXHASH128", 16, COMPOSITE),
+        row(A::Crc32, "CRC32", "x-amz-checksum-crc32", "ChecksumCRC32", 4, EITHER),
+        row(A::Crc32c, "CRC32C", "x-amz-checksum-crc32c", "ChecksumCRC32C", 4, EITHER),
+        row(A::Crc64nvme, "CRC64NVME", "x-amz-checksum-crc64nvme", "ChecksumCRC64NVME", 8, BYTES),
+        row(A::Sha1, "SHA1", "x-amz-checksum-sha1", "ChecksumSHA1", 20, PARTS),
+        row(A::Sha256, "SHA256", "x-amz-checksum-sha256", "ChecksumSHA256", 32, PARTS),
+        row(A::Sha512, "SHA512", "x-amz-checksum-sha512", "ChecksumSHA512", 64, PARTS),
+        row(A::Md5, "MD5", "x-amz-checksum-md5", "ChecksumMD5", 16, PARTS),
+        row(A::Xxhash64, "XXHASH64", "x-amz-checksum-xxhash64", "ChecksumXXHASH64", 8, PARTS),
+        row(A::Xxhash3, "XXHASH3", "x-amz-checksum-xxhash3", "ChecksumXXHASH3", 8, PARTS),
+        row(A::Xxhash128, "XXHASH128", "x-amz-checksum-xxhash128", "ChecksumXXHASH128", 16, PARTS),
     ]
 };
 

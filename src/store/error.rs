@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::digest::{ChecksumAlgorithm, ChecksumType};
-use crate::types::{ETag, PartNumber};
+use crate::types::{ETag, PartNumber, Unmet};
 
 /// What every fallible function of the store returns.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -154,6 +154,16 @@ pub enum Error {
         /// The newest that this version knows.
         known: i64,
     },
+}
+
+impl From<Unmet> for Error {
+    fn from(unmet: Unmet) -> Self {
+        match unmet {
+            Unmet::NoObject => Self::NoSuchKey,
+            Unmet::IfMatch => Self::PreconditionFailed { condition: "If-Match" },
+            Unmet::IfNoneMatch => Self::PreconditionFailed { condition: "If-None-Match" },
+        }
+    }
 }
 
 impl Error {

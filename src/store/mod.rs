@@ -279,7 +279,7 @@ impl Store {
     /// Stores a whole blob of `source` as a part, by reference. `checksum` is what the part shall
     /// show, if `blob` does not have it. [`Error::NoSuchUpload`], [`Error::NoSuchKey`] when the
     /// source was dropped.
-    #[allow(clippy::too_many_arguments)] // Each names another thing; a struct would only rename them.
+    #[allow(clippy::too_many_arguments)] // Each names another thing.
     pub fn copy_part(
         &self,
         permit: &Permit,

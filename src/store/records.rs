@@ -191,7 +191,7 @@ pub struct CompleteUpload {
     pub object_size: Option<u64>,
     /// `x-amz-checksum-type`: what the upload must have been created with.
     pub checksum_type: Option<ChecksumType>,
-    /// `x-amz-checksum-*`: what the object's checksum must be; a COMPOSITE one with or without `-N`.
+    /// `x-amz-checksum-*`: the object's checksum; a COMPOSITE one with or without `-N`.
     pub checksum: Option<Checksum>,
 }
 

@@ -1,1 +1,113 @@
-//! (being written)
+//! Percent-encoding in answers: `encoding-type=url` in listings, and the URLs in `<Location>`.
+//!
+//! Only `A-Za-z0-9-._~` and `/` stay as they are. Clients differ in how they read a raw `+` (some
+//! as a space), so a plus is `%2B` and a space `%20`; a raw slash is safe for all of them.
+
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::error::{Error, Result};
+use super::request::Head;
+
+/// Everything but RFC 3986's unreserved characters and the slash.
+const ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+/// A key, prefix or marker as it stands in a listing with `encoding-type=url`.
+pub fn url(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string()
+}
+
+/// A key as the path of a URL, without a leading slash: for `<Location>` and redirects.
+pub fn object_path(key: &str) -> String {
+    url(key)
+}
+
+/// How keys are written in a listing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EncodingType {
+    /// As they are.
+    Raw,
+    /// Percent-encoded: `encoding-type=url`.
+    Url,
+}
+
+impl EncodingType {
+    /// What the request asks for; InvalidArgument for anything but `url`.
+    pub fn read(head: &Head) -> Result<Self> {
+        match head.query.non_empty("encoding-type") {
+            None => Ok(Self::Raw),
+            Some("url") => Ok(Self::Url),
+            Some(other) => Err(Error::argument(
+                "encoding-type",
+                other,
+                "Invalid Encoding Method specified in Request",
+            )),
+        }
+    }
+    /// The text as it is to stand in the listing.
+    pub fn apply(self, text: &str) -> Cow<'_, str> {
+        match self {
+            Self::Raw => Cow::Borrowed(text),
+            Self::Url => Cow::Owned(url(text)),
+        }
+    }
+}
+
+/// Whether the request asks for `encoding-type=url`; InvalidArgument for any other type.
+pub fn encoding_type(head: &Head) -> Result<bool> {
+    Ok(EncodingType::read(head)? == EncodingType::Url)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::request::tests::head;
+
+    #[test]
+    fn keys_are_encoded_for_every_client() {
+        for (raw, encoded) in [
+            ("", ""),
+            ("plain-._~/key", "plain-._~/key"),
+            ("a b+c/é~%$&@=;:.txt", "a%20b%2Bc/%C3%A9~%25%24%26%40%3D%3B%3A.txt"),
+            ("\u{1}\n*'()!", "%01%0A%2A%27%28%29%21"),
+        ] {
+            assert_eq!(url(raw), encoded);
+            assert_eq!(object_path(raw), encoded);
+            assert_eq!(EncodingType::Url.apply(raw), encoded);
+            assert_eq!(EncodingType::Raw.apply(raw), raw);
+        }
+    }
+
+    #[test]
+    fn only_url_is_an_encoding() {
+        for (query, expected) in [
+            ("", Some(false)),
+            ("encoding-type=", Some(false)),
+            ("encoding-type=url", Some(true)),
+            ("encoding-type=URL", None),
+            ("encoding-type=base64", None),
+        ] {
+            let got = encoding_type(&head("GET", "/bkt", query, &[]));
+            match expected {
+                Some(expected) => assert_eq!(got.unwrap(), expected, "{query}"),
+                None => assert_eq!(
+                    got.unwrap_err().to_string(),
+                    "InvalidArgument: Invalid Encoding Method specified in Request"
+                ),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn encoding_is_reversible(text in any::<String>()) {
+            let encoded = url(&text);
+            let decoded = percent_encoding::percent_decode_str(&encoded).decode_utf8_lossy();
+            prop_assert_eq!(decoded, text);
+        }
+    }
+}

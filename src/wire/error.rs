@@ -42,6 +42,7 @@ macro_rules! error_codes {
 }
 
 error_codes! {
+    400 AccessControlListNotSupported "The bucket does not allow ACLs.";
     400 AuthorizationHeaderMalformed "The authorization header that you provided is not valid.";
     400 AuthorizationQueryParametersError "The authorization query parameters that you provided are not valid.";
     400 BadDigest "The Content-MD5 or checksum value that you specified did not match what the server received.";
@@ -59,6 +60,7 @@ error_codes! {
     400 InvalidPart "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
     400 InvalidPartOrder "The list of parts was not in ascending order. Parts must be ordered by part number.";
     400 InvalidRequest "The request is not valid.";
+    400 InvalidStorageClass "The storage class you specified is not valid.";
     400 InvalidTag "The tag provided was not a valid tag.";
     400 InvalidURI "The specified URI could not be parsed.";
     400 KeyTooLongError "Your key is too long.";

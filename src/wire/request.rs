@@ -14,8 +14,8 @@ use crate::types::{BucketName, KeyError, ObjectKey};
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Splits and decodes; `+` stays a plus, as signatures have it. A name or value that is not
-    /// UTF-8 after decoding is an InvalidURI.
+    /// Splits and decodes; `+` stays a plus, as signatures have it. An escape that is not `%` and
+    /// two hexadecimal digits, or a name or value that is not UTF-8, is an InvalidURI.
     pub fn parse(raw: &str) -> Result<Self> {
         let mut pairs = Vec::new();
         for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
@@ -48,10 +48,22 @@ impl Query {
 }
 
 fn decode(text: &str) -> Result<String> {
+    check_escapes(text)?;
     percent_decode_str(text)
         .decode_utf8()
         .map(|decoded| decoded.into_owned())
         .map_err(|_| Error::because(ErrorCode::InvalidURI, "The query is not UTF-8."))
+}
+
+/// Refuses a `%` without two hexadecimal digits: taken literally, two targets would mean one key.
+fn check_escapes(text: &str) -> Result<()> {
+    let mut escapes = text.split('%').skip(1).map(str::as_bytes);
+    match escapes
+        .all(|rest| matches!(rest, [a, b, ..] if [a, b].iter().all(|c| c.is_ascii_hexdigit())))
+    {
+        true => Ok(()),
+        false => Err(ErrorCode::InvalidURI.into()),
+    }
 }
 
 /// What a request is about.
@@ -89,7 +101,8 @@ impl Address {
             Error::because(ErrorCode::InvalidURI, "The request target has no path.")
         })?;
         let (bucket, key) = match bucket_of_host(host, domains) {
-            Some(bucket) => (bucket.to_owned(), Some(path)),
+            // A Host has no case; the names of buckets are in lower case.
+            Some(bucket) => (bucket.to_ascii_lowercase(), Some(path)),
             None => match path.split_once('/') {
                 Some((bucket, key)) => (decode(bucket)?, Some(key)),
                 None => (decode(path)?, None),
@@ -107,6 +120,7 @@ impl Address {
         match key {
             None | Some("") => Ok(Self::Bucket(bucket)),
             Some(raw) => {
+                check_escapes(raw)?;
                 let bytes: Vec<u8> = percent_decode_str(raw).collect();
                 let key = ObjectKey::parse(&bytes).map_err(|error| match error {
                     KeyError::TooLong => Error::new(ErrorCode::KeyTooLongError)
@@ -131,9 +145,9 @@ pub fn bucket_of_host<'a>(host: &'a str, domains: &[String]) -> Option<&'a str> 
     domains
         .iter()
         .filter_map(|domain| {
-            let cut = name.len().checked_sub(domain.len())?;
-            let tail = name.get(cut..)?;
-            let bucket = name.get(..cut)?.strip_suffix('.')?;
+            let (label, tail) = name.split_at_checked(name.len().checked_sub(domain.len())?)?;
+            // The domain itself, which may be a longer one than another's `<bucket>.<domain>`.
+            let bucket = if label.is_empty() { label } else { label.strip_suffix('.')? };
             tail.eq_ignore_ascii_case(domain).then_some(bucket)
         })
         .min_by_key(|bucket| bucket.len())
@@ -172,6 +186,7 @@ impl Head {
         secure: bool,
     ) -> Result<Self> {
         let host = one_host(&headers)?.to_owned();
+        refuse_repeated(&headers)?;
         let query = Query::parse(raw_query)?;
         let address = Address::parse(raw_path, &host, domains)?;
         let virtual_host = bucket_of_host(&host, domains).is_some();
@@ -231,11 +246,217 @@ impl Head {
     }
 }
 
+/// A signature covers the values of a repeated header joined by commas, and whoever reads such a
+/// header reads the first: two readings of one request. Only user metadata may repeat.
+fn refuse_repeated(headers: &HeaderMap) -> Result<()> {
+    let binding = |name: &str| {
+        (name.starts_with("x-amz-") || name.starts_with("x-partita-"))
+            && !name.starts_with("x-amz-meta-")
+            && name != "x-amz-object-attributes"
+    };
+    let repeated = headers
+        .keys()
+        .map(|name| name.as_str())
+        .find(|name| binding(name) && headers.get_all(*name).iter().nth(1).is_some());
+    match repeated {
+        None => Ok(()),
+        Some(name) => Err(Error::because(
+            ErrorCode::InvalidRequest,
+            format!("The header {name} stands there twice."),
+        )),
+    }
+}
+
 fn one_host(headers: &HeaderMap) -> Result<&str> {
     let mut hosts = headers.get_all("host").iter();
     let host = hosts.next().and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty());
     match (host, hosts.next()) {
         (Some(host), None) => Ok(host),
         _ => Err(Error::because(ErrorCode::BadRequest, "The request must bear exactly one Host.")),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The head of a request to `localhost`, path-style.
+    pub(crate) fn head(method: &str, path: &str, query: &str, headers: &[(&str, &str)]) -> Head {
+        let mut map = HeaderMap::new();
+        map.insert("host", "localhost".parse().unwrap());
+        for (name, value) in headers {
+            let name: http::HeaderName = name.parse().unwrap();
+            map.append(name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        Head::new(method.parse().unwrap(), path, query, map, &[], false).unwrap()
+    }
+
+    fn domains() -> Vec<String> {
+        ["example.com", "s3.example.com", "S3.Local"].map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn a_query_is_decoded_once() {
+        let query =
+            Query::parse("uploads&a=1&b=x%2By%252F+z&empty=&=v&&a=2&p=x/=y&%C3%A9").unwrap();
+        for (name, value) in [
+            ("uploads", Some("")),
+            ("a", Some("1")),
+            ("b", Some("x+y%2F+z")),
+            ("empty", Some("")),
+            ("", Some("v")),
+            ("p", Some("x/=y")),
+            ("é", Some("")),
+            ("A", None),
+        ] {
+            assert_eq!(query.get(name), value, "{name}");
+            assert_eq!(query.has(name), value.is_some());
+            assert_eq!(query.non_empty(name), value.filter(|v| !v.is_empty()));
+        }
+        assert_eq!(query.pairs().len(), 8);
+        assert_eq!(query.repeated(), Some("a"));
+        assert_eq!(Query::parse("a&b&A").unwrap().repeated(), None);
+        assert!(Query::parse("").unwrap().pairs().is_empty());
+        for bad in ["%ff", "a=%C3", "a=%ED%A0%80", "%", "a=%4", "%zz=a", "a=%+4"] {
+            assert_eq!(Query::parse(bad).unwrap_err().code, ErrorCode::InvalidURI, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_longest_domain_names_the_bucket() {
+        for (host, bucket) in [
+            ("bkt.example.com", Some("bkt")),
+            ("bkt.example.com:9000", Some("bkt")),
+            ("a.b.example.com", Some("a.b")),
+            ("bkt.s3.example.com", Some("bkt")),
+            ("bkt.EXAMPLE.com", Some("bkt")),
+            ("bkt.s3.local", Some("bkt")),
+            ("s3.example.com", None),
+            ("s3.example.com:443", None),
+            ("example.com", None),
+            (".example.com", None),
+            ("bktexample.com", None),
+            ("example.org", None),
+            ("127.0.0.1:9000", None),
+            ("[::1]:9000", None),
+            ("[::1]", None),
+            ("bkt.example.com:x", None),
+            ("é.example.com", Some("é")),
+            ("éxample.com", None),
+            ("", None),
+        ] {
+            assert_eq!(bucket_of_host(host, &domains()), bucket, "{host}");
+        }
+    }
+
+    #[test]
+    fn addresses_in_both_styles() {
+        for (host, path, bucket, key) in [
+            ("h", "/", None, None),
+            ("h", "/bkt", Some("bkt"), None),
+            ("h", "/bkt/", Some("bkt"), None),
+            ("h", "/bkt/k", Some("bkt"), Some("k")),
+            ("h", "/bkt//", Some("bkt"), Some("/")),
+            ("h", "/bkt/a//b/../c/", Some("bkt"), Some("a//b/../c/")),
+            ("h", "/bkt/a%2Fb%252F+c%20d", Some("bkt"), Some("a/b%2F+c d")),
+            ("h", "/bkt/e%CC%81", Some("bkt"), Some("e\u{301}")),
+            ("h", "/%62kt/k", Some("bkt"), Some("k")),
+            ("h", "/bkt/%00", Some("bkt"), Some("\0")),
+            ("h", "/bkt/100%25", Some("bkt"), Some("100%")),
+            ("bkt.example.com", "/", Some("bkt"), None),
+            ("BKT.Example.com", "/bkt/k", Some("bkt"), Some("bkt/k")),
+            ("bkt.example.com", "//k", Some("bkt"), Some("/k")),
+        ] {
+            let address = Address::parse(path, host, &domains()).unwrap();
+            assert_eq!(address.bucket().map(BucketName::as_str), bucket, "{host}{path}");
+            assert_eq!(address.key().map(ObjectKey::as_str), key, "{host}{path}");
+        }
+        let long = format!("/bkt/{}", "%41".repeat(1025));
+        for (host, path, code) in [
+            ("h", "", ErrorCode::InvalidURI),
+            ("h", "*", ErrorCode::InvalidURI),
+            ("h", "//k", ErrorCode::InvalidBucketName),
+            ("h", "/BKT/k", ErrorCode::InvalidBucketName),
+            ("h", "/bkt%2Fk", ErrorCode::InvalidBucketName),
+            ("h", "/%ff/k", ErrorCode::InvalidURI),
+            ("h", "/bkt/%ff", ErrorCode::InvalidURI),
+            ("h", "/bkt/100%", ErrorCode::InvalidURI),
+            ("h", "/bkt/%4", ErrorCode::InvalidURI),
+            ("h", "/bkt/a%zzb", ErrorCode::InvalidURI),
+            ("h", "/bkt/%é9", ErrorCode::InvalidURI),
+            ("h", "/bk%/k", ErrorCode::InvalidURI),
+            ("h", &long, ErrorCode::KeyTooLongError),
+            ("b_t.example.com", "/k", ErrorCode::InvalidBucketName),
+        ] {
+            let error = Address::parse(path, host, &domains()).unwrap_err();
+            assert_eq!(error.code, code, "{host}{path}");
+        }
+    }
+
+    #[test]
+    fn headers_as_text() {
+        let query = "X-Amz-Meta-A=q&x-amz-meta-b=q";
+        let with = head("GET", "/bkt/k", query, &[("x-amz-meta-a", " h "), ("x-utf", "é")]);
+        assert_eq!(with.header("x-amz-meta-a").unwrap(), Some("h"));
+        assert_eq!(with.header("x-amz-meta-b").unwrap(), None);
+        assert_eq!(with.header("x-utf").unwrap(), Some("é"));
+        assert_eq!(with.header_or_query("x-amz-meta-a").unwrap(), Some("h"));
+        assert_eq!(with.header_or_query("x-amz-meta-b").unwrap(), Some("q"));
+        assert!(with.has_header("x-utf") && !with.has_header("x-amz-meta-b"));
+        assert_eq!((with.bucket().as_str(), with.key().as_str()), ("bkt", "k"));
+        let mut bad = with;
+        bad.headers.insert("x-bad", http::HeaderValue::from_bytes(b"\xff").unwrap());
+        assert_eq!(bad.header("x-bad").unwrap_err().code, ErrorCode::InvalidRequest);
+    }
+
+    #[test]
+    fn a_length_is_decimal_digits() {
+        for (text, length) in [
+            ("0", Some(0)),
+            ("5368709120", Some(5 << 30)),
+            ("18446744073709551615", Some(u64::MAX)),
+        ] {
+            let head = head("PUT", "/bkt/k", "", &[("content-length", text)]);
+            assert_eq!(head.content_length().unwrap(), length);
+        }
+        assert_eq!(head("PUT", "/bkt/k", "", &[]).content_length().unwrap(), None);
+        for bad in ["", "-1", "+1", "1.0", "0x1", "18446744073709551616"] {
+            let head = head("PUT", "/bkt/k", "", &[("content-length", bad)]);
+            assert_eq!(
+                head.content_length().unwrap_err().code,
+                ErrorCode::InvalidArgument,
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn there_is_exactly_one_host() {
+        let read = |hosts: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for host in hosts {
+                headers.append("host", host.parse().unwrap());
+            }
+            Head::new(Method::GET, "/bkt/k", "", headers, &domains(), true)
+        };
+        let head = read(&["bkt.example.com:9000"]).unwrap();
+        assert_eq!((head.host.as_str(), head.virtual_host), ("bkt.example.com:9000", true));
+        assert!(!read(&["localhost"]).unwrap().virtual_host);
+        for hosts in [&[][..], &[""], &["a", "a"]] {
+            assert_eq!(read(hosts).unwrap_err().code, ErrorCode::BadRequest, "{hosts:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_target_is_read_without_panic(
+            path in "/?[a-z0-9%/.é]{0,30}",
+            query in "[a-z=&%2+é]{0,30}",
+            host in "[a-z0-9.:é]{0,10}(.example.com)?(:[0-9a]{0,3})?",
+        ) {
+            let _ = (Query::parse(&query), Address::parse(&path, &host, &domains()));
+        }
     }
 }

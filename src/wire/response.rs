@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::combinators::BoxBody;
 
 /// An error while a body is under way; the connection is cut, so that nobody takes it for whole.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 /// A body that arrives or leaves piece by piece.
-pub type Stream = UnsyncBoxBody<Bytes, BodyError>;
+pub type Stream = BoxBody<Bytes, BodyError>;
 
 /// The bytes of an answer.
 pub enum Body {

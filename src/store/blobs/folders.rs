@@ -128,9 +128,9 @@ impl Folders {
         let path = self.data.join("quarantine");
         let mut removed = 0;
         each_entry(&self.quarantine, &path, |file, kind, stat| {
-            let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
-            let millis = u64::try_from(stat.st_mtime_nsec).unwrap_or(0) / 1_000_000;
-            let since = Timestamp::from_millis(seconds.saturating_mul(1000) + millis);
+            // Rounded up to the next second, so that nothing goes too early.
+            let seconds = u64::try_from(stat.st_mtime).unwrap_or(0).saturating_add(1);
+            let since = Timestamp::from_millis(seconds.saturating_mul(1000));
             if kind != FileType::RegularFile || since >= older_than {
                 return Ok(());
             }

@@ -262,10 +262,14 @@ impl Blobs {
     /// fsync of a blob's folder, shared with whoever waits for the same.
     fn sync_folder(&self, name: BlobName) -> Result<()> {
         let folder = self.folders.of(name)?;
-        folder.sync.wait(|| (self.syncs.folder)(folder.fd.as_fd())).map_err(|error| {
-            let path = self.path(name);
-            self.sync_failed(path.parent().unwrap_or(&path), &error)
-        })
+        let fsync = || {
+            (self.syncs.folder)(folder.fd.as_fd()).inspect_err(|error| {
+                // Before the others hear of it, so that the cause is the reason that is kept.
+                let path = self.path(name);
+                self.sync_failed(path.parent().unwrap_or(&path), error);
+            })
+        };
+        folder.sync.wait(fsync).map_err(|_| Error::Poisoned)
     }
 
     fn sync_failed(&self, path: &Path, error: &io::Error) -> Error {

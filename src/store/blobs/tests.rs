@@ -12,6 +12,16 @@ use super::*;
 use crate::digest::{Checksum, ChecksumAlgorithm};
 use crate::types::ByteRange;
 
+/// Each goes from thread to thread, in handlers and in the writer's queue.
+const _: () = {
+    const fn sent<T: Send>() {}
+    const fn shared<T: Send + Sync>() {}
+    sent::<BlobWriter>();
+    sent::<BlobFile>();
+    sent::<StagedBlob>();
+    shared::<Blobs>();
+};
+
 /// A data folder that goes with its blobs.
 struct Rig {
     blobs: Arc<Blobs>,

@@ -1,0 +1,148 @@
+//! The access log: one line per request, written when the request is over, however it ended.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body::{Body as _, Frame};
+use http_body_util::BodyExt;
+
+use crate::wire::Error;
+use crate::wire::response::{BodyError, Stream};
+
+/// Longest text from a client that a line repeats, in bytes.
+const TEXT_BYTES_MAX: usize = 1024;
+
+/// One line, while its request is under way. It is written when this is dropped: after the last
+/// byte of the body, or when the client hangs up.
+pub struct Entry {
+    peer: String,
+    request_id: String,
+    method: String,
+    path: String,
+    principal: String,
+    operation: &'static str,
+    status: Option<StatusCode>,
+    code: &'static str,
+    bytes: u64,
+    complete: bool,
+    begun: Instant,
+}
+
+impl Entry {
+    /// Begins the line of a request. The query stays out: it may carry a signature.
+    pub fn begin(peer: &str, request_id: &str, parts: &http::request::Parts) -> Self {
+        let mut path = parts.uri.path().to_owned();
+        if path.len() > TEXT_BYTES_MAX {
+            let cut = (0..=TEXT_BYTES_MAX).rev().find(|&at| path.is_char_boundary(at));
+            path.truncate(cut.unwrap_or(0));
+        }
+        Self {
+            peer: peer.to_owned(),
+            request_id: request_id.to_owned(),
+            method: parts.method.to_string(),
+            path,
+            principal: "-".to_owned(),
+            operation: "-",
+            status: None,
+            code: "-",
+            bytes: 0,
+            complete: false,
+            begun: Instant::now(),
+        }
+    }
+
+    /// Notes the operation.
+    pub fn operation(&mut self, name: &'static str) {
+        self.operation = name;
+    }
+
+    /// Notes who asks: an access key id, never more.
+    pub fn principal(&mut self, label: &str) {
+        label.clone_into(&mut self.principal);
+    }
+
+    /// Notes the status of the answer.
+    pub fn status(&mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+
+    /// Notes the code of an error, and writes its source, which the client is not told.
+    pub fn error(&mut self, error: &Error) {
+        self.code = error.code.as_str();
+        if error.code.status().is_server_error() || error.source.is_some() {
+            let source = error.source.as_ref().map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(
+                request_id = self.request_id,
+                operation = self.operation,
+                code = self.code,
+                source,
+                "{}",
+                error.message
+            );
+        }
+    }
+
+    /// The body of the answer, watched: its bytes are counted, and the line is written at its end.
+    pub fn watch(self, inner: Stream) -> Stream {
+        let mut entry = self;
+        entry.complete = inner.is_end_stream();
+        Watching { inner, entry }.boxed()
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let status = self.status.map_or(499, |status| status.as_u16());
+        tracing::info!(
+            target: "access",
+            request_id = self.request_id,
+            peer = self.peer,
+            principal = self.principal,
+            operation = self.operation,
+            method = self.method,
+            path = self.path,
+            status,
+            code = self.code,
+            bytes = self.bytes,
+            milliseconds = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            complete = self.complete,
+        );
+    }
+}
+
+struct Watching {
+    inner: Stream,
+    entry: Entry,
+}
+
+impl http_body::Body for Watching {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.entry.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.entry.complete = self.inner.is_end_stream();
+            }
+            Poll::Ready(None) => self.entry.complete = true,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.inner.size_hint()
+    }
+}

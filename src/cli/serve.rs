@@ -1,0 +1,223 @@
+//! `partita serve`: from the configuration to a server that runs until it is told to end.
+//!
+//! Standard output bears the lines of the start and nothing else; the log goes to standard error.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{ArgMatches, Command};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
+
+use super::{Failure, Outcome, SETTINGS, check_owner, flag, load, root};
+use crate::config::{Config, KeyPair};
+use crate::gateway::Gateway;
+use crate::log;
+use crate::manage::health::DURABILITY;
+use crate::server::{Server, Tls};
+use crate::store::{self, Store};
+
+/// Time that readers have when nothing may be written any more.
+const POISONED_DRAIN_MS: u64 = 5_000;
+/// How often the store is asked whether it is poisoned.
+const HEALTH_PAUSE_MS: u64 = 500;
+/// Time for tasks that hang on a blocking call, when all else has ended.
+const RUNTIME_END_MS_MAX: u64 = 2_000;
+
+const AFTER_HELP: &str = "\
+Every setting can also be given in the environment as PARTITA_<NAME> (upper case, _ for -), or in
+the file under its name. A flag wins over the environment, the environment over the file.
+
+Root's credentials come from the environment alone: PARTITA_ROOT_ACCESS_KEY_ID and
+PARTITA_ROOT_SECRET_ACCESS_KEY. Without them the first start makes a random pair, keeps it in the
+data folder and prints it once.";
+
+pub(super) fn command() -> Command {
+    Command::new("serve")
+        .about("Serve S3 from a data folder")
+        .args(SETTINGS.iter().map(flag))
+        .after_help(AFTER_HELP)
+}
+
+pub(super) fn run(matches: &ArgMatches) -> Outcome {
+    let config = Arc::new(load(matches)?);
+    check_owner(&config.data)?;
+    let log = log::start(&config);
+    let runtime = runtime(&config)?;
+    let outcome = runtime.block_on(serve(config));
+    runtime.shutdown_timeout(Duration::from_millis(RUNTIME_END_MS_MAX));
+    // Written out before the last word is said on standard error.
+    drop(log);
+    outcome
+}
+
+fn runtime(config: &Config) -> io::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if config.worker_threads > 0 {
+        builder.worker_threads(config.worker_threads);
+    }
+    builder.max_blocking_threads(config.blocking_threads_max);
+    builder.thread_name("partita").enable_all().build()
+}
+
+async fn serve(config: Arc<Config>) -> Outcome {
+    let signals = Signals::listen()?;
+    let options = config.store_options();
+    let store = blocking(move || Store::open(options)).await?.map_err(cannot_open)?;
+    let outcome = serve_store(config, store.clone(), signals).await;
+    let poisoned = store.health().poisoned;
+    blocking(move || store.close()).await?;
+    match poisoned {
+        Some(reason) => Err(Failure::Failed(format!("a write to disk failed: {reason}"))),
+        None => outcome,
+    }
+}
+
+async fn serve_store(config: Arc<Config>, store: Store, signals: Signals) -> Outcome {
+    // The address first: when it is taken, nothing was made or printed yet.
+    let server = Server::bind(&config).await.map_err(Failure::failed)?;
+    let (for_root, data, given) = (store.clone(), config.data.clone(), config.root.clone());
+    let made = blocking(move || root::ensure(&for_root, &data, given.as_ref())).await??;
+    greet(&config, &server, made.as_ref());
+    let gateway = Gateway::new(Arc::clone(&config), store.clone());
+    let handler = move |arrival, request| {
+        let gateway = gateway.clone();
+        async move { gateway.serve(arrival, request).await }
+    };
+    let asked = signals.watch(server.tls());
+    let drain = config.drain_timeout();
+    let stop = async {
+        tokio::select! {
+            () = asked.notified() => drain,
+            () = poisoned(&store) => drain.min(Duration::from_millis(POISONED_DRAIN_MS)),
+        }
+    };
+    if !server.run(handler, stop).await {
+        tracing::warn!("requests under way were cut: the drain time is over");
+    }
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// The lines of the start. When nobody reads them, the server runs all the same.
+fn greet(config: &Config, server: &Server, made: Option<&KeyPair>) {
+    let url = server.url();
+    let data = std::path::absolute(&config.data).unwrap_or_else(|_| config.data.clone());
+    let mut text = format!(
+        "partita {}\ndata folder: {}\n{DURABILITY}\n",
+        env!("CARGO_PKG_VERSION"),
+        data.display()
+    );
+    if let Some(pair) = made {
+        let endpoint = reachable(&url, server.address());
+        text.push_str(&format!(
+            "root credentials, shown this once and kept in {}/root-credentials; to try them:\n\
+             export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_DEFAULT_REGION={} && \
+             aws --endpoint-url {endpoint} s3 mb s3://demo && \
+             echo hello | aws --endpoint-url {endpoint} s3 cp - s3://demo/hello.txt\n",
+            data.display(),
+            pair.access_key_id(),
+            pair.secret_access_key(),
+            config.region,
+        ));
+    }
+    text.push_str(&format!("listening on {url}\n"));
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), url, data = %data.display(), "started");
+}
+
+/// A URL that a client on this machine can use, also when we listen on every address.
+fn reachable(url: &str, address: SocketAddr) -> String {
+    match address.ip().is_unspecified() {
+        true => url.replace(&address.to_string(), &format!("localhost:{}", address.port())),
+        false => url.to_owned(),
+    }
+}
+
+fn cannot_open(error: store::Error) -> Failure {
+    match error {
+        store::Error::Locked { .. } => {
+            Failure::Failed(format!("{error}: another server runs on this data folder"))
+        }
+        other => Failure::failed(other),
+    }
+}
+
+/// Runs what blocks on the pool for it.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.map_err(Failure::failed)
+}
+
+/// Ends when the store may promise nothing any more.
+async fn poisoned(store: &Store) {
+    let mut pause = tokio::time::interval(Duration::from_millis(HEALTH_PAUSE_MS));
+    loop {
+        pause.tick().await;
+        if let Some(reason) = store.health().poisoned {
+            tracing::error!(reason, "a write to disk failed: ending, so that recovery decides");
+            return;
+        }
+    }
+}
+
+/// The signals that the server listens to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Handles signals from now on: the first that asks for the end wakes the answer, the second
+    /// ends the process at once. SIGHUP reads the certificate again.
+    fn watch(mut self, tls: Option<Tls>) -> Arc<Notify> {
+        let asked = Arc::new(Notify::new());
+        let wake = Arc::clone(&asked);
+        tokio::spawn(async move {
+            let mut ending = false;
+            loop {
+                let end = tokio::select! {
+                    _ = self.terminate.recv() => true,
+                    _ = self.interrupt.recv() => true,
+                    _ = self.hang_up.recv() => false,
+                };
+                if !end {
+                    reload(tls.as_ref()).await;
+                } else if ending {
+                    std::process::exit(1);
+                } else {
+                    ending = true;
+                    tracing::info!("asked to end: waiting for requests under way");
+                    wake.notify_one();
+                }
+            }
+        });
+        asked
+    }
+}
+
+async fn reload(tls: Option<&Tls>) {
+    let Some(tls) = tls.cloned() else {
+        tracing::info!("SIGHUP: there is no certificate to read again");
+        return;
+    };
+    match blocking(move || tls.reload()).await {
+        Ok(Ok(())) => tracing::info!("SIGHUP: the certificate was read again"),
+        Ok(Err(error)) => tracing::error!(%error, "SIGHUP: the old certificate stays"),
+        Err(_) => tracing::error!("SIGHUP: reading the certificate broke off"),
+    }
+}

@@ -1,0 +1,202 @@
+//! Reads the settings from their sources: a flag wins over the environment, the environment over
+//! the file, the file over the default.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+
+use super::field::Value;
+use super::{Config, KeyPair, Kind, SETTINGS, Setting};
+
+/// The variable that holds the root user's access key id.
+pub const ROOT_ACCESS_KEY_ID: &str = "PARTITA_ROOT_ACCESS_KEY_ID";
+/// The variable that holds the root user's secret access key.
+pub const ROOT_SECRET_ACCESS_KEY: &str = "PARTITA_ROOT_SECRET_ACCESS_KEY";
+/// Longest configuration file in bytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Why the configuration is refused: the setting, where its value came from, and what is wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    fn new(source: &str, problem: impl fmt::Display) -> Self {
+        Self(format!("{source}: {problem}"))
+    }
+    fn refused(setting: &Setting, source: &str, given: &str) -> Self {
+        let (name, range) = (setting.name, setting.range());
+        Self(format!(
+            "setting {name} (from {source}): \"{given}\" is not valid, it must be {range}"
+        ))
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Reads every setting. `flag` gives what stands on the command line for a setting, several values
+/// for a repeated flag; `variable` reads the environment, where an empty value counts as none.
+pub fn load(
+    flag: &dyn Fn(&Setting) -> Option<Vec<String>>,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Config, ConfigError> {
+    let given = |setting: &Setting| -> Result<Option<Value>, ConfigError> {
+        if let Some(values) = flag(setting) {
+            let text = values.join(",");
+            let source = format!("--{}", setting.name);
+            return accept(setting, &source, &text).map(Some);
+        }
+        let source = setting.environment();
+        match text_of(variable, &source)? {
+            Some(text) => accept(setting, &source, &text).map(Some),
+            None => Ok(None),
+        }
+    };
+    let config = Setting::named("config").expect("it is in the table");
+    let file = match given(config)? {
+        Some(Value::Text(path)) => read_file(Path::new(&path))?,
+        _ => HashMap::new(),
+    };
+    let mut values = HashMap::new();
+    for setting in SETTINGS {
+        let value = match (given(setting)?, file.get(setting.name)) {
+            (Some(value), _) => value,
+            (None, Some(value)) => value.clone(),
+            (None, None) => setting.default_value(),
+        };
+        values.insert(setting.name, value);
+    }
+    let config = Config::from_values(|name| values[name].clone(), root_credentials(variable)?);
+    check_together(&config)?;
+    Ok(config)
+}
+
+/// The rules that concern more than one setting, or are finer than a range.
+fn check_together(config: &Config) -> Result<(), ConfigError> {
+    if config.tls_cert.is_some() != config.tls_key.is_some() {
+        return Err(ConfigError::new("settings tls-cert and tls-key", "give both or neither"));
+    }
+    if config.wal_bytes_max <= config.wal_bytes_restart {
+        let problem =
+            format!("it must be more than wal-bytes-restart ({})", config.wal_bytes_restart);
+        return Err(ConfigError::new("setting wal-bytes-max", problem));
+    }
+    if !config.read_unit_bytes.is_multiple_of(64 << 10) {
+        let problem = "it must be a multiple of 65536";
+        return Err(ConfigError::new("setting read-unit-bytes", problem));
+    }
+    Ok(())
+}
+
+fn accept(setting: &Setting, source: &str, text: &str) -> Result<Value, ConfigError> {
+    setting.parse(text).ok_or_else(|| ConfigError::refused(setting, source, text))
+}
+
+fn text_of(
+    variable: &dyn Fn(&str) -> Option<OsString>,
+    name: &str,
+) -> Result<Option<String>, ConfigError> {
+    match variable(name).map(OsString::into_string) {
+        None => Ok(None),
+        Some(Ok(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Some(Err(_)) => Err(ConfigError::new(name, "the value is not UTF-8")),
+    }
+}
+
+fn root_credentials(
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<KeyPair>, ConfigError> {
+    let id = text_of(variable, ROOT_ACCESS_KEY_ID)?;
+    let secret = text_of(variable, ROOT_SECRET_ACCESS_KEY)?;
+    match (id, secret) {
+        (None, None) => Ok(None),
+        (Some(id), Some(secret)) => KeyPair::parse(&id, &secret).map(Some).map_err(|wrong| {
+            let (half, shape) = wrong;
+            let name =
+                if half == "access_key_id" { ROOT_ACCESS_KEY_ID } else { ROOT_SECRET_ACCESS_KEY };
+            ConfigError::new(name, format!("it must be {shape}"))
+        }),
+        (Some(_), None) => Err(ConfigError::new(
+            ROOT_SECRET_ACCESS_KEY,
+            format!("it is missing, but {ROOT_ACCESS_KEY_ID} is given"),
+        )),
+        (None, Some(_)) => Err(ConfigError::new(
+            ROOT_ACCESS_KEY_ID,
+            format!("it is missing, but {ROOT_SECRET_ACCESS_KEY} is given"),
+        )),
+    }
+}
+
+fn read_file(path: &Path) -> Result<HashMap<&'static str, Value>, ConfigError> {
+    let source = path.display().to_string();
+    let failed = |error: std::io::Error| ConfigError::new(&source, error);
+    if std::fs::metadata(path).map_err(failed)?.len() > FILE_BYTES_MAX {
+        return Err(ConfigError::new(&source, "the file is longer than 1 MiB"));
+    }
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    parse_file(&text, path)
+}
+
+fn parse_file(text: &str, path: &Path) -> Result<HashMap<&'static str, Value>, ConfigError> {
+    let source = path.display().to_string();
+    let table: toml::Table = text.parse().map_err(|error| not_toml(&source, text, &error))?;
+    let mut values = HashMap::new();
+    for (key, value) in table {
+        let setting = Setting::named(&key).filter(|setting| setting.name != "config");
+        let Some(setting) = setting else {
+            let hint = match Setting::named(&key.replace('_', "-")) {
+                Some(setting) if setting.name != "config" => {
+                    format!("; did you mean \"{}\"?", setting.name)
+                }
+                _ => String::new(),
+            };
+            return Err(ConfigError::new(&source, format!("unknown setting \"{key}\"{hint}")));
+        };
+        let given = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let refused = || ConfigError::refused(setting, &source, &given());
+        let text = text_of_toml(&setting.kind, &value).ok_or_else(refused)?;
+        let value = setting.parse(&text).ok_or_else(refused)?;
+        values.insert(setting.name, value_beside(path, setting, value));
+    }
+    Ok(values)
+}
+
+/// In one line, as everything that refuses to start: the parser draws a picture of several.
+fn not_toml(source: &str, text: &str, error: &toml::de::Error) -> ConfigError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let why = error.message().lines().collect::<Vec<_>>().join(", ");
+    ConfigError::new(source, format!("line {line} is not TOML: {why}"))
+}
+
+/// A value in TOML's own type: a number is a number, a switch is a boolean.
+fn text_of_toml(kind: &Kind, value: &toml::Value) -> Option<String> {
+    match (kind, value) {
+        (Kind::Integer { .. }, toml::Value::Integer(number)) => Some(number.to_string()),
+        (Kind::Switch { .. }, toml::Value::Boolean(on)) => Some(on.to_string()),
+        (Kind::Integer { .. } | Kind::Switch { .. }, _) => None,
+        (_, toml::Value::String(text)) => Some(text.clone()),
+        (Kind::Domains, toml::Value::Array(names)) => {
+            let names: Option<Vec<&str>> = names.iter().map(toml::Value::as_str).collect();
+            names.map(|names| names.join(","))
+        }
+        _ => None,
+    }
+}
+
+/// A relative path in the file is meant beside the file, wherever the server is started.
+fn value_beside(file: &Path, setting: &Setting, value: Value) -> Value {
+    match (&setting.kind, value) {
+        (Kind::Path { .. }, Value::Text(path)) => {
+            let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
+            Value::Text(folder.join(path).to_string_lossy().into_owned())
+        }
+        (_, value) => value,
+    }
+}

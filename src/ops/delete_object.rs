@@ -1,0 +1,24 @@
+//! DeleteObject: removes a key; one that is not there is removed already.
+
+use super::{Call, send};
+use crate::types::WriteCondition;
+use crate::wire::{Error, ErrorCode, Response, Result, conditions};
+
+/// Answers 204.
+///
+/// # Errors
+/// PreconditionFailed with If-Match; NoSuchVersion for a version other than `null`; NotImplemented
+/// for the conditions of directory buckets.
+pub async fn handle(call: Call) -> Result<Response> {
+    for name in ["x-amz-if-match-last-modified-time", "x-amz-if-match-size"] {
+        if call.head.has_header(name) {
+            let message = format!("The header {name} is for directory buckets.");
+            return Err(Error::because(ErrorCode::NotImplemented, message));
+        }
+    }
+    send::only_null_version(&call.head)?;
+    let if_match = call.head.header("if-match")?.map(conditions::etag_match);
+    let condition = WriteCondition { if_match, if_none_match: None };
+    call.context.store.delete_object(call.permit(), call.key(), condition).await?;
+    Ok(Response::no_content())
+}

@@ -1,0 +1,18 @@
+//! GetObject: an object's bytes, whole, by range or by part, each block checked before it leaves.
+
+use super::{Call, send};
+use crate::wire::{Response, Result};
+
+/// Answers 200, 206, or 304.
+///
+/// # Errors
+/// NoSuchKey, NoSuchVersion, PreconditionFailed, InvalidRange, InvalidPartNumber.
+pub async fn handle(call: Call) -> Result<Response> {
+    let object = call.context.store.open_object(call.permit(), call.key())?;
+    let (mut response, selection) =
+        send::prepare(&call.head, &object.record, |number| object.part(number))?;
+    if let Some(selection) = selection {
+        response.body = send::content(&call.context, &object, selection).await?;
+    }
+    Ok(response)
+}

@@ -1,0 +1,14 @@
+//! GetObjectAcl: the owner has full control, and nobody else has any.
+
+use super::{Call, acl, send};
+use crate::wire::{Response, Result};
+
+/// Answers with the one grant.
+///
+/// # Errors
+/// NoSuchKey, NoSuchVersion.
+pub async fn handle(call: Call) -> Result<Response> {
+    send::only_null_version(&call.head)?;
+    let record = call.context.store.object(call.permit(), call.key())?;
+    Ok(Response::xml(acl::document(&record.owner)))
+}

@@ -1,0 +1,17 @@
+//! GetObjectTagging: no object has tags here; aws-cli asks before it copies.
+
+use super::{Call, send};
+use crate::wire::xml::Writer;
+use crate::wire::{Response, Result};
+
+/// Answers with an empty set.
+///
+/// # Errors
+/// NoSuchKey, NoSuchVersion.
+pub async fn handle(call: Call) -> Result<Response> {
+    send::only_null_version(&call.head)?;
+    call.context.store.object(call.permit(), call.key())?;
+    let mut xml = Writer::document("Tagging");
+    xml.element("TagSet", |_| {});
+    Ok(Response::xml(xml.finish()))
+}

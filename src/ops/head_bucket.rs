@@ -1,0 +1,16 @@
+//! HeadBucket: whether the bucket is there and the caller may list it.
+
+use super::Call;
+use crate::wire::{Response, Result};
+
+/// Answers 200 with the bucket's region.
+///
+/// # Errors
+/// None of its own; the demand has found NoSuchBucket and AccessDenied.
+pub async fn handle(call: Call) -> Result<Response> {
+    let bucket = call.permit().bucket();
+    Ok(Response::ok()
+        .header("x-amz-bucket-region", &bucket.region)
+        .header("x-amz-access-point-alias", "false")
+        .header("content-type", "application/xml"))
+}

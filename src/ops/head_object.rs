@@ -1,0 +1,23 @@
+//! HeadObject: what GetObject would answer, without the bytes.
+
+use super::{Call, send};
+use crate::wire::{Response, Result};
+
+/// Answers 200, 206, or 304.
+///
+/// # Errors
+/// As GetObject; the client sees the status alone.
+pub async fn handle(call: Call) -> Result<Response> {
+    let store = &call.context.store;
+    // Only a part's place needs the content opened; a plain HEAD reads one row.
+    let (record, object) = match call.head.query.has("partNumber") {
+        true => {
+            let object = store.open_object(call.permit(), call.key())?;
+            (object.record.clone(), Some(object))
+        }
+        false => (store.object(call.permit(), call.key())?, None),
+    };
+    let span = |number| object.as_ref().map_or(Ok(None), |object| object.part(number));
+    let (response, _) = send::prepare(&call.head, &record, span)?;
+    Ok(response)
+}

@@ -1,0 +1,47 @@
+//! ListObjectsV2: keys and common prefixes, page by page, with opaque tokens.
+
+use super::Call;
+use super::listing::{self, Keys};
+use crate::store::ListQuery;
+use crate::wire::xml::Writer;
+use crate::wire::{Response, Result};
+
+/// Answers with one page.
+///
+/// # Errors
+/// InvalidArgument for a bad `max-keys`, `encoding-type` or `continuation-token`.
+pub async fn handle(call: Call) -> Result<Response> {
+    let head = &call.head;
+    let keys = Keys::of_request(head)?;
+    let max = listing::page_size(head, "max-keys")?;
+    let delimiter = head.query.non_empty("delimiter").map(str::to_owned);
+    // An empty token is echoed, and stands for no place.
+    let token = head.query.get("continuation-token");
+    let start_after = head.query.non_empty("start-after");
+    // A token wins: it stands for a place behind `start-after`.
+    let after = match token {
+        Some(token) if !token.is_empty() => Some(listing::parse_token(token)?),
+        _ => start_after.map(str::to_owned),
+    };
+    let prefix = listing::text(head, "prefix").to_owned();
+    let query = ListQuery { prefix, delimiter: delimiter.clone(), after, max };
+    let permit = call.permit().clone();
+    let page = call.context.blocking(move |store| store.list_objects(&permit, &query)).await?;
+
+    let mut xml = Writer::document("ListBucketResult");
+    xml.text("Name", call.bucket().as_str());
+    xml.text("Prefix", keys.text(listing::text(head, "prefix")));
+    xml.optional("StartAfter", start_after.map(|key| keys.text(key)));
+    xml.optional("ContinuationToken", token);
+    if page.truncated {
+        xml.optional("NextContinuationToken", listing::last_of(&page.entries).map(listing::token));
+    }
+    xml.text("KeyCount", page.entries.len().to_string());
+    xml.text("MaxKeys", max.to_string());
+    xml.optional("Delimiter", delimiter.as_deref().map(|delimiter| keys.text(delimiter)));
+    xml.text("IsTruncated", page.truncated.to_string());
+    keys.note(&mut xml);
+    let with_owner = head.query.get("fetch-owner") == Some("true");
+    listing::entries(&mut xml, keys, &page.entries, with_owner);
+    Ok(Response::xml(xml.finish()))
+}

@@ -1,0 +1,46 @@
+//! ListParts: what has arrived of an open upload; the basis of every resume.
+
+use super::{Call, listing, parts};
+use crate::wire::xml::Writer;
+use crate::wire::{Response, Result, date};
+
+/// Answers with one page of parts, in ascending order.
+///
+/// # Errors
+/// NoSuchUpload; InvalidArgument for bad numbers.
+pub async fn handle(call: Call) -> Result<Response> {
+    let head = &call.head;
+    let id = parts::upload_id(&call)?;
+    let max = listing::page_size(head, "max-parts")?;
+    let marker = head.query.non_empty("part-number-marker").unwrap_or("0");
+    let after = listing::part_number_marker(marker)?;
+    let (permit, key) = (call.permit().clone(), call.key().clone());
+    let list = move |store: &crate::store::Store| store.list_parts(&permit, &key, id, after, max);
+    let page = call.context.blocking(list).await?;
+
+    let mut xml = Writer::document("ListPartsResult");
+    xml.text("Bucket", call.bucket().as_str());
+    xml.text("Key", call.key().as_str());
+    xml.text("UploadId", id.to_string());
+    listing::owner(&mut xml, "Initiator", &page.upload.initiator);
+    listing::owner(&mut xml, "Owner", &page.upload.initiator);
+    xml.text("StorageClass", "STANDARD");
+    listing::checksum(&mut xml, page.upload.checksum);
+    xml.text("PartNumberMarker", marker);
+    let last = page.parts.last().map(|part| part.number.to_string());
+    xml.text("NextPartNumberMarker", last.unwrap_or_else(|| marker.to_owned()));
+    xml.text("MaxParts", max.to_string());
+    xml.text("IsTruncated", page.truncated.to_string());
+    for part in &page.parts {
+        xml.element("Part", |xml| {
+            xml.text("PartNumber", part.number.to_string());
+            xml.text("LastModified", date::iso8601(part.modified));
+            xml.text("ETag", part.etag.quoted());
+            if let Some(checksum) = &part.checksum {
+                xml.text(checksum.algorithm.element(), checksum.base64());
+            }
+            xml.text("Size", part.size.to_string());
+        });
+    }
+    Ok(Response::xml(xml.finish()))
+}

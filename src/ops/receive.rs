@@ -1,0 +1,464 @@
+//! The only way bytes enter: body → aws-chunked decoder → digests → a staged blob.
+//!
+//! **Invariant:** a staged blob leaves this file only after every check that the request asked for
+//! has passed: chunk signatures, trailer, length, SHA-256, Content-MD5, checksum. Until then the
+//! bytes are in memory or in a file that nothing names.
+//!
+//! Memory for one body is two units of [`UNIT_BYTES`]: one on its way to the disk, one filling.
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use subtle::ConstantTimeEq;
+use tokio::task::JoinHandle;
+
+use super::context::Context;
+use crate::auth::Payload;
+use crate::auth::chunked::{ChunkedDecoder, Trailers};
+use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, Want};
+use crate::store::{BlobOrigin, BlobWriter, OpenObject, StagedBlob};
+use crate::types::ByteRange;
+use crate::wire::checksum::{self, Expected};
+use crate::wire::response::{BodyError, Stream};
+use crate::wire::{Error, ErrorCode, Head, Result};
+
+/// Bytes gathered before they are hashed and written at once.
+const UNIT_BYTES: usize = 256 << 10;
+
+/// A body, unread, and how it must be verified.
+pub struct Incoming {
+    stream: Stream,
+    payload: Payload,
+    /// The length of the raw body, when the client tells it.
+    content_length: Option<u64>,
+}
+
+impl Incoming {
+    /// The body of a request whose signature has been checked.
+    pub fn new(stream: Stream, payload: Payload, content_length: Option<u64>) -> Self {
+        Self { stream, payload, content_length }
+    }
+
+    /// The number of bytes of content: what is left when the framing is taken away.
+    pub fn declared_length(&self) -> Option<u64> {
+        match &self.payload {
+            Payload::Chunked(chunked) => Some(chunked.decoded_length),
+            Payload::Unsigned | Payload::Sha256(_) => self.content_length,
+        }
+    }
+
+    /// The trailer names that the request announced.
+    fn trailer(&self) -> Option<&[String]> {
+        match &self.payload {
+            Payload::Chunked(chunked) => chunked.trailer.as_deref(),
+            Payload::Unsigned | Payload::Sha256(_) => None,
+        }
+    }
+
+    /// Whether the signature covers the SHA-256 of the body.
+    pub fn is_signed(&self) -> bool {
+        matches!(self.payload, Payload::Sha256(_))
+    }
+
+    /// Whether the payload is one that only PutObject and UploadPart may have.
+    pub fn is_chunked(&self) -> bool {
+        matches!(self.payload, Payload::Chunked(_))
+    }
+}
+
+/// A document, read whole and verified.
+///
+/// # Errors
+/// MaxMessageLengthExceeded over `bytes_max`; IncompleteBody, BadDigest, InvalidDigest,
+/// XAmzContentSHA256Mismatch as the checks fail.
+pub async fn document(head: &Head, body: Incoming, bytes_max: usize) -> Result<Bytes> {
+    let expected = checksum::expected(head, None)?;
+    held_document(expected, body, bytes_max).await
+}
+
+/// As [`document`], where the checksum headers speak of something else than the document: in
+/// CompleteMultipartUpload they are the object's.
+///
+/// # Errors
+/// As [`document`].
+pub async fn document_of_complete(head: &Head, body: Incoming, bytes_max: usize) -> Result<Bytes> {
+    held_document(checksum::expected_md5(head)?, body, bytes_max).await
+}
+
+async fn held_document(expected: Expected, body: Incoming, bytes_max: usize) -> Result<Bytes> {
+    let too_long = || {
+        Error::new(ErrorCode::MaxMessageLengthExceeded)
+            .field("MaxMessageLengthBytes", bytes_max.to_string())
+    };
+    if body.content_length.is_some_and(|length| length > bytes_max as u64) {
+        return Err(too_long());
+    }
+    let mut hasher = hasher_for(&body.payload, &expected);
+    let mut stream = body.stream;
+    let mut document = BytesMut::new();
+    while let Some(data) = next_data(&mut stream).await? {
+        if document.len() + data.len() > bytes_max {
+            return Err(too_long());
+        }
+        hasher.update(&data);
+        document.extend_from_slice(&data);
+    }
+    let digests = hasher.finish();
+    verify_sha256(&body.payload, &digests)?;
+    checksum::verify(&expected, None, &digests)?;
+    Ok(document.freeze())
+}
+
+/// A body of at most `bytes_max`, read whole, as it comes.
+///
+/// # Errors
+/// MaxMessageLengthExceeded, IncompleteBody, RequestTimeout.
+pub async fn small(mut stream: Stream, bytes_max: usize) -> Result<Bytes> {
+    let mut body = BytesMut::new();
+    while let Some(data) = next_data(&mut stream).await? {
+        if body.len() + data.len() > bytes_max {
+            return Err(ErrorCode::MaxMessageLengthExceeded.into());
+        }
+        body.extend_from_slice(&data);
+    }
+    Ok(body.freeze())
+}
+
+/// What a body becomes.
+pub struct Received {
+    /// The bytes, synced when they are in a file, named by nothing yet.
+    pub staged: StagedBlob,
+    /// The checksum that the client sent, verified.
+    pub checksum: Option<Checksum>,
+}
+
+/// Where a body goes and what it is held to.
+pub struct Plan {
+    /// What the bytes are for, for the blob's trailer.
+    pub origin: BlobOrigin,
+    /// Largest content in bytes.
+    pub bytes_max: u64,
+    /// The algorithm of the upload, computed even when the client sent no value in it.
+    pub algorithm: Option<ChecksumAlgorithm>,
+}
+
+/// Everything that can be refused before the first byte: length and checksum headers. The length is
+/// `None` when HTTP's own chunks are to tell it.
+///
+/// # Errors
+/// MissingContentLength, EntityTooLarge, and those of [`checksum::expected`].
+pub fn expectations(
+    head: &Head,
+    body: &Incoming,
+    bytes_max: u64,
+) -> Result<(Option<u64>, Expected)> {
+    let length = body.declared_length();
+    if length.is_none() && !head.has_header("transfer-encoding") {
+        return Err(ErrorCode::MissingContentLength.into());
+    }
+    if let Some(length) = length.filter(|length| *length > bytes_max) {
+        return Err(Error::new(ErrorCode::EntityTooLarge)
+            .field("ProposedSize", length.to_string())
+            .field("MaxSizeAllowed", bytes_max.to_string()));
+    }
+    Ok((length, checksum::expected(head, body.trailer())?))
+}
+
+/// Receives the content of a PutObject or an UploadPart.
+///
+/// # Errors
+/// Those of [`expectations`]; IncompleteBody, RequestTimeout; BadDigest and its kin; what the store
+/// says of a full or broken disk.
+pub async fn content(
+    context: &Context,
+    head: &Head,
+    body: Incoming,
+    plan: Plan,
+) -> Result<Received> {
+    let (length, mut expected) = expectations(head, &body, plan.bytes_max)?;
+    expected.algorithm = expected.algorithm.or(plan.algorithm);
+    // Held until the row is committed or the bytes are gone: parallel uploads cannot overshoot.
+    let admission = context.store.admit(length)?;
+    let inline_max = context.config.inline_bytes_max;
+    let Incoming { stream, payload, .. } = body;
+    let hasher = hasher_for(&payload, &expected);
+    let raw = match length {
+        Some(length) => Framing::Raw { left: length },
+        None => Framing::Unmeasured { left: plan.bytes_max },
+    };
+    let (sha256, framing) = match payload {
+        Payload::Unsigned => (None, raw),
+        Payload::Sha256(sha256) => (Some(sha256), raw),
+        Payload::Chunked(chunked) => {
+            (None, Framing::Chunked(Box::new(ChunkedDecoder::new(chunked))))
+        }
+    };
+    let mut source = Source { stream, framing };
+    let checks = Checks { expected, sha256, length };
+    // A body of unknown length begins in memory, and moves to a file when it grows.
+    let begun = match length {
+        Some(length) if length > inline_max as u64 => Begun::default(),
+        _ => source.begin(inline_max).await?,
+    };
+    let received = if begun.ended {
+        in_memory(&mut source, begun, hasher, checks)
+    } else {
+        in_file(context, &mut source, begun, hasher, checks, plan.origin).await
+    };
+    drop(admission);
+    received
+}
+
+struct Checks {
+    expected: Expected,
+    sha256: Option<[u8; 32]>,
+    length: Option<u64>,
+}
+
+impl Checks {
+    /// Every check that needs the whole body.
+    fn verify(&self, trailers: Option<Trailers>, digests: &Digests) -> Result<Option<Checksum>> {
+        if self.length.is_some_and(|length| digests.length != length) {
+            return Err(ErrorCode::IncompleteBody.into());
+        }
+        if let Some(sha256) = &self.sha256 {
+            compare_sha256(sha256, digests)?;
+        }
+        let trailer = trailers.as_ref().and_then(|trailers| {
+            let of_checksum =
+                |(name, _): &&(String, String)| ChecksumAlgorithm::from_header(name).is_some();
+            trailers.0.iter().find(of_checksum).map(|(name, value)| (name.as_str(), value.as_str()))
+        });
+        checksum::verify(&self.expected, trailer, digests)
+    }
+}
+
+/// What came of a body so far.
+#[derive(Default)]
+struct Begun {
+    pieces: Vec<Bytes>,
+    bytes: usize,
+    ended: bool,
+}
+
+fn in_memory(
+    source: &mut Source,
+    begun: Begun,
+    mut hasher: Hasher,
+    checks: Checks,
+) -> Result<Received> {
+    let mut content = BytesMut::with_capacity(begun.bytes);
+    for piece in &begun.pieces {
+        hasher.update(piece);
+        content.extend_from_slice(piece);
+    }
+    let trailers = source.finish()?;
+    let digests = hasher.finish();
+    let checksum = checks.verify(trailers, &digests)?;
+    Ok(Received { staged: StagedBlob::inline(content.freeze(), digests), checksum })
+}
+
+async fn in_file(
+    context: &Context,
+    source: &mut Source,
+    begun: Begun,
+    hasher: Hasher,
+    checks: Checks,
+    origin: BlobOrigin,
+) -> Result<Received> {
+    let length = checks.length;
+    let writer = context.blocking(move |store| store.begin_blob(origin, length)).await?;
+    let mut disk = Disk::Idle(Box::new((writer, hasher)));
+    let Begun { mut pieces, bytes: mut gathered, .. } = begun;
+    loop {
+        let before = pieces.len();
+        let more = source.next(&mut pieces).await?;
+        gathered += pieces.iter().skip(before).map(Bytes::len).sum::<usize>();
+        if gathered >= UNIT_BYTES || (!more && gathered > 0) {
+            disk = disk.write(std::mem::take(&mut pieces)).await?;
+            gathered = 0;
+        }
+        if !more {
+            break;
+        }
+    }
+    let trailers = source.finish()?;
+    let (writer, hasher) = disk.idle().await?;
+    let digests = hasher.finish();
+    let checksum = checks.verify(trailers, &digests)?;
+    let staged = context.blocking(move |_| writer.finish(digests)).await?;
+    Ok(Received { staged, checksum })
+}
+
+/// The file's side of a body: idle, or writing one unit on the blocking pool.
+enum Disk {
+    Idle(Box<(BlobWriter, Hasher)>),
+    Busy(JoinHandle<crate::store::Result<Box<(BlobWriter, Hasher)>>>),
+}
+
+impl Disk {
+    async fn idle(self) -> Result<(BlobWriter, Hasher)> {
+        match self {
+            Self::Idle(state) => Ok(*state),
+            Self::Busy(task) => match task.await {
+                Ok(state) => Ok(*state?),
+                Err(panic) => Err(Error::new(ErrorCode::InternalError).caused_by(panic)),
+            },
+        }
+    }
+
+    /// Waits for the unit before and begins to hash and write this one.
+    async fn write(self, pieces: Vec<Bytes>) -> Result<Self> {
+        let (mut writer, mut hasher) = self.idle().await?;
+        Ok(Self::Busy(tokio::task::spawn_blocking(move || {
+            for piece in &pieces {
+                hasher.update(piece);
+                writer.write(piece)?;
+            }
+            Ok(Box::new((writer, hasher)))
+        })))
+    }
+}
+
+enum Framing {
+    /// So many bytes are to come.
+    Raw {
+        left: u64,
+    },
+    /// At most so many bytes are to come.
+    Unmeasured {
+        left: u64,
+    },
+    Chunked(Box<ChunkedDecoder>),
+}
+
+/// The content of a body, framing taken away.
+struct Source {
+    stream: Stream,
+    framing: Framing,
+}
+
+impl Source {
+    /// Appends what comes next; `false` at the end of the body.
+    async fn next(&mut self, pieces: &mut Vec<Bytes>) -> Result<bool> {
+        let Some(data) = next_data(&mut self.stream).await? else { return Ok(false) };
+        match &mut self.framing {
+            Framing::Chunked(decoder) => decoder.push(data, pieces)?,
+            Framing::Raw { left } => {
+                *left = left.checked_sub(data.len() as u64).ok_or(ErrorCode::IncompleteBody)?;
+                pieces.push(data);
+            }
+            Framing::Unmeasured { left } => {
+                *left = left.checked_sub(data.len() as u64).ok_or(ErrorCode::EntityTooLarge)?;
+                pieces.push(data);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Gathers the body until it ends or is over `bytes_max`.
+    async fn begin(&mut self, bytes_max: usize) -> Result<Begun> {
+        let mut begun = Begun::default();
+        while begun.bytes <= bytes_max {
+            let before = begun.pieces.len();
+            begun.ended = !self.next(&mut begun.pieces).await?;
+            begun.bytes += begun.pieces.iter().skip(before).map(Bytes::len).sum::<usize>();
+            if begun.ended {
+                break;
+            }
+        }
+        Ok(begun)
+    }
+
+    fn finish(&mut self) -> Result<Option<Trailers>> {
+        match std::mem::replace(&mut self.framing, Framing::Raw { left: 0 }) {
+            Framing::Raw { left: 0 } | Framing::Unmeasured { .. } => Ok(None),
+            Framing::Raw { .. } => Err(ErrorCode::IncompleteBody.into()),
+            Framing::Chunked(decoder) => decoder.finish().map(Some),
+        }
+    }
+}
+
+/// The next data of a stream. HTTP trailers are passed over: S3's trailers are in the body.
+async fn next_data(stream: &mut Stream) -> Result<Option<Bytes>> {
+    loop {
+        match stream.frame().await {
+            None => return Ok(None),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+            Some(Err(source)) => return Err(body_error(source)),
+        }
+    }
+}
+
+/// A body that breaks off is IncompleteBody; one that stalls is RequestTimeout.
+fn body_error(source: BodyError) -> Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(source.as_ref());
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut) {
+            return Error::new(ErrorCode::RequestTimeout).caused_by(source);
+        }
+        cause = error.source();
+    }
+    Error::new(ErrorCode::IncompleteBody).caused_by(source)
+}
+
+fn hasher_for(payload: &Payload, expected: &Expected) -> Hasher {
+    let sha256 = matches!(payload, Payload::Sha256(_));
+    Hasher::new(Want { sha256, checksum: expected.algorithm })
+}
+
+fn verify_sha256(payload: &Payload, digests: &Digests) -> Result<()> {
+    match payload {
+        Payload::Sha256(sha256) => compare_sha256(sha256, digests),
+        Payload::Unsigned => Ok(()),
+        Payload::Chunked(_) => Err(ErrorCode::InvalidRequest.into()),
+    }
+}
+
+fn compare_sha256(signed: &[u8; 32], digests: &Digests) -> Result<()> {
+    let computed = digests.sha256.expect("asked for when the payload is signed");
+    if bool::from(computed.ct_eq(signed)) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::XAmzContentSHA256Mismatch)
+        .field("ClientComputedContentSHA256", hex::encode(signed))
+        .field("S3ComputedContentSHA256", hex::encode(computed)))
+}
+
+/// Reads a range of a stored object through the block check and stages it as a blob of its own:
+/// the bytes of a copy that must read.
+///
+/// # Errors
+/// InternalError when the source does not verify; what the store says of a full or broken disk.
+pub async fn from_object(
+    context: &Context,
+    object: &OpenObject,
+    range: Option<ByteRange>,
+    mut hasher: Hasher,
+    origin: BlobOrigin,
+) -> Result<StagedBlob> {
+    if let Some(bytes) = object.inline() {
+        let bytes = match range {
+            None => bytes,
+            Some(range) => super::send::slice(&bytes, range),
+        };
+        hasher.update(&bytes);
+        return Ok(StagedBlob::inline(bytes, hasher.finish()));
+    }
+    let length = range.map_or(object.record.size, |range| range.len());
+    let mut reader = object.reader(range)?;
+    context
+        .blocking(move |store| {
+            let mut writer = store.begin_blob(origin, Some(length))?;
+            while let Some(unit) = reader.next()? {
+                hasher.update(&unit);
+                writer.write(&unit)?;
+            }
+            writer.finish(hasher.finish())
+        })
+        .await
+}

@@ -1,0 +1,167 @@
+//! Which operation a request asks for: the row whose words are all there, and no word too many.
+
+use super::{OPERATIONS, Operation, Scope, Selector};
+use crate::wire::{Address, Error, ErrorCode, Head, Result};
+
+/// Words that S3 knows as sub-resources, whether a row serves them or not. One of these in a
+/// request must be consumed by the row that wins; it is never overlooked.
+const SUB_RESOURCES: &[&str] = &[
+    "abac",
+    "accelerate",
+    "acl",
+    "analytics",
+    "annotation",
+    "attributes",
+    "cors",
+    "delete",
+    "encryption",
+    "intelligent-tiering",
+    "inventory",
+    "legal-hold",
+    "lifecycle",
+    "list-type",
+    "location",
+    "logging",
+    "metadataConfiguration",
+    "metadataTable",
+    "metrics",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "partNumber",
+    "policy",
+    "policyStatus",
+    "publicAccessBlock",
+    "rename",
+    "renameObject",
+    "replication",
+    "requestPayment",
+    "restore",
+    "retention",
+    "select",
+    "select-type",
+    "session",
+    "tagging",
+    "torrent",
+    "uploadId",
+    "uploads",
+    "versionId",
+    "versioning",
+    "versions",
+    "website",
+];
+
+/// Headers that select an operation.
+const SELECTING_HEADERS: &[&str] = &["x-amz-copy-source"];
+
+/// The prefix of Partita's own sub-resources; all of them are words.
+const OWN_PREFIX: &str = "partita-";
+
+/// The row that serves the request.
+///
+/// # Errors
+/// MethodNotAllowed (with `Allow`) when no row of this scope has the method; InvalidRequest when
+/// the words belong to two operations or to half of one; NotImplemented for a word that S3 knows
+/// and no row serves here.
+pub fn route(head: &Head) -> Result<&'static Operation> {
+    let scope = scope(&head.address);
+    let words = words(head);
+    let winner = OPERATIONS
+        .iter()
+        .filter(|row| row.scope == scope && row.method == head.method)
+        .filter(|row| row.selectors.iter().all(|selector| selects(*selector, head)))
+        .max_by_key(|row| row.selectors.len());
+    match winner {
+        Some(row) => match words.iter().find(|word| !consumes(row, word)) {
+            None => Ok(row),
+            Some(word) => Err(left_over(word, scope, head)),
+        },
+        None => match words.iter().find(|word| !selects_somewhere(word, scope, head)) {
+            Some(word) => Err(left_over(word, scope, head)),
+            None => Err(no_row(scope, head)),
+        },
+    }
+}
+
+/// The scope of an address.
+pub fn scope(address: &Address) -> Scope {
+    match address {
+        Address::Service => Scope::Service,
+        Address::Bucket(_) => Scope::Bucket,
+        Address::Object(..) => Scope::Object,
+    }
+}
+
+/// The selecting words of a request, in no particular order.
+pub fn words(head: &Head) -> Vec<String> {
+    let known = |name: &str| {
+        SUB_RESOURCES.contains(&name)
+            || name.starts_with(OWN_PREFIX)
+            || OPERATIONS.iter().any(|row| row.selectors.iter().any(|s| s.word() == name))
+    };
+    let of_query = head.query.pairs().iter().map(|(name, _)| name.as_str()).filter(|n| known(n));
+    let of_headers = SELECTING_HEADERS.iter().copied().filter(|&name| carries(head, name));
+    let mut words: Vec<String> = of_query.chain(of_headers).map(str::to_owned).collect();
+    words.sort();
+    words.dedup();
+    words
+}
+
+fn carries(head: &Head, name: &str) -> bool {
+    let hoisted = || head.query.pairs().iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+    head.has_header(name) || hoisted()
+}
+
+fn selects(selector: Selector, head: &Head) -> bool {
+    match selector {
+        Selector::Query(word) => head.query.has(word),
+        Selector::QueryValue(word, value) => head.query.get(word) == Some(value),
+        Selector::Header(name) => carries(head, name),
+    }
+}
+
+fn consumes(row: &Operation, word: &str) -> bool {
+    row.selectors.iter().any(|selector| selector.word() == word) || row.parameters.contains(&word)
+}
+
+fn selects_somewhere(word: &str, scope: Scope, head: &Head) -> bool {
+    OPERATIONS
+        .iter()
+        .filter(|row| row.scope == scope && row.method == head.method)
+        .any(|row| row.selectors.iter().any(|selector| selector.word() == word))
+}
+
+fn left_over(word: &str, scope: Scope, head: &Head) -> Error {
+    if selects_somewhere(word, scope, head) {
+        let message = format!("The query parameter {word} does not fit the rest of the request.");
+        return Error::because(ErrorCode::InvalidRequest, message).field("ParameterName", word);
+    }
+    let message = format!("The sub-resource {word} is not implemented for this request.");
+    Error::because(ErrorCode::NotImplemented, message).field("ParameterName", word)
+}
+
+fn no_row(scope: Scope, head: &Head) -> Error {
+    // Suites and consoles send IAM and STS actions to the service: told at once there are none.
+    if scope == Scope::Service && head.method == http::Method::POST {
+        return Error::because(
+            ErrorCode::NotImplemented,
+            "IAM and STS actions are not implemented.",
+        );
+    }
+    let form = head.headers.get("content-type").is_some_and(|value| {
+        value.as_bytes().to_ascii_lowercase().starts_with(b"multipart/form-data")
+    });
+    if scope == Scope::Bucket && head.method == http::Method::POST && form {
+        return Error::because(ErrorCode::NotImplemented, "Form uploads are not implemented.");
+    }
+    let mut allowed: Vec<&str> = OPERATIONS
+        .iter()
+        .filter(|row| row.scope == scope && row.selectors.is_empty())
+        .map(|row| row.method.as_str())
+        .collect();
+    allowed.sort_unstable();
+    Error::new(ErrorCode::MethodNotAllowed)
+        .field("Method", head.method.as_str())
+        .field("ResourceType", format!("{scope:?}").to_uppercase())
+        .header("allow", allowed.join(", "))
+}

@@ -1,0 +1,61 @@
+//! UploadPart: receives the bytes of one part of an open upload.
+//!
+//! **Invariant:** a part's row exists only for bytes that are already durable.
+
+use super::{Call, metadata, parts, receive};
+use crate::digest::{ChecksumAlgorithm, ChecksumType};
+use crate::store::{BlobOrigin, UploadRecord};
+use crate::types::PUT_BYTES_MAX;
+use crate::wire::checksum::Expected;
+use crate::wire::{Error, ErrorCode, Response, Result};
+
+/// Receives, verifies, records; the same number again replaces the part.
+///
+/// # Errors
+/// NoSuchUpload before the body is read and, if the upload ended meanwhile, after it;
+/// InvalidArgument for the number; BadDigest and its kin; InvalidRequest for a checksum in another
+/// algorithm than the upload's.
+pub async fn handle(call: Call) -> Result<Response> {
+    metadata::refuse_unsupported(&call.head)?;
+    let number = parts::part_number(&call)?;
+    let id = parts::upload_id(&call)?;
+    let permit = call.permit().clone();
+    let key = call.key().clone();
+    let store = call.context.store.clone();
+    let upload = store.upload(&permit, &key, id)?;
+    let (_, expected) = receive::expectations(&call.head, &call.body, PUT_BYTES_MAX)?;
+    let algorithm = agree(&upload, &expected)?;
+
+    let origin =
+        BlobOrigin { bucket: permit.bucket().id, key: key.clone(), part: Some((id, number)) };
+    let plan = receive::Plan { origin, bytes_max: PUT_BYTES_MAX, algorithm };
+    let received = receive::content(&call.context, &call.head, call.body, plan).await?;
+    let sent = received.checksum.clone();
+    let part = store.put_part(&permit, &key, id, number, received.staged).await?;
+
+    let mut response = Response::ok().header("etag", part.etag.quoted());
+    // Clients copy this into Complete; without it their own Complete would be refused.
+    if let Some(checksum) = part.checksum.or(sent) {
+        response.set(checksum.algorithm.header(), checksum.base64());
+    }
+    Ok(response)
+}
+
+/// The algorithm to compute for this part, when it and the upload agree.
+fn agree(upload: &UploadRecord, expected: &Expected) -> Result<Option<ChecksumAlgorithm>> {
+    let Some((declared, kind)) = upload.checksum else { return Ok(expected.algorithm) };
+    let sent = expected.checksum.as_ref().map(|checksum| checksum.algorithm).or(expected.trailer);
+    let mismatch = match sent {
+        Some(sent) => sent != declared,
+        None => kind == ChecksumType::Composite,
+    };
+    if mismatch {
+        let message = format!(
+            "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+            declared.name().to_ascii_lowercase(),
+            sent.map_or("null".to_owned(), |sent| sent.name().to_ascii_lowercase())
+        );
+        return Err(Error::because(ErrorCode::InvalidRequest, message));
+    }
+    Ok(Some(declared))
+}

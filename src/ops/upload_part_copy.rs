@@ -1,0 +1,75 @@
+//! UploadPartCopy: a part out of a stored object.
+//!
+//! A range that is exactly one stored blob is taken by reference; any other range is read through
+//! the block check and written as a blob of its own.
+
+use super::{Call, context, copying, parts, receive};
+use crate::digest::{ChecksumAlgorithm, Hasher, Want};
+use crate::store::{BlobOrigin, OpenObject, PartRecord, UploadRecord};
+use crate::types::{ByteRange, PUT_BYTES_MAX, PartNumber};
+use crate::wire::xml::Writer;
+use crate::wire::{Error, ErrorCode, Response, Result, date, range};
+
+/// Copies the range, or the whole source.
+///
+/// # Errors
+/// NoSuchUpload, NoSuchKey, PreconditionFailed, InvalidArgument for a malformed range, InvalidRange
+/// for one past the end, InvalidRequest over 5 GiB.
+pub async fn handle(call: Call) -> Result<Response> {
+    let number = parts::part_number(&call)?;
+    let id = parts::upload_id(&call)?;
+    let upload = call.context.store.upload(call.permit(), call.key(), id)?;
+    let source = context::copy_source_of(&call.head)?;
+    let object = copying::open_source(&call, &source)?;
+    let range = match call.head.header_or_query("x-amz-copy-source-range")? {
+        Some(text) => Some(range::parse_copy_range(text, object.record.size)?),
+        None => None,
+    };
+    let bytes = range.map_or(object.record.size, |range| range.len());
+    if bytes > PUT_BYTES_MAX {
+        let message = "The specified copy source is larger than the maximum allowable size for a \
+                       copy source: 5368709120";
+        return Err(Error::because(ErrorCode::InvalidRequest, message));
+    }
+    let algorithm = upload.checksum.map(|(algorithm, _)| algorithm);
+    let part = match object.whole_blob(range)? {
+        Some(blob) => {
+            let stored = blob.checksum.clone();
+            let checksum =
+                copying::checksum_of_part(&call, &object, range, stored, algorithm).await?;
+            let store = &call.context.store;
+            store.copy_part(call.permit(), call.key(), id, number, &object, blob, checksum).await?
+        }
+        None => copy_bytes(&call, &upload, number, &object, range, algorithm).await?,
+    };
+
+    let mut xml = Writer::document("CopyPartResult");
+    xml.text("LastModified", date::iso8601(part.modified));
+    xml.text("ETag", part.etag.quoted());
+    if let Some(checksum) = &part.checksum {
+        xml.text(checksum.algorithm.element(), checksum.base64());
+    }
+    Ok(Response::xml(xml.finish()))
+}
+
+async fn copy_bytes(
+    call: &Call,
+    upload: &UploadRecord,
+    number: PartNumber,
+    object: &OpenObject,
+    range: Option<ByteRange>,
+    algorithm: Option<ChecksumAlgorithm>,
+) -> Result<PartRecord> {
+    let length = range.map_or(object.record.size, |range| range.len());
+    let admission = call.context.store.admit(Some(length))?;
+    let origin = BlobOrigin {
+        bucket: call.permit().bucket().id,
+        key: call.key().clone(),
+        part: Some((upload.id, number)),
+    };
+    let hasher = Hasher::new(Want { sha256: false, checksum: algorithm });
+    let staged = receive::from_object(&call.context, object, range, hasher, origin).await?;
+    drop(admission);
+    let store = &call.context.store;
+    Ok(store.put_part(call.permit(), call.key(), upload.id, number, staged).await?)
+}

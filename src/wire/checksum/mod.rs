@@ -1,0 +1,266 @@
+//! Checksums as headers and trailers: which the client names, which to compute, whether they agree.
+//!
+//! Only **headers** and trailers are values to verify. A presigned URL may bear
+//! `x-amz-checksum-*` and `x-amz-sdk-checksum-algorithm` in its query: the JavaScript SDK puts the
+//! CRC of an *empty* body there, so whoever uploads with such a URL would always be refused. They
+//! are signed, and otherwise ignored. (A hoisted `content-md5` is what its signer meant: it counts.
+//! Hoisted options such as `x-amz-checksum-algorithm` count too.)
+
+#[cfg(test)]
+mod tests;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+
+use super::error::{Error, ErrorCode, Result};
+use super::request::Head;
+use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType, Digests};
+
+/// Every header of this prefix but [`OPTIONS`] is a value.
+const PREFIX: &str = "x-amz-checksum-";
+/// The headers of that prefix that are no values.
+const OPTIONS: [&str; 3] =
+    ["x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"];
+/// The SDKs' hint which value they send.
+const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
+
+const ONE_VALUE: &str =
+    "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.";
+
+/// What the client says of a body's digests before the body comes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Expected {
+    /// `Content-MD5`.
+    pub content_md5: Option<[u8; 16]>,
+    /// The value of an `x-amz-checksum-*` header.
+    pub checksum: Option<Checksum>,
+    /// The algorithm whose value comes in the trailer; never together with `checksum`.
+    pub trailer: Option<ChecksumAlgorithm>,
+    /// The algorithm to compute while the body streams: that of the value or of the trailer, or the
+    /// one of `x-amz-checksum-algorithm` when there is neither.
+    pub algorithm: Option<ChecksumAlgorithm>,
+}
+
+/// Reads and checks what the head says. `announced_trailer` are the names of `x-amz-trailer`, when
+/// the body is one that bears a trailer.
+pub fn expected(head: &Head, announced_trailer: Option<&[String]>) -> Result<Expected> {
+    let checksum = value(head, false)?;
+    let trailer = trailer_algorithm(announced_trailer.unwrap_or_default())?;
+    if checksum.is_some() && trailer.is_some() {
+        return Err(invalid(ONE_VALUE));
+    }
+    let sent = trailer.or(checksum.as_ref().map(|c| c.algorithm));
+    if let Some(name) = one_line(head, SDK_ALGORITHM)? {
+        let refused = || invalid(format!("Value for {SDK_ALGORITHM} header is invalid."));
+        let hint = ChecksumAlgorithm::parse(name).ok_or_else(refused)?;
+        match sent {
+            None => {
+                return Err(invalid(format!(
+                    "{SDK_ALGORITHM} specified, but no corresponding x-amz-checksum-* or \
+                     x-amz-trailer headers were found."
+                )));
+            }
+            Some(sent) if sent != hint => return Err(refused()),
+            Some(_) => {}
+        }
+    }
+    let asked = algorithm(head)?;
+    if let (Some(asked), Some(sent)) = (asked, sent)
+        && asked != sent
+    {
+        return Err(invalid("Value for x-amz-checksum-algorithm header is invalid."));
+    }
+    Ok(Expected { content_md5: content_md5(head)?, checksum, trailer, algorithm: sent.or(asked) })
+}
+
+/// What is expected of the document of CompleteMultipartUpload: its Content-MD5 alone, because the
+/// `x-amz-checksum-*` headers of that request are the object's.
+pub fn expected_md5(head: &Head) -> Result<Expected> {
+    Ok(Expected { content_md5: content_md5(head)?, ..Expected::default() })
+}
+
+/// Compares what was expected with what came. `trailer_value` is the name and the value of the
+/// checksum in the trailer; `digests` must have been computed with `expected.algorithm`.
+///
+/// Gives the checksum to keep in the client's algorithm, if it named one.
+pub fn verify(
+    expected: &Expected,
+    trailer_value: Option<(&str, &str)>,
+    digests: &Digests,
+) -> Result<Option<Checksum>> {
+    if let Some(md5) = expected.content_md5
+        && md5 != digests.md5
+    {
+        let message = "The Content-MD5 you specified did not match what we received.";
+        return Err(Error::because(ErrorCode::BadDigest, message)
+            .field("ExpectedDigest", STANDARD.encode(md5))
+            .field("CalculatedDigest", STANDARD.encode(digests.md5)));
+    }
+    let from_trailer = match (expected.trailer, trailer_value) {
+        (None, None) => None,
+        (Some(algorithm), Some((name, value)))
+            if ChecksumAlgorithm::from_header(name) == Some(algorithm) =>
+        {
+            let header = algorithm.header();
+            Some(Checksum::parse(algorithm, value.trim()).ok_or_else(|| {
+                invalid(format!("Value for {header} trailing header is invalid."))
+            })?)
+        }
+        // Absent, not announced, or another than announced.
+        _ => return Err(ErrorCode::MalformedTrailerError.into()),
+    };
+    let Some(algorithm) = expected.algorithm else { return Ok(None) };
+    let computed = digests.checksum_for(algorithm).ok_or_else(|| {
+        Error::new(ErrorCode::InternalError).caused_by("the expected checksum was not computed")
+    })?;
+    match from_trailer.as_ref().or(expected.checksum.as_ref()) {
+        Some(claimed) if *claimed != computed => Err(bad_digest(algorithm)),
+        _ => Ok(Some(computed)),
+    }
+}
+
+/// BadDigest: the value that the client gave is not that of the bytes.
+pub fn bad_digest(algorithm: ChecksumAlgorithm) -> Error {
+    let name = algorithm.name();
+    let message = format!("The {name} you specified did not match the calculated checksum.");
+    Error::because(ErrorCode::BadDigest, message)
+}
+
+/// What CreateMultipartUpload declares: `x-amz-checksum-algorithm` and `x-amz-checksum-type`.
+pub fn declared(head: &Head) -> Result<Option<(ChecksumAlgorithm, ChecksumType)>> {
+    let kind = object_type(head)?;
+    let Some(algorithm) = algorithm(head)? else {
+        return match kind {
+            None => Ok(None),
+            Some(_) => Err(invalid(
+                "The x-amz-checksum-type header can only be used with the \
+                 x-amz-checksum-algorithm header.",
+            )),
+        };
+    };
+    let kind = kind.unwrap_or(algorithm.default_type());
+    if !algorithm.allows(kind) {
+        return Err(invalid(format!(
+            "The {} checksum type cannot be used with the {} checksum algorithm.",
+            kind.name(),
+            algorithm.name().to_ascii_lowercase()
+        )));
+    }
+    Ok(Some((algorithm, kind)))
+}
+
+/// Whether a read asks for checksums: `x-amz-checksum-mode: ENABLED`, in any case.
+pub fn mode_enabled(head: &Head) -> bool {
+    let mode = head.header_or_query("x-amz-checksum-mode").ok().flatten();
+    mode.is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"))
+}
+
+/// The object's checksum that CompleteMultipartUpload names in a header, with or without `-N`.
+pub fn object_checksum(head: &Head) -> Result<Option<Checksum>> {
+    value(head, true)
+}
+
+/// `x-amz-checksum-type`, alone: what CompleteMultipartUpload says the upload was created with.
+pub fn object_type(head: &Head) -> Result<Option<ChecksumType>> {
+    let Some(name) = head.header_or_query("x-amz-checksum-type")?.filter(|n| !n.is_empty()) else {
+        return Ok(None);
+    };
+    let refused = || invalid("Value for x-amz-checksum-type header is invalid.");
+    ChecksumType::parse(name).map(Some).ok_or_else(refused)
+}
+
+/// `x-amz-checksum-algorithm`, which presigned URLs may hoist; an empty value is as good as none.
+fn algorithm(head: &Head) -> Result<Option<ChecksumAlgorithm>> {
+    let Some(name) = head.header_or_query(OPTIONS[0])?.filter(|n| !n.is_empty()) else {
+        return Ok(None);
+    };
+    ChecksumAlgorithm::parse(name).map(Some).ok_or_else(|| {
+        let names: Vec<_> = ChecksumAlgorithm::ALL.iter().map(|a| a.name()).collect();
+        invalid(format!(
+            "Checksum algorithm provided is unsupported. Please try again with any of the valid \
+             types: [{}]",
+            names.join(", ")
+        ))
+    })
+}
+
+/// The one `x-amz-checksum-*` value among the headers.
+fn value(head: &Head, with_parts: bool) -> Result<Option<Checksum>> {
+    let mut found = None;
+    for (name, value) in &head.headers {
+        let name = name.as_str();
+        if !name.starts_with(PREFIX) || OPTIONS.contains(&name) {
+            continue;
+        }
+        if found.is_some() {
+            return Err(invalid(ONE_VALUE));
+        }
+        let algorithm = ChecksumAlgorithm::from_header(name).ok_or_else(|| {
+            invalid("The algorithm type you specified in x-amz-checksum- header is invalid.")
+        })?;
+        let checksum = text(value).and_then(|text| {
+            let base64 = if with_parts { without_parts(text) } else { text };
+            Checksum::parse(algorithm, base64)
+        });
+        // What is no value of this algorithm is the digest of no body.
+        found = Some(checksum.ok_or_else(|| {
+            let message = format!("Value for {name} header is invalid.");
+            Error::because(ErrorCode::BadDigest, message)
+        })?);
+    }
+    Ok(found)
+}
+
+/// The base64 of `base64-N`.
+fn without_parts(text: &str) -> &str {
+    match text.rsplit_once('-') {
+        Some((base64, parts)) if parts.parse::<u16>().is_ok() => base64,
+        _ => text,
+    }
+}
+
+/// The algorithm of the announced trailer. S3 knows no trailers but checksums, and only one.
+fn trailer_algorithm(announced: &[String]) -> Result<Option<ChecksumAlgorithm>> {
+    let mut found = None;
+    for name in announced {
+        let refused =
+            || invalid("The value specified in the x-amz-trailer header is not supported");
+        let algorithm = ChecksumAlgorithm::from_header(name.trim()).ok_or_else(refused)?;
+        if found.replace(algorithm).is_some() {
+            return Err(invalid(ONE_VALUE));
+        }
+    }
+    Ok(found)
+}
+
+fn content_md5(head: &Head) -> Result<Option<[u8; 16]>> {
+    let refused = || Error::new(ErrorCode::InvalidDigest);
+    let base64 = match one_line(head, "content-md5").map_err(|_| refused())? {
+        Some(base64) => base64,
+        None => match head.header_or_query("content-md5")? {
+            Some(base64) => base64,
+            None => return Ok(None),
+        },
+    };
+    let checksum = Checksum::parse(ChecksumAlgorithm::Md5, base64).ok_or_else(refused)?;
+    checksum.value.try_into().map(Some).map_err(|_| refused())
+}
+
+/// The value of a header that may stand there once.
+fn one_line<'a>(head: &'a Head, name: &str) -> Result<Option<&'a str>> {
+    let mut lines = head.headers.get_all(name).iter();
+    let Some(line) = lines.next() else { return Ok(None) };
+    match (text(line), lines.next()) {
+        (Some(text), None) => Ok(Some(text)),
+        _ => Err(invalid(format!("Value for {name} header is invalid."))),
+    }
+}
+
+fn text(value: &HeaderValue) -> Option<&str> {
+    std::str::from_utf8(value.as_bytes()).ok().map(str::trim)
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::because(ErrorCode::InvalidRequest, message)
+}

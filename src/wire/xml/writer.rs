@@ -1,0 +1,105 @@
+//! Writes a document, element by element, into one buffer.
+
+/// The namespace of S3's documents.
+pub const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+/// What every document begins with. An answer that began early has sent it already.
+pub const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+
+/// A document being written. Names of elements and attributes are the program's own words; every
+/// value is escaped.
+pub struct Writer {
+    buffer: String,
+    root: String,
+}
+
+impl Writer {
+    /// A document whose root bears S3's namespace.
+    pub fn document(root: &str) -> Self {
+        let mut this = Self { buffer: DECLARATION.to_owned(), root: root.to_owned() };
+        this.open(root, &[("xmlns", NAMESPACE)]);
+        this
+    }
+    /// A document without a namespace: errors.
+    pub fn bare(root: &str) -> Self {
+        let mut this = Self { buffer: DECLARATION.to_owned(), root: root.to_owned() };
+        this.open(root, &[]);
+        this
+    }
+    /// An element that holds a text.
+    pub fn text(&mut self, name: &str, value: impl AsRef<str>) -> &mut Self {
+        self.element(name, |w| {
+            w.content(value);
+        })
+    }
+    /// As [`Self::text`], if there is a text.
+    pub fn optional(&mut self, name: &str, value: Option<impl AsRef<str>>) -> &mut Self {
+        if let Some(value) = value {
+            self.text(name, value);
+        }
+        self
+    }
+    /// An element that holds what `write` writes.
+    pub fn element(&mut self, name: &str, write: impl FnOnce(&mut Self)) -> &mut Self {
+        self.element_with(name, &[], write)
+    }
+    /// An element with attributes.
+    pub fn element_with(
+        &mut self,
+        name: &str,
+        attributes: &[(&str, &str)],
+        write: impl FnOnce(&mut Self),
+    ) -> &mut Self {
+        self.open(name, attributes);
+        write(self);
+        self.close(name);
+        self
+    }
+    /// Text right inside the open element: `<LocationConstraint>eu-west-1</LocationConstraint>`.
+    pub fn content(&mut self, value: impl AsRef<str>) -> &mut Self {
+        self.escape(value.as_ref(), false);
+        self
+    }
+    /// The document.
+    pub fn finish(mut self) -> Vec<u8> {
+        let root = std::mem::take(&mut self.root);
+        self.close(&root);
+        self.buffer.into_bytes()
+    }
+
+    fn open(&mut self, name: &str, attributes: &[(&str, &str)]) {
+        self.buffer.push('<');
+        self.buffer.push_str(name);
+        for (name, value) in attributes {
+            self.buffer.push(' ');
+            self.buffer.push_str(name);
+            self.buffer.push_str("=\"");
+            self.escape(value, true);
+            self.buffer.push('"');
+        }
+        self.buffer.push('>');
+    }
+
+    fn close(&mut self, name: &str) {
+        self.buffer.push_str("</");
+        self.buffer.push_str(name);
+        self.buffer.push('>');
+    }
+
+    /// Parsers fold white space in attributes and line ends in texts: references keep them.
+    fn escape(&mut self, value: &str, attribute: bool) {
+        for c in value.chars() {
+            match c {
+                '&' => self.buffer.push_str("&amp;"),
+                '<' => self.buffer.push_str("&lt;"),
+                '>' => self.buffer.push_str("&gt;"),
+                '"' => self.buffer.push_str("&quot;"),
+                '\'' if attribute => self.buffer.push_str("&apos;"),
+                '\t' | '\n' if !attribute => self.buffer.push(c),
+                '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => {
+                    self.buffer.push_str(&format!("&#x{:x};", u32::from(c)));
+                }
+                c => self.buffer.push(c),
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+"""boto3: the client interface, the transfer manager, both kinds of presigned URLs, resume."""
+
+import io
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+MIB = 1024 * 1024
+
+
+def _s3(ctx, **options):
+    return boto3.client("s3", endpoint_url=ctx.endpoint, config=Config(**options))
+
+
+def small(ctx):
+    _put_and_get(ctx, "small")
+
+
+def empty(ctx):
+    _put_and_get(ctx, "empty")
+
+
+def _put_and_get(ctx, name):
+    s3 = _s3(ctx)
+    s3.put_object(Bucket=ctx.bucket, Key=name, Body=ctx.data(name), Metadata={"made-by": "rig"})
+    answer = s3.get_object(Bucket=ctx.bucket, Key=name)
+    ctx.expect_bytes(answer["Body"].read(), name)
+    ctx.expect(answer["Metadata"] == {"made-by": "rig"}, f"metadata is {answer['Metadata']}")
+    ctx.expect_stored(name, name)
+
+
+def multi(ctx):
+    s3 = _s3(ctx)
+    config = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB)
+    s3.upload_file(str(ctx.files["big"]), ctx.bucket, "big", Config=config)
+    ctx.expect_multipart("big")
+    ctx.expect_stored("big", "big")
+    s3.download_file(ctx.bucket, "big", str(ctx.path("big")), Config=config)
+    ctx.expect_bytes(ctx.path("big"), "big")
+
+
+def key(ctx):
+    s3 = _s3(ctx)
+    s3.put_object(Bucket=ctx.bucket, Key=ctx.odd_key, Body=ctx.data("small"))
+    ctx.expect_stored(ctx.odd_key, "small")
+    listed = s3.list_objects_v2(Bucket=ctx.bucket, Prefix="a b+c/")["Contents"]
+    ctx.expect([entry["Key"] for entry in listed] == [ctx.odd_key], f"listed {listed}")
+
+
+def range(ctx):
+    ctx.seed("range")
+    answer = _s3(ctx).get_object(Bucket=ctx.bucket, Key="range", Range="bytes=100-299")
+    ctx.expect(answer["Body"].read() == ctx.data("small")[100:300], "other bytes than 100-299")
+    ctx.expect(answer["ContentRange"] == "bytes 100-299/1000", answer["ContentRange"])
+
+
+def copy(ctx):
+    s3 = _s3(ctx)
+    ctx.seed(ctx.odd_key)
+    source = {"Bucket": ctx.bucket, "Key": ctx.odd_key}
+    s3.copy_object(Bucket=ctx.bucket, Key="copied", CopySource=source)
+    ctx.expect_stored("copied", "small")
+    ctx.seed("copy-big", "big")
+    config = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=8 * MIB)
+    s3.copy({"Bucket": ctx.bucket, "Key": "copy-big"}, ctx.bucket, "copied-big", Config=config)
+    ctx.expect_multipart("copied-big")
+    ctx.expect_stored("copied-big", "big")
+
+
+def list(ctx):
+    s3 = _s3(ctx)
+    names = [f"list/{folder}/{name}" for folder in "ab" for name in ("x", "y", "z")]
+    for name in names:
+        ctx.seed(name)
+    for operation in ("list_objects", "list_objects_v2"):
+        pages = s3.get_paginator(operation).paginate(
+            Bucket=ctx.bucket, Prefix="list/", PaginationConfig={"PageSize": 2})
+        got = [entry["Key"] for page in pages for entry in page["Contents"]]
+        ctx.expect(got == names, f"{operation}: {got}")
+    answer = s3.list_objects_v2(Bucket=ctx.bucket, Prefix="list/", Delimiter="/")
+    prefixes = [entry["Prefix"] for entry in answer["CommonPrefixes"]]
+    ctx.expect(prefixes == ["list/a/", "list/b/"], f"prefixes {prefixes}")
+
+
+def delete(ctx):
+    for number in b"\x01\x02\x03":
+        ctx.seed(f"delete/{number}")
+    ctx.seed("delete/a&b <c>")
+    keys = [{"Key": name} for name in ctx.raw.keys(ctx.bucket, "delete/")]
+    answer = _s3(ctx).delete_objects(Bucket=ctx.bucket, Delete={"Objects": keys})
+    ctx.expect(len(answer["Deleted"]) == 4, f"answer {answer}")
+    ctx.expect_keys("delete/", [])
+
+
+def presign(ctx):
+    for version in ("s3", "s3v4"):  # Signature V2 is what this SDK makes when not told otherwise.
+        s3 = _s3(ctx, signature_version=version)
+        name = f"{ctx.odd_key}-{version}"
+        for operation, body in (("put_object", ctx.data("small")), ("get_object", None)):
+            url = s3.generate_presigned_url(
+                operation, Params={"Bucket": ctx.bucket, "Key": name}, ExpiresIn=300)
+            content = ctx.fetch(url, body)
+        ctx.expect_bytes(content, "small")
+        ctx.expect_stored(name, "small")
+
+
+def cond(ctx):
+    s3 = _s3(ctx)
+    put = {"Bucket": ctx.bucket, "Key": "cond"}
+    etag = s3.put_object(**put, Body=b"1", IfNoneMatch="*")["ETag"]
+    with ctx.expect_error(ClientError, "PreconditionFailed"):
+        s3.put_object(**put, Body=b"2", IfNoneMatch="*")
+    s3.put_object(**put, Body=b"3", IfMatch=etag)
+    with ctx.expect_error(ClientError, "PreconditionFailed"):
+        s3.put_object(**put, Body=b"4", IfMatch=etag)
+    ctx.expect(s3.get_object(**put)["Body"].read() == b"3", "the content is not the third write's")
+
+
+def resume(ctx):
+    s3 = _s3(ctx)
+    where = {"Bucket": ctx.bucket, "Key": "resumed"}
+    parts = [ctx.data("big")[start:start + 5 * MIB] for start in (0, 5 * MIB, 10 * MIB, 15 * MIB)]
+    parts[3] = ctx.data("big")[15 * MIB:]
+    upload = s3.create_multipart_upload(**where)["UploadId"]
+    for number in (4, 2):  # Out of order, and then the client is gone.
+        s3.upload_part(**where, UploadId=upload, PartNumber=number, Body=parts[number - 1])
+    open_uploads = s3.list_multipart_uploads(Bucket=ctx.bucket, Prefix="resumed")["Uploads"]
+    ctx.expect([one["UploadId"] for one in open_uploads] == [upload], f"uploads {open_uploads}")
+    there = {part["PartNumber"]: part["Size"]
+             for part in s3.list_parts(**where, UploadId=upload)["Parts"]}
+    ctx.expect(there == {2: 5 * MIB, 4: len(parts[3])}, f"parts {there}")
+    for number in {1, 2, 3, 4} - there.keys():
+        s3.upload_part(**where, UploadId=upload, PartNumber=number,
+                       Body=io.BytesIO(parts[number - 1]))
+    listed = s3.list_parts(**where, UploadId=upload)["Parts"]
+    names = ("PartNumber", "ETag", "ChecksumCRC32")
+    manifest = [{name: part[name] for name in names if name in part} for part in listed]
+    s3.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": manifest})
+    ctx.expect_stored("resumed", "big")

@@ -1,0 +1,42 @@
+"""Runs the checks of one Python client file: `worker.py CLIENT_FILE CONTEXT_FILE CHECK...`.
+
+It runs in the client's own environment and prints one JSON line for each check. A client file has
+one function for each check that it can do; a check without a function is not applicable.
+"""
+
+import importlib.util
+import json
+import sys
+import traceback
+
+from context import CheckFailed, Context
+
+
+def main():
+    client_file, context_file, *checks = sys.argv[1:]
+    spec = importlib.util.spec_from_file_location("client", client_file)
+    client = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(client)
+    context = Context(context_file)
+    for check in checks:
+        function = getattr(client, check, None)
+        result = {"check": check, "state": "n/a", "detail": ""}
+        if function:
+            result |= judge(function, context)
+        print(json.dumps(result), flush=True)
+
+
+def judge(function, context):
+    """Runs one check; any exception is its failure."""
+    try:
+        function(context)
+        return {"state": "ok"}
+    except CheckFailed as error:
+        return {"state": "FAIL", "detail": str(error)}
+    except Exception as error:  # A client may raise anything; the rig goes on with the next check.
+        where = traceback.extract_tb(error.__traceback__)
+        line = next((f.lineno for f in reversed(where) if "clients/clients" in f.filename), 0)
+        return {"state": "FAIL", "detail": f"line {line}: {type(error).__name__}: {error}"[:900]}
+
+
+main()

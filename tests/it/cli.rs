@@ -1,0 +1,346 @@
+//! The binary as an operator meets it: start, commands with and without a server, exit codes.
+
+// A test that cannot go on may panic, also outside of a test function.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// Far more than anything here should take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The binary with nothing of our own environment that it would read.
+fn partita(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_partita"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PARTITA_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    partita(arguments).output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it was not killed")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A command on a data folder that must succeed; gives what it printed.
+fn on(data: &Path, arguments: &[&str]) -> String {
+    let output = run(&[arguments, &["--data", data.to_str().unwrap()]].concat());
+    assert_eq!(code(&output), 0, "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// As [`on`], parsed.
+fn json_on(data: &Path, arguments: &[&str]) -> Value {
+    serde_json::from_str(&on(data, &[arguments, &["--json"]].concat())).unwrap()
+}
+
+/// A running server; killed when the test ends.
+struct Server {
+    child: Child,
+    greeting: Vec<String>,
+    url: String,
+}
+
+impl Server {
+    fn start(data: &Path, more: &[&str]) -> Self {
+        let fixed = ["serve", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0"];
+        Self::start_command(partita(&[&fixed, more].concat()))
+    }
+
+    fn start_command(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut greeting = Vec::new();
+        let url = loop {
+            let Some(line) = lines.next() else {
+                let mut log = String::new();
+                child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+                panic!("it did not start: {log}");
+            };
+            let line = line.unwrap();
+            greeting.push(line.clone());
+            if let Some(url) = line.strip_prefix("listening on ") {
+                break url.to_owned();
+            }
+        };
+        Self { child, greeting, url }
+    }
+
+    fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits until it has ended by itself; gives its exit code and its log.
+    fn ended(mut self) -> (i32, String) {
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        (status.code().expect("it ended by itself"), log)
+    }
+
+    fn stop(self) -> (i32, String) {
+        self.signal(Signal::TERM);
+        self.ended()
+    }
+
+    /// Status and body of a GET without a signature.
+    fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse().unwrap(), body.to_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn help_and_version_need_no_folder() {
+    let alone = run(&[]);
+    assert_eq!(code(&alone), 2);
+    assert!(text(&alone.stderr).contains("Usage: partita"));
+    let help = run(&["serve", "--help"]);
+    assert_eq!(code(&help), 0);
+    assert!(text(&help.stdout).contains("--connections-max"));
+    assert_eq!(text(&run(&["version"]).stdout), text(&run(&["--version"]).stdout));
+    assert_eq!(code(&run(&["sevre"])), 2);
+}
+
+#[test]
+fn a_first_start_prints_its_credentials_once_and_ends_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data, &[]);
+    let greeting = server.greeting.join("\n");
+    assert!(
+        greeting.starts_with(&format!("partita {}\n", env!("CARGO_PKG_VERSION"))),
+        "{greeting}"
+    );
+    assert!(greeting.contains("durable: fsync before every answer"), "{greeting}");
+    assert!(greeting.contains(data.to_str().unwrap()), "{greeting}");
+    let try_it = format!("aws --endpoint-url {} s3 mb s3://demo", server.url);
+    assert!(greeting.contains(&try_it), "{greeting}");
+    let kept = std::fs::read_to_string(data.join("root-credentials")).unwrap();
+    let (_, secret) = kept.split_once("aws_secret_access_key = ").unwrap();
+    let secret = secret.trim();
+    assert!(greeting.contains(&format!("AWS_SECRET_ACCESS_KEY={secret} ")), "{greeting}");
+
+    let (status, health) = server.get("/_partita/v1/health");
+    let health: Value = serde_json::from_str(&health).unwrap();
+    assert_eq!((status, health["status"].as_str()), (200, Some("ready")));
+    assert_eq!(server.get("/_partita/v1/users").0, 403);
+    for entry in std::fs::read_dir(&data).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{:?} is open to others", entry.file_name());
+    }
+    assert_eq!(server.get("/_partita/v1/nothing").0, 404);
+
+    let (code, log) = server.stop();
+    assert_eq!(code, 0, "{log}");
+    assert!(!log.contains(secret), "the secret is in the log");
+    assert!(log.contains("/_partita/v1/health"), "no access log: {log}");
+    assert!(!data.join("control.sock").exists());
+
+    let again = Server::start(&data, &["--access-log", "false", "--log-format", "json"]);
+    let greeting = again.greeting.join("\n");
+    assert!(!greeting.contains("AWS_SECRET_ACCESS_KEY"), "{greeting}");
+    again.get("/_partita/v1/health");
+    again.signal(Signal::HUP);
+    std::thread::sleep(Duration::from_millis(200));
+    again.signal(Signal::INT);
+    let (code, log) = again.ended();
+    assert_eq!(code, 0, "{log}");
+    assert!(!log.contains("/_partita/v1/health"), "{log}");
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+        assert!(line["level"].is_string());
+    }
+}
+
+#[test]
+fn root_comes_from_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command =
+        partita(&["serve", "--data", folder.path().to_str().unwrap(), "--listen", "127.0.0.1:0"]);
+    command.env("PARTITA_ROOT_ACCESS_KEY_ID", "the-root-key");
+    command.env("PARTITA_ROOT_SECRET_ACCESS_KEY", "the-root-secret");
+    let server = Server::start_command(command);
+    assert!(!server.greeting.join("\n").contains("the-root-secret"));
+    let keys = json_on(folder.path(), &["key", "list", "root"]);
+    assert_eq!(keys[0]["access_key_id"], "the-root-key");
+    let (code, log) = server.stop();
+    assert_eq!(code, 0);
+    assert!(!log.contains("the-root-secret"), "{log}");
+    let kept = std::fs::read_to_string(folder.path().join("root-credentials")).unwrap();
+    assert!(!kept.contains("the-root-secret"), "{kept}");
+}
+
+/// The same commands, whoever holds the store.
+fn commands_work_on(data: &Path) {
+    let made = json_on(
+        data,
+        &["user", "create", "ann", "--id", "ann-id", "--display-name", "Ann A", "--email", "a@b"],
+    );
+    assert_eq!(made["user"]["id"], "ann-id");
+    assert_eq!(made["user"]["display_name"], "Ann A");
+    let first = made["key"]["access_key_id"].as_str().unwrap().to_owned();
+    assert!(made["key"]["secret_access_key"].as_str().unwrap().len() >= 8);
+
+    let chosen = ["--access-key-id", "ann.2", "--secret-access-key", "ann-secret-2"];
+    let made = on(data, &[&["key", "create", "ann"], &chosen[..]].concat());
+    assert!(made.contains("ann.2") && made.contains("ann-secret-2"), "{made}");
+    let listed = on(data, &["key", "list", "ann"]);
+    assert!(listed.contains(&first) && listed.contains("ann.2"), "{listed}");
+    assert!(!listed.contains("ann-secret-2"), "{listed}");
+
+    on(data, &["key", "disable", "ann.2"]);
+    let enabled = || {
+        let keys = json_on(data, &["key", "list", "ann"]);
+        let key = keys.as_array().unwrap().iter().find(|key| key["access_key_id"] == "ann.2");
+        key.map(|key| key["enabled"].as_bool().unwrap())
+    };
+    assert_eq!(enabled(), Some(false));
+    on(data, &["key", "enable", "ann.2"]);
+    assert_eq!(enabled(), Some(true));
+    on(data, &["key", "delete", "ann.2"]);
+    assert_eq!(enabled(), None);
+
+    let users = on(data, &["user", "list"]);
+    assert!(users.contains("ann") && users.contains("Ann A"), "{users}");
+    assert_eq!(on(data, &["check"]), "all invariants hold\n");
+    let taken = run(&["user", "create", "ann", "--data", data.to_str().unwrap()]);
+    assert_eq!(code(&taken), 1);
+    assert!(text(&taken.stderr).starts_with("partita: "), "{}", text(&taken.stderr));
+    on(data, &["user", "delete", "ann"]);
+    assert!(!on(data, &["user", "list"]).contains("Ann A"));
+}
+
+#[test]
+fn commands_work_without_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    on(&data, &["user", "create", "first"]);
+    commands_work_on(&data);
+}
+
+#[test]
+fn commands_ask_the_server_that_holds_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    commands_work_on(folder.path());
+    // A folder whose path is longer than a socket's address may be.
+    drop(server);
+    let long = folder.path().join("long".repeat(40));
+    let server = Server::start(&long, &[]);
+    commands_work_on(&long);
+    assert_eq!(server.stop().0, 0);
+}
+
+#[test]
+fn what_cannot_start_says_why_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data, &[]);
+    let other = folder.path().join("other");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "a file").unwrap();
+    let settings = folder.path().join("partita.toml");
+    std::fs::write(&settings, "regoin = \"x\"").unwrap();
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let cases = [
+        (vec!["--data", &path(&other), "--listen", server.address()], 1, "cannot listen on"),
+        (vec!["--data", &path(&data), "--listen", "127.0.0.1:0"], 1, "held by another process"),
+        (vec!["--data", &path(&file), "--listen", "127.0.0.1:0"], 1, &path(&file)),
+        (vec!["--connections-max", "0"], 2, "setting connections-max"),
+        (vec!["--config", &path(&settings)], 2, "regoin"),
+        (vec!["--connections-maximum", "1"], 2, "connections-maximum"),
+    ]
+    .map(|(arguments, code, needle)| {
+        let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
+        (arguments, code, needle.to_owned())
+    });
+    for (arguments, wanted, needle) in cases {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let output = run(&[&["serve"], &arguments[..]].concat());
+        let complaint = text(&output.stderr);
+        assert_eq!(code(&output), wanted, "{arguments:?}: {complaint}");
+        assert!(complaint.contains(&needle), "{arguments:?}: {complaint}");
+        let last = complaint.lines().filter(|line| line.starts_with("partita: ")).count();
+        assert!(last == 1 || wanted == 2, "{complaint}");
+        assert_eq!(text(&output.stdout), "");
+    }
+    assert!(!other.join("root-credentials").exists(), "nothing is made before the address is had");
+    let missing = run(&["user", "list", "--data", &path(&folder.path().join("missing"))]);
+    assert_eq!(code(&missing), 1);
+    assert!(!folder.path().join("missing").exists());
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    server.signal(Signal::TERM);
+    std::thread::sleep(Duration::from_millis(300));
+    let began = Instant::now();
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().0, 1);
+    assert!(began.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    on(folder.path(), &["user", "create", "ann"]);
+    let data = folder.path().to_str().unwrap();
+    let mut child = partita(&["user", "list", "--data", data])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), 0);
+    assert_eq!(text(&output.stderr), "");
+}
