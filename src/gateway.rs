@@ -15,6 +15,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use http::StatusCode;
+use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 
 use crate::access_log::Entry;
@@ -22,10 +23,10 @@ use crate::auth::{self, Authenticated, Mechanism};
 use crate::clock;
 use crate::config::Config;
 use crate::manage;
-use crate::ops::receive::{self, Incoming, Watched};
+use crate::ops::receive::{self, Incoming};
 use crate::ops::{self, Accepts, Call, Caller, Context, Operation};
 use crate::store::Store;
-use crate::wire::response::Stream;
+use crate::wire::response::{BodyError, Stream};
 use crate::wire::{Body, Error, ErrorCode, Head, Response, Result, xml};
 
 /// What the socket knows of a request.
@@ -67,7 +68,7 @@ impl Gateway {
         request: http::Request<Stream>,
     ) -> http::Response<Stream> {
         let (parts, body) = request.into_parts();
-        let (body, body_ended) = Watched::new(body);
+        let (body, body_ended) = watched(body);
         let request_id = request_id();
         let mut entry = Entry::begin(&arrival.peer, &request_id, &parts);
         let head_only = parts.method == http::Method::HEAD;
@@ -196,10 +197,11 @@ impl Gateway {
             Body::Full(bytes) => Some(bytes.len()),
             Body::Stream(_) => None,
         };
-        if let Some(length) = length {
-            if !without_body && !response.headers.contains_key("content-length") {
-                response.set("content-length", length.to_string());
-            }
+        if let Some(length) = length
+            && !without_body
+            && !response.headers.contains_key("content-length")
+        {
+            response.set("content-length", length.to_string());
         }
         if without_body {
             response.headers.remove("content-length");
@@ -273,14 +275,17 @@ fn check_limits(parts: &http::request::Parts, config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// SigV2 signs a fixed list of sub-resources and no header of ours: it may select nothing else.
+/// SigV2 signs a fixed list of sub-resources and no header of ours: it may select nothing else. No
+/// signature at all covers no override of a stored header.
 fn check_mechanism(
     authenticated: &Authenticated,
     operation: &Operation,
     head: &Head,
 ) -> Result<()> {
-    if authenticated.mechanism != Mechanism::PresignedV2 {
-        return Ok(());
+    match authenticated.mechanism {
+        Mechanism::PresignedV2 => {}
+        Mechanism::Anonymous => return ops::refuse_overrides(head),
+        Mechanism::HeaderV4 | Mechanism::PresignedV4 => return Ok(()),
     }
     let signed = |word: &str| auth::sigv2::SUB_RESOURCES.contains(&word);
     let words = ops::routing::words(head);
@@ -300,6 +305,43 @@ fn check_payload(body: &Incoming, operation: &Operation) -> Result<()> {
         return Err(Error::because(ErrorCode::InvalidRequest, message));
     }
     Ok(())
+}
+
+/// A stream that notes whether it was read to its end; an unread body ends the connection.
+struct Watched {
+    inner: Stream,
+    ended: Arc<AtomicBool>,
+}
+
+/// The stream, and the flag that is set once its end was seen.
+fn watched(inner: Stream) -> (Stream, Arc<AtomicBool>) {
+    let ended = Arc::new(AtomicBool::new(inner.is_end_stream()));
+    let watched = Watched { inner, ended: Arc::clone(&ended) };
+    (watched.boxed(), ended)
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        if matches!(polled, Poll::Ready(None)) || self.inner.is_end_stream() {
+            self.ended.store(true, Ordering::Release);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.inner.size_hint()
+    }
 }
 
 /// A future whose panic is an error: one request may fail, the server goes on.

@@ -1,5 +1,6 @@
 //! The headers that an object keeps, and those that ask for what is not there yet.
 
+use super::acl;
 use crate::types::ObjectHeaders;
 use crate::wire::{Error, ErrorCode, Head, Result};
 
@@ -88,6 +89,7 @@ fn without_aws_chunked(value: &[u8]) -> Vec<u8> {
 /// Headers whose meaning is not implemented: a write that bears one is refused, because a 200 would
 /// promise what is not done.
 const NOT_IMPLEMENTED: &[&str] = &[
+    "x-amz-copy-source-server-side-encryption-customer-algorithm",
     "x-amz-object-lock-legal-hold",
     "x-amz-object-lock-mode",
     "x-amz-object-lock-retain-until-date",
@@ -100,16 +102,13 @@ const NOT_IMPLEMENTED: &[&str] = &[
     "x-amz-website-redirect-location",
     "x-amz-write-offset-bytes",
 ];
-/// Canned ACLs that change nothing where the bucket's owner owns every object.
-const ACLS_WITHOUT_EFFECT: &[&str] =
-    &["", "private", "bucket-owner-full-control", "bucket-owner-read"];
 /// Storage classes that are accepted; there is one class here.
 const STORAGE_CLASSES: &[&str] = &["", "STANDARD", "REDUCED_REDUNDANCY"];
 
 /// Refuses what a write asks for and does not get.
 ///
 /// # Errors
-/// NotImplemented, AccessControlListNotSupported, InvalidStorageClass.
+/// NotImplemented, InvalidStorageClass, and those of [`acl::of_headers`].
 pub fn refuse_unsupported(head: &Head) -> Result<()> {
     for name in NOT_IMPLEMENTED {
         if head.header_or_query(name)?.is_some_and(|value| !value.is_empty()) {
@@ -117,11 +116,7 @@ pub fn refuse_unsupported(head: &Head) -> Result<()> {
             return Err(Error::because(ErrorCode::NotImplemented, message).field("Header", *name));
         }
     }
-    let acl = head.header_or_query("x-amz-acl")?.unwrap_or_default();
-    let grants = head.headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
-    if grants || !ACLS_WITHOUT_EFFECT.contains(&acl) {
-        return Err(ErrorCode::AccessControlListNotSupported.into());
-    }
+    acl::of_headers(head)?;
     let class = head.header_or_query("x-amz-storage-class")?.unwrap_or_default();
     if !STORAGE_CLASSES.contains(&class) {
         return Err(

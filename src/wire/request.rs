@@ -260,7 +260,10 @@ fn refuse_repeated(headers: &HeaderMap) -> Result<()> {
         .find(|name| binding(name) && headers.get_all(*name).iter().nth(1).is_some());
     match repeated {
         None => Ok(()),
-        Some(name) => Err(Error::argument(name, "", "The header must not be repeated.")),
+        Some(name) => Err(Error::because(
+            ErrorCode::InvalidRequest,
+            format!("The header {name} stands there twice."),
+        )),
     }
 }
 
