@@ -9,7 +9,15 @@ use crate::harness::{
 
 /// Every algorithm: as in `x-amz-checksum-algorithm`.
 const ALGORITHMS: [&str; 10] = [
-    "CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256", "SHA512", "MD5", "XXHASH64", "XXHASH3",
+    "CRC32",
+    "CRC32C",
+    "CRC64NVME",
+    "SHA1",
+    "SHA256",
+    "SHA512",
+    "MD5",
+    "XXHASH64",
+    "XXHASH3",
     "XXHASH128",
 ];
 
@@ -199,7 +207,8 @@ fn composite_is_the_digest_of_the_digests() {
         let of_part = |index: usize| Some(sum(algorithm, &joined.bodies[index]));
         // What is missing or wrong is refused first; the upload survives.
         let header = header_of(algorithm);
-        let missing = joined.complete(algorithm, &[], |index| of_part(index).filter(|_| index != 1));
+        let missing =
+            joined.complete(algorithm, &[], |index| of_part(index).filter(|_| index != 1));
         assert_eq!(missing.code().as_deref(), Some("InvalidRequest"), "{algorithm}");
         assert!(missing.text("Message").contains("missing for part 2"), "{missing:?}");
         let wrong = joined.complete(algorithm, &[], |_| Some(sum(algorithm, b"other")));

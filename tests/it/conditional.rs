@@ -62,8 +62,10 @@ fn reads() {
     script.set("BARE", script.get("E").trim_matches('"').to_owned());
     for (headers, status) in READS {
         let more = match status {
-            304 => "| etag: $E | last-modified: $T | cache-control: max-age=5 | expires: never \
-                    | -content-length | -content-type",
+            304 => {
+                "| etag: $E | last-modified: $T | cache-control: max-age=5 | expires: never \
+                    | -content-length | -content-type"
+            }
             412 => "| content-type: application/xml",
             _ => "| etag: $E",
         };

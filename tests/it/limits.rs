@@ -20,7 +20,8 @@ fn bytes_of_a_key() {
         ("%2F".repeat(1024), true),
     ] {
         let put = Request::new("PUT", format!("/bkt/{key}")).body("x");
-        let copy = Request::new("PUT", "/bkt/copy").header("x-amz-copy-source", format!("bkt/{key}"));
+        let copy =
+            Request::new("PUT", "/bkt/copy").header("x-amz-copy-source", format!("bkt/{key}"));
         let create = Request::new("POST", format!("/bkt/{key}?uploads"));
         if fits {
             gateway.send(&put).expect(200);

@@ -85,7 +85,11 @@ fn every_payload_in_every_framing_and_rhythm() {
                         assert_eq!(answer.status, 200, "{case}: {answer:?}");
                         assert!(got.status == 200 && got.body == body, "{case}: {got:?}");
                     } else {
-                        assert_eq!(answer.code().as_deref(), Some("MissingContentLength"), "{case}");
+                        assert_eq!(
+                            answer.code().as_deref(),
+                            Some("MissingContentLength"),
+                            "{case}"
+                        );
                         assert_eq!(got.status, 404, "{case}");
                     }
                 }
@@ -117,8 +121,7 @@ fn flip(body: &mut [u8], at: usize) {
     body[at] = if body[at] == b'1' { b'2' } else { b'1' };
 }
 
-const DIGEST: &[&str] =
-    &["XAmzContentSHA256Mismatch", "SignatureDoesNotMatch", "BadDigest"];
+const DIGEST: &[&str] = &["XAmzContentSHA256Mismatch", "SignatureDoesNotMatch", "BadDigest"];
 const FRAMING: &[&str] =
     &["IncompleteBody", "InvalidRequest", "MalformedTrailerError", "SignatureDoesNotMatch"];
 

@@ -10,13 +10,47 @@ use crate::harness::check;
 
 /// What S3 knows as a sub-resource, served here or not. This list is not the gateway's.
 pub const S3_WORDS: &[&str] = &[
-    "abac", "accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption",
-    "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "list-type", "location",
-    "logging", "metadataConfiguration", "metadataTable", "metrics", "notification",
-    "object-lock", "ownershipControls", "partNumber", "policy", "policyStatus",
-    "publicAccessBlock", "renameObject", "replication", "requestPayment", "restore", "retention",
-    "select", "select-type", "session", "tagging", "torrent", "uploadId", "uploads", "versionId",
-    "versioning", "versions", "website",
+    "abac",
+    "accelerate",
+    "acl",
+    "analytics",
+    "attributes",
+    "cors",
+    "delete",
+    "encryption",
+    "intelligent-tiering",
+    "inventory",
+    "legal-hold",
+    "lifecycle",
+    "list-type",
+    "location",
+    "logging",
+    "metadataConfiguration",
+    "metadataTable",
+    "metrics",
+    "notification",
+    "object-lock",
+    "ownershipControls",
+    "partNumber",
+    "policy",
+    "policyStatus",
+    "publicAccessBlock",
+    "renameObject",
+    "replication",
+    "requestPayment",
+    "restore",
+    "retention",
+    "select",
+    "select-type",
+    "session",
+    "tagging",
+    "torrent",
+    "uploadId",
+    "uploads",
+    "versionId",
+    "versioning",
+    "versions",
+    "website",
 ];
 
 const METHODS: [Method; 8] = [
@@ -117,8 +151,7 @@ fn judge(method: &Method, scope: Scope, words: &[&Word]) {
     let most = candidates.iter().map(|row| row.selectors.len()).max();
     let winners: Vec<_> =
         candidates.iter().filter(|row| Some(row.selectors.len()) == most).collect();
-    let all_understood =
-        winners.iter().any(|row| words.iter().all(|word| understands(row, word)));
+    let all_understood = winners.iter().any(|row| words.iter().all(|word| understands(row, word)));
     match route(&head(method, scope, words)) {
         Ok(row) => {
             assert_eq!(winners.len(), 1, "{case}: a tie");
@@ -168,10 +201,10 @@ fn every_triple_of_the_words_of_the_table() {
         for (index, one) in words.iter().enumerate() {
             for (second, two) in words.iter().enumerate().skip(index + 1) {
                 for three in &words[second + 1..] {
-                        let names = BTreeSet::from([&one.name, &two.name, &three.name]);
-                        if names.len() == 3 {
-                            judge(method, Scope::Object, &[one, two, three]);
-                        }
+                    let names = BTreeSet::from([&one.name, &two.name, &three.name]);
+                    if names.len() == 3 {
+                        judge(method, Scope::Object, &[one, two, three]);
+                    }
                 }
             }
         }

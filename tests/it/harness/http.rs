@@ -70,7 +70,11 @@ impl Request {
             headers: Vec::new(),
             unsigned_headers: Vec::new(),
             payload: Payload::Sha256,
-            framing: if method == "PUT" || method == "POST" { Framing::Length } else { Framing::None },
+            framing: if method == "PUT" || method == "POST" {
+                Framing::Length
+            } else {
+                Framing::None
+            },
             body: Vec::new(),
         }
     }
@@ -174,7 +178,9 @@ impl Request {
     fn sign(&self, host: &str) -> (Vec<(String, String)>, Option<Signed>) {
         let mut headers = self.headers.clone();
         let trailer = match &self.payload {
-            Payload::SignedChunksTrailer(_, name) | Payload::UnsignedTrailer(_, name) => Some(*name),
+            Payload::SignedChunksTrailer(_, name) | Payload::UnsignedTrailer(_, name) => {
+                Some(*name)
+            }
             _ => None,
         };
         let absent = |headers: &[(String, String)], name: &str| {
@@ -329,15 +335,6 @@ impl Connection {
     /// Says that nothing more will come.
     pub fn finish(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Write);
-    }
-
-    /// Whether bytes of an answer come within this time.
-    pub fn answers_within(&mut self, time: Duration) -> bool {
-        self.stream.set_read_timeout(Some(time)).expect("a time is set");
-        let mut space = [0; 1];
-        let came = self.stream.peek(&mut space).is_ok_and(|count| count > 0);
-        self.stream.set_read_timeout(Some(PATIENCE)).expect("a time is set");
-        came || !self.buffer.is_empty()
     }
 
     /// Whether the peer has closed: nothing comes but the end.

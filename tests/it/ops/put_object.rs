@@ -50,8 +50,22 @@ fn keeps_standard_headers_and_metadata() {
 #[test]
 fn keys_are_taken_literally() {
     let keys = [
-        "a//b", "/lead", "a/../b", "./x", "tr/", "a%2Bb", "a%20b", "~", "%2A%27%28%29%21",
-        "%252F", "e%CC%81", "%C3%A9", "a+b", "%3FversionId", "_partita/v1/x", "%01%0A",
+        "a//b",
+        "/lead",
+        "a/../b",
+        "./x",
+        "tr/",
+        "a%2Bb",
+        "a%20b",
+        "~",
+        "%2A%27%28%29%21",
+        "%252F",
+        "e%CC%81",
+        "%C3%A9",
+        "a+b",
+        "%3FversionId",
+        "_partita/v1/x",
+        "%01%0A",
     ];
     let gateway = crate::harness::Gateway::start();
     for (index, key) in keys.iter().enumerate() {
