@@ -15,6 +15,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use http::StatusCode;
+use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 
 use crate::access_log::Entry;
@@ -22,10 +23,10 @@ use crate::auth::{self, Authenticated, Mechanism};
 use crate::clock;
 use crate::config::Config;
 use crate::manage;
-use crate::ops::receive::{self, Incoming, Watched};
+use crate::ops::receive::{self, Incoming};
 use crate::ops::{self, Accepts, Call, Caller, Context, Operation};
 use crate::store::Store;
-use crate::wire::response::Stream;
+use crate::wire::response::{BodyError, Stream};
 use crate::wire::{Body, Error, ErrorCode, Head, Response, Result, xml};
 
 /// What the socket knows of a request.
@@ -67,7 +68,7 @@ impl Gateway {
         request: http::Request<Stream>,
     ) -> http::Response<Stream> {
         let (parts, body) = request.into_parts();
-        let (body, body_ended) = Watched::new(body);
+        let (body, body_ended) = watched(body);
         let request_id = request_id();
         let mut entry = Entry::begin(&arrival.peer, &request_id, &parts);
         let head_only = parts.method == http::Method::HEAD;
@@ -98,6 +99,7 @@ impl Gateway {
     ) -> Result<Response> {
         let config = &self.context.config;
         check_limits(&parts, config)?;
+        check_authority(&parts)?;
         if manage::matches(parts.uri.path()) && !self.names_a_bucket(&parts) {
             return self.manage(arrival, &parts, body).await;
         }
@@ -156,9 +158,9 @@ impl Gateway {
     fn render(&self, error: Error, resource: &str, request_id: &str) -> Response {
         let mut document = xml::Writer::bare("Error");
         document.text("Code", error.code.as_str());
-        document.text("Message", &error.message);
+        document.text("Message", legible(&error.message));
         for (name, value) in &error.fields {
-            document.text(name, value);
+            document.text(name, legible(value));
         }
         document.text("Resource", resource);
         document.text("RequestId", request_id);
@@ -195,10 +197,11 @@ impl Gateway {
             Body::Full(bytes) => Some(bytes.len()),
             Body::Stream(_) => None,
         };
-        if let Some(length) = length {
-            if !without_body && !response.headers.contains_key("content-length") {
-                response.set("content-length", length.to_string());
-            }
+        if let Some(length) = length
+            && !without_body
+            && !response.headers.contains_key("content-length")
+        {
+            response.set("content-length", length.to_string());
         }
         if without_body {
             response.headers.remove("content-length");
@@ -228,12 +231,31 @@ fn full(bytes: Bytes) -> Stream {
     http_body_util::Full::new(bytes).map_err(|never| match never {}).boxed()
 }
 
+/// A client's text with its control characters replaced: XML 1.0 does not allow them, and an error
+/// that no parser reads tells nothing.
+fn legible(text: &str) -> String {
+    let shown = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
+    text.chars().map(|c| if shown(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+}
+
 /// Sixteen hexadecimal digits, upper case, as S3's are: time-ordered, unique in this process.
 fn request_id() -> String {
     let id = uuid::Uuid::now_v7();
     let [_, _, low_time @ .., a, b, c, d, e] = id.as_bytes();
     let bytes = [low_time[0], low_time[1], low_time[2], *a, *b, *c, *d, *e];
     hex::encode_upper(bytes)
+}
+
+/// A target in absolute form names a host too. It must be Host's, or we and whoever passed the
+/// request on could read two addresses in it.
+fn check_authority(parts: &http::request::Parts) -> Result<()> {
+    let Some(authority) = parts.uri.authority() else { return Ok(()) };
+    let host = parts.headers.get("host").map(http::HeaderValue::as_bytes);
+    if host.is_none_or(|host| host.eq_ignore_ascii_case(authority.as_str().as_bytes())) {
+        return Ok(());
+    }
+    let message = "The request target and the Host header name different hosts.";
+    Err(Error::because(ErrorCode::BadRequest, message))
 }
 
 /// The limits of a head that are ours and not hyper's.
@@ -253,14 +275,17 @@ fn check_limits(parts: &http::request::Parts, config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// SigV2 signs a fixed list of sub-resources and no header of ours: it may select nothing else.
+/// SigV2 signs a fixed list of sub-resources and no header of ours: it may select nothing else. No
+/// signature at all covers no override of a stored header.
 fn check_mechanism(
     authenticated: &Authenticated,
     operation: &Operation,
     head: &Head,
 ) -> Result<()> {
-    if authenticated.mechanism != Mechanism::PresignedV2 {
-        return Ok(());
+    match authenticated.mechanism {
+        Mechanism::PresignedV2 => {}
+        Mechanism::Anonymous => return ops::refuse_overrides(head),
+        Mechanism::HeaderV4 | Mechanism::PresignedV4 => return Ok(()),
     }
     let signed = |word: &str| auth::sigv2::SUB_RESOURCES.contains(&word);
     let words = ops::routing::words(head);
@@ -280,6 +305,43 @@ fn check_payload(body: &Incoming, operation: &Operation) -> Result<()> {
         return Err(Error::because(ErrorCode::InvalidRequest, message));
     }
     Ok(())
+}
+
+/// A stream that notes whether it was read to its end; an unread body ends the connection.
+struct Watched {
+    inner: Stream,
+    ended: Arc<AtomicBool>,
+}
+
+/// The stream, and the flag that is set once its end was seen.
+fn watched(inner: Stream) -> (Stream, Arc<AtomicBool>) {
+    let ended = Arc::new(AtomicBool::new(inner.is_end_stream()));
+    let watched = Watched { inner, ended: Arc::clone(&ended) };
+    (watched.boxed(), ended)
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        if matches!(polled, Poll::Ready(None)) || self.inner.is_end_stream() {
+            self.ended.store(true, Ordering::Release);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.inner.size_hint()
+    }
 }
 
 /// A future whose panic is an error: one request may fail, the server goes on.

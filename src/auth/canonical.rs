@@ -141,13 +141,22 @@ fn query(pairs: &[(String, String)], omit: Option<&str>) -> String {
 
 /// A header's value as both signatures have it: trimmed, runs of spaces folded into one, several
 /// values joined by commas. Empty when the header is absent.
+///
+/// Clients sign UTF-8. Some then send the text in Latin-1, the old encoding of HTTP, so a value
+/// that is not UTF-8 is read as such.
 pub(super) fn header_value(head: &Head, name: &str) -> Vec<u8> {
     let mut out = Vec::new();
     for (index, value) in head.headers.get_all(name).iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        fold_spaces(value.as_bytes(), &mut out);
+        match std::str::from_utf8(value.as_bytes()) {
+            Ok(text) => fold_spaces(text.as_bytes(), &mut out),
+            Err(_) => {
+                let text: String = value.as_bytes().iter().copied().map(char::from).collect();
+                fold_spaces(text.as_bytes(), &mut out);
+            }
+        }
     }
     out
 }
@@ -224,7 +233,7 @@ mod tests {
         headers.append("x-amz-meta-b", http::HeaderValue::from_bytes(b"\xff  \xfe").unwrap());
         let head = Head::new(http::Method::GET, "/", "", headers, &[], false).unwrap();
         assert_eq!(header_value(&head, "x-amz-meta-a"), b"one two,three");
-        assert_eq!(header_value(&head, "x-amz-meta-b"), b"\xff \xfe");
+        assert_eq!(header_value(&head, "x-amz-meta-b"), "\u{ff} \u{fe}".as_bytes());
         assert_eq!(header_value(&head, "expect"), b"");
     }
 

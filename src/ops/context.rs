@@ -36,6 +36,11 @@ impl Context {
     }
 }
 
+/// Headers by which a client guards against a bucket that has changed hands: of the target's
+/// bucket, and of a copy source's.
+const EXPECTED_OWNERS: [&str; 2] =
+    ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"];
+
 /// Who asks, and the only way to be allowed more than the row demanded.
 #[derive(Clone)]
 pub struct Caller {
@@ -77,17 +82,24 @@ impl Caller {
     /// # Errors
     /// Those of the single decisions.
     pub fn decide(&self, operation: &Operation, head: &Head) -> Result<Vec<Permit>> {
-        match operation.demands {
-            Demands::Service(action) => self.demand_service(action).map(|_| Vec::new()),
+        let permits = match operation.demands {
+            Demands::Service(action) => self.demand_service(action).map(|_| Vec::new())?,
             Demands::Target(action) => {
                 let bucket = head.address.bucket().cloned();
                 let key = head.address.key().cloned();
-                Ok(vec![self.demand(&Demand { action, bucket, key })?])
+                vec![self.demand(&Demand { action, bucket, key })?]
             }
             Demands::Several(demands) => {
-                demands(head)?.iter().map(|demand| self.demand(demand)).collect()
+                demands(head)?.iter().map(|demand| self.demand(demand)).collect::<Result<_>>()?
+            }
+        };
+        for (permit, header) in permits.iter().zip(EXPECTED_OWNERS) {
+            let expected = head.header_or_query(header)?.filter(|expected| !expected.is_empty());
+            if expected.is_some_and(|expected| expected != permit.bucket().owner.id) {
+                return Err(ErrorCode::AccessDenied.into());
             }
         }
+        Ok(permits)
     }
 }
 

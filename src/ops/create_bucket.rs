@@ -62,6 +62,12 @@ fn location_constraint(document: &[u8]) -> Result<Option<String>> {
         return Ok(None);
     }
     let root = xml::parse(document, "CreateBucketConfiguration")?;
+    for name in ["Bucket", "Location", "Tags"] {
+        if root.child(name).is_some_and(|element| !element.children.is_empty()) {
+            let message = format!("{name} of a new bucket is not implemented.");
+            return Err(Error::because(ErrorCode::NotImplemented, message));
+        }
+    }
     let constraint = root.text_of("LocationConstraint").map(str::trim);
     Ok(constraint.filter(|text| !text.is_empty()).map(str::to_owned))
 }
@@ -70,6 +76,11 @@ fn refuse_unsupported(call: &Call) -> Result<()> {
     let lock = call.head.header("x-amz-bucket-object-lock-enabled")?.unwrap_or_default();
     if lock.eq_ignore_ascii_case("true") {
         let message = "Object Lock is not implemented.";
+        return Err(Error::because(ErrorCode::NotImplemented, message));
+    }
+    let ownership = call.head.header("x-amz-object-ownership")?.unwrap_or_default();
+    if !matches!(ownership, "" | "BucketOwnerEnforced") {
+        let message = "Of object ownerships, only BucketOwnerEnforced is implemented.";
         return Err(Error::because(ErrorCode::NotImplemented, message));
     }
     metadata::refuse_unsupported(&call.head)

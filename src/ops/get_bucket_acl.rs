@@ -1,6 +1,6 @@
 //! GetBucketAcl: the owner has full control, and nobody else has any.
 
-use super::{Call, listing};
+use super::{Call, acl};
 use crate::wire::{Response, Result};
 
 /// Answers with the one grant.
@@ -9,5 +9,5 @@ use crate::wire::{Response, Result};
 /// None of its own.
 pub async fn handle(call: Call) -> Result<Response> {
     let owner = call.context.store.owner(&call.permit().bucket().owner.id);
-    Ok(Response::xml(listing::owner_only_acl(&owner)))
+    Ok(Response::xml(acl::document(&owner)))
 }

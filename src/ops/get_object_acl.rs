@@ -1,6 +1,6 @@
 //! GetObjectAcl: the owner has full control, and nobody else has any.
 
-use super::{Call, listing, send};
+use super::{Call, acl, send};
 use crate::wire::{Response, Result};
 
 /// Answers with the one grant.
@@ -10,5 +10,5 @@ use crate::wire::{Response, Result};
 pub async fn handle(call: Call) -> Result<Response> {
     send::only_null_version(&call.head)?;
     let record = call.context.store.object(call.permit(), call.key())?;
-    Ok(Response::xml(listing::owner_only_acl(&record.owner)))
+    Ok(Response::xml(acl::document(&record.owner)))
 }

@@ -4,7 +4,7 @@ use super::Call;
 use super::listing::{self, Keys};
 use crate::store::ListQuery;
 use crate::wire::xml::Writer;
-use crate::wire::{Error, Response, Result};
+use crate::wire::{Response, Result};
 
 /// Answers with one page.
 ///
@@ -15,16 +15,13 @@ pub async fn handle(call: Call) -> Result<Response> {
     let keys = Keys::of_request(head)?;
     let max = listing::page_size(head, "max-keys")?;
     let delimiter = head.query.non_empty("delimiter").map(str::to_owned);
+    // An empty token is echoed, and stands for no place.
     let token = head.query.get("continuation-token");
-    if token == Some("") {
-        let message = "The continuation token provided is incorrect";
-        return Err(Error::argument("continuation-token", "", message));
-    }
     let start_after = head.query.non_empty("start-after");
     // A token wins: it stands for a place behind `start-after`.
     let after = match token {
-        Some(token) => Some(listing::parse_token(token)?),
-        None => start_after.map(str::to_owned),
+        Some(token) if !token.is_empty() => Some(listing::parse_token(token)?),
+        _ => start_after.map(str::to_owned),
     };
     let prefix = listing::text(head, "prefix").to_owned();
     let query = ListQuery { prefix, delimiter: delimiter.clone(), after, max };

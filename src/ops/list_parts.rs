@@ -2,7 +2,7 @@
 
 use super::{Call, listing, parts};
 use crate::wire::xml::Writer;
-use crate::wire::{Error, Response, Result, date};
+use crate::wire::{Response, Result, date};
 
 /// Answers with one page of parts, in ascending order.
 ///
@@ -13,11 +13,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let id = parts::upload_id(&call)?;
     let max = listing::page_size(head, "max-parts")?;
     let marker = head.query.non_empty("part-number-marker").unwrap_or("0");
-    let after: u32 = marker.parse().ok().filter(|n| *n <= i32::MAX as u32).ok_or_else(|| {
-        let message = "Argument part-number-marker must be an integer between 0 and 2147483647";
-        Error::argument("part-number-marker", marker, message)
-    })?;
-    let after = u16::try_from(after).unwrap_or(u16::MAX);
+    let after = listing::part_number_marker(marker)?;
     let (permit, key) = (call.permit().clone(), call.key().clone());
     let list = move |store: &crate::store::Store| store.list_parts(&permit, &key, id, after, max);
     let page = call.context.blocking(list).await?;

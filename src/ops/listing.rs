@@ -15,7 +15,15 @@ pub const ENTRIES_MAX: usize = 1000;
 /// # Errors
 /// InvalidArgument unless it is a number from 0 to 2^31 − 1.
 pub fn page_size(head: &Head, name: &str) -> Result<usize> {
-    let Some(text) = head.query.non_empty(name) else { return Ok(ENTRIES_MAX) };
+    page_size_of(name, head.query.non_empty(name))
+}
+
+/// As [`page_size`], of a text that stood elsewhere than in the query.
+///
+/// # Errors
+/// As [`page_size`].
+pub fn page_size_of(name: &str, text: Option<&str>) -> Result<usize> {
+    let Some(text) = text else { return Ok(ENTRIES_MAX) };
     match text.parse::<i64>() {
         Ok(n) if n < 0 => {
             let message = format!("Argument {name} must be an integer between 0 and 2147483647");
@@ -66,7 +74,7 @@ pub fn text<'a>(head: &'a Head, name: &str) -> &'a str {
 }
 
 /// The last entry of a page: what the next page begins after.
-pub fn last_of<'a>(entries: &'a [Listed<ListedObject>]) -> Option<&'a str> {
+pub fn last_of(entries: &[Listed<ListedObject>]) -> Option<&str> {
     entries.last().map(|entry| match entry {
         Listed::Item(object) => object.key.as_str(),
         Listed::Prefix(prefix) => prefix.as_str(),
@@ -118,6 +126,19 @@ pub fn entries(xml: &mut Writer, keys: Keys, page: &[Listed<ListedObject>], with
     }
 }
 
+/// `part-number-marker`: the parts behind this number; any number is past some part.
+///
+/// # Errors
+/// InvalidArgument unless it is a number from 0 to 2^31 − 1.
+pub fn part_number_marker(text: &str) -> Result<u16> {
+    let number: Option<u32> = text.parse().ok().filter(|n| *n <= i32::MAX as u32);
+    let number = number.ok_or_else(|| {
+        let message = "Argument part-number-marker must be an integer between 0 and 2147483647";
+        Error::argument("part-number-marker", text, message)
+    })?;
+    Ok(u16::try_from(number).unwrap_or(u16::MAX))
+}
+
 /// An opaque, URL-safe continuation token for the page after `last`.
 pub fn token(last: &str) -> String {
     use base64::Engine;
@@ -135,24 +156,4 @@ pub fn parse_token(token: &str) -> Result<String> {
         let message = "The continuation token provided is incorrect";
         Error::argument("continuation-token", token, message)
     })
-}
-
-/// The ACL of a bucket or object that only its owner may use.
-pub fn owner_only_acl(of: &Owner) -> Vec<u8> {
-    const GRANTEE: &[(&str, &str)] = &[
-        ("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance"),
-        ("xsi:type", "CanonicalUser"),
-    ];
-    let mut xml = Writer::document("AccessControlPolicy");
-    owner(&mut xml, "Owner", of);
-    xml.element("AccessControlList", |xml| {
-        xml.element("Grant", |xml| {
-            xml.element_with("Grantee", GRANTEE, |xml| {
-                xml.text("ID", &of.id);
-                xml.text("DisplayName", &of.display_name);
-            });
-            xml.text("Permission", "FULL_CONTROL");
-        });
-    });
-    xml.finish()
 }

@@ -1,5 +1,6 @@
 //! The headers that an object keeps, and those that ask for what is not there yet.
 
+use super::acl;
 use crate::types::ObjectHeaders;
 use crate::wire::{Error, ErrorCode, Head, Result};
 
@@ -21,7 +22,7 @@ pub const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";
 ///
 /// # Errors
 /// MetadataTooLarge when the user metadata (names without their prefix, and values) is over
-/// `metadata_bytes_max`.
+/// `metadata_bytes_max`; InvalidArgument for metadata of the query that no header can hold.
 pub fn of_request(head: &Head, metadata_bytes_max: usize) -> Result<ObjectHeaders> {
     let mut stored = Vec::new();
     for name in STORED {
@@ -41,7 +42,7 @@ pub fn of_request(head: &Head, metadata_bytes_max: usize) -> Result<ObjectHeader
         user_bytes += name.as_str().len() - USER_PREFIX.len() + value.len();
         stored.push((name.as_str().to_owned(), value));
     }
-    for (name, value) in hoisted(head) {
+    for (name, value) in hoisted(head)? {
         user_bytes += name.len() - USER_PREFIX.len() + value.len();
         stored.push((name, value.into_bytes()));
     }
@@ -54,14 +55,21 @@ pub fn of_request(head: &Head, metadata_bytes_max: usize) -> Result<ObjectHeader
 }
 
 /// User metadata that a presigned URL carries in its query: it is signed, so it counts.
-fn hoisted(head: &Head) -> impl Iterator<Item = (String, String)> {
-    head.query.pairs().iter().filter_map(|(name, value)| {
-        let name = name.to_ascii_lowercase();
-        let legal = http::HeaderName::from_bytes(name.as_bytes()).is_ok()
+fn hoisted(head: &Head) -> Result<Vec<(String, String)>> {
+    let mut metadata = Vec::new();
+    for (name, value) in head.query.pairs() {
+        let lower = name.to_ascii_lowercase();
+        if !lower.starts_with(USER_PREFIX) || head.has_header(&lower) {
+            continue;
+        }
+        let legal = http::HeaderName::from_bytes(lower.as_bytes()).is_ok()
             && http::HeaderValue::from_bytes(value.as_bytes()).is_ok();
-        let counts = name.starts_with(USER_PREFIX) && !head.has_header(&name) && legal;
-        counts.then(|| (name, value.clone()))
-    })
+        if !legal {
+            return Err(Error::argument(name, value, "The metadata cannot stand in a header."));
+        }
+        metadata.push((lower, value.clone()));
+    }
+    Ok(metadata)
 }
 
 /// Content-Encoding less every `aws-chunked`, which names the framing and not the content.
@@ -81,6 +89,7 @@ fn without_aws_chunked(value: &[u8]) -> Vec<u8> {
 /// Headers whose meaning is not implemented: a write that bears one is refused, because a 200 would
 /// promise what is not done.
 const NOT_IMPLEMENTED: &[&str] = &[
+    "x-amz-copy-source-server-side-encryption-customer-algorithm",
     "x-amz-object-lock-legal-hold",
     "x-amz-object-lock-mode",
     "x-amz-object-lock-retain-until-date",
@@ -93,16 +102,13 @@ const NOT_IMPLEMENTED: &[&str] = &[
     "x-amz-website-redirect-location",
     "x-amz-write-offset-bytes",
 ];
-/// Canned ACLs that change nothing where the bucket's owner owns every object.
-const ACLS_WITHOUT_EFFECT: &[&str] =
-    &["", "private", "bucket-owner-full-control", "bucket-owner-read"];
 /// Storage classes that are accepted; there is one class here.
 const STORAGE_CLASSES: &[&str] = &["", "STANDARD", "REDUCED_REDUNDANCY"];
 
 /// Refuses what a write asks for and does not get.
 ///
 /// # Errors
-/// NotImplemented, AccessControlListNotSupported, InvalidStorageClass.
+/// NotImplemented, InvalidStorageClass, and those of [`acl::of_headers`].
 pub fn refuse_unsupported(head: &Head) -> Result<()> {
     for name in NOT_IMPLEMENTED {
         if head.header_or_query(name)?.is_some_and(|value| !value.is_empty()) {
@@ -110,11 +116,7 @@ pub fn refuse_unsupported(head: &Head) -> Result<()> {
             return Err(Error::because(ErrorCode::NotImplemented, message).field("Header", *name));
         }
     }
-    let acl = head.header_or_query("x-amz-acl")?.unwrap_or_default();
-    let grants = head.headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
-    if grants || !ACLS_WITHOUT_EFFECT.contains(&acl) {
-        return Err(ErrorCode::AccessControlListNotSupported.into());
-    }
+    acl::of_headers(head)?;
     let class = head.header_or_query("x-amz-storage-class")?.unwrap_or_default();
     if !STORAGE_CLASSES.contains(&class) {
         return Err(

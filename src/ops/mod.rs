@@ -7,6 +7,7 @@
 //! so `PUT /b/k?uploadId=U` without a part number can never overwrite the object.
 
 mod abort_multipart_upload;
+mod acl;
 mod complete_multipart_upload;
 pub mod context;
 mod copy_object;
@@ -22,6 +23,7 @@ mod get_bucket_location;
 mod get_bucket_versioning;
 mod get_object;
 mod get_object_acl;
+mod get_object_attributes;
 mod get_object_tagging;
 mod head_bucket;
 mod head_object;
@@ -34,7 +36,9 @@ mod list_parts;
 mod listing;
 mod metadata;
 mod parts;
+mod put_bucket_acl;
 mod put_object;
+mod put_object_acl;
 pub mod receive;
 pub mod routing;
 mod send;
@@ -53,6 +57,7 @@ use crate::wire::{Head, Response, Result};
 
 pub use context::{Call, Caller, Context};
 pub use routing::route;
+pub use send::refuse_overrides;
 
 /// What an operation is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -191,6 +196,7 @@ pub static OPERATIONS: &[Operation] = operations! {
     "GetObject"                 get_object                GET    Object  []                                               ["versionId", "partNumber"] Nothing,                      Target(A::GetObject);
     "HeadObject"                head_object               HEAD   Object  []                                               ["versionId", "partNumber"] Nothing,                      Target(A::GetObject);
     "DeleteObject"              delete_object             DELETE Object  []                                               ["versionId"]               Nothing,                      Target(A::DeleteObject);
+    "GetObjectAttributes"       get_object_attributes     GET    Object  [Query("attributes")]                            ["versionId"]               Nothing,                      Target(A::GetObjectAttributes);
     "CopyObject"                copy_object               PUT    Object  [Header("x-amz-copy-source")]                    []                          Nothing,                      Several(context::copy_demands);
 
     "CreateMultipartUpload"     create_multipart_upload   POST   Object  [Query("uploads")]                               []                          Nothing,                      Target(A::PutObject);
@@ -205,6 +211,8 @@ pub static OPERATIONS: &[Operation] = operations! {
     "GetBucketVersioning"       get_bucket_versioning     GET    Bucket  [Query("versioning")]                            []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetBucketAcl"              get_bucket_acl            GET    Bucket  [Query("acl")]                                   []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetObjectAcl"              get_object_acl            GET    Object  [Query("acl")]                                   ["versionId"]               Nothing,                      Target(A::GetObjectAcl);
+    "PutBucketAcl"              put_bucket_acl            PUT    Bucket  [Query("acl")]                                   []                          Document(DOCUMENT_BYTES_MAX), Target(A::PutBucketAcl);
+    "PutObjectAcl"              put_object_acl            PUT    Object  [Query("acl")]                                   ["versionId"]               Document(DOCUMENT_BYTES_MAX), Target(A::PutObjectAcl);
     "GetObjectTagging"          get_object_tagging        GET    Object  [Query("tagging")]                               ["versionId"]               Nothing,                      Target(A::GetObjectTagging);
     "GetBucketPolicy"           unconfigured              GET    Bucket  [Query("policy")]                                []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetBucketCors"             unconfigured              GET    Bucket  [Query("cors")]                                  []                          Nothing,                      Target(A::GetBucketConfiguration);

@@ -6,13 +6,7 @@
 //!
 //! Memory for one body is two units of [`UNIT_BYTES`]: one on its way to the disk, one filling.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{self, Poll};
-
 use bytes::{Bytes, BytesMut};
-use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 use subtle::ConstantTimeEq;
 use tokio::task::JoinHandle;
@@ -68,45 +62,6 @@ impl Incoming {
     /// Whether the payload is one that only PutObject and UploadPart may have.
     pub fn is_chunked(&self) -> bool {
         matches!(self.payload, Payload::Chunked(_))
-    }
-}
-
-/// A stream that notes whether it was read to its end; an unread body ends the connection.
-pub struct Watched {
-    inner: Stream,
-    ended: Arc<AtomicBool>,
-}
-
-impl Watched {
-    /// The stream, and the flag that is set once its end was seen.
-    pub fn new(inner: Stream) -> (Stream, Arc<AtomicBool>) {
-        let ended = Arc::new(AtomicBool::new(inner.is_end_stream()));
-        let watched = Self { inner, ended: Arc::clone(&ended) };
-        (watched.boxed(), ended)
-    }
-}
-
-impl http_body::Body for Watched {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut task::Context<'_>,
-    ) -> Poll<Option<std::result::Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        if matches!(polled, Poll::Ready(None)) || self.inner.is_end_stream() {
-            self.ended.store(true, Ordering::Release);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.inner.size_hint()
     }
 }
 
@@ -186,13 +141,21 @@ pub struct Plan {
     pub algorithm: Option<ChecksumAlgorithm>,
 }
 
-/// Everything that can be refused before the first byte: length and checksum headers.
+/// Everything that can be refused before the first byte: length and checksum headers. The length is
+/// `None` when HTTP's own chunks are to tell it.
 ///
 /// # Errors
 /// MissingContentLength, EntityTooLarge, and those of [`checksum::expected`].
-pub fn expectations(head: &Head, body: &Incoming, bytes_max: u64) -> Result<(u64, Expected)> {
-    let length = body.declared_length().ok_or(ErrorCode::MissingContentLength)?;
-    if length > bytes_max {
+pub fn expectations(
+    head: &Head,
+    body: &Incoming,
+    bytes_max: u64,
+) -> Result<(Option<u64>, Expected)> {
+    let length = body.declared_length();
+    if length.is_none() && !head.has_header("transfer-encoding") {
+        return Err(ErrorCode::MissingContentLength.into());
+    }
+    if let Some(length) = length.filter(|length| *length > bytes_max) {
         return Err(Error::new(ErrorCode::EntityTooLarge)
             .field("ProposedSize", length.to_string())
             .field("MaxSizeAllowed", bytes_max.to_string()));
@@ -214,23 +177,32 @@ pub async fn content(
     let (length, mut expected) = expectations(head, &body, plan.bytes_max)?;
     expected.algorithm = expected.algorithm.or(plan.algorithm);
     // Held until the row is committed or the bytes are gone: parallel uploads cannot overshoot.
-    let admission = context.store.admit(Some(length))?;
-    let inline = length <= context.config.inline_bytes_max as u64;
+    let admission = context.store.admit(length)?;
+    let inline_max = context.config.inline_bytes_max;
     let Incoming { stream, payload, .. } = body;
     let hasher = hasher_for(&payload, &expected);
+    let raw = match length {
+        Some(length) => Framing::Raw { left: length },
+        None => Framing::Unmeasured { left: plan.bytes_max },
+    };
     let (sha256, framing) = match payload {
-        Payload::Unsigned => (None, Framing::Raw { left: length }),
-        Payload::Sha256(sha256) => (Some(sha256), Framing::Raw { left: length }),
+        Payload::Unsigned => (None, raw),
+        Payload::Sha256(sha256) => (Some(sha256), raw),
         Payload::Chunked(chunked) => {
             (None, Framing::Chunked(Box::new(ChunkedDecoder::new(chunked))))
         }
     };
     let mut source = Source { stream, framing };
     let checks = Checks { expected, sha256, length };
-    let received = if inline {
-        in_memory(&mut source, hasher, checks).await
+    // A body of unknown length begins in memory, and moves to a file when it grows.
+    let begun = match length {
+        Some(length) if length > inline_max as u64 => Begun::default(),
+        _ => source.begin(inline_max).await?,
+    };
+    let received = if begun.ended {
+        in_memory(&mut source, begun, hasher, checks)
     } else {
-        in_file(context, &mut source, hasher, checks, plan.origin).await
+        in_file(context, &mut source, begun, hasher, checks, plan.origin).await
     };
     drop(admission);
     received
@@ -239,13 +211,13 @@ pub async fn content(
 struct Checks {
     expected: Expected,
     sha256: Option<[u8; 32]>,
-    length: u64,
+    length: Option<u64>,
 }
 
 impl Checks {
     /// Every check that needs the whole body.
     fn verify(&self, trailers: Option<Trailers>, digests: &Digests) -> Result<Option<Checksum>> {
-        if digests.length != self.length {
+        if self.length.is_some_and(|length| digests.length != length) {
             return Err(ErrorCode::IncompleteBody.into());
         }
         if let Some(sha256) = &self.sha256 {
@@ -260,15 +232,24 @@ impl Checks {
     }
 }
 
-async fn in_memory(source: &mut Source, mut hasher: Hasher, checks: Checks) -> Result<Received> {
-    // The length is at most the inline limit, a setting; it is not the client's to choose.
-    let mut content = BytesMut::with_capacity(usize::try_from(checks.length).unwrap_or(0));
-    let mut pieces = Vec::new();
-    while source.next(&mut pieces).await? {
-        for piece in pieces.drain(..) {
-            hasher.update(&piece);
-            content.extend_from_slice(&piece);
-        }
+/// What came of a body so far.
+#[derive(Default)]
+struct Begun {
+    pieces: Vec<Bytes>,
+    bytes: usize,
+    ended: bool,
+}
+
+fn in_memory(
+    source: &mut Source,
+    begun: Begun,
+    mut hasher: Hasher,
+    checks: Checks,
+) -> Result<Received> {
+    let mut content = BytesMut::with_capacity(begun.bytes);
+    for piece in &begun.pieces {
+        hasher.update(piece);
+        content.extend_from_slice(piece);
     }
     let trailers = source.finish()?;
     let digests = hasher.finish();
@@ -279,15 +260,15 @@ async fn in_memory(source: &mut Source, mut hasher: Hasher, checks: Checks) -> R
 async fn in_file(
     context: &Context,
     source: &mut Source,
+    begun: Begun,
     hasher: Hasher,
     checks: Checks,
     origin: BlobOrigin,
 ) -> Result<Received> {
     let length = checks.length;
-    let writer = context.blocking(move |store| store.begin_blob(origin, Some(length))).await?;
+    let writer = context.blocking(move |store| store.begin_blob(origin, length)).await?;
     let mut disk = Disk::Idle(Box::new((writer, hasher)));
-    let mut pieces = Vec::new();
-    let mut gathered = 0;
+    let Begun { mut pieces, bytes: mut gathered, .. } = begun;
     loop {
         let before = pieces.len();
         let more = source.next(&mut pieces).await?;
@@ -339,7 +320,14 @@ impl Disk {
 }
 
 enum Framing {
-    Raw { left: u64 },
+    /// So many bytes are to come.
+    Raw {
+        left: u64,
+    },
+    /// At most so many bytes are to come.
+    Unmeasured {
+        left: u64,
+    },
     Chunked(Box<ChunkedDecoder>),
 }
 
@@ -359,13 +347,31 @@ impl Source {
                 *left = left.checked_sub(data.len() as u64).ok_or(ErrorCode::IncompleteBody)?;
                 pieces.push(data);
             }
+            Framing::Unmeasured { left } => {
+                *left = left.checked_sub(data.len() as u64).ok_or(ErrorCode::EntityTooLarge)?;
+                pieces.push(data);
+            }
         }
         Ok(true)
     }
 
+    /// Gathers the body until it ends or is over `bytes_max`.
+    async fn begin(&mut self, bytes_max: usize) -> Result<Begun> {
+        let mut begun = Begun::default();
+        while begun.bytes <= bytes_max {
+            let before = begun.pieces.len();
+            begun.ended = !self.next(&mut begun.pieces).await?;
+            begun.bytes += begun.pieces.iter().skip(before).map(Bytes::len).sum::<usize>();
+            if begun.ended {
+                break;
+            }
+        }
+        Ok(begun)
+    }
+
     fn finish(&mut self) -> Result<Option<Trailers>> {
         match std::mem::replace(&mut self.framing, Framing::Raw { left: 0 }) {
-            Framing::Raw { left: 0 } => Ok(None),
+            Framing::Raw { left: 0 } | Framing::Unmeasured { .. } => Ok(None),
             Framing::Raw { .. } => Err(ErrorCode::IncompleteBody.into()),
             Framing::Chunked(decoder) => decoder.finish().map(Some),
         }

@@ -35,15 +35,16 @@ pub enum Selection {
 ///
 /// # Errors
 /// NoSuchVersion, PreconditionFailed, InvalidRange, InvalidPartNumber, InvalidRequest for a part
-/// and a range at once.
+/// and a range at once, InvalidArgument for an override that no header can bear.
 pub fn prepare(
     head: &Head,
     record: &ObjectRecord,
     span: impl FnOnce(PartNumber) -> StoreResult<Option<PartSpan>>,
 ) -> Result<(Response, Option<Selection>)> {
     only_null_version(head)?;
+    refuse_customer_keys(head)?;
     let mut response = Response::ok();
-    object_headers(&mut response, head, record);
+    object_headers(&mut response, head, record)?;
     let validators = Validators { etag: &record.etag, modified: record.modified };
     match conditions::read(head, &validators)? {
         Outcome::Proceed => {}
@@ -88,12 +89,7 @@ fn range_of(response: &mut Response, head: &Head, record: &ObjectRecord) -> Resu
     };
     match range::parse(asked, record.size) {
         Ok(None) => {
-            if checksum::mode_enabled(head) {
-                if let Some(checksum) = &record.checksum {
-                    response.set(checksum.checksum.algorithm.header(), checksum.text());
-                    response.set("x-amz-checksum-type", checksum.kind.name());
-                }
-            }
+            whole_checksum(response, head, record);
             Ok(Selection::Whole)
         }
         Ok(Some(range)) => {
@@ -129,6 +125,7 @@ fn part(
         if number.get() != 1 {
             return Err(beyond());
         }
+        whole_checksum(response, head, record);
         let last = record.size.checked_sub(1);
         let Some(last) = last else { return Ok(Selection::Whole) };
         let range = ByteRange { first: 0, last };
@@ -139,6 +136,10 @@ fn part(
     response.set("x-amz-mp-parts-count", parts.to_string());
     if let Some(checksum) = span.checksum.filter(|_| checksum::mode_enabled(head)) {
         response.set(checksum.algorithm.header(), checksum.base64());
+        // The part's value, and the type of the object's.
+        if let Some(whole) = &record.checksum {
+            response.set("x-amz-checksum-type", whole.kind.name());
+        }
     }
     let Some(last) = span.size.checked_sub(1) else {
         // An empty part has no byte that a range could name.
@@ -148,6 +149,28 @@ fn part(
     let range = ByteRange { first: span.first, last: span.first + last };
     partial(response, range, record.size);
     Ok(Selection::Range(range))
+}
+
+/// The checksum of the whole object, when the client asks for checksums.
+fn whole_checksum(response: &mut Response, head: &Head, record: &ObjectRecord) {
+    if let Some(checksum) = record.checksum.as_ref().filter(|_| checksum::mode_enabled(head)) {
+        response.set(checksum.checksum.algorithm.header(), checksum.text());
+        response.set("x-amz-checksum-type", checksum.kind.name());
+    }
+}
+
+/// No object here is encrypted with a key of its client's, so a key for it is a mistake.
+///
+/// # Errors
+/// InvalidRequest.
+pub fn refuse_customer_keys(head: &Head) -> Result<()> {
+    match head.header_or_query("x-amz-server-side-encryption-customer-algorithm")? {
+        None | Some("") => Ok(()),
+        Some(_) => Err(Error::because(
+            ErrorCode::InvalidRequest,
+            "The encryption parameters are not applicable to this object.",
+        )),
+    }
 }
 
 fn partial(response: &mut Response, range: ByteRange, size: u64) {
@@ -235,18 +258,37 @@ const OVERRIDES: &[(&str, &str)] = &[
     ("response-expires", "expires"),
 ];
 
+/// Refuses overrides in a request that nobody signed: whoever passes a link on must not choose
+/// what a browser takes its bytes for.
+///
+/// # Errors
+/// InvalidRequest.
+pub fn refuse_overrides(head: &Head) -> Result<()> {
+    if OVERRIDES.iter().any(|(parameter, _)| head.query.has(parameter)) {
+        let message =
+            "Request specific response headers cannot be used for anonymous GET requests.";
+        return Err(Error::because(ErrorCode::InvalidRequest, message));
+    }
+    Ok(())
+}
+
 /// The headers of GET and HEAD: what the object bears, and the overrides of the query.
-fn object_headers(response: &mut Response, head: &Head, record: &ObjectRecord) {
+fn object_headers(response: &mut Response, head: &Head, record: &ObjectRecord) -> Result<()> {
     response.set("content-type", metadata::DEFAULT_CONTENT_TYPE);
     for (name, value) in &record.headers.0 {
         response.set(name, value);
     }
     for (parameter, name) in OVERRIDES {
-        if let Some(value) = head.query.get(parameter) {
-            response.set(name, value);
+        let Some(value) = head.query.non_empty(parameter) else { continue };
+        let legal = http::HeaderValue::from_str(value).is_ok();
+        if !legal {
+            let message = "Header value cannot be represented.";
+            return Err(Error::argument(parameter, value, message));
         }
+        response.set(name, value);
     }
     response.set("accept-ranges", "bytes");
     response.set("etag", record.etag.quoted());
     response.set("last-modified", date::http_date(record.modified));
+    Ok(())
 }

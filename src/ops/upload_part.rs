@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a part's row exists only for bytes that are already durable.
 
-use super::{Call, parts, receive};
+use super::{Call, metadata, parts, receive};
 use crate::digest::{ChecksumAlgorithm, ChecksumType};
 use crate::store::{BlobOrigin, UploadRecord};
 use crate::types::PUT_BYTES_MAX;
@@ -16,6 +16,7 @@ use crate::wire::{Error, ErrorCode, Response, Result};
 /// InvalidArgument for the number; BadDigest and its kin; InvalidRequest for a checksum in another
 /// algorithm than the upload's.
 pub async fn handle(call: Call) -> Result<Response> {
+    metadata::refuse_unsupported(&call.head)?;
     let number = parts::part_number(&call)?;
     let id = parts::upload_id(&call)?;
     let permit = call.permit().clone();

@@ -170,32 +170,50 @@ impl OpenObject {
     /// is no multipart object.
     pub fn part(&self, number: PartNumber) -> Result<Option<PartSpan>> {
         let Source::Manifest(id, _) = &self.source else { return Ok(None) };
-        let pieces = self.engine.readers.snapshot(|connection| {
-            read_run(
-                connection,
-                *id,
-                "SELECT first_offset, numbers FROM manifest_runs
-                 WHERE manifest = ?1 AND first_number <= ?2
-                 ORDER BY first_offset DESC, first_number DESC LIMIT 1",
-                u64::from(number.get()),
-            )
-        })?;
-        let piece = pieces.into_iter().find(|piece| piece.number == number);
-        let wanted = self.record.checksum.as_ref().map(|object| object.checksum.algorithm);
-        piece
-            .map(|piece| {
-                let checksum = match (wanted, piece.checksum) {
-                    (Some(wanted), checksum)
-                        if checksum.as_ref().map(|c| c.algorithm) != Some(wanted) =>
-                    {
-                        let reader = self.engine.readers.take()?;
-                        read_blob(&reader, piece.blob)?.digests.checksum_for(wanted)
+        self.engine.readers.snapshot(|connection| {
+            let pieces = read_run(connection, *id, RUN_OF_NUMBER, u64::from(number.get()))?;
+            let piece = pieces.into_iter().find(|piece| piece.number == number);
+            piece.map(|piece| self.span(connection, piece)).transpose()
+        })
+    }
+
+    /// At most `max` listed parts after number `after` (0: from the first), and whether more
+    /// follow; none of an object that is no multipart object.
+    pub fn parts(&self, after: u16, max: usize) -> Result<(Vec<(PartNumber, PartSpan)>, bool)> {
+        let Source::Manifest(id, _) = &self.source else { return Ok((Vec::new(), false)) };
+        let mut page = Vec::new();
+        if max == 0 {
+            return Ok((page, false));
+        }
+        self.engine.readers.snapshot(|connection| {
+            let mut pieces = read_run(connection, *id, RUN_OF_NUMBER, u64::from(after))?;
+            if pieces.is_empty() {
+                pieces = read_run(connection, *id, RUN_AFTER_NUMBER, u64::from(after))?;
+            }
+            while let Some(last) = pieces.last().map(|piece| piece.number.get()) {
+                for piece in pieces.into_iter().filter(|piece| piece.number.get() > after) {
+                    if page.len() == max {
+                        return Ok((page, true));
                     }
-                    (_, checksum) => checksum,
-                };
-                Ok(PartSpan { first: piece.first, size: piece.size, checksum })
-            })
-            .transpose()
+                    page.push((piece.number, self.span(connection, piece)?));
+                }
+                pieces = read_run(connection, *id, RUN_AFTER_NUMBER, u64::from(last))?;
+            }
+            Ok((page, false))
+        })
+    }
+
+    /// A part's place, with its checksum in the algorithm of the object's.
+    fn span(&self, connection: &Connection, piece: Piece) -> Result<PartSpan> {
+        let Piece { first, size, blob, checksum, .. } = piece;
+        let wanted = self.record.checksum.as_ref().map(|object| object.checksum.algorithm);
+        let checksum = match wanted {
+            Some(wanted) if checksum.as_ref().map(|c| c.algorithm) != Some(wanted) => {
+                read_blob(connection, blob)?.digests.checksum_for(wanted)
+            }
+            _ => checksum,
+        };
+        Ok(PartSpan { first, size, checksum })
     }
 
     /// The blob whose whole bytes are exactly `range` (`None`: the whole object), if there is one.
@@ -333,6 +351,15 @@ fn read_inline(connection: &Connection, blob: &StoredBlob) -> Result<Bytes> {
         _ => Err(damaged(format!("blob {}: its bytes in SQLite do not verify", blob.id))),
     }
 }
+
+/// The run of a manifest that holds a part number, if any does.
+const RUN_OF_NUMBER: &str = "SELECT first_offset, numbers FROM manifest_runs
+     WHERE manifest = ?1 AND first_number <= ?2
+     ORDER BY first_offset DESC, first_number DESC LIMIT 1";
+/// The first run whose parts all have greater numbers.
+const RUN_AFTER_NUMBER: &str = "SELECT first_offset, numbers FROM manifest_runs
+     WHERE manifest = ?1 AND first_number > ?2
+     ORDER BY first_offset, first_number LIMIT 1";
 
 /// The run of a manifest that holds the byte at `offset`.
 fn read_run_at(connection: &Connection, id: UploadId, offset: u64) -> Result<Vec<Piece>> {

@@ -170,19 +170,20 @@ mod tests {
         // Half a second after THEN: dates count to the second.
         let modified = Timestamp::from_millis(784_111_777_500);
         let validators = Validators { etag: &etag, modified };
+        let read = read(&head("GET", "/bkt/key", "", headers), &validators).unwrap();
+        // Only the conditions of reads may stand in several lines.
+        if headers.iter().map(|(name, _)| name).collect::<HashSet<_>>().len() < headers.len() {
+            return (read, Outcome::Proceed);
+        }
         let copies: Vec<_> =
             headers.iter().map(|(n, v)| (format!("x-amz-copy-source-{n}"), *v)).collect();
         let copies: Vec<_> = copies.iter().map(|(n, v)| (n.as_str(), *v)).collect();
         let copied = copy_source(&head("PUT", "/bkt/key", "", &copies), &validators).unwrap();
-        // In a query, as a presigned URL has them, the first of a name counts.
-        if headers.iter().map(|(name, _)| name).collect::<HashSet<_>>().len() == headers.len() {
-            let hoisted =
-                copies.iter().map(|(name, value)| format!("{name}={}", encoding::url(value)));
-            let query = hoisted.collect::<Vec<_>>().join("&");
-            let hoisted = copy_source(&head("PUT", "/bkt/key", &query, &[]), &validators);
-            assert_eq!(hoisted.unwrap(), copied);
-        }
-        (read(&head("GET", "/bkt/key", "", headers), &validators).unwrap(), copied)
+        let hoisted = copies.iter().map(|(name, value)| format!("{name}={}", encoding::url(value)));
+        let query = hoisted.collect::<Vec<_>>().join("&");
+        let hoisted = copy_source(&head("PUT", "/bkt/key", &query, &[]), &validators);
+        assert_eq!(hoisted.unwrap(), copied);
+        (read, copied)
     }
 
     #[test]

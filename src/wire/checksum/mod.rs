@@ -203,8 +203,11 @@ fn value(head: &Head, with_parts: bool) -> Result<Option<Checksum>> {
             let base64 = if with_parts { without_parts(text) } else { text };
             Checksum::parse(algorithm, base64)
         });
-        let refused = || invalid(format!("Value for {name} header is invalid."));
-        found = Some(checksum.ok_or_else(refused)?);
+        // What is no value of this algorithm is the digest of no body.
+        found = Some(checksum.ok_or_else(|| {
+            let message = format!("Value for {name} header is invalid.");
+            Error::because(ErrorCode::BadDigest, message)
+        })?);
     }
     Ok(found)
 }

@@ -1,0 +1,117 @@
+//! GetObjectAttributes: what HEAD tells of an object, and its parts, in one document.
+
+use super::{Call, listing, send};
+use crate::store::{OpenObject, PartSpan};
+use crate::types::PartNumber;
+use crate::wire::xml::Writer;
+use crate::wire::{Error, ErrorCode, Head, Response, Result, date};
+
+/// The header that names the attributes; it may stand there several times.
+const ATTRIBUTES: &str = "x-amz-object-attributes";
+
+/// Which attributes are asked for.
+#[derive(Default)]
+struct Asked {
+    etag: bool,
+    checksum: bool,
+    parts: bool,
+    storage_class: bool,
+    size: bool,
+}
+
+/// Answers with the attributes that the request names.
+///
+/// # Errors
+/// NoSuchKey, NoSuchVersion; InvalidRequest without a name, InvalidArgument for an unknown one.
+pub async fn handle(call: Call) -> Result<Response> {
+    let head = &call.head;
+    let asked = asked(head)?;
+    let max = listing::page_size_of("x-amz-max-parts", head.header("x-amz-max-parts")?)?;
+    let marker = head.header("x-amz-part-number-marker")?.unwrap_or("0");
+    let after = listing::part_number_marker(marker)?;
+    send::only_null_version(head)?;
+    send::refuse_customer_keys(head)?;
+    let object = call.context.store.open_object(call.permit(), call.key())?;
+    let record = &object.record;
+
+    let mut xml = Writer::document("GetObjectAttributesResponse");
+    if asked.etag {
+        xml.text("ETag", record.etag.to_string());
+    }
+    if let Some(checksum) = record.checksum.as_ref().filter(|_| asked.checksum) {
+        xml.element("Checksum", |xml| {
+            xml.text(checksum.checksum.algorithm.element(), checksum.text());
+            xml.text("ChecksumType", checksum.kind.name());
+        });
+    }
+    if let Some(count) = record.parts.filter(|_| asked.parts) {
+        let (rows, truncated) = page(&call, &object, after, max).await?;
+        let last = rows.last().map_or(after, |(number, _)| number.get());
+        xml.element("ObjectParts", |xml| {
+            xml.text("PartsCount", count.to_string());
+            xml.text("PartNumberMarker", marker);
+            xml.text("NextPartNumberMarker", last.to_string());
+            xml.text("MaxParts", max.to_string());
+            xml.text("IsTruncated", truncated.to_string());
+            for (number, span) in &rows {
+                xml.element("Part", |xml| {
+                    xml.text("PartNumber", number.to_string());
+                    if let Some(checksum) = &span.checksum {
+                        xml.text(checksum.algorithm.element(), checksum.base64());
+                    }
+                    xml.text("Size", span.size.to_string());
+                });
+            }
+        });
+    }
+    if asked.storage_class {
+        xml.text("StorageClass", "STANDARD");
+    }
+    if asked.size {
+        xml.text("ObjectSize", record.size.to_string());
+    }
+    Ok(Response::xml(xml.finish()).header("last-modified", date::http_date(record.modified)))
+}
+
+/// One page of parts, and whether more follow.
+async fn page(
+    call: &Call,
+    object: &OpenObject,
+    after: u16,
+    max: usize,
+) -> Result<(Vec<(PartNumber, PartSpan)>, bool)> {
+    let object = object.clone();
+    call.context.blocking(move |_| object.parts(after, max)).await
+}
+
+fn asked(head: &Head) -> Result<Asked> {
+    let mut asked = Asked::default();
+    let mut lines = Vec::new();
+    for value in head.headers.get_all(ATTRIBUTES) {
+        // What is not text is no attribute's name.
+        lines.push(value.to_str().unwrap_or("?"));
+    }
+    if lines.is_empty() {
+        lines.extend(head.header_or_query(ATTRIBUTES)?);
+    }
+    let joined = lines.join(",");
+    let mut names = joined.split(',').map(str::trim).filter(|name| !name.is_empty()).peekable();
+    if names.peek().is_none() {
+        let message = "Missing required header for this request: x-amz-object-attributes";
+        return Err(Error::because(ErrorCode::InvalidRequest, message));
+    }
+    for name in names {
+        match name {
+            "ETag" => asked.etag = true,
+            "Checksum" => asked.checksum = true,
+            "ObjectParts" => asked.parts = true,
+            "StorageClass" => asked.storage_class = true,
+            "ObjectSize" => asked.size = true,
+            other => {
+                let message = "Invalid attribute name specified.";
+                return Err(Error::argument(ATTRIBUTES, other, message));
+            }
+        }
+    }
+    Ok(asked)
+}
