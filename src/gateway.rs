@@ -99,6 +99,7 @@ impl Gateway {
     ) -> Result<Response> {
         let config = &self.context.config;
         check_limits(&parts, config)?;
+        check_authority(&parts)?;
         if manage::matches(parts.uri.path()) && !self.names_a_bucket(&parts) {
             return self.manage(arrival, &parts, body).await;
         }
@@ -157,9 +158,9 @@ impl Gateway {
     fn render(&self, error: Error, resource: &str, request_id: &str) -> Response {
         let mut document = xml::Writer::bare("Error");
         document.text("Code", error.code.as_str());
-        document.text("Message", &error.message);
+        document.text("Message", legible(&error.message));
         for (name, value) in &error.fields {
-            document.text(name, value);
+            document.text(name, legible(value));
         }
         document.text("Resource", resource);
         document.text("RequestId", request_id);
@@ -230,12 +231,31 @@ fn full(bytes: Bytes) -> Stream {
     http_body_util::Full::new(bytes).map_err(|never| match never {}).boxed()
 }
 
+/// A client's text with its control characters replaced: XML 1.0 does not allow them, and an error
+/// that no parser reads tells nothing.
+fn legible(text: &str) -> String {
+    let shown = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
+    text.chars().map(|c| if shown(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+}
+
 /// Sixteen hexadecimal digits, upper case, as S3's are: time-ordered, unique in this process.
 fn request_id() -> String {
     let id = uuid::Uuid::now_v7();
     let [_, _, low_time @ .., a, b, c, d, e] = id.as_bytes();
     let bytes = [low_time[0], low_time[1], low_time[2], *a, *b, *c, *d, *e];
     hex::encode_upper(bytes)
+}
+
+/// A target in absolute form names a host too. It must be Host's, or we and whoever passed the
+/// request on could read two addresses in it.
+fn check_authority(parts: &http::request::Parts) -> Result<()> {
+    let Some(authority) = parts.uri.authority() else { return Ok(()) };
+    let host = parts.headers.get("host").map(http::HeaderValue::as_bytes);
+    if host.is_none_or(|host| host.eq_ignore_ascii_case(authority.as_str().as_bytes())) {
+        return Ok(());
+    }
+    let message = "The request target and the Host header name different hosts.";
+    Err(Error::because(ErrorCode::BadRequest, message))
 }
 
 /// The limits of a head that are ours and not hyper's.

@@ -73,6 +73,9 @@ const COMMANDS: &[Entry] = &[
 
 /// Runs the command that `arguments` name; the first of them is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // The database holds secrets: whatever a command makes is for its own user alone, also in a
+    // folder that others may look into.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let matches = match command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {

@@ -107,7 +107,7 @@ fn greet(config: &Config, server: &Server, made: Option<&KeyPair>) {
     let url = server.url();
     let data = std::path::absolute(&config.data).unwrap_or_else(|_| config.data.clone());
     let mut text = format!(
-        "partita {}\ndata folder: {}\ndurability: {DURABILITY}\n",
+        "partita {}\ndata folder: {}\n{DURABILITY}\n",
         env!("CARGO_PKG_VERSION"),
         data.display()
     );
@@ -115,7 +115,7 @@ fn greet(config: &Config, server: &Server, made: Option<&KeyPair>) {
         let endpoint = reachable(&url, server.address());
         text.push_str(&format!(
             "root credentials, shown this once and kept in {}/root-credentials; to try them:\n\
-             export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_REGION={} && \
+             export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_DEFAULT_REGION={} && \
              aws --endpoint-url {endpoint} s3 mb s3://demo && \
              echo hello | aws --endpoint-url {endpoint} s3 cp - s3://demo/hello.txt\n",
             data.display(),

@@ -145,8 +145,7 @@ fn read_file(path: &Path) -> Result<HashMap<&'static str, Value>, ConfigError> {
 
 fn parse_file(text: &str, path: &Path) -> Result<HashMap<&'static str, Value>, ConfigError> {
     let source = path.display().to_string();
-    let table: toml::Table =
-        text.parse().map_err(|error| ConfigError::new(&source, format!("not TOML: {error}")))?;
+    let table: toml::Table = text.parse().map_err(|error| not_toml(&source, text, &error))?;
     let mut values = HashMap::new();
     for (key, value) in table {
         let setting = Setting::named(&key).filter(|setting| setting.name != "config");
@@ -159,12 +158,21 @@ fn parse_file(text: &str, path: &Path) -> Result<HashMap<&'static str, Value>, C
             };
             return Err(ConfigError::new(&source, format!("unknown setting \"{key}\"{hint}")));
         };
-        let refused = || ConfigError::refused(setting, &source, &value.to_string());
+        let given = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let refused = || ConfigError::refused(setting, &source, &given());
         let text = text_of_toml(&setting.kind, &value).ok_or_else(refused)?;
         let value = setting.parse(&text).ok_or_else(refused)?;
         values.insert(setting.name, value_beside(path, setting, value));
     }
     Ok(values)
+}
+
+/// In one line, as everything that refuses to start: the parser draws a picture of several.
+fn not_toml(source: &str, text: &str, error: &toml::de::Error) -> ConfigError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let why = error.message().lines().collect::<Vec<_>>().join(", ");
+    ConfigError::new(source, format!("line {line} is not TOML: {why}"))
 }
 
 /// A value in TOML's own type: a number is a number, a switch is a boolean.

@@ -22,7 +22,7 @@ pub const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";
 ///
 /// # Errors
 /// MetadataTooLarge when the user metadata (names without their prefix, and values) is over
-/// `metadata_bytes_max`.
+/// `metadata_bytes_max`; InvalidArgument for metadata of the query that no header can hold.
 pub fn of_request(head: &Head, metadata_bytes_max: usize) -> Result<ObjectHeaders> {
     let mut stored = Vec::new();
     for name in STORED {
@@ -42,7 +42,7 @@ pub fn of_request(head: &Head, metadata_bytes_max: usize) -> Result<ObjectHeader
         user_bytes += name.as_str().len() - USER_PREFIX.len() + value.len();
         stored.push((name.as_str().to_owned(), value));
     }
-    for (name, value) in hoisted(head) {
+    for (name, value) in hoisted(head)? {
         user_bytes += name.len() - USER_PREFIX.len() + value.len();
         stored.push((name, value.into_bytes()));
     }
@@ -55,14 +55,21 @@ pub fn of_request(head: &Head, metadata_bytes_max: usize) -> Result<ObjectHeader
 }
 
 /// User metadata that a presigned URL carries in its query: it is signed, so it counts.
-fn hoisted(head: &Head) -> impl Iterator<Item = (String, String)> {
-    head.query.pairs().iter().filter_map(|(name, value)| {
-        let name = name.to_ascii_lowercase();
-        let legal = http::HeaderName::from_bytes(name.as_bytes()).is_ok()
+fn hoisted(head: &Head) -> Result<Vec<(String, String)>> {
+    let mut metadata = Vec::new();
+    for (name, value) in head.query.pairs() {
+        let lower = name.to_ascii_lowercase();
+        if !lower.starts_with(USER_PREFIX) || head.has_header(&lower) {
+            continue;
+        }
+        let legal = http::HeaderName::from_bytes(lower.as_bytes()).is_ok()
             && http::HeaderValue::from_bytes(value.as_bytes()).is_ok();
-        let counts = name.starts_with(USER_PREFIX) && !head.has_header(&name) && legal;
-        counts.then(|| (name, value.clone()))
-    })
+        if !legal {
+            return Err(Error::argument(name, value, "The metadata cannot stand in a header."));
+        }
+        metadata.push((lower, value.clone()));
+    }
+    Ok(metadata)
 }
 
 /// Content-Encoding less every `aws-chunked`, which names the framing and not the content.

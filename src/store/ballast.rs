@@ -65,7 +65,7 @@ impl Ballast {
             .open(&self.path)
             .map_err(failed)?;
         // Not zeros: a file system that compresses would store nothing.
-        let chunk: Vec<u8> = (0..CHUNK_BYTES).map(|i| (i * i >> 3 ^ i * 7) as u8).collect();
+        let chunk: Vec<u8> = (0..CHUNK_BYTES).map(|i| ((i * i) >> 3) as u8).collect();
         for _ in 0..BALLAST_BYTES / CHUNK_BYTES as u64 {
             file.write_all(&chunk).map_err(failed)?;
         }

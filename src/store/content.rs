@@ -41,8 +41,8 @@ pub struct OpenObject {
 enum Source {
     /// Read and checked already.
     Inline(StoredBlob, Bytes),
-    File(StoredBlob, Arc<Pin>),
-    Manifest(UploadId, Arc<Pin>),
+    File(StoredBlob, #[allow(dead_code)] Arc<Pin>), // Held, not read.
+    Manifest(UploadId, #[allow(dead_code)] Arc<Pin>), // Held, not read.
 }
 
 /// A row of `blobs`.
@@ -103,7 +103,7 @@ pub struct ContentReader {
 
 enum Opened {
     Inline(Bytes),
-    File(BlobFile),
+    File(Box<BlobFile>),
 }
 
 /// Opens the current object of a key.
@@ -245,6 +245,7 @@ impl OpenObject {
 impl ContentReader {
     /// The next bytes, verified, at most `read_unit_bytes`; `None` at the end.
     /// [`Error::Damaged`] when what is stored does not verify.
+    #[allow(clippy::should_implement_trait)] // An iterator would go on after an error.
     pub fn next(&mut self) -> Result<Option<Bytes>> {
         if self.next == self.end {
             return Ok(None);
@@ -280,7 +281,7 @@ impl ContentReader {
     fn open_next(&mut self) -> Result<()> {
         let opened = match &self.source {
             Source::Inline(_, bytes) => (0, Opened::Inline(bytes.clone())),
-            Source::File(blob, _) => (0, Opened::File(open_file(&self.engine, blob)?)),
+            Source::File(blob, _) => (0, Opened::File(Box::new(open_file(&self.engine, blob)?))),
             Source::Manifest(id, _) => {
                 if self.pieces.is_empty() {
                     let run = self
@@ -312,7 +313,7 @@ fn open_piece(engine: &Engine, piece: &Piece) -> Result<Opened> {
     }
     match inline {
         Some(bytes) => Ok(Opened::Inline(bytes)),
-        None => Ok(Opened::File(open_file(engine, &blob)?)),
+        None => Ok(Opened::File(Box::new(open_file(engine, &blob)?))),
     }
 }
 

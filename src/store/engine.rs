@@ -1,7 +1,7 @@
 //! What stands behind the door: the database, the files, the tables in memory and the threads.
 
 use std::fs::File;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -14,7 +14,7 @@ use super::blobs::{Blobs, DataLock, StagedBlob, lock};
 use super::directory::Directory;
 use super::error::{Error, Result};
 use super::gc;
-use super::meta::job::{Job, Purpose, SeqBlock, Txn, Work};
+use super::meta::job::{Job, Purpose, SeqBlock, Txn, Verdict, Work};
 use super::meta::readers::Readers;
 use super::meta::writer::{Message, Shared, Writer, send};
 use super::meta::{FILE_NAME, Role, accounts, connect, wal};
@@ -154,7 +154,6 @@ impl Engine {
 
     /// Hands a job to the writer, or settles it with the reason why not.
     pub(crate) fn send(&self, job: Box<dyn Job>) {
-        use super::meta::job::Verdict;
         let verdict = match self.alive() {
             Ok(()) if self.shared.wal_bytes() > self.options.wal_bytes_max => Verdict::Busy,
             Ok(()) => match send(&self.sender, &self.shared, job) {
@@ -162,7 +161,7 @@ impl Engine {
                 Err((job, verdict)) => return job.settle(verdict, &self.shared),
             },
             Err(Error::Closed) => Verdict::Closed,
-            // Not run: its file may go, but the answer is the same as for those in doubt.
+            // Poisoned: no file is unlinked any more; the sweep of the next start decides.
             Err(_) => Verdict::Unknown,
         };
         job.settle(verdict, &self.shared);
@@ -179,7 +178,7 @@ impl Engine {
             poisoned,
             wal_bytes: wal_bytes.saturating_sub(moved),
             free_bytes: self.space.free_bytes().unwrap_or(0),
-            queue_length: load(&self.shared.waiting),
+            queue_length: self.shared.waiting.load(Ordering::Relaxed),
         }
     }
 
@@ -248,10 +247,6 @@ pub(crate) fn upgrade(engine: &Weak<Engine>) -> Option<Arc<Engine>> {
     engine.upgrade().filter(|engine| engine.alive().is_ok())
 }
 
-fn load(counter: &std::sync::atomic::AtomicUsize) -> usize {
-    counter.load(Ordering::Relaxed)
-}
-
 /// The database file's own name must survive a power cut.
 fn sync_folder(options: &Options) -> Result<()> {
     let sync = || File::open(&options.data)?.sync_all();
@@ -266,6 +261,5 @@ fn next_epoch(connection: &Connection) -> Result<u64> {
 
 /// Counts commits, for those who must know whether something changed meanwhile.
 pub(crate) fn commits(engine: &Engine) -> u64 {
-    let counter: &AtomicU64 = &engine.shared.commits;
-    counter.load(Ordering::Acquire)
+    engine.shared.commits.load(Ordering::Acquire)
 }

@@ -41,13 +41,6 @@ impl Pins {
     }
 }
 
-impl Pin {
-    /// What is pinned.
-    pub(crate) fn content(&self) -> ContentId {
-        self.content
-    }
-}
-
 impl Drop for Pin {
     fn drop(&mut self) {
         let mut readers = self.pins.lock();

@@ -14,8 +14,8 @@ use crate::types::{BucketName, KeyError, ObjectKey};
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Splits and decodes; `+` stays a plus, as signatures have it. A name or value that is not
-    /// UTF-8 after decoding is an InvalidURI.
+    /// Splits and decodes; `+` stays a plus, as signatures have it. An escape that is not `%` and
+    /// two hexadecimal digits, or a name or value that is not UTF-8, is an InvalidURI.
     pub fn parse(raw: &str) -> Result<Self> {
         let mut pairs = Vec::new();
         for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
@@ -48,10 +48,22 @@ impl Query {
 }
 
 fn decode(text: &str) -> Result<String> {
+    check_escapes(text)?;
     percent_decode_str(text)
         .decode_utf8()
         .map(|decoded| decoded.into_owned())
         .map_err(|_| Error::because(ErrorCode::InvalidURI, "The query is not UTF-8."))
+}
+
+/// Refuses a `%` without two hexadecimal digits: taken literally, two targets would mean one key.
+fn check_escapes(text: &str) -> Result<()> {
+    let mut escapes = text.split('%').skip(1).map(str::as_bytes);
+    match escapes
+        .all(|rest| matches!(rest, [a, b, ..] if [a, b].iter().all(|c| c.is_ascii_hexdigit())))
+    {
+        true => Ok(()),
+        false => Err(ErrorCode::InvalidURI.into()),
+    }
 }
 
 /// What a request is about.
@@ -108,6 +120,7 @@ impl Address {
         match key {
             None | Some("") => Ok(Self::Bucket(bucket)),
             Some(raw) => {
+                check_escapes(raw)?;
                 let bytes: Vec<u8> = percent_decode_str(raw).collect();
                 let key = ObjectKey::parse(&bytes).map_err(|error| match error {
                     KeyError::TooLong => Error::new(ErrorCode::KeyTooLongError)
@@ -306,7 +319,7 @@ pub(crate) mod tests {
         assert_eq!(query.repeated(), Some("a"));
         assert_eq!(Query::parse("a&b&A").unwrap().repeated(), None);
         assert!(Query::parse("").unwrap().pairs().is_empty());
-        for bad in ["%ff", "a=%C3", "a=%ED%A0%80"] {
+        for bad in ["%ff", "a=%C3", "a=%ED%A0%80", "%", "a=%4", "%zz=a", "a=%+4"] {
             assert_eq!(Query::parse(bad).unwrap_err().code, ErrorCode::InvalidURI, "{bad}");
         }
     }
@@ -351,7 +364,7 @@ pub(crate) mod tests {
             ("h", "/bkt/e%CC%81", Some("bkt"), Some("e\u{301}")),
             ("h", "/%62kt/k", Some("bkt"), Some("k")),
             ("h", "/bkt/%00", Some("bkt"), Some("\0")),
-            ("h", "/bkt/100%", Some("bkt"), Some("100%")),
+            ("h", "/bkt/100%25", Some("bkt"), Some("100%")),
             ("bkt.example.com", "/", Some("bkt"), None),
             ("BKT.Example.com", "/bkt/k", Some("bkt"), Some("bkt/k")),
             ("bkt.example.com", "//k", Some("bkt"), Some("/k")),
@@ -369,6 +382,11 @@ pub(crate) mod tests {
             ("h", "/bkt%2Fk", ErrorCode::InvalidBucketName),
             ("h", "/%ff/k", ErrorCode::InvalidURI),
             ("h", "/bkt/%ff", ErrorCode::InvalidURI),
+            ("h", "/bkt/100%", ErrorCode::InvalidURI),
+            ("h", "/bkt/%4", ErrorCode::InvalidURI),
+            ("h", "/bkt/a%zzb", ErrorCode::InvalidURI),
+            ("h", "/bkt/%é9", ErrorCode::InvalidURI),
+            ("h", "/bk%/k", ErrorCode::InvalidURI),
             ("h", &long, ErrorCode::KeyTooLongError),
             ("b_t.example.com", "/k", ErrorCode::InvalidBucketName),
         ] {

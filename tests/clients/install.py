@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 
+CACHE = pathlib.Path(__file__).resolve().parents[2] / "target/clients"
 INSTALL_SECONDS_MAX = 600
 APT_SOURCES = pathlib.Path("/etc/apt/sources.list.d/debian.sources")
 

@@ -28,9 +28,9 @@ import time
 import xml.etree.ElementTree as ElementTree
 
 import gateway
-from install import install
+from install import CACHE, install
 from raw import Raw, RawError
-from run import CACHE, CLIENTS
+from table import CLIENTS
 
 MIB = 1024 * 1024
 BUCKET, KEY = "main-job", "large file"

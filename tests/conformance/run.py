@@ -26,11 +26,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "clients"))
 
 import gateway  # noqa: E402
-from install import Recipe, install  # noqa: E402
+from install import CACHE, Recipe, install  # noqa: E402
 
 FILES = ("test_s3.py", "test_headers.py")
 PASS_LIST = HERE / "pass.txt"
-CACHE = gateway.REPO / "target/clients"
 GATEWAY_FLAGS = ("--default-object-ownership", "ObjectWriter")
 # The suite's users. The keys are known, so they are good for a server on the loopback only.
 USERS = {

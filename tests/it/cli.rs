@@ -5,6 +5,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -166,6 +167,11 @@ fn a_first_start_prints_its_credentials_once_and_ends_well() {
     let health: Value = serde_json::from_str(&health).unwrap();
     assert_eq!((status, health["status"].as_str()), (200, Some("ready")));
     assert_eq!(server.get("/_partita/v1/users").0, 403);
+    for entry in std::fs::read_dir(&data).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{:?} is open to others", entry.file_name());
+    }
     assert_eq!(server.get("/_partita/v1/nothing").0, 404);
 
     let (code, log) = server.stop();

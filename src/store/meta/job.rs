@@ -97,7 +97,7 @@ pub(crate) enum Fault {
     /// The disk, or the limit of the database, is full: nothing was written.
     Full,
     /// Memory is short, or another process holds a lock: nothing was written.
-    Busy(String),
+    Busy,
     /// SQLite rolled the transaction back of its own accord.
     Lost,
     /// The disk failed: what is written is not known.
@@ -114,7 +114,7 @@ impl Fault {
             ErrorCode::OutOfMemory
             | ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
-            | ErrorCode::OperationInterrupted => Some(Self::Busy(source.to_string())),
+            | ErrorCode::OperationInterrupted => Some(Self::Busy),
             ErrorCode::SystemIoFailure
             | ErrorCode::DatabaseCorrupt
             | ErrorCode::NotADatabase

@@ -101,7 +101,7 @@ fn note(shared: &Shared, moved: rusqlite::Result<std::ffi::c_int>) {
         Err(error) => Error::from(error),
     };
     match Fault::of(&error) {
-        Some(Fault::Busy(_)) => {}
+        Some(Fault::Busy) => {}
         Some(Fault::Full) => {
             let freed = shared.ballast.free();
             tracing::warn!(freed, "the disk is too full for a checkpoint");

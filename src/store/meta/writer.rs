@@ -157,7 +157,7 @@ impl Writer {
     pub(crate) fn run(mut self) {
         while let Some(job) = self.next_message() {
             if self.shared.blobs.poison_reason().is_some() {
-                // It has not been run, so its file may go; but the answer says why.
+                // Nothing is promised any more, and nothing unlinked.
                 job.settle(Verdict::Unknown, &self.shared);
                 continue;
             }
@@ -339,7 +339,7 @@ impl Writer {
     /// BEGIN failed: nothing was done.
     fn refuse(&self, jobs: Vec<Box<dyn Job>>, error: &Error) {
         match Fault::of(error) {
-            Some(Fault::Busy(_)) => {
+            Some(Fault::Busy) => {
                 jobs.into_iter().for_each(|job| job.settle(Verdict::Busy, &self.shared));
             }
             Some(Fault::Full) => self.after_fault(jobs, Fault::Full),

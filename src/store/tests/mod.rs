@@ -1,6 +1,12 @@
 //! The store from behind its door, without HTTP: what is promised, and the races by name.
 
 mod basics;
+mod complete;
+mod faults;
+mod listing;
+mod model;
+mod nouns;
+mod races;
 
 use std::sync::Arc;
 
@@ -20,7 +26,7 @@ struct Fixture {
     store: Store,
     root: Arc<Credential>,
     options: Options,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 fn options(folder: &TempDir) -> Options {
@@ -49,7 +55,7 @@ impl Fixture {
         let store = Store::open(options.clone()).expect("a new store opens");
         let new = NewUser { name: "root".to_owned(), root: true, ..NewUser::default() };
         let (_, root) = store.create_user(new).wait().expect("the first user");
-        Self { store, root, options, folder }
+        Self { store, root, options, _folder: folder }
     }
 
     /// Ends the store as a crash would (the WAL stays), and opens it again.

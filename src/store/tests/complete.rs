@@ -1,0 +1,276 @@
+//! Complete: what it refuses, what it computes, what a repetition gets, what it costs.
+
+use std::time::Instant;
+
+use super::*;
+use crate::digest::{Checksum, ChecksumType, ObjectChecksum};
+use crate::types::ETagMatch;
+
+fn upload_with(
+    fixture: &Fixture,
+    permit: &Permit,
+    name: &str,
+    declared: Option<(ChecksumAlgorithm, ChecksumType)>,
+    parts: &[(u16, &[u8])],
+) -> UploadId {
+    let new = NewUpload { headers: ObjectHeaders::default(), checksum: declared };
+    let upload = fixture.store.create_upload(permit, key(name), new).wait().expect("create").id;
+    for (number, part) in parts {
+        let staged = fixture.stage(permit, part, declared.map(|(algorithm, _)| algorithm));
+        let stored =
+            fixture.store.put_part(permit, &key(name), upload, part_number(*number), staged);
+        stored.wait().expect("a part");
+    }
+    upload
+}
+
+#[test]
+fn a_wrong_list_is_refused_and_the_upload_survives() {
+    let fixture = Fixture::with(|options| options.part_bytes_min = 5_000);
+    let permit = fixture.make_bucket("bucket");
+    let (one, two, three) = (body(1, 5_000), body(2, 4_999), body(3, 10));
+    let parts: [(u16, &[u8]); 3] = [(1, &one), (2, &two), (3, &three)];
+    let upload = upload_with(&fixture, &permit, "key", None, &parts);
+    let complete = |parts: &[(u16, &[u8])], change: fn(&mut CompleteUpload)| {
+        let mut request = complete_request("key", upload, parts);
+        change(&mut request);
+        fixture.store.complete_upload(&permit, request)
+    };
+    type Judge = fn(&Error) -> bool;
+    let cases: [(&[(u16, &[u8])], fn(&mut CompleteUpload), Judge); 10] = [
+        (&[], |_| (), |e| matches!(e, Error::NoParts)),
+        (&[(3, &three), (1, &one)], |_| (), |e| matches!(e, Error::InvalidPartOrder)),
+        (&[(1, &one), (1, &one)], |_| (), |e| matches!(e, Error::InvalidPartOrder)),
+        (
+            &[(1, &one), (4, &three)],
+            |_| (),
+            |e| matches!(e, Error::InvalidPart { number, .. } if number.get() == 4),
+        ),
+        (&[(1, &two)], |_| (), |e| matches!(e, Error::InvalidPart { etag: Some(_), .. })),
+        (
+            &[(1, &one)],
+            |request| request.parts[0].etag = None,
+            |e| matches!(e, Error::InvalidPart { etag: None, .. }),
+        ),
+        (
+            &[(1, &one), (2, &two), (3, &three)],
+            |_| (),
+            |e| matches!(e, Error::EntityTooSmall { size: 4_999, min: 5_000, .. }),
+        ),
+        (
+            &[(1, &one), (3, &three)],
+            |request| request.object_size = Some(5_011),
+            |e| matches!(e, Error::ObjectSizeMismatch { expected: 5_011, actual: 5_010 }),
+        ),
+        (
+            &[(1, &one), (3, &three)],
+            |request| request.checksum_type = Some(ChecksumType::Composite),
+            |e| matches!(e, Error::ChecksumTypeMismatch { .. }),
+        ),
+        (
+            &[(1, &one), (3, &three)],
+            |request| {
+                request.checksum =
+                    Some(Checksum { algorithm: ChecksumAlgorithm::Crc64nvme, value: vec![0; 8] });
+            },
+            |e| matches!(e, Error::ChecksumMismatch { .. }),
+        ),
+    ];
+    for (index, (parts, change, judge)) in cases.into_iter().enumerate() {
+        let error = complete(parts, change).expect_err("refused");
+        assert!(judge(&error), "case {index}: {error:?}");
+    }
+    let missing = complete(&[(1, &one)], |request| request.upload = UploadId::new());
+    assert!(matches!(missing, Err(Error::NoSuchUpload)));
+    let elsewhere = complete(&[(1, &one)], |request| request.key = key("other"));
+    assert!(matches!(elsewhere, Err(Error::NoSuchUpload)));
+    complete(&[(1, &one), (3, &three)], |request| request.object_size = Some(5_010)).expect("good");
+    fixture.check();
+}
+
+#[test]
+fn checksums_follow_what_was_declared() {
+    use ChecksumAlgorithm as A;
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let (one, two) = (body(1, 3_000), body(2, 500));
+    let parts: [(u16, &[u8]); 2] = [(1, &one), (7, &two)];
+    let whole = [one.clone(), two.clone()].concat();
+    for (index, &algorithm) in A::ALL.iter().enumerate() {
+        for kind in [ChecksumType::FullObject, ChecksumType::Composite] {
+            if !algorithm.allows(kind) {
+                continue;
+            }
+            let name = format!("key-{index}-{}", kind.name());
+            let upload = upload_with(&fixture, &permit, &name, Some((algorithm, kind)), &parts);
+            let mut request = complete_request(&name, upload, &parts);
+            if kind == ChecksumType::Composite {
+                let error = fixture.store.complete_upload(&permit, request.clone());
+                assert!(matches!(error, Err(Error::ChecksumMissing { .. })), "{name}");
+            }
+            for (listed, (_, part)) in request.parts.iter_mut().zip(&parts) {
+                listed.checksums = digests(part, Some(algorithm)).checksum.into_iter().collect();
+            }
+            let mut wrong = request.clone();
+            wrong.parts[1].checksums[0].value[0] ^= 1;
+            let error = fixture.store.complete_upload(&permit, wrong);
+            assert!(matches!(error, Err(Error::InvalidPart { .. })), "{name}");
+            let expected = match kind {
+                ChecksumType::FullObject => {
+                    digests(&whole, Some(algorithm)).checksum.map(ObjectChecksum::full)
+                }
+                ChecksumType::Composite => {
+                    let of = |part: &[u8]| digests(part, Some(algorithm)).checksum.expect("one");
+                    let all = [of(&one).value, of(&two).value].concat();
+                    digests(&all, Some(algorithm)).checksum.map(|checksum| ObjectChecksum {
+                        checksum,
+                        kind,
+                        parts: Some(2),
+                    })
+                }
+            };
+            request.checksum = expected.clone().map(|object| object.checksum);
+            let completed = fixture.store.complete_upload(&permit, request).expect("complete");
+            assert_eq!(completed.checksum, expected, "{name}");
+            let record = fixture.store.object(&permit, &key(&name)).expect("head");
+            assert_eq!(record.checksum, expected, "{name}");
+        }
+    }
+    fixture.check();
+}
+
+#[test]
+fn a_part_without_the_declared_checksum_cannot_be_listed() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let declared = Some((ChecksumAlgorithm::Crc32, ChecksumType::FullObject));
+    let upload = upload_with(&fixture, &permit, "key", declared, &[]);
+    let part = body(1, 100);
+    fixture.put_part(&permit, "key", upload, 1, &part).expect("a part without CRC32");
+    let error = fixture.complete(&permit, "key", upload, &[(1, &part)]);
+    assert!(matches!(error, Err(Error::InvalidPart { .. })));
+}
+
+#[test]
+fn a_repetition_gets_the_same_answer_and_publishes_nothing() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let (one, two) = (body(1, 2_000), body(2, 300));
+    let parts: [(u16, &[u8]); 2] = [(1, &one), (2, &two)];
+    let upload = upload_with(&fixture, &permit, "key", None, &parts);
+    let mut request = complete_request("key", upload, &parts);
+    request.condition.if_none_match = Some(ETagMatch::Any);
+    let first = fixture.store.complete_upload(&permit, request.clone()).expect("complete");
+    // Even with a condition that does not hold any more, and after the object went.
+    assert_eq!(fixture.store.complete_upload(&permit, request.clone()).expect("again"), first);
+    fixture.put(&permit, "key", b"newer").expect("overwrite");
+    assert_eq!(fixture.store.complete_upload(&permit, request.clone()).expect("again"), first);
+    assert_eq!(fixture.read(&permit, "key").expect("read"), b"newer");
+    fixture.delete(&permit, "key").expect("delete");
+    fixture.store.collect_garbage().expect("gc");
+    assert_eq!(fixture.store.complete_upload(&permit, request.clone()).expect("again"), first);
+    assert!(matches!(fixture.read(&permit, "key"), Err(Error::NoSuchKey)));
+
+    let other = fixture.complete(&permit, "key", upload, &[(1, &one)]);
+    assert!(matches!(other, Err(Error::NoSuchUpload)), "another list");
+    let elsewhere = fixture.make_bucket("elsewhere");
+    let foreign = fixture.store.complete_upload(&elsewhere, request.clone());
+    assert!(matches!(foreign, Err(Error::NoSuchUpload)), "another bucket");
+    let late = crate::clock::now().plus_millis(25 * 60 * 60 * 1000);
+    fixture.store.expire_uploads(late).expect("tombstones are forgotten");
+    let forgotten = fixture.store.complete_upload(&permit, request);
+    assert!(matches!(forgotten, Err(Error::NoSuchUpload)));
+    fixture.check();
+}
+
+#[test]
+fn the_upload_survives_a_condition_that_does_not_hold() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let part = body(1, 2_000);
+    let upload = upload_with(&fixture, &permit, "key", None, &[(1, &part)]);
+    let mut request = complete_request("key", upload, &[(1, &part)]);
+    request.condition.if_match = Some(ETagMatch::Any);
+    let missing = fixture.store.complete_upload(&permit, request.clone());
+    assert!(matches!(missing, Err(Error::NoSuchKey)), "If-Match on a missing key");
+    let old = fixture.put(&permit, "key", b"old").expect("put").etag;
+    request.condition.if_match = Some(ETagMatch::List(vec!["0".repeat(32)]));
+    let other = fixture.store.complete_upload(&permit, request.clone());
+    assert!(matches!(other, Err(Error::PreconditionFailed { condition: "If-Match" })));
+    assert!(fixture.store.upload(&permit, &key("key"), upload).is_ok());
+    request.condition.if_match = Some(ETagMatch::List(vec![old.to_string()]));
+    fixture.store.complete_upload(&permit, request).expect("complete");
+    assert_eq!(fixture.read(&permit, "key").expect("read"), part);
+    fixture.check();
+}
+
+/// The longest that a trivial job waited for the writer while `work` ran.
+fn longest_wait<T>(fixture: &Fixture, work: impl FnOnce() -> T) -> (T, std::time::Duration) {
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let probe = scope.spawn(|| {
+            let mut longest = std::time::Duration::ZERO;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                let started = Instant::now();
+                fixture.store.engine.inspect(|_| ());
+                longest = longest.max(started.elapsed());
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            longest
+        });
+        let answer = work();
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        (answer, probe.join().expect("no panic"))
+    })
+}
+
+#[test]
+fn ten_thousand_parts_are_joined_and_dropped_without_holding_the_writer() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let upload = fixture.create_upload(&permit, "key");
+    let parts: Vec<Vec<u8>> = (0..10_000).map(|i| body(i, 20)).collect();
+    for (chunk, some) in parts.chunks(500).enumerate() {
+        let answers: Vec<_> = some
+            .iter()
+            .enumerate()
+            .map(|(i, part)| {
+                let number = part_number((chunk * 500 + i + 1) as u16);
+                let staged = fixture.stage(&permit, part, None);
+                fixture.store.put_part(&permit, &key("key"), upload, number, staged)
+            })
+            .collect();
+        for answer in answers {
+            answer.wait().expect("a part");
+        }
+    }
+    let listed: Vec<(u16, &[u8])> =
+        parts.iter().enumerate().map(|(i, part)| (i as u16 + 1, part.as_slice())).collect();
+    let request = complete_request("key", upload, &listed);
+    let started = Instant::now();
+    let (completed, waited) =
+        longest_wait(&fixture, || fixture.store.complete_upload(&permit, request));
+    println!("Complete of 10,000 parts: {:?}; writer held {waited:?}", started.elapsed());
+    assert!(started.elapsed().as_millis() < 2_000, "Complete took {:?}", started.elapsed());
+    assert_eq!(completed.expect("complete").etag.parts, Some(10_000));
+
+    let object = fixture.store.open_object(&permit, &key("key")).expect("open");
+    let span = object.part(part_number(7_777)).expect("a look").expect("part 7777");
+    assert_eq!((span.first, span.size), (7_776 * 20, 20));
+    let range = crate::types::ByteRange { first: span.first, last: span.first + 19 };
+    let whole = object.whole_blob(Some(range)).expect("a look").expect("exactly one blob");
+    assert_eq!(whole.md5, etag(&parts[7_776]).md5);
+    assert!(read_all(&object).expect("read") == parts.concat());
+    drop(object);
+
+    let started = Instant::now();
+    fixture.delete(&permit, "key").expect("delete");
+    println!("Delete of 10,000 parts: {:?}", started.elapsed());
+    let (freed, waited) = longest_wait(&fixture, || fixture.store.collect_garbage());
+    println!("Garbage of 10,000 parts: {:?}; writer held {waited:?}", started.elapsed());
+    let freed = freed.expect("gc");
+    assert!(waited.as_millis() < 250, "the writer was held for {waited:?}");
+    println!("{freed} rows freed");
+    fixture.check();
+    assert_eq!(fixture.count_rows("parts") + fixture.count_rows("blobs"), 0);
+}

@@ -1,0 +1,243 @@
+//! A full disk, a panic, a crash: what is answered, and what is there afterwards.
+
+use super::*;
+use crate::store::meta::job::{Job, Purpose, Ran, Txn, Verdict};
+use crate::store::meta::writer::Shared;
+
+/// Holds the writer until the sender is dropped, so that a batch gathers behind it.
+fn block_writer(fixture: &Fixture) -> std::sync::mpsc::Sender<()> {
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let (entered, inside) = std::sync::mpsc::channel();
+    let engine = Arc::clone(&fixture.store.engine);
+    std::thread::spawn(move || {
+        engine.inspect(move |_| {
+            entered.send(()).expect("the test waits");
+            let _ = wait.recv();
+        });
+    });
+    inside.recv().expect("the writer comes in");
+    release
+}
+
+fn limit_pages(fixture: &Fixture, spare: i64) {
+    fixture.store.engine.inspect(move |connection| {
+        let pages: i64 = connection
+            .query_row("PRAGMA page_count", [], |row| row.get(0))
+            .expect("a count of pages");
+        let limit = if spare < 0 { 1 << 30 } else { pages + spare };
+        connection
+            .query_row(&format!("PRAGMA max_page_count = {limit}"), [], |_| Ok(()))
+            .expect("a limit");
+    });
+}
+
+#[test]
+fn a_full_database_fails_the_one_job_and_keeps_the_others_of_the_batch() {
+    let mut fixture = Fixture::with(|options| options.inline_bytes_max = 1 << 20);
+    let permit = fixture.make_bucket("bucket");
+    fixture.put(&permit, "before", &body(0, 10)).expect("put");
+    limit_pages(&fixture, 12);
+
+    let release = block_writer(&fixture);
+    let mut answers = Vec::new();
+    for i in 0..20_u64 {
+        // The eleventh does not fit, whatever else there is.
+        let length = if i == 10 { 500_000 } else { 20 };
+        let (name, sent) = (format!("key-{i}"), body(i, length));
+        let staged = fixture.stage(&permit, &sent, None);
+        answers.push((
+            name.clone(),
+            sent,
+            fixture.store.put_object(&permit, new_object(&name), staged),
+        ));
+    }
+    drop(release);
+    let mut kept = Vec::new();
+    for (i, (name, sent, answer)) in answers.into_iter().enumerate() {
+        match answer.wait() {
+            Ok(_) => kept.push((name, sent)),
+            Err(Error::DiskFull) => assert_eq!(i, 10, "only the large one"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(kept.len(), 19);
+    assert!(fixture.store.health().poisoned.is_none(), "the server goes on");
+    fixture.delete(&permit, "before").expect("deletes go on");
+
+    fixture.crash();
+    let permit = fixture.make_bucket("bucket");
+    for (name, sent) in kept {
+        assert_eq!(fixture.read(&permit, &name).expect("acknowledged, so there"), sent);
+    }
+    assert!(matches!(fixture.read(&permit, "key-10"), Err(Error::NoSuchKey)));
+    fixture.put(&permit, "key-10", &body(10, 500_000)).expect("there is room again");
+    fixture.check();
+}
+
+#[test]
+fn a_full_database_unlinks_the_file_of_the_refused_put() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    fixture.put(&permit, "key", &body(1, 2_000)).expect("put");
+    limit_pages(&fixture, 0);
+    let mut full = 0;
+    for i in 0..60 {
+        let name = format!("{i}-{}", "x".repeat(900));
+        match fixture.put(&permit, &name, &body(i, 2_000)) {
+            Ok(_) => {}
+            Err(Error::DiskFull) => full += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(full > 0);
+    limit_pages(&fixture, -1);
+    fixture.check();
+    assert_eq!(fixture.count_files(), 61 - full);
+}
+
+/// A job that does what a test asks.
+struct Rogue(fn(&Txn<'_>) -> Ran, std::sync::mpsc::Sender<Verdict>);
+
+impl Job for Rogue {
+    fn run(&mut self, txn: &Txn<'_>) -> Ran {
+        (self.0)(txn)
+    }
+    fn settle(self: Box<Self>, verdict: Verdict, _: &Shared) {
+        let _ = self.1.send(verdict);
+    }
+    fn inline_bytes(&self) -> usize {
+        0
+    }
+    fn purpose(&self) -> Purpose {
+        Purpose::Add
+    }
+}
+
+fn send_rogue(fixture: &Fixture, run: fn(&Txn<'_>) -> Ran) -> std::sync::mpsc::Receiver<Verdict> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    fixture.store.engine.send(Box::new(Rogue(run, sender)));
+    receiver
+}
+
+#[test]
+fn a_transaction_lost_under_a_batch_is_noticed_and_every_job_runs_again() {
+    let mut fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let release = block_writer(&fixture);
+    let mut answers = Vec::new();
+    let mut put = |i: u64| {
+        let staged = fixture.stage(&permit, &body(i, 20), None);
+        let new = new_object(&format!("key-{i}"));
+        answers.push(fixture.store.put_object(&permit, new, staged));
+    };
+    (0..5).for_each(&mut put);
+    // As SQLite does on some errors: the whole transaction is rolled back, and the job that met the
+    // error says nothing of it.
+    let rogue = send_rogue(&fixture, |txn| {
+        txn.connection.execute_batch("ROLLBACK").expect("a rollback");
+        Ran::Kept
+    });
+    (5..10).for_each(&mut put);
+    drop(release);
+    for answer in answers {
+        answer.wait().expect("put");
+    }
+    assert_eq!(rogue.recv().expect("a verdict"), Verdict::Busy);
+    fixture.crash();
+    let permit = fixture.make_bucket("bucket");
+    for i in 0..10 {
+        assert_eq!(fixture.read(&permit, &format!("key-{i}")).expect("read"), body(i, 20));
+    }
+    fixture.check();
+}
+
+#[test]
+fn a_panic_in_a_transaction_poisons_the_store_and_answers_everybody() {
+    let mut fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    fixture.put(&permit, "key", &body(1, 2_000)).expect("put");
+    let release = block_writer(&fixture);
+    let staged = fixture.stage(&permit, &body(2, 3_000), None);
+    let with_it = fixture.store.put_object(&permit, new_object("other"), staged);
+    let rogue = send_rogue(&fixture, |_| panic!("a broken invariant"));
+    drop(release);
+    assert!(matches!(with_it.wait(), Err(Error::Poisoned)));
+    assert_eq!(rogue.recv().expect("a verdict"), Verdict::Unknown);
+    let health = fixture.store.health();
+    assert!(!health.writable);
+    assert!(health.poisoned.expect("a reason").contains("a broken invariant"));
+    assert!(matches!(fixture.put(&permit, "key", b"x"), Err(Error::Poisoned)));
+    assert!(matches!(fixture.store.object(&permit, &key("key")), Err(Error::Poisoned)));
+    assert_eq!(fixture.count_files(), 2, "the file whose fate was unknown stays");
+
+    fixture.crash();
+    let permit = fixture.make_bucket("bucket");
+    assert_eq!(fixture.read(&permit, "key").expect("read"), body(1, 2_000));
+    // The background thread may have been faster.
+    fixture.store.sweep_files().expect("sweep");
+    let quarantine = std::fs::read_dir(fixture.options.data.join("quarantine")).expect("a folder");
+    assert_eq!((quarantine.count(), fixture.count_files()), (1, 1), "the file without a row");
+    fixture.check();
+}
+
+#[test]
+fn a_copy_of_the_folder_taken_at_any_time_opens_and_holds_what_was_acknowledged() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    for i in 0..30 {
+        fixture.put(&permit, &format!("key-{i}"), &body(i, 100 * i as usize)).expect("put");
+    }
+    // What a power cut would leave: database, WAL and files as they are, nothing closed.
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("data");
+    let status =
+        std::process::Command::new("cp").arg("-a").args([&fixture.options.data, &copy]).status();
+    assert!(status.expect("cp runs").success());
+    let store = Store::open(Options { data: copy, ..fixture.options.clone() }).expect("opens");
+    for i in 0..30 {
+        let object = store.open_object(&permit, &key(&format!("key-{i}"))).expect("there");
+        assert_eq!(read_all(&object).expect("read"), body(i, 100 * i as usize));
+    }
+    assert_eq!(store.check_blocks().expect("check"), Vec::<String>::new());
+}
+
+#[test]
+fn a_second_opening_is_refused_and_a_newer_schema_too() {
+    let fixture = Fixture::new();
+    assert!(matches!(Store::open(fixture.options.clone()), Err(Error::Locked { .. })));
+    fixture.store.close();
+    assert!(matches!(fixture.store.delete_key("nobody").wait(), Err(Error::Closed)));
+    let wal = fixture.options.data.join("partita.db-wal");
+    assert!(std::fs::metadata(wal).map_or(0, |file| file.len()) == 0, "the WAL was moved");
+    let path = fixture.options.data.join("partita.db");
+    let connection = rusqlite::Connection::open(path).expect("the file opens");
+    connection.execute_batch("PRAGMA user_version = 99").expect("a version");
+    drop(connection);
+    let newer = Store::open(fixture.options.clone());
+    assert!(matches!(newer, Err(Error::NewerSchema { found: 99, .. })));
+}
+
+#[test]
+fn a_full_queue_is_overload_and_admission_keeps_the_watermark() {
+    let fixture = Fixture::with(|options| options.writer_queue_max = 4);
+    let permit = fixture.make_bucket("bucket");
+    let release = block_writer(&fixture);
+    let answers: Vec<_> = (0..10)
+        .map(|i| {
+            let staged = fixture.stage(&permit, &body(i, 2_000), None);
+            fixture.store.put_object(&permit, new_object(&format!("{i}")), staged)
+        })
+        .collect();
+    drop(release);
+    let answers: Vec<_> = answers.into_iter().map(Pending::wait).collect();
+    let refused = answers.iter().filter(|a| matches!(a, Err(Error::Overloaded))).count();
+    assert_eq!((refused, answers.iter().filter(|a| a.is_ok()).count()), (6, 4));
+    fixture.check();
+    assert_eq!(fixture.count_files(), 4);
+
+    let free = fixture.store.health().free_bytes;
+    let most = fixture.store.admit(Some(free / 2)).expect("half of it");
+    assert!(matches!(fixture.store.admit(Some(free / 4 * 3)), Err(Error::DiskFull)));
+    drop(most);
+    fixture.store.admit(Some(free / 4 * 3)).expect("the reservation was given back");
+}

@@ -1,0 +1,150 @@
+//! Pages of keys, uploads, parts and buckets.
+
+use super::*;
+use crate::store::meta::listing::objects_counted;
+
+fn names(page: &Page<ListedObject>) -> Vec<String> {
+    page.entries
+        .iter()
+        .map(|entry| match entry {
+            Listed::Item(object) => object.key.clone(),
+            Listed::Prefix(prefix) => format!("{prefix}*"),
+        })
+        .collect()
+}
+
+#[test]
+fn a_list_over_folders_touches_as_many_rows_as_it_returns() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let mut answers = Vec::new();
+    for folder in 0..20 {
+        for file in 0..100 {
+            let staged = fixture.stage(&permit, b"x", None);
+            let new = new_object(&format!("folder-{folder:02}/file-{file:03}"));
+            answers.push(fixture.store.put_object(&permit, new, staged));
+        }
+        answers.drain(..).for_each(|answer| {
+            answer.wait().expect("put");
+        });
+    }
+    let query = ListQuery { delimiter: Some("/".to_owned()), max: 1000, ..ListQuery::default() };
+    let (page, touched) = objects_counted(&fixture.store.engine, &permit, &query).expect("a list");
+    assert_eq!(page.entries.len(), 20);
+    assert!(touched <= 21, "{touched} rows touched for 20 folders of 100 keys");
+
+    // Page by page, through a folder as a marker, every folder comes once.
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let query = ListQuery { after: after.take(), max: 3, ..query.clone() };
+        let (page, touched) = objects_counted(&fixture.store.engine, &permit, &query).expect("one");
+        assert!(touched <= 4, "{touched} rows touched for a page of 3");
+        seen.extend(names(&page));
+        if !page.truncated {
+            break;
+        }
+        after = seen.last().map(|name| name.trim_end_matches('*').to_owned());
+    }
+    let wanted: Vec<String> = (0..20).map(|folder| format!("folder-{folder:02}/*")).collect();
+    assert_eq!(seen, wanted);
+}
+
+#[test]
+fn uploads_come_by_key_then_by_initiation_and_the_markers_hold() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let keys = ["b", "a", "b", "b", "c/1", "c/2"];
+    let ids: Vec<UploadId> = keys.iter().map(|name| fixture.create_upload(&permit, name)).collect();
+    let list = |query: UploadsQuery| {
+        let page = fixture.store.list_uploads(&permit, &query).expect("a list");
+        let entries: Vec<String> = page
+            .entries
+            .iter()
+            .map(|entry| match entry {
+                Listed::Item(upload) => {
+                    format!("{}", ids.iter().position(|id| *id == upload.id).expect("known"))
+                }
+                Listed::Prefix(prefix) => prefix.clone(),
+            })
+            .collect();
+        (entries.join(" "), page.truncated)
+    };
+    let all = UploadsQuery { max: 10, ..UploadsQuery::default() };
+    let marker = |key: &str, id: Option<usize>| UploadsQuery {
+        key_marker: Some(key.to_owned()),
+        upload_id_marker: id.map(|id| ids[id]),
+        ..all.clone()
+    };
+    let folded = UploadsQuery { delimiter: Some("/".to_owned()), ..all.clone() };
+    for (query, wanted) in [
+        (all.clone(), ("1 0 2 3 4 5", false)),
+        (UploadsQuery { max: 3, ..all.clone() }, ("1 0 2", true)),
+        (UploadsQuery { max: 0, ..all.clone() }, ("", false)),
+        (marker("b", None), ("4 5", false)),
+        (marker("b", Some(0)), ("2 3 4 5", false)),
+        (marker("b", Some(3)), ("4 5", false)),
+        (marker("", None), ("1 0 2 3 4 5", false)),
+        (UploadsQuery { upload_id_marker: Some(ids[3]), ..all.clone() }, ("1 0 2 3 4 5", false)),
+        (UploadsQuery { prefix: "c/1".to_owned(), ..all.clone() }, ("4", false)),
+        (folded.clone(), ("1 0 2 3 c/", false)),
+        (UploadsQuery { max: 4, ..folded.clone() }, ("1 0 2 3", true)),
+        (UploadsQuery { key_marker: Some("c/".to_owned()), ..folded.clone() }, ("", false)),
+        (UploadsQuery { key_marker: Some("c/1".to_owned()), ..folded }, ("", false)),
+    ] {
+        assert_eq!(list(query.clone()), (wanted.0.to_owned(), wanted.1), "{query:?}");
+    }
+}
+
+#[test]
+fn parts_come_in_order_and_the_last_page_says_so() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let upload = fixture.create_upload(&permit, "key");
+    for number in [10_000, 3, 1, 7] {
+        fixture.put_part(&permit, "key", upload, number, &body(number.into(), 50)).expect("part");
+    }
+    for (after, max, wanted, truncated) in [
+        (0, 10, &[1, 3, 7, 10_000][..], false),
+        (0, 4, &[1, 3, 7, 10_000], false),
+        (0, 3, &[1, 3, 7], true),
+        (3, 1, &[7], true),
+        (7, 1, &[10_000], false),
+        (10_000, 5, &[], false),
+        (0, 0, &[], false),
+    ] {
+        let page =
+            fixture.store.list_parts(&permit, &key("key"), upload, after, max).expect("page");
+        let numbers: Vec<u16> = page.parts.iter().map(|part| part.number.get()).collect();
+        assert_eq!((numbers.as_slice(), page.truncated), (wanted, truncated), "{after} {max}");
+    }
+    let other = fixture.store.list_parts(&permit, &key("other"), upload, 0, 10);
+    assert!(matches!(other, Err(Error::NoSuchUpload)));
+}
+
+#[test]
+fn buckets_come_by_owner_and_name() {
+    let fixture = Fixture::new();
+    for name in ["b-2", "b-1", "abc", "zzz"] {
+        let name = format!("{name}-x");
+        fixture.make_bucket(&name);
+    }
+    let new = NewUser { name: "other".to_owned(), ..NewUser::default() };
+    let (other, _) = fixture.store.create_user(new).wait().expect("a user");
+    let name = BucketName::parse("b-3-x").expect("a name");
+    fixture.store.create_bucket(name, &other, "us-east-1").wait().expect("a bucket");
+    let owner = &fixture.root.user.id;
+    for (prefix, after, max, wanted, truncated) in [
+        ("", None, 10, "abc-x b-1-x b-2-x zzz-x", false),
+        ("b-", None, 10, "b-1-x b-2-x", false),
+        ("b-", None, 1, "b-1-x", true),
+        ("b-", Some("b-1-x"), 1, "b-2-x", false),
+        ("", Some("b-2-x"), 10, "zzz-x", false),
+        ("b-", Some("zzz"), 10, "", false),
+        ("", None, 0, "", false),
+    ] {
+        let (page, more) = fixture.store.buckets(owner, prefix, after, max);
+        let names: Vec<&str> = page.iter().map(|bucket| bucket.name.as_str()).collect();
+        assert_eq!((names.join(" ").as_str(), more), (wanted, truncated), "{prefix} {after:?}");
+    }
+    assert_eq!(fixture.store.buckets(&other.id, "", None, 10).0.len(), 1);
+}

@@ -1,0 +1,230 @@
+//! Accounts, buckets, headers, references: what each noun promises by itself.
+
+use super::*;
+use crate::types::ByteRange;
+
+#[test]
+fn accounts_are_unique_survive_a_restart_and_owners_of_buckets_stay() {
+    let mut fixture = Fixture::new();
+    let new = NewUser {
+        id: Some("ab".repeat(32)),
+        name: "ann".to_owned(),
+        display_name: Some("Ann".to_owned()),
+        email: Some("ann@example.org".to_owned()),
+        key: Some(("ANNKEY".to_owned(), "secret".to_owned())),
+        ..NewUser::default()
+    };
+    let (ann, key) = fixture.store.create_user(new.clone()).wait().expect("a user");
+    assert_eq!((key.access_key_id.as_str(), key.enabled), ("ANNKEY", true));
+    let free = NewUser { name: "x".to_owned(), ..NewUser::default() };
+    for taken in [
+        NewUser { id: new.id.clone(), ..free.clone() },
+        NewUser { name: "ann".to_owned(), ..free.clone() },
+        NewUser { email: new.email.clone(), ..free.clone() },
+        NewUser { key: new.key.clone(), ..free.clone() },
+    ] {
+        let result = fixture.store.create_user(taken).wait();
+        assert!(matches!(result, Err(Error::Exists { .. })));
+    }
+    assert!(fixture.store.user("x").is_none(), "a refused user leaves nothing");
+
+    let second = fixture.store.create_key("ann", None).wait().expect("a key");
+    let id = second.access_key_id.as_str();
+    assert_eq!((id.len(), second.secret_access_key.len()), (20, 40));
+    fixture.store.set_key_enabled(id, false).wait().expect("disabled");
+    assert!(!fixture.store.credential(id).expect("still known").enabled);
+    assert_eq!(fixture.store.keys(Some("ann")).len(), 2);
+
+    let name = BucketName::parse("anns-bucket").expect("a name");
+    let made = fixture.store.create_bucket(name.clone(), &ann, "eu-west-1").wait();
+    assert!(matches!(made, Ok(CreatedBucket::Created(_))));
+    let again = fixture.store.create_bucket(name.clone(), &fixture.root.user, "x").wait();
+    let Ok(CreatedBucket::Exists(there)) = again else { panic!("the name is taken") };
+    assert_eq!((there.owner.id.as_str(), there.region.as_str()), (ann.id.as_str(), "eu-west-1"));
+    assert!(matches!(fixture.store.delete_user("ann").wait(), Err(Error::Refused(_))));
+    assert!(matches!(fixture.store.delete_user("root").wait(), Err(Error::Refused(_))));
+
+    fixture.crash();
+    assert_eq!(fixture.store.user("ann").as_deref(), Some(&*ann));
+    assert!(!fixture.store.credential(id).expect("still known").enabled);
+    let bucket = fixture.store.bucket(&name).expect("still there");
+    let permit = fixture.permit(&bucket);
+    fixture.store.delete_bucket(&permit).wait().expect("empty");
+    fixture.store.delete_user("ann").wait().expect("owns nothing");
+    assert!(fixture.store.credential("ANNKEY").is_none() && fixture.store.credential(id).is_none());
+    assert_eq!(fixture.store.owner(&ann.id).display_name, "");
+    assert!(matches!(fixture.store.delete_key(id).wait(), Err(Error::NotFound { .. })));
+    let gone = fixture.store.create_bucket(name, &ann, "us-east-1").wait();
+    assert!(matches!(gone, Err(Error::NotFound { .. })));
+    fixture.check();
+}
+
+#[test]
+fn a_bucket_goes_with_its_uploads_and_its_name_comes_back_as_another_bucket() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    fixture.put(&permit, "key", b"x").expect("put");
+    assert!(matches!(fixture.store.delete_bucket(&permit).wait(), Err(Error::BucketNotEmpty)));
+    fixture.delete(&permit, "key").expect("delete");
+    let uploads: Vec<UploadId> = (0..150)
+        .map(|i| {
+            let name = format!("upload-{i}");
+            let upload = fixture.create_upload(&permit, &name);
+            if i % 10 == 0 {
+                fixture.put_part(&permit, &name, upload, 1, &body(i, 2_000)).expect("a part");
+            }
+            upload
+        })
+        .collect();
+    fixture.store.delete_bucket(&permit).wait().expect("open uploads do not keep it");
+
+    let name = key("upload-0");
+    let late = fixture.stage(&permit, b"late", None);
+    let late = fixture.store.put_part(&permit, &name, uploads[0], part_number(2), late).wait();
+    assert!(matches!(late, Err(Error::NoSuchBucket)));
+    assert!(matches!(fixture.put(&permit, "key", b"x"), Err(Error::NoSuchBucket)));
+    assert!(matches!(fixture.store.object(&permit, &name), Err(Error::NoSuchBucket)));
+    assert!(matches!(fixture.store.upload(&permit, &name, uploads[0]), Err(Error::NoSuchBucket)));
+
+    let again = fixture.make_bucket("bucket");
+    assert_ne!(again.bucket().id, permit.bucket().id);
+    assert!(matches!(fixture.store.upload(&again, &name, uploads[0]), Err(Error::NoSuchUpload)));
+    let query = UploadsQuery { max: 10, ..UploadsQuery::default() };
+    assert!(fixture.store.list_uploads(&again, &query).expect("a list").entries.is_empty());
+    fixture.check();
+    assert_eq!((fixture.count_rows("uploads"), fixture.count_files()), (0, 0));
+}
+
+#[test]
+fn headers_and_checksums_come_back_and_go_with_the_object() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let headers = ObjectHeaders(vec![
+        ("content-type".to_owned(), b"text/plain".to_vec()),
+        ("x-amz-meta-bytes".to_owned(), vec![0xff, 0, b'a']),
+        ("x-amz-meta-empty".to_owned(), Vec::new()),
+    ]);
+    let sent = body(1, 100);
+    let checksum = digests(&sent, Some(ChecksumAlgorithm::Sha1)).checksum;
+    let checksum = checksum.map(crate::digest::ObjectChecksum::full);
+    let new = NewObject { headers: headers.clone(), checksum: checksum.clone(), ..new_object("k") };
+    let staged = fixture.stage(&permit, &sent, None);
+    fixture.store.put_object(&permit, new, staged).wait().expect("put");
+    let record = fixture.store.object(&permit, &key("k")).expect("head");
+    assert_eq!((&record.headers, &record.checksum), (&headers, &checksum));
+    assert_eq!(record.owner.id, fixture.root.user.id);
+
+    let upload = NewUpload { headers: headers.clone(), checksum: None };
+    let upload = fixture.store.create_upload(&permit, key("m"), upload).wait().expect("create").id;
+    fixture.put_part(&permit, "m", upload, 1, &sent).expect("a part");
+    fixture.complete(&permit, "m", upload, &[(1, &sent)]).expect("complete");
+    assert_eq!(fixture.store.object(&permit, &key("m")).expect("head").headers, headers);
+
+    fixture.put(&permit, "k", b"without").expect("overwrite");
+    assert_eq!(fixture.store.object(&permit, &key("k")).expect("head").headers.0, []);
+    fixture.delete(&permit, "m").expect("delete");
+    assert_eq!(fixture.count_rows("object_headers"), 0);
+    fixture.check();
+}
+
+#[test]
+fn a_part_is_copied_by_reference_and_outlives_its_source() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let (one, two) = (body(1, 3_000), body(2, 400));
+    let first = fixture.create_upload(&permit, "source");
+    fixture.put_part(&permit, "source", first, 1, &one).expect("a part");
+    fixture.put_part(&permit, "source", first, 2, &two).expect("a part");
+    fixture.complete(&permit, "source", first, &[(1, &one), (2, &two)]).expect("complete");
+    let source = fixture.store.open_object(&permit, &key("source")).expect("open");
+    assert_eq!(source.whole_blob(None).expect("a look"), None, "two blobs");
+    for (range, is_whole) in [((0, 2_999), true), ((3_000, 3_399), true), ((1, 2_999), false)] {
+        let range = ByteRange { first: range.0, last: range.1 };
+        assert_eq!(source.whole_blob(Some(range)).expect("a look").is_some(), is_whole);
+    }
+
+    let second = fixture.create_upload(&permit, "copy");
+    for (number, range) in [(1, (3_000, 3_399)), (2, (0, 2_999))] {
+        let range = ByteRange { first: range.0, last: range.1 };
+        let blob = source.whole_blob(Some(range)).expect("a look").expect("a whole blob");
+        let (to, number) = (key("copy"), part_number(number));
+        let copied = fixture.store.copy_part(&permit, &to, second, number, &source, blob, None);
+        copied.wait().expect("copied");
+    }
+    assert_eq!(fixture.count_rows("blobs"), 2, "nothing was written twice");
+    fixture.delete(&permit, "source").expect("delete");
+    drop(source);
+    fixture.store.collect_garbage().expect("gc");
+    fixture.complete(&permit, "copy", second, &[(1, &two), (2, &one)]).expect("complete");
+    assert_eq!(fixture.read(&permit, "copy").expect("read"), [two, one].concat());
+    fixture.check();
+}
+
+#[test]
+fn idle_uploads_expire_and_active_ones_do_not() {
+    let fixture = Fixture::with(|options| options.upload_idle_ms_max = 60_000);
+    let permit = fixture.make_bucket("bucket");
+    let old = fixture.create_upload(&permit, "old");
+    fixture.put_part(&permit, "old", old, 1, &body(1, 2_000)).expect("a part");
+    let now = crate::clock::now();
+    assert_eq!(fixture.store.expire_uploads(now.plus_millis(30_000)).expect("expire"), 0);
+    assert_eq!(fixture.store.expire_uploads(now.plus_millis(120_000)).expect("expire"), 1);
+    assert!(matches!(fixture.store.upload(&permit, &key("old"), old), Err(Error::NoSuchUpload)));
+    fixture.check();
+    assert_eq!((fixture.count_rows("parts"), fixture.count_files()), (0, 0));
+}
+
+#[test]
+fn check_names_what_is_broken() {
+    let damages: [(&str, &str); 11] = [
+        ("UPDATE blobs SET refs = refs + 1", "references, there are"),
+        ("UPDATE objects SET size = size + 1", "another size"),
+        ("DELETE FROM inline_bytes", "inline bytes are not there"),
+        ("INSERT INTO inline_bytes VALUES (900, 0, x'00')", "no blob has them"),
+        ("UPDATE inline_bytes SET crc32c = crc32c + 1", "do not verify"),
+        ("DELETE FROM parts WHERE number = 2", "part 2 has no row"),
+        ("UPDATE manifests SET size = size + 1", "but its row says"),
+        ("DELETE FROM manifest_runs", "0 parts of 0 bytes"),
+        ("DELETE FROM uploads", "neither upload nor manifest"),
+        ("INSERT INTO garbage SELECT NULL, 1, id, 0 FROM blobs", "does not name a dead blob"),
+        ("INSERT INTO object_headers VALUES (1, x'61', 5, x'')", "there is no such object"),
+    ];
+    for (damage, wanted) in damages {
+        let fixture = Fixture::new();
+        let permit = fixture.make_bucket("bucket");
+        fixture.put(&permit, "small", b"small").expect("put");
+        let upload = fixture.create_upload(&permit, "parts");
+        let (one, two) = (body(1, 2_000), body(2, 3_000));
+        fixture.put_part(&permit, "parts", upload, 1, &one).expect("a part");
+        fixture.put_part(&permit, "parts", upload, 2, &two).expect("a part");
+        fixture.complete(&permit, "parts", upload, &[(1, &one), (2, &two)]).expect("complete");
+        let open = fixture.create_upload(&permit, "open");
+        fixture.put_part(&permit, "open", open, 1, &body(3, 2_000)).expect("a part");
+        assert_eq!(fixture.store.check_blocks().expect("check"), Vec::<String>::new());
+        fixture.store.engine.inspect(move |connection| {
+            connection.execute_batch(damage).expect("damage is done");
+        });
+        let found = fixture.store.check_blocks().expect("check");
+        assert!(found.iter().any(|line| line.contains(wanted)), "{damage}: {found:#?}");
+    }
+}
+
+#[test]
+fn check_and_reads_notice_a_rotten_file_and_a_missing_one() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    fixture.put(&permit, "key", &body(1, 70_000)).expect("put");
+    let folders = std::fs::read_dir(fixture.options.data.join("blobs")).expect("the folder");
+    let files = folders.flat_map(|folder| std::fs::read_dir(folder.expect("one").path()));
+    let file = files.flatten().next().expect("one file").expect("an entry").path();
+    let mut bytes = std::fs::read(&file).expect("the file");
+    bytes[66_000] ^= 1;
+    std::fs::write(&file, &bytes).expect("rot");
+    assert_eq!(fixture.store.check().expect("check"), Vec::<String>::new(), "the trailer is fine");
+    assert_eq!(fixture.store.check_blocks().expect("check").len(), 1);
+    assert!(matches!(fixture.read(&permit, "key"), Err(Error::Damaged { .. })));
+    std::fs::remove_file(&file).expect("loss");
+    let found = fixture.store.check().expect("check");
+    assert!(found.len() == 1 && found[0].contains("no such file"), "{found:?}");
+    assert!(matches!(fixture.read(&permit, "key"), Err(Error::Damaged { .. })));
+}

@@ -1,0 +1,121 @@
+"""Power cuts: no acknowledged change is lost, no unacknowledged one is half there.
+
+Method: the data folder lies on a volume.Volume; a crowd of writers works; at a random moment the
+volume's power is cut under the running server, which is killed a little later. After the journal's
+replay the server starts again and verify.py compares it with the model. The same is done once with
+a server whose syncs are swallowed by a tracer: that one must lose something, or the rig is blind.
+"""
+
+import random
+import time
+
+import trace
+from model import Model
+from s3 import Client
+from server import Refused, Server
+from verify import Findings, verify
+from volume import Unavailable, Volume, loses_what_is_not_synced
+from workload import Crowd, make_bucket
+
+WRITERS = 8
+VOLUME_MEBIBYTES = 512
+WORK_SECONDS = (0.05, 0.6)
+# How long the server lives on without power: what it still answers must be true.
+DARK_SECONDS_MAX = 0.05
+SECONDS_MAX_PER_CUT = 20
+BLIND_CUTS_MAX = 20
+SWALLOWED = {"no sync at all": "fsync,fdatasync", "no fdatasync": "fdatasync"}
+
+
+def power_cuts(options, folder):
+    """The part; gives (passed, summary)."""
+    start = time.monotonic()
+    try:
+        with Volume(folder, VOLUME_MEBIBYTES) as volume:
+            complaints = loses_what_is_not_synced(volume)
+            if complaints:
+                return False, f"the instrument does not work: {'; '.join(complaints)}"
+            done, model, findings = cut_often(options, folder, volume, options.cuts)
+    except Unavailable as reason:
+        return None, str(reason)
+    for line in findings.complaints[:40]:
+        print("  " + line)
+    seconds = time.monotonic() - start
+    summary = (f"{done} cuts, {model.acknowledged} acknowledged, {findings.lost} lost, "
+               f"{seconds:.0f} s")
+    return not findings.complaints and done == options.cuts, summary
+
+
+def cut_often(options, folder, volume, count, tracer=()):
+    """Cuts until `count` is reached or something is wrong; then checks every invariant."""
+    chance = random.Random(f"cuts {options.seed}")
+    model, findings = Model(WRITERS), None
+    server = Server(options.binary, volume.point / "data", folder / "server.log")
+    give_up = time.monotonic() + 60 + count * SECONDS_MAX_PER_CUT
+    done = 0
+    try:
+        server.start(tracer)
+        make_bucket(Client(server.port))
+        while True:
+            complaints = _cut(server, volume, model, options.seed, chance, done == 0)
+            done += 1
+            findings = _restart_and_verify(server, model, tracer)
+            findings.complaints += complaints
+            if findings.complaints or done == count:
+                break
+            if done % 50 == 0:
+                print(f"  {done} cuts, {model.acknowledged} acknowledged", flush=True)
+            if time.monotonic() > give_up:
+                findings.wrong("out of time")
+                break
+    finally:
+        server.kill()
+    if not tracer:
+        findings.complaints += server.check()
+        if findings.complaints:
+            print(server.last_words())
+    return done, model, findings
+
+
+def _restart_and_verify(server, model, tracer):
+    try:
+        server.start(tracer)
+        return verify(model, server.port)
+    except Refused as error:
+        findings = Findings()
+        findings.loss(str(error))
+        return findings
+
+
+def _cut(server, volume, model, seed, chance, first):
+    """One crowd, one cut; gives complaints about what happened before it."""
+    crowd = Crowd(model, server.port, seed)
+    least, most = WORK_SECONDS
+    time.sleep(chance.uniform(least, most) + (0.2 if first else 0))
+    crowd.disturbed.set()
+    volume.cut()
+    time.sleep(chance.uniform(0, DARK_SECONDS_MAX))
+    server.kill()
+    complaints = crowd.end()
+    volume.cycle()
+    return complaints
+
+
+def blind_server_loses(options, folder):
+    """The part that tests the rig: a server without syncs is caught. Gives (passed, summary)."""
+    reason = trace.unavailable()
+    if reason:
+        return None, reason
+    told = []
+    try:
+        for name, calls in SWALLOWED.items():
+            tracer = ["strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", f"trace={calls}",
+                      "-e", f"inject={calls}:retval=0"]
+            with Volume(folder, VOLUME_MEBIBYTES) as volume:
+                done, model, findings = cut_often(options, folder, volume, BLIND_CUTS_MAX, tracer)
+            told.append(f"{name}: {findings.lost} of {model.acknowledged} lost, cut {done}")
+            if not findings.lost:
+                return False, f"{told[-1]}: so the rig sees nothing"
+    except Unavailable as reason:
+        return None, str(reason)
+    return True, "; ".join(told)

@@ -1,0 +1,133 @@
+"""Disk full: writes are refused by name, nothing else stops, and deleting makes room again.
+
+Method: the data folder lies on a small volume. Bodies of falling size are written until even the
+smallest is refused; then everything acknowledged is read, half is deleted, and writes must work
+again without a restart. Once with the watermark of the settings, so that admission refuses, and
+once without it, so that the disk itself does, in the middle of whatever is being written.
+"""
+
+import random
+import threading
+import time
+
+from model import Model
+from s3 import Client
+from server import Server
+from verify import verify
+from volume import Unavailable, Volume
+from workload import BUCKET, Writer, make_bucket
+
+VOLUME_MEBIBYTES = 192
+WATERMARKS = {"watermark": [], "no watermark": ["--free-bytes-min", "0"]}
+ROUNDS = 3
+# From files to bodies in SQLite; random, so that every round meets the end somewhere else.
+SIZES = ((2_000_000, 6_000_000), (66_000, 600_000), (20_000, 60_000), (1, 4_000))
+REFUSALS = {(507, "InsufficientStorage"), (503, "SlowDown"), (503, "ServiceUnavailable")}
+REFUSALS_IN_A_ROW = 3
+ROOM_SECONDS_MAX = 60
+
+
+def disk_full(options, folder):
+    """The part; gives (passed, summary)."""
+    told, complaints = [], []
+    try:
+        for name, flags in WATERMARKS.items():
+            with Volume(folder, VOLUME_MEBIBYTES) as volume:
+                server = Server(options.binary, volume.point / "data", folder / "log", flags)
+                try:
+                    filler = _Filler(server.start(), options.seed)
+                    found = _fill_and_free(filler, server, volume)
+                finally:
+                    server.kill()
+                complaints += [f"{name}: {line}" for line in found + server.check()]
+                told.append(f"{name}: {filler.book.acknowledged} acknowledged, "
+                            f"refused with {', '.join(sorted(filler.refusals))}")
+    except Unavailable as reason:
+        return None, str(reason)
+    for line in complaints[:40]:
+        print("  " + line)
+    return not complaints, "; ".join(told)
+
+
+class _Filler(Writer):
+    """A writer that goes on after a refusal and knows what refusals may look like."""
+
+    def __init__(self, server, seed):
+        disturbed = threading.Event()
+        disturbed.set()
+        super().__init__(0, Model(1), server.port, f"full {seed}", threading.Event(), disturbed)
+        self.refusals = set()
+        self.random = random.Random(f"full {seed}")
+        make_bucket(self.client)
+
+    def is_unknown(self, answer, doing):
+        """A refusal for want of room is a definite no, and the only 5xx that may come."""
+        if answer.status < 500:
+            return False
+        if (answer.status, answer.code) not in REFUSALS:
+            self.complaints.append(f"{doing}: {answer}")
+        self.refusals.add(f"{answer.status} {answer.code}")
+        return True
+
+    def fill(self, prefix):
+        """Writes until nothing fits any more; gives how many bodies were taken."""
+        taken = 0
+        for bounds in SIZES:
+            refused = 0
+            while refused < REFUSALS_IN_A_ROW:
+                key = f"{prefix}/{taken}"
+                if self.put(bounds, key=key):
+                    refused, taken = 0, taken + 1
+                else:
+                    refused += 1
+                    self.book.refuse(key)
+        return taken
+
+
+def _fill_and_free(filler, server, volume):
+    """All rounds over one server; gives complaints."""
+    model, complaints = filler.model, filler.complaints
+    model.books[0].settle("never/there", None)
+    filler.put((70_000, 70_000), key="kept/file")
+    filler.put((3_000, 3_000), key="kept/row")
+    for number in range(ROUNDS):
+        prefix = f"round-{number}"
+        filler.send_create(f"{prefix}/aborted")
+        upload = filler.book.open_uploads()[0]
+        filler.send_part(upload, 1, filler.content((100_000, 100_000)))
+        taken = filler.fill(prefix)
+        print(f"  full after {taken} bodies, {volume.free_bytes() >> 10} KiB left", flush=True)
+        complaints += verify(model, server.port).complaints
+        # A part is refused like a body; a doubt about it would be settled by ListParts.
+        filler.send_part(upload, 2, filler.content((3_000_000, 3_000_000)))
+        upload.part_doubts.clear()
+        if not filler.send_abort(upload):
+            complaints.append("Abort is refused on a full disk")
+        for index in range(taken):
+            if index % 2 == number % 2 and not filler.change(
+                    "DELETE", f"{prefix}/{index}", None, wanted=(204,)):
+                complaints.append(f"DELETE {prefix}/{index} is refused on a full disk")
+                break
+        complaints += _room_comes_back(filler, f"{prefix}/after")
+        complaints += verify(model, server.port).complaints
+        if complaints:
+            break
+        for index in range(taken):
+            filler.change("DELETE", f"{prefix}/{index}", None, wanted=(204,))
+        complaints += _room_comes_back(filler, f"{prefix}/after")
+    if server.exit_code() is not None:
+        complaints.append(f"the server ended with {server.exit_code()}")
+    if not any(refusal.startswith("507") for refusal in filler.refusals):
+        complaints.append("the disk never was full")
+    return complaints
+
+
+def _room_comes_back(filler, key):
+    """A large PUT works again when the garbage is collected."""
+    deadline = time.monotonic() + ROOM_SECONDS_MAX
+    while time.monotonic() < deadline:
+        if filler.put((5_000_000, 5_000_000), key=key):
+            return []
+        filler.book.refuse(key)
+        time.sleep(0.1)
+    return [f"no room {ROOM_SECONDS_MAX} s after the deletes"]

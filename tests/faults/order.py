@@ -1,0 +1,233 @@
+"""Order: before the first byte of a 200 goes out, everything it promises has been synced.
+
+Method: the real server runs under a tracer, requests come one at a time. Between the request's
+arrival on a socket and the first byte of the answer on it there must be, in this order:
+  a body for a file: all its writes, a sync of the file; a sync of its folder;
+  always: writes to SQLite's log, then a sync of the log.
+A power cut on ext4 cannot show every missing sync, because one sync often carries others along;
+the order of the calls can. The judge is judged too: every trace is doctored, and must then fail.
+"""
+
+import dataclasses
+import pathlib
+import re
+import shutil
+import time
+
+import trace
+from model import Content
+from s3 import Client, complete_document
+from server import Server
+from workload import BUCKET, make_bucket
+
+LOG_SUFFIX = "-wal"
+BLOB_FOLDER = re.compile(r"/blobs/[0-9a-f]{2}$")
+KEPT_TRACE = pathlib.Path(__file__).resolve().parents[2] / "target" / "faults-order.trace"
+QUIET_SECONDS = 0.1
+SMALL, LARGE = 3_000, 1_300_000
+
+
+@dataclasses.dataclass
+class Step:
+    """One request: how its line begins, and whether its body goes to a file."""
+
+    name: str
+    line: str
+    blob: bool
+
+
+def order(options, folder):
+    """The part; gives (passed, summary)."""
+    complaints = judge_sample()
+    if complaints:
+        return False, "; ".join(complaints)
+    output = folder / "trace"
+    server = Server(options.binary, folder / "data", folder / "server.log")
+    reason = trace.unavailable()
+    if reason:
+        return None, reason
+    try:
+        server.start(trace.tracer(output))
+        steps = _requests(Client(server.port))
+    finally:
+        server.kill()
+    calls = trace.parse(output.read_text(errors="replace").splitlines())
+    doctored = 0
+    for step in steps:
+        faults = judge(calls, step)
+        complaints += [f"{step.name}: {fault}" for fault in faults]
+        for how, changed in [] if faults else doctor(calls, step):
+            doctored += 1
+            if not judge(changed, step):
+                complaints.append(f"{step.name}: the judge does not see: {how}")
+    for line in complaints:
+        print("  " + line)
+    if complaints:
+        KEPT_TRACE.parent.mkdir(exist_ok=True)
+        shutil.copy(output, KEPT_TRACE)
+        return False, f"{len(complaints)} complaints, see {KEPT_TRACE}"
+    return True, f"{len(steps)} answers follow their syncs; {doctored} doctored traces are seen"
+
+
+def _requests(client):
+    """Sends one request of each kind that changes something; gives the steps."""
+    make_bucket(client)
+    steps = []
+
+    def send(name, method, key, query=None, body=b"", blob=False):
+        time.sleep(QUIET_SECONDS)
+        answer = client.request(method, f"/{BUCKET}/{key}", query=query, body=body)
+        if not 200 <= answer.status < 300:
+            raise RuntimeError(f"{name}: {answer} {answer.body!r}")
+        words = "&".join(f"{word}={value}" for word, value in sorted((query or {}).items()))
+        target = f"/{BUCKET}/{key}" + ("?" + words if words else " ")
+        # The tracer shows the beginning of what was read; the id at the end is not needed.
+        line = f'"{method} {target}'[: trace.TEXT_SHOWN - 8]
+        steps.append(Step(name, line, blob))
+        return answer
+
+    def create(key):
+        answer = send("CreateMultipartUpload", "POST", key, {"uploads": ""})
+        return answer.xml().findtext("UploadId")
+
+    small, large = (Content(((seed, size),)).body() for seed, size in ((1, SMALL), (2, LARGE)))
+    send("PutObject into SQLite", "PUT", "small", body=small)
+    send("PutObject into a file", "PUT", "large", body=large, blob=True)
+    upload, parts = create("joined"), []
+    for number, body in ((1, large), (2, small)):
+        query = {"partNumber": number, "uploadId": upload}
+        answer = send(f"UploadPart {number}", "PUT", "joined", query, body, blob=body is large)
+        parts.append((number, answer.etag))
+    send("CompleteMultipartUpload", "POST", "joined", {"uploadId": upload},
+         complete_document(parts))
+    send("AbortMultipartUpload", "DELETE", "other", {"uploadId": create("other")})
+    send("DeleteObject", "DELETE", "large")
+    return steps
+
+
+def judge(calls, step):
+    """What is wrong with the answer to this step; empty when nothing is."""
+    window, answer = _window(calls, step)
+    if answer is None:
+        return ["there is no such request with an answer"]
+    if "HTTP/1.1 2" not in answer.arguments:
+        return [f"the answer begins with {answer.arguments[:80]}"]
+    faults, ready = [], -1
+    blobs = [call.opened for call in window if _makes_blob(call)]
+    if len(blobs) != int(step.blob):
+        return [f"it made {len(blobs)} files"]
+    for blob in blobs:
+        writes = [call for call in window if call.path == blob and call.name in trace.FILE_WRITES]
+        written = max((call.ended for call in writes), default=None)
+        if written is None:
+            return ["nothing was written to the file"]
+        file_synced = _synced(window, lambda path: path == blob, written)
+        folder = str(pathlib.PurePosixPath(blob).parent)
+        made = min(call.ended for call in window if call.opened == blob)
+        folder_synced = _synced(window, lambda path: path == folder, made)
+        if file_synced is None:
+            faults.append("the file was not synced after its last write")
+        if folder_synced is None:
+            faults.append("the folder was not synced")
+        ready = max(file_synced or 0, folder_synced or 0)
+    log_writes = [call for call in window if _is_log(call.path) and call.began > ready
+                  and call.name in trace.FILE_WRITES]
+    if not log_writes:
+        faults.append("nothing was written to the log when the file was safe")
+    elif _synced(window, _is_log, min(call.ended for call in log_writes)) is None:
+        faults.append("the log was not synced after it was written")
+    return faults
+
+
+def _window(calls, step):
+    """The calls that ended between the request's arrival and the answer, and the answer."""
+    request = next((call for call in calls if call.name in trace.SOCKET_READS
+                    and step.line in call.arguments), None)
+    if request is None:
+        return [], None
+    answer = next((call for call in calls if call.name in trace.SOCKET_WRITES
+                   and call.path == request.path and call.began > request.ended), None)
+    if answer is None:
+        return [], None
+    return [c for c in calls if c.began > request.ended and c.ended < answer.began], answer
+
+
+def _makes_blob(call):
+    folder = str(pathlib.PurePosixPath(call.opened).parent)
+    return call.name == "openat" and "O_CREAT" in call.arguments and BLOB_FOLDER.search(folder)
+
+
+def _is_log(path):
+    return path.endswith(LOG_SUFFIX)
+
+
+def _synced(window, matches, after):
+    """When the first successful sync of it ended that began after this moment."""
+    return min((call.ended for call in window if call.name in trace.SYNCS and call.result == 0
+                and matches(call.path) and call.began > after), default=None)
+
+
+def doctor(calls, step):
+    """Traces of servers that would be wrong, made from a right one: (how, calls)."""
+    window, answer = _window(calls, step)
+    syncs = {}
+    for call in window:
+        if call.name in trace.SYNCS:
+            role = "log" if _is_log(call.path) else \
+                "folder" if BLOB_FOLDER.search(call.path) else "file"
+            syncs.setdefault(role, []).append(call)
+    begin = min(call.began for call in window)
+    for role, found in syncs.items():
+        if role != "log" and not step.blob:
+            continue
+        yield f"no sync of the {role}", _without(calls, found)
+        yield f"a sync of the {role} that failed", _changed(calls, found, result=-1)
+        yield f"a sync of the {role} behind the answer", _changed(
+            calls, found, began=answer.ended + 1, ended=answer.ended + 2)
+        yield f"a sync of the {role} before anything was written", _changed(
+            calls, found, began=begin, ended=begin)
+    writes = [c for c in window if _is_log(c.path) and c.name in trace.FILE_WRITES]
+    yield "nothing written to the log", _without(calls, writes)
+
+
+def _without(calls, some):
+    return [call for call in calls if not any(call is other for other in some)]
+
+
+def _changed(calls, some, **fields):
+    return [dataclasses.replace(call, **fields) if any(call is other for other in some) else call
+            for call in calls]
+
+
+SAMPLE = """\
+7 1.0 recvfrom(9<socket:[5]>, "PUT /b/k HTTP/1.1\\r\\n", 8192, 0, NULL, NULL) = 200
+8 1.1 openat(4</d/blobs>, "a-b", O_WRONLY|O_CREAT, 0600) = 12</d/blobs/0f/a-b>
+8 1.2 pwrite64(12</d/blobs/0f/a-b>, "x"..., 70000, 0) = 70000
+8 1.3 fdatasync(12</d/blobs/0f/a-b> <unfinished ...>
+7 1.4 recvfrom(9<socket:[5]>, 0x7f, 8192, 0, NULL, NULL) = -1 EAGAIN (Resource unavailable)
+8 1.5 <... fdatasync resumed>) = 0
+8 1.6 fsync(11</d/blobs/0f>) = 0
+9 1.7 pwrite64(3</d/m.db-wal>, "y"..., 4120, 32 <unfinished ...>
+7 1.8 read(5<anon_inode:[eventfd]>, 0x7f, 8) = -1 EAGAIN (Resource unavailable)
+9 1.9 <... pwrite64 resumed>) = 4120
+9 2.0 fsync(3</d/m.db-wal>) = 0
+7 2.1 writev(9<socket:[5]>, [{iov_base="HTTP/1.1 200 OK\\r\\n"..., iov_len=90}], 1) = 90
+"""
+
+
+def judge_sample():
+    """Proves reader and judge on a trace written by hand, also where there is no tracer."""
+    step, lines = Step("sample", '"PUT /b/k ', True), SAMPLE.splitlines()
+    complaints = [f"the sample is right, but: {fault}" for fault in judge(trace.parse(lines), step)]
+    for number, line in enumerate(lines):
+        if "sync" not in line or "resumed" in line:
+            continue
+        fewer = [other for other in lines if other is not line
+                 and not ("unfinished" in line and "fdatasync resumed" in other)]
+        if not judge(trace.parse(fewer), step):
+            complaints.append(f"the sample is right without line {number + 1}")
+        failed = [other.replace(") = 0", ") = -1 EIO (error)") if "sync" in other else other
+                  for other in lines]
+        if not judge(trace.parse(failed), step):
+            complaints.append("the sample is right with failed syncs")
+    return complaints

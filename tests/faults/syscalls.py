@@ -1,0 +1,189 @@
+"""System call faults: whatever call fails, no false 200, no hang, no damage, a clean restart.
+
+Method: a tracer attached to the running server fails the Nth call of one kind in every thread,
+once ("N") or for ever ("N+"), or kills the process there, while one client goes through every
+kind of change. Each change must end in a true 200, a 5xx or a broken connection; a process that
+gives up must say so by its exit code. Two judges follow: the trace (after a sync that failed no
+change may be acknowledged: the kernel has dropped the pages, and trying again proves nothing) and
+the restarted server against the model, with every invariant checked.
+"""
+
+import pathlib
+import re
+import subprocess
+import threading
+import time
+
+import trace
+from model import Model
+from s3 import Broken, TooSlow
+from server import Server
+from verify import verify
+from workload import LARGE_BYTES, SMALL_BYTES, Writer, make_bucket
+
+RULES = (
+    ("fsync", "error=EIO"), ("fdatasync", "error=EIO"),
+    ("pwrite64", "error=ENOSPC"), ("pwrite64", "error=EIO"),
+    ("fallocate", "error=ENOSPC"), ("openat", "error=EMFILE"),
+    ("unlinkat", "error=EIO"), ("ftruncate", "error=EIO"),
+    ("fsync", "signal=KILL"), ("fdatasync", "signal=KILL"), ("pwrite64", "signal=KILL"),
+)
+FEW = ("1", "2", "1+", "3+")
+# Syncs of these must be believed when they fail; the database file itself is synced by a
+# checkpoint, which SQLite repeats whole.
+PROMISES = re.compile(r"(-wal|/blobs/[0-9a-f]{2}(/[^/]+)?)$")
+ATTACH_SECONDS_MAX = 20
+
+
+def system_calls(options, folder):
+    """The part; gives (passed, summary)."""
+    reason = trace.unavailable()
+    if reason:
+        return None, reason
+    runs, faults, complaints = 0, 0, []
+    most = _count(options, folder) if options.all else {}
+    for call, action in RULES:
+        every = range(1, most.get(call, 0) + 1)
+        for when in [str(n) for n in every] + [f"{n}+" for n in every] if options.all else FEW:
+            runs += 1
+            rule = f"{call}:{action}:when={when}"
+            hit, found = _run(options, folder / str(runs), rule)
+            faults += hit
+            complaints += [f"{rule}: {line}" for line in found]
+            for line in found:
+                print(f"  {rule}: {line}", flush=True)
+    summary = f"{runs} runs, {faults} calls failed, {len(complaints)} complaints"
+    return not complaints and faults > 0, summary
+
+
+class _Everything(Writer):
+    """Goes once through every kind of change, whatever becomes of each."""
+
+    def __init__(self, server, model):
+        super().__init__(0, model, server.port, "calls", threading.Event(), threading.Event())
+
+    def prepare(self):
+        """Before the faults: things that must survive them."""
+        make_bucket(self.client)
+        for key in ("kept", "replaced", "deleted"):
+            self.put(SMALL_BYTES, key=f"{key} small")
+            self.put(LARGE_BYTES, key=f"{key} large")
+        for key in ("joined", "dropped", "stays open"):
+            self.send_create(key)
+            self.send_part(self.book.uploads[-1], 1, self.content(LARGE_BYTES))
+        self.disturbed.set()
+
+    def changes(self):
+        """Each kind of change, apart from the others: a doubt about one leaves the others sure."""
+        joined, dropped, stays = self.book.uploads
+        yield lambda: self.put(SMALL_BYTES, key="new small")
+        yield lambda: self.put(LARGE_BYTES, key="new large")
+        yield lambda: self.put(LARGE_BYTES, key="replaced small")
+        yield lambda: self.put(SMALL_BYTES, key="replaced large")
+        yield lambda: self.send_part(stays, 1, self.content(SMALL_BYTES))
+        yield lambda: self.send_part(stays, 2, self.content(LARGE_BYTES))
+        yield lambda: self.send_complete(joined)
+        yield lambda: self.send_abort(dropped)
+        yield lambda: self.send_create("one more")
+        yield lambda: self.change("DELETE", "deleted small", None, wanted=(204,))
+        yield lambda: self.change("DELETE", "deleted large", None, wanted=(204,))
+        yield lambda: self.put(LARGE_BYTES, key="last large")
+        yield lambda: self.put(SMALL_BYTES, key="last small")
+
+    def try_all(self):
+        """All of them."""
+        for change in self.changes():
+            try:
+                change()
+            except TooSlow as error:
+                self.complaints.append(str(error))
+            except Broken:
+                pass
+
+
+def _run(options, folder, rule):
+    """One server, one fault; gives the number of failed calls and complaints."""
+    folder.mkdir()
+    model = Model(1)
+    server = Server(options.binary, folder / "data", folder / "log")
+    try:
+        writer = _Everything(server.start(), model)
+        writer.prepare()
+        calls = _traced(server, folder / "trace", [rule], writer.try_all)
+        complaints = writer.complaints
+        if server.exit_code() == 0:
+            complaints.append("the server gave up with exit code 0")
+        server.kill()
+        hits = sum("INJECTED" in call.note for call in calls)
+        complaints += _false_answers(calls)
+        server.start()
+        complaints += verify(model, server.port).complaints
+    finally:
+        server.kill()
+    complaints += server.check()
+    if complaints:
+        print(server.last_words())
+    killed = "KILL" in rule and server.exit_code() is not None
+    return hits or int(killed), complaints
+
+
+def _traced(server, output, inject, work):
+    """Does `work` while every thread of the server is traced; gives the calls."""
+    words = trace.tracer(output, inject=inject)
+    tracer = subprocess.Popen([*words, "-p", str(server.process.pid)],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + ATTACH_SECONDS_MAX
+        while not _is_traced(server.process.pid):
+            if tracer.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("the tracer does not attach")
+            time.sleep(0.01)
+        work()
+    finally:
+        tracer.terminate()
+        tracer.wait()
+    return trace.parse(output.read_text(errors="replace").splitlines())
+
+
+def _is_traced(process):
+    """Whether every thread has its tracer."""
+    states = [task / "status" for task in pathlib.Path(f"/proc/{process}/task").iterdir()]
+    return not any("TracerPid:\t0\n" in state.read_text() for state in states)
+
+
+def _false_answers(calls):
+    """A change acknowledged after a sync on which promises rest has failed."""
+    failed = [call for call in calls if call.name in trace.SYNCS and call.result == -1
+              and PROMISES.search(call.path)]
+    if not failed:
+        return []
+    first, found, asked = failed[0], [], {}
+    for call in calls:
+        request = re.search(r'"(PUT|POST|DELETE) \S*', call.arguments)
+        if call.name in trace.SOCKET_READS and request:
+            asked[call.path] = request.group(0)
+        elif call.name in trace.SOCKET_WRITES and call.began > first.ended:
+            if "HTTP/1.1 2" in call.arguments and call.path in asked:
+                found.append(f"{asked[call.path]} was acknowledged after {first.name} of "
+                             f"{first.path} had failed")
+    return found
+
+
+def _count(options, folder):
+    """How often each thread at most makes each call: the last N that can matter."""
+    folder = folder / "count"
+    folder.mkdir()
+    server = Server(options.binary, folder / "data", folder / "log")
+    try:
+        writer = _Everything(server.start(), Model(1))
+        writer.prepare()
+        calls = _traced(server, folder / "trace", [], writer.try_all)
+    finally:
+        server.kill()
+    counts = {}
+    for call in calls:
+        counts[call.name, call.thread] = counts.get((call.name, call.thread), 0) + 1
+    most = {}
+    for (name, _), count in counts.items():
+        most[name] = max(most.get(name, 0), count)
+    return most

@@ -1,0 +1,262 @@
+"""Writers that change everything at once until the server goes away.
+
+Each has its own keys and uploads, so it always knows what it should see; beside them all try to
+create the same new keys. An answer that contradicts the model is a complaint at once. A broken
+connection or a 5xx leaves a doubt and ends the writer: verify.py settles it after the restart.
+"""
+
+import random
+import threading
+
+from model import ABSENT, Content, Upload
+from s3 import Broken, Client, TooSlow, complete_document
+
+BUCKET = "faults"
+KEYS_PER_WRITER = 6
+UPLOADS_PER_WRITER = 3
+PART_NUMBERS = 5
+ENDED_UPLOADS_KEPT = 4
+# The gateway keeps bodies up to 64 KiB in SQLite, larger ones in files.
+SMALL_BYTES, LARGE_BYTES = (1, 20_000), (65_537, 400_000)
+
+
+class Writer(threading.Thread):
+    """One writer; it ends by itself when the server goes away, or when `stop` is set."""
+
+    def __init__(self, number, model, port, seed, stop, disturbed):
+        super().__init__(daemon=True)
+        self.number, self.model, self.book = number, model, model.books[number]
+        self.client = Client(port)
+        self.random = random.Random(f"{seed}/{model.round}/{number}")
+        self.stop, self.disturbed = stop, disturbed
+        self.complaints = []
+
+    def run(self):
+        actions = [(self.put_small, 28), (self.put_large, 18), (self.delete, 12),
+                   (self.create_upload, 8), (self.put_part, 22), (self.complete, 8),
+                   (self.abort, 3), (self.put_if_absent, 6), (self.put_if_match, 6),
+                   (self.race, 6)]
+        names, weights = zip(*actions)
+        try:
+            while not self.stop.is_set():
+                if not self.random.choices(names, weights)[0]():
+                    break
+        except TooSlow as error:
+            self.complaints.append(f"writer {self.number}: {error}")
+        except Broken as error:
+            if not self.disturbed.is_set():
+                self.complaints.append(f"writer {self.number}, undisturbed: {error}")
+        finally:
+            self.client.close()
+
+    def content(self, bounds):
+        """New bytes."""
+        return Content(((self.random.getrandbits(60), self.random.randint(*bounds)),))
+
+    def key(self):
+        """One of its keys."""
+        return f"writer-{self.number}/a key+{self.random.randrange(KEYS_PER_WRITER)}"
+
+    def send(self, method, key, **rest):
+        """One request for one of the keys."""
+        return self.client.request(method, f"/{BUCKET}/{key}", **rest)
+
+    def is_unknown(self, answer, doing):
+        """Whether the answer leaves the outcome open. Then the writer ends."""
+        if answer.status < 500:
+            return False
+        if not self.disturbed.is_set():
+            self.complaints.append(f"{doing}, undisturbed: {answer}")
+        return True
+
+    def change(self, method, key, content, wanted=(200,), **rest):
+        """Sends a change of one key; gives False when the outcome is unknown."""
+        doing = f"{method} {key} {rest.get('headers', '')}"
+        self.book.intend(key, content)
+        answer = self.send(method, key, **rest)
+        if self.is_unknown(answer, doing):
+            return False
+        if answer.status not in wanted:
+            self.complaints.append(f"{doing}: {answer}, not {wanted}")
+        if answer.status < 300:
+            self.book.settle(key, content)
+            self.book.acknowledged += 1
+        else:
+            self.book.refuse(key)
+        return True
+
+    def put(self, bounds, headers=None, wanted=(200,), key=None):
+        """PutObject with new bytes."""
+        content = self.content(bounds)
+        return self.change("PUT", key or self.key(), content, wanted, headers=headers,
+                           body=content.body())
+
+    def put_small(self):
+        """A body for SQLite."""
+        return self.put(SMALL_BYTES)
+
+    def put_large(self):
+        """A body for a file."""
+        return self.put(LARGE_BYTES)
+
+    def delete(self):
+        """DeleteObject, of a key that may be absent."""
+        return self.change("DELETE", self.key(), ABSENT, wanted=(204,))
+
+    def put_if_absent(self):
+        """Must succeed exactly if the key is absent."""
+        key = self.key()
+        there = self.book.objects.get(key) is not ABSENT
+        return self.put(SMALL_BYTES, {"if-none-match": "*"}, (412,) if there else (200,), key)
+
+    def put_if_match(self):
+        """Must succeed exactly with the ETag of what is there."""
+        key = self.key()
+        old = self.book.objects.get(key)
+        right = self.random.random() < 0.7
+        etag = old.etag() if old and right else "0" * 32
+        wanted = (404,) if old is ABSENT else (200,) if right else (412,)
+        bounds = self.random.choice((SMALL_BYTES, LARGE_BYTES))
+        return self.put(bounds, {"if-match": f'"{etag}"'}, wanted, key)
+
+    def race(self):
+        """Tries to be the one who creates a key."""
+        key = f"race/{self.model.round}-{self.random.randrange(12)}"
+        content, races = self.content(SMALL_BYTES), self.model.races
+        races.intend(key, content)
+        answer = self.send("PUT", key, headers={"if-none-match": "*"}, body=content.body())
+        if self.is_unknown(answer, f"race for {key}"):
+            return False
+        if answer.status == 200:
+            self.book.acknowledged += 1
+            if not races.won(key, content):
+                self.complaints.append(f"{key} was created twice")
+        elif answer.status not in (409, 412):
+            self.complaints.append(f"race for {key}: {answer}")
+        elif not races.lost(key, content):
+            self.complaints.append(f"{key}: 412, but nobody has created it")
+        return True
+
+    def create_upload(self):
+        """CreateMultipartUpload, if there are not too many."""
+        if len(self.book.open_uploads()) >= UPLOADS_PER_WRITER:
+            return True
+        return self.send_create(self.key())
+
+    def put_part(self):
+        """UploadPart, new or again."""
+        upload = self.pick_upload()
+        if not upload:
+            return self.create_upload()
+        bounds = self.random.choice((SMALL_BYTES, LARGE_BYTES))
+        return self.send_part(upload, self.random.randint(1, PART_NUMBERS), self.content(bounds))
+
+    def complete(self):
+        """CompleteMultipartUpload of all parts, sometimes twice."""
+        upload = self.pick_upload()
+        if not upload or not upload.parts:
+            return self.put_part()
+        known = self.send_complete(upload)
+        if known and self.random.random() < 0.3:
+            known = self.send_complete(upload)
+        self.book.forget_old_uploads(ENDED_UPLOADS_KEPT)
+        return known
+
+    def abort(self):
+        """AbortMultipartUpload."""
+        upload = self.pick_upload()
+        return self.send_abort(upload) if upload else True
+
+    def pick_upload(self):
+        """One of the open uploads, if there is one."""
+        uploads = self.book.open_uploads()
+        return self.random.choice(uploads) if uploads else None
+
+    def send_create(self, key):
+        """Creates an upload; gives False when the outcome is unknown, as all of these."""
+        answer = self.send("POST", key, query={"uploads": ""})
+        if self.is_unknown(answer, f"create an upload of {key}"):
+            return False
+        if answer.status != 200:
+            self.complaints.append(f"create an upload of {key}: {answer}")
+            return True
+        self.book.uploads.append(Upload(key, answer.xml().findtext("UploadId")))
+        self.book.acknowledged += 1
+        return True
+
+    def send_part(self, upload, number, content):
+        """Sends one part."""
+        upload.part_doubts[number] = content
+        answer = self.send("PUT", upload.key, body=content.body(),
+                           query={"uploadId": upload.id, "partNumber": number})
+        if self.is_unknown(answer, f"part {number} of {upload.key}"):
+            return False
+        del upload.part_doubts[number]
+        if answer.status != 200 or answer.etag != content.etag():
+            self.complaints.append(f"part {number} of {upload.key}: {answer} {answer.etag}")
+            return True
+        upload.parts[number] = content
+        self.book.acknowledged += 1
+        return True
+
+    def send_complete(self, upload):
+        """Completes an upload, for the first time or again."""
+        if not upload.ended:
+            upload.result, upload.ending = upload.joined(), "complete"
+            self.book.intend(upload.key, upload.result)
+        answer = repeat_complete(self.client, upload)
+        if self.is_unknown(answer, f"complete {upload.key}"):
+            return False
+        if answer.status != 200 or upload.result.etag() not in answer.body.decode():
+            self.complaints.append(f"complete {upload.key}: {answer}")
+            return False
+        if not upload.ended:
+            upload.ended = "complete"
+            self.book.settle(upload.key, upload.result)
+            self.book.acknowledged += 1
+        return True
+
+    def send_abort(self, upload):
+        """Aborts an upload."""
+        upload.ending = "abort"
+        answer = self.send("DELETE", upload.key, query={"uploadId": upload.id})
+        if self.is_unknown(answer, f"abort {upload.key}"):
+            return False
+        if answer.status != 204:
+            self.complaints.append(f"abort {upload.key}: {answer}")
+        upload.ended = "abort"
+        self.book.acknowledged += 1
+        return True
+
+
+def repeat_complete(client, upload):
+    """Sends Complete with the list that belongs to the upload's result."""
+    etags = [(number, content.etag()) for number, content in upload.parts.items()]
+    return client.request("POST", f"/{BUCKET}/{upload.key}", query={"uploadId": upload.id},
+                          body=complete_document(etags))
+
+
+def make_bucket(client):
+    """The bucket of the rigs; that it is there already is fine."""
+    answer = client.request("PUT", f"/{BUCKET}")
+    if answer.status not in (200, 409):
+        raise RuntimeError(f"cannot make the bucket: {answer} {answer.body!r}")
+
+
+class Crowd:
+    """All writers of one round."""
+
+    def __init__(self, model, port, seed):
+        self.stop, self.disturbed = threading.Event(), threading.Event()
+        model.round += 1
+        self.writers = [Writer(number, model, port, seed, self.stop, self.disturbed)
+                        for number in range(len(model.books))]
+        for writer in self.writers:
+            writer.start()
+
+    def end(self):
+        """Waits for all; gives their complaints."""
+        self.stop.set()
+        for writer in self.writers:
+            writer.join()
+        return [line for writer in self.writers for line in writer.complaints]

@@ -1,0 +1,188 @@
+//! Every operation by everybody: the owner, another user, nobody, and root.
+
+use partita::ops::{OPERATIONS, Scope};
+
+use crate::harness::{Gateway, Request, Script, Who};
+
+/// An example of each operation on the bucket `hers` of alice's: its name, the target (`$U` is an
+/// open upload of `hers/up` with the part 1, whose tag is `$E`), headers, the body, and what the
+/// owner is answered.
+#[rustfmt::skip]
+const EXAMPLES: &[(&str, &str, &[(&str, &str)], &str, u16)] = &[
+    ("ListBuckets", "/", &[], "", 200),
+    ("CreateBucket", "/hers", &[], "", 200),
+    ("HeadBucket", "/hers", &[], "", 200),
+    ("DeleteBucket", "/hers", &[], "", 409),
+    ("GetBucketLocation", "/hers?location", &[], "", 200),
+    ("ListObjects", "/hers", &[], "", 200),
+    ("ListObjectsV2", "/hers?list-type=2", &[], "", 200),
+    ("ListObjectVersions", "/hers?versions", &[], "", 200),
+    ("DeleteObjects", "/hers?delete", &[],
+        "<Delete><Object><Key>doomed</Key></Object></Delete>", 200),
+    ("PutObject", "/hers/key", &[], "new bytes", 200),
+    ("GetObject", "/hers/key", &[], "", 200),
+    ("HeadObject", "/hers/key", &[], "", 200),
+    ("DeleteObject", "/hers/doomed", &[], "", 204),
+    ("CopyObject", "/hers/copy", &[("x-amz-copy-source", "hers/key")], "", 200),
+    ("CreateMultipartUpload", "/hers/up?uploads", &[], "", 200),
+    ("UploadPart", "/hers/up?uploadId=$U&partNumber=2", &[], "bytes", 200),
+    ("UploadPartCopy", "/hers/up?uploadId=$U&partNumber=3",
+        &[("x-amz-copy-source", "hers/key")], "", 200),
+    ("ListParts", "/hers/up?uploadId=$U", &[], "", 200),
+    ("ListMultipartUploads", "/hers?uploads", &[], "", 200),
+    ("CompleteMultipartUpload", "/hers/up?uploadId=$U", &[],
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>$E</ETag></Part>\
+         </CompleteMultipartUpload>", 200),
+    ("AbortMultipartUpload", "/hers/up?uploadId=$U", &[], "", 204),
+    ("GetBucketVersioning", "/hers?versioning", &[], "", 200),
+    ("GetBucketAcl", "/hers?acl", &[], "", 200),
+    ("GetObjectAcl", "/hers/key?acl", &[], "", 200),
+    ("GetObjectTagging", "/hers/key?tagging", &[], "", 200),
+    ("GetBucketPolicy", "/hers?policy", &[], "", 404),
+    ("GetBucketCors", "/hers?cors", &[], "", 404),
+    ("GetBucketLifecycleConfiguration", "/hers?lifecycle", &[], "", 404),
+    ("GetBucketTagging", "/hers?tagging", &[], "", 404),
+    ("GetBucketEncryption", "/hers?encryption", &[], "", 404),
+    ("GetBucketReplication", "/hers?replication", &[], "", 404),
+    ("GetBucketWebsite", "/hers?website", &[], "", 404),
+    ("GetBucketOwnershipControls", "/hers?ownershipControls", &[], "", 404),
+    ("GetPublicAccessBlock", "/hers?publicAccessBlock", &[], "", 404),
+    ("GetObjectLockConfiguration", "/hers?object-lock", &[], "", 404),
+    ("GetBucketNotificationConfiguration", "/hers?notification", &[], "", 200),
+    ("GetBucketLogging", "/hers?logging", &[], "", 200),
+    ("GetBucketRequestPayment", "/hers?requestPayment", &[], "", 200),
+    ("GetBucketAccelerateConfiguration", "/hers?accelerate", &[], "", 200),
+];
+
+/// The bucket of the examples; the same before each of them.
+struct Hers {
+    gateway: Gateway,
+    upload: String,
+    tag: String,
+}
+
+impl Hers {
+    fn start() -> Self {
+        let gateway = Gateway::with(&[("part-bytes-min", "1")]);
+        Script::new(&gateway).run("alice: PUT /hers => 200");
+        let mut hers = Self { gateway, upload: String::new(), tag: String::new() };
+        hers.fill();
+        hers
+    }
+
+    fn fill(&mut self) {
+        let mut script = Script::new(&self.gateway);
+        script.run(
+            r#"
+            alice: PUT /hers/key << hers                          => 200
+            alice: PUT /hers/doomed << hers                       => 200
+            alice: POST /hers/up?uploads                          => 200 | UploadId -> U
+            alice: PUT /hers/up?uploadId=$U&partNumber=1 << part  => 200 | etag -> E
+            "#,
+        );
+        self.upload = script.get("U").to_owned();
+        self.tag = script.get("E").to_owned();
+    }
+
+    fn request(&self, name: &str, bucket: &str) -> (Request, u16) {
+        let example = EXAMPLES.iter().find(|(example, ..)| *example == name);
+        let (_, target, headers, body, status) =
+            *example.unwrap_or_else(|| panic!("{name} has no example here"));
+        let row = OPERATIONS.iter().find(|row| row.name == name).expect("a row");
+        let fill = |text: &str| text.replace("$U", &self.upload).replace("$E", &self.tag);
+        let target = fill(target).replacen("/hers", bucket, 1);
+        let mut request = Request::new(row.method.as_str(), target).body(fill(body));
+        for (name, value) in headers {
+            request = request.header(name, *value);
+        }
+        (request, status)
+    }
+
+    /// Everything that a stranger could have changed.
+    fn state(&self) -> Vec<String> {
+        let mut state = Vec::new();
+        for target in ["/hers?list-type=2", "/hers?uploads", "/hers/key", "/hers/doomed"] {
+            let answer = self.gateway.send(&Request::new("GET", target).by(Who::Alice));
+            state.push(format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body)));
+        }
+        let parts = format!("/hers/up?uploadId={}", self.upload);
+        let answer = self.gateway.send(&Request::new("GET", parts).by(Who::Alice));
+        state.push(String::from_utf8_lossy(&answer.body).into_owned());
+        state
+    }
+}
+
+#[test]
+fn every_operation_has_an_example() {
+    let mut rows: Vec<&str> = OPERATIONS.iter().map(|row| row.name).collect();
+    let mut examples: Vec<&str> = EXAMPLES.iter().map(|(name, ..)| *name).collect();
+    rows.sort_unstable();
+    examples.sort_unstable();
+    assert_eq!(rows, examples);
+}
+
+#[test]
+fn strangers_are_denied_and_change_nothing() {
+    let hers = Hers::start();
+    let before = hers.state();
+    for row in OPERATIONS {
+        let (request, _) = hers.request(row.name, "/hers");
+        let (nowhere, _) = hers.request(row.name, "/nobkt");
+        for who in [Who::Bob, Who::Anonymous] {
+            let answer = hers.gateway.send(&request.clone().by(who));
+            let case = format!("{} by {who:?}: {answer:?}", row.name);
+            match (row.name, who) {
+                // Anybody may ask for his own buckets, and try to make one.
+                ("ListBuckets", Who::Bob) => {
+                    assert_eq!(answer.status, 200, "{case}");
+                    assert!(answer.xml().all("Bucket").is_empty(), "{case}");
+                }
+                ("CreateBucket", Who::Bob) => assert_eq!(answer.status, 409, "{case}"),
+                _ => {
+                    assert_eq!(answer.status, 403, "{case}");
+                    let code = answer.code();
+                    assert!(request.method == "HEAD" || code.as_deref() == Some("AccessDenied"));
+                }
+            }
+            if row.scope != Scope::Service && row.name != "CreateBucket" {
+                let answer = hers.gateway.send(&nowhere.clone().by(who));
+                assert_eq!(answer.status, 404, "{} by {who:?}: {answer:?}", row.name);
+                let code = answer.code();
+                assert!(request.method == "HEAD" || code.as_deref() == Some("NoSuchBucket"));
+            }
+        }
+    }
+    assert_eq!(hers.state(), before);
+}
+
+#[test]
+fn the_owner_and_root_are_served() {
+    for who in [Who::Alice, Who::Root] {
+        let mut hers = Hers::start();
+        for row in OPERATIONS {
+            let (request, status) = hers.request(row.name, "/hers");
+            let answer = hers.gateway.send(&request.by(who));
+            let status = match (row.name, who) {
+                ("CreateBucket", Who::Root) => 409,
+                _ => status,
+            };
+            assert_eq!(answer.status, status, "{} by {who:?}: {answer:?}", row.name);
+            hers.fill();
+        }
+        hers.gateway.assert_sound();
+    }
+}
+
+#[test]
+fn a_disabled_or_deleted_key_is_none() {
+    let gateway = Gateway::start();
+    let get = |who| gateway.send(&Request::new("GET", "/").by(who));
+    let (id, _) = Who::Alice.key();
+    get(Who::Alice).expect(200);
+    gateway.store().set_key_enabled(&id, false).wait().unwrap();
+    assert_eq!(get(Who::Alice).expect(403).code().as_deref(), Some("InvalidAccessKeyId"));
+    gateway.store().set_key_enabled(&id, true).wait().unwrap();
+    get(Who::Alice).expect(200);
+    gateway.store().delete_key(&id).wait().unwrap();
+    assert_eq!(get(Who::Alice).expect(403).code().as_deref(), Some("InvalidAccessKeyId"));
+}

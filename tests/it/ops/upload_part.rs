@@ -1,0 +1,114 @@
+//! UploadPart.
+
+use crate::harness::{check, check_with};
+
+#[test]
+fn stores_a_part_and_answers_with_its_digests() {
+    check(
+        r#"
+        POST /bkt/k?uploads => 200 | UploadId -> U
+        PUT /bkt/k?uploadId=$U&partNumber=1 << hello => 200 | etag: "{md5hex}"
+            | content-length: 0
+        PUT /bkt/k?partNumber=3&uploadId=$U&x-id=UploadPart << @70000 => 200 | etag: "{md5hex}"
+        PUT /bkt/k?uploadId=$U&partNumber=10000 => 200 | etag: "d41d8cd98f00b204e9800998ecf8427e"
+        GET /bkt/k?uploadId=$U => 200 | PartNumber = 1 3 10000 | Size = 5 70000 0
+        GET /bkt/k => 404 NoSuchKey
+        "#,
+    );
+}
+
+#[test]
+fn the_same_number_replaces_the_part() {
+    check_with(
+        &[("part-bytes-min", "1")],
+        r#"
+        POST /bkt/k?uploads => 200 | UploadId -> U
+        PUT /bkt/k?uploadId=$U&partNumber=1 << @70000:1 => 200 | etag -> A
+        PUT /bkt/k?uploadId=$U&partNumber=1 << @80000:2 => 200 | etag -> B
+        GET /bkt/k?uploadId=$U => 200 | PartNumber = 1 | Size = 80000
+        POST /bkt/k?uploadId=$U << <CompleteMultipartUpload>
+            <Part><PartNumber>1</PartNumber><ETag>$A</ETag></Part></CompleteMultipartUpload>
+            => 400 InvalidPart
+        POST /bkt/k?uploadId=$U << <CompleteMultipartUpload>
+            <Part><PartNumber>1</PartNumber><ETag>$B</ETag></Part></CompleteMultipartUpload>
+            => 200
+        GET /bkt/k => 200 << @80000:2
+        "#,
+    );
+}
+
+#[test]
+fn numbers_and_ids_are_checked() {
+    check(
+        r#"
+        POST /bkt/k?uploads => 200 | UploadId -> U
+        PUT /bkt/k?uploadId=$U&partNumber=0 << x     => 400 InvalidArgument
+            | ArgumentName = partNumber | ArgumentValue = 0
+            | Message = Part number must be an integer between 1 and 10000, inclusive
+        PUT /bkt/k?uploadId=$U&partNumber=10001 << x => 400 InvalidArgument
+        PUT /bkt/k?uploadId=$U&partNumber=-1 << x    => 400 InvalidArgument
+        PUT /bkt/k?uploadId=$U&partNumber= << x      => 400 InvalidArgument
+        PUT /bkt/k?uploadId=$U&partNumber=one << x   => 400 InvalidArgument
+        PUT /bkt/k?uploadId=x&partNumber=1 << x      => 404 NoSuchUpload | UploadId = x
+        PUT /bkt/j?uploadId=$U&partNumber=1 << x     => 404 NoSuchUpload
+        # Half of the words never reach PutObject.
+        PUT /bkt/k?uploadId=$U << x                  => 400 InvalidRequest
+        PUT /bkt/k?partNumber=1 << x                 => 400 InvalidRequest
+        GET /bkt/k                                   => 404 NoSuchKey
+        GET /bkt/k?uploadId=$U                       => 200 | !Part
+        "#,
+    );
+}
+
+#[test]
+fn what_does_not_verify_is_not_stored() {
+    check(
+        r#"
+        POST /bkt/k?uploads => 200 | UploadId -> U
+        PUT /bkt/k?uploadId=$U&partNumber=1 | content-md5: AAAAAAAAAAAAAAAAAAAAAA== << x
+            => 400 BadDigest
+        PUT /bkt/k?uploadId=$U&partNumber=1 | x-amz-checksum-crc32: AAAAAA== << @70000
+            => 400 BadDigest
+        PUT /bkt/k?uploadId=$U&partNumber=1 | x-amz-checksum-crc32: AAAA << x => 400 InvalidRequest
+        PUT /bkt/k?uploadId=$U&partNumber=1 | content-md5: x << x => 400 InvalidDigest
+        GET /bkt/k?uploadId=$U => 200 | !Part
+        "#,
+    );
+}
+
+#[test]
+fn the_algorithm_is_that_of_the_upload() {
+    check(
+        r#"
+        POST /bkt/k?uploads | x-amz-checksum-algorithm: SHA256 => 200 | UploadId -> U
+        PUT /bkt/k?uploadId=$U&partNumber=1 | x-amz-checksum-sha256: {sha256} << x => 200
+            | x-amz-checksum-sha256: {sha256}
+        PUT /bkt/k?uploadId=$U&partNumber=1 | x-amz-checksum-crc32: {crc32} << x
+            => 400 InvalidRequest | Message = Checksum Type mismatch occurred*sha256*crc32
+        PUT /bkt/k?uploadId=$U&partNumber=1 << x => 400 InvalidRequest
+            | Message = Checksum Type mismatch occurred*sha256*null
+        # FULL_OBJECT: what the client does not send is computed.
+        POST /bkt/k?uploads | x-amz-checksum-algorithm: CRC32 | x-amz-checksum-type: FULL_OBJECT
+            => 200 | UploadId -> V
+        PUT /bkt/k?uploadId=$V&partNumber=1 << x => 200 | x-amz-checksum-crc32: {crc32}
+        # None declared: any is accepted.
+        POST /bkt/k?uploads => 200 | UploadId -> W
+        PUT /bkt/k?uploadId=$W&partNumber=1 | x-amz-checksum-sha1: {sha1} << x => 200
+            | x-amz-checksum-sha1: {sha1}
+        "#,
+    );
+}
+
+#[test]
+fn needs_the_owner_and_a_bucket() {
+    check(
+        r#"
+        POST /bkt/k?uploads => 200 | UploadId -> U
+        alice: PUT /bkt/k?uploadId=$U&partNumber=1 << x => 403 AccessDenied
+        anon: PUT /bkt/k?uploadId=$U&partNumber=1 << x  => 403 AccessDenied
+        PUT /nobkt/k?uploadId=$U&partNumber=1 << x      => 404 NoSuchBucket
+        anon: PUT /nobkt/k?uploadId=$U&partNumber=1 << x => 404 NoSuchBucket
+        GET /bkt/k?uploadId=$U => 200 | !Part
+        "#,
+    );
+}

@@ -1,0 +1,250 @@
+//! Presigned URLs: what they allow, and that nothing can be added to one.
+
+use partita::ops::{OPERATIONS, Selector};
+
+use crate::harness::{Answer, Gateway, Request, Script, Who};
+use crate::routing::S3_WORDS;
+use crate::signer::{self, Signer};
+
+/// Requests that are presigned: method, target, body. `$U` is an open upload of `bkt/up`.
+const URLS: &[(&str, &str, &str)] = &[
+    ("GET", "/", ""),
+    ("GET", "/bkt", ""),
+    ("GET", "/bkt/key", ""),
+    ("HEAD", "/bkt/key", ""),
+    ("PUT", "/bkt/new", "bytes"),
+    ("PUT", "/bkt/up?uploadId=$U&partNumber=1", "bytes"),
+    ("GET", "/bkt/up?uploadId=$U", ""),
+    ("POST", "/bkt/new?uploads", ""),
+];
+
+/// Every header of S3's and of ours that means something, or may one day.
+const HEADERS: &[(&str, &str)] = &[
+    ("x-amz-acl", "public-read"),
+    ("x-amz-bypass-governance-retention", "true"),
+    ("x-amz-checksum-algorithm", "CRC32"),
+    ("x-amz-checksum-crc32", "AAAAAA=="),
+    ("x-amz-checksum-mode", "ENABLED"),
+    ("x-amz-checksum-type", "FULL_OBJECT"),
+    ("x-amz-copy-source", "bkt/key"),
+    ("x-amz-copy-source-if-match", "x"),
+    ("x-amz-copy-source-range", "bytes=0-0"),
+    ("x-amz-date", "20260101T000000Z"),
+    ("x-amz-decoded-content-length", "0"),
+    ("x-amz-expected-bucket-owner", "root"),
+    ("x-amz-grant-full-control", "id=alice"),
+    ("x-amz-if-match-size", "1"),
+    ("x-amz-meta-evil", "1"),
+    ("x-amz-metadata-directive", "REPLACE"),
+    ("x-amz-mfa", "1"),
+    ("x-amz-mp-object-size", "1"),
+    ("x-amz-object-attributes", "ETag"),
+    ("x-amz-object-lock-mode", "GOVERNANCE"),
+    ("x-amz-optional-object-attributes", "RestoreStatus"),
+    ("x-amz-rename-source", "/bkt/key"),
+    ("x-amz-request-payer", "requester"),
+    ("x-amz-sdk-checksum-algorithm", "CRC32"),
+    ("x-amz-security-token", "t"),
+    ("x-amz-server-side-encryption", "AES256"),
+    ("x-amz-storage-class", "STANDARD"),
+    ("x-amz-tagging", "a=b"),
+    ("x-amz-trailer", "x-amz-checksum-crc32"),
+    ("x-amz-website-redirect-location", "/"),
+    ("x-amz-write-offset-bytes", "0"),
+    ("x-partita-anything", "1"),
+    ("x-partita-callback", "http://example.test"),
+];
+
+struct Presigned {
+    gateway: Gateway,
+    upload: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Version {
+    V2,
+    V4,
+}
+
+impl Presigned {
+    fn start() -> Self {
+        let gateway = Gateway::start();
+        let mut script = Script::new(&gateway);
+        script.run(
+            r#"
+            PUT /bkt/key << secret   => 200
+            POST /bkt/up?uploads     => 200 | UploadId -> U
+            "#,
+        );
+        let upload = script.get("U").to_owned();
+        Self { gateway, upload }
+    }
+
+    fn signer() -> Signer {
+        Who::Root.signer().expect("root has a key")
+    }
+
+    /// The URL's path and query.
+    fn url(&self, version: Version, method: &str, target: &str) -> String {
+        let target = target.replace("$U", &self.upload);
+        match version {
+            Version::V4 => {
+                let host = self.gateway.host();
+                Self::signer().presign_v4(signer::now(), 900, method, &host, &target, &[])
+            }
+            Version::V2 => Self::signer().presign_v2(signer::now() + 900, method, "", &target, &[]),
+        }
+    }
+
+    fn send(&self, method: &str, url: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::new(method, url).by(Who::Anonymous).body(body);
+        for (name, value) in headers {
+            request = request.header(name, *value);
+        }
+        self.gateway.send(&request)
+    }
+}
+
+#[test]
+fn they_are_served() {
+    let presigned = Presigned::start();
+    for version in [Version::V2, Version::V4] {
+        for (method, target, body) in URLS {
+            let url = presigned.url(version, method, target);
+            let answer = presigned.send(method, &url, body, &[]);
+            assert_eq!(answer.status, 200, "{version:?} {method} {target}: {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn a_word_added_to_one_is_never_served() {
+    let presigned = Presigned::start();
+    let mut words: Vec<String> = S3_WORDS.iter().map(|word| format!("{word}=1")).collect();
+    words.extend(S3_WORDS.iter().map(|word| (*word).to_owned()));
+    for row in OPERATIONS {
+        for selector in row.selectors {
+            words.push(match *selector {
+                Selector::Query(name) => name.to_owned(),
+                Selector::QueryValue(name, value) => format!("{name}={value}"),
+                Selector::Header(name) => format!("{name}=bkt/key"),
+            });
+        }
+        words.extend(row.parameters.iter().map(|name| format!("{name}=null")));
+    }
+    words.extend(HEADERS.iter().map(|(name, value)| format!("{name}={value}")));
+    words.extend(["partita-status".into(), "partita-grant=x".into()]);
+    for version in [Version::V2, Version::V4] {
+        for (method, target, body) in URLS {
+            let url = presigned.url(version, method, target);
+            for word in &words {
+                let answer = presigned.send(method, &format!("{url}&{word}"), body, &[]);
+                let case = format!("{version:?} {method} {target} and {word}: {answer:?}");
+                assert!([400, 403, 501].contains(&answer.status), "{case}");
+            }
+        }
+    }
+    presigned.assert_untouched();
+}
+
+#[test]
+fn a_header_added_to_one_is_never_served() {
+    let presigned = Presigned::start();
+    for version in [Version::V2, Version::V4] {
+        for (method, target, body) in URLS {
+            let url = presigned.url(version, method, target);
+            for header in HEADERS {
+                let answer = presigned.send(method, &url, body, &[*header]);
+                let case = format!("{version:?} {method} {target} and {header:?}: {answer:?}");
+                assert!([400, 403, 501].contains(&answer.status), "{case}");
+            }
+        }
+    }
+    presigned.assert_untouched();
+}
+
+impl Presigned {
+    /// Nothing was written by what was refused.
+    fn assert_untouched(&self) {
+        let mut script = Script::new(&self.gateway);
+        script.set("U", &self.upload);
+        script.run(
+            r#"
+            GET /bkt                  => 200 | Contents/Key = key
+            GET /bkt/key              => 200 << secret
+            GET /bkt/up?uploadId=$U   => 200 | !Part
+            GET /bkt?uploads          => 200 | UploadId = $U
+            "#,
+        );
+    }
+}
+
+#[test]
+fn they_fit_one_method_and_one_target() {
+    let presigned = Presigned::start();
+    for version in [Version::V2, Version::V4] {
+        let url = presigned.url(version, "GET", "/bkt/key");
+        for method in ["PUT", "DELETE", "HEAD"] {
+            assert_eq!(presigned.send(method, &url, "", &[]).status, 403, "{version:?} {method}");
+        }
+        let other = url.replace("/bkt/key", "/bkt/other");
+        assert_eq!(presigned.send("GET", &other, "", &[]).status, 403, "{version:?}");
+    }
+    presigned.assert_untouched();
+}
+
+/// botocore's old form: overrides are signed, their values decoded.
+#[test]
+fn signed_parameters_count() {
+    let presigned = Presigned::start();
+    for version in [Version::V2, Version::V4] {
+        let url = presigned.url(version, "GET", "/bkt/key?response-content-type=text%2Fx%20y");
+        let answer = presigned.send("GET", &url, "", &[]).expect(200);
+        assert_eq!(answer.header("content-type").as_deref(), Some("text/x y"), "{version:?}");
+        let bent = url.replace("text%2Fx", "text%2Fz");
+        assert_eq!(presigned.send("GET", &bent, "", &[]).status, 403, "{version:?}");
+    }
+    // A hoisted header is signed, so it counts.
+    let url = presigned.url(Version::V4, "PUT", "/bkt/new?x-amz-meta-a=b");
+    presigned.send("PUT", &url, "bytes", &[]).expect(200);
+    let url = presigned.url(Version::V4, "GET", "/bkt/new");
+    let answer = presigned.send("GET", &url, "", &[]).expect(200);
+    assert_eq!(answer.header("x-amz-meta-a").as_deref(), Some("b"));
+}
+
+/// JavaScript's SDK writes the CRC of an empty body into the URL: it is signed and ignored.
+#[test]
+fn a_checksum_in_the_query_says_nothing_of_the_body() {
+    let presigned = Presigned::start();
+    let target = "/bkt/new?x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32";
+    let url = presigned.url(Version::V4, "PUT", target);
+    presigned.send("PUT", &url, "bytes", &[]).expect(200);
+}
+
+#[test]
+fn they_end() {
+    let presigned = Presigned::start();
+    let (signer, host) = (Presigned::signer(), presigned.gateway.host());
+    let now = signer::now();
+    let v4 = |at, seconds: &str| signer.presign_v4_raw(at, seconds, "GET", &host, "/bkt/key", &[]);
+    for (url, status, code) in [
+        (v4(now - 100, "90"), 403, "AccessDenied"),
+        (v4(now + 3600, "90"), 403, "AccessDenied"),
+        (v4(now, "604801"), 400, "AuthorizationQueryParametersError"),
+        (v4(now, "-1"), 400, "AuthorizationQueryParametersError"),
+        (v4(now, "x"), 400, "AuthorizationQueryParametersError"),
+        (signer.presign_v2(now - 1, "GET", "", "/bkt/key", &[]), 403, "AccessDenied"),
+    ] {
+        let answer = presigned.send("GET", &url, "", &[]).expect(status);
+        assert_eq!(answer.code().as_deref(), Some(code), "{url}");
+    }
+    presigned.send("GET", &v4(now - 604_000, "604800"), "", &[]).expect(200);
+}
+
+#[test]
+fn sigv2_can_be_switched_off() {
+    let gateway = Gateway::with(&[("sigv2-presigned", "false")]);
+    let url = Presigned::signer().presign_v2(signer::now() + 900, "GET", "", "/bkt", &[]);
+    let answer = gateway.send(&Request::new("GET", url).by(Who::Anonymous)).expect(400);
+    assert_eq!(answer.code().as_deref(), Some("InvalidRequest"));
+}
