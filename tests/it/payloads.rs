@@ -351,6 +351,7 @@ fn continue_is_said_only_to_who_may_go_on() {
         (put("/bkt/k").header("x-amz-checksum-crc32", "AA"), 400),
         (put("/bkt/k").header("content-md5", "AA"), 400),
         (put("/bkt/k").header("x-amz-tagging", "a=b"), 501),
+        (put("/bkt/k").framing(Framing::None), 411),
         (put("/bkt/k?uploadId=x"), 400),
         (put(&part.replace("partNumber=1", "partNumber=0")), 400),
         (put("/bkt/k").header("x-amz-meta-a", "a".repeat(3000)), 400),
@@ -405,9 +406,15 @@ fn a_client_that_hangs_up_leaves_nothing() {
     let upload = gateway.send(&Request::new("POST", "/bkt/up?uploads")).text("UploadId");
     for target in ["/bkt/k".to_owned(), format!("/bkt/up?partNumber=1&uploadId={upload}")] {
         for payload in payloads() {
-            for size in [1000, 300 << 10] {
+            for (size, framing) in [
+                (1000, Framing::Length),
+                (1000, Framing::Chunked(100)),
+                (300 << 10, Framing::Length),
+                (300 << 10, Framing::Chunked(10_000)),
+            ] {
                 let request = Request::new("PUT", target.clone())
                     .payload(payload.clone())
+                    .framing(framing)
                     .body(bytes_of(size, 3));
                 let (head, body) = request.encode_apart(&gateway.host());
                 let mut connection = gateway.connect();
