@@ -15,7 +15,7 @@ use super::context::Context;
 use crate::auth::Payload;
 use crate::auth::chunked::{ChunkedDecoder, Trailers};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, Want};
-use crate::store::{BlobOrigin, BlobWriter, OpenObject, StagedBlob};
+use crate::store::{Admission, BlobOrigin, BlobWriter, OpenObject, StagedBlob};
 use crate::types::ByteRange;
 use crate::wire::checksum::{self, Expected};
 use crate::wire::response::{BodyError, Stream};
@@ -202,7 +202,7 @@ pub async fn content(
     let received = if begun.ended {
         in_memory(&mut source, begun, hasher, checks)
     } else {
-        in_file(context, &mut source, begun, hasher, checks, plan.origin).await
+        in_file(context, &mut source, begun, hasher, checks, plan.origin, &admission).await
     };
     drop(admission);
     received
@@ -264,9 +264,14 @@ async fn in_file(
     hasher: Hasher,
     checks: Checks,
     origin: BlobOrigin,
+    admission: &Admission,
 ) -> Result<Received> {
     let length = checks.length;
     let writer = context.blocking(move |store| store.begin_blob(origin, length)).await?;
+    if writer.is_reserved() {
+        // Or a slow body would count twice against everybody else.
+        admission.fulfilled();
+    }
     let mut disk = Disk::Idle(Box::new((writer, hasher)));
     let Begun { mut pieces, bytes: mut gathered, .. } = begun;
     loop {

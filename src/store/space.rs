@@ -2,6 +2,10 @@
 //!
 //! Free bytes are those of the file system plus SQLite's free pages (which the database fills again
 //! without growing), minus what is reserved for bodies on their way in.
+//!
+//! **Invariant:** a look at the file system is believed for a while, and every reservation that
+//! ended meanwhile is held against it: however fast bytes come, they cannot pass the watermark
+//! between two looks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +25,8 @@ pub(crate) struct Space {
     blobs: Arc<Blobs>,
     free_bytes_min: u64,
     reserved: AtomicU64,
+    /// Bytes whose reservation ended since the last look, which did not see them on the disk.
+    unseen: AtomicU64,
     /// Bytes of SQLite's free pages, told by the checkpoint thread.
     free_page_bytes: AtomicU64,
     looked: Mutex<Option<(Instant, u64)>>,
@@ -38,6 +44,7 @@ impl Space {
             blobs,
             free_bytes_min,
             reserved: AtomicU64::new(0),
+            unseen: AtomicU64::new(0),
             free_page_bytes: AtomicU64::new(0),
             looked: Mutex::new(None),
         }
@@ -51,6 +58,9 @@ impl Space {
         let before = self.reserved.fetch_add(bytes, Ordering::AcqRel);
         let taken = before.saturating_add(bytes);
         if self.free_bytes()?.checked_sub(taken).is_none_or(|left| left < self.free_bytes_min) {
+            // Nothing of it will be written, so nothing of it may stand against others.
+            admission.bytes.store(0, Ordering::Release);
+            self.reserved.fetch_sub(bytes, Ordering::AcqRel);
             return Err(Error::DiskFull);
         }
         Ok(admission)
@@ -62,11 +72,14 @@ impl Space {
         let on_disk = match *looked {
             Some((at, bytes)) if at.elapsed() < LOOK_AGE_MAX => bytes,
             _ => {
+                // Forgotten before the look: what ends in between counts twice, never not at all.
+                self.unseen.store(0, Ordering::Release);
                 let bytes = self.blobs.free_bytes()?;
                 *looked = Some((Instant::now(), bytes));
                 bytes
             }
         };
+        let on_disk = on_disk.saturating_sub(self.unseen.load(Ordering::Acquire));
         Ok(on_disk.saturating_add(self.free_page_bytes.load(Ordering::Relaxed)))
     }
 
@@ -86,12 +99,40 @@ impl Admission {
     /// Ends the reservation early: the bytes have been allocated on the disk meanwhile, and would
     /// otherwise be counted twice.
     pub fn fulfilled(&self) {
-        self.space.reserved.fetch_sub(self.bytes.swap(0, Ordering::AcqRel), Ordering::AcqRel);
+        let bytes = self.bytes.swap(0, Ordering::AcqRel);
+        self.space.unseen.fetch_add(bytes, Ordering::AcqRel);
+        self.space.reserved.fetch_sub(bytes, Ordering::AcqRel);
     }
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
         self.fulfilled();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_since_the_last_look_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(folder.path(), 1).unwrap();
+        // Far from every edge, for other programs write to the disk, too.
+        let free = blobs.free_bytes().unwrap();
+        let (bytes, min) = (free / 5 * 2, free / 2);
+        let space = Arc::new(Space::new(blobs, min));
+        drop(space.admit(Some(bytes)).unwrap());
+        assert!(matches!(space.admit(Some(bytes)), Err(Error::DiskFull)));
+        assert!(space.has_room_for(free / 100), "a refusal takes no room");
+        // The next look finds that nothing was written.
+        std::thread::sleep(LOOK_AGE_MAX);
+        let held = space.admit(Some(bytes)).unwrap();
+        assert!(!space.has_room_for(bytes));
+        held.fulfilled();
+        assert!(!space.has_room_for(bytes));
+        std::thread::sleep(LOOK_AGE_MAX);
+        assert!(space.has_room_for(bytes));
     }
 }

@@ -10,6 +10,7 @@ mod cli;
 mod conditional;
 mod harness;
 mod isolation;
+mod kill;
 mod limits;
 mod model;
 mod ops;
