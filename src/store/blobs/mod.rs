@@ -156,7 +156,7 @@ impl Blobs {
             .map_err(|e| Error::io("make", self.path(name), e))?;
         let file_bytes = length.map(|length| trailer::file_bytes(length, &origin.key));
         // From here on, dropping the writer removes the file.
-        let writer = BlobWriter::new(Arc::clone(self), name, origin, File::from(file));
+        let mut writer = BlobWriter::new(Arc::clone(self), name, origin, File::from(file));
         if let Some(bytes) = file_bytes {
             writer.reserve(bytes)?;
         }

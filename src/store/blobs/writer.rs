@@ -28,6 +28,7 @@ pub struct BlobWriter {
     origin: BlobOrigin,
     /// `None` once the file belongs to the staged blob.
     file: Option<File>,
+    reserved: bool,
     partial: Vec<u8>,
     sums: Vec<u32>,
 }
@@ -35,18 +36,27 @@ pub struct BlobWriter {
 impl BlobWriter {
     pub(super) fn new(blobs: Arc<Blobs>, name: BlobName, origin: BlobOrigin, file: File) -> Self {
         let (partial, sums) = (Vec::new(), Vec::new());
-        Self { blobs, name, origin, file: Some(file), partial, sums }
+        Self { blobs, name, origin, file: Some(file), reserved: false, partial, sums }
     }
 
     /// Reserves disk space for the whole file, so that a full disk is known before the transfer.
     /// A file system that cannot is no error.
-    pub(super) fn reserve(&self, file_bytes: u64) -> Result<()> {
+    pub(super) fn reserve(&mut self, file_bytes: u64) -> Result<()> {
         let file = self.file.as_ref().expect("only finish takes it");
         let reserved = retry_on_intr(|| fallocate(file, FallocateFlags::KEEP_SIZE, 0, file_bytes));
         match reserved {
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            Ok(()) => {
+                self.reserved = true;
+                Ok(())
+            }
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
             Err(error) => Err(Error::io("reserve", self.blobs.path(self.name), error)),
         }
+    }
+
+    /// Whether the disk has set the whole file's space aside, so that it counts as used already.
+    pub fn is_reserved(&self) -> bool {
+        self.reserved
     }
 
     /// Bytes written so far.

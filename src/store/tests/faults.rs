@@ -226,3 +226,47 @@ fn a_full_queue_is_overload_and_admission_keeps_the_watermark() {
     drop(most);
     fixture.store.admit(Some(free / 4 * 3)).expect("the reservation was given back");
 }
+
+#[test]
+fn the_wal_stays_short_under_load_and_is_moved_when_idle() {
+    let fixture = Fixture::with(|options| {
+        options.inline_bytes_max = 1 << 20;
+        options.wal_bytes_restart = 1 << 20;
+    });
+    let permit = fixture.make_bucket("bucket");
+    for i in 0..100 {
+        fixture.put(&permit, &format!("key-{i}"), &body(i, 50_000)).expect("put");
+        let bytes = fixture.store.engine.shared.wal_bytes();
+        assert!(bytes < 2 << 20, "{bytes} bytes of WAL at a limit of 1 MiB");
+    }
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while fixture.store.health().wal_bytes > 0 {
+        assert!(std::time::Instant::now() < deadline, "an idle WAL is moved");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    fixture.check();
+}
+
+#[test]
+fn a_wal_that_a_reader_keeps_long_refuses_writes_and_recovers() {
+    let fixture = Fixture::with(|options| {
+        options.inline_bytes_max = 1 << 20;
+        options.wal_bytes_restart = 1 << 20;
+        options.wal_bytes_max = 2 << 20;
+    });
+    let permit = fixture.make_bucket("bucket");
+    fixture.put(&permit, "key", b"x").expect("put");
+    let refused = fixture.store.engine.readers.snapshot(|connection| {
+        connection.query_row("SELECT count(*) FROM objects", [], |_| Ok(()))?;
+        Ok((0..200).find_map(|i| fixture.put(&permit, "key", &body(i, 50_000)).err()))
+    });
+    assert!(matches!(refused, Ok(Some(Error::Overloaded))), "{refused:?}");
+    assert!(!fixture.store.health().writable);
+    assert_eq!(fixture.read(&permit, "key").expect("reads go on").len(), 50_000);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while fixture.put(&permit, "key", b"y").is_err() {
+        assert!(std::time::Instant::now() < deadline, "writes go on once the reader is gone");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    fixture.check();
+}
