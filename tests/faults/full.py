@@ -11,11 +11,10 @@ import threading
 import time
 
 from model import Model
-from s3 import Client
 from server import Server
 from verify import verify
 from volume import Unavailable, Volume
-from workload import BUCKET, Writer, make_bucket
+from workload import Writer, make_bucket
 
 VOLUME_MEBIBYTES = 192
 WATERMARKS = {"watermark": [], "no watermark": ["--free-bytes-min", "0"]}

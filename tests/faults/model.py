@@ -86,10 +86,6 @@ class Book:
         """Everything that may be under `key`."""
         return [self.objects.get(key, ABSENT), *self.doubts.get(key, [])]
 
-    def is_sure(self, key):
-        """Whether only one thing may be there."""
-        return key not in self.doubts
-
     def open_uploads(self):
         """Uploads that nobody has tried to end."""
         return [upload for upload in self.uploads if not upload.ended and not upload.ending]
