@@ -5,8 +5,8 @@
 //! each time: it takes a microsecond, and a disk can be filled from the watermark to its end while
 //! an older answer is believed.
 //!
-//! **Invariant:** while the ballast is given up, its room belongs to what frees room: new bodies are
-//! refused until it could be made again. Else they would eat it, and then nothing could be deleted.
+//! **Invariant:** while the ballast is given up, its room belongs to what frees room: new bodies
+//! are refused until it could be made again. Else they would eat it, and nothing could be deleted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
