@@ -176,7 +176,7 @@ pub async fn content(
 ) -> Result<Received> {
     let (length, mut expected) = expectations(head, &body, plan.bytes_max)?;
     expected.algorithm = expected.algorithm.or(plan.algorithm);
-    // Held until the row is committed or the bytes are gone: parallel uploads cannot overshoot.
+    // Held until the disk has the bytes or they are gone: parallel uploads cannot overshoot.
     let admission = context.store.admit(length)?;
     let inline_max = context.config.inline_bytes_max;
     let Incoming { stream, payload, .. } = body;
@@ -204,7 +204,9 @@ pub async fn content(
     } else {
         in_file(context, &mut source, begun, hasher, checks, plan.origin, &admission).await
     };
-    drop(admission);
+    if received.is_ok() {
+        admission.fulfilled();
+    }
     received
 }
 

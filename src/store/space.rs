@@ -3,8 +3,8 @@
 //! Free bytes are those of the file system plus SQLite's free pages (which the database fills again
 //! without growing), minus what is reserved for bodies on their way in.
 //!
-//! **Invariant:** a look at the file system is believed for a while, and every reservation that
-//! ended meanwhile is held against it: however fast bytes come, they cannot pass the watermark
+//! **Invariant:** a look at the file system is believed for a while, and everything that was
+//! written meanwhile is held against it: however fast bytes come, they cannot pass the watermark
 //! between two looks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,14 +25,14 @@ pub(crate) struct Space {
     blobs: Arc<Blobs>,
     free_bytes_min: u64,
     reserved: AtomicU64,
-    /// Bytes whose reservation ended since the last look, which did not see them on the disk.
+    /// Bytes written since the last look, which did not see them on the disk.
     unseen: AtomicU64,
     /// Bytes of SQLite's free pages, told by the checkpoint thread.
     free_page_bytes: AtomicU64,
     looked: Mutex<Option<(Instant, u64)>>,
 }
 
-/// Room on the disk, reserved until this is dropped.
+/// Room on the disk, reserved until this is dropped; dropping it gives the room back.
 pub struct Admission {
     space: Arc<Space>,
     bytes: AtomicU64,
@@ -58,9 +58,6 @@ impl Space {
         let before = self.reserved.fetch_add(bytes, Ordering::AcqRel);
         let taken = before.saturating_add(bytes);
         if self.free_bytes()?.checked_sub(taken).is_none_or(|left| left < self.free_bytes_min) {
-            // Nothing of it will be written, so nothing of it may stand against others.
-            admission.bytes.store(0, Ordering::Release);
-            self.reserved.fetch_sub(bytes, Ordering::AcqRel);
             return Err(Error::DiskFull);
         }
         Ok(admission)
@@ -96,10 +93,11 @@ impl Space {
 }
 
 impl Admission {
-    /// Ends the reservation early: the bytes have been allocated on the disk meanwhile, and would
-    /// otherwise be counted twice.
+    /// Ends the reservation: the bytes stand on the disk now, or the disk has set their space
+    /// aside, and the next look will see them.
     pub fn fulfilled(&self) {
         let bytes = self.bytes.swap(0, Ordering::AcqRel);
+        // Added before it is taken away: others may count it twice, never not at all.
         self.space.unseen.fetch_add(bytes, Ordering::AcqRel);
         self.space.reserved.fetch_sub(bytes, Ordering::AcqRel);
     }
@@ -107,7 +105,7 @@ impl Admission {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        self.fulfilled();
+        self.space.reserved.fetch_sub(*self.bytes.get_mut(), Ordering::AcqRel);
     }
 }
 
@@ -124,6 +122,7 @@ mod tests {
         let (bytes, min) = (free / 5 * 2, free / 2);
         let space = Arc::new(Space::new(blobs, min));
         drop(space.admit(Some(bytes)).unwrap());
+        space.admit(Some(bytes)).expect("the room was given back").fulfilled();
         assert!(matches!(space.admit(Some(bytes)), Err(Error::DiskFull)));
         assert!(space.has_room_for(free / 100), "a refusal takes no room");
         // The next look finds that nothing was written.
