@@ -37,9 +37,12 @@ pub(super) fn parse_basic(text: &str) -> Option<u64> {
 }
 
 /// From a `Date` header: IMF-fixdate, or the form of `x-amz-date`, which some clients put there.
+/// botocore writes the zone of mail, `-0000`, for GMT.
 pub(super) fn parse_date_header(text: &str) -> Option<u64> {
     parse_basic(text).or_else(|| {
-        let time = httpdate::parse_http_date(text).ok()?;
+        let mail = text.strip_suffix(" -0000").map(|date| format!("{date} GMT"));
+        let text = mail.unwrap_or_else(|| text.to_owned());
+        let time = httpdate::parse_http_date(&text).ok()?;
         Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
     })
 }
@@ -103,6 +106,8 @@ mod tests {
     fn date_headers_come_in_two_forms() {
         let fixdate = "Fri, 24 May 2013 00:00:00 GMT";
         assert_eq!(parse_date_header(fixdate), Some(1_369_353_600));
+        let mail = "Fri, 24 May 2013 00:00:00 -0000";
+        assert_eq!(parse_date_header(mail), Some(1_369_353_600));
         assert_eq!(parse_date_header("20130524T000000Z"), Some(1_369_353_600));
         for bad in ["", "yesterday", "Fri, 24 May 2013 00:00:00 +0200", "1369353600"] {
             assert_eq!(parse_date_header(bad), None, "{bad}");

@@ -236,7 +236,9 @@ fn parse_expires(text: &str) -> Result<u64> {
         return error("X-Amz-Expires should be a number");
     }
     if text.starts_with('-') {
-        return error("X-Amz-Expires must be non-negative");
+        // It ended before it began.
+        return Err(Error::because(ErrorCode::AccessDenied, "Request has expired")
+            .field("X-Amz-Expires", text));
     }
     match digits.parse() {
         Ok(seconds) if seconds <= EXPIRES_SECONDS_MAX => Ok(seconds),

@@ -26,7 +26,7 @@ pub async fn handle(call: Call) -> Result<Response> {
 
     let mut xml = Writer::document("ListBucketResult");
     xml.text("Name", call.bucket().as_str());
-    xml.text("Prefix", keys.text(listing::text(head, "prefix")));
+    xml.text("Prefix", keys.echo(listing::text(head, "prefix")));
     xml.text("Marker", keys.text(listing::text(head, "marker")));
     // Only with a delimiter, as S3 does; without one, the last key is the next marker.
     if page.truncated && delimiter.is_some() {

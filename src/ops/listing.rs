@@ -57,6 +57,12 @@ impl Keys {
     pub fn text(self, key: &str) -> String {
         if self.url { encoding::url(key) } else { key.to_owned() }
     }
+    /// The prefix as version 1 of the list echoes it: the SDKs do not decode it there. One that
+    /// XML cannot bear is encoded all the same.
+    pub fn echo(self, prefix: &str) -> String {
+        let illegal = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+        if prefix.contains(illegal) { self.text(prefix) } else { prefix.to_owned() }
+    }
     /// `<EncodingType>`, which tells the client to decode.
     pub fn note(self, xml: &mut Writer) {
         if self.url {

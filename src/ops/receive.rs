@@ -12,6 +12,7 @@ use subtle::ConstantTimeEq;
 use tokio::task::JoinHandle;
 
 use super::context::Context;
+use super::incoming::Incoming;
 use crate::auth::Payload;
 use crate::auth::chunked::{ChunkedDecoder, Trailers};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, Want};
@@ -23,47 +24,6 @@ use crate::wire::{Error, ErrorCode, Head, Result};
 
 /// Bytes gathered before they are hashed and written at once.
 const UNIT_BYTES: usize = 256 << 10;
-
-/// A body, unread, and how it must be verified.
-pub struct Incoming {
-    stream: Stream,
-    payload: Payload,
-    /// The length of the raw body, when the client tells it.
-    content_length: Option<u64>,
-}
-
-impl Incoming {
-    /// The body of a request whose signature has been checked.
-    pub fn new(stream: Stream, payload: Payload, content_length: Option<u64>) -> Self {
-        Self { stream, payload, content_length }
-    }
-
-    /// The number of bytes of content: what is left when the framing is taken away.
-    pub fn declared_length(&self) -> Option<u64> {
-        match &self.payload {
-            Payload::Chunked(chunked) => Some(chunked.decoded_length),
-            Payload::Unsigned | Payload::Sha256(_) => self.content_length,
-        }
-    }
-
-    /// The trailer names that the request announced.
-    fn trailer(&self) -> Option<&[String]> {
-        match &self.payload {
-            Payload::Chunked(chunked) => chunked.trailer.as_deref(),
-            Payload::Unsigned | Payload::Sha256(_) => None,
-        }
-    }
-
-    /// Whether the signature covers the SHA-256 of the body.
-    pub fn is_signed(&self) -> bool {
-        matches!(self.payload, Payload::Sha256(_))
-    }
-
-    /// Whether the payload is one that only PutObject and UploadPart may have.
-    pub fn is_chunked(&self) -> bool {
-        matches!(self.payload, Payload::Chunked(_))
-    }
-}
 
 /// A document, read whole and verified.
 ///
@@ -176,7 +136,7 @@ pub async fn content(
 ) -> Result<Received> {
     let (length, mut expected) = expectations(head, &body, plan.bytes_max)?;
     expected.algorithm = expected.algorithm.or(plan.algorithm);
-    // Held until the disk has the bytes or they are gone: parallel uploads cannot overshoot.
+    // Held until the row is committed or the bytes are gone: parallel uploads cannot overshoot.
     let admission = context.store.admit(length)?;
     let inline_max = context.config.inline_bytes_max;
     let Incoming { stream, payload, .. } = body;
@@ -204,9 +164,7 @@ pub async fn content(
     } else {
         in_file(context, &mut source, begun, hasher, checks, plan.origin, &admission).await
     };
-    if received.is_ok() {
-        admission.fulfilled();
-    }
+    drop(admission);
     received
 }
 
@@ -448,11 +406,7 @@ pub async fn from_object(
     mut hasher: Hasher,
     origin: BlobOrigin,
 ) -> Result<StagedBlob> {
-    if let Some(bytes) = object.inline() {
-        let bytes = match range {
-            None => bytes,
-            Some(range) => super::send::slice(&bytes, range),
-        };
+    if let Some(bytes) = object.inline(range) {
         hasher.update(&bytes);
         return Ok(StagedBlob::inline(bytes, hasher.finish()));
     }

@@ -69,7 +69,7 @@ async fn copy_bytes(
     };
     let hasher = Hasher::new(Want { sha256: false, checksum: algorithm });
     let staged = receive::from_object(&call.context, object, range, hasher, origin).await?;
-    admission.fulfilled();
+    drop(admission);
     let store = &call.context.store;
     Ok(store.put_part(call.permit(), call.key(), upload.id, number, staged).await?)
 }

@@ -48,11 +48,12 @@ impl Engine {
         let mut connection = connect(&path, Role::Writer)?;
         sync_folder(&options)?;
         let blobs = Blobs::open(&options.data, next_epoch(&connection)?)?;
-        let shared = Arc::new(Shared::new(Arc::clone(&blobs), Ballast::new(&options.data)));
+        let ballast = Arc::new(Ballast::new(&options.data));
+        let shared = Arc::new(Shared::new(Arc::clone(&blobs), Arc::clone(&ballast)));
         shared.directory.apply(accounts::load(&connection)?);
         wal::watch(&mut connection, &shared)?;
 
-        let space = Arc::new(Space::new(Arc::clone(&blobs), options.free_bytes_min));
+        let space = Arc::new(Space::new(Arc::clone(&blobs), ballast, options.free_bytes_min));
         let (sender, receiver) = sync_channel(options.writer_queue_max.max(1));
         let writer = Writer {
             connection,
@@ -155,7 +156,10 @@ impl Engine {
     /// Hands a job to the writer, or settles it with the reason why not.
     pub(crate) fn send(&self, job: Box<dyn Job>) {
         let verdict = match self.alive() {
-            Ok(()) if self.shared.wal_bytes() > self.options.wal_bytes_max => Verdict::Busy,
+            Ok(()) if self.is_wal_too_long() => {
+                self.shared.checkpoint_bell.ring();
+                Verdict::Busy
+            }
             Ok(()) => match send(&self.sender, &self.shared, job) {
                 Ok(()) => return,
                 Err((job, verdict)) => return job.settle(verdict, &self.shared),
@@ -167,14 +171,20 @@ impl Engine {
         job.settle(verdict, &self.shared);
     }
 
+    /// Whether writes must wait for the checkpoints. Not when everything is moved: then it takes a
+    /// write to begin the WAL anew.
+    fn is_wal_too_long(&self) -> bool {
+        let moved = self.shared.wal_moved.load(Ordering::Acquire);
+        self.shared.wal_bytes() > self.options.wal_bytes_max
+            && moved != self.shared.wal_frames.load(Ordering::Acquire)
+    }
+
     pub(crate) fn health(&self) -> Health {
         let poisoned = self.blobs.poison_reason();
         let wal_bytes = self.shared.wal_bytes();
         let moved = self.shared.wal_moved.load(Ordering::Relaxed) * super::meta::PAGE_BYTES;
         Health {
-            writable: self.alive().is_ok()
-                && wal_bytes <= self.options.wal_bytes_max
-                && self.space.has_room_for(0),
+            writable: self.alive().is_ok() && !self.is_wal_too_long() && self.space.has_room_for(0),
             poisoned,
             wal_bytes: wal_bytes.saturating_sub(moved),
             free_bytes: self.space.free_bytes().unwrap_or(0),

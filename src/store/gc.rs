@@ -382,14 +382,14 @@ pub(crate) fn expire_uploads(engine: &Engine, now: Timestamp) -> Result<u64> {
             aborted += step(engine, move |txn| abort_idle(txn, &ids, cutoff))?;
         }
     }
-    while step(engine, move |txn| {
-        Ok(txn.execute(
+    let forget = move |txn: &Txn<'_>| {
+        txn.execute(
             "DELETE FROM tombstones WHERE upload IN
                  (SELECT upload FROM tombstones WHERE expires < ?1 ORDER BY expires LIMIT ?2)",
             params![now, STEP_ROWS_MAX],
-        )?)
-    })? == STEP_ROWS_MAX
-    {}
+        )
+    };
+    while step(engine, forget)? == STEP_ROWS_MAX {}
     Ok(aborted)
 }
 

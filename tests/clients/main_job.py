@@ -56,8 +56,8 @@ def main():
     parser.add_argument("--rss-mib-max", type=int, default=64, help="memory the server may hold")
     parser.add_argument("--binary", type=pathlib.Path, help="the gateway; a release build when not "
                         "given")
-    parser.add_argument("--folder", type=pathlib.Path, help="where data goes; a fresh folder in the "
-                        "temporary folder when not given")
+    parser.add_argument("--folder", type=pathlib.Path, help="where data goes; the temporary "
+                        "folder when not given")
     options = parser.parse_args()
     tools = {client.name: install(client.name, client.recipe, CACHE) for client in CLIENTS
              if client.name in ("boto3", "aws-cli-1")}

@@ -1,9 +1,9 @@
 """Runs real S3 clients against the real gateway and prints client x transport x check.
 
 One table of clients, in table.py, is all that this driver knows of them: a name, what to install,
-and the file with its checks. Each client runs in its own environment, in a worker process, over http and over
-TLS, in a bucket of its own. Exit code 1 when a check fails; a client that cannot be installed here
-is skipped with the reason.
+and the file with its checks. Each client runs in its own environment, in a worker process, over
+http and over TLS, in a bucket of its own. Exit code 1 when a check fails; a client that cannot be
+installed here is skipped with the reason.
 """
 
 import argparse
@@ -25,7 +25,8 @@ from table import CHECKS, CLIENTS
 
 HERE = pathlib.Path(__file__).resolve().parent
 CLIENT_SECONDS_MAX = 900
-BIG_BYTES = 21_000_003  # Over 20 MB, of several parts everywhere, and a multiple of no part size.
+BIG_BYTES = 21_000_003  # Over 20 MB, of several parts everywhere, and no multiple of a part size.
+
 
 def main():
     options = parse_options()
@@ -108,7 +109,7 @@ def server(options, transport, work):
 
 
 class ForeignServer:
-    """Another S3 server on this machine, to try the rig itself; it is neither started nor stopped."""
+    """Another S3 server on this machine, to try the rig; it is neither started nor stopped."""
 
     def __init__(self, endpoint, ca_file):
         if urllib.parse.urlsplit(endpoint).hostname not in ("127.0.0.1", "localhost", "::1"):

@@ -47,11 +47,11 @@ def order(options, folder):
     if reason:
         return None, reason
     try:
-        server.start(trace.tracer(output))
-        steps = _requests(Client(server.port))
+        client, steps = Client(server.start().port), []
+        make_bucket(client)
+        calls = trace.attached(server.process.pid, output, lambda: _requests(client, steps))
     finally:
         server.kill()
-    calls = trace.parse(output.read_text(errors="replace").splitlines())
     doctored = 0
     for step in steps:
         faults = judge(calls, step)
@@ -69,11 +69,8 @@ def order(options, folder):
     return True, f"{len(steps)} answers follow their syncs; {doctored} doctored traces are seen"
 
 
-def _requests(client):
-    """Sends one request of each kind that changes something; gives the steps."""
-    make_bucket(client)
-    steps = []
-
+def _requests(client, steps):
+    """Sends one request of each kind that changes something; notes the steps."""
     def send(name, method, key, query=None, body=b"", blob=False):
         time.sleep(QUIET_SECONDS)
         answer = client.request(method, f"/{BUCKET}/{key}", query=query, body=body)
@@ -102,7 +99,6 @@ def _requests(client):
          complete_document(parts))
     send("AbortMultipartUpload", "DELETE", "other", {"uploadId": create("other")})
     send("DeleteObject", "DELETE", "large")
-    return steps
 
 
 def judge(calls, step):
@@ -200,18 +196,18 @@ def _changed(calls, some, **fields):
 
 
 SAMPLE = """\
-7 1.0 recvfrom(9<socket:[5]>, "PUT /b/k HTTP/1.1\\r\\n", 8192, 0, NULL, NULL) = 200
-8 1.1 openat(4</d/blobs>, "a-b", O_WRONLY|O_CREAT, 0600) = 12</d/blobs/0f/a-b>
-8 1.2 pwrite64(12</d/blobs/0f/a-b>, "x"..., 70000, 0) = 70000
-8 1.3 fdatasync(12</d/blobs/0f/a-b> <unfinished ...>
-7 1.4 recvfrom(9<socket:[5]>, 0x7f, 8192, 0, NULL, NULL) = -1 EAGAIN (Resource unavailable)
-8 1.5 <... fdatasync resumed>) = 0
-8 1.6 fsync(11</d/blobs/0f>) = 0
-9 1.7 pwrite64(3</d/m.db-wal>, "y"..., 4120, 32 <unfinished ...>
-7 1.8 read(5<anon_inode:[eventfd]>, 0x7f, 8) = -1 EAGAIN (Resource unavailable)
-9 1.9 <... pwrite64 resumed>) = 4120
-9 2.0 fsync(3</d/m.db-wal>) = 0
-7 2.1 writev(9<socket:[5]>, [{iov_base="HTTP/1.1 200 OK\\r\\n"..., iov_len=90}], 1) = 90
+7 recvfrom(9<socket:[5]>, "PUT /b/k HTTP/1.1\\r\\n", 8192, 0, NULL, NULL) = 200
+8 openat(4</d/blobs>, "a-b", O_WRONLY|O_CREAT, 0600) = 12</d/blobs/0f/a-b>
+8 pwrite64(12</d/blobs/0f/a-b>, "x"..., 70000, 0) = 70000
+8 fdatasync(12</d/blobs/0f/a-b> <unfinished ...>
+7 recvfrom(9<socket:[5]>, 0x7f, 8192, 0, NULL, NULL) = -1 EAGAIN (Resource unavailable)
+8 <... fdatasync resumed>) = 0
+8 fsync(11</d/blobs/0f>) = 0
+9 pwrite64(3</d/m.db-wal>, "y"..., 4120, 32 <unfinished ...>
+7 read(5<anon_inode:[eventfd]>, 0x7f, 8) = -1 EAGAIN (Resource unavailable)
+9 <... pwrite64 resumed>) = 4120
+9 fsync(3</d/m.db-wal>) = 0
+7 writev(9<socket:[5]>, [{iov_base="HTTP/1.1 200 OK\\r\\n"..., iov_len=90}], 1) = 90
 """
 
 

@@ -8,11 +8,8 @@ change may be acknowledged: the kernel has dropped the pages, and trying again p
 the restarted server against the model, with every invariant checked.
 """
 
-import pathlib
 import re
-import subprocess
 import threading
-import time
 
 import trace
 from model import Model
@@ -32,7 +29,6 @@ FEW = ("1", "2", "1+", "3+")
 # Syncs of these must be believed when they fail; the database file itself is synced by a
 # checkpoint, which SQLite repeats whole.
 PROMISES = re.compile(r"(-wal|/blobs/[0-9a-f]{2}(/[^/]+)?)$")
-ATTACH_SECONDS_MAX = 20
 
 
 def system_calls(options, folder):
@@ -109,7 +105,7 @@ def _run(options, folder, rule):
     try:
         writer = _Everything(server.start(), model)
         writer.prepare()
-        calls = _traced(server, folder / "trace", [rule], writer.try_all)
+        calls = trace.attached(server.process.pid, folder / "trace", writer.try_all, [rule])
         complaints = writer.complaints
         if server.exit_code() == 0:
             complaints.append("the server gave up with exit code 0")
@@ -125,30 +121,6 @@ def _run(options, folder, rule):
         print(server.last_words())
     killed = "KILL" in rule and server.exit_code() is not None
     return hits or int(killed), complaints
-
-
-def _traced(server, output, inject, work):
-    """Does `work` while every thread of the server is traced; gives the calls."""
-    words = trace.tracer(output, inject=inject)
-    tracer = subprocess.Popen([*words, "-p", str(server.process.pid)],
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + ATTACH_SECONDS_MAX
-        while not _is_traced(server.process.pid):
-            if tracer.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("the tracer does not attach")
-            time.sleep(0.01)
-        work()
-    finally:
-        tracer.terminate()
-        tracer.wait()
-    return trace.parse(output.read_text(errors="replace").splitlines())
-
-
-def _is_traced(process):
-    """Whether every thread has its tracer."""
-    states = [task / "status" for task in pathlib.Path(f"/proc/{process}/task").iterdir()]
-    return not any("TracerPid:\t0\n" in state.read_text() for state in states)
 
 
 def _false_answers(calls):
@@ -177,7 +149,7 @@ def _count(options, folder):
     try:
         writer = _Everything(server.start(), Model(1))
         writer.prepare()
-        calls = _traced(server, folder / "trace", [], writer.try_all)
+        calls = trace.attached(server.process.pid, folder / "trace", writer.try_all)
     finally:
         server.kill()
     counts = {}

@@ -1,4 +1,4 @@
-"""Reads what `strace -f -y` wrote: calls with the moments when they began and when they returned.
+"""Runs and reads `strace -f -y`: calls with the moments when they began and when they returned.
 
 A moment is a line number: the tracer writes a line when it sees the call, before the thread goes
 on, so of two calls in a causal chain the lines stand in the right order. A call that others
@@ -6,12 +6,15 @@ interrupt is written in two lines, "<unfinished ...>" and "<... resumed>", joine
 """
 
 import dataclasses
+import pathlib
 import re
 import shutil
 import subprocess
+import time
 
 CALLS = ("openat,read,recvfrom,recvmsg,write,writev,sendto,sendmsg,pwrite64,pwritev,ftruncate,"
          "fallocate,fsync,fdatasync,unlinkat")
+ATTACH_SECONDS_MAX = 20
 # Bytes of every text that the tracer shows.
 TEXT_SHOWN = 96
 SOCKET_READS = ("read", "recvfrom", "recvmsg")
@@ -61,12 +64,32 @@ def unavailable():
     return "" if done.returncode == 0 else f"tracing is not permitted: {done.stderr.strip()}"
 
 
-def tracer(output, calls=CALLS, inject=()):
-    """The words to put before a command to trace it, with faults injected."""
-    words = ["strace", "-f", "-y", "-ttt", "-s", str(TEXT_SHOWN), "-o", str(output), "-e", f"trace={calls}"]
+def attached(process, output, work, inject=()):
+    """Does `work` while every thread of the process is traced, with these faults injected; gives
+    the calls. The process may end meanwhile."""
+    words = ["strace", "-f", "-y", "-s", str(TEXT_SHOWN), "-o", str(output),
+             "-e", f"trace={CALLS}", "-p", str(process)]
     for rule in inject:
         words += ["-e", f"inject={rule}"]
-    return words
+    tracer = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + ATTACH_SECONDS_MAX
+        while not _is_traced(process):
+            if tracer.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("the tracer does not attach")
+            time.sleep(0.01)
+        work()
+    finally:
+        # It lets go of the process and writes what it still holds.
+        tracer.terminate()
+        tracer.wait()
+    return parse(pathlib.Path(output).read_text(errors="replace").splitlines())
+
+
+def _is_traced(process):
+    """Whether every thread has its tracer."""
+    states = [task / "status" for task in pathlib.Path(f"/proc/{process}/task").iterdir()]
+    return not any("TracerPid:\t0\n" in state.read_text() for state in states)
 
 
 def parse(lines):
@@ -77,7 +100,6 @@ def parse(lines):
         if not found:
             continue
         thread, text = found.groups()
-        text = re.sub(r"^\d+\.\d+ ", "", text)
         if unfinished := _UNFINISHED.match(text):
             open_calls[thread] = (unfinished.group(1), unfinished.group(2), moment)
         elif resumed := _RESUMED.match(text):

@@ -4,11 +4,14 @@ use partita::ops::{OPERATIONS, Scope};
 
 use crate::harness::{Gateway, Request, Script, Who};
 
-/// An example of each operation on the bucket `hers` of alice's: its name, the target (`$U` is an
-/// open upload of `hers/up` with the part 1, whose tag is `$E`), headers, the body, and what the
-/// owner is answered.
+/// An operation's name, a target, headers, a body, and the status that the owner is answered with.
+type Example =
+    (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str, u16);
+
+/// An example of each operation on the bucket `hers` of alice's. `$U` is an open upload of
+/// `hers/up` with the part 1, whose tag is `$E`.
 #[rustfmt::skip]
-const EXAMPLES: &[(&str, &str, &[(&str, &str)], &str, u16)] = &[
+const EXAMPLES: &[Example] = &[
     ("ListBuckets", "/", &[], "", 200),
     ("CreateBucket", "/hers", &[], "", 200),
     ("HeadBucket", "/hers", &[], "", 200),
@@ -37,6 +40,10 @@ const EXAMPLES: &[(&str, &str, &[(&str, &str)], &str, u16)] = &[
     ("GetBucketVersioning", "/hers?versioning", &[], "", 200),
     ("GetBucketAcl", "/hers?acl", &[], "", 200),
     ("GetObjectAcl", "/hers/key?acl", &[], "", 200),
+    ("GetObjectAttributes", "/hers/key?attributes",
+        &[("x-amz-object-attributes", "ETag")], "", 200),
+    ("PutBucketAcl", "/hers?acl", &[("x-amz-acl", "private")], "", 200),
+    ("PutObjectAcl", "/hers/key?acl", &[("x-amz-acl", "private")], "", 200),
     ("GetObjectTagging", "/hers/key?tagging", &[], "", 200),
     ("GetBucketPolicy", "/hers?policy", &[], "", 404),
     ("GetBucketCors", "/hers?cors", &[], "", 404),

@@ -231,7 +231,7 @@ fn they_end() {
         (v4(now - 100, "90"), 403, "AccessDenied"),
         (v4(now + 3600, "90"), 403, "AccessDenied"),
         (v4(now, "604801"), 400, "AuthorizationQueryParametersError"),
-        (v4(now, "-1"), 400, "AuthorizationQueryParametersError"),
+        (v4(now, "-1"), 403, "AccessDenied"),
         (v4(now, "x"), 400, "AuthorizationQueryParametersError"),
         (signer.presign_v2(now - 1, "GET", "", "/bkt/key", &[]), 403, "AccessDenied"),
     ] {

@@ -254,15 +254,15 @@ fn refusals_on_the_wire() {
             | ParameterName = uploadId
         PUT /bkt/k?uploads << x                         => 501 NotImplemented
         PUT /bkt/k?versionId=null << x                  => 501 NotImplemented
-        PUT /bkt/k?uploadId=$U&partNumber=1&acl << x    => 501 NotImplemented
+        PUT /bkt/k?uploadId=$U&partNumber=1&acl << x    => 400 InvalidRequest
         POST /bkt/k?uploads&uploadId=$U                 => 400 InvalidRequest
         GET /bkt/k?uploadId=$U&acl                      => 400 InvalidRequest
         DELETE /bkt/k?uploadId=$U&versionId=null        => 501 NotImplemented
         PUT /bkt/k?partita-status << x                  => 501 NotImplemented
-        PUT /bkt/k?x-amz-copy-source=bkt/k&acl << x     => 501 NotImplemented
+        PUT /bkt/k?x-amz-copy-source=bkt/k&acl << x     => 400 InvalidRequest
         PUT /bkt/k?restore << x                         => 501 NotImplemented
         POST /bkt/k?select&select-type=2 << x           => 501 NotImplemented
-        GET /bkt/k?attributes                           => 501 NotImplemented
+        PUT /bkt/k?attributes << x                      => 501 NotImplemented
         GET /bkt?list-type=2&versions                   => 400 InvalidRequest
         DELETE /bkt?policy                              => 501 NotImplemented
         # A parameter that is no word is signed and otherwise overlooked.

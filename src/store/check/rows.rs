@@ -258,6 +258,7 @@ fn read_queued(engine: &Engine, kind: GarbageKind) -> Result<HashSet<Vec<u8>>> {
 
 /// A manifest's runs follow each other without a gap, and their parts are there.
 fn check_manifests(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
+    let queued = read_queued(engine, GarbageKind::Unlisted)?;
     let mut ids: Vec<UploadId> = Vec::new();
     pages(engine, [0_u8; 16], |connection, after| {
         let sql = "SELECT id FROM manifests WHERE id > ?1 AND dead = 0 ORDER BY id LIMIT ?2";
@@ -266,13 +267,20 @@ fn check_manifests(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
             .query_map(params![after, 16], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         for id in &ids {
-            check_manifest(connection, *id, found)?;
+            let listed = check_manifest(connection, *id, found)?;
+            let sql = "SELECT count(*) FROM parts WHERE upload = ?1";
+            let stored: usize =
+                connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))?;
+            if stored > listed && !queued.contains(&id.as_bytes()[..]) {
+                found.push(format!("manifest {id}: unlisted parts are not queued to be freed"));
+            }
         }
         Ok(ids.last().map(|id| *id.as_bytes()))
     })
 }
 
-fn check_manifest(connection: &Connection, id: UploadId, found: &mut Vec<String>) -> Result<()> {
+/// Checks one manifest; gives the number of parts that it lists.
+fn check_manifest(connection: &Connection, id: UploadId, found: &mut Vec<String>) -> Result<usize> {
     let (size, parts): (u64, usize) = connection
         .prepare_cached("SELECT size, parts FROM manifests WHERE id = ?1")?
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -308,7 +316,7 @@ fn check_manifest(connection: &Connection, id: UploadId, found: &mut Vec<String>
             "manifest {id}: {count} parts of {offset} bytes, but its row says {parts} of {size}"
         ));
     }
-    Ok(())
+    Ok(count)
 }
 
 /// What is queued is dead, or belongs to nothing any more.

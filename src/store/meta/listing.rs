@@ -91,13 +91,16 @@ fn behind_id(key: &[u8], id: UploadId) -> Lower {
     }
 }
 
+/// The rows from a place on.
+type Found<'s> = rusqlite::Result<Rows<'s>>;
+
 /// Walks the index; gives the page and the number of rows that were touched.
 fn walk<T>(
     statement: &mut Statement<'_>,
     fold: &Fold<'_>,
     mut lower: Lower,
     max: usize,
-    mut seek: impl for<'s> FnMut(&'s mut Statement<'_>, &Lower, &[u8]) -> rusqlite::Result<Rows<'s>>,
+    mut seek: impl for<'s> FnMut(&'s mut Statement<'_>, &Lower, &[u8]) -> Found<'s>,
     mut read: impl FnMut(&rusqlite::Row<'_>) -> Result<T>,
 ) -> Result<(Page<T>, usize)> {
     let upper = successor(fold.prefix);

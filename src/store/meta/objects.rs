@@ -102,19 +102,7 @@ pub(crate) fn current(txn: &Txn<'_>, bucket: &Bucket, key: &ObjectKey) -> Result
 
 /// Judges If-Match and If-None-Match against the current object.
 pub(crate) fn judge(condition: &WriteCondition, current: Option<&Current>) -> Result<()> {
-    match (&condition.if_match, current) {
-        (Some(_), None) => return Err(Error::NoSuchKey),
-        (Some(tags), Some(current)) if !tags.matches(&current.etag) => {
-            return Err(Error::PreconditionFailed { condition: "If-Match" });
-        }
-        _ => {}
-    }
-    match (&condition.if_none_match, current) {
-        (Some(tags), Some(current)) if tags.matches(&current.etag) => {
-            Err(Error::PreconditionFailed { condition: "If-None-Match" })
-        }
-        _ => Ok(()),
-    }
+    Ok(condition.judge(current.map(|current| &current.etag))?)
 }
 
 /// Makes `row`, whose content has its reference already, the current object, and drops what it

@@ -36,8 +36,8 @@ pub(crate) fn watch(connection: &mut Connection, shared: &Arc<Shared>) -> Result
             // The WAL began anew.
             shared.wal_moved.store(0, Ordering::Release);
         }
-        let moved = shared.wal_moved.load(Ordering::Acquire);
-        if frames.saturating_sub(moved) * PAGE_BYTES >= WAKE_BYTES {
+        let moved = Some(shared.wal_moved.load(Ordering::Acquire)).filter(|&moved| moved <= frames);
+        if frames.saturating_sub(moved.unwrap_or(0)) * PAGE_BYTES >= WAKE_BYTES {
             shared.checkpoint_bell.ring();
         }
         Ok(())
@@ -52,7 +52,8 @@ pub(crate) fn run(connection: &Connection, shared: &Shared, space: &Space) {
             return;
         }
         let frames = shared.wal_frames.load(Ordering::Acquire);
-        if frames > shared.wal_moved.load(Ordering::Acquire) {
+        // More may seem to be moved than there is, when the WAL began anew meanwhile: look again.
+        if frames != shared.wal_moved.load(Ordering::Acquire) {
             let moved = connection
                 .wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE)
                 .map(|(_, moved)| moved);

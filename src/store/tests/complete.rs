@@ -36,8 +36,9 @@ fn a_wrong_list_is_refused_and_the_upload_survives() {
         change(&mut request);
         fixture.store.complete_upload(&permit, request)
     };
-    type Judge = fn(&Error) -> bool;
-    let cases: [(&[(u16, &[u8])], fn(&mut CompleteUpload), Judge); 10] = [
+    // The list, a change of the request, and what is wrong then.
+    type Case<'a> = (&'a [(u16, &'a [u8])], fn(&mut CompleteUpload), fn(&Error) -> bool);
+    let cases: [Case<'_>; 10] = [
         (&[], |_| (), |e| matches!(e, Error::NoParts)),
         (&[(3, &three), (1, &one)], |_| (), |e| matches!(e, Error::InvalidPartOrder)),
         (&[(1, &one), (1, &one)], |_| (), |e| matches!(e, Error::InvalidPartOrder)),

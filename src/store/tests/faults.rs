@@ -4,21 +4,6 @@ use super::*;
 use crate::store::meta::job::{Job, Purpose, Ran, Txn, Verdict};
 use crate::store::meta::writer::Shared;
 
-/// Holds the writer until the sender is dropped, so that a batch gathers behind it.
-fn block_writer(fixture: &Fixture) -> std::sync::mpsc::Sender<()> {
-    let (release, wait) = std::sync::mpsc::channel::<()>();
-    let (entered, inside) = std::sync::mpsc::channel();
-    let engine = Arc::clone(&fixture.store.engine);
-    std::thread::spawn(move || {
-        engine.inspect(move |_| {
-            entered.send(()).expect("the test waits");
-            let _ = wait.recv();
-        });
-    });
-    inside.recv().expect("the writer comes in");
-    release
-}
-
 fn limit_pages(fixture: &Fixture, spare: i64) {
     fixture.store.engine.inspect(move |connection| {
         let pages: i64 = connection
@@ -38,7 +23,7 @@ fn a_full_database_fails_the_one_job_and_keeps_the_others_of_the_batch() {
     fixture.put(&permit, "before", &body(0, 10)).expect("put");
     limit_pages(&fixture, 12);
 
-    let release = block_writer(&fixture);
+    let release = fixture.block_writer();
     let mut answers = Vec::new();
     for i in 0..20_u64 {
         // The eleventh does not fit, whatever else there is.
@@ -123,7 +108,7 @@ fn send_rogue(fixture: &Fixture, run: fn(&Txn<'_>) -> Ran) -> std::sync::mpsc::R
 fn a_transaction_lost_under_a_batch_is_noticed_and_every_job_runs_again() {
     let mut fixture = Fixture::new();
     let permit = fixture.make_bucket("bucket");
-    let release = block_writer(&fixture);
+    let release = fixture.block_writer();
     let mut answers = Vec::new();
     let mut put = |i: u64| {
         let staged = fixture.stage(&permit, &body(i, 20), None);
@@ -156,7 +141,7 @@ fn a_panic_in_a_transaction_poisons_the_store_and_answers_everybody() {
     let mut fixture = Fixture::new();
     let permit = fixture.make_bucket("bucket");
     fixture.put(&permit, "key", &body(1, 2_000)).expect("put");
-    let release = block_writer(&fixture);
+    let release = fixture.block_writer();
     let staged = fixture.stage(&permit, &body(2, 3_000), None);
     let with_it = fixture.store.put_object(&permit, new_object("other"), staged);
     let rogue = send_rogue(&fixture, |_| panic!("a broken invariant"));
@@ -221,7 +206,7 @@ fn a_second_opening_is_refused_and_a_newer_schema_too() {
 fn a_full_queue_is_overload_and_admission_keeps_the_watermark() {
     let fixture = Fixture::with(|options| options.writer_queue_max = 4);
     let permit = fixture.make_bucket("bucket");
-    let release = block_writer(&fixture);
+    let release = fixture.block_writer();
     let answers: Vec<_> = (0..10)
         .map(|i| {
             let staged = fixture.stage(&permit, &body(i, 2_000), None);
@@ -240,4 +225,48 @@ fn a_full_queue_is_overload_and_admission_keeps_the_watermark() {
     assert!(matches!(fixture.store.admit(Some(free / 4 * 3)), Err(Error::DiskFull)));
     drop(most);
     fixture.store.admit(Some(free / 4 * 3)).expect("the reservation was given back");
+}
+
+#[test]
+fn the_wal_stays_short_under_load_and_is_moved_when_idle() {
+    let fixture = Fixture::with(|options| {
+        options.inline_bytes_max = 1 << 20;
+        options.wal_bytes_restart = 1 << 20;
+    });
+    let permit = fixture.make_bucket("bucket");
+    for i in 0..100 {
+        fixture.put(&permit, &format!("key-{i}"), &body(i, 50_000)).expect("put");
+        let bytes = fixture.store.engine.shared.wal_bytes();
+        assert!(bytes < 2 << 20, "{bytes} bytes of WAL at a limit of 1 MiB");
+    }
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while fixture.store.health().wal_bytes > 0 {
+        assert!(std::time::Instant::now() < deadline, "an idle WAL is moved");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    fixture.check();
+}
+
+#[test]
+fn a_wal_that_a_reader_keeps_long_refuses_writes_and_recovers() {
+    let fixture = Fixture::with(|options| {
+        options.inline_bytes_max = 1 << 20;
+        options.wal_bytes_restart = 1 << 20;
+        options.wal_bytes_max = 2 << 20;
+    });
+    let permit = fixture.make_bucket("bucket");
+    fixture.put(&permit, "key", b"x").expect("put");
+    let refused = fixture.store.engine.readers.snapshot(|connection| {
+        connection.query_row("SELECT count(*) FROM objects", [], |_| Ok(()))?;
+        Ok((0..200).find_map(|i| fixture.put(&permit, "key", &body(i, 50_000)).err()))
+    });
+    assert!(matches!(refused, Ok(Some(Error::Overloaded))), "{refused:?}");
+    assert!(!fixture.store.health().writable);
+    assert_eq!(fixture.read(&permit, "key").expect("reads go on").len(), 50_000);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while fixture.put(&permit, "key", b"y").is_err() {
+        assert!(std::time::Instant::now() < deadline, "writes go on once the reader is gone");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    fixture.check();
 }

@@ -142,6 +142,28 @@ impl Fixture {
         self.store.complete_upload(permit, complete_request(name, upload, parts))
     }
 
+    /// Holds the writer until the sender is dropped, so that jobs gather behind it.
+    fn block_writer(&self) -> std::sync::mpsc::Sender<()> {
+        let (release, wait) = std::sync::mpsc::channel::<()>();
+        let (entered, inside) = std::sync::mpsc::channel();
+        let engine = Arc::clone(&self.store.engine);
+        std::thread::spawn(move || {
+            engine.inspect(move |_| {
+                entered.send(()).expect("the test waits");
+                let _ = wait.recv();
+            });
+        });
+        inside.recv().expect("the writer comes in");
+        release
+    }
+
+    /// Waits until so many jobs are in the writer's queue.
+    fn wait_for_jobs(&self, count: usize) {
+        while self.store.health().queue_length < count {
+            std::thread::yield_now();
+        }
+    }
+
     /// Everything holds, and the files on the disk are those that the rows name.
     fn check(&self) {
         self.store.collect_garbage().expect("garbage can be collected");

@@ -16,19 +16,24 @@ struct ModelBucket {
     uploads: BTreeMap<UploadId, (String, BTreeMap<u16, Vec<u8>>)>,
 }
 
+/// The list of a completed upload, and what it was answered.
+type Finished = (Vec<(u16, Vec<u8>)>, Completed);
+
+/// An upload that is over: bucket, id, key, and how it was completed, unless it was aborted.
+type Over = (String, UploadId, String, Option<Finished>);
+
 struct World {
     fixture: Fixture,
     random: Random,
     buckets: BTreeMap<String, (Permit, ModelBucket)>,
-    /// Uploads that are over: completed (with their list and answer) or aborted.
-    over: Vec<(String, UploadId, String, Option<(Vec<(u16, Vec<u8>)>, Completed)>)>,
+    over: Vec<Over>,
     bodies: u64,
 }
 
 #[test]
 fn random_verbs_answer_as_the_model_does() {
     let seed = std::env::var("PARTITA_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed: u64 = seed.unwrap_or_else(|| clock_seed());
+    let seed: u64 = seed.unwrap_or_else(clock_seed);
     println!("PARTITA_SEED={seed}");
     let fixture = Fixture::new();
     let mut world = World {

@@ -71,6 +71,52 @@ fn a_part_replaced_during_complete_is_seen_or_refused_never_mixed() {
 }
 
 #[test]
+fn a_part_that_arrives_between_prepare_and_publish_is_never_published_under_the_old_etag() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let upload = fixture.create_upload(&permit, "key");
+    let (old, new) = (body(1, 3_000), body(2, 4_000));
+    fixture.put_part(&permit, "key", upload, 1, &old).expect("a part");
+    let staged = fixture.stage(&permit, &new, None);
+    let release = fixture.block_writer();
+    let replaced = fixture.store.put_part(&permit, &key("key"), upload, part_number(1), staged);
+    let completed = std::thread::scope(|scope| {
+        let complete = scope.spawn(|| fixture.complete(&permit, "key", upload, &[(1, &old)]));
+        // Prepared while the old part was there, queued behind the new one.
+        fixture.wait_for_jobs(2);
+        drop(release);
+        complete.join().expect("no panic")
+    });
+    replaced.wait().expect("a part");
+    assert!(matches!(completed, Err(Error::InvalidPart { .. })), "{completed:?}");
+    fixture.complete(&permit, "key", upload, &[(1, &new)]).expect("the new part");
+    assert_eq!(fixture.read(&permit, "key").expect("read"), new);
+    fixture.check();
+}
+
+#[test]
+fn an_abort_between_prepare_and_publish_wins() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let upload = fixture.create_upload(&permit, "key");
+    let part = body(1, 3_000);
+    fixture.put_part(&permit, "key", upload, 1, &part).expect("a part");
+    let release = fixture.block_writer();
+    let aborted = fixture.store.abort_upload(&permit, &key("key"), upload);
+    let completed = std::thread::scope(|scope| {
+        let complete = scope.spawn(|| fixture.complete(&permit, "key", upload, &[(1, &part)]));
+        fixture.wait_for_jobs(2);
+        drop(release);
+        complete.join().expect("no panic")
+    });
+    aborted.wait().expect("abort");
+    assert!(matches!(completed, Err(Error::NoSuchUpload)), "{completed:?}");
+    assert!(matches!(fixture.read(&permit, "key"), Err(Error::NoSuchKey)));
+    fixture.check();
+    assert_eq!(fixture.count_files(), 0);
+}
+
+#[test]
 fn a_part_that_moves_the_generation_makes_complete_prepare_again() {
     let fixture = Fixture::new();
     let permit = fixture.make_bucket("bucket");

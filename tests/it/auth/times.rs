@@ -76,12 +76,15 @@ fn presigned_urls_live_as_long_as_they_say() {
 
 #[test]
 fn expires_must_be_a_number_of_at_most_a_week() {
-    for bad in
-        ["", "-1", "604801", "1e3", "0x10", "+5", " 5", "5.0", "NaN", "9223372036854775808", "--1"]
+    for bad in ["", "604801", "1e3", "0x10", "+5", " 5", "5.0", "NaN", "9223372036854775808", "--1"]
     {
         let target = signer().presign_v4_raw(AT, bad, "GET", HOST, "/bkt/key", &[]);
         let code = Request::new("GET", &target, &[]).refused();
         assert_eq!(code, ErrorCode::AuthorizationQueryParametersError, "{bad}");
+    }
+    for negative in ["-1", "-604801", "-99999999999999999999"] {
+        let target = signer().presign_v4_raw(AT, negative, "GET", HOST, "/bkt/key", &[]);
+        assert_eq!(Request::new("GET", &target, &[]).refused(), ErrorCode::AccessDenied);
     }
     let target = signer().presign_v4(AT, 900, "GET", HOST, "/bkt/key", &[]);
     for missing in [

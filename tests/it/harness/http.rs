@@ -337,15 +337,6 @@ impl Connection {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Whether bytes of an answer come within this time.
-    pub fn answers_within(&mut self, time: Duration) -> bool {
-        self.stream.set_read_timeout(Some(time)).expect("a time is set");
-        let mut space = [0; 1];
-        let came = self.stream.peek(&mut space).is_ok_and(|count| count > 0);
-        self.stream.set_read_timeout(Some(PATIENCE)).expect("a time is set");
-        came || !self.buffer.is_empty()
-    }
-
     /// Whether the peer has closed: nothing comes but the end.
     pub fn is_closed(&mut self) -> bool {
         self.buffer.is_empty() && !self.fill()

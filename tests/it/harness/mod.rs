@@ -4,11 +4,11 @@
 //!
 //! ```text
 //! # who: METHOD TARGET | header: value … << body  =>  STATUS Code | expectation … << body
-//! PUT /bkt/k | x-amz-meta-a: b << hello           =>  200 | etag: "{md5hex}"
-//! GET /bkt/k | range: bytes=1-3                   =>  206 | content-range: bytes 1-3/5 << ell
-//! POST /bkt/k?uploads                             =>  200 | UploadId -> U
-//! PUT /bkt/k?partNumber=0&uploadId=$U << x        =>  400 InvalidArgument | ArgumentName = partNumber
-//! alice: GET /bkt/k                               =>  403 AccessDenied
+//! PUT /bkt/k | x-amz-meta-a: b << hello    =>  200 | etag: "{md5hex}"
+//! GET /bkt/k | range: bytes=1-3            =>  206 | content-range: bytes 1-3/5 << ell
+//! POST /bkt/k?uploads                      =>  200 | UploadId -> U
+//! PUT /bkt/k?partNumber=0&uploadId=$U << x =>  400 InvalidArgument | ArgumentName = partNumber
+//! alice: GET /bkt/k                        =>  403 AccessDenied
 //! ```
 //!
 //! - `who` is `root` (when nothing is said), `alice`, `bob` or `anon`. Requests are signed with
@@ -31,6 +31,5 @@ mod xml;
 
 pub use digest::{base64, bytes_of, checksum, crc_names, md5_hex};
 pub use gateway::{Gateway, Who};
-pub use http::{Answer, Connection, Framing, Payload, Request};
+pub use http::{Answer, Framing, Payload, Request};
 pub use script::{Script, check, check_with};
-pub use xml::Element;

@@ -12,7 +12,7 @@ fn the_owner_has_full_control() {
         alice: PUT /hers    => 200
         # Root is told who owns it, not who asks.
         GET /hers?acl       => 200 | Owner/ID = alice | Grantee/ID = alice
-        PUT /bkt?acl        => 501 NotImplemented
+        DELETE /bkt?acl     => 501 NotImplemented
         "#,
     );
 }

@@ -129,8 +129,39 @@ fn a_signed_request_may_override_headers() {
             | cache-control: a | content-disposition: b
         GET /bkt/k?response-content-encoding=c&response-content-language=d => 200
             | content-encoding: c | content-language: d | content-type: text/plain
-        GET /bkt/k?response-content-type=a%0D%0Ax-evil:%201 => 200
-            | content-type: text/plain | -x-evil
+        GET /bkt/k?response-content-type=  => 200 | content-type: text/plain
+        GET /bkt/k?response-content-type=a%0D%0Ax-evil:%201 => 400 InvalidArgument
+            | ArgumentName = response-content-type | -x-evil
+        anon: GET /bkt/k?response-expires=never => 400 InvalidRequest
+        "#,
+    );
+}
+
+#[test]
+fn no_object_is_encrypted_with_a_key_of_its_client() {
+    check(
+        r#"
+        PUT /bkt/k << x => 200
+        GET /bkt/k | x-amz-server-side-encryption-customer-algorithm: AES256
+            => 400 InvalidRequest
+        HEAD /bkt/k | x-amz-server-side-encryption-customer-algorithm: AES256 => 400
+        "#,
+    );
+}
+
+#[test]
+fn the_bucket_may_be_expected_to_be_somebody_s() {
+    check(
+        r#"
+        PUT /bkt/k << x                                           => 200
+        GET /bkt/k | x-amz-expected-bucket-owner: root            => 200 << x
+        GET /bkt/k | x-amz-expected-bucket-owner: alice           => 403 AccessDenied
+        GET /bkt/k?x-amz-expected-bucket-owner=alice              => 403 AccessDenied
+        PUT /bkt/k | x-amz-expected-bucket-owner: alice << y      => 403 AccessDenied
+        PUT /bkt/j | x-amz-copy-source: bkt/k | x-amz-source-expected-bucket-owner: alice
+            => 403 AccessDenied
+        PUT /bkt/j | x-amz-copy-source: bkt/k | x-amz-source-expected-bucket-owner: root => 200
+        GET /bkt/k                                                => 200 << x
         "#,
     );
 }

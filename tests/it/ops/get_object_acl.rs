@@ -12,7 +12,7 @@ fn the_owner_has_full_control() {
         GET /bkt/k?acl&versionId=null      => 200
         GET /bkt/k?acl&versionId=v         => 404 NoSuchVersion
         GET /bkt/none?acl                  => 404 NoSuchKey
-        PUT /bkt/k?acl << x                => 501 NotImplemented
+        DELETE /bkt/k?acl                  => 501 NotImplemented
         GET /bkt/k                         => 200 << x
         "#,
     );

@@ -79,12 +79,13 @@ fn names_can_be_encoded() {
     with_keys(
         r#"
         GET /bkt?encoding-type=url&prefix=f%26%20&delimiter=%2B => 200 | EncodingType = url
-            | ListBucketResult/Prefix = f%26%20 | Delimiter = %2B
+            | ListBucketResult/Prefix = f&* | Delimiter = %2B
             | CommonPrefixes/Prefix = f%26%20g%2B
         GET /bkt?encoding-type=url&marker=e%20 => 200 | Marker = e%20
             | Contents/Key = e/x/1 f%26%20g%2Bh
         GET /bkt?encoding-type=base64 => 400 InvalidArgument | ArgumentName = encoding-type
         PUT /bkt/f%01 => 200
+        GET /bkt?prefix=f%01&encoding-type=url => 200 | ListBucketResult/Prefix = f%01
         GET /bkt?prefix=f&encoding-type=url => 200 | Contents/Key = f%01 f%26%20g%2Bh
         "#,
     );

@@ -63,7 +63,8 @@ fn pages() {
         GET /bkt?list-type=2&max-keys=2&continuation-token=$T => 200 | Contents/Key = f& g+h
             | IsTruncated = false | !NextContinuationToken
         GET /bkt?list-type=2&max-keys=0 => 200 | KeyCount = 0 | IsTruncated = false
-        GET /bkt?list-type=2&continuation-token= => 400 InvalidArgument
+        GET /bkt?list-type=2&max-keys=1&continuation-token= => 200 | ContinuationToken =
+            | KeyCount = 1
         GET /bkt?list-type=2&continuation-token=%25%25 => 400 InvalidArgument
         GET /bkt?list-type=2&max-keys=-1 => 400 InvalidArgument
         GET /bkt?list-type=2&encoding-type=x => 400 InvalidArgument

@@ -69,7 +69,7 @@ fn what_does_not_verify_is_not_stored() {
             => 400 BadDigest
         PUT /bkt/k?uploadId=$U&partNumber=1 | x-amz-checksum-crc32: AAAAAA== << @70000
             => 400 BadDigest
-        PUT /bkt/k?uploadId=$U&partNumber=1 | x-amz-checksum-crc32: AAAA << x => 400 InvalidRequest
+        PUT /bkt/k?uploadId=$U&partNumber=1 | x-amz-checksum-crc32: AAAA << x => 400 BadDigest
         PUT /bkt/k?uploadId=$U&partNumber=1 | content-md5: x << x => 400 InvalidDigest
         GET /bkt/k?uploadId=$U => 200 | !Part
         "#,

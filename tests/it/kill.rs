@@ -1,0 +1,143 @@
+//! kill -9 at random times under writers that change everything at once.
+//!
+//! Each round: eight writers work against the real binary, it is killed, started again on the same
+//! folder, and compared with what it had acknowledged. It cannot find a missing fsync, because the
+//! page cache survives a kill; `tests/faults` cuts the power for that. It finds torn changes, lost
+//! rows, files that a restart takes for garbage, and uploads that come back.
+//!
+//! `PARTITA_KILL_ROUNDS` asks for more rounds, `PARTITA_KILL_SEED` for those of an earlier run (the
+//! moment of the kill is repeated, what it meets is not).
+
+mod client;
+mod model;
+mod verify;
+mod writer;
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::signer::Signer;
+use client::Client;
+use model::{Book, Chance, Races};
+use writer::{BUCKET, Round, Writer};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_partita");
+const WRITERS: usize = 8;
+const ROUNDS: u64 = 12;
+/// Milliseconds that a round's server lives.
+const LIFE_MS: (usize, usize) = (50, 1000);
+const ACCESS_KEY: &str = "KILLTESTACCESSKEY";
+const SECRET_KEY: &str = "the-secret-of-the-kill-test";
+
+/// One run of the binary. Dropped, it is killed.
+struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(data: &Path) -> Self {
+        let mut process = Command::new(BINARY)
+            .arg("serve")
+            .arg("--data")
+            .arg(data)
+            .args(["--listen", "127.0.0.1:0", "--part-bytes-min", "1", "--access-log", "false"])
+            .env("PARTITA_ROOT_ACCESS_KEY_ID", ACCESS_KEY)
+            .env("PARTITA_ROOT_SECRET_ACCESS_KEY", SECRET_KEY)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut out = BufReader::new(process.stdout.take().expect("it is piped")).lines();
+        let line =
+            out.find_map(|line| line.ok()?.strip_prefix("listening on http://").map(str::to_owned));
+        // Held on to no longer: nothing else is written to it.
+        let address = line.and_then(|text| text.parse().ok()).expect("it tells where it listens");
+        Self { process, address }
+    }
+
+    fn kill(&mut self) {
+        // SIGKILL on Unix: no handler, no destructor, no drain.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+#[test]
+fn a_kill_loses_nothing_that_was_acknowledged() {
+    let rounds = setting("PARTITA_KILL_ROUNDS").unwrap_or(ROUNDS);
+    let random = || RandomState::new().build_hasher().finish();
+    let seed = setting("PARTITA_KILL_SEED").unwrap_or_else(random);
+    println!("PARTITA_KILL_SEED={seed} PARTITA_KILL_ROUNDS={rounds}");
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let signer = Signer::new(ACCESS_KEY, SECRET_KEY);
+    let mut books: Vec<Book> = (0..WRITERS).map(|_| Book::default()).collect();
+    let races = Mutex::new(Races::default());
+    let mut chance = Chance::new(seed, 0);
+
+    let mut server = Server::start(&data);
+    let made = Client::new(server.address, &signer).send("PUT", &format!("/{BUCKET}"), &[], b"");
+    assert_eq!(made.expect("it is up").status, 200);
+    for number in 0..rounds {
+        let life = chance.within(LIFE_MS.0, LIFE_MS.1);
+        let life = Duration::from_millis(life as u64);
+        let crowd = Crowd { number, seed, races: &races, signer: &signer };
+        crowd.work_until_killed(&mut books, &mut server, life);
+        server = Server::start(&data);
+        let mut client = Client::new(server.address, &signer);
+        let wrong = verify::verify(&mut client, &mut books, &mut races.lock().unwrap());
+        assert!(wrong.is_empty(), "round {number} of PARTITA_KILL_SEED={seed}: {wrong:#?}");
+    }
+    server.kill();
+    let acknowledged: usize = books.iter().map(|book| book.acknowledged).sum();
+    println!("{rounds} kills, {acknowledged} acknowledged, 0 lost");
+    assert!(acknowledged as u64 > rounds * 20, "too little was done to prove anything");
+    let check = Command::new(BINARY).args(["check", "--blocks", "--data"]).arg(&data).output();
+    let check = check.expect("the binary starts");
+    let text = String::from_utf8_lossy(&check.stdout);
+    assert!(check.status.success(), "{text}{}", String::from_utf8_lossy(&check.stderr));
+}
+
+/// The writers of one round.
+struct Crowd<'a> {
+    number: u64,
+    seed: u64,
+    races: &'a Mutex<Races>,
+    signer: &'a Signer,
+}
+
+impl Crowd<'_> {
+    /// Returns when the server is dead and every writer knows it.
+    fn work_until_killed(&self, books: &mut [Book], server: &mut Server, life: Duration) {
+        let is_killed = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for (name, book) in books.iter_mut().enumerate() {
+                let client = Client::new(server.address, self.signer);
+                let stream = self.number * WRITERS as u64 + name as u64 + 1;
+                let chance = Chance::new(self.seed, stream);
+                let round = Round { number: self.number, races: self.races, is_killed: &is_killed };
+                let writer = Writer { name, book, client, chance, round };
+                scope.spawn(move || writer.run());
+            }
+            std::thread::sleep(life);
+            is_killed.store(true, Ordering::Release);
+            server.kill();
+        });
+    }
+}

@@ -1,0 +1,144 @@
+//! A client that never tries again: one request, one whole answer, or none at all.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::signer::{self, Body, Signer};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The answer did not come, or not whole: what became of the request is unknown.
+#[derive(Debug)]
+pub struct Broken;
+
+/// A whole answer.
+pub struct Answer {
+    pub status: u16,
+    head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The entity tag of the headers, without quotes.
+    pub fn etag(&self) -> String {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        let etag = lines.filter(|(name, _)| name.eq_ignore_ascii_case("etag")).map(|(_, v)| v);
+        etag.map(|value| value.trim_matches('"').to_owned()).next().unwrap_or_default()
+    }
+
+    /// The text of the document.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).replace("&quot;", "\"")
+    }
+
+    /// The texts of all elements of this name.
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        texts(&self.text(), name)
+    }
+}
+
+/// What stands between `<name>` and `</name>`, each time. Enough for what the gateway writes here.
+pub fn texts(document: &str, name: &str) -> Vec<String> {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    let pieces = document.split(&open).skip(1);
+    pieces.filter_map(|piece| Some(piece.split_once(&close)?.0.to_owned())).collect()
+}
+
+/// Root's requests over one connection.
+pub struct Client {
+    address: SocketAddr,
+    signer: Signer,
+    stream: Option<TcpStream>,
+}
+
+impl Client {
+    /// Connects with the first request.
+    pub fn new(address: SocketAddr, signer: &Signer) -> Self {
+        Self { address, signer: signer.clone(), stream: None }
+    }
+
+    /// Sends one signed request, its payload unsigned, and reads its whole answer.
+    pub fn send(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Answer, Broken> {
+        let answer = self.exchange(method, target, headers, body);
+        if answer.is_none() {
+            self.stream = None;
+        }
+        answer.ok_or(Broken)
+    }
+
+    fn exchange(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Option<Answer> {
+        let host = self.address.to_string();
+        let signed =
+            self.signer.header(signer::now(), method, &host, target, headers, Body::Unsigned);
+        let mut head = format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\n");
+        let own = headers.iter().map(|(name, value)| (*name, *value));
+        for (name, value) in own.chain(signed.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())))
+        {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+        let mut bytes = head.into_bytes();
+        bytes.extend_from_slice(body);
+        let stream = self.connected()?;
+        // A refusal may come before the body was taken: then writing fails, and reading does not.
+        let _ = stream.write_all(&bytes);
+        let answer = read_answer(stream)?;
+        if answer.head.to_ascii_lowercase().contains("\r\nconnection: close\r\n") {
+            self.stream = None;
+        }
+        Some(answer)
+    }
+
+    fn connected(&mut self) -> Option<&mut TcpStream> {
+        if self.stream.is_none() {
+            let stream = TcpStream::connect(self.address).ok()?;
+            stream.set_read_timeout(Some(PATIENCE)).ok()?;
+            stream.set_nodelay(true).ok()?;
+            self.stream = Some(stream);
+        }
+        self.stream.as_mut()
+    }
+}
+
+fn read_answer(stream: &mut TcpStream) -> Option<Answer> {
+    let mut read = Vec::new();
+    let mut space = [0; 64 << 10];
+    let end = loop {
+        if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end + 4;
+        }
+        match stream.read(&mut space).ok()? {
+            0 => return None,
+            count => read.extend_from_slice(&space[..count]),
+        }
+    };
+    let mut body = read.split_off(end);
+    let head = String::from_utf8(read).ok()?;
+    let status: u16 = head.get(9..12)?.parse().ok()?;
+    let lower = head.to_ascii_lowercase();
+    let length = lower.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length: usize = match length {
+        Some(length) => length.trim().parse().ok()?,
+        None => 0,
+    };
+    while body.len() < length {
+        match stream.read(&mut space).ok()? {
+            0 => return None,
+            count => body.extend_from_slice(&space[..count]),
+        }
+    }
+    Some(Answer { status, head, body })
+}

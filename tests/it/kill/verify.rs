@@ -1,0 +1,173 @@
+//! After a restart: what was acknowledged is there, what was in doubt is wholly there or not at
+//! all. What is seen settles the doubts, so that the next round begins with certainty.
+
+use std::collections::BTreeMap;
+
+use super::client::{Client, texts};
+use super::model::{Book, Content, End, Races};
+use super::writer::{BUCKET, complete};
+
+/// Compares everything and settles all doubts; gives one line for each contradiction.
+pub fn verify(client: &mut Client, books: &mut [Book], races: &mut Races) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut seen = BTreeMap::new();
+    for book in books.iter_mut() {
+        verify_uploads(client, book, &mut wrong);
+        for key in book.keys() {
+            let content = verify_object(client, &key, &book.allowed(&key), &mut wrong);
+            seen.insert(key.clone(), content.clone());
+            book.objects.insert(key, content);
+        }
+        book.doubt = None;
+    }
+    let keys: Vec<String> = races.winners.keys().chain(races.doubts.keys()).cloned().collect();
+    for key in keys {
+        let content = verify_object(client, &key, &races.allowed(&key), &mut wrong);
+        races.doubts.remove(&key);
+        if let Some(content) = &content {
+            races.winners.insert(key.clone(), content.clone());
+        }
+        seen.insert(key, content);
+    }
+    verify_list(client, &seen, &mut wrong);
+    wrong
+}
+
+/// Reads one key; gives which of the allowed contents it holds.
+fn verify_object(
+    client: &mut Client,
+    key: &str,
+    allowed: &[Option<Content>],
+    wrong: &mut Vec<String>,
+) -> Option<Content> {
+    let Ok(answer) = client.send("GET", &format!("/{BUCKET}/{key}"), &[], b"") else {
+        wrong.push(format!("{key}: the answer broke"));
+        return None;
+    };
+    if answer.status == 404 && allowed.contains(&None) {
+        return None;
+    }
+    let same_length = allowed.iter().flatten().filter(|one| one.length() == answer.body.len());
+    let found = same_length.into_iter().find(|content| content.bytes() == answer.body);
+    match found.filter(|content| answer.status == 200 && answer.etag() == content.etag()) {
+        Some(content) => Some(content.clone()),
+        None => {
+            let (status, etag, length) = (answer.status, answer.etag(), answer.body.len());
+            wrong.push(format!("{key}: {status}, {length} bytes, {etag}; allowed {allowed:?}"));
+            None
+        }
+    }
+}
+
+fn verify_uploads(client: &mut Client, book: &mut Book, wrong: &mut Vec<String>) {
+    for at in 0..book.uploads.len() {
+        let upload = book.uploads[at].clone();
+        let name = format!("upload {} of {}", upload.id, upload.key);
+        let target = format!("/{BUCKET}/{}?uploadId={}", upload.key, upload.id);
+        let Ok(answer) = client.send("GET", &target, &[], b"") else {
+            wrong.push(format!("{name}: the answer broke"));
+            continue;
+        };
+        let is_open = answer.status == 200;
+        let is_gone = answer.status == 404 && answer.texts("Code") == ["NoSuchUpload"];
+        match (is_open, upload.is_ended, upload.ending) {
+            (true, true, _) => wrong.push(format!("{name}: it is open again")),
+            (false, false, None) => wrong.push(format!("{name}: it is gone: {}", answer.text())),
+            (false, ..) if !is_gone => wrong.push(format!("{name}: {}", answer.text())),
+            (true, false, _) => verify_parts(book, at, &answer.text(), wrong),
+            _ => {}
+        }
+        let upload = &mut book.uploads[at];
+        match upload.ending {
+            Some(End::Abort) if is_open => upload.ending = None,
+            Some(End::Abort) => upload.is_ended = true,
+            Some(End::Complete) => verify_complete(client, book, at, is_open, wrong),
+            None => {}
+        }
+    }
+}
+
+/// ListParts against the acknowledged parts.
+fn verify_parts(book: &mut Book, at: usize, document: &str, wrong: &mut Vec<String>) {
+    let upload = &mut book.uploads[at];
+    let mut listed = BTreeMap::new();
+    for part in texts(document, "Part") {
+        let text = |name| texts(&part, name).pop().unwrap_or_default();
+        let number: u16 = text("PartNumber").parse().unwrap_or_default();
+        listed.insert(number, (text("ETag").trim_matches('"').to_owned(), text("Size")));
+    }
+    if let Some((number, part)) = upload.doubt.take()
+        && listed.get(&number).is_some_and(|(etag, _)| *etag == part.etag())
+    {
+        upload.parts.insert(number, part);
+    }
+    let wanted: BTreeMap<u16, _> = upload
+        .parts
+        .iter()
+        .map(|(number, part)| (*number, (part.etag(), part.length().to_string())))
+        .collect();
+    if listed != wanted {
+        wrong.push(format!("upload {}: parts {listed:?}, not {wanted:?}", upload.id));
+    }
+}
+
+/// A Complete without an answer has published wholly or not at all; sent again, it gives the answer
+/// that it always gave, and publishes nothing a second time.
+fn verify_complete(
+    client: &mut Client,
+    book: &mut Book,
+    at: usize,
+    is_open: bool,
+    wrong: &mut Vec<String>,
+) {
+    let upload = &book.uploads[at];
+    let (key, result) = (upload.key.clone(), upload.result());
+    let was_ended = upload.is_ended;
+    if !was_ended {
+        let allowed = if is_open { book.object(&key).cloned() } else { Some(result.clone()) };
+        verify_object(client, &key, &[allowed], wrong);
+    }
+    let etag = format!("\"{}\"", result.etag());
+    match complete(client, &book.uploads[at]) {
+        Ok(answer) if answer.status == 200 && answer.texts("ETag") == [etag] => {}
+        Ok(answer) => wrong.push(format!("{key}: Complete again: {}", answer.text())),
+        Err(_) => wrong.push(format!("{key}: Complete again: the answer broke")),
+    }
+    if !was_ended {
+        book.uploads[at].is_ended = true;
+        book.doubt = None;
+        book.objects.insert(key, Some(result));
+    }
+}
+
+/// The list shows what GET shows: in pages, so that markers are crossed.
+fn verify_list(
+    client: &mut Client,
+    seen: &BTreeMap<String, Option<Content>>,
+    wrong: &mut Vec<String>,
+) {
+    let wanted: Vec<String> = seen
+        .iter()
+        .filter_map(|(key, content)| Some((key, content.as_ref()?)))
+        .map(|(key, content)| format!("{key} {} {}", content.etag(), content.length()))
+        .collect();
+    let mut listed: Vec<String> = Vec::new();
+    let mut after = String::new();
+    loop {
+        let target = format!("/{BUCKET}?list-type=2&max-keys=20&start-after={after}");
+        let Ok(page) = client.send("GET", &target, &[], b"") else {
+            return wrong.push("the list broke".into());
+        };
+        for entry in page.texts("Contents") {
+            let text = |name| texts(&entry, name).pop().unwrap_or_default();
+            after = text("Key");
+            listed.push(format!("{after} {} {}", text("ETag").trim_matches('"'), text("Size")));
+        }
+        if page.texts("IsTruncated") != ["true"] {
+            break;
+        }
+    }
+    if listed != wanted {
+        wrong.push(format!("the list shows {listed:#?}, not {wanted:#?}"));
+    }
+}
