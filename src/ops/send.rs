@@ -271,7 +271,7 @@ fn object_headers(response: &mut Response, head: &Head, record: &ObjectRecord) -
     }
     for (parameter, name) in OVERRIDES {
         let Some(value) = head.query.non_empty(parameter) else { continue };
-        let legal = http::HeaderValue::from_str(value).is_ok();
+        let legal = http::HeaderValue::from_bytes(value.as_bytes()).is_ok();
         if !legal {
             let message = "Header value cannot be represented.";
             return Err(Error::argument(parameter, value, message));
