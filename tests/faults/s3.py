@@ -53,9 +53,11 @@ class Answer:
 class Client:
     """Root's requests over one connection. For one thread."""
 
-    def __init__(self, port):
+    def __init__(self, port, cut=None):
         self.host = f"127.0.0.1:{port}"
         self.connection = None
+        # An event. An answer that arrives after it might never have left a machine without power.
+        self.cut = cut
 
     def request(self, method, path, query=None, headers=None, body=b""):
         """Sends one signed request. Raises Broken when the answer does not come whole."""
@@ -80,6 +82,8 @@ class Client:
             raise Broken(f"{method} {path}: {error!r}") from error
         if answer.will_close:
             self.close()
+        if self.cut and self.cut.is_set():
+            raise Broken(f"{method} {path}: answered after the cut")
         return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, data)
 
     def close(self):

@@ -15,6 +15,7 @@ import time
 CALLS = ("openat,read,recvfrom,recvmsg,write,writev,sendto,sendmsg,pwrite64,pwritev,ftruncate,"
          "fallocate,fsync,fdatasync,unlinkat")
 ATTACH_SECONDS_MAX = 20
+DETACH_SECONDS_MAX = 5
 # The client has the last answer a moment before the tracer has written the line.
 SETTLE_SECONDS = 0.05
 # Bytes of every text that the tracer shows.
@@ -83,9 +84,14 @@ def attached(process, output, work, inject=()):
         work()
         time.sleep(SETTLE_SECONDS)
     finally:
-        # It lets go of the process and writes what it still holds.
+        # It lets go of the process and writes what it still holds. A tracer whose process it has
+        # itself killed sometimes waits for ever for the dead.
         tracer.terminate()
-        tracer.wait()
+        try:
+            tracer.wait(DETACH_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            tracer.kill()
+            tracer.wait()
     return parse(pathlib.Path(output).read_text(errors="replace").splitlines())
 
 

@@ -244,7 +244,7 @@ def make_bucket(client):
 
 
 class Crowd:
-    """All writers of one round."""
+    """All writers of one round; what is answered once `disturbed` is set stays a doubt."""
 
     def __init__(self, model, port, seed):
         self.stop, self.disturbed = threading.Event(), threading.Event()
@@ -252,6 +252,7 @@ class Crowd:
         self.writers = [Writer(number, model, port, seed, self.stop, self.disturbed)
                         for number in range(len(model.books))]
         for writer in self.writers:
+            writer.client.cut = self.disturbed
             writer.start()
 
     def end(self):
