@@ -1,6 +1,7 @@
 //! What stands behind the door: the database, the files, the tables in memory and the threads.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -41,12 +42,14 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Opens and recovers. What an earlier run left behind is dealt with by the GC thread.
+    /// Opens and recovers: what an earlier run left in the WAL is moved into the database here, its
+    /// files are dealt with by the GC thread.
     pub(crate) fn open(options: Options) -> Result<Arc<Self>> {
         let lock = lock(&options.data)?;
         let path = options.data.join(FILE_NAME);
         let mut connection = connect(&path, Role::Writer)?;
         sync_folder(&options)?;
+        wal::recover(&connection)?;
         let blobs = Blobs::open(&options.data, next_epoch(&connection)?)?;
         let ballast = Arc::new(Ballast::new(&options.data));
         let shared = Arc::new(Shared::new(Arc::clone(&blobs), Arc::clone(&ballast)));
@@ -85,9 +88,16 @@ impl Engine {
     }
 
     fn start(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+        let (blobs, what) = (Arc::clone(&self.blobs), name.to_owned());
+        // A store that has lost a thread keeps no promise any more: better to end and recover.
+        let guarded = move || {
+            if catch_unwind(AssertUnwindSafe(run)).is_err() {
+                blobs.poison(format!("the thread {what} panicked"));
+            }
+        };
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(run)
+            .spawn(guarded)
             .map_err(|source| Error::io("start a thread for", &self.options.data, source))?;
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         Ok(())
