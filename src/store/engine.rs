@@ -46,12 +46,13 @@ impl Engine {
     /// files are dealt with by the GC thread.
     pub(crate) fn open(options: Options) -> Result<Arc<Self>> {
         let lock = lock(&options.data)?;
+        let ballast = Arc::new(Ballast::new(&options.data));
+        ballast.make_room_to_open()?;
         let path = options.data.join(FILE_NAME);
         let mut connection = connect(&path, Role::Writer)?;
         sync_folder(&options)?;
         wal::recover(&connection)?;
         let blobs = Blobs::open(&options.data, next_epoch(&connection)?)?;
-        let ballast = Arc::new(Ballast::new(&options.data));
         let shared = Arc::new(Shared::new(Arc::clone(&blobs), Arc::clone(&ballast)));
         shared.directory.apply(accounts::load(&connection)?);
         wal::watch(&mut connection, &shared)?;
