@@ -28,6 +28,8 @@ SIZES = ((2_000_000, 6_000_000), (66_000, 600_000), (20_000, 60_000), (1, 4_000)
 REFUSALS = {(507, "InsufficientStorage"), (503, "SlowDown"), (503, "ServiceUnavailable")}
 REFUSALS_IN_A_ROW = 3
 ROOM_SECONDS_MAX = 60
+# A file beside the data folder that takes the last byte.
+STUFFING = "stuffing"
 
 
 def disk_full(options, folder):
@@ -113,6 +115,7 @@ def _fill_and_free(filler, server, volume):
                     "DELETE", f"{prefix}/{index}", None, wanted=(204,)):
                 complaints.append(f"DELETE {prefix}/{index} is refused on a full disk")
                 break
+        (volume.point / STUFFING).unlink(missing_ok=True)
         complaints += _room_comes_back(filler, f"{prefix}/after")
         complaints += verify(model, server.port).complaints
         if complaints:
@@ -129,7 +132,7 @@ def _fill_and_free(filler, server, volume):
 
 def _restart_without_room(filler, server, volume):
     """The last byte is taken, by a file that is not the server's; then it ends and starts again."""
-    stuffing = volume.point / "stuffing"
+    stuffing = volume.point / STUFFING
     with open(stuffing, "wb", buffering=0) as file:
         try:
             while True:
