@@ -28,7 +28,7 @@ impl Member<'_> {
     }
 
     fn key(&mut self) -> &'static str {
-        *self.random.pick::<&'static str>(KEYS)
+        self.random.pick::<&'static str>(KEYS)
     }
 
     fn step(&mut self) -> Result<()> {

@@ -212,6 +212,22 @@ fn the_wal_of_an_earlier_run_is_moved_before_anything_is_written_behind_it() {
 }
 
 #[test]
+fn sequence_numbers_rise_across_a_crash() {
+    let mut fixture = Fixture::new();
+    let seq = |fixture: &Fixture, name: &str| {
+        let permit = fixture.make_bucket("bucket");
+        fixture.put(&permit, name, b"x").expect("put");
+        let reader = fixture.store.engine.readers.take().expect("a reader");
+        let sql = "SELECT seq FROM objects WHERE key = CAST(?1 AS BLOB)";
+        reader.query_row(sql, [name], |row| row.get::<_, i64>(0)).expect("a row")
+    };
+    let before = [seq(&fixture, "a"), seq(&fixture, "b")];
+    fixture.crash();
+    let after = seq(&fixture, "c");
+    assert!(before[0] < before[1] && before[1] < after, "{before:?} {after}");
+}
+
+#[test]
 fn a_row_that_tells_another_size_than_its_content_is_damage() {
     let fixture = Fixture::new();
     let permit = fixture.make_bucket("bucket");
