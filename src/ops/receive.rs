@@ -4,9 +4,9 @@
 //! has passed: chunk signatures, trailer, length, SHA-256, Content-MD5, checksum. Until then the
 //! bytes are in memory or in a file that nothing names.
 //!
-//! Memory for one body is two units of [`UNIT_BYTES`]: one on its way to the disk, one filling. What
-//! arrives is copied into the unit at once: kept as slices, a body that comes in single bytes would
-//! take forty times its length, and hold on to the buffers that the socket was read into.
+//! Memory for one body is two units of [`UNIT_BYTES`]: one on its way to the disk, one filling.
+//! What arrives is copied into the unit at once: kept as slices, a body that comes in single bytes
+//! would take forty times its length, and hold on to the buffers that the socket was read into.
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
