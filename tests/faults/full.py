@@ -3,8 +3,9 @@
 Method: the data folder lies on a small volume. Bodies of falling size are written until even the
 smallest is refused; then everything acknowledged is read, half is deleted, and writes must work
 again without a restart. In the last round there is one: not a byte is left, the server ends and
-starts again, and must still read and delete. Once with the watermark of the settings, so that admission refuses, and
-once without it, so that the disk itself does, in the middle of whatever is being written.
+starts again, and must still read and delete. Once with the watermark of the settings, so that
+admission refuses, and once without it, so that the disk itself does, in the middle of whatever is
+being written.
 """
 
 import os
