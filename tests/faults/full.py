@@ -19,7 +19,7 @@ from s3 import Client
 from server import Refused, Server
 from verify import verify
 from volume import Unavailable, Volume
-from workload import BUCKET, Writer, make_bucket
+from workload import Writer, make_bucket
 
 VOLUME_MEBIBYTES = 192
 WATERMARKS = {"watermark": [], "no watermark": ["--free-bytes-min", "0"]}

@@ -5,6 +5,7 @@ the whole 200; from sending until then it is a doubt, and a doubt may turn out e
 """
 
 import dataclasses
+import functools
 import hashlib
 import random
 import threading
@@ -26,6 +27,7 @@ class Content:
         """Bytes."""
         return sum(size for _, size in self.pieces)
 
+    @functools.lru_cache(maxsize=4096)
     def etag(self):
         """The entity tag as S3 defines it, without quotes."""
         digests = [hashlib.md5(random.Random(seed).randbytes(size)) for seed, size in self.pieces]
@@ -84,10 +86,6 @@ class Book:
         """Everything that may be under `key`."""
         return [self.objects.get(key, ABSENT), *self.doubts.get(key, [])]
 
-    def is_sure(self, key):
-        """Whether only one thing may be there."""
-        return key not in self.doubts
-
     def open_uploads(self):
         """Uploads that nobody has tried to end."""
         return [upload for upload in self.uploads if not upload.ended and not upload.ending]
@@ -136,9 +134,13 @@ class Races:
 
     def settle(self, key, content):
         """Seen after a restart."""
-        self.doubts[key] = []
+        self.doubts.pop(key, None)
         if content is not ABSENT:
             self.winners[key] = content
+
+    def forget(self, key):
+        """It was deleted, and nobody will try to create it again."""
+        del self.winners[key]
 
 
 class Model:

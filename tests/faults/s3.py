@@ -100,7 +100,8 @@ class Client:
         scope = f"{day}/{REGION}/s3/aws4_request"
         digest = hashlib.sha256(canonical.encode()).hexdigest()
         key = ("AWS4" + SECRET_KEY).encode()
-        for word in (day, REGION, "s3", "aws4_request", f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{digest}"):
+        text = f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{digest}"
+        for word in (day, REGION, "s3", "aws4_request", text):
             key = hmac.new(key, word.encode(), hashlib.sha256).digest()
         headers["authorization"] = (f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope}, "
                                     f"SignedHeaders={names}, Signature={key.hex()}")
@@ -109,7 +110,7 @@ class Client:
 
 def complete_document(parts):
     """The body of CompleteMultipartUpload for (number, etag) pairs."""
-    listed = "".join(f"<Part><PartNumber>{number}</PartNumber><ETag>&quot;{etag}&quot;</ETag></Part>"
+    listed = "".join(f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
                      for number, etag in sorted(parts))
     return f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
 

@@ -76,8 +76,8 @@ class Server:
 
     def check(self):
         """What `partita check` has to complain about; empty when all is well."""
-        done = subprocess.run([self.binary, "check", "--blocks", "--data", str(self.data)], text=True,
-                              capture_output=True, timeout=CHECK_SECONDS_MAX)
+        command = [self.binary, "check", "--blocks", "--data", str(self.data)]
+        done = subprocess.run(command, text=True, capture_output=True, timeout=CHECK_SECONDS_MAX)
         if done.returncode == 0:
             return []
         text = (done.stdout + done.stderr).strip()

@@ -15,6 +15,8 @@ import time
 CALLS = ("openat,read,recvfrom,recvmsg,write,writev,sendto,sendmsg,pwrite64,pwritev,ftruncate,"
          "fallocate,fsync,fdatasync,unlinkat")
 ATTACH_SECONDS_MAX = 20
+# The client has the last answer a moment before the tracer has written the line.
+SETTLE_SECONDS = 0.05
 # Bytes of every text that the tracer shows.
 TEXT_SHOWN = 96
 SOCKET_READS = ("read", "recvfrom", "recvmsg")
@@ -23,7 +25,7 @@ FILE_WRITES = ("write", "writev", "pwrite64", "pwritev")
 SYNCS = ("fsync", "fdatasync")
 
 _LINE = re.compile(r"^(\d+) +(.*)$")
-_UNFINISHED = re.compile(r"^(\w+)\((.*?)\s*<unfinished \.\.\.>$")
+_UNFINISHED = re.compile(r"^(\w+)\((.*?)\s*<(?:unfinished|detached) \.\.\.>$")
 _RESUMED = re.compile(r"^<\.\.\. (\w+) resumed>\s?(.*)$")
 _WHOLE = re.compile(r"^(\w+)\((.*)\)\s+= (-?\d+|\?)(.*)$")
 _REST = re.compile(r"^(.*)\)\s+= (-?\d+|\?)(.*)$")
@@ -79,6 +81,7 @@ def attached(process, output, work, inject=()):
                 raise RuntimeError("the tracer does not attach")
             time.sleep(0.01)
         work()
+        time.sleep(SETTLE_SECONDS)
     finally:
         # It lets go of the process and writes what it still holds.
         tracer.terminate()
@@ -93,7 +96,7 @@ def _is_traced(process):
 
 
 def parse(lines):
-    """The calls that returned, in the order of their return."""
+    """The calls in the order of their return; last those that were not seen to return."""
     calls, open_calls = [], {}
     for moment, line in enumerate(lines):
         found = _LINE.match(line.rstrip("\n"))
@@ -111,6 +114,8 @@ def parse(lines):
         elif whole := _WHOLE.match(text):
             name, arguments, result, note = whole.groups()
             calls.append(_call(thread, name, arguments, moment, moment, result, note))
+    for thread, (name, arguments, began) in open_calls.items():
+        calls.append(_call(thread, name, arguments, began, len(lines), "?", ""))
     return calls
 
 

@@ -4,12 +4,14 @@ What is seen settles the doubts of the model, so the next round starts from cert
 """
 
 import collections
+import re
 
 from model import ABSENT, Content
 from s3 import Broken, Client
 from workload import BUCKET, repeat_complete
 
-PAGE_KEYS = 100
+PAGE_KEYS = 20
+ROUNDS_KEPT = 5
 
 
 class Findings:
@@ -51,8 +53,20 @@ def _verify_all(client, model, findings):
     for key in model.races.keys():
         seen = _verify_object(client, key, model.races.allowed(key), findings)
         model.races.settle(key, seen)
+    _retire_races(client, model, findings)
     _verify_list(client, model, findings)
     _verify_open_uploads(client, model, findings)
+
+
+def _retire_races(client, model, findings):
+    """Deletes what earlier rounds fought for, or every round would take longer than the last. That
+    it stays deleted is what the list shows."""
+    for key in model.races.keys():
+        if int(re.match(r"race/(\d+)-", key).group(1)) <= model.round - ROUNDS_KEPT:
+            answer = client.request("DELETE", f"/{BUCKET}/{key}")
+            if answer.status != 204:
+                findings.wrong(f"DELETE {key}: {answer}")
+            model.races.forget(key)
 
 
 def _verify_object(client, key, allowed, findings):

@@ -101,7 +101,8 @@ fn a_kill_loses_nothing_that_was_acknowledged() {
         crowd.work_until_killed(&mut books, &mut server, life);
         server = Server::start(&data);
         let mut client = Client::new(server.address, &signer);
-        let wrong = verify::verify(&mut client, &mut books, &mut races.lock().unwrap());
+        let mut races = races.lock().unwrap();
+        let wrong = verify::verify(&mut client, &mut books, &mut races, number);
         assert!(wrong.is_empty(), "round {number} of PARTITA_KILL_SEED={seed}: {wrong:#?}");
     }
     server.kill();

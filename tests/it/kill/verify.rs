@@ -1,14 +1,22 @@
 //! After a restart: what was acknowledged is there, what was in doubt is wholly there or not at
 //! all. What is seen settles the doubts, so that the next round begins with certainty.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::client::{Client, texts};
 use super::model::{Book, Content, End, Races};
 use super::writer::{BUCKET, complete};
 
+/// Rounds whose contested keys are still there.
+const ROUNDS_KEPT: u64 = 5;
+
 /// Compares everything and settles all doubts; gives one line for each contradiction.
-pub fn verify(client: &mut Client, books: &mut [Book], races: &mut Races) -> Vec<String> {
+pub fn verify(
+    client: &mut Client,
+    books: &mut [Book],
+    races: &mut Races,
+    round: u64,
+) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut seen = BTreeMap::new();
     for book in books.iter_mut() {
@@ -20,7 +28,7 @@ pub fn verify(client: &mut Client, books: &mut [Book], races: &mut Races) -> Vec
         }
         book.doubt = None;
     }
-    let keys: Vec<String> = races.winners.keys().chain(races.doubts.keys()).cloned().collect();
+    let keys: BTreeSet<String> = races.winners.keys().chain(races.doubts.keys()).cloned().collect();
     for key in keys {
         let content = verify_object(client, &key, &races.allowed(&key), &mut wrong);
         races.doubts.remove(&key);
@@ -29,8 +37,31 @@ pub fn verify(client: &mut Client, books: &mut [Book], races: &mut Races) -> Vec
         }
         seen.insert(key, content);
     }
+    retire_races(client, races, round, &mut seen, &mut wrong);
     verify_list(client, &seen, &mut wrong);
     wrong
+}
+
+/// Deletes what an earlier round fought for, or every round would take longer than the one before.
+/// That it stays deleted is what the list shows.
+fn retire_races(
+    client: &mut Client,
+    races: &mut Races,
+    round: u64,
+    seen: &mut BTreeMap<String, Option<Content>>,
+    wrong: &mut Vec<String>,
+) {
+    let Some(old) = round.checked_sub(ROUNDS_KEPT) else { return };
+    let keys: Vec<String> = races.winners.keys().cloned().collect();
+    for key in keys.into_iter().filter(|key| key.starts_with(&format!("race/{old}-"))) {
+        match client.send("DELETE", &format!("/{BUCKET}/{key}"), &[], b"") {
+            Ok(answer) if answer.status == 204 => {}
+            Ok(answer) => wrong.push(format!("DELETE {key}: {}", answer.text())),
+            Err(_) => wrong.push(format!("DELETE {key}: the answer broke")),
+        }
+        races.winners.remove(&key);
+        seen.remove(&key);
+    }
 }
 
 /// Reads one key; gives which of the allowed contents it holds.
