@@ -18,6 +18,7 @@ mod delete_bucket;
 mod delete_object;
 mod delete_objects;
 mod errors;
+mod gathering;
 mod get_bucket_acl;
 mod get_bucket_location;
 mod get_bucket_versioning;

@@ -12,6 +12,7 @@ use subtle::ConstantTimeEq;
 use tokio::task::JoinHandle;
 
 use super::context::Context;
+use super::gathering::Gathered;
 use crate::auth::Payload;
 use crate::auth::chunked::{ChunkedDecoder, Trailers};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, Want};
@@ -235,19 +236,18 @@ impl Checks {
 /// What came of a body so far.
 #[derive(Default)]
 struct Begun {
-    pieces: Vec<Bytes>,
-    bytes: usize,
+    gathered: Gathered,
     ended: bool,
 }
 
 fn in_memory(
     source: &mut Source,
-    begun: Begun,
+    mut begun: Begun,
     mut hasher: Hasher,
     checks: Checks,
 ) -> Result<Received> {
-    let mut content = BytesMut::with_capacity(begun.bytes);
-    for piece in &begun.pieces {
+    let mut content = BytesMut::with_capacity(begun.gathered.bytes());
+    for piece in &begun.gathered.take() {
         hasher.update(piece);
         content.extend_from_slice(piece);
     }
@@ -273,14 +273,11 @@ async fn in_file(
         admission.fulfilled();
     }
     let mut disk = Disk::Idle(Box::new((writer, hasher)));
-    let Begun { mut pieces, bytes: mut gathered, .. } = begun;
+    let Begun { mut gathered, .. } = begun;
     loop {
-        let before = pieces.len();
-        let more = source.next(&mut pieces).await?;
-        gathered += pieces.iter().skip(before).map(Bytes::len).sum::<usize>();
-        if gathered >= UNIT_BYTES || (!more && gathered > 0) {
-            disk = disk.write(std::mem::take(&mut pieces)).await?;
-            gathered = 0;
+        let more = source.next(&mut gathered).await?;
+        if gathered.bytes() >= UNIT_BYTES || (!more && gathered.bytes() > 0) {
+            disk = disk.write(gathered.take()).await?;
         }
         if !more {
             break;
@@ -343,33 +340,33 @@ struct Source {
 }
 
 impl Source {
-    /// Appends what comes next; `false` at the end of the body.
-    async fn next(&mut self, pieces: &mut Vec<Bytes>) -> Result<bool> {
+    /// Adds what comes next; `false` at the end of the body.
+    async fn next(&mut self, gathered: &mut Gathered) -> Result<bool> {
         let Some(data) = next_data(&mut self.stream).await? else { return Ok(false) };
-        match &mut self.framing {
-            Framing::Chunked(decoder) => decoder.push(data, pieces)?,
-            Framing::Raw { left } => {
-                *left = left.checked_sub(data.len() as u64).ok_or(ErrorCode::IncompleteBody)?;
-                pieces.push(data);
+        let framing = &mut self.framing;
+        gathered.grow(|pieces| {
+            match framing {
+                Framing::Chunked(decoder) => decoder.push(data, pieces)?,
+                Framing::Raw { left } => {
+                    let rest = left.checked_sub(data.len() as u64);
+                    *left = rest.ok_or(ErrorCode::IncompleteBody)?;
+                    pieces.push(data);
+                }
+                Framing::Unmeasured { left } => {
+                    let rest = left.checked_sub(data.len() as u64);
+                    *left = rest.ok_or(ErrorCode::EntityTooLarge)?;
+                    pieces.push(data);
+                }
             }
-            Framing::Unmeasured { left } => {
-                *left = left.checked_sub(data.len() as u64).ok_or(ErrorCode::EntityTooLarge)?;
-                pieces.push(data);
-            }
-        }
-        Ok(true)
+            Ok(true)
+        })
     }
 
     /// Gathers the body until it ends or is over `bytes_max`.
     async fn begin(&mut self, bytes_max: usize) -> Result<Begun> {
         let mut begun = Begun::default();
-        while begun.bytes <= bytes_max {
-            let before = begun.pieces.len();
-            begun.ended = !self.next(&mut begun.pieces).await?;
-            begun.bytes += begun.pieces.iter().skip(before).map(Bytes::len).sum::<usize>();
-            if begun.ended {
-                break;
-            }
+        while !begun.ended && begun.gathered.bytes() <= bytes_max {
+            begun.ended = !self.next(&mut begun.gathered).await?;
         }
         Ok(begun)
     }
