@@ -22,6 +22,10 @@ pub async fn handle(call: Call) -> Result<Response> {
     let checksum_type = checksum::object_type(&call.head)?;
     let checksum = checksum::object_checksum(&call.head)?;
     let (permit, key) = (call.permit().clone(), call.key().clone());
+    // Before the document is asked for: it may be long.
+    if !call.context.store.knows_upload(&permit, &key, upload)? {
+        return Err(Error::new(ErrorCode::NoSuchUpload).field("UploadId", upload.to_string()));
+    }
     let document = receive::document_of_complete(&call.head, call.body, COMPLETE_BYTES_MAX).await?;
     let parts = listed_parts(&document)?;
     let request = CompleteUpload {
@@ -34,8 +38,11 @@ pub async fn handle(call: Call) -> Result<Response> {
         checksum,
     };
     let bucket = permit.bucket().name.clone();
-    let completed =
-        call.context.blocking(move |store| store.complete_upload(&permit, request)).await?;
+    let completed = call.context.blocking(move |store| store.complete_upload(&permit, request));
+    let completed = completed.await.map_err(|error| match error.code {
+        ErrorCode::InvalidPart => error.field("UploadId", upload.to_string()),
+        _ => error,
+    })?;
 
     let mut xml = Writer::document("CompleteMultipartUploadResult");
     xml.text("Location", location(&call.head, bucket.as_str(), key.as_str()));
