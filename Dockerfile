@@ -24,5 +24,5 @@ EXPOSE 9000
 # SIGTERM drains: no new connections, requests under way end.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["partita", "health", "--endpoint", "http://127.0.0.1:9000"]
+    CMD ["partita", "health", "--data", "/data"]
 ENTRYPOINT ["partita", "serve", "--data", "/data", "--listen", "0.0.0.0:9000"]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::receive::Incoming;
+use super::incoming::Incoming;
 use super::{Demand, Demands, Operation};
 use crate::access::{self, Action, Permit, Principal, User};
 use crate::config::Config;

@@ -63,7 +63,7 @@ async fn digests_of(
     algorithm: Option<ChecksumAlgorithm>,
 ) -> Result<Digests> {
     let mut hasher = Hasher::new(Want { sha256: false, checksum: algorithm });
-    if let Some(bytes) = object.inline() {
+    if let Some(bytes) = object.inline(range) {
         hasher.update(&bytes);
         return Ok(hasher.finish());
     }

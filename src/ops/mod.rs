@@ -28,6 +28,7 @@ mod get_object_attributes;
 mod get_object_tagging;
 mod head_bucket;
 mod head_object;
+pub mod incoming;
 mod list_buckets;
 mod list_multipart_uploads;
 mod list_object_versions;

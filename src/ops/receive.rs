@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::context::Context;
 use super::gathering::Gathered;
+use super::incoming::Incoming;
 use crate::auth::Payload;
 use crate::auth::chunked::{ChunkedDecoder, Trailers};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, Want};
@@ -24,47 +25,6 @@ use crate::wire::{Error, ErrorCode, Head, Result};
 
 /// Bytes gathered before they are hashed and written at once.
 const UNIT_BYTES: usize = 256 << 10;
-
-/// A body, unread, and how it must be verified.
-pub struct Incoming {
-    stream: Stream,
-    payload: Payload,
-    /// The length of the raw body, when the client tells it.
-    content_length: Option<u64>,
-}
-
-impl Incoming {
-    /// The body of a request whose signature has been checked.
-    pub fn new(stream: Stream, payload: Payload, content_length: Option<u64>) -> Self {
-        Self { stream, payload, content_length }
-    }
-
-    /// The number of bytes of content: what is left when the framing is taken away.
-    pub fn declared_length(&self) -> Option<u64> {
-        match &self.payload {
-            Payload::Chunked(chunked) => Some(chunked.decoded_length),
-            Payload::Unsigned | Payload::Sha256(_) => self.content_length,
-        }
-    }
-
-    /// The trailer names that the request announced.
-    fn trailer(&self) -> Option<&[String]> {
-        match &self.payload {
-            Payload::Chunked(chunked) => chunked.trailer.as_deref(),
-            Payload::Unsigned | Payload::Sha256(_) => None,
-        }
-    }
-
-    /// Whether the signature covers the SHA-256 of the body.
-    pub fn is_signed(&self) -> bool {
-        matches!(self.payload, Payload::Sha256(_))
-    }
-
-    /// Whether the payload is one that only PutObject and UploadPart may have.
-    pub fn is_chunked(&self) -> bool {
-        matches!(self.payload, Payload::Chunked(_))
-    }
-}
 
 /// A document, read whole and verified.
 ///
@@ -443,11 +403,7 @@ pub async fn from_object(
     mut hasher: Hasher,
     origin: BlobOrigin,
 ) -> Result<StagedBlob> {
-    if let Some(bytes) = object.inline() {
-        let bytes = match range {
-            None => bytes,
-            Some(range) => super::send::slice(&bytes, range),
-        };
+    if let Some(bytes) = object.inline(range) {
         hasher.update(&bytes);
         return Ok(StagedBlob::inline(bytes, hasher.finish()));
     }

@@ -188,23 +188,14 @@ pub async fn content(context: &Context, object: &OpenObject, selection: Selectio
         Selection::Whole => None,
         Selection::Range(range) => Some(range),
     };
-    if let Some(bytes) = object.inline() {
-        return Ok(Body::Full(match range {
-            None => bytes,
-            Some(range) => slice(&bytes, range),
-        }));
+    if let Some(bytes) = object.inline(range) {
+        return Ok(Body::Full(bytes));
     }
     let mut reader = object.reader(range)?;
     let (first, reader) = context.blocking(move |_| Ok((reader.next()?, reader))).await?;
     let Some(first) = first else { return Ok(Body::Empty) };
     let blocks = Blocks { ready: Some(first), state: read_on(Box::new(reader)) };
     Ok(Body::Stream(blocks.boxed()))
-}
-
-/// The bytes of a range of bytes in memory.
-pub fn slice(bytes: &Bytes, range: ByteRange) -> Bytes {
-    let index = |n: u64| usize::try_from(n).expect("a range lies inside bytes that are in memory");
-    bytes.slice(index(range.first)..=index(range.last))
 }
 
 type Reading = JoinHandle<(StoreResult<Option<Bytes>>, Box<ContentReader>)>;
@@ -280,7 +271,7 @@ fn object_headers(response: &mut Response, head: &Head, record: &ObjectRecord) -
     }
     for (parameter, name) in OVERRIDES {
         let Some(value) = head.query.non_empty(parameter) else { continue };
-        let legal = http::HeaderValue::from_str(value).is_ok();
+        let legal = http::HeaderValue::from_bytes(value.as_bytes()).is_ok();
         if !legal {
             let message = "Header value cannot be represented.";
             return Err(Error::argument(parameter, value, message));

@@ -28,6 +28,11 @@ impl Ballast {
         Self { path, there: Mutex::new(there) }
     }
 
+    /// Whether it is there. Not while it is being made or given up.
+    pub(crate) fn is_there(&self) -> bool {
+        self.there.try_lock().is_ok_and(|there| *there)
+    }
+
     /// Gives up the file; tells whether there was one to give up.
     pub(crate) fn free(&self) -> bool {
         let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);

@@ -143,10 +143,14 @@ impl OpenObject {
         self.content
     }
 
-    /// The whole bytes, checked, when the content lives in SQLite.
-    pub fn inline(&self) -> Option<Bytes> {
+    /// The bytes, checked, when the content lives in SQLite: all of them, or those of `range`,
+    /// which must lie inside it (asserted).
+    pub fn inline(&self, range: Option<ByteRange>) -> Option<Bytes> {
         match &self.source {
-            Source::Inline(_, bytes) => Some(bytes.clone()),
+            Source::Inline(_, bytes) => Some(match range {
+                None => bytes.clone(),
+                Some(range) => bytes.slice(range.first as usize..=range.last as usize),
+            }),
             Source::File(..) | Source::Manifest(..) => None,
         }
     }

@@ -48,11 +48,12 @@ impl Engine {
         let mut connection = connect(&path, Role::Writer)?;
         sync_folder(&options)?;
         let blobs = Blobs::open(&options.data, next_epoch(&connection)?)?;
-        let shared = Arc::new(Shared::new(Arc::clone(&blobs), Ballast::new(&options.data)));
+        let ballast = Arc::new(Ballast::new(&options.data));
+        let shared = Arc::new(Shared::new(Arc::clone(&blobs), Arc::clone(&ballast)));
         shared.directory.apply(accounts::load(&connection)?);
         wal::watch(&mut connection, &shared)?;
 
-        let space = Arc::new(Space::new(Arc::clone(&blobs), options.free_bytes_min));
+        let space = Arc::new(Space::new(Arc::clone(&blobs), ballast, options.free_bytes_min));
         let (sender, receiver) = sync_channel(options.writer_queue_max.max(1));
         let writer = Writer {
             connection,

@@ -19,7 +19,8 @@ pub struct CopySource {
     pub version_id: Option<String>,
 }
 
-/// Reads the header. The separator may be `%2F`, a leading slash is allowed, `+` is a plus.
+/// Reads the header. The separator may be `%2F`, a leading slash is allowed. A raw `+` is a space:
+/// unlike paths, this header is form-encoded by s5cmd, and everybody else escapes a plus.
 pub fn parse(header: &str) -> Result<CopySource> {
     let refuse = |message: &str| Error::argument("x-amz-copy-source", header, message);
     // The version is always last, so a raw mark before it belongs to the key.
@@ -27,9 +28,12 @@ pub fn parse(header: &str) -> Result<CopySource> {
         Some((path, version_id)) => (path, Some(version_id)),
         None => (header, None),
     };
-    let decode = |text| {
-        let decoded = percent_decode_str(text).decode_utf8();
-        decoded.map_err(|_| refuse("Invalid copy source encoding."))
+    let decode = |text: &str| {
+        let spaced = text.replace('+', " ");
+        let decoded = percent_decode_str(&spaced).decode_utf8();
+        decoded
+            .map(|decoded| decoded.into_owned())
+            .map_err(|_| refuse("Invalid copy source encoding."))
     };
     let version_id = version_id.map(decode).transpose()?;
     if version_id.as_deref() == Some("") {
@@ -52,7 +56,7 @@ pub fn parse(header: &str) -> Result<CopySource> {
             .field("MaxSizeAllowed", KEY_BYTES_MAX.to_string()),
         KeyError::Invalid => refuse("Invalid copy source object key"),
     })?;
-    Ok(CopySource { bucket, key, version_id: version_id.map(|v| v.into_owned()) })
+    Ok(CopySource { bucket, key, version_id })
 }
 
 #[cfg(test)]
@@ -71,7 +75,7 @@ mod tests {
             ("%2Fbkt%2Fkey", "bkt", "key", None),
             ("bkt//lead", "bkt", "/lead", None),
             ("bkt/a/../b/", "bkt", "a/../b/", None),
-            ("bkt/a%20b%2Bc+d", "bkt", "a b+c+d", None),
+            ("bkt/a%20b%2Bc+d", "bkt", "a b+c d", None),
             ("bkt/%C3%A9", "bkt", "é", None),
             ("bkt/é", "bkt", "é", None),
             ("bkt/%252F", "bkt", "%2F", None),

@@ -54,7 +54,7 @@ fn in_a_header_or_a_trailer_of_an_object_or_a_part() {
                 ];
                 for request in trailers.into_iter().chain([in_header]) {
                     let answer = gateway.send(&request);
-                    assert_eq!(answer.status, 200, "{algorithm} {request:?} {answer:?}");
+                    assert_eq!(answer.status, 200, "{algorithm} {:?} {answer:?}", request.payload);
                     assert_eq!(answer.header(&header).as_ref(), Some(&value), "{algorithm}");
                 }
                 let answer = gateway.send(&put.clone().header(&header, wrong.clone()));

@@ -49,7 +49,7 @@ fn send(gateway: &Gateway, request: &Request, rhythm: Rhythm) -> Answer {
             let answer = connection.read_answer("PUT");
             if answer.status == 200 {
                 let next = connection.read_answer("GET");
-                assert_eq!(next.status, 200, "{request:?}");
+                assert_eq!(next.status, 200, "{next:?}");
                 assert!(next.body == request.body, "the next request reads what was stored");
             }
             return answer;

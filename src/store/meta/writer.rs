@@ -45,7 +45,7 @@ const DISCARDS_MAX: usize = 1024;
 pub(crate) struct Shared {
     pub(crate) directory: Directory,
     pub(crate) blobs: Arc<Blobs>,
-    pub(crate) ballast: Ballast,
+    pub(crate) ballast: Arc<Ballast>,
     pub(crate) closed: AtomicBool,
     /// Jobs sent and not yet taken.
     pub(crate) waiting: AtomicUsize,
@@ -61,7 +61,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(blobs: Arc<Blobs>, ballast: Ballast) -> Self {
+    pub(crate) fn new(blobs: Arc<Blobs>, ballast: Arc<Ballast>) -> Self {
         Self {
             directory: Directory::default(),
             blobs,
@@ -293,9 +293,11 @@ impl Writer {
             }
             match fault {
                 Fault::Full => {
-                    let freed = self.shared.ballast.free();
+                    // What only adds must not have the room that what frees will need.
+                    let frees = job.purpose() == Purpose::Free;
+                    let freed = frees && self.shared.ballast.free();
                     tracing::warn!(freed, "the disk is full");
-                    if attempt > 0 || !freed || job.purpose() != Purpose::Free {
+                    if attempt > 0 || !freed {
                         return job.settle(Verdict::Full, &self.shared);
                     }
                 }

@@ -13,7 +13,7 @@ fn small_and_large_bodies_come_back_whole_and_in_ranges() {
         assert_eq!(published.etag, etag(&sent));
         assert_eq!(fixture.read(&permit, &name).expect("read"), sent);
         let object = fixture.store.open_object(&permit, &key(&name)).expect("open");
-        assert_eq!(object.inline().is_some(), length <= INLINE_BYTES);
+        assert_eq!(object.inline(None).is_some(), length <= INLINE_BYTES);
         assert_eq!(object.record.size, length as u64);
         if length > 2 {
             let range = crate::types::ByteRange { first: 1, last: length as u64 - 2 };

@@ -129,6 +129,8 @@ fn a_signed_request_may_override_headers() {
             | cache-control: a | content-disposition: b
         GET /bkt/k?response-content-encoding=c&response-content-language=d => 200
             | content-encoding: c | content-language: d | content-type: text/plain
+        GET /bkt/k?response-content-disposition=filename%3D%C3%A9
+            => 200 | content-disposition: filename=é
         GET /bkt/k?response-content-type=  => 200 | content-type: text/plain
         GET /bkt/k?response-content-type=a%0D%0Ax-evil:%201 => 400 InvalidArgument
             | ArgumentName = response-content-type | -x-evil

@@ -1,0 +1,45 @@
+//! A request's body before anybody has read it: its stream, and how it must be verified.
+
+use crate::auth::Payload;
+use crate::wire::response::Stream;
+
+/// A body, unread, and how it must be verified.
+pub struct Incoming {
+    pub(super) stream: Stream,
+    pub(super) payload: Payload,
+    /// The length of the raw body, when the client tells it.
+    pub(super) content_length: Option<u64>,
+}
+
+impl Incoming {
+    /// The body of a request whose signature has been checked.
+    pub fn new(stream: Stream, payload: Payload, content_length: Option<u64>) -> Self {
+        Self { stream, payload, content_length }
+    }
+
+    /// The number of bytes of content: what is left when the framing is taken away.
+    pub fn declared_length(&self) -> Option<u64> {
+        match &self.payload {
+            Payload::Chunked(chunked) => Some(chunked.decoded_length),
+            Payload::Unsigned | Payload::Sha256(_) => self.content_length,
+        }
+    }
+
+    /// The trailer names that the request announced.
+    pub(super) fn trailer(&self) -> Option<&[String]> {
+        match &self.payload {
+            Payload::Chunked(chunked) => chunked.trailer.as_deref(),
+            Payload::Unsigned | Payload::Sha256(_) => None,
+        }
+    }
+
+    /// Whether the signature covers the SHA-256 of the body.
+    pub fn is_signed(&self) -> bool {
+        matches!(self.payload, Payload::Sha256(_))
+    }
+
+    /// Whether the payload is one that only PutObject and UploadPart may have.
+    pub fn is_chunked(&self) -> bool {
+        matches!(self.payload, Payload::Chunked(_))
+    }
+}
