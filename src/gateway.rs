@@ -267,9 +267,8 @@ fn check_coding(parts: &http::request::Parts) -> Result<()> {
     let chunked = |coding: &http::HeaderValue| {
         coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked")
     };
-    match (codings.next().is_none_or(chunked), codings.next()) {
-        (true, None) => return Ok(()),
-        (false, _) | (_, Some(_)) => {}
+    if codings.next().is_none_or(chunked) && codings.next().is_none() {
+        return Ok(());
     }
     let message = "Of transfer codings, only chunked is implemented.";
     Err(Error::because(ErrorCode::NotImplemented, message))

@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 use subtle::ConstantTimeEq;
 use tokio::task::JoinHandle;
 
+use super::budget::Budget;
 use super::context::Context;
 use super::gathering::Gathered;
 use super::incoming::Incoming;
@@ -25,6 +26,8 @@ use crate::wire::{Error, ErrorCode, Head, Result};
 
 /// Bytes gathered before they are hashed and written at once.
 const UNIT_BYTES: usize = 256 << 10;
+/// Bytes of all documents that are on their way in: one may be long, and there are many connections.
+static DOCUMENTS: Budget = Budget::new(128 << 20);
 
 /// A document, read whole and verified.
 ///
@@ -56,10 +59,12 @@ async fn held_document(expected: Expected, body: Incoming, bytes_max: usize) -> 
     let mut hasher = hasher_for(&body.payload, &expected);
     let mut stream = body.stream;
     let mut document = BytesMut::new();
+    let mut share = DOCUMENTS.share();
     while let Some(data) = next_data(&mut stream).await? {
         if document.len() + data.len() > bytes_max {
             return Err(too_long());
         }
+        share.grow(data.len())?;
         hasher.update(&data);
         document.extend_from_slice(&data);
     }
