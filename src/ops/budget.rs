@@ -1,6 +1,6 @@
 //! A budget of bytes that all requests share.
 //!
-//! **Invariant:** what is taken comes back when its share is dropped, also when the client hangs up.
+//! **Invariant:** what is taken comes back when its share is dropped, also when a client hangs up.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

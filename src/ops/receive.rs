@@ -26,7 +26,7 @@ use crate::wire::{Error, ErrorCode, Head, Result};
 
 /// Bytes gathered before they are hashed and written at once.
 const UNIT_BYTES: usize = 256 << 10;
-/// Bytes of all documents that are on their way in: one may be long, and there are many connections.
+/// Bytes of all documents on their way in: one may be long, and there are many connections.
 static DOCUMENTS: Budget = Budget::new(128 << 20);
 
 /// A document, read whole and verified.
