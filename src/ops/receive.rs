@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use subtle::ConstantTimeEq;
 use tokio::task::JoinHandle;
 
+use super::budget::Budget;
 use super::context::Context;
 use super::incoming::Incoming;
 use crate::auth::Payload;
@@ -28,6 +29,8 @@ use crate::wire::{Error, ErrorCode, Head, Result};
 const UNIT_BYTES: usize = 256 << 10;
 /// Room for a unit and what came with its last byte: the server reads at most 128 KiB at once.
 const UNIT_ROOM_BYTES: usize = UNIT_BYTES + (128 << 10);
+/// Bytes of all documents on their way in: one may be long, and there are many connections.
+static DOCUMENTS: Budget = Budget::new(128 << 20);
 
 /// A document, read whole and verified.
 ///
@@ -59,10 +62,12 @@ async fn held_document(expected: Expected, body: Incoming, bytes_max: usize) -> 
     let mut hasher = hasher_for(&body.payload, &expected);
     let mut stream = body.stream;
     let mut document = BytesMut::new();
+    let mut share = DOCUMENTS.share();
     while let Some(data) = next_data(&mut stream).await? {
         if document.len() + data.len() > bytes_max {
             return Err(too_long());
         }
+        share.grow(data.len())?;
         hasher.update(&data);
         document.extend_from_slice(&data);
     }
