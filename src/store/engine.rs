@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -11,7 +12,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::ballast::Ballast;
-use super::blobs::{Blobs, DataLock, StagedBlob, lock};
+use super::blobs::{self, Blobs, DataLock, StagedBlob, lock};
 use super::directory::Directory;
 use super::error::{Error, Result};
 use super::gc;
@@ -33,6 +34,8 @@ pub(crate) struct Engine {
     pub(crate) space: Arc<Space>,
     pub(crate) pins: Arc<Pins>,
     pub(crate) readers: Readers,
+    /// Whether the files of ended runs have been looked at in this run.
+    pub(crate) swept: AtomicBool,
     /// One collection of garbage at a time.
     pub(crate) collecting: Mutex<()>,
     sender: SyncSender<Message>,
@@ -49,6 +52,7 @@ impl Engine {
         let ballast = Arc::new(Ballast::new(&options.data));
         ballast.make_room_to_open()?;
         let path = options.data.join(FILE_NAME);
+        refuse_lost_database(&path, &options)?;
         let mut connection = connect(&path, Role::Writer)?;
         sync_folder(&options)?;
         wal::recover(&connection)?;
@@ -76,6 +80,7 @@ impl Engine {
             space,
             pins: Arc::default(),
             readers: Readers::new(path),
+            swept: AtomicBool::new(false),
             collecting: Mutex::default(),
             sender,
             threads: Mutex::default(),
@@ -283,4 +288,18 @@ fn next_epoch(connection: &Connection) -> Result<u64> {
 /// Counts commits, for those who must know whether something changed meanwhile.
 pub(crate) fn commits(engine: &Engine) -> u64 {
     engine.shared.commits.load(Ordering::Acquire)
+}
+
+/// Bytes without a database are somebody's objects, whose rows were lost or not restored yet. An
+/// empty database beside them would take all of them for garbage.
+fn refuse_lost_database(path: &Path, options: &Options) -> Result<()> {
+    if path.exists() || !blobs::holds_any(&options.data)? {
+        return Ok(());
+    }
+    Err(Error::Refused(format!(
+        "{} is not there, but {} holds files of objects: restore the database from a backup, or \
+         name an empty data folder",
+        path.display(),
+        options.data.display()
+    )))
 }
