@@ -101,6 +101,7 @@ impl Gateway {
         let config = &self.context.config;
         check_limits(&parts, config)?;
         check_authority(&parts)?;
+        check_coding(&parts)?;
         if manage::matches(parts.uri.path()) && !self.names_a_bucket(&parts) {
             return self.manage(arrival, &parts, body).await;
         }
@@ -257,6 +258,20 @@ fn check_authority(parts: &http::request::Parts) -> Result<()> {
     }
     let message = "The request target and the Host header name different hosts.";
     Err(Error::because(ErrorCode::BadRequest, message))
+}
+
+/// hyper takes off the chunks of HTTP and no other coding, so a body in another one would be stored
+/// in it.
+fn check_coding(parts: &http::request::Parts) -> Result<()> {
+    let mut codings = parts.headers.get_all("transfer-encoding").iter();
+    let chunked = |coding: &http::HeaderValue| {
+        coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked")
+    };
+    if codings.next().is_none_or(chunked) && codings.next().is_none() {
+        return Ok(());
+    }
+    let message = "Of transfer codings, only chunked is implemented.";
+    Err(Error::because(ErrorCode::NotImplemented, message))
 }
 
 /// The limits of a head that are ours and not hyper's.

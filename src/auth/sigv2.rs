@@ -78,6 +78,7 @@ pub(super) fn presigned(
     check_life(expires, now)?;
     demand_no_vendor_headers(head)?;
     demand_no_vendor_words(head)?;
+    refuse_line_ends(head)?;
     let string_to_sign = string_to_sign(head, expires)?;
     let credential = verify(&string_to_sign, access_key_id, signature, keys)?;
     refuse_token(head)?;
@@ -115,6 +116,20 @@ fn demand_no_vendor_words(head: &Head) -> Result<()> {
             ErrorCode::AccessDenied,
             format!("Signature version 2 does not cover the query parameter {name}."),
         )),
+    }
+}
+
+/// What is signed is lines of text, and parameters stand in it decoded. With a line end in one (the
+/// name of a file that somebody else chose, in a URL that was made for him) the same text would
+/// also be that of another request: of another key, with another end.
+fn refuse_line_ends(head: &Head) -> Result<()> {
+    let control = |text: &str| text.contains(char::is_control);
+    match head.query.pairs().iter().find(|(name, value)| control(name) || control(value)) {
+        None => Ok(()),
+        Some((name, value)) => {
+            let message = "Signature version 2 does not take control characters in a parameter.";
+            Err(Error::argument(name, value, message))
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! answer, and the upload survives them.
 
 use super::{COMPLETE_BYTES_MAX, Call, parts, receive};
-use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType};
+use crate::digest::{Checksum, ChecksumAlgorithm};
 use crate::store::{CompleteUpload, ListedPart};
 use crate::types::{ETag, PART_NUMBER_MAX, PartNumber};
 use crate::wire::xml::{self, Element, Writer};
@@ -19,9 +19,13 @@ pub async fn handle(call: Call) -> Result<Response> {
     let upload = parts::upload_id(&call)?;
     let condition = conditions::write(&call.head)?;
     let object_size = object_size(&call.head)?;
-    let checksum_type = checksum_type(&call.head)?;
+    let checksum_type = checksum::object_type(&call.head)?;
     let checksum = checksum::object_checksum(&call.head)?;
     let (permit, key) = (call.permit().clone(), call.key().clone());
+    // Before the document is asked for: it may be long.
+    if !call.context.store.knows_upload(&permit, &key, upload)? {
+        return Err(Error::new(ErrorCode::NoSuchUpload).field("UploadId", upload.to_string()));
+    }
     let document = receive::document_of_complete(&call.head, call.body, COMPLETE_BYTES_MAX).await?;
     let parts = listed_parts(&document)?;
     let request = CompleteUpload {
@@ -34,8 +38,11 @@ pub async fn handle(call: Call) -> Result<Response> {
         checksum,
     };
     let bucket = permit.bucket().name.clone();
-    let completed =
-        call.context.blocking(move |store| store.complete_upload(&permit, request)).await?;
+    let completed = call.context.blocking(move |store| store.complete_upload(&permit, request));
+    let completed = completed.await.map_err(|error| match error.code {
+        ErrorCode::InvalidPart => error.field("UploadId", upload.to_string()),
+        _ => error,
+    })?;
 
     let mut xml = Writer::document("CompleteMultipartUploadResult");
     xml.text("Location", location(&call.head, bucket.as_str(), key.as_str()));
@@ -60,18 +67,10 @@ fn location(head: &Head, bucket: &str, key: &str) -> String {
 }
 
 fn object_size(head: &Head) -> Result<Option<u64>> {
-    let Some(text) = head.header("x-amz-mp-object-size")? else { return Ok(None) };
+    let Some(text) = head.header_or_query("x-amz-mp-object-size")? else { return Ok(None) };
     text.parse().map(Some).map_err(|_| {
         let message = "The x-amz-mp-object-size header must be a number of bytes.";
         Error::argument("x-amz-mp-object-size", text, message)
-    })
-}
-
-fn checksum_type(head: &Head) -> Result<Option<ChecksumType>> {
-    let Some(text) = head.header("x-amz-checksum-type")? else { return Ok(None) };
-    ChecksumType::parse(text).map(Some).ok_or_else(|| {
-        let message = "Value for x-amz-checksum-type header is invalid.";
-        Error::because(ErrorCode::InvalidRequest, message)
     })
 }
 

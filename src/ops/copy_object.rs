@@ -24,7 +24,8 @@ pub async fn handle(call: Call) -> Result<Response> {
         return Err(Error::because(ErrorCode::InvalidRequest, message));
     }
     let onto_itself = source.bucket == *call.bucket() && source.key == *call.key();
-    if onto_itself && directive == Directive::Copy && !head.has_header("x-amz-storage-class") {
+    let classed = head.header_or_query("x-amz-storage-class")?.is_some();
+    if onto_itself && directive == Directive::Copy && !classed {
         let message = "This copy request is illegal because it is trying to copy an object to \
                        itself without changing the object's metadata, storage class, website \
                        redirect location or encryption attributes.";
@@ -55,7 +56,7 @@ enum Directive {
 }
 
 fn directive(call: &Call) -> Result<Directive> {
-    match call.head.header("x-amz-metadata-directive")?.unwrap_or_default() {
+    match call.head.header_or_query("x-amz-metadata-directive")?.unwrap_or_default() {
         "" | "COPY" => Ok(Directive::Copy),
         "REPLACE" => Ok(Directive::Replace),
         other => {

@@ -29,7 +29,9 @@ pub fn open_source(call: &Call, source: &CopySource) -> Result<OpenObject> {
 
 /// The algorithm that `x-amz-checksum-algorithm` asks a copy to have.
 fn algorithm_asked(call: &Call) -> Result<Option<ChecksumAlgorithm>> {
-    let Some(name) = call.head.header("x-amz-checksum-algorithm")? else { return Ok(None) };
+    let Some(name) = call.head.header_or_query("x-amz-checksum-algorithm")? else {
+        return Ok(None);
+    };
     match ChecksumAlgorithm::parse(name) {
         Some(algorithm) => Ok(Some(algorithm)),
         None => Err(Error::because(

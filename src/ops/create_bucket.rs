@@ -73,12 +73,12 @@ fn location_constraint(document: &[u8]) -> Result<Option<String>> {
 }
 
 fn refuse_unsupported(call: &Call) -> Result<()> {
-    let lock = call.head.header("x-amz-bucket-object-lock-enabled")?.unwrap_or_default();
+    let lock = call.head.header_or_query("x-amz-bucket-object-lock-enabled")?.unwrap_or_default();
     if lock.eq_ignore_ascii_case("true") {
         let message = "Object Lock is not implemented.";
         return Err(Error::because(ErrorCode::NotImplemented, message));
     }
-    let ownership = call.head.header("x-amz-object-ownership")?.unwrap_or_default();
+    let ownership = call.head.header_or_query("x-amz-object-ownership")?.unwrap_or_default();
     if !matches!(ownership, "" | "BucketOwnerEnforced") {
         let message = "Of object ownerships, only BucketOwnerEnforced is implemented.";
         return Err(Error::because(ErrorCode::NotImplemented, message));

@@ -11,7 +11,7 @@ use crate::wire::{Error, ErrorCode, Response, Result, conditions};
 /// for the conditions of directory buckets.
 pub async fn handle(call: Call) -> Result<Response> {
     for name in ["x-amz-if-match-last-modified-time", "x-amz-if-match-size"] {
-        if call.head.has_header(name) {
+        if call.head.header_or_query(name)?.is_some() {
             let message = format!("The header {name} is for directory buckets.");
             return Err(Error::because(ErrorCode::NotImplemented, message));
         }

@@ -53,7 +53,8 @@ pub async fn handle(call: Call) -> Result<Response> {
 }
 
 fn doom(object: &Element) -> Result<Doomed> {
-    let key = object.text_of("Key").ok_or(ErrorCode::MalformedXML)?.to_owned();
+    let key = object.text_of("Key").filter(|key| !key.is_empty());
+    let key = key.ok_or(ErrorCode::MalformedXML)?.to_owned();
     let version = object.text_of("VersionId").map(|text| text.trim().to_owned());
     let conditional = ["ETag", "LastModifiedTime", "Size"];
     let verdict = if conditional.iter().any(|name| object.child(name).is_some()) {

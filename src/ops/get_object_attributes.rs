@@ -26,8 +26,8 @@ struct Asked {
 pub async fn handle(call: Call) -> Result<Response> {
     let head = &call.head;
     let asked = asked(head)?;
-    let max = listing::page_size_of("x-amz-max-parts", head.header("x-amz-max-parts")?)?;
-    let marker = head.header("x-amz-part-number-marker")?.unwrap_or("0");
+    let max = listing::page_size_of("x-amz-max-parts", head.header_or_query("x-amz-max-parts")?)?;
+    let marker = head.header_or_query("x-amz-part-number-marker")?.unwrap_or("0");
     let after = listing::part_number_marker(marker)?;
     send::only_null_version(head)?;
     send::refuse_customer_keys(head)?;

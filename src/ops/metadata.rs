@@ -35,6 +35,10 @@ pub fn of_request(head: &Head, metadata_bytes_max: usize) -> Result<ObjectHeader
             stored.push(((*name).to_owned(), value));
         }
     }
+    if !head.has_header("content-type") {
+        let hoisted = hoisted(head, |name| name == "content-type")?;
+        stored.extend(hoisted.into_iter().filter(|(_, value)| !value.is_empty()));
+    }
     let mut user_bytes = 0;
     for name in head.headers.keys().filter(|name| name.as_str().starts_with(USER_PREFIX)) {
         let values: Vec<&[u8]> = head.headers.get_all(name).iter().map(|v| v.as_bytes()).collect();
@@ -42,9 +46,9 @@ pub fn of_request(head: &Head, metadata_bytes_max: usize) -> Result<ObjectHeader
         user_bytes += name.as_str().len() - USER_PREFIX.len() + value.len();
         stored.push((name.as_str().to_owned(), value));
     }
-    for (name, value) in hoisted(head)? {
+    for (name, value) in hoisted(head, |name| name.starts_with(USER_PREFIX))? {
         user_bytes += name.len() - USER_PREFIX.len() + value.len();
-        stored.push((name, value.into_bytes()));
+        stored.push((name, value));
     }
     if user_bytes > metadata_bytes_max {
         return Err(Error::new(ErrorCode::MetadataTooLarge)
@@ -54,12 +58,13 @@ pub fn of_request(head: &Head, metadata_bytes_max: usize) -> Result<ObjectHeader
     Ok(ObjectHeaders(stored))
 }
 
-/// User metadata that a presigned URL carries in its query: it is signed, so it counts.
-fn hoisted(head: &Head) -> Result<Vec<(String, String)>> {
+/// Stored headers that a presigned URL carries in its query: they are signed, so they count.
+/// (SigV2 signs the Content-Type there, and so do its clients write it.)
+fn hoisted(head: &Head, wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, Vec<u8>)>> {
     let mut metadata = Vec::new();
     for (name, value) in head.query.pairs() {
         let lower = name.to_ascii_lowercase();
-        if !lower.starts_with(USER_PREFIX) || head.has_header(&lower) {
+        if !wanted(&lower) || head.has_header(&lower) {
             continue;
         }
         let legal = http::HeaderName::from_bytes(lower.as_bytes()).is_ok()
@@ -67,7 +72,7 @@ fn hoisted(head: &Head) -> Result<Vec<(String, String)>> {
         if !legal {
             return Err(Error::argument(name, value, "The metadata cannot stand in a header."));
         }
-        metadata.push((lower, value.clone()));
+        metadata.push((lower, value.clone().into_bytes()));
     }
     Ok(metadata)
 }

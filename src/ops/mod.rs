@@ -8,6 +8,7 @@
 
 mod abort_multipart_upload;
 mod acl;
+mod budget;
 mod complete_multipart_upload;
 pub mod context;
 mod copy_object;

@@ -5,12 +5,15 @@
 //! bytes are in memory or in a file that nothing names.
 //!
 //! Memory for one body is two units of [`UNIT_BYTES`]: one on its way to the disk, one filling.
+//! What arrives is copied into the unit at once: kept as slices, a body that comes in single bytes
+//! would take forty times its length, and hold on to the buffers that the socket was read into.
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use subtle::ConstantTimeEq;
 use tokio::task::JoinHandle;
 
+use super::budget::Budget;
 use super::context::Context;
 use super::incoming::Incoming;
 use crate::auth::Payload;
@@ -24,6 +27,10 @@ use crate::wire::{Error, ErrorCode, Head, Result};
 
 /// Bytes gathered before they are hashed and written at once.
 const UNIT_BYTES: usize = 256 << 10;
+/// Room for a unit and what came with its last byte: the server reads at most 128 KiB at once.
+const UNIT_ROOM_BYTES: usize = UNIT_BYTES + (128 << 10);
+/// Bytes of all documents on their way in: one may be long, and there are many connections.
+static DOCUMENTS: Budget = Budget::new(128 << 20);
 
 /// A document, read whole and verified.
 ///
@@ -55,10 +62,12 @@ async fn held_document(expected: Expected, body: Incoming, bytes_max: usize) -> 
     let mut hasher = hasher_for(&body.payload, &expected);
     let mut stream = body.stream;
     let mut document = BytesMut::new();
+    let mut share = DOCUMENTS.share();
     while let Some(data) = next_data(&mut stream).await? {
         if document.len() + data.len() > bytes_max {
             return Err(too_long());
         }
+        share.grow(data.len())?;
         hasher.update(&data);
         document.extend_from_slice(&data);
     }
@@ -156,7 +165,7 @@ pub async fn content(
     let checks = Checks { expected, sha256, length };
     // A body of unknown length begins in memory, and moves to a file when it grows.
     let begun = match length {
-        Some(length) if length > inline_max as u64 => Begun::default(),
+        Some(length) if length > inline_max as u64 => Begun::in_units(),
         _ => source.begin(inline_max).await?,
     };
     let received = if begun.ended {
@@ -193,11 +202,16 @@ impl Checks {
 }
 
 /// What came of a body so far.
-#[derive(Default)]
 struct Begun {
-    pieces: Vec<Bytes>,
-    bytes: usize,
+    content: BytesMut,
     ended: bool,
+}
+
+impl Begun {
+    /// Nothing yet, of a body that goes to a file.
+    fn in_units() -> Self {
+        Self { content: BytesMut::with_capacity(UNIT_ROOM_BYTES), ended: false }
+    }
 }
 
 fn in_memory(
@@ -206,15 +220,12 @@ fn in_memory(
     mut hasher: Hasher,
     checks: Checks,
 ) -> Result<Received> {
-    let mut content = BytesMut::with_capacity(begun.bytes);
-    for piece in &begun.pieces {
-        hasher.update(piece);
-        content.extend_from_slice(piece);
-    }
+    let content = begun.content.freeze();
+    hasher.update(&content);
     let trailers = source.finish()?;
     let digests = hasher.finish();
     let checksum = checks.verify(trailers, &digests)?;
-    Ok(Received { staged: StagedBlob::inline(content.freeze(), digests), checksum })
+    Ok(Received { staged: StagedBlob::inline(content, digests), checksum })
 }
 
 async fn in_file(
@@ -233,14 +244,12 @@ async fn in_file(
         admission.fulfilled();
     }
     let mut disk = Disk::Idle(Box::new((writer, hasher)));
-    let Begun { mut pieces, bytes: mut gathered, .. } = begun;
+    let Begun { content: mut unit, .. } = begun;
     loop {
-        let before = pieces.len();
-        let more = source.next(&mut pieces).await?;
-        gathered += pieces.iter().skip(before).map(Bytes::len).sum::<usize>();
-        if gathered >= UNIT_BYTES || (!more && gathered > 0) {
-            disk = disk.write(std::mem::take(&mut pieces)).await?;
-            gathered = 0;
+        let more = source.next(&mut unit).await?;
+        if unit.len() >= UNIT_BYTES || (!more && !unit.is_empty()) {
+            let full = std::mem::replace(&mut unit, BytesMut::with_capacity(UNIT_ROOM_BYTES));
+            disk = disk.write(full).await?;
         }
         if !more {
             break;
@@ -272,13 +281,11 @@ impl Disk {
     }
 
     /// Waits for the unit before and begins to hash and write this one.
-    async fn write(self, pieces: Vec<Bytes>) -> Result<Self> {
+    async fn write(self, unit: BytesMut) -> Result<Self> {
         let (mut writer, mut hasher) = self.idle().await?;
         Ok(Self::Busy(tokio::task::spawn_blocking(move || {
-            for piece in &pieces {
-                hasher.update(piece);
-                writer.write(piece)?;
-            }
+            hasher.update(&unit);
+            writer.write(&unit)?;
             Ok(Box::new((writer, hasher)))
         })))
     }
@@ -304,17 +311,21 @@ struct Source {
 
 impl Source {
     /// Appends what comes next; `false` at the end of the body.
-    async fn next(&mut self, pieces: &mut Vec<Bytes>) -> Result<bool> {
+    async fn next(&mut self, content: &mut BytesMut) -> Result<bool> {
         let Some(data) = next_data(&mut self.stream).await? else { return Ok(false) };
         match &mut self.framing {
-            Framing::Chunked(decoder) => decoder.push(data, pieces)?,
+            Framing::Chunked(decoder) => {
+                let mut pieces = Vec::new();
+                decoder.push(data, &mut pieces)?;
+                pieces.iter().for_each(|piece| content.extend_from_slice(piece));
+            }
             Framing::Raw { left } => {
                 *left = left.checked_sub(data.len() as u64).ok_or(ErrorCode::IncompleteBody)?;
-                pieces.push(data);
+                content.extend_from_slice(&data);
             }
             Framing::Unmeasured { left } => {
                 *left = left.checked_sub(data.len() as u64).ok_or(ErrorCode::EntityTooLarge)?;
-                pieces.push(data);
+                content.extend_from_slice(&data);
             }
         }
         Ok(true)
@@ -322,14 +333,9 @@ impl Source {
 
     /// Gathers the body until it ends or is over `bytes_max`.
     async fn begin(&mut self, bytes_max: usize) -> Result<Begun> {
-        let mut begun = Begun::default();
-        while begun.bytes <= bytes_max {
-            let before = begun.pieces.len();
-            begun.ended = !self.next(&mut begun.pieces).await?;
-            begun.bytes += begun.pieces.iter().skip(before).map(Bytes::len).sum::<usize>();
-            if begun.ended {
-                break;
-            }
+        let mut begun = Begun { content: BytesMut::new(), ended: false };
+        while !begun.ended && begun.content.len() <= bytes_max {
+            begun.ended = !self.next(&mut begun.content).await?;
         }
         Ok(begun)
     }
@@ -422,4 +428,62 @@ pub async fn from_object(
             writer.finish(hasher.finish())
         })
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context as TaskContext, Poll};
+
+    use super::*;
+
+    /// What the socket was read into; counts those that are alive.
+    struct Buffer(Arc<AtomicUsize>);
+
+    impl AsRef<[u8]> for Buffer {
+        fn as_ref(&self) -> &[u8] {
+            b"x"
+        }
+    }
+
+    impl Drop for Buffer {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A body that comes in single bytes.
+    struct Drip {
+        left: usize,
+        alive: Arc<AtomicUsize>,
+    }
+
+    impl http_body::Body for Drip {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut TaskContext<'_>,
+        ) -> Poll<Option<std::result::Result<http_body::Frame<Bytes>, BodyError>>> {
+            let Some(left) = self.left.checked_sub(1) else { return Poll::Ready(None) };
+            self.left = left;
+            self.alive.fetch_add(1, Ordering::Relaxed);
+            let bytes = Bytes::from_owner(Buffer(Arc::clone(&self.alive)));
+            Poll::Ready(Some(Ok(http_body::Frame::data(bytes))))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_gathered_takes_no_more_than_its_bytes() {
+        let alive = Arc::new(AtomicUsize::new(0));
+        let stream = Drip { left: 5_000, alive: Arc::clone(&alive) }.boxed();
+        let mut source = Source { stream, framing: Framing::Raw { left: 5_000 } };
+        let begun = source.begin(4_000).await.expect("no more than was announced");
+        assert_eq!((begun.content.len(), begun.ended), (4_001, false));
+        assert!(begun.content.capacity() < 3 * 4_001, "{}", begun.content.capacity());
+        assert_eq!(alive.load(Ordering::Relaxed), 0, "buffers are held");
+    }
 }

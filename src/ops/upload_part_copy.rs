@@ -3,7 +3,7 @@
 //! A range that is exactly one stored blob is taken by reference; any other range is read through
 //! the block check and written as a blob of its own.
 
-use super::{Call, context, copying, parts, receive};
+use super::{Call, context, copying, metadata, parts, receive};
 use crate::digest::{ChecksumAlgorithm, Hasher, Want};
 use crate::store::{BlobOrigin, OpenObject, PartRecord, UploadRecord};
 use crate::types::{ByteRange, PUT_BYTES_MAX, PartNumber};
@@ -16,6 +16,7 @@ use crate::wire::{Error, ErrorCode, Response, Result, date, range};
 /// NoSuchUpload, NoSuchKey, PreconditionFailed, InvalidArgument for a malformed range, InvalidRange
 /// for one past the end, InvalidRequest over 5 GiB.
 pub async fn handle(call: Call) -> Result<Response> {
+    metadata::refuse_unsupported(&call.head)?;
     let number = parts::part_number(&call)?;
     let id = parts::upload_id(&call)?;
     let upload = call.context.store.upload(call.permit(), call.key(), id)?;

@@ -11,6 +11,9 @@ use super::error::{Error, Result};
 
 /// Bytes of the file.
 pub(crate) const BALLAST_BYTES: u64 = 16 << 20;
+/// Free bytes below which a store cannot be opened: SQLite makes its index of the WAL anew, maps it
+/// into memory, and is killed (SIGBUS) where the disk has no room behind the map.
+const OPEN_BYTES_MIN: u64 = 8 << 20;
 /// Bytes written at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -39,6 +42,17 @@ impl Ballast {
         let freed = *there && fs::remove_file(&self.path).is_ok();
         *there &= !freed;
         freed
+    }
+
+    /// Gives up the file when there is too little room to open the database.
+    pub(crate) fn make_room_to_open(&self) -> Result<()> {
+        let data = self.path.parent().expect("the ballast lies in the data folder");
+        let stat = rustix::fs::statvfs(data).map_err(|e| Error::io("measure", data, e))?;
+        if stat.f_bavail.saturating_mul(stat.f_frsize) < OPEN_BYTES_MIN {
+            let freed = self.free();
+            tracing::warn!(freed, "the disk is full");
+        }
+        Ok(())
     }
 
     /// Makes the file if it is not there. Its bytes are written, not only promised, for a file

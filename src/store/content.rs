@@ -119,6 +119,9 @@ pub(super) fn open(engine: &Arc<Engine>, permit: &Permit, key: &ObjectKey) -> Re
             Ok((record, content, Some((blob, inline))))
         })?;
         let (record, content, blob) = found;
+        if blob.as_ref().is_some_and(|(blob, _)| blob.digests.length != record.size) {
+            return Err(damaged(format!("{content:?} is not as long as its object")));
+        }
         if let Some((blob, Some(bytes))) = blob {
             let source = Source::Inline(blob, bytes);
             return Ok(OpenObject { record, content, source, engine: Arc::clone(engine) });

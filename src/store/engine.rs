@@ -1,7 +1,9 @@
 //! What stands behind the door: the database, the files, the tables in memory and the threads.
 
 use std::fs::File;
-use std::sync::atomic::Ordering;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -10,7 +12,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::ballast::Ballast;
-use super::blobs::{Blobs, DataLock, StagedBlob, lock};
+use super::blobs::{self, Blobs, DataLock, StagedBlob, lock};
 use super::directory::Directory;
 use super::error::{Error, Result};
 use super::gc;
@@ -32,6 +34,8 @@ pub(crate) struct Engine {
     pub(crate) space: Arc<Space>,
     pub(crate) pins: Arc<Pins>,
     pub(crate) readers: Readers,
+    /// Whether the files of ended runs have been looked at in this run.
+    pub(crate) swept: AtomicBool,
     /// One collection of garbage at a time.
     pub(crate) collecting: Mutex<()>,
     sender: SyncSender<Message>,
@@ -41,14 +45,18 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Opens and recovers. What an earlier run left behind is dealt with by the GC thread.
+    /// Opens and recovers: what an earlier run left in the WAL is moved into the database here, its
+    /// files are dealt with by the GC thread.
     pub(crate) fn open(options: Options) -> Result<Arc<Self>> {
         let lock = lock(&options.data)?;
+        let ballast = Arc::new(Ballast::new(&options.data));
+        ballast.make_room_to_open()?;
         let path = options.data.join(FILE_NAME);
+        refuse_lost_database(&path, &options)?;
         let mut connection = connect(&path, Role::Writer)?;
         sync_folder(&options)?;
+        wal::recover(&connection)?;
         let blobs = Blobs::open(&options.data, next_epoch(&connection)?)?;
-        let ballast = Arc::new(Ballast::new(&options.data));
         let shared = Arc::new(Shared::new(Arc::clone(&blobs), Arc::clone(&ballast)));
         shared.directory.apply(accounts::load(&connection)?);
         wal::watch(&mut connection, &shared)?;
@@ -72,6 +80,7 @@ impl Engine {
             space,
             pins: Arc::default(),
             readers: Readers::new(path),
+            swept: AtomicBool::new(false),
             collecting: Mutex::default(),
             sender,
             threads: Mutex::default(),
@@ -85,9 +94,16 @@ impl Engine {
     }
 
     fn start(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+        let (blobs, what) = (Arc::clone(&self.blobs), name.to_owned());
+        // A store that has lost a thread keeps no promise any more: better to end and recover.
+        let guarded = move || {
+            if catch_unwind(AssertUnwindSafe(run)).is_err() {
+                blobs.poison(format!("the thread {what} panicked"));
+            }
+        };
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(run)
+            .spawn(guarded)
             .map_err(|source| Error::io("start a thread for", &self.options.data, source))?;
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         Ok(())
@@ -272,4 +288,18 @@ fn next_epoch(connection: &Connection) -> Result<u64> {
 /// Counts commits, for those who must know whether something changed meanwhile.
 pub(crate) fn commits(engine: &Engine) -> u64 {
     engine.shared.commits.load(Ordering::Acquire)
+}
+
+/// Bytes without a database are somebody's objects, whose rows were lost or not restored yet. An
+/// empty database beside them would take all of them for garbage.
+fn refuse_lost_database(path: &Path, options: &Options) -> Result<()> {
+    if path.exists() || !blobs::holds_any(&options.data)? {
+        return Ok(());
+    }
+    Err(Error::Refused(format!(
+        "{} is not there, but {} holds files of objects: restore the database from a backup, or \
+         name an empty data folder",
+        path.display(),
+        options.data.display()
+    )))
 }

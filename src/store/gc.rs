@@ -9,6 +9,7 @@
 //!   without row is seen only by the sweep.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -426,5 +427,6 @@ pub(crate) fn sweep_files(engine: &Engine) -> Result<u64> {
         }
         Ok(())
     })?;
+    engine.swept.store(true, Ordering::Release);
     Ok(swept)
 }

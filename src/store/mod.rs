@@ -314,6 +314,12 @@ impl Store {
         listing::uploads(&self.engine, permit, query)
     }
 
+    /// Whether [`Self::complete_upload`] has anything to say of this upload but
+    /// [`Error::NoSuchUpload`]: it is open, or was completed not long ago.
+    pub fn knows_upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Result<bool> {
+        complete::is_known(&self.engine, permit, key, id)
+    }
+
     /// Joins the listed parts and publishes the object. Blocking: for a thread that may wait.
     /// A repetition gives the same answer and publishes nothing.
     pub fn complete_upload(&self, permit: &Permit, request: CompleteUpload) -> Result<Completed> {

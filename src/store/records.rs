@@ -118,7 +118,7 @@ pub struct UploadRecord {
     pub key: ObjectKey,
     /// When it was initiated.
     pub initiated: Timestamp,
-    /// Who initiated it, and who will own the object.
+    /// Who initiated it. The object will belong to the bucket's owner.
     pub initiator: Owner,
     /// What was declared at Create.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,

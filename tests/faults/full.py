@@ -2,16 +2,21 @@
 
 Method: the data folder lies on a small volume. Bodies of falling size are written until even the
 smallest is refused; then everything acknowledged is read, half is deleted, and writes must work
-again without a restart. Once with the watermark of the settings, so that admission refuses, and
-once without it, so that the disk itself does, in the middle of whatever is being written.
+again without a restart. In the last round there is one: not a byte is left, the server ends and
+starts again, and must still read and delete. Once with the watermark of the settings, so that
+admission refuses, and once without it, so that the disk itself does, in the middle of whatever is
+being written.
 """
 
+import os
 import random
+import signal
 import threading
 import time
 
 from model import Model
-from server import Server
+from s3 import Client
+from server import Refused, Server
 from verify import verify
 from volume import Unavailable, Volume
 from workload import Writer, make_bucket
@@ -24,6 +29,8 @@ SIZES = ((2_000_000, 6_000_000), (66_000, 600_000), (20_000, 60_000), (1, 4_000)
 REFUSALS = {(507, "InsufficientStorage"), (503, "SlowDown"), (503, "ServiceUnavailable")}
 REFUSALS_IN_A_ROW = 3
 ROOM_SECONDS_MAX = 60
+# A file beside the data folder that takes the last byte.
+STUFFING = "stuffing"
 
 
 def disk_full(options, folder):
@@ -96,6 +103,8 @@ def _fill_and_free(filler, server, volume):
         filler.send_part(upload, 1, filler.content((100_000, 100_000)))
         taken = filler.fill(prefix)
         print(f"  full after {taken} bodies, {volume.free_bytes() >> 10} KiB left", flush=True)
+        if number == ROUNDS - 1:
+            complaints += _restart_without_room(filler, server, volume)
         complaints += verify(model, server.port).complaints
         # A part is refused like a body; a doubt about it would be settled by ListParts.
         filler.send_part(upload, 2, filler.content((3_000_000, 3_000_000)))
@@ -107,6 +116,7 @@ def _fill_and_free(filler, server, volume):
                     "DELETE", f"{prefix}/{index}", None, wanted=(204,)):
                 complaints.append(f"DELETE {prefix}/{index} is refused on a full disk")
                 break
+        (volume.point / STUFFING).unlink(missing_ok=True)
         complaints += _room_comes_back(filler, f"{prefix}/after")
         complaints += verify(model, server.port).complaints
         if complaints:
@@ -119,6 +129,29 @@ def _fill_and_free(filler, server, volume):
     if not any(refusal.startswith("507") for refusal in filler.refusals):
         complaints.append("the disk never was full")
     return complaints
+
+
+def _restart_without_room(filler, server, volume):
+    """The last byte is taken, by a file that is not the server's; then it ends and starts again."""
+    stuffing = volume.point / STUFFING
+    with open(stuffing, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 4096)
+        except OSError:
+            os.fsync(file)
+    os.kill(server.process.pid, signal.SIGTERM)
+    server.process.wait()
+    try:
+        server.start()
+    except Refused as refused:
+        stuffing.unlink()
+        server.start()
+        return [f"on a full disk: {refused}"]
+    finally:
+        filler.client.close()
+        filler.client = Client(server.port)
+    return []
 
 
 def _room_comes_back(filler, key):

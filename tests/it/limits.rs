@@ -1,6 +1,6 @@
 //! Every limit at its last legal value, and one beyond.
 
-use crate::harness::{Framing, Gateway, Request, Script, bytes_of};
+use crate::harness::{Framing, Gateway, Payload, Request, Script, bytes_of};
 
 #[track_caller]
 fn refused(gateway: &Gateway, request: &Request, code: &str) {
@@ -336,5 +336,23 @@ fn entries_of_a_page() {
         let root = answer.xml();
         let entries = root.all("Contents").len() + root.all("Version").len();
         assert_eq!((entries, answer.text("IsTruncated").as_str()), (count, truncated), "{query}");
+    }
+}
+
+/// A coding that nobody takes off would be stored with the body.
+#[test]
+fn codings_of_the_transfer() {
+    let gateway = Gateway::start();
+    for (coding, status) in
+        [("chunked", 200), ("Chunked", 200), ("gzip, chunked", 501), ("chunked, chunked", 501)]
+    {
+        let request = Request::new("PUT", "/bkt/k")
+            .header("transfer-encoding", coding)
+            .payload(Payload::Unsigned)
+            .framing(Framing::None);
+        let mut connection = gateway.connect();
+        connection.write(&request.encode(&gateway.host()));
+        connection.write(b"5\r\nhello\r\n0\r\n\r\n");
+        assert_eq!(connection.read_answer("PUT").status, status, "{coding}");
     }
 }

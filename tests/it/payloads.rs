@@ -339,6 +339,8 @@ fn continue_is_said_only_to_who_may_go_on() {
     );
     let part = format!("/bkt/up?partNumber=1&uploadId={}", script.get("U"));
     let put = |target: &str| Request::new("PUT", target).body(bytes_of(70_000, 1));
+    let id = script.get("U").to_owned();
+    let post = |target: &str| Request::new("POST", target.replace("$U", &id)).body("<x/>");
     let refused: Vec<(Request, u16)> = vec![
         (put("/bkt/k").by(Who::Alice), 403),
         (put("/bkt/k").by(Who::Anonymous), 403),
@@ -355,6 +357,10 @@ fn continue_is_said_only_to_who_may_go_on() {
         (put("/bkt/k?uploadId=x"), 400),
         (put(&part.replace("partNumber=1", "partNumber=0")), 400),
         (put("/bkt/k").header("x-amz-meta-a", "a".repeat(3000)), 400),
+        (post("/bkt/up?uploadId=x"), 404),
+        (post("/bkt/other?uploadId=$U"), 404),
+        (post("/bkt/up?uploadId=$U").header("x-amz-mp-object-size", "x"), 400),
+        (post("/bkt?delete").payload(Payload::Unsigned), 400),
     ];
     for (request, status) in refused {
         let request = request.header("expect", "100-continue");

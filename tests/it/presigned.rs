@@ -212,6 +212,66 @@ fn signed_parameters_count() {
     assert_eq!(answer.header("x-amz-meta-a").as_deref(), Some("b"));
 }
 
+/// What SigV2 signs is lines of text. Whoever may choose a value in a URL that is made for him (the
+/// name of a download) must not get lines of his own signed.
+#[test]
+fn a_line_end_in_a_value_makes_no_other_request() {
+    let presigned = Presigned::start();
+    let (end, later) = (signer::now() + 900, signer::now() + 99_999);
+    let encode = |text: &str| signer::encode(text.as_bytes(), false);
+    let chosen = format!("a\n\n{later}\n/bkt/key?response-content-type=x");
+    let target = format!("/bkt/mine?response-content-disposition={}", encode(&chosen));
+    let url = Presigned::signer().presign_v2(end, "GET", "", &target, &[]);
+    assert_eq!(presigned.send("GET", &url, "", &[]).status, 400);
+    // The same lines, taken for those of another key and a later end.
+    let signed = url.split_once("&AWSAccessKeyId=").and_then(|(_, tail)| tail.split_once("&Exp"));
+    let (signed, _) = signed.expect("it is signed and has an end");
+    let md5 = encode(&format!("\n\n{end}\n/bkt/mine?response-content-disposition=a"));
+    let forged = format!(
+        "/bkt/key?content-md5={md5}&response-content-type=x&Expires={later}\
+         &AWSAccessKeyId={signed}"
+    );
+    assert_eq!(presigned.send("GET", &forged, "", &[]).status, 400);
+}
+
+/// Options count wherever they are signed: one that is overlooked would be a wrong 200.
+#[test]
+fn hoisted_options_count() {
+    let presigned = Presigned::start();
+    let sent = |method: &str, target: &str, body: &str| {
+        let url = presigned.url(Version::V4, method, target);
+        presigned.send(method, &url, body, &[])
+    };
+    let copy = "/bkt/copy?x-amz-copy-source=bkt%2Fkey";
+    sent("PUT", &format!("{copy}&x-amz-metadata-directive=REPLACE&x-amz-meta-a=b"), "").expect(200);
+    let copied = sent("GET", "/bkt/copy", "").expect(200);
+    assert_eq!(copied.header("x-amz-meta-a").as_deref(), Some("b"));
+    sent("PUT", &format!("{copy}&x-amz-metadata-directive=KEEP"), "").expect(400);
+    sent("PUT", &format!("{copy}&x-amz-checksum-algorithm=ROT13"), "").expect(400);
+    sent("PUT", "/locked?x-amz-bucket-object-lock-enabled=true", "").expect(501);
+    sent("PUT", "/owned?x-amz-object-ownership=ObjectWriter", "").expect(501);
+    sent("DELETE", "/bkt/key?x-amz-if-match-size=1", "").expect(501);
+    sent("PUT", "/bkt/up?uploadId=$U&partNumber=1", "bytes").expect(200);
+    let complete = "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>\
+                    <ETag>4b3a6218bb3e3a7303e8a171a60fcf92</ETag></Part></CompleteMultipartUpload>";
+    sent("POST", "/bkt/up?uploadId=$U&x-amz-mp-object-size=6", complete).expect(400);
+    sent("POST", "/bkt/up?uploadId=$U&x-amz-checksum-type=NONE", complete).expect(400);
+    sent("POST", "/bkt/up?uploadId=$U&x-amz-mp-object-size=5", complete).expect(200);
+}
+
+/// botocore writes the Content-Type that SigV2 signs into the query.
+#[test]
+fn a_hoisted_content_type_is_stored() {
+    let presigned = Presigned::start();
+    let headers = [("content-type", "image/png")];
+    let url = Presigned::signer().presign_v2(signer::now() + 900, "PUT", "", "/bkt/k", &headers);
+    presigned.send("PUT", &format!("{url}&content-type=image%2Fpng"), "x", &[]).expect(200);
+    let got = presigned.send("GET", &presigned.url(Version::V4, "GET", "/bkt/k"), "", &[]);
+    assert_eq!(got.expect(200).header("content-type").as_deref(), Some("image/png"));
+    // The header itself comes first, and must then be the signed one.
+    presigned.send("PUT", &url, "x", &[("content-type", "image/gif")]).expect(403);
+}
+
 /// JavaScript's SDK writes the CRC of an empty body into the URL: it is signed and ignored.
 #[test]
 fn a_checksum_in_the_query_says_nothing_of_the_body() {

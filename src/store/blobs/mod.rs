@@ -102,6 +102,23 @@ pub enum Found {
     Foreign(PathBuf),
 }
 
+/// Whether a data folder holds the file of any blob. Stops at the first.
+pub fn holds_any(data: &Path) -> Result<bool> {
+    let root = data.join("blobs");
+    let read = |path: &Path| match std::fs::read_dir(path) {
+        Ok(entries) => Ok(Some(entries)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", path, error)),
+    };
+    for folder in read(&root)?.into_iter().flatten().flatten() {
+        let path = folder.path();
+        if path.is_dir() && read(&path)?.is_some_and(|mut files| files.next().is_some()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The blob files of one data folder: `blobs/00` to `blobs/ff`, and `quarantine/`.
 pub struct Blobs {
     epoch: u64,

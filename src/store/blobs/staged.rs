@@ -1,7 +1,7 @@
 //! Bytes that have arrived and are safe, but that no row names yet.
 //!
 //! **Invariant:** the file of a [`StagedBlob`] is on disk, entry and all, and exactly one owner
-//! decides about it: dropped, it goes; [kept](StagedBlob::keep), it stays.
+//! decides about it: dropped, it goes; [kept](StagedBlob::keep), or lost in a panic, it stays.
 
 use std::sync::Arc;
 
@@ -77,7 +77,10 @@ impl StagedBlob {
 
 impl Drop for StagedBlob {
     fn drop(&mut self) {
-        if let Place::Disk(blobs, name) = &self.place {
+        // Under a panic nobody has decided: the row may be committed. The next start will see.
+        if let Place::Disk(blobs, name) = &self.place
+            && !std::thread::panicking()
+        {
             blobs.unlink_or_log(*name);
         }
     }

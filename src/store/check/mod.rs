@@ -10,11 +10,13 @@ mod references;
 mod rows;
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 
 use rusqlite::Connection;
 
 use super::engine::{Engine, commits};
 use super::error::Result;
+use super::gc::sweep_files;
 
 /// How often the rows are gone through when others keep writing.
 const PASSES_MAX: usize = 4;
@@ -33,6 +35,10 @@ pub(crate) enum Depth {
 /// One line for each violation.
 pub(crate) fn check(engine: &Engine, depth: Depth) -> Result<Vec<String>> {
     engine.alive()?;
+    // Files that a crash left behind are dealt with after each start; they are no violation.
+    if !engine.swept.load(Ordering::Acquire) {
+        sweep_files(engine)?;
+    }
     let mut found = check_rows(engine, depth)?;
     files::check(engine, depth, &mut found)?;
     Ok(found)

@@ -109,6 +109,22 @@ pub(crate) fn complete(
     Err(Error::OperationAborted)
 }
 
+/// Whether there is anything to say of an upload: it is open, or it left a tombstone.
+pub(crate) fn is_known(
+    engine: &Engine,
+    permit: &Permit,
+    key: &ObjectKey,
+    id: UploadId,
+) -> Result<bool> {
+    let bucket = engine.require_bucket(permit)?;
+    let reader = engine.readers.take()?;
+    let mut statement = reader.prepare_cached(
+        "SELECT 1 FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3 UNION ALL
+         SELECT 1 FROM tombstones WHERE upload = ?1 AND bucket = ?2 AND key = ?3",
+    )?;
+    Ok(statement.exists(params![id, bucket.id, key.as_bytes()])?)
+}
+
 /// What a finished upload answered: to the same list again, to another one NoSuchUpload. `None`
 /// when there is no tombstone.
 fn replay(

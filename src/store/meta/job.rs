@@ -109,6 +109,10 @@ impl Fault {
     pub(crate) fn of(error: &Error) -> Option<Self> {
         let Error::Sqlite(source) = error else { return None };
         let rusqlite::Error::SqliteFailure(failure, _) = source else { return None };
+        // The index of the WAL, a file of its own, could not grow: nothing of the WAL was touched.
+        if failure.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE {
+            return Some(Self::Full);
+        }
         match failure.code {
             ErrorCode::DiskFull => Some(Self::Full),
             ErrorCode::OutOfMemory

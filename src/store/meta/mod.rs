@@ -104,15 +104,16 @@ fn prepare_file(connection: &Connection) -> Result<()> {
         // AUTO_VACUUM first: the first page that is written fixes it.
         connection.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;")?;
     }
-    let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-    set_pragma(connection, "synchronous", 2)?;
     let read = |pragma: &str| -> Result<i64> {
         Ok(connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))?)
     };
+    // Before anything is written: what is not ours stays as it is.
     let (application, version) = (read("application_id")?, read("user_version")?);
     if (application, version) != (0, 0) && application != schema::APPLICATION_ID {
         return Err(Error::Refused(format!("{FILE_NAME} belongs to another program")));
     }
+    let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    set_pragma(connection, "synchronous", 2)?;
     schema::migrate(connection)?;
     for (pragma, value) in [
         ("application_id", schema::APPLICATION_ID),

@@ -65,6 +65,24 @@ pub(crate) fn run(connection: &Connection, shared: &Shared, space: &Space) {
     }
 }
 
+/// At start: moves what an earlier run left in the WAL, before anything is written behind it. That
+/// run may have ended because a sync of the WAL failed. Then the frames are in the system's cache,
+/// marked clean, and perhaps not on the disk: what is committed behind them would be lost with them
+/// in a power cut. Moved, they are written anew and synced. The file keeps its length, so that it
+/// can be written again on a full disk. A disk too full to move it is no reason not to serve and
+/// to delete.
+pub(crate) fn recover(connection: &Connection) -> Result<()> {
+    let moved = connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::RESTART);
+    match moved.map_err(Error::from) {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(Fault::of(&error), Some(Fault::Full)) => {
+            tracing::warn!(%error, "the WAL stays: the disk is too full to move it");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Moves the whole WAL and has the next commit begin at its start; `false` when a reader is in the
 /// way.
 pub(crate) fn restart(connection: &Connection, shared: &Shared) -> bool {

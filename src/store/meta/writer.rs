@@ -156,12 +156,14 @@ impl Writer {
     /// Works until told to stop, or until nobody can send any more.
     pub(crate) fn run(mut self) {
         while let Some(job) = self.next_message() {
+            if self.shared.blobs.poison_reason().is_none() {
+                self.reserve_seqs();
+            }
             if self.shared.blobs.poison_reason().is_some() {
                 // Nothing is promised any more, and nothing unlinked.
                 job.settle(Verdict::Unknown, &self.shared);
                 continue;
             }
-            self.reserve_seqs();
             self.batch(job);
             self.restart_wal();
         }
@@ -369,8 +371,11 @@ impl Writer {
                 self.seqs.next.set(first);
                 self.seqs.end.set(end);
             }
-            // What is left is used up; then jobs that need a number fail with DiskFull.
-            Err(error) => tracing::error!(%error, "cannot reserve sequence numbers"),
+            Err(error) => match Fault::of(&error) {
+                Some(Fault::Broken(reason)) => self.poison(Vec::new(), reason),
+                // What is left is used up; then jobs that need a number fail with DiskFull.
+                _ => tracing::error!(%error, "cannot reserve sequence numbers"),
+            },
         }
     }
 

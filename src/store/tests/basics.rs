@@ -51,3 +51,19 @@ fn a_multipart_object_joins_a_subset_of_its_parts() {
     assert_eq!(completed.checksum.expect("a checksum").checksum.value, crc);
     fixture.check();
 }
+
+#[test]
+fn a_lost_database_is_not_replaced_by_an_empty_one() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    fixture.put(&permit, "kept", &body(1, 2 * INLINE_BYTES)).expect("put");
+    fixture.store.engine.halt();
+    let database = fixture.options.data.join("partita.db");
+    for name in ["partita.db", "partita.db-wal", "partita.db-shm"] {
+        let _ = std::fs::remove_file(fixture.options.data.join(name));
+    }
+    let refused = Store::open(fixture.options.clone()).err();
+    assert!(matches!(&refused, Some(Error::Refused(_))), "{refused:?}");
+    assert!(!database.exists());
+    assert_eq!(fixture.count_files(), 1);
+}

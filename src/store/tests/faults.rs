@@ -88,7 +88,7 @@ impl Job for Rogue {
         (self.0)(txn)
     }
     fn settle(self: Box<Self>, verdict: Verdict, _: &Shared) {
-        let _ = self.1.send(verdict);
+        self.1.send(verdict).expect("the test listens");
     }
     fn inline_bytes(&self) -> usize {
         0
@@ -163,6 +163,84 @@ fn a_panic_in_a_transaction_poisons_the_store_and_answers_everybody() {
     let quarantine = std::fs::read_dir(fixture.options.data.join("quarantine")).expect("a folder");
     assert_eq!((quarantine.count(), fixture.count_files()), (1, 1), "the file without a row");
     fixture.check();
+}
+
+#[test]
+fn a_writer_that_dies_between_commit_and_answer_leaves_the_files_of_committed_rows() {
+    let mut fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let release = fixture.block_writer();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    // Settled first: its hearer panics on the writer's thread, after COMMIT.
+    fixture.store.engine.send(Box::new(Rogue(|_| Ran::Kept, sender)));
+    drop(receiver);
+    let staged = fixture.stage(&permit, &body(1, 3_000), None);
+    let put = fixture.store.put_object(&permit, new_object("key"), staged);
+    drop(release);
+    assert!(put.wait().is_err(), "nobody can say what became of it");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while fixture.store.health().poisoned.is_none() {
+        assert!(std::time::Instant::now() < deadline, "a store without a writer is poisoned");
+        std::thread::yield_now();
+    }
+    fixture.crash();
+    let permit = fixture.make_bucket("bucket");
+    assert_eq!(fixture.read(&permit, "key").expect("committed"), body(1, 3_000));
+    fixture.check();
+}
+
+#[test]
+fn the_wal_of_an_earlier_run_is_moved_before_anything_is_written_behind_it() {
+    let mut fixture = Fixture::with(|options| options.inline_bytes_max = 1 << 20);
+    let permit = fixture.make_bucket("bucket");
+    // A snapshot from before, so that nothing can be moved by the time of the crash.
+    let engine = std::sync::Arc::clone(&fixture.store.engine);
+    let reader = engine.readers.take().expect("a reader");
+    reader.execute_batch("BEGIN; SELECT count(*) FROM objects").expect("a snapshot");
+    for i in 0..20 {
+        fixture.put(&permit, &format!("key-{i}"), &body(i, 50_000)).expect("put");
+    }
+    assert!(fixture.store.health().wal_bytes > 1 << 20);
+    reader.execute_batch("COMMIT").expect("the end of the snapshot");
+    drop(reader);
+    fixture.crash();
+    let bytes = fixture.store.engine.shared.wal_bytes();
+    assert!(bytes < 256 << 10, "the start moved what the crash had left: {bytes}");
+    let permit = fixture.make_bucket("bucket");
+    assert_eq!(fixture.read(&permit, "key-19").expect("read"), body(19, 50_000));
+    fixture.check();
+}
+
+#[test]
+fn sequence_numbers_rise_across_a_crash() {
+    let mut fixture = Fixture::new();
+    let seq = |fixture: &Fixture, name: &str| {
+        let permit = fixture.make_bucket("bucket");
+        fixture.put(&permit, name, b"x").expect("put");
+        let reader = fixture.store.engine.readers.take().expect("a reader");
+        let sql = "SELECT seq FROM objects WHERE key = CAST(?1 AS BLOB)";
+        reader.query_row(sql, [name], |row| row.get::<_, i64>(0)).expect("a row")
+    };
+    let before = [seq(&fixture, "a"), seq(&fixture, "b")];
+    fixture.crash();
+    let after = seq(&fixture, "c");
+    assert!(before[0] < before[1] && before[1] < after, "{before:?} {after}");
+}
+
+#[test]
+fn a_row_that_tells_another_size_than_its_content_is_damage() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    for (name, length) in [("inline", 100), ("file", 5_000)] {
+        fixture.put(&permit, name, &body(1, length)).expect("put");
+    }
+    fixture.store.engine.inspect(|connection| {
+        connection.execute_batch("UPDATE objects SET size = size + 7").expect("an update");
+    });
+    for name in ["inline", "file"] {
+        let read = fixture.read(&permit, name);
+        assert!(matches!(read, Err(Error::Damaged { .. })), "{name}: {read:?}");
+    }
 }
 
 #[test]

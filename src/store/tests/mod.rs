@@ -2,6 +2,7 @@
 
 mod basics;
 mod complete;
+mod crowd;
 mod faults;
 mod listing;
 mod model;

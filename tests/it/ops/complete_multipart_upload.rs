@@ -131,7 +131,7 @@ fn bad_lists_are_refused_and_the_upload_survives() {
         r#"
         POST /bkt/k?uploadId=$U << <CompleteMultipartUpload>
             <Part><PartNumber>2</PartNumber><ETag>$A</ETag></Part></CompleteMultipartUpload>
-            => 400 InvalidPart | PartNumber = 2 | Error/ETag = *
+            => 400 InvalidPart | PartNumber = 2 | Error/ETag = * | UploadId = $U
         POST /bkt/k?uploadId=$U << <CompleteMultipartUpload>
             <Part><PartNumber>1</PartNumber><ETag>$B</ETag></Part></CompleteMultipartUpload>
             => 400 InvalidPart | PartNumber = 1

@@ -45,6 +45,7 @@ fn refuses_bad_documents_whole() {
         POST /bkt?delete << <Delete></Delete>                            => 400 MalformedXML
         POST /bkt?delete << <Delete><Object><Key>a</Key></Object>        => 400 MalformedXML
         POST /bkt?delete << <Delete><Object></Object></Delete>           => 400 MalformedXML
+        POST /bkt?delete << <Delete><Object><Key/></Object></Delete>     => 400 MalformedXML
         POST /bkt?delete << <Remove><Object><Key>a</Key></Object></Remove> => 400 MalformedXML
         POST /bkt?delete                                                 => 400 MalformedXML
         POST /bkt?delete << <!DOCTYPE x [<!ENTITY k "a">]>
