@@ -17,6 +17,7 @@ import cuts
 import full
 import order
 import syscalls
+import volume
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 PARTS = {
@@ -32,6 +33,7 @@ def main():
     options = arguments()
     # So that every `finally` and `with` runs when somebody ends the rig.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    volume.own_mounts()
     print(f"SEED={options.seed}", flush=True)
     failed, lines = False, []
     for name in options.parts:
