@@ -18,6 +18,7 @@ mod create_multipart_upload;
 mod delete_bucket;
 mod delete_object;
 mod delete_objects;
+mod disk;
 mod errors;
 mod get_bucket_acl;
 mod get_bucket_location;

@@ -11,15 +11,15 @@
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use subtle::ConstantTimeEq;
-use tokio::task::JoinHandle;
 
 use super::budget::Budget;
 use super::context::Context;
+use super::disk::{self, Disk};
 use super::incoming::Incoming;
 use crate::auth::Payload;
 use crate::auth::chunked::{ChunkedDecoder, Trailers};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, Want};
-use crate::store::{Admission, BlobOrigin, BlobWriter, OpenObject, StagedBlob};
+use crate::store::{Admission, BlobOrigin, OpenObject, StagedBlob};
 use crate::types::ByteRange;
 use crate::wire::checksum::{self, Expected};
 use crate::wire::response::{BodyError, Stream};
@@ -243,7 +243,7 @@ async fn in_file(
         // Or a slow body would count twice against everybody else.
         admission.fulfilled();
     }
-    let mut disk = Disk::Idle(Box::new((writer, hasher)));
+    let mut disk = Disk::new(writer, hasher);
     let Begun { content: mut unit, .. } = begun;
     loop {
         let more = source.next(&mut unit).await?;
@@ -258,37 +258,15 @@ async fn in_file(
     let trailers = source.finish()?;
     let (writer, hasher) = disk.idle().await?;
     let digests = hasher.finish();
-    let checksum = checks.verify(trailers, &digests)?;
+    let checksum = match checks.verify(trailers, &digests) {
+        Ok(checksum) => checksum,
+        Err(error) => {
+            disk::unlink(writer);
+            return Err(error);
+        }
+    };
     let staged = context.blocking(move |_| writer.finish(digests)).await?;
     Ok(Received { staged, checksum })
-}
-
-/// The file's side of a body: idle, or writing one unit on the blocking pool.
-enum Disk {
-    Idle(Box<(BlobWriter, Hasher)>),
-    Busy(JoinHandle<crate::store::Result<Box<(BlobWriter, Hasher)>>>),
-}
-
-impl Disk {
-    async fn idle(self) -> Result<(BlobWriter, Hasher)> {
-        match self {
-            Self::Idle(state) => Ok(*state),
-            Self::Busy(task) => match task.await {
-                Ok(state) => Ok(*state?),
-                Err(panic) => Err(Error::new(ErrorCode::InternalError).caused_by(panic)),
-            },
-        }
-    }
-
-    /// Waits for the unit before and begins to hash and write this one.
-    async fn write(self, unit: BytesMut) -> Result<Self> {
-        let (mut writer, mut hasher) = self.idle().await?;
-        Ok(Self::Busy(tokio::task::spawn_blocking(move || {
-            hasher.update(&unit);
-            writer.write(&unit)?;
-            Ok(Box::new((writer, hasher)))
-        })))
-    }
 }
 
 enum Framing {
