@@ -75,7 +75,7 @@ impl Gateway {
         let head_only = parts.method == http::Method::HEAD;
         let resource = parts.uri.path().to_owned();
 
-        let handling = self.handle(&arrival, parts, body, &request_id, &mut entry);
+        let handling = self.handle(&arrival, parts, body, &mut entry);
         let outcome = CatchPanic(Box::pin(handling))
             .await
             .unwrap_or_else(|panic| Err(Error::new(ErrorCode::InternalError).caused_by(panic)));
@@ -95,7 +95,6 @@ impl Gateway {
         arrival: &Arrival,
         parts: http::request::Parts,
         body: Stream,
-        request_id: &str,
         entry: &mut Entry,
     ) -> Result<Response> {
         let config = &self.context.config;
@@ -128,8 +127,7 @@ impl Gateway {
         let caller = Caller::new(authenticated.principal, self.context.store.clone());
         let permits = caller.decide(operation, &head)?;
         let context = self.context.clone();
-        let request_id = request_id.to_owned();
-        let call = Call { context, operation, head, caller, permits, body, request_id };
+        let call = Call { context, operation, head, caller, permits, body };
         (operation.handle)(call).await
     }
 

@@ -22,6 +22,8 @@ pub use setting::{Kind, Setting, readme_table};
 use field::{Field, Value};
 use setting::{is_address, is_region};
 
+use crate::types::{PART_BYTES_MIN, PUT_BYTES_MAX};
+
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -80,7 +82,7 @@ settings! {
         "Object ownership of new buckets.";
     inline_bytes_max: usize, "inline-bytes-max", integer(64 * KIB, 0, MIB),
         "Bodies up to this size are kept in SQLite, larger ones in files.";
-    part_bytes_min: u64, "part-bytes-min", integer(5 * MIB, 1, 5 * GIB),
+    part_bytes_min: u64, "part-bytes-min", integer(PART_BYTES_MIN, 1, PUT_BYTES_MAX),
         "Smallest part of an upload, but for the last one. S3 has 5 MiB.";
     read_unit_bytes: usize, "read-unit-bytes", integer(256 * KIB, 64 * KIB, MIB),
         "Bytes read, checked and sent at once; a multiple of 64 KiB.";

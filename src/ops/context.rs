@@ -117,8 +117,6 @@ pub struct Call {
     pub permits: Vec<Permit>,
     /// The body, unread.
     pub body: Incoming,
-    /// The request id.
-    pub request_id: String,
 }
 
 impl Call {

@@ -3,14 +3,14 @@
 use crate::access::Owner;
 use crate::digest::{ChecksumAlgorithm, ChecksumType};
 use crate::store::{Listed, ListedObject};
+use crate::wire::encoding::EncodingType;
 use crate::wire::xml::Writer;
-use crate::wire::{Error, Head, Result, date, encoding};
+use crate::wire::{Error, Head, Result, date};
 
 /// Most entries in one page (S3: 1,000); a client that asks for more gets so many.
 pub const ENTRIES_MAX: usize = 1000;
 
 /// `max-keys`, `max-parts`, `max-uploads`: 0 is legal, more than [`ENTRIES_MAX`] means that many.
-/// Gives what the client asked for (to be echoed) and the size of the page.
 ///
 /// # Errors
 /// InvalidArgument unless it is a number from 0 to 2^31 − 1.
@@ -42,7 +42,7 @@ pub fn page_size_of(name: &str, text: Option<&str>) -> Result<usize> {
 /// How keys stand in an answer: as they are, or url-encoded.
 #[derive(Clone, Copy)]
 pub struct Keys {
-    url: bool,
+    encoding: EncodingType,
 }
 
 impl Keys {
@@ -51,11 +51,11 @@ impl Keys {
     /// # Errors
     /// InvalidArgument for a value other than `url`.
     pub fn of_request(head: &Head) -> Result<Self> {
-        Ok(Self { url: encoding::encoding_type(head)? })
+        Ok(Self { encoding: EncodingType::read(head)? })
     }
     /// A key, prefix, delimiter or marker as it stands in the answer.
     pub fn text(self, key: &str) -> String {
-        if self.url { encoding::url(key) } else { key.to_owned() }
+        self.encoding.apply(key).into_owned()
     }
     /// The prefix as version 1 of the list echoes it: the SDKs do not decode it there. One that
     /// XML cannot bear is encoded all the same.
@@ -65,16 +65,13 @@ impl Keys {
     }
     /// `<EncodingType>`, which tells the client to decode.
     pub fn note(self, xml: &mut Writer) {
-        if self.url {
+        if self.encoding == EncodingType::Url {
             xml.text("EncodingType", "url");
         }
     }
 }
 
-/// Parameters that every list of objects takes.
-///
-/// # Errors
-/// InvalidArgument for a key with a NUL, which no object can have been listed under.
+/// A parameter of the query; one that is not there is empty.
 pub fn text<'a>(head: &'a Head, name: &str) -> &'a str {
     head.query.get(name).unwrap_or_default()
 }

@@ -20,13 +20,13 @@ pub async fn handle(call: Call) -> Result<Response> {
     metadata::refuse_unsupported(&head)?;
     let headers = metadata::of_request(&head, context.config.metadata_bytes_max)?;
     let condition = conditions::write(&head)?;
-    receive::expectations(&head, &body, PUT_BYTES_MAX)?;
+    let announced = receive::announced(&head, &body, PUT_BYTES_MAX)?;
     // Judged again by the transaction; judged here so that a hopeless body need not be sent.
     judge_early(&context, &permit, head.key(), &condition)?;
 
     let origin = BlobOrigin { bucket: permit.bucket().id, key: head.key().clone(), part: None };
-    let plan = receive::Plan { origin, bytes_max: PUT_BYTES_MAX, algorithm: None };
-    let received = receive::content(&context, &head, body, plan).await?;
+    let plan = receive::Plan { origin, algorithm: None };
+    let received = receive::content(&context, body, announced, plan).await?;
     let checksum = received
         .checksum
         .clone()

@@ -100,26 +100,29 @@ pub struct Received {
     pub checksum: Option<Checksum>,
 }
 
-/// Where a body goes and what it is held to.
+/// What the head says of a body, once it is known that the body may come.
+pub struct Announced {
+    /// Bytes of content; `None` when HTTP's own chunks are to tell it.
+    length: Option<u64>,
+    /// Largest content in bytes.
+    bytes_max: u64,
+    /// The digests that it is held to.
+    pub expected: Expected,
+}
+
+/// Where a body goes.
 pub struct Plan {
     /// What the bytes are for, for the blob's trailer.
     pub origin: BlobOrigin,
-    /// Largest content in bytes.
-    pub bytes_max: u64,
     /// The algorithm of the upload, computed even when the client sent no value in it.
     pub algorithm: Option<ChecksumAlgorithm>,
 }
 
-/// Everything that can be refused before the first byte: length and checksum headers. The length is
-/// `None` when HTTP's own chunks are to tell it.
+/// Everything that can be refused before the first byte: length and checksum headers.
 ///
 /// # Errors
 /// MissingContentLength, EntityTooLarge, and those of [`checksum::expected`].
-pub fn expectations(
-    head: &Head,
-    body: &Incoming,
-    bytes_max: u64,
-) -> Result<(Option<u64>, Expected)> {
+pub fn announced(head: &Head, body: &Incoming, bytes_max: u64) -> Result<Announced> {
     let length = body.declared_length();
     if length.is_none() && !head.has_header("transfer-encoding") {
         return Err(ErrorCode::MissingContentLength.into());
@@ -129,30 +132,30 @@ pub fn expectations(
             .field("ProposedSize", length.to_string())
             .field("MaxSizeAllowed", bytes_max.to_string()));
     }
-    Ok((length, checksum::expected(head, body.trailer())?))
+    Ok(Announced { length, bytes_max, expected: checksum::expected(head, body.trailer())? })
 }
 
-/// Receives the content of a PutObject or an UploadPart.
+/// Receives the content of a PutObject or an UploadPart, as [`announced`].
 ///
 /// # Errors
-/// Those of [`expectations`]; IncompleteBody, RequestTimeout; BadDigest and its kin; what the store
-/// says of a full or broken disk.
+/// IncompleteBody, RequestTimeout; EntityTooLarge for a body of unknown length; BadDigest and its
+/// kin; what the store says of a full or broken disk.
 pub async fn content(
     context: &Context,
-    head: &Head,
     body: Incoming,
+    announced: Announced,
     plan: Plan,
 ) -> Result<Received> {
-    let (length, mut expected) = expectations(head, &body, plan.bytes_max)?;
+    let Announced { length, bytes_max, mut expected } = announced;
     expected.algorithm = expected.algorithm.or(plan.algorithm);
-    // Held until the row is committed or the bytes are gone: parallel uploads cannot overshoot.
+    // Held while the bytes come, so that bodies on their way in cannot overshoot together.
     let admission = context.store.admit(length)?;
     let inline_max = context.config.inline_bytes_max;
     let Incoming { stream, payload, .. } = body;
     let hasher = hasher_for(&payload, &expected);
     let raw = match length {
         Some(length) => Framing::Raw { left: length },
-        None => Framing::Unmeasured { left: plan.bytes_max },
+        None => Framing::Unmeasured { left: bytes_max },
     };
     let (sha256, framing) = match payload {
         Payload::Unsigned => (None, raw),

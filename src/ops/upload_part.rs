@@ -23,13 +23,13 @@ pub async fn handle(call: Call) -> Result<Response> {
     let key = call.key().clone();
     let store = call.context.store.clone();
     let upload = store.upload(&permit, &key, id)?;
-    let (_, expected) = receive::expectations(&call.head, &call.body, PUT_BYTES_MAX)?;
-    let algorithm = agree(&upload, &expected)?;
+    let announced = receive::announced(&call.head, &call.body, PUT_BYTES_MAX)?;
+    let algorithm = agree(&upload, &announced.expected)?;
 
     let origin =
         BlobOrigin { bucket: permit.bucket().id, key: key.clone(), part: Some((id, number)) };
-    let plan = receive::Plan { origin, bytes_max: PUT_BYTES_MAX, algorithm };
-    let received = receive::content(&call.context, &call.head, call.body, plan).await?;
+    let plan = receive::Plan { origin, algorithm };
+    let received = receive::content(&call.context, call.body, announced, plan).await?;
     let sent = received.checksum.clone();
     let part = store.put_part(&permit, &key, id, number, received.staged).await?;
 

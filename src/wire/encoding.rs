@@ -55,11 +55,6 @@ impl EncodingType {
     }
 }
 
-/// Whether the request asks for `encoding-type=url`; InvalidArgument for any other type.
-pub fn encoding_type(head: &Head) -> Result<bool> {
-    Ok(EncodingType::read(head)? == EncodingType::Url)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -91,7 +86,8 @@ mod tests {
             ("encoding-type=URL", None),
             ("encoding-type=base64", None),
         ] {
-            let got = encoding_type(&head("GET", "/bkt", query, &[]));
+            let got = EncodingType::read(&head("GET", "/bkt", query, &[]))
+                .map(|encoding| encoding == EncodingType::Url);
             match expected {
                 Some(expected) => assert_eq!(got.unwrap(), expected, "{query}"),
                 None => assert_eq!(
