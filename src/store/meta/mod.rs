@@ -68,6 +68,8 @@ pub(crate) fn connect(path: &Path, role: Role) -> Result<Connection> {
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
         (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+        // A plan holds for all parameters: else statements are prepared again for each new key.
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
         // Closing must not decide about the WAL: the checkpoints do.
         (DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true),
     ] {
