@@ -144,10 +144,7 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-fn subscriber(
-    config: &Config,
-    writer: Lines,
-) -> impl tracing::Subscriber + Send + Sync + 'static {
+fn subscriber(config: &Config, writer: Lines) -> impl tracing::Subscriber + Send + Sync + 'static {
     let lines = match config.log_format {
         LogFormat::Text => fmt::layer().with_ansi(false).with_writer(writer).boxed(),
         LogFormat::Json => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgMatches, Command};
-use tokio::runtime::Runtime;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -46,21 +46,13 @@ pub(super) fn run(matches: &ArgMatches) -> Outcome {
     let config = Arc::new(load(matches)?);
     check_owner(&config.data)?;
     let log = log::start(&config);
-    let runtime = runtime(&config)?;
+    // Connections are served by the server's own threads; this one accepts, and watches.
+    let runtime = Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(config));
     runtime.shutdown_timeout(Duration::from_millis(RUNTIME_END_MS_MAX));
     // Written out before the last word is said on standard error.
     drop(log);
     outcome
-}
-
-fn runtime(config: &Config) -> io::Result<Runtime> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if config.worker_threads > 0 {
-        builder.worker_threads(config.worker_threads);
-    }
-    builder.max_blocking_threads(config.blocking_threads_max);
-    builder.thread_name("partita").enable_all().build()
 }
 
 async fn serve(config: Arc<Config>) -> Outcome {

@@ -12,6 +12,7 @@ mod body;
 mod control;
 mod socket;
 mod tls;
+mod workers;
 
 use std::convert::Infallible;
 use std::io;
@@ -38,6 +39,7 @@ use crate::gateway::Arrival;
 use crate::wire::response::Stream;
 use body::{Answering, Receiving};
 use socket::{Limits, Phase, Socket};
+use workers::Workers;
 
 /// Most connections to the control socket at once.
 const CONTROL_CONNECTIONS_MAX: usize = 64;
@@ -70,6 +72,9 @@ pub enum BindError {
         /// What the system says.
         source: io::Error,
     },
+    /// The system has no threads to give.
+    #[error("cannot start the threads that serve: {0}")]
+    Threads(io::Error),
     /// The certificate cannot be used.
     #[error("cannot use the certificate: {0}")]
     Tls(#[from] TlsError),
@@ -86,6 +91,7 @@ pub struct Server {
     handshake: Duration,
     http: http1::Builder,
     limits: Limits,
+    workers: Workers,
 }
 
 /// How far the server has come.
@@ -108,6 +114,8 @@ impl Server {
         let address = listener.local_addr().map_err(failed)?;
         let control = control::listen(&config.data)
             .map_err(|source| BindError::Control { data: config.data.clone(), source })?;
+        let workers = Workers::start(worker_threads(config), config.blocking_threads_max)
+            .map_err(BindError::Threads)?;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             // A client that hangs up is noticed at once, and its handler dropped.
@@ -128,6 +136,7 @@ impl Server {
                 head: Duration::from_millis(config.head_timeout_ms),
                 stall: Duration::from_millis(config.stall_timeout_ms),
             },
+            workers,
         })
     }
 
@@ -154,6 +163,7 @@ impl Server {
         H: Fn(Arrival, Request<Stream>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Stream>> + Send + 'static,
     {
+        let workers = self.workers;
         let stage = watch::Sender::new(Stage::Serving);
         let slots = Arc::new(Semaphore::new(self.connections_max));
         let control_slots = Arc::new(Semaphore::new(CONTROL_CONNECTIONS_MAX));
@@ -166,10 +176,10 @@ impl Server {
         };
         let drain = tokio::select! {
             drain = stop => drain,
-            () = accept_public(self.listener, self.tls, Arc::clone(&slots), &connection) => {
+            () = accept_public(self.listener, self.tls, &slots, &connection, &workers) => {
                 unreachable!("accepting has no end")
             }
-            () = accept_control(self.control, Arc::clone(&control_slots), &connection) => {
+            () = accept_control(self.control, &control_slots, &connection) => {
                 unreachable!("accepting has no end")
             }
         };
@@ -183,12 +193,15 @@ impl Server {
             let _ = slots.acquire_many(all).await;
             let _ = control_slots.acquire_many(CONTROL_CONNECTIONS_MAX as u32).await;
         };
-        if tokio::time::timeout(drain, ended()).await.is_ok() {
-            return true;
+        let in_time = tokio::time::timeout(drain, ended()).await.is_ok();
+        if !in_time {
+            stage.send_replace(Stage::Cut);
+            let _ = tokio::time::timeout(Duration::from_millis(CUT_MS_MAX), ended()).await;
         }
-        stage.send_replace(Stage::Cut);
-        let _ = tokio::time::timeout(Duration::from_millis(CUT_MS_MAX), ended()).await;
-        false
+        if tokio::task::spawn_blocking(|| workers.end()).await.is_err() {
+            tracing::error!("the threads that served did not end well");
+        }
+        in_time
     }
 }
 
@@ -196,14 +209,15 @@ impl Server {
 async fn accept_public<H, F>(
     listener: TcpListener,
     tls: Option<Tls>,
-    slots: Arc<Semaphore>,
+    slots: &Arc<Semaphore>,
     connection: &Connection<H>,
+    workers: &Workers,
 ) where
     H: Fn(Arrival, Request<Stream>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Stream>> + Send + 'static,
 {
     loop {
-        let slot = take(&slots).await;
+        let slot = take(slots).await;
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -216,7 +230,7 @@ async fn accept_public<H, F>(
         let peer = Peer { name: peer.ip().to_string(), secure: tls.is_some(), control: false };
         let acceptor = tls.as_ref().map(Tls::acceptor);
         let connection = connection.clone();
-        tokio::spawn(async move {
+        let serve = move |stream| async move {
             let _slot = slot;
             let phase = Phase::default();
             let socket = Socket::new(stream, connection.limits, phase.clone());
@@ -224,21 +238,24 @@ async fn accept_public<H, F>(
                 None => connection.serve(socket, peer, phase).await,
                 Some(acceptor) => connection.serve_tls(acceptor, socket, peer, phase).await,
             }
-        });
+        };
+        if let Err(error) = workers.serve(stream, serve) {
+            tracing::warn!(%error, "cannot hand a connection over");
+        }
     }
 }
 
 /// Accepts commands on the control socket, for ever.
 async fn accept_control<H, F>(
     listener: UnixListener,
-    slots: Arc<Semaphore>,
+    slots: &Arc<Semaphore>,
     connection: &Connection<H>,
 ) where
     H: Fn(Arrival, Request<Stream>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Stream>> + Send + 'static,
 {
     loop {
-        let slot = take(&slots).await;
+        let slot = take(slots).await;
         match listener.accept().await {
             Err(error) => refused(&error).await,
             // The file's mode says the same, but it is set a moment after the file is made.
@@ -364,6 +381,12 @@ where
 /// Ends when the server has come as far as `wanted`, or is gone.
 async fn reached(stage: &mut watch::Receiver<Stage>, wanted: Stage) {
     let _ = stage.wait_for(|stage| *stage >= wanted).await;
+}
+
+/// As many threads as configured, or one for each core.
+fn worker_threads(config: &Config) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    if config.worker_threads == 0 { cores() } else { config.worker_threads }
 }
 
 /// As many connections as configured, if the limit on open files allows it: a connection may hold

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::blobs::{BlobFile, BlobName, READ_BYTES_MAX};
+use super::blobs::{BlobFile, BlobName, READ_BYTES_MAX, Wait};
 use super::engine::Engine;
 use super::error::{Error, Result};
 use super::meta::rows::{damaged, read_checksum, read_digests};
@@ -250,16 +250,26 @@ impl OpenObject {
 }
 
 impl ContentReader {
-    /// The next bytes, verified, at most `read_unit_bytes`; `None` at the end.
+    /// The next bytes, verified, at most `read_unit_bytes`; `None` at the end. Blocking.
     /// [`Error::Damaged`] when what is stored does not verify.
     #[allow(clippy::should_implement_trait)] // An iterator would go on after an error.
     pub fn next(&mut self) -> Result<Option<Bytes>> {
+        self.step(Wait::Disk)
+    }
+
+    /// As [`Self::next`], but never waits for a file: `None` when it would, or when anything is
+    /// wrong. Then [`Self::next`] goes on from the same place.
+    pub fn next_in_memory(&mut self) -> Option<Option<Bytes>> {
+        self.step(Wait::Never).ok()
+    }
+
+    fn step(&mut self, wait: Wait) -> Result<Option<Bytes>> {
         if self.next == self.end {
             return Ok(None);
         }
         loop {
             let Some((first, open)) = &mut self.open else {
-                self.open_next()?;
+                self.open_next(wait)?;
                 continue;
             };
             let length = match open {
@@ -277,7 +287,7 @@ impl ContentReader {
             let last = until.min(length).min(self.end - *first) - 1;
             let bytes = match open {
                 Opened::Inline(bytes) => bytes.slice(from as usize..=last as usize),
-                Opened::File(file) => file.read(ByteRange { first: from, last })?,
+                Opened::File(file) => file.read(ByteRange { first: from, last }, wait)?,
             };
             self.next = *first + last + 1;
             return Ok(Some(bytes));
@@ -285,23 +295,26 @@ impl ContentReader {
     }
 
     /// Opens what holds the next byte.
-    fn open_next(&mut self) -> Result<()> {
+    fn open_next(&mut self, wait: Wait) -> Result<()> {
         let opened = match &self.source {
             Source::Inline(_, bytes) => (0, Opened::Inline(bytes.clone())),
-            Source::File(blob, _) => (0, Opened::File(Box::new(open_file(&self.engine, blob)?))),
+            Source::File(blob, _) => {
+                (0, Opened::File(Box::new(open_file(&self.engine, blob, wait)?)))
+            }
             Source::Manifest(id, _) => {
+                // A piece stays until it was read: opening it may have to be tried again.
+                while self.pieces.pop_front_if(|piece| piece.end() <= self.next).is_some() {}
                 if self.pieces.is_empty() {
                     let run = self
                         .engine
                         .readers
                         .snapshot(|connection| read_run_at(connection, *id, self.next))?;
-                    self.pieces = run.into();
+                    let read = |piece: &Piece| piece.end() <= self.next;
+                    self.pieces = run.into_iter().skip_while(read).collect();
                 }
-                while self.pieces.pop_front_if(|piece| piece.end() <= self.next).is_some() {}
-                let piece = self.pieces.pop_front();
-                let piece = piece.filter(|piece| piece.first <= self.next);
+                let piece = self.pieces.front().filter(|piece| piece.first <= self.next);
                 let piece = piece.ok_or_else(|| damaged(format!("manifest {id} has a gap")))?;
-                (piece.first, open_piece(&self.engine, &piece)?)
+                (piece.first, open_piece(&self.engine, piece, wait)?)
             }
         };
         self.open = Some(opened);
@@ -309,7 +322,7 @@ impl ContentReader {
     }
 }
 
-fn open_piece(engine: &Engine, piece: &Piece) -> Result<Opened> {
+fn open_piece(engine: &Engine, piece: &Piece, wait: Wait) -> Result<Opened> {
     let (blob, inline) = engine.readers.snapshot(|connection| {
         let blob = read_blob(connection, piece.blob)?;
         let inline = blob.inline_row.map(|_| read_inline(connection, &blob)).transpose()?;
@@ -320,13 +333,13 @@ fn open_piece(engine: &Engine, piece: &Piece) -> Result<Opened> {
     }
     match inline {
         Some(bytes) => Ok(Opened::Inline(bytes)),
-        None => Ok(Opened::File(Box::new(open_file(engine, &blob)?))),
+        None => Ok(Opened::File(Box::new(open_file(engine, &blob, wait)?))),
     }
 }
 
-fn open_file(engine: &Engine, blob: &StoredBlob) -> Result<BlobFile> {
+fn open_file(engine: &Engine, blob: &StoredBlob, wait: Wait) -> Result<BlobFile> {
     let name = BlobName { epoch: blob.epoch, id: blob.id };
-    engine.blobs.open_blob(name, blob.digests.length)
+    engine.blobs.open_blob(name, blob.digests.length, wait)
 }
 
 fn read_blob(connection: &Connection, id: BlobId) -> Result<StoredBlob> {

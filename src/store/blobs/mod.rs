@@ -24,11 +24,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::fs::{self, AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 pub use lock::{DataLock, lock};
-pub use reader::BlobFile;
+pub use reader::{BlobFile, Wait};
 pub use staged::{Home, StagedBlob};
 pub use writer::BlobWriter;
 
@@ -182,26 +182,33 @@ impl Blobs {
 
     /// Opens a blob for reading; `length` is what its row says. A missing file, or one whose
     /// trailer does not verify or tells another length, is [`Error::Damaged`].
-    pub fn open_blob(&self, name: BlobName, length: u64) -> Result<BlobFile> {
-        BlobFile::open(self, self.open_file(name)?, name, length)
+    pub fn open_blob(&self, name: BlobName, length: u64, wait: Wait) -> Result<BlobFile> {
+        BlobFile::open(self, self.open_file(name, wait)?, name, length, wait)
     }
 
     /// What the trailer says, found from the file's end, for a blob without a row.
     pub fn record(&self, name: BlobName) -> Result<BlobRecord> {
-        reader::record(self, self.open_file(name)?, name)
+        reader::record(self, self.open_file(name, Wait::Disk)?, name)
     }
 
     /// Reads and checks every block and page; gives what the trailer says.
     pub fn verify(&self, name: BlobName, length: u64) -> Result<BlobRecord> {
-        let mut blob = self.open_blob(name, length)?;
+        let mut blob = self.open_blob(name, length, Wait::Disk)?;
         blob.verify()?;
         Ok(blob.record().clone())
     }
 
-    fn open_file(&self, name: BlobName) -> Result<File> {
+    fn open_file(&self, name: BlobName, wait: Wait) -> Result<File> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let folder = self.folders.of(name)?;
-        match fs::openat(&folder.fd, name.to_string(), flags, Mode::empty()) {
+        let folder = &self.folders.of(name)?.fd;
+        let opened = match wait {
+            Wait::Disk => fs::openat(folder, name.to_string(), flags, Mode::empty()),
+            Wait::Never => {
+                let cached = ResolveFlags::CACHED;
+                fs::openat2(folder, name.to_string(), flags, Mode::empty(), cached)
+            }
+        };
+        match opened {
             Ok(file) => Ok(File::from(file)),
             Err(Errno::NOENT) => {
                 Err(Error::Damaged { what: format!("blob {name}: there is no such file") })

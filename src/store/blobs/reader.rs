@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io::IoSliceMut;
 
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
-use rustix::io::{pread, retry_on_intr};
+use rustix::io::{ReadWriteFlags, pread, preadv2, retry_on_intr};
 
 use super::{BLOCK_BYTES, BlobName, BlobRecord, Blobs, READ_BYTES_MAX, trailer};
 use crate::store::error::{Error, Result};
@@ -15,6 +16,16 @@ use crate::types::{ByteRange, PUT_BYTES_MAX};
 const WHOLE_BYTES_MAX: u64 = 256 << 10;
 /// Bytes at a file's end that surely hold its index.
 const END_BYTES: u64 = 4 << 10;
+
+/// Whether a read may wait for the disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wait {
+    /// It takes what time it takes: for threads that may block.
+    Disk,
+    /// It fails, with any error, unless the page cache holds all of it: for threads that serve. The
+    /// caller asks again where it may wait, and learns there what is really wrong.
+    Never,
+}
 
 /// A blob open for reading. `Send`. The file may be unlinked meanwhile: its bytes stay readable.
 pub struct BlobFile {
@@ -28,7 +39,13 @@ pub struct BlobFile {
 
 impl BlobFile {
     /// Reads and checks the index of an open file; `length` is what the row says.
-    pub(super) fn open(blobs: &Blobs, file: File, name: BlobName, length: u64) -> Result<Self> {
+    pub(super) fn open(
+        blobs: &Blobs,
+        file: File,
+        name: BlobName,
+        length: u64,
+        wait: Wait,
+    ) -> Result<Self> {
         let file = Source { file, name, path: blobs.path(name) };
         if length > PUT_BYTES_MAX {
             return Err(file.damaged("its row tells a length that no blob has"));
@@ -42,7 +59,7 @@ impl BlobFile {
         };
         let before = usize::try_from(index - start).expect("at most 256 KiB and a page");
         // One byte more than the longest index, so that bytes after the index are noticed.
-        let tail = file.read_tail(start, before, trailer::INDEX_BYTES_MAX + 1)?;
+        let tail = file.read_tail(start, before, trailer::INDEX_BYTES_MAX + 1, wait)?;
         let (record, index_bytes) = tail.parsed;
         if index_bytes != tail.bytes.len() - before {
             return Err(file.damaged("the file has another length than its row"));
@@ -72,9 +89,10 @@ impl BlobFile {
     }
 
     /// Reads exactly `range`, every block of it verified, in one go: at most [`READ_BYTES_MAX`]
-    /// bytes, inside the blob (both asserted). The answer keeps whole blocks in memory. Blocking.
-    /// A block that does not verify or is not there is [`Error::Damaged`].
-    pub fn read(&mut self, range: ByteRange) -> Result<Bytes> {
+    /// bytes, inside the blob (both asserted). The answer keeps whole blocks in memory. A block
+    /// that does not verify or is not there is [`Error::Damaged`]. It can be asked again after an
+    /// error.
+    pub fn read(&mut self, range: ByteRange, wait: Wait) -> Result<Bytes> {
         assert!(range.first <= range.last && range.last < self.length(), "{range:?} is outside");
         assert!(range.len() <= READ_BYTES_MAX, "{range:?} is too much at once");
         let first_block = range.first / BLOCK_BYTES;
@@ -82,10 +100,10 @@ impl BlobFile {
         let end = ((range.last / BLOCK_BYTES + 1) * BLOCK_BYTES).min(self.length());
         let bytes = match &self.whole {
             Some(whole) => whole.slice(start as usize..end as usize),
-            None => Bytes::from(self.file.read_exact(start, (end - start) as usize)?),
+            None => Bytes::from(self.file.read_exact(start, (end - start) as usize, wait)?),
         };
         for (block, bytes) in (first_block..).zip(bytes.chunks(BLOCK_BYTES as usize)) {
-            if trailer::crc32c(bytes) != self.block_crc(block)? {
+            if trailer::crc32c(bytes) != self.block_crc(block, wait)? {
                 return Err(self.file.damaged(format_args!("block {block} fails its checksum")));
             }
         }
@@ -98,18 +116,18 @@ impl BlobFile {
         let step = 16 * BLOCK_BYTES;
         for first in (0..self.length()).step_by(step as usize) {
             let last = (first + step).min(self.length()) - 1;
-            self.read(ByteRange { first, last })?;
+            self.read(ByteRange { first, last }, Wait::Disk)?;
         }
         Ok(())
     }
 
-    fn block_crc(&mut self, block: u64) -> Result<u32> {
+    fn block_crc(&mut self, block: u64, wait: Wait) -> Result<u32> {
         let (page, place) = trailer::page_of(block);
         match &self.page {
             Some((number, sums)) if *number == page => Ok(sums[place]),
             _ => {
                 let (offset, bytes) = trailer::page_span(self.length(), page);
-                let bytes = self.file.read_exact(offset, bytes)?;
+                let bytes = self.file.read_exact(offset, bytes, wait)?;
                 Ok(self.take_page(page, &bytes)?[place])
             }
         }
@@ -135,7 +153,7 @@ pub(super) fn record(blobs: &Blobs, file: File, name: BlobName) -> Result<BlobRe
     let stat = rustix::fs::fstat(&file.file).map_err(|e| Error::io("look at", &file.path, e))?;
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     let start = size.saturating_sub(END_BYTES);
-    let tail = file.read_tail(start, 0, (size - start) as usize)?;
+    let tail = file.read_tail(start, 0, (size - start) as usize, Wait::Disk)?;
     let (record, index_bytes) = tail.parsed;
     let length = record.digests.length;
     file.check_record(&record, length)?;
@@ -174,10 +192,10 @@ impl Source {
 
     /// Reads to the end of the file, from `start`: `before` bytes and at most `more` after them, in
     /// which the index lies and ends the file.
-    fn read_tail(&self, start: u64, before: usize, more: usize) -> Result<Tail> {
+    fn read_tail(&self, start: u64, before: usize, more: usize, wait: Wait) -> Result<Tail> {
         let mut bytes = Vec::with_capacity(before + more);
         loop {
-            let ended = self.read_some(&mut bytes, start)? == 0;
+            let ended = self.read_some(&mut bytes, start, wait)? == 0;
             // Trying at once spares the call that only tells that the file has ended.
             let found = match bytes.get(before..) {
                 Some(index) => trailer::parse_end(index),
@@ -191,10 +209,10 @@ impl Source {
         }
     }
 
-    fn read_exact(&self, offset: u64, count: usize) -> Result<Vec<u8>> {
+    fn read_exact(&self, offset: u64, count: usize, wait: Wait) -> Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(count);
         while bytes.len() < count {
-            if self.read_some(&mut bytes, offset)? == 0 {
+            if self.read_some(&mut bytes, offset, wait)? == 0 {
                 return Err(self.damaged("the file is cut off"));
             }
         }
@@ -205,12 +223,22 @@ impl Source {
 
     /// One read into the room that `bytes` has left; it begins at `offset` in the file. 0 when the
     /// file, or the room, has ended.
-    fn read_some(&self, bytes: &mut Vec<u8>, offset: u64) -> Result<usize> {
-        if bytes.len() == bytes.capacity() {
+    fn read_some(&self, bytes: &mut Vec<u8>, offset: u64, wait: Wait) -> Result<usize> {
+        let filled = bytes.len();
+        if filled == bytes.capacity() {
             return Ok(0);
         }
-        let at = offset + bytes.len() as u64;
-        retry_on_intr(|| pread(&self.file, spare_capacity(bytes), at))
-            .map_err(|e| Error::io("read", &self.path, e))
+        let at = offset + filled as u64;
+        let read = match wait {
+            Wait::Disk => retry_on_intr(|| pread(&self.file, spare_capacity(bytes), at)),
+            Wait::Never => {
+                bytes.resize(bytes.capacity(), 0);
+                let room = &mut [IoSliceMut::new(&mut bytes[filled..])];
+                let read = preadv2(&self.file, room, at, ReadWriteFlags::NOWAIT);
+                bytes.truncate(filled + read.unwrap_or(0));
+                read
+            }
+        };
+        read.map_err(|e| Error::io("read", &self.path, e))
     }
 }

@@ -113,7 +113,7 @@ fn read_all(file: &mut BlobFile) -> Result<Vec<u8>> {
     while (bytes.len() as u64) < file.length() {
         let first = bytes.len() as u64;
         let last = (first + (1 << 20)).min(file.length()) - 1;
-        bytes.extend_from_slice(&file.read(ByteRange { first, last })?);
+        bytes.extend_from_slice(&file.read(ByteRange { first, last }, Wait::Disk)?);
     }
     Ok(bytes)
 }
@@ -130,7 +130,7 @@ fn bytes_and_record_come_back_at_every_size_of_interest() {
             let name = rig.store(&bytes, part);
             let expected =
                 BlobRecord { name, origin: origin(part), digests: digests(size as u64, part) };
-            let mut file = rig.blobs.open_blob(name, size as u64).unwrap();
+            let mut file = rig.blobs.open_blob(name, size as u64, Wait::Disk).unwrap();
             assert_eq!(file.record(), &expected);
             assert!(read_all(&mut file).unwrap() == bytes, "{size} bytes differ");
             assert_eq!(rig.blobs.verify(name, size as u64).unwrap(), expected);
@@ -176,13 +176,13 @@ fn a_blob_of_more_than_one_checksum_page() {
     let size = 1023 * 65_536 + 65_536 + 5;
     let bytes = pattern(size);
     let name = rig.store(&bytes, true);
-    let mut file = rig.blobs.open_blob(name, size as u64).unwrap();
+    let mut file = rig.blobs.open_blob(name, size as u64, Wait::Disk).unwrap();
     assert!(read_all(&mut file).unwrap() == bytes);
     // Across the border of the pages, backwards, and the very last byte.
     let border = 1023 * 65_536;
     for (first, last) in [(border - 1, border), (0, 0), (size - 1, size - 1), (border, size - 1)] {
         let range = ByteRange { first: first as u64, last: last as u64 };
-        assert!(file.read(range).unwrap() == bytes[first..=last], "{range:?}");
+        assert!(file.read(range, Wait::Disk).unwrap() == bytes[first..=last], "{range:?}");
     }
     assert_eq!(rig.blobs.record(name).unwrap(), *file.record());
     damage::in_a_large_blob(&rig, name, size);
@@ -197,7 +197,7 @@ fn any_range_is_the_models() {
         .collect();
     let mut files: Vec<BlobFile> = stored
         .iter()
-        .map(|(bytes, name)| rig.blobs.open_blob(*name, bytes.len() as u64).unwrap())
+        .map(|(bytes, name)| rig.blobs.open_blob(*name, bytes.len() as u64, Wait::Disk).unwrap())
         .collect();
     let mut runner = proptest::test_runner::TestRunner::default();
     let near = prop_oneof![any::<prop::sample::Index>().prop_map(Ok), (0..12_u64).prop_map(Err)];
@@ -213,7 +213,7 @@ fn any_range_is_the_models() {
             let bytes = &stored[which].0;
             let (a, b) = (place(a, bytes.len()), place(b, bytes.len()));
             let range = ByteRange { first: a.min(b), last: a.max(b) };
-            let read = files.borrow_mut()[which].read(range).unwrap();
+            let read = files.borrow_mut()[which].read(range, Wait::Disk).unwrap();
             prop_assert!(read == bytes[range.first as usize..=range.last as usize]);
             Ok(())
         })

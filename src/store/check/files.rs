@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::{Depth, PAGE_ROWS};
-use crate::store::blobs::{BlobName, Found};
+use crate::store::blobs::{BlobName, Found, Wait};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
 use crate::types::BlobId;
@@ -55,7 +55,7 @@ fn read_page(engine: &Engine, after: BlobId) -> Result<Vec<FileRow>> {
 fn check_file(engine: &Engine, row: &FileRow, depth: Depth) -> Result<Option<String>> {
     let record = match depth {
         Depth::Trailers => {
-            engine.blobs.open_blob(row.name, row.size).map(|file| file.record().clone())
+            engine.blobs.open_blob(row.name, row.size, Wait::Disk).map(|file| file.record().clone())
         }
         Depth::Blocks => engine.blobs.verify(row.name, row.size),
     };

@@ -7,14 +7,14 @@ use super::*;
 /// What reading a whole damaged blob gives; asserts that every byte served before the error is
 /// right, and that the error names the blob.
 fn read_damaged(rig: &Rig, name: BlobName, bytes: &[u8]) -> Option<String> {
-    let mut file = match rig.blobs.open_blob(name, bytes.len() as u64) {
+    let mut file = match rig.blobs.open_blob(name, bytes.len() as u64, Wait::Disk) {
         Ok(file) => file,
         Err(error) => return Some(message(error, name)),
     };
     let mut failure = None;
     // One block at a time, so that the blocks beside a damaged one are looked at too.
     for (first, block) in (0..).step_by(65_536).zip(bytes.chunks(65_536)) {
-        match file.read(ByteRange { first, last: first + block.len() as u64 - 1 }) {
+        match file.read(ByteRange { first, last: first + block.len() as u64 - 1 }, Wait::Disk) {
             Ok(read) => assert!(read == block, "a wrong byte was served"),
             Err(error) => failure = Some(message(error, name)),
         }
@@ -108,8 +108,8 @@ pub(super) fn in_a_large_blob(rig: &Rig, name: BlobName, size: usize) {
     let path = rig.file(name);
     let file = std::fs::OpenOptions::new().write(true).read(true).open(path).unwrap();
     let fails = |block: u64| {
-        let mut blob = rig.blobs.open_blob(name, size as u64).unwrap();
-        blob.read(ByteRange { first: block * 65_536, last: block * 65_536 }).is_err()
+        let mut blob = rig.blobs.open_blob(name, size as u64, Wait::Disk).unwrap();
+        blob.read(ByteRange { first: block * 65_536, last: block * 65_536 }, Wait::Disk).is_err()
     };
     // Each of: a byte, the blocks that must fail, and blocks that must not.
     let second_page = size as u64 + 4096;
@@ -133,7 +133,7 @@ pub(super) fn in_a_large_blob(rig: &Rig, name: BlobName, size: usize) {
     file.read_exact_at(&mut index, start).unwrap();
     index[70] ^= 1;
     file.write_all_at(&index, start).unwrap();
-    assert!(rig.blobs.open_blob(name, size as u64).is_err());
+    assert!(rig.blobs.open_blob(name, size as u64, Wait::Disk).is_err());
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_file_that_is_missing_or_is_another_blob_is_damage() {
     assert!(matches!(rig.blobs.record(other), Err(Error::Damaged { .. })));
     // The row tells another length.
     for length in [0, 99, 101, 65_536, 1 << 30, u64::MAX] {
-        let error = rig.blobs.open_blob(one, length).unwrap_err();
+        let error = rig.blobs.open_blob(one, length, Wait::Disk).unwrap_err();
         assert!(matches!(error, Error::Damaged { .. }), "{error}");
     }
     std::fs::remove_file(rig.file(other)).unwrap();

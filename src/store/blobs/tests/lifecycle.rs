@@ -28,11 +28,11 @@ fn dropping_unlinks_and_keeping_keeps() {
     let mode = std::fs::metadata(rig.file(name)).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o600);
 
-    let mut open = rig.blobs.open_blob(name, 4).unwrap();
+    let mut open = rig.blobs.open_blob(name, 4, Wait::Disk).unwrap();
     rig.blobs.unlink(name).unwrap();
     rig.blobs.unlink(name).unwrap();
     assert_eq!(rig.found(), []);
-    assert_eq!(open.read(ByteRange { first: 0, last: 3 }).unwrap(), "kept");
+    assert_eq!(open.read(ByteRange { first: 0, last: 3 }, Wait::Disk).unwrap(), "kept");
 }
 
 #[test]
