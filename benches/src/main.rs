@@ -1,8 +1,24 @@
-//! The bench of Partita.
+//! The bench of Partita: see README.md beside this package.
 
+mod compare;
+mod load;
+mod plots;
+mod process;
+mod report;
 mod seed;
+mod servers;
+/// The signer of the tests, which shares no line with the gateway's own.
+#[path = "../../tests/it/signer.rs"]
+#[allow(dead_code)]
+mod signer;
+mod sink;
+mod target;
+mod targets;
+mod workloads;
 
+use base64::Engine;
 use clap::{Parser, Subcommand};
+use md5::{Digest, Md5};
 
 #[derive(Parser)]
 struct Arguments {
@@ -12,12 +28,24 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Compare servers, workload by workload
+    Compare(compare::Arguments),
     /// Fill an empty data folder with many small objects
     Seed(seed::Arguments),
+    /// Take bodies as quickly as the machine can
+    #[command(hide = true)]
+    Sink(sink::Arguments),
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Arguments::parse().command {
+        Command::Compare(arguments) => compare::run(arguments),
         Command::Seed(arguments) => seed::run(&arguments),
+        Command::Sink(arguments) => sink::run(&arguments),
     }
+}
+
+/// The value of a Content-MD5 header.
+fn md5_base64(bytes: &[u8]) -> String {
+    base64::prelude::BASE64_STANDARD.encode(Md5::digest(bytes))
 }

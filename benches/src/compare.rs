@@ -1,0 +1,195 @@
+//! `compare`: every server that is there, every workload, in interleaved rounds.
+//!
+//! In each round a workload runs against one server after the other, so that a slow minute of the
+//! machine meets all of them. Servers that are not measured are stopped by a signal, so that what
+//! they do in the background costs the others nothing.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::PathBuf;
+
+use crate::load::{self, Plan};
+use crate::process;
+use crate::report::{self, Report, Row};
+use crate::servers::{Running, SERVERS, Server, find, version};
+use crate::workloads::{WORKLOADS, Workload};
+
+/// What to compare.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Our own binary; several, as NAME=FILE, compare changes
+    #[arg(long, value_delimiter = ',', default_value = "target/release/partita")]
+    partita: Vec<String>,
+    /// Folder with the peers' binaries
+    #[arg(long, default_value = "target/peers")]
+    peers: PathBuf,
+    /// Folder for the servers' data; made, and emptied
+    #[arg(long, default_value = "target/bench-data")]
+    folder: PathBuf,
+    /// Only these servers (partita, minio, versitygw, garage, rclone, nginx, sink)
+    #[arg(long, value_delimiter = ',')]
+    servers: Vec<String>,
+    /// Only these workloads; a name ending in * takes all that begin so
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Rounds
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Factor on the time of each workload
+    #[arg(long, default_value_t = 1.0)]
+    time: f64,
+    /// A smoke test: seconds in all, Partita and the sink alone
+    #[arg(long)]
+    quick: bool,
+    /// Write the figures here as well
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Write plots into this folder as well
+    #[arg(long)]
+    plots: Option<PathBuf>,
+}
+
+/// What `--quick` runs.
+const QUICK: &[&str] = &[
+    "get-4k",
+    "get-1m",
+    "head",
+    "put-4k-16",
+    "put-64m-1",
+    "multipart-4",
+    "delete",
+    "list-10k",
+    "complete-50",
+    "copy-1g",
+];
+
+/// A server to be started: its name, its kind, its binary.
+type Entry = (String, &'static Server, PathBuf);
+
+/// Runs the comparison and prints it.
+///
+/// # Errors
+/// When a server cannot be started, an answer is wrong, or a file cannot be written.
+pub fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    if arguments.quick {
+        arguments.servers = vec!["partita".into(), "sink".into()];
+        arguments.only = QUICK.iter().map(|name| (*name).to_owned()).collect();
+        (arguments.rounds, arguments.time) = (1, 0.03);
+    }
+    std::fs::create_dir_all(&arguments.folder)?;
+    let folder = arguments.folder.canonicalize()?;
+    let entries = entries(&arguments);
+    let mut report = Report::new(&entries.iter().map(about).collect::<Vec<_>>());
+    for workload in WORKLOADS.iter().filter(|workload| wanted(&arguments, workload.name)) {
+        let mut running = Vec::new();
+        for (name, server, binary) in &entries {
+            running.push(Running::start(server, name, binary, &folder)?);
+        }
+        for running in &running {
+            running.make_bucket()?;
+            pause(running, true);
+        }
+        let mut rows: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+        for round in 0..arguments.rounds {
+            for running in &running {
+                if workload.refused_by(running).is_some() {
+                    continue;
+                }
+                pause(running, false);
+                let row = measure(workload, running, round, &arguments);
+                pause(running, true);
+                let row =
+                    row.map_err(|error| format!("{} {}: {error}", running.name, workload.name));
+                match row {
+                    Ok(row) => rows.entry(running.name.clone()).or_default().push(row),
+                    // A peer that cannot do it is told of, and does not end the run.
+                    Err(error) if running.server.name != "partita" => eprintln!("SKIPPED: {error}"),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        running.iter().for_each(|running| pause(running, false));
+        report.add(workload, rows);
+        println!("{}", report.last());
+    }
+    println!("{}", report.targets());
+    if let Some(path) = &arguments.json {
+        report.write_json(path)?;
+    }
+    if let Some(folder) = &arguments.plots {
+        crate::plots::write(&report, folder)?;
+    }
+    report.verdict()
+}
+
+fn wanted(arguments: &Arguments, name: &str) -> bool {
+    let matches = |pattern: &String| match pattern.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == pattern,
+    };
+    arguments.only.is_empty() || arguments.only.iter().any(matches)
+}
+
+fn entries(arguments: &Arguments) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for server in SERVERS {
+        let listed = arguments.servers.iter().any(|name| name == server.name);
+        if !arguments.servers.is_empty() && !listed {
+            continue;
+        }
+        if server.name == "partita" {
+            for variant in &arguments.partita {
+                let (name, file) = variant.split_once('=').unwrap_or(("partita", variant));
+                entries.push((name.to_owned(), server, PathBuf::from(file)));
+            }
+            continue;
+        }
+        match find(server, &arguments.peers) {
+            Some(binary) => entries.push((server.name.to_owned(), server, binary)),
+            None => println!("SKIPPED: {} is not installed", server.name),
+        }
+    }
+    entries
+}
+
+fn about((name, server, binary): &Entry) -> report::About {
+    report::About {
+        name: name.clone(),
+        version: version(server, binary),
+        class: server.class,
+        durability: server.durability.to_owned(),
+        ours: server.name == "partita",
+    }
+}
+
+/// Stops a server that is not measured, or lets it go on.
+fn pause(running: &Running, stop: bool) {
+    use rustix::process::{Pid, Signal, kill_process};
+    let signal = if stop { Signal::STOP } else { Signal::CONT };
+    if let Some(pid) = Pid::from_raw(running.pid().cast_signed()) {
+        // It may have ended; then the next request tells.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+fn measure(
+    workload: &Workload,
+    running: &Running,
+    round: usize,
+    arguments: &Arguments,
+) -> Result<Row, Box<dyn Error>> {
+    let scripts = workload.scripts(running, round)?;
+    // What was prepared is on the disk before the clock starts, for all alike.
+    rustix::fs::sync();
+    let pid = running.pid();
+    process::reset_peak(pid);
+    let before = process::usage(pid);
+    let time = workload.time(arguments.rounds, arguments.time);
+    let measured = load::run(Plan { address: running.target.address, scripts, time })?;
+    let after = process::usage(pid);
+    if measured.errors > 0 || measured.operations == 0 {
+        let told = measured.told.join("; ");
+        return Err(format!("{} answers are wrong: {told}", measured.errors).into());
+    }
+    Ok(Row::new(workload, &measured, &before, &after))
+}

@@ -1,0 +1,199 @@
+//! One connection: what it sends and what it waits for.
+
+use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+use super::{Answer, Measured, Request, Script};
+
+pub(super) struct Connection {
+    address: SocketAddr,
+    token: Token,
+    stream: Option<TcpStream>,
+    script: Script,
+    request: Option<Request>,
+    /// Bytes of head and body that are sent.
+    sent: u64,
+    answer: Answer,
+    /// When the operation under way began, and the bytes of its bodies.
+    began: Option<Instant>,
+    bytes: u64,
+}
+
+impl Connection {
+    pub(super) fn open(
+        address: SocketAddr,
+        script: Script,
+        registry: &Registry,
+        token: Token,
+    ) -> std::io::Result<Self> {
+        let stream = Some(connect(address, registry, token)?);
+        Ok(Self {
+            address,
+            token,
+            stream,
+            script,
+            request: None,
+            sent: 0,
+            answer: Answer::default(),
+            began: None,
+            bytes: 0,
+        })
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// Ends a connection that has nothing under way.
+    pub(super) fn stop_if_idle(&mut self) {
+        if self.request.is_none() {
+            self.stream = None;
+        }
+    }
+
+    /// Sends the first request.
+    pub(super) fn begin(&mut self, registry: &Registry, measured: &mut Measured) {
+        self.request = (self.script)(None);
+        self.began = Some(Instant::now());
+        if self.request.is_none() {
+            self.stream = None;
+        }
+        self.send(registry, measured);
+    }
+
+    /// Sends and receives what is possible now.
+    pub(super) fn drive(
+        &mut self,
+        registry: &Registry,
+        scratch: &mut [u8],
+        measured: &mut Measured,
+        stop: bool,
+    ) {
+        self.send(registry, measured);
+        loop {
+            let Some(stream) = &mut self.stream else { return };
+            match stream.read(scratch) {
+                Ok(0) => return self.closed(registry, measured, "the server closed"),
+                Ok(count) => {
+                    if self.request.is_none() {
+                        return self.closed(registry, measured, "an answer to nothing");
+                    }
+                    let headless =
+                        self.request.as_ref().is_some_and(|r| r.head.starts_with(b"HEAD"));
+                    if let Err(what) = self.answer.take(&scratch[..count], headless) {
+                        return self.closed(registry, measured, &what);
+                    }
+                    if self.answer.ended() {
+                        self.answered(registry, measured, stop);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return self.closed(registry, measured, &error.to_string()),
+            }
+        }
+    }
+
+    fn send(&mut self, registry: &Registry, measured: &mut Measured) {
+        loop {
+            let (Some(stream), Some(request)) = (&mut self.stream, &self.request) else { return };
+            let head = request.head.len() as u64;
+            let total = head + request.body_bytes;
+            if self.sent == total {
+                return;
+            }
+            let rest_of_head = &request.head[self.sent.min(head) as usize..];
+            let done = self.sent.saturating_sub(head);
+            let at = (done % request.body.len().max(1) as u64) as usize;
+            let left = request.body_bytes - done;
+            let piece = &request.body[at..];
+            let piece = &piece[..piece.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
+            match stream.write_vectored(&[IoSlice::new(rest_of_head), IoSlice::new(piece)]) {
+                Ok(count) => self.sent += count as u64,
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) =>
+                {
+                    return;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return self.closed(registry, measured, &error.to_string()),
+            }
+        }
+    }
+
+    fn answered(&mut self, registry: &Registry, measured: &mut Measured, stop: bool) {
+        let Some(request) = self.request.take() else { return };
+        let answer = std::mem::take(&mut self.answer);
+        self.bytes += request.body_bytes + answer.bytes;
+        let whole = self.sent == request.head.len() as u64 + request.body_bytes;
+        let right = answer.status == request.status
+            && request.answer_bytes.is_none_or(|bytes| bytes == answer.bytes);
+        if !right {
+            let line = request.head.split(|&c| c == b'\r').next().unwrap_or_default();
+            measured.failed(format!(
+                "{} answered {} with {} bytes: {}",
+                String::from_utf8_lossy(&line[..line.len().min(80)]),
+                answer.status,
+                answer.bytes,
+                String::from_utf8_lossy(&answer.body[..answer.body.len().min(300)]),
+            ));
+        }
+        let ended = request.ends || !right;
+        if ended {
+            let (began, bytes) = (self.began.take(), std::mem::take(&mut self.bytes));
+            if let Some(began) = began.filter(|_| right) {
+                measured.ended(began, bytes);
+            }
+        }
+        if ended && stop {
+            self.stream = None;
+            return;
+        }
+        self.request = (self.script)(Some(&answer));
+        self.sent = 0;
+        if ended {
+            self.began = Some(Instant::now());
+        }
+        if self.request.is_none() {
+            self.stream = None;
+        } else if answer.closes || !whole {
+            self.reconnect(registry, measured);
+        }
+        self.send(registry, measured);
+    }
+
+    /// The connection broke: the request under way failed, unless its answer ends like this.
+    fn closed(&mut self, registry: &Registry, measured: &mut Measured, why: &str) {
+        if self.request.is_some() && self.answer.close() {
+            self.answer.closes = true;
+            return self.answered(registry, measured, false);
+        }
+        if self.request.is_some() {
+            measured.failed(why.to_owned());
+        }
+        self.answer = Answer::default();
+        self.request = None;
+        self.stream = None;
+    }
+
+    fn reconnect(&mut self, registry: &Registry, measured: &mut Measured) {
+        match connect(self.address, registry, self.token) {
+            Ok(stream) => self.stream = Some(stream),
+            Err(error) => {
+                measured.failed(format!("cannot connect again: {error}"));
+                self.stream = None;
+            }
+        }
+    }
+}
+
+fn connect(address: SocketAddr, registry: &Registry, token: Token) -> std::io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+    Ok(stream)
+}

@@ -1,0 +1,158 @@
+//! The load generator: one thread, keep-alive connections, requests that were rendered and signed
+//! before the clock started. What it costs itself is measured and told.
+//!
+//! **Invariant:** every answer is checked: its status, and the length of its body where the request
+//! says one. Anything else is an error, and an error is never counted as work done.
+
+mod answer;
+mod connection;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use mio::{Events, Poll, Token};
+
+pub use answer::Answer;
+use connection::Connection;
+
+/// Errors that are told; the others are counted.
+const ERRORS_TOLD: usize = 5;
+/// How long what is under way at the end may still take.
+const DRAIN: Duration = Duration::from_secs(60);
+
+/// A request, rendered.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Request line and headers, with the empty line.
+    pub head: Arc<[u8]>,
+    /// The body's bytes, sent again from the start until `body_bytes` are sent.
+    pub body: Arc<[u8]>,
+    /// Length of the body.
+    pub body_bytes: u64,
+    /// The only status that is right.
+    pub status: u16,
+    /// The only length of the answer's body that is right, where it is known.
+    pub answer_bytes: Option<u64>,
+    /// Whether its answer ends an operation: what is counted, and whose time is taken.
+    pub ends: bool,
+}
+
+/// What a connection sends next, given the answer to what it sent last; `None` ends it.
+pub type Script = Box<dyn FnMut(Option<&Answer>) -> Option<Request>>;
+
+/// What to do.
+pub struct Plan {
+    /// Where the server listens.
+    pub address: SocketAddr,
+    /// One for each connection.
+    pub scripts: Vec<Script>,
+    /// No operation begins after this time.
+    pub time: Duration,
+}
+
+/// What came of it.
+pub struct Measured {
+    /// Operations that ended well.
+    pub operations: u64,
+    /// Bytes of bodies, sent and received, of those operations.
+    pub bytes: u64,
+    /// From the first byte to the end of the last operation.
+    pub elapsed: Duration,
+    /// Time of each operation in microseconds.
+    pub latency: Histogram<u64>,
+    /// Operations that went wrong, and what the first ones said.
+    pub errors: u64,
+    /// See `errors`.
+    pub told: Vec<String>,
+    /// Time of the processor that the generator itself took.
+    pub cpu: Duration,
+}
+
+impl Measured {
+    fn new() -> io::Result<Self> {
+        // An hour in microseconds, with three digits.
+        let latency = Histogram::new_with_bounds(1, 3_600_000_000, 3).map_err(io::Error::other)?;
+        Ok(Self {
+            operations: 0,
+            bytes: 0,
+            elapsed: Duration::ZERO,
+            latency,
+            errors: 0,
+            told: Vec::new(),
+            cpu: Duration::ZERO,
+        })
+    }
+
+    /// Operations a second.
+    pub fn rate(&self) -> f64 {
+        self.operations as f64 / self.elapsed.as_secs_f64().max(1e-9)
+    }
+
+    /// Bytes of bodies a second.
+    pub fn bytes_rate(&self) -> f64 {
+        self.bytes as f64 / self.elapsed.as_secs_f64().max(1e-9)
+    }
+
+    fn ended(&mut self, began: Instant, bytes: u64) {
+        self.operations += 1;
+        self.bytes += bytes;
+        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.latency.saturating_record(micros.max(1));
+    }
+
+    fn failed(&mut self, what: String) {
+        self.errors += 1;
+        if self.told.len() < ERRORS_TOLD {
+            self.told.push(what);
+        }
+    }
+}
+
+/// Runs a plan.
+///
+/// # Errors
+/// When a connection cannot be made. What goes wrong on one is counted.
+pub fn run(plan: Plan) -> io::Result<Measured> {
+    let mut measured = Measured::new()?;
+    let mut poll = Poll::new()?;
+    let mut events = Events::with_capacity(1024);
+    let mut scratch = vec![0; 512 << 10];
+    let cpu = own_cpu();
+    let started = Instant::now();
+    let mut connections = Vec::new();
+    for (number, script) in plan.scripts.into_iter().enumerate() {
+        let connection = Connection::open(plan.address, script, poll.registry(), Token(number))?;
+        connections.push(connection);
+    }
+    let end = started + plan.time;
+    for connection in &mut connections {
+        connection.begin(poll.registry(), &mut measured);
+    }
+    while connections.iter().any(Connection::is_open) {
+        poll.poll(&mut events, Some(Duration::from_millis(500)))?;
+        let stop = Instant::now() >= end;
+        for event in &events {
+            let connection = &mut connections[event.token().0];
+            connection.drive(poll.registry(), &mut scratch, &mut measured, stop);
+        }
+        if Instant::now() > end + DRAIN {
+            measured.failed("answers did not come".into());
+            break;
+        }
+        if stop && events.is_empty() {
+            connections.iter_mut().for_each(Connection::stop_if_idle);
+        }
+    }
+    measured.elapsed = started.elapsed();
+    measured.cpu = own_cpu().saturating_sub(cpu);
+    Ok(measured)
+}
+
+/// Time of the processor that this thread has taken so far.
+fn own_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}

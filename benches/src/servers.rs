@@ -1,0 +1,379 @@
+//! The servers that are compared: one row each, how it is started on an empty folder, and what it
+//! promises when it answers a write.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::target::{ACCESS_KEY, BUCKET, GARAGE_KEY, SECRET_KEY, Target};
+
+/// What a 200 to a write is worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+pub enum Class {
+    /// It survives a power cut.
+    Durable,
+    /// As the server comes; a power cut may lose it.
+    AsShipped,
+    /// No object store: what the machine would give.
+    Limit,
+}
+
+/// A kind of server.
+pub struct Server {
+    /// Its name in the tables.
+    pub name: &'static str,
+    /// What its writes are worth.
+    pub class: Class,
+    /// In words.
+    pub durability: &'static str,
+    /// Whether it speaks S3.
+    pub s3: bool,
+    /// How its binary is called; looked for in the folder of peers, then in PATH.
+    binary: &'static str,
+    /// The command, given the binary, an empty folder and an address.
+    start: fn(&Path, &Path, SocketAddr) -> io::Result<Command>,
+    /// What must be done once it runs, before a client comes.
+    prepare: fn(&Path, &Path) -> io::Result<()>,
+}
+
+/// All of them. The first is ours.
+pub const SERVERS: &[Server] = &[
+    Server {
+        name: "partita",
+        class: Class::Durable,
+        durability: "file, folder and log are synced before the answer",
+        s3: true,
+        binary: "partita",
+        start: partita,
+        prepare: nothing,
+    },
+    Server {
+        name: "minio",
+        class: Class::AsShipped,
+        durability: "data is synced, its folder is not",
+        s3: true,
+        binary: "minio",
+        start: minio,
+        prepare: nothing,
+    },
+    Server {
+        name: "versitygw",
+        class: Class::AsShipped,
+        durability: "nothing is synced",
+        s3: true,
+        binary: "versitygw",
+        start: versitygw,
+        prepare: nothing,
+    },
+    Server {
+        name: "garage",
+        class: Class::AsShipped,
+        durability: "nothing is synced by default",
+        s3: true,
+        binary: "garage",
+        start: garage,
+        prepare: prepare_garage,
+    },
+    Server {
+        name: "rclone",
+        class: Class::AsShipped,
+        durability: "nothing is synced",
+        s3: true,
+        binary: "rclone",
+        start: rclone,
+        prepare: nothing,
+    },
+    Server {
+        name: "nginx",
+        class: Class::Limit,
+        durability: "plain files by sendfile, no signature, no check: the limit of reading",
+        s3: false,
+        binary: "nginx",
+        start: nginx,
+        prepare: nothing,
+    },
+    Server {
+        name: "sink",
+        class: Class::Limit,
+        durability: "hash, write, fdatasync, no metadata: the limit of writing",
+        s3: false,
+        binary: "partita-bench",
+        start: sink,
+        prepare: nothing,
+    },
+];
+
+/// One that runs. It is ended when this is dropped, and its folder removed.
+pub struct Running {
+    /// Its name, or that of the variant.
+    pub name: String,
+    /// What it is.
+    pub server: &'static Server,
+    /// How clients reach it.
+    pub target: Target,
+    /// From its start to its first answer.
+    pub started_in: Duration,
+    /// Its folder.
+    pub folder: PathBuf,
+    child: Child,
+}
+
+impl Running {
+    /// Starts `server` on an empty folder below `base`.
+    ///
+    /// # Errors
+    /// When it does not answer within half a minute; its log is kept then.
+    pub fn start(
+        server: &'static Server,
+        name: &str,
+        binary: &Path,
+        base: &Path,
+    ) -> io::Result<Self> {
+        let folder = base.join(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir_all(folder.join(BUCKET))?;
+        Self::resume(server, name, binary, folder)
+    }
+
+    /// As [`Running::start`], on a folder that may hold something.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn resume(
+        server: &'static Server,
+        name: &str,
+        binary: &Path,
+        folder: PathBuf,
+    ) -> io::Result<Self> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let log = File::create(folder.with_extension("log"))?;
+        let mut command = (server.start)(binary, &folder, address)?;
+        let began = Instant::now();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .map_err(|error| io::Error::other(format!("{}: {error}", binary.display())))?;
+        let key = if server.name == "garage" { GARAGE_KEY } else { ACCESS_KEY };
+        let target = Target::new(address, key, server.s3);
+        let mut running = Self {
+            name: name.to_owned(),
+            server,
+            target,
+            started_in: Duration::ZERO,
+            folder,
+            child,
+        };
+        running.wait(began)?;
+        running.started_in = began.elapsed();
+        (server.prepare)(binary, &running.folder)?;
+        Ok(running)
+    }
+
+    /// Makes the bucket of the workloads.
+    ///
+    /// # Errors
+    /// When the server says no.
+    pub fn make_bucket(&self) -> io::Result<()> {
+        if !self.server.s3 || self.server.name == "garage" {
+            return Ok(());
+        }
+        let path = format!("/{BUCKET}");
+        if self.server.name == "rclone" {
+            // A folder of its own is its bucket already.
+            return Ok(());
+        }
+        fs::remove_dir(self.folder.join(BUCKET)).or_else(not_there)?;
+        self.target.all(vec![self.target.signed("PUT", &path, &[], None, 200)], 1)
+    }
+
+    /// The process to be measured.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn wait(&mut self, began: Instant) -> io::Result<()> {
+        while TcpStream::connect(self.target.address).is_err() {
+            let ended = self.child.try_wait()?;
+            if ended.is_some() || began.elapsed() > Duration::from_secs(30) {
+                let log = self.folder.with_extension("log");
+                let text = fs::read_to_string(log).unwrap_or_default();
+                return Err(io::Error::other(format!("{} does not answer: {text}", self.name)));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// Ends it, and leaves its folder.
+    pub fn stop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        for _ in 0..100 {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = fs::remove_dir_all(&self.folder);
+        let _ = fs::remove_file(self.folder.with_extension("log"));
+    }
+}
+
+/// The binary of a server, if it is there.
+pub fn find(server: &Server, peers: &Path) -> Option<PathBuf> {
+    if server.name == "sink" {
+        return std::env::current_exe().ok();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = [peers.join("bin"), peers.to_path_buf()].into_iter();
+    folders
+        .chain(std::env::split_paths(&path))
+        .map(|folder| folder.join(server.binary))
+        .find(|file| file.is_file())
+}
+
+/// What a binary says of its version, in a few words.
+pub fn version(server: &Server, binary: &Path) -> String {
+    let ask = |program: &Path, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output().ok()?;
+        let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+        String::from_utf8(text).ok()
+    };
+    // Go writes the version of the module into the binary; what such a build prints is empty.
+    let module = ask(Path::new("go"), &["version", "-m", &binary.display().to_string()]);
+    let of_module = module.as_deref().unwrap_or_default().lines().find_map(|line| {
+        let rest = line.trim().strip_prefix("mod\t")?;
+        rest.split('\t').nth(1).map(str::to_owned)
+    });
+    let said = || {
+        let flag = if server.name == "nginx" { "-v" } else { "--version" };
+        let text = ask(binary, &[flag])?;
+        text.lines().next().map(|line| line.trim().to_owned())
+    };
+    match server.name {
+        "sink" => "this bench's".into(),
+        _ => of_module.or_else(said).unwrap_or_else(|| "unknown".into()),
+    }
+}
+
+fn nothing(_: &Path, _: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+fn not_there(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
+fn partita(binary: &Path, folder: &Path, address: SocketAddr) -> io::Result<Command> {
+    let mut command = Command::new(binary);
+    command
+        .args(["serve", "--listen", &address.to_string(), "--part-bytes-min", "1", "--data"])
+        .arg(folder.join("data"))
+        .env("PARTITA_ROOT_ACCESS_KEY_ID", ACCESS_KEY)
+        .env("PARTITA_ROOT_SECRET_ACCESS_KEY", SECRET_KEY);
+    Ok(command)
+}
+
+fn minio(binary: &Path, folder: &Path, address: SocketAddr) -> io::Result<Command> {
+    let mut command = Command::new(binary);
+    command
+        .args(["server", "--quiet", "--address", &address.to_string()])
+        .arg(folder)
+        .env("MINIO_ROOT_USER", ACCESS_KEY)
+        .env("MINIO_ROOT_PASSWORD", SECRET_KEY)
+        .env("MINIO_BROWSER", "off")
+        .env("MINIO_UPDATE", "off");
+    Ok(command)
+}
+
+fn versitygw(binary: &Path, folder: &Path, address: SocketAddr) -> io::Result<Command> {
+    let mut command = Command::new(binary);
+    command
+        .args(["--port", &address.to_string(), "--access", ACCESS_KEY, "--secret", SECRET_KEY])
+        .arg("posix")
+        .arg(folder);
+    Ok(command)
+}
+
+fn rclone(binary: &Path, folder: &Path, address: SocketAddr) -> io::Result<Command> {
+    let mut command = Command::new(binary);
+    let key = format!("{ACCESS_KEY},{SECRET_KEY}");
+    command
+        .args(["serve", "s3", "--config", "/dev/null", "--addr", &address.to_string()])
+        .args(["--auth-key", &key])
+        .arg(folder);
+    Ok(command)
+}
+
+fn garage(binary: &Path, folder: &Path, address: SocketAddr) -> io::Result<Command> {
+    let rpc = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let show = folder.display();
+    let text = format!(
+        "metadata_dir = \"{show}/meta\"\ndata_dir = \"{show}/data\"\ndb_engine = \"lmdb\"\n\
+         replication_factor = 1\nrpc_bind_addr = \"{rpc}\"\nrpc_public_addr = \"{rpc}\"\n\
+         rpc_secret = \"{SECRET_KEY}\"\n[s3_api]\ns3_region = \"us-east-1\"\n\
+         api_bind_addr = \"{address}\"\n"
+    );
+    fs::write(folder.join("garage.toml"), text)?;
+    let mut command = Command::new(binary);
+    command.arg("-c").arg(folder.join("garage.toml")).arg("server");
+    Ok(command)
+}
+
+/// Garage serves nothing before its layout is told, and makes buckets by its own command.
+fn prepare_garage(binary: &Path, folder: &Path) -> io::Result<()> {
+    let run = |arguments: &[&str]| -> io::Result<String> {
+        let mut command = Command::new(binary);
+        let output = command.arg("-c").arg(folder.join("garage.toml")).args(arguments).output()?;
+        match output.status.success() {
+            true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+            false => Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned())),
+        }
+    };
+    let id = run(&["node", "id", "-q"])?;
+    let id = id.split('@').next().unwrap_or_default().trim().to_owned();
+    run(&["layout", "assign", "-z", "here", "-c", "100G", &id])?;
+    run(&["layout", "apply", "--version", "1"])?;
+    run(&["key", "import", "--yes", GARAGE_KEY, SECRET_KEY])?;
+    run(&["bucket", "create", BUCKET])?;
+    run(&["bucket", "allow", "--read", "--write", "--owner", BUCKET, "--key", GARAGE_KEY])?;
+    Ok(())
+}
+
+fn nginx(binary: &Path, folder: &Path, address: SocketAddr) -> io::Result<Command> {
+    let show = folder.display();
+    let text = format!(
+        "worker_processes auto;\npid {show}/pid;\nerror_log {show}/error.log;\n\
+         events {{ worker_connections 1024; }}\n\
+         http {{\n  access_log off;\n  sendfile on;\n  tcp_nopush on;\n\
+         \x20 keepalive_requests 100000000;\n  client_body_temp_path {show}/t1;\n\
+         \x20 proxy_temp_path {show}/t2;\n  fastcgi_temp_path {show}/t3;\n\
+         \x20 uwsgi_temp_path {show}/t4;\n  scgi_temp_path {show}/t5;\n\
+         \x20 server {{ listen {address}; root {show}; }}\n}}\n"
+    );
+    fs::write(folder.join("nginx.conf"), text)?;
+    let mut command = Command::new(binary);
+    command.arg("-c").arg(folder.join("nginx.conf")).args(["-g", "daemon off; user root;"]);
+    Ok(command)
+}
+
+fn sink(binary: &Path, folder: &Path, address: SocketAddr) -> io::Result<Command> {
+    let mut command = Command::new(binary);
+    command.args(["sink", "--listen", &address.to_string(), "--folder"]).arg(folder);
+    Ok(command)
+}
