@@ -61,7 +61,7 @@ goals! {
     "delete" best 5.0;
     "delete-1000" best 5.0;
     "list-10k" best 2.5;
-    "list-10k-delimiter" best 2.5;
+    "list-100k-delimiter" best 2.5;
     "list-100k" best 2.5;
     "list-100k" minio 40.0;
     "complete-50" best 10.0;

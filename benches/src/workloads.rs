@@ -59,11 +59,11 @@ pub enum Kind {
     Delete,
     /// DeleteObjects of 1000.
     DeleteMany,
-    /// A page of 1000 keys from a random marker, out of `objects`.
+    /// A page of 1000 from a random marker, out of `objects`.
     List {
-        /// Keys in the bucket.
+        /// Keys below the prefix.
         objects: u64,
-        /// With a delimiter below which there are 100 keys each.
+        /// Of common prefixes, with ten keys each, and not of keys.
         delimiter: bool,
     },
     /// Complete of an upload of so many parts.
@@ -123,8 +123,8 @@ rows! {
     "delete" PerSecond Kind::Delete, 4 * KIB, 16, 30;
     "delete-1000" Milliseconds Kind::DeleteMany, 1, 1, 30;
     "list-10k" Milliseconds Kind::List { objects: 10_000, delimiter: false }, 1, 1, 6;
-    "list-10k-delimiter" Milliseconds Kind::List { objects: 10_000, delimiter: true }, 1, 1, 6;
     "list-100k" Milliseconds Kind::List { objects: 100_000, delimiter: false }, 1, 1, 6;
+    "list-100k-delimiter" Milliseconds Kind::List { objects: 100_000, delimiter: true }, 1, 1, 6;
     "complete-50" Milliseconds Kind::Complete { parts: 50 }, PART_BYTES, 1, 30;
     "complete-10000" Milliseconds Kind::Complete { parts: 10_000 }, 1, 1, 30;
     "copy-1g" Milliseconds Kind::Copy, 1024 * MIB, 1, 9;
@@ -268,7 +268,7 @@ impl Workload {
         round: usize,
     ) -> io::Result<Vec<Request>> {
         let prefix = format!("l-{objects}/");
-        let key = |n: u64| format!("{prefix}{:04}/{:02}", n / 100, n % 100);
+        let key = |n: u64| format!("{prefix}{:05}/{}", n / 10, n % 10);
         if round == 0 && !delimiter {
             let body = Payload::new(self.bytes);
             let put =
