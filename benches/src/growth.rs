@@ -30,6 +30,9 @@ pub struct Arguments {
     /// Most objects
     #[arg(long, default_value_t = 10_000_000)]
     objects: u64,
+    /// Only along these: objects, parts, connections, bodies
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
     /// Seconds for each point
     #[arg(long, default_value_t = 2.0)]
     time: f64,
@@ -73,13 +76,22 @@ impl Curves {
 pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&arguments.folder)?;
     let mut curves = Curves::default();
-    objects(arguments, &mut curves)?;
+    let wanted = |what: &str| arguments.only.is_empty() || arguments.only.iter().any(|w| w == what);
+    if wanted("objects") {
+        objects(arguments, &mut curves)?;
+    }
     let base = arguments.folder.canonicalize()?;
     let running = Running::start(&SERVERS[0], "growth", &arguments.partita, &base)?;
     running.make_bucket()?;
-    parts(&running, &mut curves)?;
-    connections(arguments, &running, &mut curves)?;
-    bodies(arguments, &running, &mut curves)?;
+    if wanted("parts") {
+        parts(&running, &mut curves)?;
+    }
+    if wanted("connections") {
+        connections(arguments, &running, &mut curves)?;
+    }
+    if wanted("bodies") {
+        bodies(arguments, &running, &mut curves)?;
+    }
     if let Some(path) = &arguments.json {
         fs::write(path, serde_json::to_string_pretty(&curves.0)?)?;
     }
@@ -151,11 +163,14 @@ fn objects(arguments: &Arguments, curves: &mut Curves) -> Result<(), Box<dyn Err
 fn parts(running: &Running, curves: &mut Curves) -> Result<(), Box<dyn Error>> {
     const ALONG: &str = "parts";
     for parts in [1, 10, 100, 1_000, 10_000] {
-        // The object is always of 20 MiB, so that only the parts differ.
         for (what, kind, bytes) in [
             ("Complete, ms", Kind::Complete { parts }, 1),
             ("ListParts, a page, ms", Kind::ListParts { parts }, 1),
-            ("GetObject, 1 MiB at the end, ms", Kind::TailRange { parts }, 20 * MIB / parts),
+            (
+                "GetObject, 1 MiB at the end, ms",
+                Kind::TailRange { parts },
+                (2 * MIB / parts).max(MIB / 16),
+            ),
         ] {
             let workload = Workload {
                 name: "growth",
@@ -184,6 +199,7 @@ fn connections(
     let path = |n: u64| format!("/{BUCKET}/crowd-{n}");
     let put = |n| running.target.presigned("PUT", &path(n), Some(&body), 200);
     let get = |n| running.target.presigned("GET", &path(n), None, 200);
+    running.target.all((0..2_000).map(put).collect(), 16)?;
     for connections in [1, 4, 16, 64, 256, 1_000] {
         for (what, peak, requests) in [
             ("PutObject of 4 KiB, per second", "", (0..2_000).map(put).collect::<Vec<_>>()),
@@ -202,7 +218,7 @@ fn connections(
     let large = Payload::new(16 * MIB);
     let put = |n| running.target.presigned("PUT", &path(n), Some(&large), 200);
     process::reset_peak(running.pid());
-    turn(running, (0..256).map(put).collect(), 256, 1.0)?;
+    running.target.all((0..256).map(put).collect(), 256)?;
     let peak = process::usage(running.pid()).peak_bytes as f64 / MIB as f64;
     curves.add("connections, each a PUT of 16 MiB", "memory, MiB", 256, peak);
     process::reset_peak(running.pid());
@@ -229,6 +245,8 @@ fn bodies(
             ("PutObject, ms", (0..keys).map(put).collect::<Vec<_>>()),
             ("GetObject, ms", (0..keys).map(get).collect()),
         ] {
+            // Each key once at least, for they are read afterwards.
+            running.target.all(requests.clone(), 1)?;
             let measured = turn(running, requests, 1, arguments.time)?;
             curves.add(ALONG, what, bytes, median(&measured) / 1e3);
         }

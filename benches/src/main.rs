@@ -3,6 +3,7 @@
 mod compare;
 mod growth;
 mod load;
+mod mixed;
 mod plots;
 mod process;
 mod report;
@@ -33,6 +34,8 @@ enum Command {
     Compare(compare::Arguments),
     /// Measure what grows with what
     Growth(growth::Arguments),
+    /// Measure small writes beside large work of all kinds
+    Mixed(mixed::Arguments),
     /// Fill an empty data folder with many small objects
     Seed(seed::Arguments),
     /// Take bodies as quickly as the machine can
@@ -44,6 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Arguments::parse().command {
         Command::Compare(arguments) => compare::run(arguments),
         Command::Growth(arguments) => growth::run(&arguments),
+        Command::Mixed(arguments) => mixed::run(&arguments),
         Command::Seed(arguments) => seed::run(&arguments),
         Command::Sink(arguments) => sink::run(&arguments),
     }
