@@ -87,7 +87,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
         }
         for running in &running {
             running.make_bucket()?;
-            pause(running, true);
+            running.pause(true);
         }
         let mut rows: BTreeMap<String, Vec<Row>> = BTreeMap::new();
         for round in 0..arguments.rounds {
@@ -95,9 +95,9 @@ pub fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
                 if workload.refused_by(running).is_some() {
                     continue;
                 }
-                pause(running, false);
+                running.pause(false);
                 let row = measure(workload, running, round, &arguments);
-                pause(running, true);
+                running.pause(true);
                 let row =
                     row.map_err(|error| format!("{} {}: {error}", running.name, workload.name));
                 match row {
@@ -108,7 +108,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
                 }
             }
         }
-        running.iter().for_each(|running| pause(running, false));
+        running.iter().for_each(|running| running.pause(false));
         report.add(workload, rows);
         println!("{}", report.last());
     }
@@ -159,16 +159,6 @@ fn about((name, server, binary): &Entry) -> report::About {
         class: server.class,
         durability: server.durability.to_owned(),
         ours: server.name == "partita",
-    }
-}
-
-/// Stops a server that is not measured, or lets it go on.
-fn pause(running: &Running, stop: bool) {
-    use rustix::process::{Pid, Signal, kill_process};
-    let signal = if stop { Signal::STOP } else { Signal::CONT };
-    if let Some(pid) = Pid::from_raw(running.pid().cast_signed()) {
-        // It may have ended; then the next request tells.
-        let _ = kill_process(pid, signal);
     }
 }
 

@@ -1,7 +1,9 @@
 //! The bench of Partita: see README.md beside this package.
 
 mod compare;
+mod growth;
 mod load;
+mod mixed;
 mod plots;
 mod process;
 mod report;
@@ -30,6 +32,10 @@ struct Arguments {
 enum Command {
     /// Compare servers, workload by workload
     Compare(compare::Arguments),
+    /// Measure what grows with what
+    Growth(growth::Arguments),
+    /// Measure small writes beside large work of all kinds
+    Mixed(mixed::Arguments),
     /// Fill an empty data folder with many small objects
     Seed(seed::Arguments),
     /// Take bodies as quickly as the machine can
@@ -40,6 +46,8 @@ enum Command {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     match Arguments::parse().command {
         Command::Compare(arguments) => compare::run(arguments),
+        Command::Growth(arguments) => growth::run(&arguments),
+        Command::Mixed(arguments) => mixed::run(&arguments),
         Command::Seed(arguments) => seed::run(&arguments),
         Command::Sink(arguments) => sink::run(&arguments),
     }

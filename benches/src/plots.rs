@@ -1,10 +1,12 @@
-//! The figures as pictures: one SVG with a group of bars for each workload.
+//! The figures as pictures: one SVG with a group of bars for each workload, one with a curve for
+//! each thing that grows.
 
 use std::error::Error;
 use std::path::Path;
 
 use plotters::prelude::*;
 
+use crate::growth::Curve;
 use crate::report::{Entry, Report};
 
 /// A row of the picture, in pixels.
@@ -68,4 +70,40 @@ fn group(
         y += BAR;
     }
     Ok(y + GAP - BAR - 4)
+}
+
+/// Writes `growth.svg`: a small picture for each curve, both axes by powers of ten.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn curves(curves: &[Curve], folder: &Path) -> Result<(), Box<dyn Error>> {
+    const COLUMNS: usize = 3;
+    const SIDE: (u32, u32) = (330, 210);
+    std::fs::create_dir_all(folder)?;
+    let path = folder.join("growth.svg");
+    let drawn: Vec<&Curve> = curves.iter().filter(|curve| curve.points.len() > 1).collect();
+    let rows = drawn.len().div_ceil(COLUMNS);
+    let size = (SIDE.0 * COLUMNS as u32, SIDE.1 * rows as u32);
+    let root = SVGBackend::new(&path, size).into_drawing_area();
+    root.fill(&WHITE)?;
+    for (area, curve) in root.split_evenly((rows, COLUMNS)).iter().zip(drawn) {
+        let sizes = curve.points.iter().map(|(size, _)| *size as f64);
+        let (least, most) = (sizes.clone().fold(f64::MAX, f64::min), sizes.fold(0.0, f64::max));
+        let figures = curve.points.iter().map(|(_, figure)| *figure);
+        let (low, high) =
+            (figures.clone().fold(f64::MAX, f64::min), figures.fold(0.0_f64, f64::max));
+        let mut chart = ChartBuilder::on(area)
+            .caption(format!("{} by {}", curve.what, curve.along), ("sans-serif", 12))
+            .margin(8)
+            .x_label_area_size(22)
+            .y_label_area_size(44)
+            .build_cartesian_2d((least..most).log_scale(), (low / 4.0..high * 4.0).log_scale())?;
+        chart.configure_mesh().x_labels(5).y_labels(4).draw()?;
+        let points = || curve.points.iter().map(|(size, figure)| (*size as f64, *figure));
+        chart.draw_series(LineSeries::new(points(), COLOURS[0].stroke_width(2)))?;
+        chart.draw_series(points().map(|point| Circle::new(point, 3, COLOURS[0].filled())))?;
+    }
+    root.present()?;
+    println!("{}", path.display());
+    Ok(())
 }

@@ -56,7 +56,7 @@ fn after_name(stat: &str) -> Vec<&str> {
 }
 
 /// A process and all below it.
-fn tree(root: u32) -> Vec<u32> {
+pub fn tree(root: u32) -> Vec<u32> {
     let mut found = vec![root];
     let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
         .into_iter()

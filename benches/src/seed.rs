@@ -1,12 +1,11 @@
 //! `seed`: fills a data folder with many small objects, through the store's own verbs.
 //!
 //! Each object is what a PutObject would have made: the same verb, the same group commit, synced.
-//! There is no HTTP in between, and the keys come in byte order, which is the cheapest order for
-//! the index; `--shuffle` has them come in no order at all.
+//! There is no HTTP in between, and the keys come in byte order, the cheapest order for the index.
 
 use std::collections::VecDeque;
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,9 +22,8 @@ use partita::types::{BucketName, ObjectHeaders, ObjectKey, WriteCondition};
 const ROOT: &str = "root";
 /// PUTs that wait for the writer at once: several of its batches.
 const FLIGHT: usize = 2048;
-/// Objects below one common prefix of the second level, and those of the first level.
-const LEAF_OBJECTS: u64 = 500;
-const BRANCH_LEAVES: u64 = 100;
+/// Objects below one common prefix.
+const OBJECTS_OF_PREFIX: u64 = 10;
 /// How long a PUT waits that the store was too busy for.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// How often progress is told.
@@ -39,18 +37,9 @@ pub struct Arguments {
     /// The data folder; no server may run on it
     #[arg(long)]
     data: PathBuf,
-    /// Objects in the bucket `bench`, with keys like `branch/leaf/object`
+    /// Objects in the bucket `bench`, ten below each common prefix
     #[arg(long, default_value_t = 1_000_000)]
     objects: u64,
-    /// Objects in the bucket `flat`, without any delimiter
-    #[arg(long, default_value_t = 0)]
-    flat: u64,
-    /// Bytes of each body; up to 64 KiB they live in SQLite
-    #[arg(long, default_value_t = 1)]
-    bytes: usize,
-    /// Have the keys come in no order
-    #[arg(long)]
-    shuffle: bool,
     /// Root's access key id and secret, to be given to the server as well
     #[arg(long, default_value = "bench-key:bench-secret")]
     key: String,
@@ -61,50 +50,33 @@ pub struct Arguments {
 /// # Errors
 /// Whatever the store says.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let mut options = Config::default().store_options();
-    options.data.clone_from(&arguments.data);
-    let store = Store::open(options)?;
-    let root = root(&store, &arguments.key)?;
-    let body = Bytes::from(vec![b'x'; arguments.bytes]);
-    for (name, objects, key) in [
-        ("bench", arguments.objects, deep_key as fn(u64) -> String),
-        ("flat", arguments.flat, flat_key as fn(u64) -> String),
-    ] {
-        let permit = bucket(&store, &root, name)?;
-        let seeder = Seeder { store: &store, permit, body: body.clone(), digests: digests(&body) };
-        let order = if arguments.shuffle { shuffled(objects) } else { 1 };
-        seeder.fill(name, (0..objects).map(|i| key(multiply(i, order, objects))))?;
-    }
-    let closing = Instant::now();
-    store.close();
-    println!("closed in {:.1} s", closing.elapsed().as_secs_f64());
+    let began = Instant::now();
+    fill(&arguments.data, arguments.objects, &arguments.key)?;
+    let rate = rate(arguments.objects, began);
+    println!("{} objects, {rate:.0} a second", arguments.objects);
     Ok(())
 }
 
-/// `branch/leaf/object`, in byte order.
-fn deep_key(i: u64) -> String {
-    let leaf = i / LEAF_OBJECTS;
-    format!("branch-{:05}/leaf-{:02}/{i:010}", leaf / BRANCH_LEAVES, leaf % BRANCH_LEAVES)
+/// Fills a folder: the root user gets `key`, an id and a secret with a colon between them.
+///
+/// # Errors
+/// Whatever the store says.
+pub fn fill(data: &Path, objects: u64, key: &str) -> Result<()> {
+    let mut options = Config::default().store_options();
+    options.data = data.to_owned();
+    let store = Store::open(options)?;
+    let root = root(&store, key)?;
+    let body = Bytes::from_static(b"x");
+    let permit = bucket(&store, &root, crate::target::BUCKET)?;
+    let digests = digests(&body);
+    Seeder { store: &store, permit, body, digests }.fill((0..objects).map(self::key))?;
+    store.close();
+    Ok(())
 }
 
-fn flat_key(i: u64) -> String {
-    format!("object-{i:010}")
-}
-
-/// A factor that takes each number below `count` to another one: no common divisor.
-fn shuffled(count: u64) -> u64 {
-    let near = (count as f64 * 0.618_034) as u64;
-    let divisor = |mut a: u64, mut b: u64| {
-        while b > 0 {
-            (a, b) = (b, a % b);
-        }
-        a
-    };
-    (near.max(1)..).find(|&factor| divisor(factor, count) == 1).unwrap_or(1)
-}
-
-fn multiply(i: u64, factor: u64, count: u64) -> u64 {
-    ((u128::from(i) * u128::from(factor)) % u128::from(count)) as u64
+/// The key of an object, in byte order.
+pub fn key(number: u64) -> String {
+    format!("dir-{:08}/{number:010}", number / OBJECTS_OF_PREFIX)
 }
 
 fn digests(body: &[u8]) -> Digests {
@@ -147,7 +119,7 @@ struct Seeder<'a> {
 
 impl Seeder<'_> {
     /// Puts one object under each key, many at a time.
-    fn fill(&self, name: &str, keys: impl Iterator<Item = String>) -> Result<()> {
+    fn fill(&self, keys: impl Iterator<Item = String>) -> Result<()> {
         let (started, mut told) = (Instant::now(), Instant::now());
         let mut flight: VecDeque<(ObjectKey, Pending<Published>)> = VecDeque::new();
         let mut done = 0_u64;
@@ -161,12 +133,10 @@ impl Seeder<'_> {
             flight.push_back((key, pending));
             if told.elapsed() >= REPORT_EVERY {
                 told = Instant::now();
-                println!("{name}: {done} objects, {:.0}/s", rate(done, started));
+                eprintln!("{done} objects, {:.0} a second", rate(done, started));
             }
         }
-        done += self.land(flight.drain(..))?;
-        let (seconds, rate) = (started.elapsed().as_secs_f64(), rate(done, started));
-        println!("{name}: {done} objects in {seconds:.1} s: {rate:.0} objects/s");
+        self.land(flight.drain(..))?;
         Ok(())
     }
 

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::process;
 use crate::target::{ACCESS_KEY, BUCKET, GARAGE_KEY, SECRET_KEY, Target};
 
 /// What a 200 to a write is worth.
@@ -44,7 +47,7 @@ pub const SERVERS: &[Server] = &[
     Server {
         name: "partita",
         class: Class::Durable,
-        durability: "file, folder and log are synced before the answer",
+        durability: "file, folder and log are synced before the answer (--part-bytes-min 1)",
         s3: true,
         binary: "partita",
         start: partita,
@@ -89,7 +92,7 @@ pub const SERVERS: &[Server] = &[
     Server {
         name: "nginx",
         class: Class::Limit,
-        durability: "plain files by sendfile, no signature, no check: the limit of reading",
+        durability: "plain files by sendfile, no signature, no check, no log: the limit of reading",
         s3: false,
         binary: "nginx",
         start: nginx,
@@ -213,16 +216,32 @@ impl Running {
 
     /// Ends it, and leaves its folder.
     pub fn stop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        // It may be paused, and then would not see the other signal.
+        self.signal(Signal::CONT);
+        self.signal(Signal::TERM);
         for _ in 0..100 {
             if matches!(self.child.try_wait(), Ok(Some(_))) {
                 return;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        let _ = self.child.kill();
+        self.signal(Signal::KILL);
         let _ = self.child.wait();
+    }
+
+    /// Stops it where it is, or lets it go on: what it does in the background while another is
+    /// measured would cost that one.
+    pub fn pause(&self, stop: bool) {
+        self.signal(if stop { Signal::STOP } else { Signal::CONT });
+    }
+
+    /// Sends a signal to it and all below it. What has ended meanwhile needs none.
+    fn signal(&self, signal: Signal) {
+        for pid in process::tree(self.pid()) {
+            if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
+                let _ = kill_process(pid, signal);
+            }
+        }
     }
 }
 

@@ -172,7 +172,7 @@ impl Target {
             body: body.map_or_else(|| Arc::from([]), |payload| Arc::clone(&payload.bytes)),
             body_bytes: body.map_or(0, |payload| payload.length),
             status,
-            answer_bytes: None,
+            answer_bytes: 0..=u64::MAX,
             ends: true,
         }
     }

@@ -59,11 +59,11 @@ pub enum Kind {
     Delete,
     /// DeleteObjects of 1000.
     DeleteMany,
-    /// A page of 1000 keys from a random marker, out of `objects`.
+    /// A page of 1000 from a random marker, out of `objects`.
     List {
-        /// Keys in the bucket.
+        /// Keys below the prefix.
         objects: u64,
-        /// With a delimiter below which there are 100 keys each.
+        /// Of common prefixes, with ten keys each, and not of keys.
         delimiter: bool,
     },
     /// Complete of an upload of so many parts.
@@ -89,8 +89,13 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 /// Bytes of a part that every server takes.
 const PART_BYTES: u64 = 5 * MIB;
-/// Different keys of a PUT workload; then they are replaced.
-const PUT_KEYS: u64 = 40_000;
+/// Different keys of a PUT workload, and their bytes; then they are replaced.
+const PUT_KEYS: u64 = 200_000;
+const PUT_BYTES: u64 = 3 << 30;
+/// A page of 1000 is at least so long; a short one means that keys are missing.
+const LIST_BYTES_MIN: u64 = 30_000;
+/// Uploads under different keys on one connection.
+const UPLOAD_KEYS: u64 = 4;
 
 macro_rules! rows {
     ($($name:literal $unit:ident $kind:expr, $bytes:expr, $connections:literal, $seconds:literal;)*) => {
@@ -123,14 +128,14 @@ rows! {
     "delete" PerSecond Kind::Delete, 4 * KIB, 16, 30;
     "delete-1000" Milliseconds Kind::DeleteMany, 1, 1, 30;
     "list-10k" Milliseconds Kind::List { objects: 10_000, delimiter: false }, 1, 1, 6;
-    "list-10k-delimiter" Milliseconds Kind::List { objects: 10_000, delimiter: true }, 1, 1, 6;
     "list-100k" Milliseconds Kind::List { objects: 100_000, delimiter: false }, 1, 1, 6;
+    "list-100k-delimiter" Milliseconds Kind::List { objects: 100_000, delimiter: true }, 1, 1, 6;
     "complete-50" Milliseconds Kind::Complete { parts: 50 }, PART_BYTES, 1, 30;
     "complete-10000" Milliseconds Kind::Complete { parts: 10_000 }, 1, 1, 30;
     "copy-1g" Milliseconds Kind::Copy, 1024 * MIB, 1, 9;
     "list-parts" Milliseconds Kind::ListParts { parts: 10_000 }, 1, 1, 6;
     "tail-range-1" Milliseconds Kind::TailRange { parts: 1 }, 20 * MIB, 1, 6;
-    "tail-range-10000" Milliseconds Kind::TailRange { parts: 10_000 }, 2 * KIB, 1, 6;
+    "tail-range-10000" Milliseconds Kind::TailRange { parts: 10_000 }, 64 * KIB, 1, 6;
 }
 
 impl Workload {
@@ -138,9 +143,7 @@ impl Workload {
     pub fn refused_by(&self, running: &Running) -> Option<&'static str> {
         let small_parts = matches!(
             self.kind,
-            Kind::Complete { parts: 10_000 }
-                | Kind::ListParts { .. }
-                | Kind::TailRange { parts: 10_000 }
+            Kind::Complete { parts: 10_000 } | Kind::TailRange { parts: 10_000 }
         );
         match running.server.name {
             "nginx" => (self.kind != Kind::Get).then_some("it only reads"),
@@ -208,7 +211,8 @@ impl Workload {
             .iter()
             .map(|path| {
                 let request = target.presigned(method, path, None, 200);
-                Request { answer_bytes: (method == "GET").then_some(self.bytes), ..request }
+                let bytes = if method == "GET" { self.bytes } else { 0 };
+                Request { answer_bytes: bytes..=bytes, ..request }
             })
             .collect();
         let step = requests.len() / self.connections;
@@ -221,8 +225,10 @@ impl Workload {
         round: usize,
         sign: impl Fn(&Target, &str, &str, Option<&Payload>, u16) -> Request,
     ) -> Vec<Request> {
-        let keys = (8 * 1024 * MIB / self.bytes.max(1)).clamp(32, PUT_KEYS);
+        let keys = (PUT_BYTES / self.bytes.max(1)).clamp(32, PUT_KEYS);
         let body = Payload::new(self.bytes);
+        // Large bodies replace those of the round before, or the disk would not hold them.
+        let round = if self.bytes > MIB { 0 } else { round };
         let path = |n| format!("/{BUCKET}/w-{}-{}-{round}/{n:08}", self.bytes, self.connections);
         (0..keys).map(|n| sign(target, "PUT", &path(n), Some(&body), 200)).collect()
     }
@@ -230,7 +236,7 @@ impl Workload {
     fn deletes(&self, target: &Target, round: usize) -> io::Result<Vec<Script>> {
         let body = Payload::new(self.bytes);
         let paths: Vec<String> =
-            (0..4_000).map(|n| format!("/{BUCKET}/d-{round}/{n:06}")).collect();
+            (0..8_000).map(|n| format!("/{BUCKET}/d-{round}/{n:06}")).collect();
         let put = |path: &String| target.signed("PUT", path, &[], Some(&body), 200);
         target.all(paths.iter().map(put).collect(), 32)?;
         let deletes: Vec<Request> =
@@ -240,9 +246,17 @@ impl Workload {
     }
 
     fn bulk_deletes(&self, target: &Target, round: usize) -> io::Result<Vec<Script>> {
+        Ok(vec![once_each(self.bulk(target, round)?)])
+    }
+
+    /// DeleteObjects of 1000 keys each, which are put there.
+    ///
+    /// # Errors
+    /// What goes wrong on the way.
+    pub fn bulk(&self, target: &Target, round: usize) -> io::Result<Vec<Request>> {
         let body = Payload::new(self.bytes);
         let mut requests = Vec::new();
-        for batch in 0..3 {
+        for batch in 0..5 {
             let keys: Vec<String> =
                 (0..1000).map(|n| format!("m-{round}-{batch}/{n:06}")).collect();
             let put = |key: &String| {
@@ -257,7 +271,7 @@ impl Workload {
             let path = format!("/{BUCKET}?delete=");
             requests.push(target.signed("POST", &path, &[("content-md5", &md5)], Some(&body), 200));
         }
-        Ok(vec![once_each(requests)])
+        Ok(requests)
     }
 
     fn lists(
@@ -268,8 +282,8 @@ impl Workload {
         round: usize,
     ) -> io::Result<Vec<Request>> {
         let prefix = format!("l-{objects}/");
-        let key = |n: u64| format!("{prefix}{:04}/{:02}", n / 100, n % 100);
-        if round == 0 && !delimiter {
+        let key = |n: u64| format!("{prefix}{:05}/{}", n / 10, n % 10);
+        if round == 0 {
             let body = Payload::new(self.bytes);
             let put =
                 |n| target.signed("PUT", &format!("/{BUCKET}/{}", key(n)), &[], Some(&body), 200);
@@ -281,13 +295,17 @@ impl Workload {
             let after = key(random(n)).replace('/', "%2F");
             let prefix = prefix.replace('/', "%2F");
             let query = format!("list-type=2&prefix={prefix}&start-after={after}{rest}");
-            target.presigned("GET", &format!("/{BUCKET}?{query}"), None, 200)
+            let list = target.presigned("GET", &format!("/{BUCKET}?{query}"), None, 200);
+            Request { answer_bytes: LIST_BYTES_MIN..=u64::MAX, ..list }
         };
         Ok((0..500).map(page).collect())
     }
 
     /// An upload with `parts` parts: its path and id, and the document that completes it.
-    fn upload(
+    ///
+    /// # Errors
+    /// What goes wrong on the way.
+    pub fn upload(
         &self,
         target: &Target,
         key: &str,
@@ -310,7 +328,11 @@ impl Workload {
         Ok(((path, id), Payload::of(xml)))
     }
 
-    fn complete(&self, target: &Target, key: &str, parts: u64) -> io::Result<Request> {
+    /// The request that completes such an upload.
+    ///
+    /// # Errors
+    /// What goes wrong on the way.
+    pub fn complete(&self, target: &Target, key: &str, parts: u64) -> io::Result<Request> {
         let ((path, id), document) = self.upload(target, key, parts)?;
         let path = format!("{path}?uploadId={id}");
         Ok(target.signed("POST", &path, &[], Some(&document), 200))
@@ -318,7 +340,7 @@ impl Workload {
 
     fn completes(&self, target: &Target, parts: u64, round: usize) -> io::Result<Vec<Script>> {
         let one = |n| self.complete(target, &format!("c-{parts}-{round}-{n}"), parts);
-        Ok(vec![once_each((0..2).map(one).collect::<io::Result<_>>()?)])
+        Ok(vec![once_each((0..3).map(one).collect::<io::Result<_>>()?)])
     }
 
     fn copies(&self, target: &Target, round: usize) -> io::Result<Vec<Request>> {
@@ -340,7 +362,7 @@ impl Workload {
         let range = format!("bytes={}-{}", size - MIB, size - 1);
         let get =
             target.signed("GET", &format!("/{BUCKET}/{key}"), &[("range", &range)], None, 206);
-        Ok(vec![Request { answer_bytes: Some(MIB), ..get }])
+        Ok(vec![Request { answer_bytes: MIB..=MIB, ..get }])
     }
 
     /// Whole uploads, one after the other on each connection.
@@ -405,7 +427,7 @@ impl Upload {
         match self.state {
             State::Create => {
                 self.etags.clear();
-                self.count += 1;
+                self.count = (self.count + 1) % UPLOAD_KEYS;
                 let path = format!("{}-{}?uploads=", self.path, self.count);
                 Request { ends: false, ..self.target.signed("POST", &path, &[], None, 200) }
             }

@@ -20,6 +20,7 @@ mod delete_object;
 mod delete_objects;
 mod disk;
 mod errors;
+mod framing;
 mod get_bucket_acl;
 mod get_bucket_location;
 mod get_bucket_versioning;
@@ -46,6 +47,7 @@ pub mod receive;
 pub mod routing;
 mod send;
 mod unconfigured;
+mod units;
 mod upload_part;
 mod upload_part_copy;
 

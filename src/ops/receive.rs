@@ -4,31 +4,29 @@
 //! has passed: chunk signatures, trailer, length, SHA-256, Content-MD5, checksum. Until then the
 //! bytes are in memory or in a file that nothing names.
 //!
-//! Memory for one body is two units of [`UNIT_BYTES`]: one on its way to the disk, one filling.
-//! What arrives is copied into the unit at once: kept as slices, a body that comes in single bytes
-//! would take forty times its length, and hold on to the buffers that the socket was read into.
+//! Memory for one body is two units (see [`super::units`]): one on its way to the disk, one that
+//! fills.
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
 use subtle::ConstantTimeEq;
 
 use super::budget::Budget;
 use super::context::Context;
 use super::disk::{self, Disk};
+use super::framing::{Framing, Source, next_data};
 use super::incoming::Incoming;
+use super::units::Moving;
 use crate::auth::Payload;
 use crate::auth::chunked::{ChunkedDecoder, Trailers};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, Want};
 use crate::store::{Admission, BlobOrigin, OpenObject, StagedBlob};
 use crate::types::ByteRange;
 use crate::wire::checksum::{self, Expected};
-use crate::wire::response::{BodyError, Stream};
+use crate::wire::response::Stream;
 use crate::wire::{Error, ErrorCode, Head, Result};
 
-/// Bytes gathered before they are hashed and written at once.
-const UNIT_BYTES: usize = 256 << 10;
-/// Room for a unit and what came with its last byte: the server reads at most 128 KiB at once.
-const UNIT_ROOM_BYTES: usize = UNIT_BYTES + (128 << 10);
+/// Room that a small body gets before its first byte came.
+const BEGUN_BYTES: u64 = 4 << 10;
 /// Bytes of all documents on their way in: one may be long, and there are many connections.
 static DOCUMENTS: Budget = Budget::new(128 << 20);
 
@@ -164,12 +162,12 @@ pub async fn content(
             (None, Framing::Chunked(Box::new(ChunkedDecoder::new(chunked))))
         }
     };
-    let mut source = Source { stream, framing };
+    let mut source = Source::new(stream, framing);
     let checks = Checks { expected, sha256, length };
     // A body of unknown length begins in memory, and moves to a file when it grows.
     let begun = match length {
-        Some(length) if length > inline_max as u64 => Begun::in_units(),
-        _ => source.begin(inline_max).await?,
+        Some(length) if length > inline_max as u64 => Begun::default(),
+        _ => Begun::in_memory(&mut source, length, inline_max).await?,
     };
     let received = if begun.ended {
         in_memory(&mut source, begun, hasher, checks)
@@ -205,15 +203,20 @@ impl Checks {
 }
 
 /// What came of a body so far.
+#[derive(Default)]
 struct Begun {
     content: BytesMut,
     ended: bool,
 }
 
 impl Begun {
-    /// Nothing yet, of a body that goes to a file.
-    fn in_units() -> Self {
-        Self { content: BytesMut::with_capacity(UNIT_ROOM_BYTES), ended: false }
+    /// Gathers a body until it ends or is over `bytes_max`.
+    async fn in_memory(source: &mut Source, length: Option<u64>, bytes_max: usize) -> Result<Self> {
+        // A body that does not come holds no memory for what it announced.
+        let room = length.map_or(0, |length| length.min(BEGUN_BYTES) as usize);
+        let mut content = BytesMut::with_capacity(room);
+        let ended = !source.fill(&mut content, bytes_max + 1).await?;
+        Ok(Self { content, ended })
     }
 }
 
@@ -247,12 +250,14 @@ async fn in_file(
         admission.fulfilled();
     }
     let mut disk = Disk::new(writer, hasher);
+    let moving = Moving::begin();
     let Begun { content: mut unit, .. } = begun;
     loop {
-        let more = source.next(&mut unit).await?;
-        if unit.len() >= UNIT_BYTES || (!more && !unit.is_empty()) {
-            let full = std::mem::replace(&mut unit, BytesMut::with_capacity(UNIT_ROOM_BYTES));
-            disk = disk.write(full).await?;
+        let bytes = moving.unit_bytes();
+        unit.reserve(bytes.saturating_sub(unit.len()));
+        let more = source.fill(&mut unit, bytes).await?;
+        if !unit.is_empty() {
+            disk = disk.write(std::mem::take(&mut unit)).await?;
         }
         if !more {
             break;
@@ -270,92 +275,6 @@ async fn in_file(
     };
     let staged = context.blocking(move |_| writer.finish(digests)).await?;
     Ok(Received { staged, checksum })
-}
-
-enum Framing {
-    /// So many bytes are to come.
-    Raw {
-        left: u64,
-    },
-    /// At most so many bytes are to come.
-    Unmeasured {
-        left: u64,
-    },
-    Chunked(Box<ChunkedDecoder>),
-}
-
-/// The content of a body, framing taken away.
-struct Source {
-    stream: Stream,
-    framing: Framing,
-}
-
-impl Source {
-    /// Appends what comes next; `false` at the end of the body.
-    async fn next(&mut self, content: &mut BytesMut) -> Result<bool> {
-        let Some(data) = next_data(&mut self.stream).await? else { return Ok(false) };
-        match &mut self.framing {
-            Framing::Chunked(decoder) => {
-                let mut pieces = Vec::new();
-                decoder.push(data, &mut pieces)?;
-                pieces.iter().for_each(|piece| content.extend_from_slice(piece));
-            }
-            Framing::Raw { left } => {
-                *left = left.checked_sub(data.len() as u64).ok_or(ErrorCode::IncompleteBody)?;
-                content.extend_from_slice(&data);
-            }
-            Framing::Unmeasured { left } => {
-                *left = left.checked_sub(data.len() as u64).ok_or(ErrorCode::EntityTooLarge)?;
-                content.extend_from_slice(&data);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Gathers the body until it ends or is over `bytes_max`.
-    async fn begin(&mut self, bytes_max: usize) -> Result<Begun> {
-        let mut begun = Begun { content: BytesMut::new(), ended: false };
-        while !begun.ended && begun.content.len() <= bytes_max {
-            begun.ended = !self.next(&mut begun.content).await?;
-        }
-        Ok(begun)
-    }
-
-    fn finish(&mut self) -> Result<Option<Trailers>> {
-        match std::mem::replace(&mut self.framing, Framing::Raw { left: 0 }) {
-            Framing::Raw { left: 0 } | Framing::Unmeasured { .. } => Ok(None),
-            Framing::Raw { .. } => Err(ErrorCode::IncompleteBody.into()),
-            Framing::Chunked(decoder) => decoder.finish().map(Some),
-        }
-    }
-}
-
-/// The next data of a stream. HTTP trailers are passed over: S3's trailers are in the body.
-async fn next_data(stream: &mut Stream) -> Result<Option<Bytes>> {
-    loop {
-        match stream.frame().await {
-            None => return Ok(None),
-            Some(Ok(frame)) => {
-                if let Ok(data) = frame.into_data() {
-                    return Ok(Some(data));
-                }
-            }
-            Some(Err(source)) => return Err(body_error(source)),
-        }
-    }
-}
-
-/// A body that breaks off is IncompleteBody; one that stalls is RequestTimeout.
-fn body_error(source: BodyError) -> Error {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(source.as_ref());
-    while let Some(error) = cause {
-        let io = error.downcast_ref::<std::io::Error>();
-        if io.is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut) {
-            return Error::new(ErrorCode::RequestTimeout).caused_by(source);
-        }
-        cause = error.source();
-    }
-    Error::new(ErrorCode::IncompleteBody).caused_by(source)
 }
 
 fn hasher_for(payload: &Payload, expected: &Expected) -> Hasher {
@@ -409,62 +328,4 @@ pub async fn from_object(
             writer.finish(hasher.finish())
         })
         .await
-}
-
-#[cfg(test)]
-mod tests {
-    use std::pin::Pin;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::{Context as TaskContext, Poll};
-
-    use super::*;
-
-    /// What the socket was read into; counts those that are alive.
-    struct Buffer(Arc<AtomicUsize>);
-
-    impl AsRef<[u8]> for Buffer {
-        fn as_ref(&self) -> &[u8] {
-            b"x"
-        }
-    }
-
-    impl Drop for Buffer {
-        fn drop(&mut self) {
-            self.0.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    /// A body that comes in single bytes.
-    struct Drip {
-        left: usize,
-        alive: Arc<AtomicUsize>,
-    }
-
-    impl http_body::Body for Drip {
-        type Data = Bytes;
-        type Error = BodyError;
-
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            _: &mut TaskContext<'_>,
-        ) -> Poll<Option<std::result::Result<http_body::Frame<Bytes>, BodyError>>> {
-            let Some(left) = self.left.checked_sub(1) else { return Poll::Ready(None) };
-            self.left = left;
-            self.alive.fetch_add(1, Ordering::Relaxed);
-            let bytes = Bytes::from_owner(Buffer(Arc::clone(&self.alive)));
-            Poll::Ready(Some(Ok(http_body::Frame::data(bytes))))
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_gathered_takes_no_more_than_its_bytes() {
-        let alive = Arc::new(AtomicUsize::new(0));
-        let stream = Drip { left: 5_000, alive: Arc::clone(&alive) }.boxed();
-        let mut source = Source { stream, framing: Framing::Raw { left: 5_000 } };
-        let begun = source.begin(4_000).await.expect("no more than was announced");
-        assert_eq!((begun.content.len(), begun.ended), (4_001, false));
-        assert!(begun.content.capacity() < 3 * 4_001, "{}", begun.content.capacity());
-        assert_eq!(alive.load(Ordering::Relaxed), 0, "buffers are held");
-    }
 }

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::context::Context;
 use super::metadata;
+use super::units::Moving;
 use crate::store::{ContentReader, ObjectRecord, OpenObject, PartSpan, Result as StoreResult};
 use crate::types::{ByteRange, PartNumber};
 use crate::wire::conditions::{self, Outcome, Validators};
@@ -194,7 +195,9 @@ pub async fn content(context: &Context, object: &OpenObject, selection: Selectio
     if let Some(bytes) = object.inline(range) {
         return Ok(Body::Full(bytes));
     }
+    let moving = Moving::begin();
     let mut reader = Box::new(object.reader(range)?);
+    reader.limit_unit(moving.unit_bytes());
     let first = match reader.next_in_memory() {
         Some(unit) => unit,
         None => {
@@ -205,14 +208,19 @@ pub async fn content(context: &Context, object: &OpenObject, selection: Selectio
     };
     Ok(match first {
         None => Body::Empty,
-        Some(_) => Body::Stream(Blocks::Ready(first, reader).boxed()),
+        Some(_) => Body::Stream(Blocks { state: State::Ready(first, reader), moving }.boxed()),
     })
 }
 
 type Reading = JoinHandle<(StoreResult<Option<Bytes>>, Box<ContentReader>)>;
 
 /// Units of a content.
-enum Blocks {
+struct Blocks {
+    state: State,
+    moving: Moving,
+}
+
+enum State {
     /// The unit that is to be sent next, if it was read already.
     Ready(Option<Bytes>, Box<ContentReader>),
     /// It comes from the disk.
@@ -220,13 +228,14 @@ enum Blocks {
     Ended,
 }
 
-impl Blocks {
+impl State {
     fn from_disk(mut reader: Box<ContentReader>) -> Self {
         Self::Reading(tokio::task::spawn_blocking(move || (reader.next(), reader)))
     }
 
     /// Reads one unit ahead: now, if the page cache holds it.
-    fn ahead(mut reader: Box<ContentReader>) -> Self {
+    fn ahead(mut reader: Box<ContentReader>, unit_bytes: usize) -> Self {
+        reader.limit_unit(unit_bytes);
         match reader.next_in_memory() {
             Some(Some(unit)) => Self::Ready(Some(unit), reader),
             Some(None) => Self::Ended,
@@ -243,22 +252,23 @@ impl http_body::Body for Blocks {
         mut self: Pin<&mut Self>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<std::result::Result<Frame<Bytes>, BodyError>>> {
+        let unit_bytes = self.moving.unit_bytes();
         loop {
-            match std::mem::replace(&mut *self, Self::Ended) {
-                Self::Ended => return Poll::Ready(None),
-                Self::Ready(Some(unit), reader) => {
-                    *self = Self::Ready(None, reader);
+            match std::mem::replace(&mut self.state, State::Ended) {
+                State::Ended => return Poll::Ready(None),
+                State::Ready(Some(unit), reader) => {
+                    self.state = State::Ready(None, reader);
                     return Poll::Ready(Some(Ok(Frame::data(unit))));
                 }
-                Self::Ready(None, reader) => *self = Self::ahead(reader),
-                Self::Reading(mut reading) => {
+                State::Ready(None, reader) => self.state = State::ahead(reader, unit_bytes),
+                State::Reading(mut reading) => {
                     let Poll::Ready(done) = Pin::new(&mut reading).poll(cx) else {
-                        *self = Self::Reading(reading);
+                        self.state = State::Reading(reading);
                         return Poll::Pending;
                     };
                     return Poll::Ready(match done {
                         Ok((Ok(Some(unit)), reader)) => {
-                            *self = Self::ahead(reader);
+                            self.state = State::ahead(reader, unit_bytes);
                             Some(Ok(Frame::data(unit)))
                         }
                         Ok((Ok(None), _)) => None,

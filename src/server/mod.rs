@@ -43,8 +43,8 @@ use workers::Workers;
 
 /// Most connections to the control socket at once.
 const CONTROL_CONNECTIONS_MAX: usize = 64;
-/// Most bytes that hyper buffers of what a connection sent.
-const READ_BUFFER_BYTES_MAX: usize = 128 << 10;
+/// Most bytes that hyper buffers in each direction of a connection, unless heads may be longer.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
 /// Room beyond our own limits on headers and target, so that a little too much is answered in XML
 /// and only far too much by hyper.
 const HEAD_SLACK_BYTES: usize = 8 << 10;
@@ -116,13 +116,14 @@ impl Server {
             .map_err(|source| BindError::Control { data: config.data.clone(), source })?;
         let workers = Workers::start(worker_threads(config), config.blocking_threads_max)
             .map_err(BindError::Threads)?;
+        let head_max = config.header_bytes_max + config.uri_bytes_max + HEAD_SLACK_BYTES;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             // A client that hangs up is noticed at once, and its handler dropped.
             .half_close(false)
             .header_read_timeout(Duration::from_millis(config.idle_timeout_ms))
-            .max_header_size(config.header_bytes_max + config.uri_bytes_max + HEAD_SLACK_BYTES)
-            .max_buf_size(READ_BUFFER_BYTES_MAX);
+            .max_header_size(head_max)
+            .max_buf_size(BUFFER_BYTES_MAX.max(head_max));
         Ok(Self {
             listener,
             control,

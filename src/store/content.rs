@@ -97,6 +97,8 @@ pub struct ContentReader {
     end: u64,
     /// Parts of the current run that are not read yet.
     pieces: VecDeque<Piece>,
+    /// Most bytes that are read at once.
+    unit: u64,
     /// What `next` lies in: bytes in memory or an open file, and the offset of its first byte.
     open: Option<(u64, Opened)>,
 }
@@ -169,6 +171,7 @@ impl OpenObject {
             next,
             end,
             pieces: VecDeque::new(),
+            unit: (self.engine.options.read_unit_bytes as u64).clamp(1, READ_BYTES_MAX),
             open: None,
         })
     }
@@ -250,7 +253,7 @@ impl OpenObject {
 }
 
 impl ContentReader {
-    /// The next bytes, verified, at most `read_unit_bytes`; `None` at the end. Blocking.
+    /// The next bytes, verified, at most a unit; `None` at the end. Blocking.
     /// [`Error::Damaged`] when what is stored does not verify.
     #[allow(clippy::should_implement_trait)] // An iterator would go on after an error.
     pub fn next(&mut self) -> Result<Option<Bytes>> {
@@ -261,6 +264,13 @@ impl ContentReader {
     /// wrong. Then [`Self::next`] goes on from the same place.
     pub fn next_in_memory(&mut self) -> Option<Option<Bytes>> {
         self.step(Wait::Never).ok()
+    }
+
+    /// Reads at most so many bytes at once from here on, as long as that is less than
+    /// `read_unit_bytes`.
+    pub fn limit_unit(&mut self, bytes: usize) {
+        let most = self.engine.options.read_unit_bytes.min(bytes) as u64;
+        self.unit = most.clamp(1, READ_BYTES_MAX);
     }
 
     fn step(&mut self, wait: Wait) -> Result<Option<Bytes>> {
@@ -281,9 +291,8 @@ impl ContentReader {
                 self.open = None;
                 continue;
             }
-            let unit = (self.engine.options.read_unit_bytes as u64).clamp(1, READ_BYTES_MAX);
             // Units begin at multiples of their length, so that no block is read twice.
-            let until = (from / unit + 1) * unit;
+            let until = (from / self.unit + 1) * self.unit;
             let last = until.min(length).min(self.end - *first) - 1;
             let bytes = match open {
                 Opened::Inline(bytes) => bytes.slice(from as usize..=last as usize),

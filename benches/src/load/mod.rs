@@ -9,6 +9,7 @@ mod connection;
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,8 +35,8 @@ pub struct Request {
     pub body_bytes: u64,
     /// The only status that is right.
     pub status: u16,
-    /// The only length of the answer's body that is right, where it is known.
-    pub answer_bytes: Option<u64>,
+    /// The lengths of the answer's body that are right.
+    pub answer_bytes: RangeInclusive<u64>,
     /// Whether its answer ends an operation: what is counted, and whose time is taken.
     pub ends: bool,
 }

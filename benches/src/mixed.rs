@@ -1,0 +1,170 @@
+//! `mixed`: what small writes wait for while large work of all kinds goes on beside them, and how
+//! long the write-ahead log gets. The garbage that the large work leaves is collected meanwhile.
+
+use std::error::Error;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::load::{self, Measured, Plan, Request};
+use crate::servers::{Running, SERVERS};
+use crate::target::{BUCKET, Payload, Target, in_turn, once_each};
+use crate::workloads::{Kind, Unit, Workload};
+
+const MIB: u64 = 1 << 20;
+/// Parts of the large uploads.
+const PARTS: u64 = 10_000;
+/// Large uploads, each completed and then deleted; and batches of 1000 keys to delete.
+const LARGE: u64 = 6;
+const CONNECTIONS: usize = 16;
+
+/// How to mix.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Our binary
+    #[arg(long, default_value = "target/release/partita")]
+    partita: PathBuf,
+    /// Folder for the data; made, and emptied
+    #[arg(long, default_value = "target/bench-data")]
+    folder: PathBuf,
+    /// Seconds for each half
+    #[arg(long, default_value_t = 10.0)]
+    time: f64,
+}
+
+/// Runs both halves and prints them.
+///
+/// # Errors
+/// When the server does not start, or an answer is wrong.
+pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    std::fs::create_dir_all(&arguments.folder)?;
+    let base = arguments.folder.canonicalize()?;
+    let running = Running::start(&SERVERS[0], "mixed", &arguments.partita, &base)?;
+    running.make_bucket()?;
+    let target = &running.target;
+    let work = large_work(target)?;
+    rustix::fs::sync();
+
+    let time = Duration::from_secs_f64(arguments.time);
+    let alone = small_writes(target, time, "alone")?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let log = thread::spawn(peak_of_log(running.folder.join("data"), Arc::clone(&stop)));
+    let slow = thread::spawn(slow_reader(target, Arc::clone(&stop))?);
+    let address = target.address;
+    let large = thread::spawn(move || -> Result<Measured, String> {
+        let scripts = work.into_iter().map(|(requests, again)| match again {
+            true => in_turn(requests.into(), 0),
+            false => once_each(requests),
+        });
+        let plan = Plan { address, scripts: scripts.collect(), time };
+        load::run(plan).map_err(|error| error.to_string())
+    });
+    let beside = small_writes(target, time, "beside")?;
+    let large = large.join().map_err(|_| "the large work panicked")??;
+    stop.store(true, Ordering::Relaxed);
+    let log_bytes = log.join().map_err(|_| "the watcher of the log panicked")?;
+    slow.join().map_err(|_| "the slow reader panicked")?;
+    if large.errors > 0 {
+        return Err(large.told.join("; ").into());
+    }
+    println!(
+        "| PutObject of 4 KiB, {CONNECTIONS} connections | per second | p50 ms | p99 ms | p99.9 ms |"
+    );
+    println!("|---|---|---|---|---|");
+    tell("alone", &alone);
+    tell("beside large work", &beside);
+    let ratio = quantile(&beside, 0.99) / quantile(&alone, 0.99);
+    println!(
+        "\np99 beside ÷ p99 alone: {ratio:.2}; large operations meanwhile: {}",
+        large.operations
+    );
+    println!("longest write-ahead log: {} MiB", log_bytes / MIB);
+    Ok(())
+}
+
+fn tell(name: &str, measured: &Measured) {
+    let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|q| quantile(measured, q));
+    println!("| {name} | {:.0} | {p50:.2} | {p99:.2} | {p999:.2} |", measured.rate());
+}
+
+/// In milliseconds.
+fn quantile(measured: &Measured, q: f64) -> f64 {
+    measured.latency.value_at_quantile(q) as f64 / 1e3
+}
+
+fn small_writes(target: &Target, time: Duration, name: &str) -> Result<Measured, Box<dyn Error>> {
+    let body = Payload::new(4096);
+    let put = |n| {
+        let path = format!("/{BUCKET}/small-{name}/{n:08}");
+        target.presigned("PUT", &path, Some(&body), 200)
+    };
+    let requests: Arc<[Request]> = (0..100_000).map(put).collect();
+    let step = requests.len() / CONNECTIONS;
+    let scripts = (0..CONNECTIONS).map(|n| in_turn(Arc::clone(&requests), n * step)).collect();
+    let measured = load::run(Plan { address: target.address, scripts, time })?;
+    match measured.errors {
+        0 => Ok(measured),
+        _ => Err(measured.told.join("; ").into()),
+    }
+}
+
+/// The requests of each connection, and whether they are repeated.
+fn large_work(target: &Target) -> Result<Vec<(Vec<Request>, bool)>, Box<dyn Error>> {
+    let (unit, kind) = (Unit::Milliseconds, Kind::Complete { parts: PARTS });
+    let upload = Workload { name: "mixed", unit, kind, bytes: 1, connections: 1, seconds: 1 };
+    let mut completes = Vec::new();
+    for n in 0..LARGE {
+        completes.push(upload.complete(target, &format!("large-{n}"), PARTS)?);
+        // The one before was completed by then: the requests of a connection are in order.
+        if n > 0 {
+            let path = format!("/{BUCKET}/large-{}", n - 1);
+            completes.push(target.presigned("DELETE", &path, None, 204));
+        }
+    }
+    let many = Workload { kind: Kind::DeleteMany, ..upload };
+    let mut batches = Vec::new();
+    for n in 0..LARGE as usize {
+        batches.extend(many.bulk(target, n)?);
+    }
+    let list = |n: u64| {
+        let after = format!("small-alone%2F{:08}", n * 7_919 % 50_000);
+        let query = format!("list-type=2&start-after={after}");
+        target.presigned("GET", &format!("/{BUCKET}?{query}"), None, 200)
+    };
+    Ok(vec![(completes, false), (batches, false), ((0..100).map(list).collect(), true)])
+}
+
+/// Watches how long the log gets; gives its greatest length.
+fn peak_of_log(data: PathBuf, stop: Arc<AtomicBool>) -> impl FnOnce() -> u64 {
+    move || {
+        let length = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        let mut peak = 0;
+        while !stop.load(Ordering::Relaxed) {
+            peak = peak.max(length(&data.join("partita.db-wal")));
+            thread::sleep(Duration::from_millis(20));
+        }
+        peak
+    }
+}
+
+/// Reads a large object a little at a time.
+fn slow_reader(
+    target: &Target,
+    stop: Arc<AtomicBool>,
+) -> Result<impl FnOnce() + use<>, Box<dyn Error>> {
+    let path = format!("/{BUCKET}/slow");
+    target.all(vec![target.signed("PUT", &path, &[], Some(&Payload::new(64 * MIB)), 200)], 1)?;
+    let request = target.presigned("GET", &path, None, 200);
+    let mut stream = TcpStream::connect(target.address)?;
+    stream.write_all(&request.head)?;
+    Ok(move || {
+        let mut piece = vec![0; 64 << 10];
+        while !stop.load(Ordering::Relaxed) && stream.read(&mut piece).is_ok_and(|n| n > 0) {
+            thread::sleep(Duration::from_millis(50));
+        }
+    })
+}
