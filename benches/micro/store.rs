@@ -1,0 +1,177 @@
+//! The store's reads, by its public verbs, on real files: a page of 1,000 keys out of 100,000; one
+//! small object opened with its bytes; and one byte out of an open object of 10,000 parts, in its
+//! middle and at its end.
+//!
+//! The store is closed and opened again before, so that nothing waits in the WAL. The folder is a
+//! temporary one; what is read stays in the page cache: this measures the work, not the disk.
+
+use std::cell::LazyCell;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use criterion::{Criterion, criterion_group, criterion_main};
+use partita::access::{Action, Credential, Permit, Principal, authorize};
+use partita::config::Config;
+use partita::digest::{Digests, Hasher, Want};
+use partita::store::{
+    CompleteUpload, CreatedBucket, ListQuery, ListedPart, NewObject, NewUpload, NewUser, Pending,
+    StagedBlob, Store,
+};
+use partita::types::{
+    BucketName, ByteRange, ETag, ObjectHeaders, ObjectKey, PART_NUMBER_MAX, PartNumber,
+    WriteCondition,
+};
+use tempfile::TempDir;
+
+mod short;
+
+const OBJECTS: u64 = 100_000;
+const PAGE: usize = 1000;
+/// Bytes of an object, and of a part: they live in SQLite.
+const SMALL_BYTES: usize = 4096;
+/// Verbs that wait for the writer at once; its queue takes so many.
+const FLIGHT: usize = 2048;
+
+/// A store with its content, on a folder that goes with it.
+struct Shelf {
+    store: Store,
+    permit: Permit,
+    _folder: TempDir,
+}
+
+impl Shelf {
+    fn fill() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut options = Config::default().store_options();
+        options.data = folder.path().into();
+        // So that parts can be as small as objects.
+        options.part_bytes_min = 1;
+        let store = Store::open(options.clone()).expect("a new store");
+        let permit = permit(&store);
+        let body = Body::new();
+        let put = |n| {
+            let (key, condition) = (object_key(n), WriteCondition::default());
+            let new =
+                NewObject { key, headers: ObjectHeaders::default(), checksum: None, condition };
+            store.put_object(&permit, new, body.stage())
+        };
+        settle((0..OBJECTS).map(put));
+        put_multipart(&store, &permit, &body);
+        store.close();
+        drop(store);
+        let store = Store::open(options).expect("the same store");
+        Self { store, permit, _folder: folder }
+    }
+}
+
+/// The bytes of every object and part.
+struct Body(Bytes, Digests);
+
+impl Body {
+    fn new() -> Self {
+        let bytes = vec![b'x'; SMALL_BYTES];
+        let mut hasher = Hasher::new(Want::default());
+        hasher.update(&bytes);
+        Self(bytes.into(), hasher.finish())
+    }
+
+    fn stage(&self) -> StagedBlob {
+        StagedBlob::inline(self.0.clone(), self.1.clone())
+    }
+}
+
+fn object_key(n: u64) -> ObjectKey {
+    ObjectKey::parse(format!("folder-{:03}/{n:010}", n / 500).as_bytes()).expect("a key")
+}
+
+fn multipart_key() -> ObjectKey {
+    ObjectKey::parse(b"multipart").expect("a key")
+}
+
+/// Root's leave to do as it likes in a new bucket.
+fn permit(store: &Store) -> Permit {
+    let new = NewUser { name: "root".into(), root: true, ..NewUser::default() };
+    let (_, root): (_, Arc<Credential>) = store.create_user(new).wait().expect("a user");
+    let name = BucketName::parse("bucket").expect("a name");
+    let created = store.create_bucket(name, &root.user, "us-east-1").wait().expect("a bucket");
+    let (CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket)) = created;
+    authorize(&Principal::Key(root), Action::PutObject, &bucket).expect("root may")
+}
+
+fn put_multipart(store: &Store, permit: &Permit, body: &Body) {
+    let key = multipart_key();
+    let upload = store.create_upload(permit, key.clone(), NewUpload::default()).wait();
+    let upload = upload.expect("an upload").id;
+    let numbers: Vec<PartNumber> = (1..=PART_NUMBER_MAX).filter_map(PartNumber::new).collect();
+    let put = |number: &PartNumber| store.put_part(permit, &key, upload, *number, body.stage());
+    settle(numbers.iter().map(put));
+    let etag = Some(ETag::plain(body.1.md5));
+    let listed = |number| ListedPart { number, etag, checksums: Vec::new() };
+    let complete = CompleteUpload {
+        key: key.clone(),
+        upload,
+        parts: numbers.into_iter().map(listed).collect(),
+        condition: WriteCondition::default(),
+        object_size: None,
+        checksum_type: None,
+        checksum: None,
+    };
+    store.complete_upload(permit, complete).expect("the parts are there");
+}
+
+/// Has many verbs wait for the writer at once, so that they share its syncs.
+fn settle<T>(mut verbs: impl Iterator<Item = Pending<T>>) {
+    loop {
+        let flight: Vec<Pending<T>> = verbs.by_ref().take(FLIGHT).collect();
+        if flight.is_empty() {
+            return;
+        }
+        for pending in flight {
+            pending.wait().expect("the verb succeeds");
+        }
+    }
+}
+
+fn reads(criterion: &mut Criterion) {
+    // Filled by the first benchmark that runs, so that a filter for another file costs nothing.
+    let shelf = LazyCell::new(Shelf::fill);
+    let mut group = criterion.benchmark_group("store");
+    group.bench_function("list 1,000 of 100,000", |bencher| {
+        let Shelf { store, permit, .. } = &*shelf;
+        let after = Some(object_key(OBJECTS / 2).as_str().to_owned());
+        let query = ListQuery { after, max: PAGE, ..ListQuery::default() };
+        let list = || store.list_objects(permit, black_box(&query)).expect("a page");
+        assert_eq!((list().entries.len(), list().truncated), (PAGE, true));
+        bencher.iter(list);
+    });
+
+    group.bench_function("open 4 KiB inline", |bencher| {
+        let Shelf { store, permit, .. } = &*shelf;
+        let key = object_key(OBJECTS / 3);
+        let open = || store.open_object(permit, black_box(&key)).expect("an object");
+        assert_eq!(open().inline(None).map(|bytes| bytes.len()), Some(SMALL_BYTES));
+        bencher.iter(open);
+    });
+
+    // A run of the manifest is 256 parts; the last one of 10,000 is only 16.
+    let size = u64::from(PART_NUMBER_MAX) * SMALL_BYTES as u64;
+    for (name, last) in [("range in the middle", size / 2), ("range at the end", size - 1)] {
+        group.bench_function(name, |bencher| {
+            let Shelf { store, permit, .. } = &*shelf;
+            let object = store.open_object(permit, &multipart_key()).expect("an object");
+            assert_eq!(object.record.size, size);
+            let range = ByteRange { first: last, last };
+            let read = || {
+                let mut reader = object.reader(Some(black_box(range))).expect("a reader");
+                reader.next().expect("bytes")
+            };
+            assert_eq!(read().as_deref(), Some(&b"x"[..]));
+            bencher.iter(read);
+        });
+    }
+    group.finish();
+}
+
+criterion_group! { name = benches; config = short::criterion(); targets = reads }
+criterion_main!(benches);
