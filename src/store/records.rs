@@ -66,7 +66,7 @@ pub struct ListedObject {
     /// Algorithm and type of its checksum.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
     /// The owner.
-    pub owner: Owner,
+    pub owner: Arc<Owner>,
 }
 
 /// A page of keys is asked for like this.

@@ -4,16 +4,18 @@
 //! everything that begins with it. So a page costs the entries that it returns, never the keys
 //! below its prefixes.
 
+use std::sync::Arc;
+
 use rusqlite::{Rows, Statement, params};
 
-use super::rows::{read_etag, read_object_checksum};
 use super::uploads::{UPLOAD_COLUMNS, read_upload};
-use crate::access::Permit;
+use crate::access::{Owner, Permit};
+use crate::digest::ObjectChecksum;
 use crate::store::engine::Engine;
 use crate::store::error::Result;
 use crate::store::meta::rows::damaged;
 use crate::store::records::{ListQuery, Listed, ListedObject, Page, UploadRecord, UploadsQuery};
-use crate::types::UploadId;
+use crate::types::{ETag, UploadId};
 
 /// Above every key: no byte of UTF-8 is 0xFF.
 const END: &[u8] = &[0xff];
@@ -94,6 +96,10 @@ fn behind_id(key: &[u8], id: UploadId) -> Lower {
 /// The rows from a place on.
 type Found<'s> = rusqlite::Result<Rows<'s>>;
 
+/// The column of the key, in the rows of every scan. Columns have numbers here: to look a name up
+/// costs more than to read a value, and a page has thousands of both.
+const KEY: usize = 0;
+
 /// Walks the index; gives the page and the number of rows that were touched.
 fn walk<T>(
     statement: &mut Statement<'_>,
@@ -115,7 +121,7 @@ fn walk<T>(
             if entries.len() == max {
                 return Ok((Page { entries, truncated: true }, touched));
             }
-            let key = row.get_ref("key")?.as_blob().map_err(rusqlite::Error::from)?;
+            let key = row.get_ref(KEY)?.as_blob().map_err(rusqlite::Error::from)?;
             let Some(prefix) = fold.common_prefix(key) else {
                 entries.push(Listed::Item(read(row)?));
                 continue;
@@ -154,26 +160,41 @@ pub(crate) fn objects_counted(
             "SELECT key, size, md5, parts, modified, owner, checksum FROM objects
              WHERE bucket = ?1 AND key >= ?2 AND key < ?3 ORDER BY key",
         )?;
+        let mut owner = None;
         walk(
             &mut statement,
             &fold,
             fold.first(None),
             query.max,
             |statement, lower, upper| statement.query(params![bucket.id, lower.key, upper]),
-            |row| {
-                let key = row.get_ref("key")?.as_blob().map_err(rusqlite::Error::from)?;
-                let key = std::str::from_utf8(key).map_err(|_| damaged("a key that is no text"))?;
-                let checksum = read_object_checksum(row, "checksum")?;
-                Ok(ListedObject {
-                    key: key.to_owned(),
-                    size: row.get("size")?,
-                    etag: read_etag(row)?,
-                    modified: row.get("modified")?,
-                    checksum: checksum.map(|of| (of.checksum.algorithm, of.kind)),
-                    owner: engine.directory().owner(&row.get::<_, String>("owner")?),
-                })
-            },
+            |row| read_listed(engine, row, &mut owner),
         )
+    })
+}
+
+/// A row of the list. `owner` is that of the row before: mostly the same again.
+fn read_listed(
+    engine: &Engine,
+    row: &rusqlite::Row<'_>,
+    owner: &mut Option<Arc<Owner>>,
+) -> Result<ListedObject> {
+    let key = row.get_ref(KEY)?.as_blob().map_err(rusqlite::Error::from)?;
+    let key = std::str::from_utf8(key).map_err(|_| damaged("a key that is no text"))?;
+    let checksum = row.get_ref(6)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+    let checksum = checksum
+        .map(|bytes| ObjectChecksum::decode(bytes).ok_or_else(|| damaged("an object's checksum")));
+    let owner_id = row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?;
+    let owner = match owner {
+        Some(owner) if owner.id == owner_id => owner,
+        _ => owner.insert(Arc::new(engine.directory().owner(owner_id))),
+    };
+    Ok(ListedObject {
+        key: key.to_owned(),
+        size: row.get(1)?,
+        etag: ETag { md5: row.get(2)?, parts: row.get(3)? },
+        modified: row.get(4)?,
+        checksum: checksum.transpose()?.map(|of| (of.checksum.algorithm, of.kind)),
+        owner: Arc::clone(owner),
     })
 }
 

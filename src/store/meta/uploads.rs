@@ -22,9 +22,9 @@ use crate::store::pending::Pending;
 use crate::store::records::{NewUpload, PartRecord, PartsPage, UploadRecord};
 use crate::types::{BlobId, ETag, ObjectKey, PartNumber, UploadId};
 
-/// The columns that [`read_upload`] needs.
+/// The columns that [`read_upload`] needs; the key first, as every scan has it.
 pub(crate) const UPLOAD_COLUMNS: &str =
-    "id, key, initiated, initiator, checksum_algorithm, checksum_type";
+    "key, id, initiated, initiator, checksum_algorithm, checksum_type";
 
 pub(crate) fn read_upload(engine: &Engine, row: &Row<'_>) -> Result<UploadRecord> {
     Ok(UploadRecord {

@@ -86,20 +86,38 @@ impl Writer {
     }
 
     /// Parsers fold white space in attributes and line ends in texts: references keep them.
-    fn escape(&mut self, value: &str, attribute: bool) {
-        for c in value.chars() {
-            match c {
-                '&' => self.buffer.push_str("&amp;"),
-                '<' => self.buffer.push_str("&lt;"),
-                '>' => self.buffer.push_str("&gt;"),
-                '"' => self.buffer.push_str("&quot;"),
-                '\'' if attribute => self.buffer.push_str("&apos;"),
-                '\t' | '\n' if !attribute => self.buffer.push(c),
-                '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => {
-                    self.buffer.push_str(&format!("&#x{:x};", u32::from(c)));
-                }
-                c => self.buffer.push(c),
+    fn escape(&mut self, mut value: &str, attribute: bool) {
+        // Nearly every byte stands for itself, so whole stretches are copied.
+        while let Some(at) = value.bytes().position(may_need_reference) {
+            let (plain, rest) = value.split_at(at);
+            self.buffer.push_str(plain);
+            let mut rest = rest.chars();
+            if let Some(c) = rest.next() {
+                self.escape_char(c, attribute);
             }
+            value = rest.as_str();
+        }
+        self.buffer.push_str(value);
+    }
+
+    fn escape_char(&mut self, c: char, attribute: bool) {
+        match c {
+            '&' => self.buffer.push_str("&amp;"),
+            '<' => self.buffer.push_str("&lt;"),
+            '>' => self.buffer.push_str("&gt;"),
+            '"' => self.buffer.push_str("&quot;"),
+            '\'' if attribute => self.buffer.push_str("&apos;"),
+            '\t' | '\n' if !attribute => self.buffer.push(c),
+            '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => {
+                self.buffer.push_str(&format!("&#x{:x};", u32::from(c)));
+            }
+            c => self.buffer.push(c),
         }
     }
+}
+
+/// Whether a character that begins with this byte may have to be written otherwise. 0xEF begins
+/// U+FFFE and U+FFFF, which XML cannot bear.
+fn may_need_reference(byte: u8) -> bool {
+    matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'' | 0..=0x1f | 0xef)
 }
