@@ -68,6 +68,7 @@ impl Engine {
             receiver,
             shared: Arc::clone(&shared),
             wal_bytes_restart: options.wal_bytes_restart,
+            wal_bytes_wait: options.wal_bytes_max / 2,
             restart_at: options.wal_bytes_restart,
             seqs: SeqBlock::default(),
         };

@@ -1,11 +1,12 @@
 //! Checkpoints: moving the WAL into the database file.
 //!
 //! A thread with a connection of its own runs PASSIVE, which holds up nobody. Above a limit the
-//! writer runs RESTART between two batches. Long WALs are slow to read and, when they rot, lose
-//! more.
+//! writer runs RESTART between two batches, unless PASSIVE is under way; when the WAL is half as
+//! long as it may be, the writer waits for that to end. So a disk that cannot keep up makes writes
+//! slower, and refuses none. Long WALs are slow to read and, when they rot, lose more.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Duration;
 
 use rusqlite::hooks::Wal;
@@ -54,9 +55,12 @@ pub(crate) fn run(connection: &Connection, shared: &Shared, space: &Space) {
         let frames = shared.wal_frames.load(Ordering::Acquire);
         // More may seem to be moved than there is, when the WAL began anew meanwhile: look again.
         if frames != shared.wal_moved.load(Ordering::Acquire) {
+            // It guards nothing but the turn, so a panic under it has left nothing half done.
+            let turn = shared.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
             let moved = connection
                 .wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE)
                 .map(|(_, moved)| moved);
+            drop(turn);
             note(shared, moved);
         }
         let free_pages = connection.query_row("PRAGMA freelist_count", [], |row| row.get(0));
@@ -84,8 +88,13 @@ pub(crate) fn recover(connection: &Connection) -> Result<()> {
 }
 
 /// Moves the whole WAL and has the next commit begin at its start; `false` when a reader is in the
-/// way.
-pub(crate) fn restart(connection: &Connection, shared: &Shared) -> bool {
+/// way, or, unless it is to `wait` for that, another checkpoint.
+pub(crate) fn restart(connection: &Connection, shared: &Shared, wait: bool) -> bool {
+    let _turn = match shared.checkpointing.try_lock() {
+        Ok(turn) => turn,
+        Err(TryLockError::WouldBlock) if !wait => return false,
+        Err(_) => shared.checkpointing.lock().unwrap_or_else(PoisonError::into_inner),
+    };
     checkpoint(connection, shared, CheckpointMode::RESTART)
 }
 

@@ -57,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) commits: AtomicU64,
     pub(crate) gc_bell: Bell,
     pub(crate) checkpoint_bell: Bell,
+    /// Held during a checkpoint. SQLite turns a second one away at once, it does not have it wait.
+    pub(crate) checkpointing: Mutex<()>,
     discards: Mutex<Vec<StagedBlob>>,
 }
 
@@ -73,6 +75,7 @@ impl Shared {
             commits: AtomicU64::new(0),
             gc_bell: Bell::default(),
             checkpoint_bell: Bell::default(),
+            checkpointing: Mutex::default(),
             discards: Mutex::default(),
         }
     }
@@ -147,6 +150,8 @@ pub(crate) struct Writer {
     pub(crate) receiver: Receiver<Message>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) wal_bytes_restart: u64,
+    /// Bytes of WAL at which it waits for a checkpoint that is under way.
+    pub(crate) wal_bytes_wait: u64,
     /// Bytes of WAL at which the next RESTART is tried.
     pub(crate) restart_at: u64,
     pub(crate) seqs: SeqBlock,
@@ -386,8 +391,8 @@ impl Writer {
         if bytes < self.restart_at || self.shared.blobs.poison_reason().is_some() {
             return;
         }
-        let done = restart(&self.connection, &self.shared);
-        // A reader was in the way: do not stop every batch for it.
+        let done = restart(&self.connection, &self.shared, bytes >= self.wal_bytes_wait);
+        // Something was in the way: do not stop every batch for it.
         let later = if done { 0 } else { bytes + self.wal_bytes_restart / 4 };
         self.restart_at = later.max(self.wal_bytes_restart);
     }

@@ -348,3 +348,28 @@ fn a_wal_that_a_reader_keeps_long_refuses_writes_and_recovers() {
     }
     fixture.check();
 }
+
+#[test]
+fn a_slow_checkpoint_makes_writes_wait_and_refuses_none() {
+    let fixture = Fixture::with(|options| {
+        options.inline_bytes_max = 1 << 20;
+        options.wal_bytes_restart = 1 << 20;
+        options.wal_bytes_max = 4 << 20;
+    });
+    let permit = fixture.make_bucket("bucket");
+    let shared = std::sync::Arc::clone(&fixture.store.engine.shared);
+    let (held, holds) = std::sync::mpsc::channel();
+    let slow = std::thread::spawn(move || {
+        let _turn = shared.checkpointing.lock().expect("nobody panics");
+        held.send(()).expect("the test waits");
+        std::thread::sleep(std::time::Duration::from_millis(700));
+    });
+    holds.recv().expect("the turn is taken");
+    for i in 0..200 {
+        // Ten megabytes, past the limit if nobody waited.
+        fixture.put(&permit, "key", &body(i, 50_000)).expect("it waits for its turn");
+    }
+    slow.join().expect("it only sleeps");
+    assert!(fixture.store.engine.shared.wal_bytes() < 4 << 20);
+    fixture.check();
+}
