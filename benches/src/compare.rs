@@ -80,6 +80,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let folder = arguments.folder.canonicalize()?;
     let entries = entries(&arguments);
     let mut report = Report::new(&entries.iter().map(about).collect::<Vec<_>>());
+    let mut failed = 0;
     for workload in WORKLOADS.iter().filter(|workload| wanted(&arguments, workload.name)) {
         let mut running = Vec::new();
         for (name, server, binary) in &entries {
@@ -102,9 +103,12 @@ pub fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
                     row.map_err(|error| format!("{} {}: {error}", running.name, workload.name));
                 match row {
                     Ok(row) => rows.entry(running.name.clone()).or_default().push(row),
-                    // A peer that cannot do it is told of, and does not end the run.
-                    Err(error) if running.server.name != "partita" => eprintln!("SKIPPED: {error}"),
-                    Err(error) => return Err(error.into()),
+                    // A peer that cannot do it is told of; ours fails the run, at its end.
+                    Err(error) if running.server.name != "partita" => println!("SKIPPED: {error}"),
+                    Err(error) => {
+                        println!("FAILED: {error}");
+                        failed += 1;
+                    }
                 }
             }
         }
@@ -118,6 +122,9 @@ pub fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
     }
     if let Some(folder) = &arguments.plots {
         crate::plots::write(&report, folder)?;
+    }
+    if failed > 0 {
+        return Err(format!("{failed} rounds of ours failed").into());
     }
     report.verdict()
 }

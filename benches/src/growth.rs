@@ -83,6 +83,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let base = arguments.folder.canonicalize()?;
     let running = Running::start(&SERVERS[0], "growth", &arguments.partita, &base)?;
     running.make_bucket()?;
+    let started = running.started_in.as_secs_f64() * 1e3;
+    curves.add("objects", "start on an empty folder, ms", 0, started);
     if wanted("parts") {
         parts(&running, &mut curves)?;
     }
