@@ -1,6 +1,6 @@
 //! Digests: 1 MiB through the one pass over a body, as a PUT (MD5 and CRC64NVME), as a signed PUT
-//! (SHA-256 too) and with a client's CRC32C; the CRC32C alone, which guards the blocks of files; and
-//! joining the CRCs of 10,000 parts.
+//! (SHA-256 too) and with a client's CRC32C; the CRC32C alone, which guards the blocks of files;
+//! and joining the CRCs of 10,000 parts.
 
 use std::hint::black_box;
 
