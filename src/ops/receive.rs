@@ -257,7 +257,7 @@ async fn in_file(
         unit.reserve(bytes.saturating_sub(unit.len()));
         let more = source.fill(&mut unit, bytes).await?;
         if !unit.is_empty() {
-            disk = disk.write(std::mem::take(&mut unit)).await?;
+            disk.write(std::mem::take(&mut unit)).await?;
         }
         if !more {
             break;
