@@ -44,8 +44,8 @@
 //!
 //! A connection is served by one thread from its first byte to its last, each thread with a runtime
 //! of its own. What is in memory is answered there, in line: the lookup in SQLite, blocks that the
-//! page cache holds. What waits for a disk or takes long (files, lists, hashing) goes to the blocking
-//! pool of that runtime; what changes rows goes to the one writer.
+//! page cache holds. What waits for a disk or takes long (files, lists, hashing) goes to the
+//! blocking pool of that runtime; what changes rows goes to the one writer.
 //!
 //! Imports only point downwards in this list's sense: `store` knows no HTTP, `wire` and `auth` know
 //! no database, files or clock, operations never import each other. `tests/it/tidy.rs` checks it.
