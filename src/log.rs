@@ -10,7 +10,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
@@ -25,8 +25,10 @@ pub const ACCESS: &str = "access";
 const WAITING_BYTES_MAX: usize = 4 << 20;
 /// How long lines are gathered before they are written together.
 const GATHERING_MS: u64 = 20;
+/// How long the end waits for a reader of standard error that takes nothing.
+const END_MS_MAX: u64 = 1_000;
 
-/// Starts the log. The lines that wait are written when the guard is dropped.
+/// Starts the log. The lines that wait are written when the guard is dropped, if anybody reads.
 pub fn start(config: &Config) -> Guard {
     let waiting = Arc::<Waiting>::default();
     let theirs = Arc::clone(&waiting);
@@ -52,9 +54,11 @@ impl Drop for Guard {
     fn drop(&mut self) {
         self.waiting.lock().ended = true;
         self.waiting.bell.notify_one();
-        if let Some(thread) = self.thread.take() {
-            // A panic of the log's has nobody left to be told to.
-            let _ = thread.join();
+        let Some(thread) = &self.thread else { return };
+        let end = Instant::now() + Duration::from_millis(END_MS_MAX);
+        // Not joined: nobody may read standard error any more, and the process must end.
+        while !thread.is_finished() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }
@@ -110,11 +114,10 @@ impl Waiting {
             drop(queue);
             // Nobody can be told that standard error is gone.
             let _ = io::stderr().write_all(&writing);
+            writing.clear();
             if dropped > 0 {
                 tracing::warn!(dropped, "lines of the log found no room");
-            }
-            writing.clear();
-            if ended {
+            } else if ended {
                 return;
             }
         }

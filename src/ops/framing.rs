@@ -72,7 +72,8 @@ impl Source {
             Framing::Chunked(decoder) => {
                 let mut pieces = Vec::new();
                 decoder.push(data, &mut pieces)?;
-                self.rest.extend(pieces);
+                // Nothing is left of the rest before, and its room goes with it.
+                self.rest = pieces.into();
                 return Ok(true);
             }
             Framing::Raw { left } => {

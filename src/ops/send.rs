@@ -248,6 +248,14 @@ impl http_body::Body for Blocks {
     type Data = Bytes;
     type Error = BodyError;
 
+    fn is_end_stream(&self) -> bool {
+        match &self.state {
+            State::Ready(None, reader) => reader.has_ended(),
+            State::Ready(Some(_), _) | State::Reading(_) => false,
+            State::Ended => true,
+        }
+    }
+
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut TaskContext<'_>,

@@ -112,10 +112,10 @@ impl Server {
         let failed = |source| BindError::Listen { address: config.listen.clone(), source };
         let listener = TcpListener::bind(&config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let control = control::listen(&config.data)
-            .map_err(|source| BindError::Control { data: config.data.clone(), source })?;
         let workers = Workers::start(worker_threads(config), config.blocking_threads_max)
             .map_err(BindError::Threads)?;
+        let control = control::listen(&config.data)
+            .map_err(|source| BindError::Control { data: config.data.clone(), source })?;
         let head_max = config.header_bytes_max + config.uri_bytes_max + HEAD_SLACK_BYTES;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())

@@ -18,6 +18,9 @@ use tokio::sync::watch;
 /// Time for what hangs on a blocking call when all else has ended.
 const END_MS_MAX: u64 = 2_000;
 
+/// Fewest threads for what blocks, of each: one long copy must not hold up all its connections.
+const BLOCKING_MIN: usize = 4;
+
 /// All of them.
 pub(super) struct Workers {
     workers: Vec<Worker>,
@@ -41,10 +44,12 @@ impl Drop for Counted {
 }
 
 impl Workers {
-    /// Starts `count` threads, which share `blocking_max` threads for what blocks.
+    /// Starts `count` threads, which share `blocking_max` threads for what blocks,
+    /// as long as each has a few.
     pub(super) fn start(count: usize, blocking_max: usize) -> io::Result<Self> {
         let (stop, stopped) = watch::channel(false);
-        let start = |number| Worker::start(number, (blocking_max / count).max(1), stopped.clone());
+        let blocking = (blocking_max / count).max(BLOCKING_MIN.min(blocking_max));
+        let start = |number| Worker::start(number, blocking, stopped.clone());
         let workers = (0..count).map(start).collect::<io::Result<_>>()?;
         Ok(Self { workers, stop })
     }

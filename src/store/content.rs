@@ -266,6 +266,11 @@ impl ContentReader {
         self.step(Wait::Never).ok()
     }
 
+    /// Whether all bytes were given.
+    pub fn has_ended(&self) -> bool {
+        self.next == self.end
+    }
+
     /// Reads at most so many bytes at once from here on, as long as that is less than
     /// `read_unit_bytes`.
     pub fn limit_unit(&mut self, bytes: usize) {

@@ -54,8 +54,11 @@ impl Readers {
         reader.prepare_cached("BEGIN")?.execute([])?;
         let answer = read(&reader);
         // Nothing was written. (After a panic the connection is not lent again.)
-        reader.prepare_cached("ROLLBACK")?.execute([])?;
-        answer
+        let ended = reader.prepare_cached("ROLLBACK").and_then(|mut end| end.execute([]));
+        // A read that the disk failed has ended the snapshot by itself: that error is to be told.
+        let answer = answer?;
+        ended?;
+        Ok(answer)
     }
 
     /// Closes the idle connections, and those on loan when they come back.
@@ -83,5 +86,25 @@ impl Drop for Reader<'_> {
         {
             idle.push(connection);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_of_a_read_that_ended_the_snapshot_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("db");
+        drop(connect(&path, Role::Writer).expect("a database"));
+        let readers = Readers::new(path);
+        // As SQLite does by itself when the disk fails a read.
+        let told = readers.snapshot(|connection| -> Result<()> {
+            connection.execute_batch("ROLLBACK")?;
+            Err(Error::NoSuchKey)
+        });
+        assert!(matches!(told, Err(Error::NoSuchKey)), "{told:?}");
+        assert!(readers.snapshot(|_| Ok(())).is_ok());
     }
 }

@@ -5,6 +5,7 @@ mod complete;
 mod crowd;
 mod faults;
 mod listing;
+mod memory;
 mod model;
 mod nouns;
 mod races;
