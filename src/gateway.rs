@@ -238,8 +238,9 @@ fn legible(text: &str) -> String {
     text.chars().map(|c| if shown(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
-/// Sixteen hexadecimal digits, upper case, as S3's are: ascending, and never given twice. They
-/// count up from the time of the first request, so a later run begins above this one's last.
+/// Sixteen hexadecimal digits, upper case, as S3's are: ascending, and not given twice by one run.
+/// They count up from the time of the first request, so a later run begins above this one's last,
+/// as long as the clock is not set back.
 fn request_id() -> String {
     /// Requests that a run may serve in each millisecond without meeting the numbers of the next.
     const IDS_PER_MS: u64 = 1 << 20;

@@ -1,16 +1,16 @@
-//! How large the pieces are in which bodies move: large ones cost fewer steps, small ones let a
-//! crowd through in bounded memory.
+//! How large the units are in which bodies move: large ones cost fewer steps, small ones let a
+//! crowd through in bounded memory. (A stored blob of up to 256 KiB is read whole all the same.)
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The largest piece. A step to the blocking pool and back is a twentieth of what hashing it costs.
+/// The largest unit. A step to the blocking pool and back is a twentieth of what hashing it costs.
 const BYTES_MAX: usize = 256 << 10;
 /// The smallest: a block of a blob.
 const BYTES_MIN: usize = 64 << 10;
-/// What all bodies together may hold in pieces of more than the smallest size.
+/// What all bodies together may hold in units of more than the smallest size.
 const BYTES_ALL: usize = 32 << 20;
-/// Pieces of one body: one on its way, one filling.
-const PIECES: usize = 2;
+/// Units of one body: one on its way, one filling.
+const UNITS: usize = 2;
 
 /// Bodies that move through memory now, in both directions.
 static MOVING: AtomicUsize = AtomicUsize::new(0);
@@ -25,7 +25,7 @@ impl Moving {
         Self(())
     }
 
-    /// Bytes of its next piece: whole blocks, fewer the more bodies there are.
+    /// Bytes of its next unit: whole blocks, fewer the more bodies there are.
     pub fn unit_bytes(&self) -> usize {
         unit_bytes(MOVING.load(Ordering::Relaxed))
     }
@@ -38,7 +38,7 @@ impl Drop for Moving {
 }
 
 fn unit_bytes(bodies: usize) -> usize {
-    let share = BYTES_ALL / (PIECES * bodies.max(1));
+    let share = BYTES_ALL / (UNITS * bodies.max(1));
     (share - share % BYTES_MIN).clamp(BYTES_MIN, BYTES_MAX)
 }
 
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_crowd_moves_in_small_pieces() {
+    fn a_crowd_moves_in_small_units() {
         for (bodies, bytes) in [(0, 256), (1, 256), (64, 256), (65, 192), (128, 128), (5_000, 64)] {
             assert_eq!(unit_bytes(bodies), bytes << 10, "{bodies}");
         }

@@ -319,6 +319,10 @@ impl ContentReader {
                 // A piece stays until it was read: opening it may have to be tried again.
                 while self.pieces.pop_front_if(|piece| piece.end() <= self.next).is_some() {}
                 if self.pieces.is_empty() {
+                    if wait == Wait::Never {
+                        // A run has up to 256 parts to look up: not on a thread that serves.
+                        return Err(Error::Overloaded);
+                    }
                     let run = self
                         .engine
                         .readers
