@@ -140,7 +140,8 @@ impl Connection {
                 String::from_utf8_lossy(&line[..line.len().min(80)]),
                 answer.status,
                 answer.bytes,
-                String::from_utf8_lossy(&answer.body[..answer.body.len().min(300)]),
+                std::str::from_utf8(&answer.body[..answer.body.len().min(300)])
+                    .unwrap_or("bytes that are no text"),
             ));
         }
         let ended = request.ends || !right;
