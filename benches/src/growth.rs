@@ -4,7 +4,6 @@
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -12,8 +11,8 @@ use serde::Serialize;
 use crate::load::{self, Measured, Plan, Request, Script};
 use crate::process;
 use crate::seed;
-use crate::servers::{Running, SERVERS};
-use crate::target::{ACCESS_KEY, BUCKET, Payload, SECRET_KEY, in_turn, once_each};
+use crate::servers::{Own, Running, SERVERS};
+use crate::target::{ACCESS_KEY, BUCKET, Payload, SECRET_KEY, once_each, spread};
 use crate::workloads::{Kind, Unit, Workload};
 
 const MIB: u64 = 1 << 20;
@@ -21,12 +20,8 @@ const MIB: u64 = 1 << 20;
 /// How far to grow.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Our binary
-    #[arg(long, default_value = "target/release/partita")]
-    partita: PathBuf,
-    /// Folder for the data; made, and emptied
-    #[arg(long, default_value = "target/bench-data")]
-    folder: PathBuf,
+    #[command(flatten)]
+    own: Own,
     /// Most objects
     #[arg(long, default_value_t = 10_000_000)]
     objects: u64,
@@ -74,15 +69,12 @@ impl Curves {
 /// # Errors
 /// When the server does not start, or an answer is wrong.
 pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    fs::create_dir_all(&arguments.folder)?;
     let mut curves = Curves::default();
     let wanted = |what: &str| arguments.only.is_empty() || arguments.only.iter().any(|w| w == what);
     if wanted("objects") {
         objects(arguments, &mut curves)?;
     }
-    let base = arguments.folder.canonicalize()?;
-    let running = Running::start(&SERVERS[0], "growth", &arguments.partita, &base)?;
-    running.make_bucket()?;
+    let running = arguments.own.start("growth")?;
     let started = running.started_in.as_secs_f64() * 1e3;
     curves.add("objects", "start on an empty folder, ms", 0, started);
     if wanted("parts") {
@@ -108,7 +100,7 @@ fn objects(arguments: &Arguments, curves: &mut Curves) -> Result<(), Box<dyn Err
     const ALONG: &str = "objects";
     let mut count = 1_000;
     while count <= arguments.objects {
-        let folder = arguments.folder.join("objects");
+        let folder = arguments.own.folder.join("objects");
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
@@ -118,7 +110,7 @@ fn objects(arguments: &Arguments, curves: &mut Curves) -> Result<(), Box<dyn Err
         let rate = count as f64 / began.elapsed().as_secs_f64();
         curves.add(ALONG, "seeding, objects per second", count, rate);
         let folder = folder.canonicalize()?;
-        let running = Running::resume(&SERVERS[0], "objects", &arguments.partita, folder)?;
+        let running = Running::resume(&SERVERS[0], "objects", &arguments.own.partita, folder)?;
         let started = running.started_in.as_secs_f64() * 1e3;
         curves.add(ALONG, "start, ms", count, started);
         let resident = process::usage(running.pid()).resident_bytes;
@@ -211,9 +203,7 @@ fn connections(
             let measured = turn(running, requests, connections, arguments.time)?;
             curves.add(ALONG, what, connections as u64, measured.rate());
             if !peak.is_empty() {
-                let usage = process::usage(running.pid());
-                let figure = usage.peak_bytes as f64 / MIB as f64;
-                curves.add(ALONG, peak, connections as u64, figure);
+                curves.add(ALONG, peak, connections as u64, peak_mib(running));
             }
         }
     }
@@ -221,12 +211,10 @@ fn connections(
     let put = |n| running.target.presigned("PUT", &path(n), Some(&large), 200);
     process::reset_peak(running.pid());
     running.target.all((0..256).map(put).collect(), 256)?;
-    let peak = process::usage(running.pid()).peak_bytes as f64 / MIB as f64;
-    curves.add("connections, each a PUT of 16 MiB", "memory, MiB", 256, peak);
+    curves.add("connections, each a PUT of 16 MiB", "memory, MiB", 256, peak_mib(running));
     process::reset_peak(running.pid());
     turn(running, (0..256).map(get).collect(), 256, 1.0)?;
-    let peak = process::usage(running.pid()).peak_bytes as f64 / MIB as f64;
-    curves.add("connections, each a GET of 16 MiB", "memory, MiB", 256, peak);
+    curves.add("connections, each a GET of 16 MiB", "memory, MiB", 256, peak_mib(running));
     Ok(())
 }
 
@@ -263,19 +251,17 @@ fn turn(
     connections: usize,
     seconds: f64,
 ) -> Result<Measured, Box<dyn Error>> {
-    let requests: Arc<[Request]> = requests.into();
-    let step = requests.len().div_ceil(connections);
-    let scripts = (0..connections).map(|n| in_turn(Arc::clone(&requests), n * step)).collect();
-    load(running, scripts, seconds)
+    load(running, spread(requests, connections), seconds)
 }
 
 fn load(running: &Running, scripts: Vec<Script>, seconds: f64) -> Result<Measured, Box<dyn Error>> {
     let time = Duration::from_secs_f64(seconds);
-    let measured = load::run(Plan { address: running.target.address, scripts, time })?;
-    match measured.errors {
-        0 => Ok(measured),
-        _ => Err(measured.told.join("; ").into()),
-    }
+    Ok(load::run(Plan { address: running.target.address, scripts, time })?.checked()?)
+}
+
+/// Most memory since the last reset.
+fn peak_mib(running: &Running) -> f64 {
+    process::usage(running.pid()).peak_bytes as f64 / MIB as f64
 }
 
 /// In microseconds.

@@ -11,8 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::load::{self, Measured, Plan, Request};
-use crate::servers::{Running, SERVERS};
-use crate::target::{BUCKET, Payload, Target, in_turn, once_each};
+use crate::servers::Own;
+use crate::target::{BUCKET, Payload, Target, in_turn, once_each, spread};
 use crate::workloads::{Kind, Unit, Workload};
 
 const MIB: u64 = 1 << 20;
@@ -25,12 +25,8 @@ const CONNECTIONS: usize = 16;
 /// How to mix.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Our binary
-    #[arg(long, default_value = "target/release/partita")]
-    partita: PathBuf,
-    /// Folder for the data; made, and emptied
-    #[arg(long, default_value = "target/bench-data")]
-    folder: PathBuf,
+    #[command(flatten)]
+    own: Own,
     /// Seconds for each half
     #[arg(long, default_value_t = 10.0)]
     time: f64,
@@ -41,10 +37,7 @@ pub struct Arguments {
 /// # Errors
 /// When the server does not start, or an answer is wrong.
 pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    std::fs::create_dir_all(&arguments.folder)?;
-    let base = arguments.folder.canonicalize()?;
-    let running = Running::start(&SERVERS[0], "mixed", &arguments.partita, &base)?;
-    running.make_bucket()?;
+    let running = arguments.own.start("mixed")?;
     let target = &running.target;
     let work = large_work(target)?;
     rustix::fs::sync();
@@ -61,16 +54,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             false => once_each(requests),
         });
         let plan = Plan { address, scripts: scripts.collect(), time };
-        load::run(plan).map_err(|error| error.to_string())
+        load::run(plan).and_then(Measured::checked).map_err(|error| error.to_string())
     });
     let beside = small_writes(target, time, "beside")?;
     let large = large.join().map_err(|_| "the large work panicked")??;
     stop.store(true, Ordering::Relaxed);
     let log_bytes = log.join().map_err(|_| "the watcher of the log panicked")?;
     slow.join().map_err(|_| "the slow reader panicked")?;
-    if large.errors > 0 {
-        return Err(large.told.join("; ").into());
-    }
     println!(
         "| PutObject of 4 KiB, {CONNECTIONS} connections | per second | p50 ms | p99 ms | p99.9 ms |"
     );
@@ -102,14 +92,8 @@ fn small_writes(target: &Target, time: Duration, name: &str) -> Result<Measured,
         let path = format!("/{BUCKET}/small-{name}/{n:08}");
         target.presigned("PUT", &path, Some(&body), 200)
     };
-    let requests: Arc<[Request]> = (0..100_000).map(put).collect();
-    let step = requests.len() / CONNECTIONS;
-    let scripts = (0..CONNECTIONS).map(|n| in_turn(Arc::clone(&requests), n * step)).collect();
-    let measured = load::run(Plan { address: target.address, scripts, time })?;
-    match measured.errors {
-        0 => Ok(measured),
-        _ => Err(measured.told.join("; ").into()),
-    }
+    let scripts = spread((0..100_000).map(put).collect(), CONNECTIONS);
+    Ok(load::run(Plan { address: target.address, scripts, time })?.checked()?)
 }
 
 /// The requests of each connection, and whether they are repeated.

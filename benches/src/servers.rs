@@ -109,6 +109,31 @@ pub const SERVERS: &[Server] = &[
     },
 ];
 
+/// Our own server, for the commands that measure it alone.
+#[derive(clap::Args)]
+pub struct Own {
+    /// Our binary
+    #[arg(long, default_value = "target/release/partita")]
+    pub partita: PathBuf,
+    /// Folder for the data; made, and emptied
+    #[arg(long, default_value = "target/bench-data")]
+    pub folder: PathBuf,
+}
+
+impl Own {
+    /// Starts it on an empty folder, with the bucket of the workloads.
+    ///
+    /// # Errors
+    /// As [`Running::start`].
+    pub fn start(&self, name: &str) -> io::Result<Running> {
+        fs::create_dir_all(&self.folder)?;
+        let base = self.folder.canonicalize()?;
+        let running = Running::start(&SERVERS[0], name, &self.partita, &base)?;
+        running.make_bucket()?;
+        Ok(running)
+    }
+}
+
 /// One that runs. It is ended when this is dropped, and its folder removed.
 pub struct Running {
     /// Its name, or that of the variant.

@@ -119,11 +119,8 @@ impl Target {
             shares[number % count].push(request);
         }
         let scripts = shares.into_iter().map(once_each).collect();
-        let measured = load::run(Plan { address: self.address, scripts, time: PREPARING })?;
-        match measured.errors {
-            0 => Ok(()),
-            errors => Err(io::Error::other(format!("{errors} failed: {:?}", measured.told))),
-        }
+        let plan = Plan { address: self.address, scripts, time: PREPARING };
+        load::run(plan)?.checked().map(drop)
     }
 
     /// Sends one request; gives its answer's header or the text of a tag in its body.
@@ -142,9 +139,9 @@ impl Target {
             request.take()
         });
         let plan = Plan { address: self.address, scripts: vec![script], time: PREPARING };
-        let measured = load::run(plan)?;
-        let found = receiver.try_recv().ok().flatten().filter(|_| measured.errors == 0);
-        found.ok_or_else(|| io::Error::other(format!("no answer: {:?}", measured.told)))
+        load::run(plan)?.checked()?;
+        let found = receiver.try_recv().ok().flatten();
+        found.ok_or_else(|| io::Error::other("the answer lacks what was asked for"))
     }
 
     fn host(&self) -> String {
@@ -184,7 +181,14 @@ pub fn once_each(requests: Vec<Request>) -> Script {
     Box::new(move |_| requests.next())
 }
 
-/// The requests again and again, each connection beginning at another place.
+/// The requests again and again on each connection, which all begin at other places.
+pub fn spread(requests: Vec<Request>, connections: usize) -> Vec<Script> {
+    let requests: Arc<[Request]> = requests.into();
+    let step = requests.len().div_ceil(connections);
+    (0..connections).map(|n| in_turn(Arc::clone(&requests), n * step)).collect()
+}
+
+/// The requests again and again, from one of them on.
 pub fn in_turn(requests: Arc<[Request]>, from: usize) -> Script {
     let mut next = from % requests.len().max(1);
     Box::new(move |_| {

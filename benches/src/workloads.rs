@@ -1,12 +1,11 @@
 //! The workloads: one row each. What a workload needs is put there through S3, by signed requests.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::load::{Answer, Request, Script};
 use crate::servers::Running;
-use crate::target::{BUCKET, Payload, Target, in_turn, once_each};
+use crate::target::{BUCKET, Payload, Target, once_each, spread};
 
 /// What a workload's figure is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
@@ -182,9 +181,7 @@ impl Workload {
             }
             Kind::TailRange { parts } => self.tail(target, parts, round)?,
         };
-        let requests: Arc<[Request]> = requests.into();
-        let step = requests.len().div_ceil(self.connections);
-        Ok((0..self.connections).map(|n| in_turn(Arc::clone(&requests), n * step)).collect())
+        Ok(spread(requests, self.connections))
     }
 
     /// Enough keys to be no single one, few enough to stay in the page cache.
@@ -207,7 +204,7 @@ impl Workload {
             }
         }
         let method = if self.kind == Kind::Head { "HEAD" } else { "GET" };
-        let requests: Arc<[Request]> = paths
+        let requests = paths
             .iter()
             .map(|path| {
                 let request = target.presigned(method, path, None, 200);
@@ -215,8 +212,7 @@ impl Workload {
                 Request { answer_bytes: bytes..=bytes, ..request }
             })
             .collect();
-        let step = requests.len() / self.connections;
-        Ok((0..self.connections).map(|n| in_turn(Arc::clone(&requests), n * step)).collect())
+        Ok(spread(requests, self.connections))
     }
 
     fn puts(
@@ -302,10 +298,7 @@ impl Workload {
     }
 
     /// An upload with `parts` parts: its path and id, and the document that completes it.
-    ///
-    /// # Errors
-    /// What goes wrong on the way.
-    pub fn upload(
+    fn upload(
         &self,
         target: &Target,
         key: &str,
@@ -321,11 +314,7 @@ impl Workload {
         };
         let etag = target.ask(part(1), "etag")?;
         target.all((2..=parts).map(part).collect(), 16)?;
-        let list: String = (1..=parts)
-            .map(|n| format!("<Part><PartNumber>{n}</PartNumber><ETag>{etag}</ETag></Part>"))
-            .collect();
-        let xml = format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>");
-        Ok(((path, id), Payload::of(xml)))
+        Ok(((path, id), parts_document((0..parts).map(|_| etag.as_str()))))
     }
 
     /// The request that completes such an upload.
@@ -371,8 +360,8 @@ impl Workload {
         let upload = |connection| {
             let (target, body) = (target.clone(), body.clone());
             let parts = self.bytes.div_ceil(PART_BYTES);
-            let mut upload =
-                Upload { target, body, parts, ..Upload::default_of(connection, round) };
+            let path = format!("/{BUCKET}/u-{round}-{connection}");
+            let mut upload = Upload::new(target, body, parts, path);
             Box::new(move |answer: Option<&Answer>| Some(upload.next(answer))) as Script
         };
         (0..self.connections).map(upload).collect()
@@ -382,6 +371,15 @@ impl Workload {
     pub fn time(&self, rounds: usize, scale: f64) -> Duration {
         Duration::from_secs_f64(self.seconds as f64 * scale / rounds.max(1) as f64)
     }
+}
+
+/// The document that completes an upload of the parts 1, 2, 3 … with these ETags.
+fn parts_document<'a>(etags: impl Iterator<Item = &'a str>) -> Payload {
+    let part = |(number, etag)| {
+        format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
+    };
+    let list: String = (1..).zip(etags).map(part).collect();
+    Payload::of(format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>"))
 }
 
 /// The lifecycle of uploads on one connection.
@@ -404,11 +402,10 @@ enum State {
 }
 
 impl Upload {
-    fn default_of(connection: usize, round: usize) -> Self {
-        let target = Target::new(([127, 0, 0, 1], 0).into(), "", false);
-        let path = format!("/{BUCKET}/u-{round}-{connection}");
-        let (body, id, etags) = (Payload::new(0), String::new(), Vec::new());
-        Self { target, body, parts: 0, path, count: 0, id, etags, state: State::Complete }
+    /// Nothing done yet: as if one had just been completed.
+    fn new(target: Target, body: Payload, parts: u64, path: String) -> Self {
+        let (id, etags) = (String::new(), Vec::new());
+        Self { target, body, parts, path, count: 0, id, etags, state: State::Complete }
     }
 
     fn next(&mut self, answer: Option<&Answer>) -> Request {
@@ -438,13 +435,9 @@ impl Upload {
                 Request { ends: false, ..self.target.signed("PUT", &path, &[], body, 200) }
             }
             State::Complete => {
-                let part = |(n, etag): (usize, &String)| {
-                    format!("<Part><PartNumber>{}</PartNumber><ETag>{etag}</ETag></Part>", n + 1)
-                };
-                let list: String = self.etags.iter().enumerate().map(part).collect();
-                let body = format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>");
+                let document = parts_document(self.etags.iter().map(String::as_str));
                 let path = format!("{}-{}?uploadId={}", self.path, self.count, self.id);
-                self.target.signed("POST", &path, &[], Some(&Payload::of(body)), 200)
+                self.target.signed("POST", &path, &[], Some(&document), 200)
             }
         }
     }

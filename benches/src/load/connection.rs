@@ -48,13 +48,6 @@ impl Connection {
         self.stream.is_some()
     }
 
-    /// Ends a connection that has nothing under way.
-    pub(super) fn stop_if_idle(&mut self) {
-        if self.request.is_none() {
-            self.stream = None;
-        }
-    }
-
     /// Sends the first request.
     pub(super) fn begin(&mut self, registry: &Registry, measured: &mut Measured) {
         self.request = (self.script)(None);

@@ -87,6 +87,19 @@ impl Measured {
         })
     }
 
+    /// The same, if nothing went wrong.
+    ///
+    /// # Errors
+    /// When anything did: how much, and what the first ones said.
+    pub fn checked(self) -> io::Result<Self> {
+        match self.errors {
+            0 => Ok(self),
+            errors => {
+                Err(io::Error::other(format!("{errors} went wrong: {}", self.told.join("; "))))
+            }
+        }
+    }
+
     /// Operations a second.
     pub fn rate(&self) -> f64 {
         self.operations as f64 / self.elapsed.as_secs_f64().max(1e-9)
@@ -142,9 +155,6 @@ pub fn run(plan: Plan) -> io::Result<Measured> {
         if Instant::now() > end + DRAIN {
             measured.failed("answers did not come".into());
             break;
-        }
-        if stop && events.is_empty() {
-            connections.iter_mut().for_each(Connection::stop_if_idle);
         }
     }
     measured.elapsed = started.elapsed();
