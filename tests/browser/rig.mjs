@@ -23,7 +23,8 @@ export class Rig {
   async start(binary) {
     this.folder = mkdtempSync(join(tmpdir(), "partita-browser-"));
     const data = join(this.folder, "data");
-    const flags = ["--listen", "127.0.0.1:0", "--domain", "localhost", "--log-level", "error"];
+    const quiet = ["--access-log", "false", "--log-level", "error"];
+    const flags = ["--listen", "127.0.0.1:0", "--domain", "localhost", ...quiet];
     const env = {
       ...process.env,
       PARTITA_ROOT_ACCESS_KEY_ID: this.accessKey,
@@ -110,7 +111,8 @@ export class Rig {
 
   /** Sends a request past the browser, and expects it to be served. */
   async send(method, target, body, headers = {}) {
-    const answer = await fetch(this.presign(method, target, { headers }), { method, body, headers });
+    const url = this.presign(method, target, { headers });
+    const answer = await fetch(url, { method, body, headers });
     const text = await answer.text();
     if (!answer.ok) throw new Error(`${method} ${target}: ${answer.status} ${text}`);
     return { headers: answer.headers, text };

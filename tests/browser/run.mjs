@@ -49,7 +49,7 @@ async function main() {
           console.log(`ok      ${sentence}`);
         } catch (error) {
           failed += 1;
-          console.log(`FAILED  ${sentence}\n        ${error.message.replaceAll("\n", "\n        ")}`);
+          console.log(`FAILED  ${sentence}\n${error.message}`.replaceAll("\n", "\n        "));
         } finally {
           await rig.closePages();
         }

@@ -229,6 +229,11 @@ fn documents_are_read_strictly() {
         ),
         (format!("{RULE}<ExposeHeader>a, b</ExposeHeader>"), InvalidRequest, "invalid character"),
         (format!("{RULE}<ExposeHeader/>"), InvalidRequest, "invalid character"),
+        (
+            format!("{RULE}<ExposeHeader>a&#13;&#10;set-cookie:b</ExposeHeader>"),
+            InvalidRequest,
+            "invalid character",
+        ),
         (long(256), InvalidRequest, "255"),
     ] {
         let document =

@@ -1,27 +1,32 @@
 // CORS as a browser enforces it: what a page of another origin may send, and what it may read.
 
 import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { readFileSync } from "node:fs";
 
-/** Makes a bucket whose rules are these elements, each a rule. */
+/** Makes a bucket with these rules, in the form that the AWS CLI takes. */
 async function makeBucket(rig, name, ...rules) {
-  const inside = rules.map((rule) => `<CORSRule>${rule}</CORSRule>`).join("");
+  const element = (name, text) => `<${name}>${text}</${name}>`;
+  const field = ([name, value]) =>
+    [value].flat().map((text) => element(name.replace(/(Origin|Method|Header)s$/, "$1"), text));
+  const fields = (rule) => Object.entries(rule).flatMap(field).join("");
+  const inside = rules.map((rule) => element("CORSRule", fields(rule))).join("");
   await rig.send("PUT", `/${name}`);
-  await rig.send("PUT", `/${name}?cors`, `<CORSConfiguration>${inside}</CORSConfiguration>`);
+  await rig.send("PUT", `/${name}?cors`, element("CORSConfiguration", inside));
 }
 
-const allow = (origin, methods, more = "") =>
-  `<AllowedOrigin>${origin}</AllowedOrigin>` +
-  methods.map((method) => `<AllowedMethod>${method}</AllowedMethod>`).join("") +
-  more;
-const ANY_HEADER = "<AllowedHeader>*</AllowedHeader>";
-const EXPOSE = ["ETag", "x-amz-request-id", "x-amz-meta-song"]
-  .map((name) => `<ExposeHeader>${name}</ExposeHeader>`)
-  .join("");
+const allow = (AllowedOrigins, AllowedMethods, more = {}) => ({
+  AllowedOrigins,
+  AllowedMethods,
+  ...more,
+});
+const ANY_HEADER = { AllowedHeaders: "*" };
+const EXPOSE = { ExposeHeaders: ["ETag", "x-amz-request-id", "x-amz-meta-song"] };
 
 export default [
   ["a page puts and gets by presigned URLs, with headers of its own", async (rig) => {
     const { origin, fetch } = await rig.openPage();
-    await makeBucket(rig, "own-headers", allow(origin, ["GET", "PUT"], ANY_HEADER + EXPOSE));
+    const more = { ...ANY_HEADER, ...EXPOSE };
+    await makeBucket(rig, "own-headers", allow(origin, ["GET", "PUT"], more));
     const headers = { "content-type": "text/plain", "x-amz-meta-song": "b" };
     const url = rig.presign("PUT", "/own-headers/a", { headers });
     const put = await fetch(url, { method: "PUT", body: "from a page", headers });
@@ -36,7 +41,7 @@ export default [
 
   ["ranges, conditions and HEAD are readable", async (rig) => {
     const { origin, fetch } = await rig.openPage();
-    await makeBucket(rig, "ranges", allow(origin, ["GET", "HEAD"], ANY_HEADER + EXPOSE));
+    await makeBucket(rig, "ranges", allow(origin, ["GET", "HEAD"], { ...ANY_HEADER, ...EXPOSE }));
     const { headers } = await rig.send("PUT", "/ranges/a", "0123456789");
     const get = (headers) => fetch(rig.presign("GET", "/ranges/a"), { headers });
     const part = await get({ range: "bytes=2-4" });
@@ -61,8 +66,8 @@ export default [
 
   ["a method or a header that no rule allows is blocked before it is sent", async (rig) => {
     const { origin, fetch } = await rig.openPage();
-    const headers = "<AllowedHeader>x-amz-meta-*</AllowedHeader>";
-    await makeBucket(rig, "methods", allow(origin, ["GET", "PUT"], headers));
+    const more = { AllowedHeaders: "x-amz-meta-*" };
+    await makeBucket(rig, "methods", allow(origin, ["GET", "PUT"], more));
     await rig.send("PUT", "/methods/a", "still there");
     ok((await fetch(rig.presign("DELETE", "/methods/a"), { method: "DELETE" })).blocked);
     equal((await fetch(rig.presign("GET", "/methods/a"))).text, "still there");
@@ -96,8 +101,8 @@ export default [
 
   ["a multipart upload reads the tag of each part", async (rig) => {
     const { page, origin } = await rig.openPage();
-    const rule = allow(origin, ["PUT", "POST"], EXPOSE + "<MaxAgeSeconds>60</MaxAgeSeconds>");
-    await makeBucket(rig, "multipart", rule);
+    const more = { ...EXPOSE, MaxAgeSeconds: 60 };
+    await makeBucket(rig, "multipart", allow(origin, ["PUT", "POST"], more));
     const { text } = await rig.send("POST", "/multipart/a?uploads");
     const id = text.match(/<UploadId>(.*)<\/UploadId>/)[1];
     const target = `/multipart/a?uploadId=${id}`;
@@ -145,13 +150,28 @@ export default [
 
   ["a bucket that the host names has its rules", async (rig) => {
     const { origin, fetch } = await rig.openPage();
-    await makeBucket(rig, "by-host", allow(origin, ["GET", "PUT"], ANY_HEADER + EXPOSE));
+    await makeBucket(rig, "by-host", allow(origin, ["GET", "PUT"], { ...ANY_HEADER, ...EXPOSE }));
     const host = `by-host.localhost:${rig.host.split(":")[1]}`;
     const headers = { "x-amz-meta-song": "c" };
     const put = rig.presign("PUT", "/a", { host, headers });
     equal((await fetch(put, { method: "PUT", body: "x", headers })).status, 200);
     equal((await fetch(rig.presign("GET", "/a", { host }))).headers["x-amz-meta-song"], "c");
     ok((await fetch(`http://other.localhost:${rig.host.split(":")[1]}/a`)).blocked);
+  }],
+
+  ["the rules that docs/cors.md recommends let a page upload", async (rig) => {
+    const docs = readFileSync(new URL("../../../docs/cors.md", import.meta.url), "utf8");
+    const [, json] = docs.match(/```json\n([^`]*)```/);
+    const { origin, fetch } = await rig.openPage();
+    const { CORSRules: [rule] } = JSON.parse(json.replace("https://app.example.com", origin));
+    await makeBucket(rig, "recommended", rule);
+    const headers = { "x-amz-checksum-crc32": "AAAAAA==", "content-type": "text/plain" };
+    const url = rig.presign("PUT", "/recommended/a", { headers });
+    const put = await fetch(url, { method: "PUT", body: "", headers });
+    deepEqual([put.status, put.headers["x-amz-checksum-crc32"]], [200, "AAAAAA=="]);
+    ok(put.headers.etag && put.headers["x-amz-request-id"]);
+    const gone = rig.presign("DELETE", "/recommended/a");
+    equal((await fetch(gone, { method: "DELETE" })).status, 204);
   }],
 
   ["rules that are gone block at once", async (rig) => {
