@@ -30,6 +30,7 @@ mod get_object;
 mod get_object_acl;
 mod get_object_attributes;
 mod get_object_tagging;
+mod hashing;
 mod head_bucket;
 mod head_object;
 pub mod incoming;
