@@ -32,6 +32,7 @@ export class Rig {
     };
     const stdio = ["ignore", "pipe", "inherit"];
     this.process = spawn(binary, ["serve", "--data", data, ...flags], { env, stdio });
+    this.process.on("error", (error) => console.log(error.message));
     for await (const line of createInterface({ input: this.process.stdout })) {
       const found = line.match(/^listening on (http:\/\/(.*))$/);
       if (found) {
@@ -45,7 +46,7 @@ export class Rig {
 
   async stop() {
     await this.closePages();
-    if (this.process?.exitCode === null) {
+    if (this.process?.exitCode === null && this.process.signalCode === null) {
       const ended = new Promise((done) => this.process.once("exit", done));
       this.process.kill();
       await ended;
