@@ -112,6 +112,7 @@ pub enum Action {
     ListBucketVersions,
     ListBucketMultipartUploads,
     GetBucketLocation,
+    GetBucketCORS,
     /// Reading any bucket configuration that has no row of its own yet.
     GetBucketConfiguration,
     GetObject,
@@ -119,6 +120,7 @@ pub enum Action {
     GetObjectAttributes,
     GetObjectTagging,
     PutBucketAcl,
+    PutBucketCORS,
     PutObject,
     PutObjectAcl,
     DeleteObject,

@@ -16,12 +16,14 @@ mod copying;
 mod create_bucket;
 mod create_multipart_upload;
 mod delete_bucket;
+mod delete_bucket_cors;
 mod delete_object;
 mod delete_objects;
 mod disk;
 mod errors;
 mod framing;
 mod get_bucket_acl;
+mod get_bucket_cors;
 mod get_bucket_location;
 mod get_bucket_versioning;
 mod get_object;
@@ -42,6 +44,7 @@ mod listing;
 mod metadata;
 mod parts;
 mod put_bucket_acl;
+mod put_bucket_cors;
 mod put_object;
 mod put_object_acl;
 pub mod receive;
@@ -213,6 +216,10 @@ pub static OPERATIONS: &[Operation] = operations! {
     "CompleteMultipartUpload"   complete_multipart_upload POST   Object  [Query("uploadId")]                              []                          Document(COMPLETE_BYTES_MAX), Target(A::PutObject);
     "AbortMultipartUpload"      abort_multipart_upload    DELETE Object  [Query("uploadId")]                              []                          Nothing,                      Target(A::AbortMultipartUpload);
 
+    "GetBucketCors"             get_bucket_cors           GET    Bucket  [Query("cors")]                                  []                          Nothing,                      Target(A::GetBucketCORS);
+    "PutBucketCors"             put_bucket_cors           PUT    Bucket  [Query("cors")]                                  []                          Document(DOCUMENT_BYTES_MAX), Target(A::PutBucketCORS);
+    "DeleteBucketCors"          delete_bucket_cors        DELETE Bucket  [Query("cors")]                                  []                          Nothing,                      Target(A::PutBucketCORS);
+
     // Configuration that cannot be set yet: the truth about a bucket that has none of it.
     "GetBucketVersioning"       get_bucket_versioning     GET    Bucket  [Query("versioning")]                            []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetBucketAcl"              get_bucket_acl            GET    Bucket  [Query("acl")]                                   []                          Nothing,                      Target(A::GetBucketConfiguration);
@@ -221,7 +228,6 @@ pub static OPERATIONS: &[Operation] = operations! {
     "PutObjectAcl"              put_object_acl            PUT    Object  [Query("acl")]                                   ["versionId"]               Document(DOCUMENT_BYTES_MAX), Target(A::PutObjectAcl);
     "GetObjectTagging"          get_object_tagging        GET    Object  [Query("tagging")]                               ["versionId"]               Nothing,                      Target(A::GetObjectTagging);
     "GetBucketPolicy"           unconfigured              GET    Bucket  [Query("policy")]                                []                          Nothing,                      Target(A::GetBucketConfiguration);
-    "GetBucketCors"             unconfigured              GET    Bucket  [Query("cors")]                                  []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetBucketLifecycleConfiguration" unconfigured        GET    Bucket  [Query("lifecycle")]                             []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetBucketTagging"          unconfigured              GET    Bucket  [Query("tagging")]                               []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetBucketEncryption"       unconfigured              GET    Bucket  [Query("encryption")]                            []                          Nothing,                      Target(A::GetBucketConfiguration);

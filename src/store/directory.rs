@@ -1,4 +1,4 @@
-//! Users, access keys and buckets in memory: what each request asks first.
+//! Users, access keys, buckets and their configuration in memory: what each request asks first.
 //!
 //! **Invariants**
 //! - The directory says what is committed: the writer applies a transaction's [`Effect`]s after
@@ -10,6 +10,7 @@ use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::access::{Bucket, Credential, Owner, User};
+use crate::store::records::{BucketConfiguration, BucketConfigurationKind};
 use crate::types::BucketName;
 
 /// What a committed transaction changes outside the database.
@@ -27,6 +28,14 @@ pub(crate) enum Effect {
     BucketMade(Arc<Bucket>),
     /// A bucket is gone.
     BucketGone(Arc<Bucket>),
+    /// The bucket of that id has a new document of this kind.
+    BucketConfigurationSet {
+        bucket: i64,
+        kind: BucketConfigurationKind,
+        document: Arc<BucketConfiguration>,
+    },
+    /// The bucket of that id has no document of this kind any more.
+    BucketConfigurationGone { bucket: i64, kind: BucketConfigurationKind },
     /// There is garbage to collect.
     Garbage,
 }
@@ -39,6 +48,8 @@ struct State {
     buckets: HashMap<BucketName, Arc<Bucket>>,
     /// Owner's id and bucket's name: the order in which ListBuckets reads.
     owned: BTreeSet<(String, String)>,
+    /// By the id of the bucket.
+    configurations: HashMap<(i64, BucketConfigurationKind), Arc<BucketConfiguration>>,
 }
 
 /// The tables in memory.
@@ -87,6 +98,30 @@ impl Directory {
     /// Whether this very bucket is there: not deleted, and not another one of its name.
     pub(crate) fn has_bucket(&self, bucket: &Bucket) -> bool {
         self.read().buckets.get(&bucket.name).is_some_and(|there| there.id == bucket.id)
+    }
+
+    /// The document of a bucket's id.
+    pub(crate) fn bucket_configuration(
+        &self,
+        bucket: i64,
+        kind: BucketConfigurationKind,
+    ) -> Option<Arc<BucketConfiguration>> {
+        self.read().configurations.get(&(bucket, kind)).cloned()
+    }
+
+    /// The document of the bucket that has the name now.
+    pub(crate) fn bucket_configuration_by_name(
+        &self,
+        name: &BucketName,
+        kind: BucketConfigurationKind,
+    ) -> Option<Arc<BucketConfiguration>> {
+        let state = self.read();
+        let bucket = state.buckets.get(name)?.id;
+        state.configurations.get(&(bucket, kind)).cloned()
+    }
+
+    pub(crate) fn count_bucket_configurations(&self) -> usize {
+        self.read().configurations.len()
     }
 
     pub(crate) fn count_buckets(&self) -> usize {
@@ -149,6 +184,15 @@ impl State {
             Effect::BucketGone(bucket) => {
                 self.owned.remove(&(bucket.owner.id.clone(), bucket.name.as_str().to_owned()));
                 self.buckets.remove(&bucket.name);
+                for kind in BucketConfigurationKind::ALL {
+                    self.configurations.remove(&(bucket.id, kind));
+                }
+            }
+            Effect::BucketConfigurationSet { bucket, kind, document } => {
+                self.configurations.insert((bucket, kind), document);
+            }
+            Effect::BucketConfigurationGone { bucket, kind } => {
+                self.configurations.remove(&(bucket, kind));
             }
             Effect::Garbage => {}
         }

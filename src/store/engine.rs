@@ -19,7 +19,7 @@ use super::gc;
 use super::meta::job::{Job, Purpose, SeqBlock, Txn, Verdict, Work};
 use super::meta::readers::Readers;
 use super::meta::writer::{Message, Shared, Writer, send};
-use super::meta::{FILE_NAME, Role, accounts, connect, wal};
+use super::meta::{FILE_NAME, Role, accounts, bucket_configurations, connect, wal};
 use super::pending::Pending;
 use super::pins::Pins;
 use super::records::{Health, Options};
@@ -59,6 +59,7 @@ impl Engine {
         let blobs = Blobs::open(&options.data, next_epoch(&connection)?)?;
         let shared = Arc::new(Shared::new(Arc::clone(&blobs), Arc::clone(&ballast)));
         shared.directory.apply(accounts::load(&connection)?);
+        shared.directory.apply(bucket_configurations::load(&connection)?);
         wal::watch(&mut connection, &shared)?;
 
         let space = Arc::new(Space::new(Arc::clone(&blobs), ballast, options.free_bytes_min));

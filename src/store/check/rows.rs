@@ -10,7 +10,7 @@ use crate::store::directory::Effect;
 use crate::store::engine::Engine;
 use crate::store::error::Result;
 use crate::store::meta::rows::GarbageKind;
-use crate::store::meta::{ContentId, PAGE_BYTES, accounts};
+use crate::store::meta::{ContentId, PAGE_BYTES, accounts, bucket_configurations};
 use crate::types::{ObjectKey, UploadId};
 
 /// Bytes of database up to which SQLite checks itself in one go.
@@ -19,6 +19,7 @@ const WHOLE_CHECK_BYTES_MAX: u64 = 256 << 20;
 pub(super) fn check(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
     check_sqlite(engine, found)?;
     check_directory(engine, found)?;
+    check_bucket_configurations(engine, found)?;
     check_objects(engine, found)?;
     check_headers(engine, found)?;
     check_uploads(engine, found)?;
@@ -94,6 +95,34 @@ fn check_directory(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
             "memory holds {held:?} users, keys and buckets, the tables {:?}",
             (users, keys, buckets)
         ));
+    }
+    Ok(())
+}
+
+/// Each document's bucket is there, and memory holds the same documents.
+fn check_bucket_configurations(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
+    let directory = engine.directory();
+    let mut stored = 0;
+    engine.readers.snapshot(|connection| {
+        for effect in bucket_configurations::load(connection)? {
+            let Effect::BucketConfigurationSet { bucket, kind, document } = effect else {
+                continue;
+            };
+            stored += 1;
+            if !has_bucket(connection, bucket)? {
+                found.push(format!("{kind:?} configuration of bucket {bucket}: no such bucket"));
+            }
+            let held = directory.bucket_configuration(bucket, kind);
+            if held.is_none_or(|held| held.bytes() != document.bytes()) {
+                let what = format!("{kind:?} configuration of bucket {bucket}");
+                found.push(format!("{what}: memory and table differ"));
+            }
+        }
+        Ok(())
+    })?;
+    let held = directory.count_bucket_configurations();
+    if held != stored {
+        found.push(format!("memory holds {held} configurations of buckets, the table {stored}"));
     }
     Ok(())
 }

@@ -74,6 +74,8 @@ pub(crate) fn delete(engine: &Engine, permit: &Permit) -> Pending<()> {
         if txn.prepare("SELECT 1 FROM uploads WHERE bucket = ?1")?.exists([bucket.id])? {
             enqueue(txn, GarbageKind::Bucket, &bucket.id.to_be_bytes())?;
         }
+        // At most one row for each kind of configuration.
+        txn.execute("DELETE FROM bucket_configurations WHERE bucket = ?1", [bucket.id])?;
         txn.execute("DELETE FROM buckets WHERE id = ?1", [bucket.id])?;
         txn.effect(Effect::BucketGone(Arc::clone(&bucket)));
         Ok(())

@@ -6,6 +6,7 @@
 //! - No read transaction lives over a second: what is long goes in pages.
 
 pub(crate) mod accounts;
+pub(crate) mod bucket_configurations;
 pub(crate) mod buckets;
 pub(crate) mod complete;
 pub(crate) mod job;

@@ -11,7 +11,7 @@ use crate::store::error::{Error, Result};
 pub(crate) const APPLICATION_ID: i64 = 0x5072_7461;
 
 /// Each step brings the database from its index to the next version.
-const STEPS: &[&str] = &[FIRST];
+const STEPS: &[&str] = &[FIRST, BUCKET_CONFIGURATIONS];
 
 /// The newest schema that this version knows.
 pub(crate) const VERSION: i64 = STEPS.len() as i64;
@@ -179,6 +179,16 @@ CREATE TABLE garbage (
     ref BLOB NOT NULL,
     extra INTEGER NOT NULL
 ) STRICT;
+";
+
+const BUCKET_CONFIGURATIONS: &str = "
+-- What somebody set for a bucket, of each kind at most one document: CORS rules, notifications.
+CREATE TABLE bucket_configurations (
+    bucket INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    document BLOB NOT NULL,
+    PRIMARY KEY (bucket, kind)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the database to [`VERSION`], each step in a transaction of its own.

@@ -96,6 +96,58 @@ fn a_bucket_goes_with_its_uploads_and_its_name_comes_back_as_another_bucket() {
 }
 
 #[test]
+fn configuration_of_a_bucket_is_kept_by_kind_and_goes_with_the_bucket() {
+    use BucketConfigurationKind::{Cors, Notification};
+    let mut fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let other = fixture.make_bucket("other");
+    let name = permit.bucket().name.clone();
+    let put = |fixture: &Fixture, permit: &Permit, kind, document: &str| {
+        let document = document.as_bytes().to_vec();
+        fixture.store.put_bucket_configuration(permit, kind, document).wait()
+    };
+    let text = |fixture: &Fixture, permit: &Permit, kind| {
+        let found = fixture.store.bucket_configuration(permit, kind).expect("the bucket is there");
+        found.map(|found| String::from_utf8_lossy(found.bytes()).into_owned())
+    };
+    assert_eq!(text(&fixture, &permit, Cors), None);
+    assert!(fixture.store.bucket_rules(&name, Cors).is_none());
+    put(&fixture, &permit, Cors, "first").expect("put");
+    put(&fixture, &permit, Notification, "events").expect("put");
+    put(&fixture, &other, Cors, "other").expect("put");
+    let first = fixture.store.bucket_rules(&name, Cors).expect("there");
+    let length = |bytes: &[u8]| bytes.len();
+    assert_eq!(first.meaning(length), Some(&5));
+    assert_eq!(first.meaning(|_| unreachable!("it was read before")), Some(&5_usize));
+    put(&fixture, &permit, Cors, "second").expect("put again");
+    let second = fixture.store.bucket_rules(&name, Cors).expect("there");
+    assert_eq!((second.meaning(length), first.meaning(length)), (Some(&6), Some(&5)));
+
+    fixture.crash();
+    let permit = fixture.permit(permit.bucket());
+    assert_eq!(text(&fixture, &permit, Cors).as_deref(), Some("second"));
+    assert_eq!(text(&fixture, &permit, Notification).as_deref(), Some("events"));
+    for _ in 0..2 {
+        fixture.store.delete_bucket_configuration(&permit, Cors).wait().expect("deleted");
+        assert_eq!(text(&fixture, &permit, Cors), None);
+    }
+    assert_eq!(text(&fixture, &permit, Notification).as_deref(), Some("events"));
+    fixture.check();
+
+    fixture.store.delete_bucket(&permit).wait().expect("empty");
+    assert_eq!(fixture.count_rows("bucket_configurations"), 1, "that of the other bucket");
+    assert!(matches!(put(&fixture, &permit, Cors, "late"), Err(Error::NoSuchBucket)));
+    let late = fixture.store.delete_bucket_configuration(&permit, Cors).wait();
+    assert!(matches!(late, Err(Error::NoSuchBucket)));
+    let late = fixture.store.bucket_configuration(&permit, Notification);
+    assert!(matches!(late, Err(Error::NoSuchBucket)));
+    let again = fixture.make_bucket("bucket");
+    assert_eq!(text(&fixture, &again, Notification), None);
+    assert_eq!(text(&fixture, &other, Cors).as_deref(), Some("other"));
+    fixture.check();
+}
+
+#[test]
 fn headers_and_checksums_come_back_and_go_with_the_object() {
     let fixture = Fixture::new();
     let permit = fixture.make_bucket("bucket");
@@ -176,7 +228,7 @@ fn idle_uploads_expire_and_active_ones_do_not() {
 
 #[test]
 fn check_names_what_is_broken() {
-    let damages: [(&str, &str); 11] = [
+    let damages: [(&str, &str); 14] = [
         ("UPDATE blobs SET refs = refs + 1", "references, there are"),
         ("UPDATE objects SET size = size + 1", "another size"),
         ("DELETE FROM inline_bytes", "inline bytes are not there"),
@@ -187,12 +239,18 @@ fn check_names_what_is_broken() {
         ("DELETE FROM manifest_runs", "0 parts of 0 bytes"),
         ("DELETE FROM uploads", "neither upload nor manifest"),
         ("INSERT INTO garbage SELECT NULL, 1, id, 0 FROM blobs", "does not name a dead blob"),
+        ("INSERT INTO bucket_configurations VALUES (9, 1, x'')", "bucket 9: no such bucket"),
+        ("UPDATE bucket_configurations SET document = x'00'", "memory and table differ"),
+        ("DELETE FROM bucket_configurations", "1 configurations of buckets, the table 0"),
         ("INSERT INTO object_headers VALUES (1, x'61', 5, x'')", "there is no such object"),
     ];
     for (damage, wanted) in damages {
         let fixture = Fixture::new();
         let permit = fixture.make_bucket("bucket");
         fixture.put(&permit, "small", b"small").expect("put");
+        let kind = BucketConfigurationKind::Cors;
+        let put = fixture.store.put_bucket_configuration(&permit, kind, b"<x/>".to_vec());
+        put.wait().expect("configured");
         let upload = fixture.create_upload(&permit, "parts");
         let (one, two) = (body(1, 2_000), body(2, 3_000));
         fixture.put_part(&permit, "parts", upload, 1, &one).expect("a part");
