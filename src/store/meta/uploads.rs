@@ -247,12 +247,13 @@ pub(crate) fn list_parts(
                 truncated = true;
                 break;
             }
+            // By number: a name is looked up again in each row.
             parts.push(PartRecord {
-                number: row.get("number")?,
-                size: row.get("size")?,
-                etag: ETag::plain(row.get("md5")?),
-                modified: row.get("modified")?,
-                checksum: read_checksum(row, "checksum")?,
+                number: row.get(0)?,
+                size: row.get(1)?,
+                etag: ETag::plain(row.get(2)?),
+                modified: row.get(3)?,
+                checksum: read_checksum(row, 4)?,
             });
         }
         Ok(PartsPage { upload, parts, truncated })
