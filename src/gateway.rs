@@ -18,6 +18,7 @@ use http::StatusCode;
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 
+use crate::access::Origin;
 use crate::access_log::Entry;
 use crate::auth::{self, Authenticated, Mechanism};
 use crate::clock;
@@ -75,7 +76,7 @@ impl Gateway {
         let head_only = parts.method == http::Method::HEAD;
         let resource = parts.uri.path().to_owned();
 
-        let handling = self.handle(&arrival, parts, body, &mut entry);
+        let handling = self.handle(&arrival, &request_id, parts, body, &mut entry);
         let outcome = CatchPanic(Box::pin(handling))
             .await
             .unwrap_or_else(|panic| Err(Error::new(ErrorCode::InternalError).caused_by(panic)));
@@ -93,6 +94,7 @@ impl Gateway {
     async fn handle(
         &self,
         arrival: &Arrival,
+        request_id: &str,
         parts: http::request::Parts,
         body: Stream,
         entry: &mut Entry,
@@ -124,7 +126,8 @@ impl Gateway {
         let body = Incoming::new(body, authenticated.payload, content_length);
         check_payload(&body, operation)?;
 
-        let caller = Caller::new(authenticated.principal, self.context.store.clone());
+        let origin = Origin { request_id: request_id.into(), peer: arrival.peer.clone() };
+        let caller = Caller::new(authenticated.principal, self.context.store.clone(), origin);
         let permits = caller.decide(operation, &head)?;
         let context = self.context.clone();
         let call = Call { context, operation, head, caller, permits, body };

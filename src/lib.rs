@@ -32,6 +32,7 @@
 //! | [`clock`] | the only reading of the wall clock |
 //! | [`digest`] | every hash and checksum, and the arithmetic that joins the CRCs of parts |
 //! | [`access`] | users, keys, owners, the decision, the permit |
+//! | [`events`] | names, rules and bodies of what others are told |
 //! | [`config`] | every setting and limit, in one table, validated once |
 //! | [`store`] | all state: rows and files, durability, garbage, verification |
 //! | [`wire`] | the words and forms of S3 over HTTP |
@@ -40,6 +41,7 @@
 //! | [`manage`] | Partita's own interface below `/_partita/v1/`, and on the control socket |
 //! | [`gateway`] | the pipeline; [`access_log`] is its one line per request |
 //! | [`server`] | sockets |
+//! | [`workers`] | what goes on beside requests: events on their way to webhooks |
 //! | [`cli`] | commands, exit codes; [`log`] sets up what goes to standard error |
 //!
 //! A connection is served by one thread from its first byte to its last, each thread with a runtime
@@ -87,6 +89,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod digest;
+pub mod events;
 pub mod gateway;
 pub mod log;
 pub mod manage;
@@ -95,3 +98,4 @@ pub mod server;
 pub mod store;
 pub mod types;
 pub mod wire;
+pub mod workers;

@@ -53,7 +53,13 @@ impl Shelf {
         let put = |n| {
             let (key, condition) = (object_key(n), WriteCondition::default());
             let new =
-                NewObject { key, headers: ObjectHeaders::default(), checksum: None, condition };
+                NewObject {
+                    key,
+                    headers: ObjectHeaders::default(),
+                    checksum: None,
+                    condition,
+                    callback_var: None,
+                };
             store.put_object(&permit, new, body.stage())
         };
         settle((0..OBJECTS).map(put));

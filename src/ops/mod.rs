@@ -23,6 +23,7 @@ mod errors;
 mod framing;
 mod get_bucket_acl;
 mod get_bucket_location;
+mod get_bucket_notification_configuration;
 mod get_bucket_versioning;
 mod get_object;
 mod get_object_acl;
@@ -39,8 +40,10 @@ mod list_objects_v2;
 mod list_parts;
 mod listing;
 mod metadata;
+mod notification;
 mod parts;
 mod put_bucket_acl;
+mod put_bucket_notification_configuration;
 mod put_object;
 mod put_object_acl;
 pub mod receive;
@@ -212,6 +215,9 @@ pub static OPERATIONS: &[Operation] = operations! {
     "CompleteMultipartUpload"   complete_multipart_upload POST   Object  [Query("uploadId")]                              []                          Document(COMPLETE_BYTES_MAX), Target(A::PutObject);
     "AbortMultipartUpload"      abort_multipart_upload    DELETE Object  [Query("uploadId")]                              []                          Nothing,                      Target(A::AbortMultipartUpload);
 
+    "GetBucketNotificationConfiguration" get_bucket_notification_configuration GET Bucket [Query("notification")]            []                          Nothing,                      Target(A::GetBucketNotification);
+    "PutBucketNotificationConfiguration" put_bucket_notification_configuration PUT Bucket [Query("notification")]            []                          Document(DOCUMENT_BYTES_MAX), Target(A::PutBucketNotification);
+
     // Configuration that cannot be set yet: the truth about a bucket that has none of it.
     "GetBucketVersioning"       get_bucket_versioning     GET    Bucket  [Query("versioning")]                            []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetBucketAcl"              get_bucket_acl            GET    Bucket  [Query("acl")]                                   []                          Nothing,                      Target(A::GetBucketConfiguration);
@@ -229,7 +235,6 @@ pub static OPERATIONS: &[Operation] = operations! {
     "GetBucketOwnershipControls" unconfigured             GET    Bucket  [Query("ownershipControls")]                     []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetPublicAccessBlock"      unconfigured              GET    Bucket  [Query("publicAccessBlock")]                     []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetObjectLockConfiguration" unconfigured             GET    Bucket  [Query("object-lock")]                           []                          Nothing,                      Target(A::GetBucketConfiguration);
-    "GetBucketNotificationConfiguration" unconfigured     GET    Bucket  [Query("notification")]                          []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetBucketLogging"          unconfigured              GET    Bucket  [Query("logging")]                               []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetBucketRequestPayment"   unconfigured              GET    Bucket  [Query("requestPayment")]                        []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetBucketAccelerateConfiguration" unconfigured       GET    Bucket  [Query("accelerate")]                            []                          Nothing,                      Target(A::GetBucketConfiguration);
