@@ -107,7 +107,7 @@ fn test(matches: &ArgMatches) -> Outcome {
             break tried.clone();
         }
         if started.elapsed() > Duration::from_millis(TEST_MS_MAX) {
-            return Err(Failure::Failed("the test was not sent: is the webhook disabled?".into()));
+            return Err(Failure::Failed("the test was not sent in time".into()));
         }
         std::thread::sleep(Duration::from_millis(TEST_PAUSE_MS));
     };

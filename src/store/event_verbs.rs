@@ -58,7 +58,8 @@ impl Store {
         deliveries::deliveries(&self.engine, target)
     }
 
-    /// Has a test event sent to a target. [`Error::NotFound`].
+    /// Has a test event sent to a target. [`Error::NotFound`], [`Error::Refused`] when it is
+    /// disabled.
     pub fn test_event_target(&self, target: &str) -> Pending<MessageId> {
         deliveries::test(&self.engine, target)
     }

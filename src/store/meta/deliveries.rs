@@ -212,8 +212,11 @@ pub(crate) fn test(engine: &Engine, target: &str) -> Pending<MessageId> {
         if !is_known {
             return Err(unknown(&target));
         }
-        let sql = "UPDATE webhook_targets SET backlog = backlog + 1 WHERE name = ?1";
-        txn.execute(sql, [&target])?;
+        let sql = "UPDATE webhook_targets SET backlog = backlog + 1
+                   WHERE name = ?1 AND disabled IS NULL";
+        if txn.execute(sql, [&target])? == 0 {
+            return Err(Error::Refused(format!("the webhook {target} is disabled")));
+        }
         let time = clock::now();
         let body = record::test_event("", "", time);
         // A lane of its own: it shall tell how the target is now.

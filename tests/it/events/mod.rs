@@ -1,7 +1,9 @@
 //! Events on their way to webhooks, over real sockets: what is told, to whom, how often, and what a
 //! receiver can do to us.
 
+mod cli;
 mod flaky;
+mod page;
 mod receiver;
 
 use std::time::Duration;
