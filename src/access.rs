@@ -112,6 +112,7 @@ pub enum Action {
     ListBucketVersions,
     ListBucketMultipartUploads,
     GetBucketLocation,
+    GetBucketCORS,
     /// Reading any bucket configuration that has no row of its own yet.
     GetBucketConfiguration,
     GetObject,
@@ -120,6 +121,7 @@ pub enum Action {
     GetObjectTagging,
     GetBucketNotification,
     PutBucketAcl,
+    PutBucketCORS,
     PutBucketNotification,
     PutObject,
     PutObjectAcl,

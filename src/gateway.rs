@@ -1,10 +1,13 @@
 //! THE pipeline, once: request id → limits → route → authenticate → authorize → handle → render.
+//! A preflight leaves it before the route: it is answered by the bucket's CORS rules.
 //!
 //! **Invariants**
 //! - No byte of a body is read before the request is authenticated, authorized and known to be one
 //!   that the row takes; hyper sends `100 Continue` when a handler first asks for the body.
 //! - Every request ends in one answer and one line in the access log, also when the client hangs up
 //!   or a handler panics.
+
+mod cors;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -29,7 +32,7 @@ use crate::ops::receive;
 use crate::ops::{self, Accepts, Call, Caller, Context, Operation};
 use crate::store::Store;
 use crate::wire::response::{BodyError, Stream};
-use crate::wire::{Body, Error, ErrorCode, Head, Response, Result, xml};
+use crate::wire::{Address, Body, Error, ErrorCode, Head, Response, Result, xml};
 
 /// What the socket knows of a request.
 #[derive(Clone, Debug)]
@@ -75,18 +78,20 @@ impl Gateway {
         let mut entry = Entry::begin(&arrival.peer, &request_id, &parts);
         let head_only = parts.method == http::Method::HEAD;
         let resource = parts.uri.path().to_owned();
+        let verdict = cors::decide(&parts, &self.context);
 
-        let handling = self.handle(&arrival, &request_id, parts, body, &mut entry);
+        let handling = self.handle(&arrival, &request_id, parts, body, &verdict, &mut entry);
         let outcome = CatchPanic(Box::pin(handling))
             .await
             .unwrap_or_else(|panic| Err(Error::new(ErrorCode::InternalError).caused_by(panic)));
-        let response = match outcome {
+        let mut response = match outcome {
             Ok(response) => response,
             Err(error) => {
                 entry.error(&error);
                 self.render(error, &resource, &request_id)
             }
         };
+        verdict.mark(&mut response);
         self.finish(response, &request_id, head_only, &body_ended, entry)
     }
 
@@ -97,6 +102,7 @@ impl Gateway {
         request_id: &str,
         parts: http::request::Parts,
         body: Stream,
+        verdict: &cors::Verdict,
         entry: &mut Entry,
     ) -> Result<Response> {
         let config = &self.context.config;
@@ -115,6 +121,10 @@ impl Gateway {
             &config.domains,
             arrival.secure,
         )?;
+        if head.method == http::Method::OPTIONS && head.address != Address::Service {
+            entry.operation("Preflight");
+            return verdict.preflight(&head);
+        }
         let operation = ops::route(&head)?;
         entry.operation(operation.name);
 

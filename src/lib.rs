@@ -74,6 +74,7 @@
 //!   [`ops::OPERATIONS`];
 //! - a new setting: its row in [`config`]; a new error code: its row in [`wire::error`];
 //! - a new checksum algorithm: its row in [`digest`];
+//! - a new kind of bucket configuration: its kind in [`store`], its document in [`wire`];
 //! - new durable state: a verb in [`store`] and a migration.
 //!
 //! ## Deliberately absent

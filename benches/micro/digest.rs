@@ -1,10 +1,12 @@
 //! Digests: 1 MiB through the one pass over a body, as a PUT (MD5 and CRC64NVME), as a signed PUT
 //! (SHA-256 too) and with a client's CRC32C; the CRC32C alone, which guards the blocks of files;
-//! and joining the CRCs of 10,000 parts.
+//! MD5 of bodies side by side; and joining the CRCs of 10,000 parts.
 
 use std::hint::black_box;
 
+use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use partita::digest::lanes::{self, Md5Lane};
 use partita::digest::{ChecksumAlgorithm, Combiner, Digests, Hasher, Want, crc32c};
 
 mod short;
@@ -35,6 +37,25 @@ fn body(criterion: &mut Criterion) {
     group.finish();
 }
 
+fn side_by_side(criterion: &mut Criterion) {
+    let body: Bytes = (0..BODY_BYTES).map(|n| (n % 251) as u8).collect();
+    let mut group = criterion.benchmark_group("md5");
+    for bodies in [1, 2, 4, lanes::LANES] {
+        group.throughput(Throughput::Bytes((bodies * BODY_BYTES) as u64));
+        group.bench_function(bodies.to_string(), |bencher| {
+            bencher.iter(|| {
+                let mut moving: Vec<_> = (0..bodies).map(|_| Md5Lane::default()).collect();
+                moving.iter_mut().for_each(|lane| lane.feed(body.clone()));
+                while !moving.iter().all(Md5Lane::is_idle) {
+                    lanes::advance(&mut moving);
+                }
+                moving.into_iter().map(Md5Lane::finish).collect::<Vec<_>>()
+            });
+        });
+    }
+    group.finish();
+}
+
 /// `crcs` of parts of `PART_BYTES`, the last one shorter, as it is in most uploads.
 fn combine(algorithm: ChecksumAlgorithm, crcs: &[Vec<u8>]) -> Vec<u8> {
     let mut combiner = Combiner::new(algorithm).expect("the algorithm is a CRC");
@@ -58,5 +79,5 @@ fn parts(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group! { name = benches; config = short::criterion(); targets = body, parts }
+criterion_group! { name = benches; config = short::criterion(); targets = body, side_by_side, parts }
 criterion_main!(benches);

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::key::print_list;
+use super::key::{print_list, printable};
 use super::session::{Session, segment};
 use super::{Failure, Outcome, folder_flags, json_flag, load};
 
@@ -112,7 +112,7 @@ fn test(matches: &ArgMatches) -> Outcome {
         std::thread::sleep(Duration::from_millis(TEST_PAUSE_MS));
     };
     let mut out = io::stdout().lock();
-    let reply = tried["reply"].as_str().unwrap_or_default();
+    let reply = printable(tried["reply"].as_str().unwrap_or_default());
     if matches.get_flag("json") {
         writeln!(out, "{tried:#}")?;
     } else {

@@ -26,8 +26,14 @@ pub struct Want {
 
 /// Takes a body piece by piece and gives its [`Digests`].
 pub struct Hasher {
-    length: u64,
     md5: md5::Md5,
+    others: Others,
+}
+
+/// As [`Hasher`], without MD5: for bodies whose MD5 is computed in a lane beside others (see
+/// [`super::lanes`]).
+pub struct Others {
+    length: u64,
     crc64nvme: crc_fast::Digest,
     sha256: Option<sha2::Sha256>,
     checksum: Option<ChecksumAlgorithm>,
@@ -89,10 +95,29 @@ impl Extra {
 impl Hasher {
     /// Nothing hashed yet.
     pub fn new(want: Want) -> Self {
+        Self { md5: md5::Md5::new(), others: Others::new(want) }
+    }
+
+    /// The next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        for block in bytes.chunks(BLOCK_BYTES) {
+            self.md5.update(block);
+            self.others.update(block);
+        }
+    }
+
+    /// The digests of all bytes given.
+    pub fn finish(self) -> Digests {
+        self.others.finish(self.md5.finalize().into())
+    }
+}
+
+impl Others {
+    /// Nothing hashed yet.
+    pub fn new(want: Want) -> Self {
         let sha256 = want.sha256 || want.checksum == Some(ChecksumAlgorithm::Sha256);
         Self {
             length: 0,
-            md5: md5::Md5::new(),
             crc64nvme: crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme),
             sha256: sha256.then(sha2::Sha256::new),
             checksum: want.checksum,
@@ -104,7 +129,6 @@ impl Hasher {
     pub fn update(&mut self, bytes: &[u8]) {
         for block in bytes.chunks(BLOCK_BYTES) {
             self.length += block.len() as u64;
-            self.md5.update(block);
             self.crc64nvme.update(block);
             if let Some(sha256) = &mut self.sha256 {
                 sha256.update(block);
@@ -113,11 +137,11 @@ impl Hasher {
         }
     }
 
-    /// The digests of all bytes given.
-    pub fn finish(self) -> Digests {
+    /// The digests of all bytes given, `md5` among them.
+    pub fn finish(self, md5: [u8; 16]) -> Digests {
         let mut digests = Digests {
             length: self.length,
-            md5: self.md5.finalize().into(),
+            md5,
             crc64nvme: self.crc64nvme.finalize(),
             sha256: self.sha256.map(|state| state.finalize().into()),
             checksum: None,

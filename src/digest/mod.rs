@@ -7,12 +7,13 @@
 
 mod combine;
 mod hasher;
+pub mod lanes;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 pub use combine::{Combiner, composite};
-pub use hasher::{Hasher, Want, crc32c};
+pub use hasher::{Hasher, Others, Want, crc32c};
 
 /// S3's checksum algorithms. The discriminant is kept in the database and never reused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]

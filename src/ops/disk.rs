@@ -1,53 +1,40 @@
-//! The file's side of a body: one unit is hashed and written on the blocking pool, both at once,
-//! while the next one arrives.
+//! The file's side of a body: while the next unit arrives, one is hashed and written, both at once.
+//! MD5 takes as long as everything else together, so it runs on its own ([`super::hashing`]), and
+//! what else is computed goes with the writing.
 //!
 //! **Invariant:** the file of a body that broke off or did not verify is unlinked on the blocking
 //! pool: to remove gigabytes takes long, and the threads that serve requests never wait for a disk.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::digest::Hasher;
+use super::hashing::{self, Hashed};
+use crate::digest::lanes::Md5Lane;
+use crate::digest::{Digests, Others, Want};
 use crate::store::{self, BlobWriter};
 use crate::wire::{Error, ErrorCode, Result};
 
 /// A blob's file and the digests of what is in it.
 pub struct Disk {
-    /// To hash a body costs as much as to write it, so a single upload gains from a second core.
-    hasher: Side<Box<Hasher>>,
-    writer: Side<store::Result<BlobWriter>>,
+    at: At,
 }
 
-/// One of the two, at rest or at work.
-enum Side<T> {
-    Idle(T),
-    /// If nobody waits for it any more, what it gives back is dropped where it runs.
-    Busy(JoinHandle<T>),
-    Given,
-}
+/// The blob's file, and all digests of what was written to it but MD5.
+type File = Box<(BlobWriter, Others)>;
 
-impl<T: Send + 'static> Side<T> {
-    /// Waits for the work under way.
-    async fn take(&mut self) -> Result<T> {
-        match std::mem::replace(self, Self::Given) {
-            Self::Idle(rest) => Ok(rest),
-            Self::Busy(task) => {
-                task.await.map_err(|panic| Error::new(ErrorCode::InternalError).caused_by(panic))
-            }
-            Self::Given => Err(Error::new(ErrorCode::InternalError)),
-        }
-    }
-
-    fn work(work: impl FnOnce() -> T + Send + 'static) -> Self {
-        Self::Busy(tokio::task::spawn_blocking(work))
-    }
+enum At {
+    Rest(Md5Lane, File),
+    Work(Hashed, JoinHandle<store::Result<File>>),
+    /// With the caller, or lost by a failure.
+    Gone,
 }
 
 impl Disk {
     /// A file that was just begun.
-    pub fn new(writer: BlobWriter, hasher: Hasher) -> Self {
-        Self { hasher: Side::Idle(Box::new(hasher)), writer: Side::Idle(Ok(writer)) }
+    pub fn new(writer: BlobWriter, want: Want) -> Self {
+        let file = Box::new((writer, Others::new(want)));
+        Self { at: At::Rest(Md5Lane::default(), file) }
     }
 
     /// Waits for the unit before and begins to hash and write this one.
@@ -55,15 +42,15 @@ impl Disk {
     /// # Errors
     /// What the store said of the unit before.
     pub async fn write(&mut self, unit: BytesMut) -> Result<()> {
+        let (lane, mut file) = self.rest().await?;
         let unit = unit.freeze();
-        let mut hasher = self.hasher.take().await?;
-        let hashed: Bytes = unit.clone();
-        self.hasher = Side::work(move || {
-            hasher.update(&hashed);
-            hasher
+        let hashed = hashing::begin(lane, unit.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            let (writer, others) = &mut *file;
+            others.update(&unit);
+            writer.write(&unit).map(|()| file)
         });
-        let mut writer = self.writer.take().await??;
-        self.writer = Side::work(move || writer.write(&unit).map(|()| writer));
+        self.at = At::Work(hashed, written);
         Ok(())
     }
 
@@ -71,16 +58,43 @@ impl Disk {
     ///
     /// # Errors
     /// What the store said of it.
-    pub async fn idle(mut self) -> Result<(BlobWriter, Hasher)> {
-        let hasher = self.hasher.take().await?;
-        Ok((self.writer.take().await??, *hasher))
+    pub async fn finish(mut self) -> Result<(BlobWriter, Digests)> {
+        let (lane, file) = self.rest().await?;
+        let (writer, others) = *file;
+        Ok((writer, others.finish(lane.finish())))
+    }
+
+    /// Waits for the work under way. What is not waited for to the end stays [`At::Work`].
+    async fn rest(&mut self) -> Result<(Md5Lane, File)> {
+        if let At::Work(hashed, written) = &mut self.at {
+            let lane = hashed.wait().await?;
+            let written = written.await;
+            self.at = At::Gone;
+            let panicked = |panic| Error::new(ErrorCode::InternalError).caused_by(panic);
+            return Ok((lane, written.map_err(panicked)??));
+        }
+        match std::mem::replace(&mut self.at, At::Gone) {
+            At::Rest(lane, file) => Ok((lane, file)),
+            At::Work(..) | At::Gone => Err(Error::new(ErrorCode::InternalError)),
+        }
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        if let Side::Idle(Ok(writer)) = std::mem::replace(&mut self.writer, Side::Given) {
-            unlink(writer);
+        match std::mem::replace(&mut self.at, At::Gone) {
+            At::Rest(_, file) => unlink(file.0),
+            At::Work(_, written) => {
+                // The result of a task that has ended would be dropped here.
+                if let Ok(runtime) = Handle::try_current() {
+                    runtime.spawn(async move {
+                        if let Ok(Ok(file)) = written.await {
+                            unlink(file.0);
+                        }
+                    });
+                }
+            }
+            At::Gone => {}
         }
     }
 }

@@ -16,12 +16,14 @@ mod copying;
 mod create_bucket;
 mod create_multipart_upload;
 mod delete_bucket;
+mod delete_bucket_cors;
 mod delete_object;
 mod delete_objects;
 mod disk;
 mod errors;
 mod framing;
 mod get_bucket_acl;
+mod get_bucket_cors;
 mod get_bucket_location;
 mod get_bucket_notification_configuration;
 mod get_bucket_versioning;
@@ -29,6 +31,7 @@ mod get_object;
 mod get_object_acl;
 mod get_object_attributes;
 mod get_object_tagging;
+mod hashing;
 mod head_bucket;
 mod head_object;
 pub mod incoming;
@@ -43,6 +46,7 @@ mod metadata;
 mod notification;
 mod parts;
 mod put_bucket_acl;
+mod put_bucket_cors;
 mod put_bucket_notification_configuration;
 mod put_object;
 mod put_object_acl;
@@ -215,6 +219,9 @@ pub static OPERATIONS: &[Operation] = operations! {
     "CompleteMultipartUpload"   complete_multipart_upload POST   Object  [Query("uploadId")]                              []                          Document(COMPLETE_BYTES_MAX), Target(A::PutObject);
     "AbortMultipartUpload"      abort_multipart_upload    DELETE Object  [Query("uploadId")]                              []                          Nothing,                      Target(A::AbortMultipartUpload);
 
+    "GetBucketCors"             get_bucket_cors           GET    Bucket  [Query("cors")]                                  []                          Nothing,                      Target(A::GetBucketCORS);
+    "PutBucketCors"             put_bucket_cors           PUT    Bucket  [Query("cors")]                                  []                          Document(DOCUMENT_BYTES_MAX), Target(A::PutBucketCORS);
+    "DeleteBucketCors"          delete_bucket_cors        DELETE Bucket  [Query("cors")]                                  []                          Nothing,                      Target(A::PutBucketCORS);
     "GetBucketNotificationConfiguration" get_bucket_notification_configuration GET Bucket [Query("notification")]            []                          Nothing,                      Target(A::GetBucketNotification);
     "PutBucketNotificationConfiguration" put_bucket_notification_configuration PUT Bucket [Query("notification")]            []                          Document(DOCUMENT_BYTES_MAX), Target(A::PutBucketNotification);
 
@@ -226,7 +233,6 @@ pub static OPERATIONS: &[Operation] = operations! {
     "PutObjectAcl"              put_object_acl            PUT    Object  [Query("acl")]                                   ["versionId"]               Document(DOCUMENT_BYTES_MAX), Target(A::PutObjectAcl);
     "GetObjectTagging"          get_object_tagging        GET    Object  [Query("tagging")]                               ["versionId"]               Nothing,                      Target(A::GetObjectTagging);
     "GetBucketPolicy"           unconfigured              GET    Bucket  [Query("policy")]                                []                          Nothing,                      Target(A::GetBucketConfiguration);
-    "GetBucketCors"             unconfigured              GET    Bucket  [Query("cors")]                                  []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetBucketLifecycleConfiguration" unconfigured        GET    Bucket  [Query("lifecycle")]                             []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetBucketTagging"          unconfigured              GET    Bucket  [Query("tagging")]                               []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetBucketEncryption"       unconfigured              GET    Bucket  [Query("encryption")]                            []                          Nothing,                      Target(A::GetBucketConfiguration);

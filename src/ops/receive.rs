@@ -57,7 +57,7 @@ async fn held_document(expected: Expected, body: Incoming, bytes_max: usize) -> 
     if body.content_length.is_some_and(|length| length > bytes_max as u64) {
         return Err(too_long());
     }
-    let mut hasher = hasher_for(&body.payload, &expected);
+    let mut hasher = Hasher::new(wanted(&body.payload, &expected));
     let mut stream = body.stream;
     let mut document = BytesMut::new();
     let mut share = DOCUMENTS.share();
@@ -150,7 +150,7 @@ pub async fn content(
     let admission = context.store.admit(length)?;
     let inline_max = context.config.inline_bytes_max;
     let Incoming { stream, payload, .. } = body;
-    let hasher = hasher_for(&payload, &expected);
+    let want = wanted(&payload, &expected);
     let raw = match length {
         Some(length) => Framing::Raw { left: length },
         None => Framing::Unmeasured { left: bytes_max },
@@ -170,9 +170,9 @@ pub async fn content(
         _ => Begun::in_memory(&mut source, length, inline_max).await?,
     };
     let received = if begun.ended {
-        in_memory(&mut source, begun, hasher, checks)
+        in_memory(&mut source, begun, want, checks)
     } else {
-        in_file(context, &mut source, begun, hasher, checks, plan.origin, &admission).await
+        in_file(context, &mut source, begun, want, checks, plan.origin, &admission).await
     };
     drop(admission);
     received
@@ -220,13 +220,9 @@ impl Begun {
     }
 }
 
-fn in_memory(
-    source: &mut Source,
-    begun: Begun,
-    mut hasher: Hasher,
-    checks: Checks,
-) -> Result<Received> {
+fn in_memory(source: &mut Source, begun: Begun, want: Want, checks: Checks) -> Result<Received> {
     let content = begun.content.freeze();
+    let mut hasher = Hasher::new(want);
     hasher.update(&content);
     let trailers = source.finish()?;
     let digests = hasher.finish();
@@ -238,7 +234,7 @@ async fn in_file(
     context: &Context,
     source: &mut Source,
     begun: Begun,
-    hasher: Hasher,
+    want: Want,
     checks: Checks,
     origin: BlobOrigin,
     admission: &Admission,
@@ -249,7 +245,7 @@ async fn in_file(
         // Or a slow body would count twice against everybody else.
         admission.fulfilled();
     }
-    let mut disk = Disk::new(writer, hasher);
+    let mut disk = Disk::new(writer, want);
     let moving = Moving::begin();
     let Begun { content: mut unit, .. } = begun;
     loop {
@@ -264,8 +260,7 @@ async fn in_file(
         }
     }
     let trailers = source.finish()?;
-    let (writer, hasher) = disk.idle().await?;
-    let digests = hasher.finish();
+    let (writer, digests) = disk.finish().await?;
     let checksum = match checks.verify(trailers, &digests) {
         Ok(checksum) => checksum,
         Err(error) => {
@@ -277,9 +272,8 @@ async fn in_file(
     Ok(Received { staged, checksum })
 }
 
-fn hasher_for(payload: &Payload, expected: &Expected) -> Hasher {
-    let sha256 = matches!(payload, Payload::Sha256(_));
-    Hasher::new(Want { sha256, checksum: expected.algorithm })
+fn wanted(payload: &Payload, expected: &Expected) -> Want {
+    Want { sha256: matches!(payload, Payload::Sha256(_)), checksum: expected.algorithm }
 }
 
 fn verify_sha256(payload: &Payload, digests: &Digests) -> Result<()> {

@@ -17,7 +17,6 @@ enum Answer {
 /// The answers, by S3's name of the operation.
 const ANSWERS: &[(&str, Answer)] = &[
     ("GetBucketPolicy", Answer::None(ErrorCode::NoSuchBucketPolicy)),
-    ("GetBucketCors", Answer::None(ErrorCode::NoSuchCORSConfiguration)),
     ("GetBucketLifecycleConfiguration", Answer::None(ErrorCode::NoSuchLifecycleConfiguration)),
     ("GetBucketTagging", Answer::None(ErrorCode::NoSuchTagSet)),
     (

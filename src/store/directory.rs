@@ -127,10 +127,6 @@ impl Directory {
         kind: BucketConfigurationKind,
     ) -> Option<Arc<BucketConfiguration>> {
         let state = self.read();
-        // Most servers have no such document at all, and every request asks.
-        if state.configurations.is_empty() {
-            return None;
-        }
         let bucket = state.buckets.get(name)?.id;
         state.configurations.get(&(bucket, kind)).cloned()
     }

@@ -73,6 +73,7 @@ error_codes! {
     400 RequestTimeout "Your socket connection to the server was not read from or written to within the timeout period.";
     400 XAmzContentSHA256Mismatch "The provided 'x-amz-content-sha256' header does not match what was computed.";
     403 AccessDenied "Access Denied.";
+    403 AccessForbidden "CORSResponse: This CORS request is not allowed.";
     403 InvalidAccessKeyId "The AWS Access Key Id you provided does not exist in our records.";
     403 InvalidObjectState "The operation is not valid for the current state of the object.";
     403 InvalidToken "The provided token is malformed or otherwise not valid.";

@@ -1,11 +1,12 @@
 //! S3's dialect of HTTP, pure: no state, no I/O, no clock.
 //!
 //! What a request says ([`request`]), what an answer looks like ([`response`], [`error`]), and the
-//! small languages in between: XML, checksums, conditions, ranges, dates, copy sources.
+//! small languages in between: XML, checksums, conditions, ranges, dates, copy sources, CORS rules.
 
 pub mod checksum;
 pub mod conditions;
 pub mod copy_source;
+pub mod cors;
 pub mod date;
 pub mod encoding;
 pub mod error;

@@ -97,17 +97,7 @@ impl Address {
     /// `<bucket>.<domain>` names the bucket, the longest domain wins; any other Host (an IP
     /// address, a domain itself, an unknown name) means that the path's first segment does.
     pub fn parse(raw_path: &str, host: &str, domains: &[String]) -> Result<Self> {
-        let path = raw_path.strip_prefix('/').ok_or_else(|| {
-            Error::because(ErrorCode::InvalidURI, "The request target has no path.")
-        })?;
-        let (bucket, key) = match bucket_of_host(host, domains) {
-            // A Host has no case; the names of buckets are in lower case.
-            Some(bucket) => (bucket.to_ascii_lowercase(), Some(path)),
-            None => match path.split_once('/') {
-                Some((bucket, key)) => (decode(bucket)?, Some(key)),
-                None => (decode(path)?, None),
-            },
-        };
+        let (bucket, key) = split(raw_path, host, domains)?;
         if bucket.is_empty() {
             // `//key` has an empty bucket name; `/` is the service.
             return match key {
@@ -134,6 +124,30 @@ impl Address {
             }
         }
     }
+}
+
+/// The name of the bucket, decoded, and what stands for the key.
+fn split<'a>(
+    raw_path: &'a str,
+    host: &str,
+    domains: &[String],
+) -> Result<(String, Option<&'a str>)> {
+    let path = raw_path
+        .strip_prefix('/')
+        .ok_or_else(|| Error::because(ErrorCode::InvalidURI, "The request target has no path."))?;
+    match bucket_of_host(host, domains) {
+        // A Host has no case; the names of buckets are in lower case.
+        Some(bucket) => Ok((bucket.to_ascii_lowercase(), Some(path))),
+        None => match path.split_once('/') {
+            Some((bucket, key)) => Ok((decode(bucket)?, Some(key))),
+            None => Ok((decode(path)?, None)),
+        },
+    }
+}
+
+/// The bucket that [`Address::parse`] finds, also where it refuses the key.
+pub fn bucket_of(raw_path: &str, host: &str, domains: &[String]) -> Option<BucketName> {
+    BucketName::parse(&split(raw_path, host, domains).ok()?.0)
 }
 
 /// The bucket that a Host of the virtual-host style names. The port does not matter.

@@ -115,8 +115,14 @@ impl Server {
 
     /// Status and body of a GET without a signature.
     fn get(&self, path: &str) -> (u16, String) {
+        self.send("GET", path, "")
+    }
+
+    /// Status and body of a request without a signature. Each of `headers` ends its line.
+    fn send(&self, method: &str, path: &str, headers: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address()).unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -173,11 +179,14 @@ fn a_first_start_prints_its_credentials_once_and_ends_well() {
         assert_eq!(mode & 0o077, 0, "{:?} is open to others", entry.file_name());
     }
     assert_eq!(server.get("/_partita/v1/nothing").0, 404);
+    assert_eq!(server.send("OPTIONS", "/demo/key", "Origin: http://a\r\n").0, 403);
 
     let (code, log) = server.stop();
     assert_eq!(code, 0, "{log}");
     assert!(!log.contains(secret), "the secret is in the log");
     assert!(log.contains("/_partita/v1/health"), "no access log: {log}");
+    let preflight = log.lines().find(|line| line.contains("Preflight"));
+    assert!(preflight.is_some_and(|line| line.contains("AccessForbidden")), "{log}");
     assert!(!data.join("control.sock").exists());
 
     let again = Server::start(&data, &["--access-log", "false", "--log-format", "json"]);

@@ -46,7 +46,11 @@ const EXAMPLES: &[Example] = &[
     ("PutObjectAcl", "/hers/key?acl", &[("x-amz-acl", "private")], "", 200),
     ("GetObjectTagging", "/hers/key?tagging", &[], "", 200),
     ("GetBucketPolicy", "/hers?policy", &[], "", 404),
-    ("GetBucketCors", "/hers?cors", &[], "", 404),
+    ("GetBucketCors", "/hers?cors", &[], "", 200),
+    ("PutBucketCors", "/hers?cors", &[],
+        "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin>\
+         <AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>", 200),
+    ("DeleteBucketCors", "/hers?cors", &[], "", 204),
     ("GetBucketLifecycleConfiguration", "/hers?lifecycle", &[], "", 404),
     ("GetBucketTagging", "/hers?tagging", &[], "", 404),
     ("GetBucketEncryption", "/hers?encryption", &[], "", 404),
@@ -85,6 +89,9 @@ impl Hers {
             r#"
             alice: PUT /hers/key << hers                          => 200
             alice: PUT /hers/doomed << hers                       => 200
+            alice: PUT /hers?cors << <CORSConfiguration><CORSRule><AllowedOrigin>http://hers
+                </AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>
+                                                                  => 200
             alice: POST /hers/up?uploads                          => 200 | UploadId -> U
             alice: PUT /hers/up?uploadId=$U&partNumber=1 << part  => 200 | etag -> E
             "#,
@@ -110,7 +117,9 @@ impl Hers {
     /// Everything that a stranger could have changed.
     fn state(&self) -> Vec<String> {
         let mut state = Vec::new();
-        for target in ["/hers?list-type=2", "/hers?uploads", "/hers/key", "/hers/doomed"] {
+        for target in
+            ["/hers?list-type=2", "/hers?uploads", "/hers?cors", "/hers/key", "/hers/doomed"]
+        {
             let answer = self.gateway.send(&Request::new("GET", target).by(Who::Alice));
             state.push(format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body)));
         }

@@ -8,6 +8,7 @@ mod auth;
 mod checksums;
 mod cli;
 mod conditional;
+mod cors;
 mod events;
 mod harness;
 mod isolation;

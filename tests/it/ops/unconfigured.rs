@@ -7,7 +7,6 @@ use crate::harness::{Gateway, Script};
 /// The word of each row, and the answer.
 const ANSWERS: &[(&str, &str)] = &[
     ("policy", "404 NoSuchBucketPolicy | BucketName = bkt"),
-    ("cors", "404 NoSuchCORSConfiguration"),
     ("lifecycle", "404 NoSuchLifecycleConfiguration"),
     ("tagging", "404 NoSuchTagSet"),
     ("encryption", "404 ServerSideEncryptionConfigurationNotFoundError"),
