@@ -37,7 +37,7 @@ pub const WEBHOOK_SETTINGS: &[Setting] = &[
     text(
         "url",
         "",
-        "a URL of http or https, without user, query secrets or fragment",
+        "a URL of http or https, without user and fragment",
         is_url,
         "Where events are sent, by POST. Required.",
     ),

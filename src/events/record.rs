@@ -184,7 +184,7 @@ fn user_metadata(headers: &ObjectHeaders) -> Option<serde_json::Map<String, serd
 /// AWS's own body of a test.
 pub fn test_event(bucket: &str, request_id: &str, time: Timestamp) -> Vec<u8> {
     let document = json!({
-        "Service": "Partita",
+        "Service": "Amazon S3",
         "Event": EventName::TestEvent.as_str(),
         "Time": iso8601(time),
         "Bucket": bucket,

@@ -197,6 +197,30 @@ fn what_is_not_taken_is_sent_again_under_the_same_id_and_later_ones_wait() {
     gateway.assert_sound();
 }
 
+/// The schedule's first waits, with two thousand times the speed: 1.8 s are an hour.
+#[test]
+fn an_hour_of_500_costs_four_tries_and_no_event() {
+    const FASTER: u64 = 2000;
+    let waits = [5, 300, 1800, 7200, 18_000].map(|seconds| (seconds * 1000 / FASTER).to_string());
+    let began = std::time::Instant::now();
+    let hour = Duration::from_secs(3600) / u32::try_from(FASTER).unwrap();
+    let receiver =
+        Receiver::start(move |_, _| status(if began.elapsed() < hour { 500 } else { 200 }));
+    let table = target("app", &receiver.url(), "").replace("50, 50, 50, 50, 50", &waits.join(", "));
+    let (gateway, _folder) = gateway_with(&[table]);
+    listen(&gateway, "app");
+    for n in 0..5 {
+        put(&gateway, &format!("k{n}"));
+    }
+    wait_until(|| state(&gateway, "app").backlog == 0);
+    assert_eq!(state(&gateway, "app").dead, 0);
+    let log = gateway.store().deliveries("app").unwrap();
+    // At 0, 5 s, 5 min 5 s and 35 min 5 s in vain, at 2 h 35 min taken.
+    assert!(log.iter().filter(|one| one.status == Some(200)).all(|one| one.attempt == 5));
+    assert_eq!(log.len(), 6 * 5);
+    assert_eq!(receiver.received().iter().filter(|one| one.status == 200).count(), 5);
+}
+
 #[test]
 fn retry_after_is_honoured() {
     let receiver = Receiver::start(|_, before| match before {
