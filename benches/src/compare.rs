@@ -76,6 +76,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
         arguments.only = QUICK.iter().map(|name| (*name).to_owned()).collect();
         (arguments.rounds, arguments.time) = (1, 0.03);
     }
+    check_names(&arguments)?;
     std::fs::create_dir_all(&arguments.folder)?;
     let folder = arguments.folder.canonicalize()?;
     let entries = entries(&arguments);
@@ -130,11 +131,28 @@ pub fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 fn wanted(arguments: &Arguments, name: &str) -> bool {
-    let matches = |pattern: &String| match pattern.strip_suffix('*') {
+    let only = &arguments.only;
+    only.is_empty() || only.iter().any(|pattern| matches(pattern, name))
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
         Some(start) => name.starts_with(start),
         None => name == pattern,
-    };
-    arguments.only.is_empty() || arguments.only.iter().any(matches)
+    }
+}
+
+/// A name that stands for nothing would measure nothing, and look as if it had.
+fn check_names(arguments: &Arguments) -> Result<(), String> {
+    let server = |name: &&String| !SERVERS.iter().any(|server| server.name == **name);
+    if let Some(name) = arguments.servers.iter().find(server) {
+        return Err(format!("--servers: there is no {name}"));
+    }
+    let workload = |name: &&String| !WORKLOADS.iter().any(|workload| matches(name, workload.name));
+    match arguments.only.iter().find(workload) {
+        Some(name) => Err(format!("--only: there is no {name}")),
+        None => Ok(()),
+    }
 }
 
 fn entries(arguments: &Arguments) -> Vec<Entry> {

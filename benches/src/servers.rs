@@ -42,6 +42,9 @@ pub struct Server {
     prepare: fn(&Path, &Path) -> io::Result<()>,
 }
 
+/// How long a server may take to start.
+const START_MAX: Duration = Duration::from_secs(30);
+
 /// All of them. The first is ours.
 pub const SERVERS: &[Server] = &[
     Server {
@@ -218,7 +221,15 @@ impl Running {
             return Ok(());
         }
         fs::remove_dir(self.folder.join(BUCKET)).or_else(not_there)?;
-        self.target.all(vec![self.target.signed("PUT", &path, &[], None, 200)], 1)
+        let began = Instant::now();
+        loop {
+            let made = self.target.all(vec![self.target.signed("PUT", &path, &[], None, 200)], 1);
+            // MinIO answers before it is ready.
+            if made.is_ok() || began.elapsed() > START_MAX {
+                return made;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// The process to be measured.
@@ -229,7 +240,7 @@ impl Running {
     fn wait(&mut self, began: Instant) -> io::Result<()> {
         while TcpStream::connect(self.target.address).is_err() {
             let ended = self.child.try_wait()?;
-            if ended.is_some() || began.elapsed() > Duration::from_secs(30) {
+            if ended.is_some() || began.elapsed() > START_MAX {
                 let log = self.folder.with_extension("log");
                 let text = fs::read_to_string(log).unwrap_or_default();
                 return Err(io::Error::other(format!("{} does not answer: {text}", self.name)));

@@ -5,11 +5,12 @@
 
 use std::fmt;
 use std::fs::File;
+use std::num::NonZeroU64;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::{BLOCK_BYTES, BlobName, BlobOrigin, BlobRecord, Blobs, StagedBlob, trailer};
@@ -18,6 +19,9 @@ use crate::store::error::{Error, Result};
 use crate::types::PUT_BYTES_MAX;
 
 const BLOCK: usize = BLOCK_BYTES as usize;
+/// So many bytes are handed to the disk at once while more come, or all of them would have to go
+/// when the file is synced.
+const WRITE_BACK_BYTES: u64 = 1 << 20;
 
 /// A blob being written. `Send`. Dropped without [`finish`](Self::finish), its file is unlinked.
 ///
@@ -31,12 +35,15 @@ pub struct BlobWriter {
     reserved: bool,
     partial: Vec<u8>,
     sums: Vec<u32>,
+    /// Bytes whose way to the disk was begun.
+    handed_over: u64,
 }
 
 impl BlobWriter {
     pub(super) fn new(blobs: Arc<Blobs>, name: BlobName, origin: BlobOrigin, file: File) -> Self {
         let (partial, sums) = (Vec::new(), Vec::new());
-        Self { blobs, name, origin, file: Some(file), reserved: false, partial, sums }
+        let file = Some(file);
+        Self { blobs, name, origin, file, reserved: false, partial, sums, handed_over: 0 }
     }
 
     /// Reserves disk space for the whole file, so that a full disk is known before the transfer.
@@ -86,6 +93,7 @@ impl BlobWriter {
         if !whole.is_empty() {
             self.append(whole)?;
             self.sums.extend(whole.chunks(BLOCK).map(trailer::crc32c));
+            self.write_back();
         }
         self.partial.extend_from_slice(rest);
         Ok(())
@@ -109,6 +117,20 @@ impl BlobWriter {
         // Nothing is left for close to report: the file system has taken every byte.
         self.file = None;
         Ok(StagedBlob::file(Arc::clone(&self.blobs), self.name, record.digests))
+    }
+
+    /// Has the kernel begin to write what has gathered. Linux begins with that when it is told that
+    /// pages are not needed, and forgets only those that are on the disk already. It is advice: a
+    /// kernel that does otherwise, or a failed call, leaves the work to the sync.
+    fn write_back(&mut self) {
+        let written = self.sums.len() as u64 * BLOCK_BYTES;
+        let gathered = written - self.handed_over;
+        if gathered < WRITE_BACK_BYTES {
+            return;
+        }
+        let file = self.file.as_ref().expect("only finish takes it");
+        let _ = fadvise(file, self.handed_over, NonZeroU64::new(gathered), Advice::DontNeed);
+        self.handed_over = written;
     }
 
     /// Writes `bytes` after the last whole block.
