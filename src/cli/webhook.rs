@@ -13,6 +13,8 @@ use super::{Failure, Outcome, folder_flags, json_flag, load};
 
 /// Time for a test to show in the log: longer than one try may take.
 const TEST_MS_MAX: u64 = 65_000;
+/// Characters of a reply in a table.
+const REPLY_CHARS_MAX: usize = 60;
 /// Pause between two looks.
 const TEST_PAUSE_MS: u64 = 100;
 
@@ -78,9 +80,20 @@ fn path(matches: &ArgMatches, row: &str) -> String {
 fn deliveries(matches: &ArgMatches) -> Outcome {
     let session = Session::open(&load(matches)?, false)?;
     let answer = session.ask(Method::GET, &path(matches, "/deliveries"), Value::Null)?;
+    let mut log = answer["deliveries"].clone();
+    if !matches.get_flag("json") {
+        log.as_array_mut().into_iter().flatten().for_each(shorten_reply);
+    }
     let columns =
         ["at", "message", "event", "bucket", "key", "attempt", "status", "milliseconds", "reply"];
-    print_list(matches, &answer["deliveries"], &columns)
+    print_list(matches, &log, &columns)
+}
+
+/// A line of a table has no room for all of a reply.
+fn shorten_reply(row: &mut Value) {
+    let reply = row["reply"].as_str().unwrap_or_default();
+    let short: String = reply.chars().take(REPLY_CHARS_MAX).collect();
+    row["reply"] = short.into();
 }
 
 fn resend(matches: &ArgMatches) -> Outcome {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::clock;
 use crate::events::{CallbackVar, Kind, Rule, Rules};
+use crate::store::meta::deliveries::LOG_ROWS_MAX;
 use crate::types::Timestamp;
 
 const TARGET: &str = "app";
@@ -297,6 +298,20 @@ fn what_is_old_is_forgotten() {
     assert_eq!(fixture.store.sweep_events(old, now).unwrap(), 2);
     assert_eq!((fixture.state().dead, fixture.count_rows("outbox")), (0, 0));
     fixture.check();
+}
+
+#[test]
+fn the_log_of_tries_is_bounded() {
+    let (fixture, permit) = fixture(100);
+    fixture.listen(&permit, rules(ALL, ""));
+    fixture.put(&permit, "k", b"x").unwrap();
+    let event = fixture.due().events.remove(0);
+    for _ in 0..LOG_ROWS_MAX + 20 {
+        fixture.settle(&event, Fate::Again(clock::now()));
+    }
+    assert_eq!(fixture.count_rows("deliveries"), LOG_ROWS_MAX);
+    let last = fixture.store.deliveries(TARGET).unwrap().remove(0);
+    assert_eq!(i64::from(last.attempt), LOG_ROWS_MAX + 20);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use super::receiver::{Receiver, status, wait_until};
+use super::receiver::{Reaction, Receiver, status, wait_until};
 use super::target;
 use crate::kill::client::Client;
 use crate::kill::{ACCESS_KEY, BINARY, SECRET_KEY, Server};
@@ -51,7 +51,9 @@ fn an_operator_sees_and_mends_what_does_not_arrive() {
     let tested = on(&["test", "app"]);
     assert!(tested.starts_with("status 200 in "), "{tested}");
 
-    receiver.change(|_, _| status(500));
+    // A reply that would steer a terminal, and is longer than a line.
+    let evil = format!("\u{1b}[31m\r\n{}", "no".repeat(600));
+    receiver.change(move |_, _| Reaction::Answer(500, Vec::new(), evil.clone()));
     let failed = run(&data, &config, &["test", "app"]);
     assert_eq!(failed.status.code(), Some(1));
     assert!(text(&failed.stdout).starts_with("status 500 in "));
@@ -59,7 +61,12 @@ fn an_operator_sees_and_mends_what_does_not_arrive() {
     wait_until(|| json_on(&["list"])[0]["dead"] == 2);
     let listed = on(&["list"]);
     assert!(listed.contains("webhook app: 2 events were given up"), "{listed}");
+    for shown in [text(&failed.stdout), on(&["deliveries", "app"])] {
+        assert!(shown.contains("no") && !shown.contains('\u{1b}') && !shown.contains('\r'));
+    }
+    assert!(on(&["deliveries", "app"]).lines().all(|line| line.len() < 300));
     let log = json_on(&["deliveries", "app"]);
+    assert_eq!(log[0]["reply"].as_str().unwrap().len(), 1024);
     let of_k = log.as_array().unwrap().iter().find(|row| row["key"] == "k").unwrap();
     assert_eq!((&of_k["event"], &of_k["status"]), (&"s3:ObjectCreated:Put".into(), &500.into()));
     let message = of_k["message"].as_str().unwrap();
