@@ -14,7 +14,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     metadata::refuse_unsupported(head)?;
     let declared = checksum::declared(head)?;
     let headers = metadata::of_request(head, call.context.config.metadata_bytes_max)?;
-    let new = NewUpload { headers, checksum: declared };
+    let callback_var = metadata::callback_var(head)?;
+    let new = NewUpload { headers, checksum: declared, callback_var };
     let store = &call.context.store;
     let upload = store.create_upload(call.permit(), call.key().clone(), new).await?;
 

@@ -19,6 +19,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let permit = permits.into_iter().next().expect("the row demands PutObject of its target");
     metadata::refuse_unsupported(&head)?;
     let headers = metadata::of_request(&head, context.config.metadata_bytes_max)?;
+    let callback_var = metadata::callback_var(&head)?;
     let condition = conditions::write(&head)?;
     let announced = receive::announced(&head, &body, PUT_BYTES_MAX)?;
     // Judged again by the transaction; judged here so that a hopeless body need not be sent.
@@ -33,8 +34,8 @@ pub async fn handle(call: Call) -> Result<Response> {
         .or_else(|| received.staged.digests().checksum_for(ChecksumAlgorithm::Crc64nvme));
     let checksum = checksum.map(ObjectChecksum::full);
 
-    let object =
-        NewObject { key: head.key().clone(), headers, checksum: checksum.clone(), condition };
+    let key = head.key().clone();
+    let object = NewObject { key, headers, checksum: checksum.clone(), condition, callback_var };
     let published = context.store.put_object(&permit, object, received.staged).await?;
 
     let mut response = Response::ok().header("etag", published.etag.quoted());

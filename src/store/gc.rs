@@ -22,10 +22,14 @@ use super::engine::{Engine, upgrade};
 use super::error::{Error, Result};
 use super::meta::ContentId;
 use super::meta::job::Txn;
-use super::meta::rows::{GarbageKind, damaged, drop_reference, enqueue};
+use super::meta::outbox::Cause;
+use super::meta::rows::{GarbageKind, damaged, drop_reference, enqueue, read_key};
+use super::meta::uploads::tell;
 use super::meta::writer::Shared;
+use crate::access::Bucket;
 use crate::clock;
-use crate::types::{BlobId, PartNumber, Timestamp, UploadId};
+use crate::events::EventName;
+use crate::types::{BlobId, BucketName, PartNumber, Timestamp, UploadId};
 
 /// Parts or blobs in one transaction.
 const STEP_ROWS_MAX: usize = 256;
@@ -398,13 +402,35 @@ fn abort_idle(txn: &Txn<'_>, ids: &[UploadId], cutoff: Timestamp) -> Result<u64>
     let mut aborted = 0;
     for id in ids {
         // A part may have come since the look.
-        let sql = "DELETE FROM uploads WHERE id = ?1 AND last_active < ?2";
-        if txn.execute(sql, params![id, cutoff])? == 1 {
-            enqueue(txn, GarbageKind::Upload, id.as_bytes())?;
-            aborted += 1;
+        let gone = txn
+            .prepare(
+                "DELETE FROM uploads WHERE id = ?1 AND last_active < ?2
+                 RETURNING bucket, key, callback_var",
+            )?
+            .query_row(params![id, cutoff], |row| {
+                Ok((row.get(0)?, read_key(row, "key"), row.get::<_, Option<Vec<u8>>>(2)?))
+            })
+            .optional()?;
+        let Some((bucket, key, callback_var)) = gone else { continue };
+        enqueue(txn, GarbageKind::Upload, id.as_bytes())?;
+        aborted += 1;
+        // Without a bucket it was on its way out already.
+        if let Some(bucket) = bucket_of(txn, bucket)? {
+            let (upload, cause) = ((&*bucket, &key?, *id), Cause::default());
+            tell(txn, EventName::UploadExpired, upload, &cause, callback_var.as_deref())?;
         }
     }
     Ok(aborted)
+}
+
+/// The bucket of that id.
+fn bucket_of(txn: &Txn<'_>, id: i64) -> Result<Option<Arc<Bucket>>> {
+    let name: Option<String> = txn
+        .prepare("SELECT name FROM buckets WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    let name = name.and_then(|name| BucketName::parse(&name));
+    Ok(name.and_then(|name| txn.shared.directory.bucket(&name)).filter(|found| found.id == id))
 }
 
 /// Moves files of ended runs that no row names to quarantine. A file of this run may be on its way

@@ -20,12 +20,15 @@ mod content;
 mod directory;
 mod engine;
 pub mod error;
+mod event_records;
+mod event_verbs;
 mod gc;
 mod meta;
 mod pending;
 mod pins;
 mod records;
 mod space;
+mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +37,7 @@ use std::sync::Arc;
 pub use blobs::{BlobOrigin, BlobWriter, StagedBlob};
 pub use content::{BlobRef, ContentReader, OpenObject};
 pub use error::{Error, Result};
+pub use event_records::*;
 pub use pending::Pending;
 pub use records::*;
 pub use space::Admission;

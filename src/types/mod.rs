@@ -9,7 +9,7 @@ mod id;
 use std::fmt;
 use std::sync::Arc;
 
-pub use id::{BlobId, UploadId};
+pub use id::{BlobId, MessageId, UploadId};
 
 /// Longest key in bytes of UTF-8 (S3: KeyTooLongError above it).
 pub const KEY_BYTES_MAX: usize = 1024;

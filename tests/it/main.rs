@@ -9,6 +9,7 @@ mod checksums;
 mod cli;
 mod conditional;
 mod cors;
+mod events;
 mod harness;
 mod isolation;
 mod kill;

@@ -18,6 +18,7 @@ use sha2::Sha256;
 
 use super::job::Txn;
 use super::objects::{self, current, judge};
+use super::outbox::Cause;
 use super::rows::{
     ContentId, GarbageKind, damaged, enqueue, read_checksum, read_declared, require_bucket,
 };
@@ -25,6 +26,7 @@ use crate::access::{Bucket, Permit};
 use crate::digest::{
     Checksum, ChecksumAlgorithm, ChecksumType, Combiner, ObjectChecksum, composite,
 };
+use crate::events::EventName;
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
 use crate::store::records::{CompleteUpload, Completed, ListedPart};
@@ -77,6 +79,7 @@ struct Prepared {
     etag: ETag,
     checksum: Option<ObjectChecksum>,
     runs: Vec<Run>,
+    cause: Cause,
     /// Whether parts are stored that are not listed.
     unlisted: bool,
     list_digest: [u8; 32],
@@ -101,7 +104,8 @@ pub(crate) fn complete(
             Err(answer) => return Ok(answer),
         };
         let part_bytes_min = engine.options.part_bytes_min;
-        let prepared = prepare(&bucket, request, upload, list_digest, part_bytes_min)?;
+        let mut prepared = prepare(&bucket, request, upload, list_digest, part_bytes_min)?;
+        prepared.cause = Cause::of(permit);
         if let Some(completed) = engine.write(move |txn| publish(txn, &prepared)).wait()? {
             return Ok(completed);
         }
@@ -225,6 +229,7 @@ fn prepare(
         etag: ETag { md5: md5.finalize().into(), parts: Some(count) },
         checksum: Some(checksum),
         runs: build_runs(&parts),
+        cause: Cause::default(),
         unlisted: parts.len() < upload.parts.len(),
         list_digest,
     })
@@ -395,15 +400,20 @@ fn publish(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Completed>> {
     let current = current(txn, bucket, key)?;
     judge(&prepared.condition, current.as_ref())?;
     insert_manifest(txn, prepared)?;
+    let callback_var: Option<Vec<u8>> = txn
+        .prepare("DELETE FROM uploads WHERE id = ?1 RETURNING callback_var")?
+        .query_row([id], |row| row.get(0))?;
     let row = objects::Row {
         size: prepared.size,
         etag: prepared.etag,
         content: ContentId::Manifest(*id),
         headers: &prepared.headers,
         checksum: prepared.checksum.as_ref().map(ObjectChecksum::encode),
+        event: EventName::ObjectCreatedComplete,
+        cause: &prepared.cause,
+        callback_var: callback_var.as_deref(),
     };
     let published = objects::publish(txn, bucket, key, current.as_ref(), row)?;
-    txn.execute("DELETE FROM uploads WHERE id = ?1", [id])?;
     if prepared.unlisted {
         enqueue(txn, GarbageKind::Unlisted, id.as_bytes())?;
     }

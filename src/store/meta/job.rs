@@ -17,6 +17,8 @@ use crate::store::error::{Error, Result};
 /// The transaction of a batch, as jobs see it.
 pub(crate) struct Txn<'c> {
     pub(crate) connection: &'c Connection,
+    /// What is committed, as memory has it: rules of events, limits of targets.
+    pub(crate) shared: &'c Shared,
     effects: RefCell<Vec<Effect>>,
     seqs: &'c SeqBlock,
 }
@@ -29,8 +31,8 @@ pub(crate) struct SeqBlock {
 }
 
 impl<'c> Txn<'c> {
-    pub(crate) fn new(connection: &'c Connection, seqs: &'c SeqBlock) -> Self {
-        Self { connection, effects: RefCell::default(), seqs }
+    pub(crate) fn new(connection: &'c Connection, seqs: &'c SeqBlock, shared: &'c Shared) -> Self {
+        Self { connection, shared, effects: RefCell::default(), seqs }
     }
 
     /// The statement, prepared once for the connection.

@@ -6,12 +6,14 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::oneshot;
 
 use super::job::{Purpose, Txn, Work};
+use super::outbox::{Cause, Change, Detail, emit};
 use super::rows::{
     ContentId, decode_headers, drop_reference, encode_headers, insert_blob, read_etag,
     read_object_checksum, reference, require_bucket,
 };
 use crate::access::{Bucket, Permit};
 use crate::clock;
+use crate::events::{CallbackVar, EventName};
 use crate::store::blobs::StagedBlob;
 use crate::store::content::OpenObject;
 use crate::store::engine::Engine;
@@ -39,6 +41,10 @@ pub(crate) struct Row<'a> {
     pub(crate) headers: &'a [u8],
     /// As `ObjectChecksum::encode` gives it.
     pub(crate) checksum: Option<Vec<u8>>,
+    /// What is told of it, whose doing it is, and what that client wants to be told again.
+    pub(crate) event: EventName,
+    pub(crate) cause: &'a Cause,
+    pub(crate) callback_var: Option<&'a [u8]>,
 }
 
 pub(crate) fn put(
@@ -49,6 +55,7 @@ pub(crate) fn put(
 ) -> Pending<Published> {
     let bucket = Arc::clone(permit.bucket());
     let headers = encode_headers(&new.headers);
+    let cause = Cause::of(permit);
     engine.write_staged(staged, move |txn, staged| {
         require_bucket(txn, &bucket)?;
         let current = current(txn, &bucket, &new.key)?;
@@ -60,6 +67,9 @@ pub(crate) fn put(
             content: ContentId::Blob(staged.id()),
             headers: &headers,
             checksum: new.checksum.as_ref().map(|checksum| checksum.encode()),
+            event: EventName::ObjectCreatedPut,
+            cause: &cause,
+            callback_var: new.callback_var.as_ref().map(CallbackVar::as_bytes),
         };
         publish(txn, &bucket, &new.key, current.as_ref(), row)
     })
@@ -74,6 +84,7 @@ pub(crate) fn copy(
     let bucket = Arc::clone(permit.bucket());
     let headers = encode_headers(&new.headers);
     let (content, size, etag) = (source.content(), source.record.size, source.record.etag);
+    let cause = Cause::of(permit);
     engine.write(move |txn| {
         require_bucket(txn, &bucket)?;
         let current = current(txn, &bucket, &new.key)?;
@@ -83,7 +94,16 @@ pub(crate) fn copy(
             return Err(Error::NoSuchKey);
         }
         let checksum = new.checksum.as_ref().map(|checksum| checksum.encode());
-        let row = Row { size, etag, content, headers: &headers, checksum };
+        let row = Row {
+            size,
+            etag,
+            content,
+            headers: &headers,
+            checksum,
+            event: EventName::ObjectCreatedCopy,
+            cause: &cause,
+            callback_var: new.callback_var.as_ref().map(CallbackVar::as_bytes),
+        };
         publish(txn, &bucket, &new.key, current.as_ref(), row)
     })
 }
@@ -105,8 +125,8 @@ pub(crate) fn judge(condition: &WriteCondition, current: Option<&Current>) -> Re
     Ok(condition.judge(current.map(|current| &current.etag))?)
 }
 
-/// Makes `row`, whose content has its reference already, the current object, and drops what it
-/// replaces.
+/// Makes `row`, whose content has its reference already, the current object, drops what it replaces
+/// and notes the event: nothing is published that is not told.
 pub(crate) fn publish(
     txn: &Txn<'_>,
     bucket: &Bucket,
@@ -142,6 +162,14 @@ pub(crate) fn publish(
             params![bucket.id, key.as_bytes(), seq, row.headers],
         )?;
     }
+    let detail = Detail {
+        seq: Some(seq),
+        object: Some((row.size, row.etag)),
+        headers: Some(row.headers),
+        upload: None,
+        callback_var: row.callback_var,
+    };
+    emit(txn, &Change { event: row.event, bucket, key, time: modified, cause: row.cause, detail })?;
     Ok(Published { etag: row.etag, modified })
 }
 
@@ -161,9 +189,10 @@ pub(crate) fn delete(
     condition: WriteCondition,
 ) -> Pending<bool> {
     let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
+    let cause = Cause::of(permit);
     engine.free(move |txn| {
         require_bucket(txn, &bucket)?;
-        delete_key(txn, &bucket, &key, &condition)
+        delete_key(txn, &bucket, &key, &condition, &cause)
     })
 }
 
@@ -172,6 +201,7 @@ fn delete_key(
     bucket: &Bucket,
     key: &ObjectKey,
     condition: &WriteCondition,
+    cause: &Cause,
 ) -> Result<bool> {
     let current = current(txn, bucket, key)?;
     judge(condition, current.as_ref())?;
@@ -181,6 +211,9 @@ fn delete_key(
         "DELETE FROM objects WHERE bucket = ?1 AND key = ?2",
         params![bucket.id, key.as_bytes()],
     )?;
+    let (event, time) = (EventName::ObjectRemovedDelete, clock::now());
+    let detail = Detail::default();
+    emit(txn, &Change { event, bucket, key, time, cause, detail })?;
     Ok(true)
 }
 
@@ -227,10 +260,11 @@ pub(crate) fn delete_many(
     for (index, keys) in keys.chunks(DELETE_STEP_KEYS).enumerate() {
         let (bucket, keys) = (Arc::clone(permit.bucket()), keys.to_vec());
         let gather = Arc::clone(&gather);
+        let cause = Cause::of(permit);
         let work = move |txn: &Txn<'_>, _: Option<&StagedBlob>| {
             require_bucket(txn, &bucket)?;
             let none = WriteCondition::default();
-            keys.iter().map(|key| delete_key(txn, &bucket, key, &none)).collect()
+            keys.iter().map(|key| delete_key(txn, &bucket, key, &none, &cause)).collect()
         };
         let reply = move |answer| {
             gather.lock().unwrap_or_else(PoisonError::into_inner).take(index, answer);

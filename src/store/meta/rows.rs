@@ -9,7 +9,9 @@ use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType, Digests, ObjectCh
 use crate::store::blobs::{Home, StagedBlob};
 use crate::store::directory::Effect;
 use crate::store::error::{Error, Result};
-use crate::types::{BlobId, ETag, ObjectHeaders, ObjectKey, PartNumber, Timestamp, UploadId};
+use crate::types::{
+    BlobId, ETag, MessageId, ObjectHeaders, ObjectKey, PartNumber, Timestamp, UploadId,
+};
 
 /// What an object row points at.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -91,6 +93,7 @@ macro_rules! id_column {
 }
 id_column!(BlobId);
 id_column!(UploadId);
+id_column!(MessageId);
 
 impl ToSql for Timestamp {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::job::Txn;
+use super::outbox::{Cause, Change, Detail, emit};
 use super::rows::{
     ContentId, GarbageKind, drop_reference, encode_checksum, encode_headers, enqueue, insert_blob,
     read_checksum, read_declared, read_key, reference, require_bucket,
@@ -15,6 +16,7 @@ use super::rows::{
 use crate::access::{Bucket, Permit};
 use crate::clock;
 use crate::digest::{Checksum, Digests};
+use crate::events::{CallbackVar, EventName};
 use crate::store::content::{BlobRef, OpenObject};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
@@ -45,6 +47,7 @@ pub(crate) fn create(
     let (bucket, user) = (Arc::clone(permit.bucket()), Arc::clone(permit.user()));
     let headers = encode_headers(&new.headers);
     let initiator = engine.directory().owner(&user.id);
+    let cause = Cause::of(permit);
     engine.write(move |txn| {
         require_bucket(txn, &bucket)?;
         let record = UploadRecord {
@@ -69,8 +72,34 @@ pub(crate) fn create(
                 new.checksum.map(|(_, kind)| kind.code()),
             ],
         )?;
+        let callback_var = new.callback_var.as_ref().map(CallbackVar::as_bytes);
+        if let Some(callback_var) = callback_var {
+            let sql = "UPDATE uploads SET callback_var = ?2 WHERE id = ?1";
+            txn.execute(sql, params![record.id, callback_var])?;
+        }
+        let detail = Detail {
+            headers: Some(&headers),
+            upload: Some(record.id),
+            callback_var,
+            ..Detail::default()
+        };
+        let (event, time) = (EventName::UploadCreated, record.initiated);
+        emit(txn, &Change { event, bucket: &bucket, key: &key, time, cause: &cause, detail })?;
         Ok(record)
     })
+}
+
+/// Tells of an open upload that it was paused, goes on or failed; [`abort`] and the expiry tell of
+/// its end themselves. `callback_var` is the column of that name.
+pub(crate) fn tell(
+    txn: &Txn<'_>,
+    event: EventName,
+    (bucket, key, id): (&Bucket, &ObjectKey, UploadId),
+    cause: &Cause,
+    callback_var: Option<&[u8]>,
+) -> Result<()> {
+    let detail = Detail { upload: Some(id), callback_var, ..Detail::default() };
+    emit(txn, &Change { event, bucket, key, time: clock::now(), cause, detail })
 }
 
 /// The open upload of this bucket and key.
@@ -267,12 +296,19 @@ pub(crate) fn abort(
     id: UploadId,
 ) -> Pending<()> {
     let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
+    let cause = Cause::of(permit);
     engine.free(move |txn| {
         require_bucket(txn, &bucket)?;
-        let sql = "DELETE FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3";
-        if txn.execute(sql, params![id, bucket.id, key.as_bytes()])? == 0 {
-            return Err(Error::NoSuchUpload);
-        }
-        enqueue(txn, GarbageKind::Upload, id.as_bytes())
+        let gone: Option<Option<Vec<u8>>> = txn
+            .prepare(
+                "DELETE FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3
+                 RETURNING callback_var",
+            )?
+            .query_row(params![id, bucket.id, key.as_bytes()], |row| row.get(0))
+            .optional()?;
+        let callback_var = gone.ok_or(Error::NoSuchUpload)?;
+        enqueue(txn, GarbageKind::Upload, id.as_bytes())?;
+        let upload = (&*bucket, &key, id);
+        tell(txn, EventName::UploadAborted, upload, &cause, callback_var.as_deref())
     })
 }

@@ -3,6 +3,7 @@
 mod basics;
 mod complete;
 mod crowd;
+mod events;
 mod faults;
 mod listing;
 mod memory;
@@ -42,6 +43,7 @@ fn options(folder: &TempDir) -> Options {
         writer_queue_max: 1024,
         wal_bytes_restart: 32 << 20,
         wal_bytes_max: 1 << 30,
+        event_targets: Vec::new(),
     }
 }
 
@@ -212,6 +214,7 @@ fn new_object(name: &str) -> NewObject {
         headers: ObjectHeaders::default(),
         checksum: None,
         condition: WriteCondition::default(),
+        callback_var: None,
     }
 }
 

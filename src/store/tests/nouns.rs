@@ -113,7 +113,7 @@ fn configuration_of_a_bucket_is_kept_by_kind_and_goes_with_the_bucket() {
     assert_eq!(text(&fixture, &permit, Cors), None);
     assert!(fixture.store.bucket_rules(&name, Cors).is_none());
     put(&fixture, &permit, Cors, "first").expect("put");
-    put(&fixture, &permit, Notification, "events").expect("put");
+    put(&fixture, &permit, Notification, "[]").expect("put");
     put(&fixture, &other, Cors, "other").expect("put");
     let first = fixture.store.bucket_rules(&name, Cors).expect("there");
     let length = |bytes: &[u8]| bytes.len();
@@ -126,12 +126,12 @@ fn configuration_of_a_bucket_is_kept_by_kind_and_goes_with_the_bucket() {
     fixture.crash();
     let permit = fixture.permit(permit.bucket());
     assert_eq!(text(&fixture, &permit, Cors).as_deref(), Some("second"));
-    assert_eq!(text(&fixture, &permit, Notification).as_deref(), Some("events"));
+    assert_eq!(text(&fixture, &permit, Notification).as_deref(), Some("[]"));
     for _ in 0..2 {
         fixture.store.delete_bucket_configuration(&permit, Cors).wait().expect("deleted");
         assert_eq!(text(&fixture, &permit, Cors), None);
     }
-    assert_eq!(text(&fixture, &permit, Notification).as_deref(), Some("events"));
+    assert_eq!(text(&fixture, &permit, Notification).as_deref(), Some("[]"));
     fixture.check();
 
     fixture.store.delete_bucket(&permit).wait().expect("empty");
@@ -166,7 +166,7 @@ fn headers_and_checksums_come_back_and_go_with_the_object() {
     assert_eq!((&record.headers, &record.checksum), (&headers, &checksum));
     assert_eq!(record.owner.id, fixture.root.user.id);
 
-    let upload = NewUpload { headers: headers.clone(), checksum: None };
+    let upload = NewUpload { headers: headers.clone(), ..NewUpload::default() };
     let upload = fixture.store.create_upload(&permit, key("m"), upload).wait().expect("create").id;
     fixture.put_part(&permit, "m", upload, 1, &sent).expect("a part");
     fixture.complete(&permit, "m", upload, &[(1, &sent)]).expect("complete");
