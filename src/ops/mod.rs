@@ -8,6 +8,7 @@
 
 mod abort_multipart_upload;
 mod acl;
+mod blocks;
 mod budget;
 mod complete_multipart_upload;
 pub mod context;
@@ -15,11 +16,13 @@ mod copy_object;
 mod copying;
 mod create_bucket;
 mod create_multipart_upload;
+mod declared;
 mod delete_bucket;
 mod delete_object;
 mod delete_objects;
 mod disk;
 mod errors;
+mod expiry;
 mod framing;
 mod get_bucket_acl;
 mod get_bucket_location;

@@ -10,7 +10,7 @@ use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::access::{Bucket, Credential, Owner, User};
-use crate::types::BucketName;
+use crate::types::{BucketName, UploadId};
 
 /// What a committed transaction changes outside the database.
 #[derive(Clone)]
@@ -29,6 +29,8 @@ pub(crate) enum Effect {
     BucketGone(Arc<Bucket>),
     /// There is garbage to collect.
     Garbage,
+    /// An upload is in another state, or has other parts.
+    UploadChanged(UploadId),
 }
 
 #[derive(Default)]
@@ -150,7 +152,7 @@ impl State {
                 self.owned.remove(&(bucket.owner.id.clone(), bucket.name.as_str().to_owned()));
                 self.buckets.remove(&bucket.name);
             }
-            Effect::Garbage => {}
+            Effect::Garbage | Effect::UploadChanged(_) => {}
         }
     }
 }

@@ -17,6 +17,7 @@ mod bell;
 pub mod blobs;
 mod check;
 mod content;
+mod declared;
 mod directory;
 mod engine;
 pub mod error;
@@ -28,18 +29,22 @@ mod records;
 mod space;
 #[cfg(test)]
 mod tests;
+mod verify;
+mod watchers;
 
 use std::sync::Arc;
 
 pub use blobs::{BlobOrigin, BlobWriter, StagedBlob};
 pub use content::{BlobRef, ContentReader, OpenObject};
+pub use declared::*;
 pub use error::{Error, Result};
 pub use pending::Pending;
 pub use records::*;
 pub use space::Admission;
+pub use watchers::UploadWatch;
 
 use self::engine::Engine;
-use self::meta::{accounts, buckets, complete, listing, objects, uploads};
+use self::meta::{accounts, blocks, buckets, complete, listing, objects, uploads};
 use crate::access::{Bucket, Credential, Owner, Permit, User};
 use crate::digest::Checksum;
 use crate::types::{BucketName, ObjectKey, PartNumber, Timestamp, UploadId, WriteCondition};
@@ -255,16 +260,30 @@ impl Store {
         permit: &Permit,
         key: ObjectKey,
         new: NewUpload,
-    ) -> Pending<UploadRecord> {
+    ) -> Pending<CreatedUpload> {
         uploads::create(&self.engine, permit, key, new)
     }
 
     /// An open upload of this bucket and key. [`Error::NoSuchUpload`].
-    pub fn upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Result<UploadRecord> {
-        uploads::record(&self.engine, permit, key, id)
+    pub fn upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Result<OpenUpload> {
+        uploads::open(&self.engine, permit, key, id)
     }
 
-    /// Stores a part, in place of an earlier one of its number. [`Error::NoSuchUpload`].
+    /// What of an open upload is missing from part `from` on: at most `max` gaps.
+    /// [`Error::NoSuchUpload`].
+    pub fn missing_blocks(
+        &self,
+        permit: &Permit,
+        key: &ObjectKey,
+        id: UploadId,
+        from: PartNumber,
+        max: usize,
+    ) -> Result<Blocks> {
+        blocks::missing(&self.engine, permit, key, id, from, max)
+    }
+
+    /// Stores a part, in place of an earlier one of its number. [`Error::NoSuchUpload`],
+    /// [`Error::PartMisfit`].
     pub fn put_part(
         &self,
         permit: &Permit,
@@ -272,7 +291,7 @@ impl Store {
         id: UploadId,
         number: PartNumber,
         staged: StagedBlob,
-    ) -> Pending<PartRecord> {
+    ) -> Pending<AddedPart> {
         uploads::put_part(&self.engine, permit, key, (id, number), staged)
     }
 
@@ -289,7 +308,7 @@ impl Store {
         source: &OpenObject,
         blob: BlobRef,
         checksum: Option<Checksum>,
-    ) -> Pending<PartRecord> {
+    ) -> Pending<AddedPart> {
         uploads::copy_part(&self.engine, permit, key, (id, number), source, blob, checksum)
     }
 

@@ -8,6 +8,7 @@ mod auth;
 mod checksums;
 mod cli;
 mod conditional;
+mod declared;
 mod harness;
 mod isolation;
 mod kill;

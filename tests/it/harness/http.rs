@@ -383,7 +383,7 @@ impl Connection {
         answer.body = match length {
             _ if bodiless => Vec::new(),
             Some(length) => self.take(length),
-            None if answer.header("transfer-encoding").is_some() => self.take_chunks(),
+            None if answer.header("transfer-encoding").is_some() => self.read_chunks(),
             None => {
                 while self.fill() {}
                 std::mem::take(&mut self.buffer)
@@ -400,8 +400,9 @@ impl Connection {
         self.buffer.drain(..length).collect()
     }
 
+    /// Reads a body that comes in chunks, to its end.
     #[track_caller]
-    fn take_chunks(&mut self) -> Vec<u8> {
+    pub fn read_chunks(&mut self) -> Vec<u8> {
         let mut body = Vec::new();
         loop {
             let mut line = Vec::new();
