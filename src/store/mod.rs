@@ -254,7 +254,8 @@ impl Store {
 
 /// Uploads.
 impl Store {
-    /// Opens an upload. [`Error::NoSuchBucket`].
+    /// Opens an upload; one that declares a file by size and SHA-256 may be open already, with equal
+    /// settings, and is given then. [`Error::NoSuchBucket`].
     pub fn create_upload(
         &self,
         permit: &Permit,
@@ -345,9 +346,15 @@ impl Store {
         complete::complete(&self.engine, permit, &request)
     }
 
-    /// Drops an open upload and its parts. [`Error::NoSuchUpload`].
+    /// Takes one creator away from an open upload; with the last one it is dropped, and its parts.
+    /// [`Error::NoSuchUpload`].
     pub fn abort_upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Pending<()> {
-        uploads::abort(&self.engine, permit, key, id)
+        uploads::end(&self.engine, permit, key, id, uploads::Ending::Abort)
+    }
+
+    /// Drops an open upload and its parts, whoever else has it. [`Error::NoSuchUpload`].
+    pub fn cancel_upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Pending<()> {
+        uploads::end(&self.engine, permit, key, id, uploads::Ending::Cancel)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::harness::{Answer, Gateway, Request, Script, bytes_of, check, check_with, md5_hex};
 
 mod digests;
+mod resume;
 
 /// The document of Complete for these parts: number and ETag.
 pub fn document(parts: &[(usize, String)]) -> String {

@@ -12,13 +12,19 @@ pub(super) fn check(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
     check_declared(engine, found)?;
     pages(engine, [0_u8; 16], |connection, after| {
         let mut statement = connection.prepare_cached(
-            "SELECT upload, next_part FROM declarations WHERE upload > ?1 ORDER BY upload LIMIT ?2",
+            "SELECT upload, next_part, fingerprint IS NULL AS unnamed, size, sha256
+             FROM declarations WHERE upload > ?1 ORDER BY upload LIMIT ?2",
         )?;
         // Few: the parts of each are read too.
         let mut rows = statement.query(params![after, 16])?;
         let mut last = None;
         while let Some(row) = rows.next()? {
             let id: UploadId = row.get("upload")?;
+            let of_file = row.get::<_, Option<u64>>("size")?.is_some()
+                && row.get::<_, Option<[u8; 32]>>("sha256")?.is_some();
+            if row.get::<_, bool>("unnamed")? == of_file {
+                found.push(format!("declaration of {id}: its fingerprint should not be as it is"));
+            }
             check_one(connection, id, row.get("next_part")?, found)?;
             last = Some(*id.as_bytes());
         }

@@ -9,13 +9,16 @@
 //! - There is at most one open upload of each fingerprint, so of many Creates at once one makes the
 //!   upload and the others are given it.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use sha2::{Digest as _, Sha256};
 
 use super::job::Txn;
-use super::rows::damaged;
+use super::rows::{damaged, encode_headers};
+use crate::access::{Bucket, User};
 use crate::store::declared::{Declaration, WholeDigests};
 use crate::store::error::{Error, Result};
-use crate::types::{Layout, PART_NUMBER_MAX, PartNumber, UploadId};
+use crate::store::records::NewUpload;
+use crate::types::{Layout, ObjectHeaders, ObjectKey, PART_NUMBER_MAX, PartNumber, UploadId};
 
 /// Adds what an upload declares, for its first creator.
 pub(crate) fn insert(
@@ -39,6 +42,51 @@ pub(crate) fn insert(
         ],
     )?;
     Ok(())
+}
+
+/// What a second Create must say to be given the same upload: everything. `None` when a file is not
+/// declared by size and SHA-256, so that nobody knows whether it is the same one.
+pub(crate) fn fingerprint(
+    bucket: &Bucket,
+    user: &User,
+    key: &ObjectKey,
+    new: &NewUpload,
+) -> Option<[u8; 32]> {
+    // Taken apart, so that a setting that is added later cannot be forgotten here.
+    let NewUpload { headers: ObjectHeaders(headers), checksum, declaration } = new;
+    let Declaration { layout, digests: WholeDigests { md5, sha256 } } = (*declaration)?;
+    let (layout, sha256) = layout.zip(sha256)?;
+    let mut headers = headers.clone();
+    headers.sort();
+    let mut hasher = Sha256::new();
+    // Each field by its length, so that no two can run into each other.
+    let mut add = |field: &[u8]| {
+        hasher.update((field.len() as u64).to_be_bytes());
+        hasher.update(field);
+    };
+    add(&bucket.id.to_be_bytes());
+    add(key.as_bytes());
+    add(user.id.as_bytes());
+    add(&layout.size().to_be_bytes());
+    add(&layout.part_size().to_be_bytes());
+    add(&sha256);
+    add(md5.as_ref().map_or(&[], |md5| md5.as_slice()));
+    add(&checksum.map_or([0, 0], |(algorithm, kind)| [algorithm.code(), kind.code()]));
+    add(&encode_headers(&ObjectHeaders(headers)));
+    Some(hasher.finalize().into())
+}
+
+/// The open upload of this fingerprint, with one creator more.
+pub(crate) fn join(txn: &Txn<'_>, fingerprint: &[u8; 32]) -> Result<Option<UploadId>> {
+    let sql = "UPDATE declarations SET creators = creators + 1 WHERE fingerprint = ?1
+         RETURNING upload";
+    Ok(txn.prepare(sql)?.query_row([fingerprint], |row| row.get(0)).optional()?)
+}
+
+/// One creator less, unless it is the last one: tells whether the upload goes on without it.
+pub(crate) fn leave(txn: &Txn<'_>, id: UploadId) -> Result<bool> {
+    let sql = "UPDATE declarations SET creators = creators - 1 WHERE upload = ?1 AND creators > 1";
+    Ok(txn.execute(sql, [id])? == 1)
 }
 
 /// What an upload declared whose `declared` is 1.

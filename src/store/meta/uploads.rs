@@ -38,18 +38,33 @@ pub(crate) fn read_upload(engine: &Engine, row: &Row<'_>) -> Result<UploadRecord
         initiator: engine.directory().owner(&row.get::<_, String>("initiator")?),
         checksum: read_declared(row)?,
         paused,
-        expires: expires(engine, row.get("last_active")?, paused),
+        expires: Limits::of(engine).expires(row.get("last_active")?, paused),
     })
 }
 
-/// When an upload will be aborted if nothing happens: a pause holds it for longer.
-fn expires(engine: &Engine, last_active: Timestamp, paused: Option<Timestamp>) -> Timestamp {
-    match paused {
-        None => last_active.plus_millis(engine.options.upload_idle_ms_max),
-        Some(since) => since.plus_millis(engine.options.upload_pause_ms_max),
+/// How long an upload may do nothing.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    idle_ms_max: u64,
+    pause_ms_max: u64,
+}
+
+impl Limits {
+    pub(crate) fn of(engine: &Engine) -> Self {
+        let options = &engine.options;
+        Self { idle_ms_max: options.upload_idle_ms_max, pause_ms_max: options.upload_pause_ms_max }
+    }
+
+    /// When an upload is aborted if nothing happens to it: a pause holds it for longer.
+    pub(crate) fn expires(self, active: Timestamp, paused: Option<Timestamp>) -> Timestamp {
+        match paused {
+            None => active.plus_millis(self.idle_ms_max),
+            Some(since) => since.plus_millis(self.pause_ms_max),
+        }
     }
 }
 
+/// Opens an upload; or gives one that is open already, if it declares the same file in every way.
 pub(crate) fn create(
     engine: &Engine,
     permit: &Permit,
@@ -57,43 +72,59 @@ pub(crate) fn create(
     new: NewUpload,
 ) -> Pending<CreatedUpload> {
     let (bucket, user) = (Arc::clone(permit.bucket()), Arc::clone(permit.user()));
-    let headers = encode_headers(&new.headers);
+    let fingerprint = declarations::fingerprint(&bucket, &user, &key, &new);
     let initiator = engine.directory().owner(&user.id);
-    let idle_ms_max = engine.options.upload_idle_ms_max;
+    let limits = Limits::of(engine);
     engine.write(move |txn| {
         require_bucket(txn, &bucket)?;
         let now = clock::now();
-        let upload = UploadRecord {
+        let mut upload = UploadRecord {
             id: UploadId::new(),
             key: key.clone(),
             initiated: now,
             initiator: initiator.clone(),
             checksum: new.checksum,
             paused: None,
-            expires: now.plus_millis(idle_ms_max),
+            expires: limits.expires(now, None),
         };
-        txn.execute(
-            "INSERT INTO uploads (id, bucket, key, initiated, last_active, initiator, headers,
-                 checksum_algorithm, checksum_type, generation, declared)
-             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, 0, ?9)",
-            params![
-                upload.id,
-                bucket.id,
-                key.as_bytes(),
-                upload.initiated,
-                user.id,
-                headers,
-                new.checksum.map(|(algorithm, _)| algorithm.code()),
-                new.checksum.map(|(_, kind)| kind.code()),
-                new.declaration.map(|_| true),
-            ],
-        )?;
+        if let Some(fingerprint) = &fingerprint
+            && let Some(id) = declarations::join(txn, fingerprint)?
+        {
+            let sql = "UPDATE uploads SET last_active = ?2 WHERE id = ?1
+                 RETURNING initiated, paused";
+            (upload.initiated, upload.paused) = txn
+                .prepare(sql)?
+                .query_row(params![id, now], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            (upload.id, upload.expires) = (id, limits.expires(now, upload.paused));
+            return Ok(CreatedUpload { upload, is_resumed: true });
+        }
+        insert(txn, &bucket, &upload, &new)?;
         if let Some(declaration) = &new.declaration {
-            declarations::insert(txn, upload.id, declaration, None)?;
+            declarations::insert(txn, upload.id, declaration, fingerprint)?;
         }
         changed(txn, upload.id, Change::Created);
         Ok(CreatedUpload { upload, is_resumed: false })
     })
+}
+
+fn insert(txn: &Txn<'_>, bucket: &Bucket, upload: &UploadRecord, new: &NewUpload) -> Result<()> {
+    txn.execute(
+        "INSERT INTO uploads (id, bucket, key, initiated, last_active, initiator, headers,
+             checksum_algorithm, checksum_type, generation, declared)
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, 0, ?9)",
+        params![
+            upload.id,
+            bucket.id,
+            upload.key.as_bytes(),
+            upload.initiated,
+            upload.initiator.id,
+            encode_headers(&new.headers),
+            new.checksum.map(|(algorithm, _)| algorithm.code()),
+            new.checksum.map(|(_, kind)| kind.code()),
+            new.declaration.map(|_| true),
+        ],
+    )?;
+    Ok(())
 }
 
 /// The open upload of this bucket and key.
@@ -330,20 +361,36 @@ pub(crate) fn list_parts(
     })
 }
 
-pub(crate) fn abort(
+/// Whose word it is that an upload shall end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// One creator's: the upload ends with the last one.
+    Abort,
+    /// Everybody's.
+    Cancel,
+}
+
+pub(crate) fn end(
     engine: &Engine,
     permit: &Permit,
     key: &ObjectKey,
     id: UploadId,
+    ending: Ending,
 ) -> Pending<()> {
     let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
     engine.free(move |txn| {
         require_bucket(txn, &bucket)?;
-        let open = "SELECT 1 FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3";
-        if !txn.prepare(open)?.exists(params![id, bucket.id, key.as_bytes()])? {
-            return Err(Error::NoSuchUpload);
+        let sql = "SELECT declared FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3";
+        let is_declared: Option<bool> = txn
+            .prepare(sql)?
+            .query_row(params![id, bucket.id, key.as_bytes()], |row| row.get(0))
+            .optional()?
+            .ok_or(Error::NoSuchUpload)?;
+        let is_shared = is_declared.is_some() && ending == Ending::Abort;
+        match is_shared && declarations::leave(txn, id)? {
+            true => Ok(()),
+            false => drop_open(txn, id, Change::Aborted),
         }
-        drop_open(txn, id, Change::Aborted)
     })
 }
 
