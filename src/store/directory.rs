@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::access::{Bucket, Credential, Owner, User};
 use crate::store::records::{BucketConfiguration, BucketConfigurationKind};
-use crate::types::BucketName;
+use crate::types::{BucketName, UploadId};
 
 /// What a committed transaction changes outside the database.
 #[derive(Clone)]
@@ -38,6 +38,8 @@ pub(crate) enum Effect {
     BucketConfigurationGone { bucket: i64, kind: BucketConfigurationKind },
     /// There is garbage to collect.
     Garbage,
+    /// An upload is in another state, or has other parts.
+    UploadChanged(UploadId),
     /// There is an event for the target.
     EventWaits(Arc<str>),
     /// The target's backlog is full: from now on events are only counted.
@@ -215,7 +217,10 @@ impl State {
             Effect::BucketConfigurationGone { bucket, kind } => {
                 self.configurations.remove(&(bucket, kind));
             }
-            Effect::Garbage | Effect::EventWaits(_) | Effect::EventGap(_) => {}
+            Effect::Garbage
+            | Effect::UploadChanged(_)
+            | Effect::EventWaits(_)
+            | Effect::EventGap(_) => {}
         }
     }
 }

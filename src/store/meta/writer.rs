@@ -28,6 +28,7 @@ use crate::store::blobs::{Blobs, StagedBlob};
 use crate::store::directory::{Directory, Effect};
 use crate::store::error::{Error, Result};
 use crate::store::targets::Targets;
+use crate::store::watchers::Watchers;
 
 /// Most jobs in one transaction.
 const BATCH_JOBS_MAX: usize = 256;
@@ -62,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) checkpoint_bell: Bell,
     /// Held during a checkpoint. SQLite turns a second one away at once, it does not have it wait.
     pub(crate) checkpointing: Mutex<()>,
+    /// Who waits for an upload to change.
+    pub(crate) watchers: Arc<Watchers>,
     discards: Mutex<Vec<StagedBlob>>,
 }
 
@@ -80,6 +83,7 @@ impl Shared {
             gc_bell: Bell::default(),
             checkpoint_bell: Bell::default(),
             checkpointing: Mutex::default(),
+            watchers: Arc::default(),
             discards: Mutex::default(),
         }
     }
@@ -262,7 +266,13 @@ impl Writer {
         let garbage = effects.iter().any(|effect| matches!(effect, Effect::Garbage));
         let told: Vec<Effect> =
             effects.iter().filter(|effect| effect.is_for_targets()).cloned().collect();
-        if !effects.is_empty() {
+        for effect in &effects {
+            if let Effect::UploadChanged(id) = effect {
+                self.shared.watchers.wake(*id);
+            }
+        }
+        let of_uploads = |effect| matches!(effect, &Effect::UploadChanged(_) | &Effect::Garbage);
+        if !effects.iter().all(of_uploads) {
             self.shared.directory.apply(effects);
         }
         for job in jobs {
