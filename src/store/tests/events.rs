@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use super::*;
 use crate::clock;
 use crate::events::{CallbackVar, Kind, Rule, Rules};
+use crate::store::declared::{Declaration, WholeDigests};
 use crate::store::meta::deliveries::LOG_ROWS_MAX;
-use crate::types::Timestamp;
+use crate::types::{Layout, Timestamp};
 
 const TARGET: &str = "app";
 
@@ -140,6 +141,35 @@ fn an_idle_upload_tells_of_its_end_and_what_its_client_wants_to_hear() {
     assert_eq!(body["EventName"], "partita:Upload:Expired");
     assert_eq!(body["Records"][0]["opaqueData"]["order"], 7);
     assert_eq!(body["Records"][0]["userIdentity"]["principalId"], "partita");
+    fixture.check();
+}
+
+/// A real change is told once: not a second pause, nor a second Create that finds the upload, nor
+/// the Abort of one of its two creators.
+#[test]
+fn the_turns_of_a_shared_upload_are_told() {
+    let (fixture, permit) = fixture(100);
+    fixture.listen(&permit, rules(&["partita:Upload:*"], ""));
+    let declaration = Declaration {
+        layout: Layout::new(4, 4),
+        digests: WholeDigests { md5: None, sha256: Some([7; 32]) },
+    };
+    let new = NewUpload { declaration: Some(declaration), ..NewUpload::default() };
+    let create = || fixture.store.create_upload(&permit, key("k"), new.clone()).wait().unwrap();
+    let (id, again) = (create().upload.id, create().upload.id);
+    assert_eq!(id, again);
+    for _ in 0..2 {
+        fixture.store.pause_upload(&permit, &key("k"), id).wait().unwrap();
+    }
+    fixture.store.resume_upload(&permit, &key("k"), id).wait().unwrap();
+    fixture.put_part(&permit, "k", id, 1, b"part").unwrap();
+    fixture.complete(&permit, "k", id, &[(1, b"part")]).unwrap_err();
+    for _ in 0..2 {
+        fixture.store.abort_upload(&permit, &key("k"), id).wait().unwrap();
+    }
+    let told: Vec<_> = fixture.take_all().into_iter().map(|(event, _)| event).collect();
+    let turns = ["Created", "Paused", "Resumed", "Failed", "Aborted"];
+    assert_eq!(told, turns.map(|turn| format!("partita:Upload:{turn}")));
     fixture.check();
 }
 
