@@ -108,6 +108,8 @@ settings! {
         "Hours without a new part after which an open upload is aborted.";
     upload_pause_hours: u64, "upload-pause-hours", integer(720, 1, 87_600),
         "Hours after which a paused upload is aborted.";
+    pause_hold_ms: u64, "pause-hold-ms", integer(25_000, 0, 55_000),
+        "Time that a request on a paused upload waits before it is answered with SlowDown.";
     verify_hold_ms: u64, "verify-hold-ms", integer(5_000, 1, 25_000),
         "Time that Complete reads a file to verify it before its answer begins, and goes on.";
     free_bytes_min: u64, "free-bytes-min", integer(64 * MIB, 0, 1024 * GIB),

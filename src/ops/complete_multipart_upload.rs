@@ -6,10 +6,10 @@
 
 use tokio::sync::Semaphore;
 
-use super::{COMPLETE_BYTES_MAX, Call, Context, declared, parts, receive};
+use super::{COMPLETE_BYTES_MAX, Call, Context, declared, parts, pause, receive};
 use crate::access::Permit;
 use crate::digest::{Checksum, ChecksumAlgorithm};
-use crate::store::{self, CompleteUpload, Completed, ListedPart};
+use crate::store::{CompleteUpload, Completed, ListedPart};
 use crate::types::{ETag, PART_NUMBER_MAX, PartNumber, UploadId};
 use crate::wire::xml::{self, Element, Writer};
 use crate::wire::{Error, ErrorCode, Head, Response, Result, checksum, conditions, encoding};
@@ -21,9 +21,9 @@ static VERIFICATIONS: Semaphore = Semaphore::const_new(VERIFICATIONS_MAX);
 /// Publishes the object; the same request again gets the same answer.
 ///
 /// # Errors
-/// NoSuchUpload, MalformedXML, InvalidPart, InvalidPartOrder, EntityTooSmall, PreconditionFailed,
-/// BadDigest, InvalidRequest for sizes and checksums that do not agree, and for gaps in a declared
-/// file.
+/// SlowDown while the upload is paused; NoSuchUpload, MalformedXML, InvalidPart, InvalidPartOrder,
+/// EntityTooSmall, PreconditionFailed, BadDigest; InvalidRequest for sizes and checksums that do
+/// not agree, and for gaps in a declared file.
 pub async fn handle(call: Call) -> Result<Response> {
     let upload = parts::upload_id(&call)?;
     let condition = conditions::write(&call.head)?;
@@ -33,7 +33,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let digests = declared::digests(&call.head)?;
     let (permit, key) = (call.permit().clone(), call.key().clone());
     // Before the document is asked for: it may be long.
-    let declared = declared_digests(&call, upload)?;
+    let declared = declared_digests(&call, upload).await?;
     let document = receive::document_of_complete(&call.head, call.body, COMPLETE_BYTES_MAX).await?;
     let parts = listed_parts(&document)?;
     let request = CompleteUpload {
@@ -56,15 +56,13 @@ pub async fn handle(call: Call) -> Result<Response> {
 
 /// Whether digests of the whole file were declared at Create; false too when the upload was
 /// completed not long ago.
-fn declared_digests(call: &Call, upload: UploadId) -> Result<bool> {
+async fn declared_digests(call: &Call, upload: UploadId) -> Result<bool> {
     let (store, permit, key) = (&call.context.store, call.permit(), call.key());
-    match store.upload(permit, key, upload) {
+    match pause::pass(call, upload).await {
         Ok(open) => Ok(open.declaration.is_some_and(|declared| !declared.digests.is_empty())),
-        Err(store::Error::NoSuchUpload) if store.knows_upload(permit, key, upload)? => Ok(false),
-        Err(store::Error::NoSuchUpload) => {
-            Err(Error::new(ErrorCode::NoSuchUpload).field("UploadId", upload.to_string()))
-        }
-        Err(error) => Err(error.into()),
+        Err(error) if error.code != ErrorCode::NoSuchUpload => Err(error),
+        Err(_) if store.knows_upload(permit, key, upload)? => Ok(false),
+        Err(error) => Err(error.field("UploadId", upload.to_string())),
     }
 }
 

@@ -10,6 +10,7 @@ mod abort_multipart_upload;
 mod acl;
 mod blocks;
 mod budget;
+mod compare_upload_blocks;
 mod complete_multipart_upload;
 pub mod context;
 mod copy_object;
@@ -31,6 +32,8 @@ mod get_object;
 mod get_object_acl;
 mod get_object_attributes;
 mod get_object_tagging;
+mod get_upload_blocks;
+mod get_upload_state;
 mod head_bucket;
 mod head_object;
 pub mod incoming;
@@ -43,16 +46,20 @@ mod list_parts;
 mod listing;
 mod metadata;
 mod parts;
+mod pause;
 mod put_bucket_acl;
 mod put_object;
 mod put_object_acl;
+mod put_upload_state;
 pub mod receive;
 pub mod routing;
 mod send;
+mod state;
 mod unconfigured;
 mod units;
 mod upload_part;
 mod upload_part_copy;
+mod watching;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -160,6 +167,8 @@ pub struct Operation {
 pub const COMPLETE_BYTES_MAX: usize = 8 << 20;
 /// Largest DeleteObjects document: 1,000 keys of 1 KiB, escaped.
 pub const DELETE_BYTES_MAX: usize = 2 << 20;
+/// Largest list of parts to compare: 10,000 parts with all their digests are about 2.5 MB.
+pub const PARTS_BYTES_MAX: usize = 4 << 20;
 /// Largest of all other documents.
 pub const DOCUMENT_BYTES_MAX: usize = 64 << 10;
 
@@ -213,6 +222,10 @@ pub static OPERATIONS: &[Operation] = operations! {
     "ListParts"                 list_parts                GET    Object  [Query("uploadId")]                              []                          Nothing,                      Target(A::ListMultipartUploadParts);
     "ListMultipartUploads"      list_multipart_uploads    GET    Bucket  [Query("uploads")]                               []                          Nothing,                      Target(A::ListBucketMultipartUploads);
     "CompleteMultipartUpload"   complete_multipart_upload POST   Object  [Query("uploadId")]                              []                          Document(COMPLETE_BYTES_MAX), Target(A::PutObject);
+    "GetUploadBlocks"           get_upload_blocks         GET    Object  [Query("uploadId"), Query("partita-blocks")]     ["partita-limit", "partita-start-part"] Nothing,     Target(A::ListMultipartUploadParts);
+    "CompareUploadBlocks"       compare_upload_blocks     POST   Object  [Query("uploadId"), Query("partita-blocks")]     []                          Document(PARTS_BYTES_MAX),    Target(A::PutObject);
+    "GetUploadState"            get_upload_state          GET    Object  [Query("uploadId"), Query("partita-state")]      []                          Nothing,                      Target(A::ListMultipartUploadParts);
+    "PutUploadState"            put_upload_state          PUT    Object  [Query("uploadId"), Query("partita-state")]      []                          Document(DOCUMENT_BYTES_MAX), Target(A::PutObject);
     "AbortMultipartUpload"      abort_multipart_upload    DELETE Object  [Query("uploadId")]                              []                          Nothing,                      Target(A::AbortMultipartUpload);
 
     // Configuration that cannot be set yet: the truth about a bucket that has none of it.

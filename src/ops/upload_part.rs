@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a part's row exists only for bytes that are already durable.
 
-use super::{Call, blocks, declared, metadata, parts, receive};
+use super::{Call, blocks, declared, metadata, parts, pause, receive};
 use crate::digest::{ChecksumAlgorithm, ChecksumType};
 use crate::store::{self, BlobOrigin, UploadRecord};
 use crate::types::PUT_BYTES_MAX;
@@ -12,7 +12,8 @@ use crate::wire::{Error, ErrorCode, Response, Result};
 /// Receives, verifies, records; the same number again replaces the part.
 ///
 /// # Errors
-/// NoSuchUpload before the body is read and, if the upload ended meanwhile, after it;
+/// SlowDown while the upload is paused, before the body is read; NoSuchUpload then and, if the
+/// upload ended meanwhile, after it;
 /// InvalidArgument for the number; BadDigest and its kin; InvalidRequest for a checksum in another
 /// algorithm than the upload's, and for a part that cannot be one of the declared file;
 /// InvalidRange for another Content-Range than the part has.
@@ -23,7 +24,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let permit = call.permit().clone();
     let key = call.key().clone();
     let store = call.context.store.clone();
-    let open = store.upload(&permit, &key, id)?;
+    let open = pause::pass(&call, id).await?;
     declared::check_part(&call, &open, number, call.body.declared_length()).await?;
     let announced = receive::announced(&call.head, &call.body, PUT_BYTES_MAX)?;
     let algorithm = agree(&open.upload, &announced.expected)?;

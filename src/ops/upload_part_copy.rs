@@ -3,7 +3,7 @@
 //! A range that is exactly one stored blob is taken by reference; any other range is read through
 //! the block check and written as a blob of its own.
 
-use super::{Call, context, copying, declared, metadata, parts, receive};
+use super::{Call, context, copying, declared, metadata, parts, pause, receive};
 use crate::digest::{ChecksumAlgorithm, Hasher, Want};
 use crate::store::{AddedPart, BlobOrigin, OpenObject, UploadRecord};
 use crate::types::{ByteRange, PUT_BYTES_MAX, PartNumber};
@@ -13,13 +13,14 @@ use crate::wire::{Error, ErrorCode, Response, Result, date, range};
 /// Copies the range, or the whole source.
 ///
 /// # Errors
-/// NoSuchUpload, NoSuchKey, PreconditionFailed, InvalidArgument for a malformed range, InvalidRange
-/// for one past the end, InvalidRequest over 5 GiB.
+/// SlowDown while the upload is paused; NoSuchUpload, NoSuchKey, PreconditionFailed;
+/// InvalidArgument for a malformed range, InvalidRange for one past the end, InvalidRequest over
+/// 5 GiB and for a range that is no part of the declared file.
 pub async fn handle(call: Call) -> Result<Response> {
     metadata::refuse_unsupported(&call.head)?;
     let number = parts::part_number(&call)?;
     let id = parts::upload_id(&call)?;
-    let open = call.context.store.upload(call.permit(), call.key(), id)?;
+    let open = pause::pass(&call, id).await?;
     let source = context::copy_source_of(&call.head)?;
     let object = copying::open_source(&call, &source)?;
     let range = match call.head.header_or_query("x-amz-copy-source-range")? {

@@ -67,6 +67,21 @@ pub struct Gap {
     pub last: PartNumber,
 }
 
+/// What a client has as a part; at least one digest is given.
+#[derive(Clone, Debug)]
+pub struct ClaimedPart {
+    /// Its number.
+    pub number: PartNumber,
+    /// Its bytes.
+    pub size: Option<u64>,
+    /// Its MD5.
+    pub md5: Option<[u8; 16]>,
+    /// Its SHA-256.
+    pub sha256: Option<[u8; 32]>,
+    /// Its CRC64NVME.
+    pub crc64nvme: Option<u64>,
+}
+
 /// What of an upload is there and what is missing.
 #[derive(Clone, Debug)]
 pub struct Blocks {

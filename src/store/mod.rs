@@ -44,7 +44,7 @@ pub use space::Admission;
 pub use watchers::UploadWatch;
 
 use self::engine::Engine;
-use self::meta::{accounts, blocks, buckets, complete, listing, objects, uploads};
+use self::meta::{accounts, blocks, buckets, complete, listing, objects, states, uploads};
 use crate::access::{Bucket, Credential, Owner, Permit, User};
 use crate::digest::Checksum;
 use crate::types::{BucketName, ObjectKey, PartNumber, Timestamp, UploadId, WriteCondition};
@@ -254,8 +254,8 @@ impl Store {
 
 /// Uploads.
 impl Store {
-    /// Opens an upload; one that declares a file by size and SHA-256 may be open already, with equal
-    /// settings, and is given then. [`Error::NoSuchBucket`].
+    /// Opens an upload; one that declares a file by size and SHA-256 may be open already, with
+    /// equal settings, and is given then. [`Error::NoSuchBucket`].
     pub fn create_upload(
         &self,
         permit: &Permit,
@@ -281,6 +281,33 @@ impl Store {
         max: usize,
     ) -> Result<Blocks> {
         blocks::missing(&self.engine, permit, key, id, from, max)
+    }
+
+    /// What of an open upload is missing when parts that are not as claimed count as missing too.
+    /// [`Error::NoSuchUpload`]; [`Error::PartMisfit`] for a number that the file does not have.
+    pub fn compare_blocks(
+        &self,
+        permit: &Permit,
+        key: &ObjectKey,
+        id: UploadId,
+        claims: &[ClaimedPart],
+    ) -> Result<Blocks> {
+        blocks::compare(&self.engine, permit, key, id, claims)
+    }
+
+    /// Sees the changes of an upload from now on.
+    pub fn watch_upload(&self, id: UploadId) -> UploadWatch {
+        self.engine.shared.watchers.watch(id)
+    }
+
+    /// Has an open upload take no parts for now. [`Error::NoSuchUpload`].
+    pub fn pause_upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Pending<()> {
+        states::set(&self.engine, permit, key, id, states::State::Paused)
+    }
+
+    /// Has it take parts again. [`Error::NoSuchUpload`].
+    pub fn resume_upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Pending<()> {
+        states::set(&self.engine, permit, key, id, states::State::Uploading)
     }
 
     /// Stores a part, in place of an earlier one of its number. [`Error::NoSuchUpload`],

@@ -55,6 +55,10 @@ impl Response {
     pub fn xml(document: Vec<u8>) -> Self {
         Self::ok().header("content-type", "application/xml").with_body(Body::Full(document.into()))
     }
+    /// 200 with a JSON document.
+    pub fn json(document: String) -> Self {
+        Self::ok().header("content-type", "application/json").with_body(Body::Full(document.into()))
+    }
     /// An answer that may take long. It runs to its end even when the client hangs up. Whoever
     /// waits is kept alive by white space after the XML declaration; an error that comes after
     /// that stands in the body of a 200.

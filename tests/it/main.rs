@@ -15,6 +15,7 @@ mod kill;
 mod limits;
 mod model;
 mod ops;
+mod pause;
 mod payloads;
 mod presigned;
 mod routing;

@@ -18,6 +18,7 @@ pub(crate) mod prepare;
 pub(crate) mod readers;
 pub(crate) mod rows;
 pub(crate) mod schema;
+pub(crate) mod states;
 pub(crate) mod uploads;
 pub(crate) mod wal;
 pub(crate) mod writer;

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use md5::{Digest as _, Md5};
 
+use super::blocks::gaps_between;
 use super::complete::RUN_PARTS_MAX;
 use super::rows::damaged;
 use crate::access::Bucket;
 use crate::digest::{
     Checksum, ChecksumAlgorithm, ChecksumType, Combiner, ObjectChecksum, composite,
 };
-use crate::store::declared::{Blocks, Declaration, Gap, Incomplete, WholeDigests};
+use crate::store::declared::{Blocks, Declaration, Incomplete, WholeDigests};
 use crate::store::error::{Error, Result};
 use crate::store::records::{CompleteUpload, ListedPart, UploadRecord};
 use crate::types::{
@@ -150,34 +151,22 @@ fn missing(
     layout: Layout,
 ) -> Box<Incomplete> {
     let mut stored = upload.parts.iter().peekable();
-    let (mut gaps, mut bytes, mut next) = (Vec::new(), 0, 1);
-    let mut gap = |from: u16, until: u16| {
-        gaps.extend(
-            PartNumber::new(from)
-                .zip(PartNumber::new(until))
-                .and_then(|(first, last)| (first <= last).then_some(Gap { first, last })),
-        );
-    };
+    let mut present: Vec<&StoredPart> = Vec::new();
     for listed in &request.parts {
         while stored.next_if(|part| part.number < listed.number).is_some() {}
         let part = stored.next_if(|part| part.number == listed.number);
-        let Some(part) = part.filter(|part| listed.etag == Some(ETag::plain(part.md5))) else {
-            continue;
-        };
-        gap(next, part.number.get() - 1);
-        bytes += part.size;
-        next = part.number.get() + 1;
+        present.extend(part.filter(|part| listed.etag == Some(ETag::plain(part.md5))));
     }
-    gap(next, layout.count());
     let blocks = Blocks {
         bucket: Arc::clone(bucket),
         upload: upload.record.clone(),
         layout: Some(layout),
         received_bytes: upload.parts.iter().map(|part| part.size).sum(),
-        missing: gaps,
+        missing: gaps_between(present.iter().map(|part| part.number.get()), layout.count()),
         next: None,
     };
-    Box::new(Incomplete { listed_bytes: bytes, blocks })
+    let listed_bytes = present.iter().map(|part| part.size).sum();
+    Box::new(Incomplete { listed_bytes, blocks })
 }
 
 /// The stored part of each listed one. Both lists ascend, so one pass is enough.

@@ -3,6 +3,7 @@
 mod basics;
 mod complete;
 mod crowd;
+mod declared;
 mod faults;
 mod listing;
 mod memory;

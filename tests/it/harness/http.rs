@@ -405,18 +405,26 @@ impl Connection {
     pub fn read_chunks(&mut self) -> Vec<u8> {
         let mut body = Vec::new();
         loop {
-            let mut line = Vec::new();
-            while !line.ends_with(b"\r\n") {
-                line.extend(self.take(1));
-            }
-            let text = String::from_utf8_lossy(&line);
-            let size = usize::from_str_radix(text.trim(), 16).expect("a chunk's size");
-            body.extend(self.take(size));
-            self.take(2);
-            if size == 0 {
+            let chunk = self.read_chunk();
+            if chunk.is_empty() {
                 return body;
             }
+            body.extend(chunk);
         }
+    }
+
+    /// Reads one chunk; the last one is empty.
+    #[track_caller]
+    pub fn read_chunk(&mut self) -> Vec<u8> {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.extend(self.take(1));
+        }
+        let text = String::from_utf8_lossy(&line);
+        let size = usize::from_str_radix(text.trim(), 16).expect("a chunk's size");
+        let chunk = self.take(size);
+        self.take(2);
+        chunk
     }
 
     fn fill(&mut self) -> bool {
