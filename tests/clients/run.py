@@ -26,6 +26,7 @@ from table import CHECKS, CLIENTS
 HERE = pathlib.Path(__file__).resolve().parent
 CLIENT_SECONDS_MAX = 900
 BIG_BYTES = 21_000_003  # Over 20 MB, of several parts everywhere, and no multiple of a part size.
+PIECE_BYTES = 1 << 26  # No fixture but the huge one is larger.
 HUGE_BYTES = 420_000_007  # More parts of 5 MiB than fifty connections send at once.
 
 
@@ -101,7 +102,9 @@ def make_files(folder, checks):
     if "pause" in checks:
         sizes["huge"] = HUGE_BYTES
     for name, size in sizes.items():
-        (folder / name).write_bytes(source.randbytes(size))
+        with open(folder / name, "wb") as file:
+            for begin in range(0, size, PIECE_BYTES):
+                file.write(source.randbytes(min(PIECE_BYTES, size - begin)))
     return {name: str(folder / name) for name in sizes}
 
 

@@ -1,6 +1,6 @@
 //! PutUploadState.
 
-use crate::harness::{Gateway, Request, check, check_with, valid_json};
+use crate::harness::{Gateway, Request, Script, check, valid_json};
 
 #[test]
 fn pauses_and_resumes_as_often_as_one_likes() {
@@ -22,14 +22,14 @@ fn pauses_and_resumes_as_often_as_one_likes() {
 
 #[test]
 fn a_cancel_ends_it_for_all() {
-    check_with(
-        &[("part-bytes-min", "1")],
+    let gateway = Gateway::start();
+    let mut script = Script::new(&gateway);
+    script.set("SHA256", "0".repeat(64));
+    script.run(
         r#"
-        POST /bkt/k?uploads | x-partita-object-size: 1
-            | x-partita-content-sha256: 0000000000000000000000000000000000000000000000000000000000000000
+        POST /bkt/k?uploads | x-partita-object-size: 1 | x-partita-content-sha256: $SHA256
             => 200 | UploadId -> U
-        POST /bkt/k?uploads | x-partita-object-size: 1
-            | x-partita-content-sha256: 0000000000000000000000000000000000000000000000000000000000000000
+        POST /bkt/k?uploads | x-partita-object-size: 1 | x-partita-content-sha256: $SHA256
             => 200 | UploadId = $U | x-partita-upload: resumed
         PUT /bkt/k?uploadId=$U&partNumber=1 << x                        => 200
         PUT /bkt/k?uploadId=$U&partita-state << {"status":"cancel"}     => 204
@@ -40,6 +40,7 @@ fn a_cancel_ends_it_for_all() {
         DELETE /bkt/k?uploadId=$U                                       => 404 NoSuchUpload
         "#,
     );
+    gateway.assert_sound();
 }
 
 #[test]
@@ -47,11 +48,11 @@ fn other_documents_are_refused() {
     check(
         r#"
         POST /bkt/k?uploads => 200 | UploadId -> U
-        PUT /bkt/k?uploadId=$U&partita-state << {"status":"stop"}               => 400 InvalidRequest
-        PUT /bkt/k?uploadId=$U&partita-state << {"status":"pause","until":"x"}  => 400 InvalidRequest
-        PUT /bkt/k?uploadId=$U&partita-state << {}                              => 400 InvalidRequest
-        PUT /bkt/k?uploadId=$U&partita-state << pause                           => 400 InvalidRequest
-        PUT /bkt/k?uploadId=$U&partita-state                                    => 400 InvalidRequest
+        PUT /bkt/k?uploadId=$U&partita-state << {"status":"stop"} => 400 InvalidRequest
+        PUT /bkt/k?uploadId=$U&partita-state << {"status":"pause","until":"x"} => 400 InvalidRequest
+        PUT /bkt/k?uploadId=$U&partita-state << {}               => 400 InvalidRequest
+        PUT /bkt/k?uploadId=$U&partita-state << pause            => 400 InvalidRequest
+        PUT /bkt/k?uploadId=$U&partita-state                     => 400 InvalidRequest
         PUT /bkt/k?uploadId=$U&partita-state << @65537      => 400 MaxMessageLengthExceeded
         PUT /bkt/other?uploadId=$U&partita-state << {"status":"pause"}          => 404 NoSuchUpload
         PUT /bkt/k?uploadId=$U&partita-state&partNumber=1 << {"status":"pause"} => 400 InvalidRequest
