@@ -8,6 +8,7 @@
 //!   or a handler panics.
 
 mod cors;
+mod late;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -83,6 +84,7 @@ impl Gateway {
         let outcome = CatchPanic(Box::pin(handling))
             .await
             .unwrap_or_else(|panic| Err(Error::new(ErrorCode::InternalError).caused_by(panic)));
+        let outcome = late::settle(self, outcome, &resource, &request_id).await;
         let mut response = match outcome {
             Ok(response) => response,
             Err(error) => {
@@ -205,7 +207,7 @@ impl Gateway {
         let length = match &response.body {
             Body::Empty => Some(0),
             Body::Full(bytes) => Some(bytes.len()),
-            Body::Stream(_) => None,
+            Body::Stream(_) | Body::Late(_) => None,
         };
         if let Some(length) = length
             && !without_body
@@ -222,6 +224,7 @@ impl Gateway {
             Body::Empty => entry.watch(empty()),
             Body::Full(bytes) => entry.watch(full(bytes)),
             Body::Stream(stream) => entry.watch(stream),
+            Body::Late(_) => unreachable!("late answers are settled before"),
         };
         let mut answer = http::Response::new(body);
         *answer.status_mut() = response.status;

@@ -106,6 +106,12 @@ settings! {
         "Time that requests under way have to end after SIGTERM.";
     upload_idle_hours: u64, "upload-idle-hours", integer(168, 1, 87_600),
         "Hours without a new part after which an open upload is aborted.";
+    upload_pause_hours: u64, "upload-pause-hours", integer(720, 1, 87_600),
+        "Hours after which a paused upload is aborted.";
+    pause_hold_ms: u64, "pause-hold-ms", integer(25_000, 0, 55_000),
+        "Time that a request on a paused upload waits before it is answered with SlowDown.";
+    verify_hold_ms: u64, "verify-hold-ms", integer(5_000, 1, 25_000),
+        "Time that Complete reads a file to verify it before its answer begins, and goes on.";
     free_bytes_min: u64, "free-bytes-min", integer(64 * MIB, 0, 1024 * GIB),
         "Free space of the disk below which writes are refused.";
     writer_queue_max: usize, "writer-queue-max", integer(4096, 1, 65_536),
@@ -150,6 +156,7 @@ impl Config {
             read_unit_bytes: self.read_unit_bytes,
             free_bytes_min: self.free_bytes_min,
             upload_idle_ms_max: self.upload_idle_hours * 3_600_000,
+            upload_pause_ms_max: self.upload_pause_hours * 3_600_000,
             writer_queue_max: self.writer_queue_max,
             wal_bytes_restart: self.wal_bytes_restart,
             wal_bytes_max: self.wal_bytes_max,

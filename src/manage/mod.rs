@@ -128,7 +128,7 @@ pub async fn ask(store: &Store, method: &Method, path: &str, body: Bytes) -> (St
     let response = handle(store, context, method, path, body).await;
     match response.body {
         Body::Full(document) => (response.status, document),
-        Body::Empty | Body::Stream(_) => (response.status, Bytes::new()),
+        Body::Empty | Body::Stream(_) | Body::Late(_) => (response.status, Bytes::new()),
     }
 }
 

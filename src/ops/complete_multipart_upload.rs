@@ -1,59 +1,103 @@
 //! CompleteMultipartUpload: joins the listed parts in one transaction that moves no byte.
 //!
 //! **Invariant:** every refusal is a real 4xx: all checks are done before the first byte of the
-//! answer, and the upload survives them.
+//! answer, and the upload survives them. Only when the whole file must be read to verify it, which
+//! may take long, the answer can be a 200 with an error in its body, as AWS does it.
 
-use super::{COMPLETE_BYTES_MAX, Call, parts, receive};
+use tokio::sync::Semaphore;
+
+use super::{COMPLETE_BYTES_MAX, Call, Context, declared, parts, pause, receive};
+use crate::access::Permit;
 use crate::digest::{Checksum, ChecksumAlgorithm};
-use crate::store::{CompleteUpload, ListedPart};
-use crate::types::{ETag, PART_NUMBER_MAX, PartNumber};
+use crate::store::{CompleteUpload, Completed, ListedPart};
+use crate::types::{ETag, PART_NUMBER_MAX, PartNumber, UploadId};
 use crate::wire::xml::{self, Element, Writer};
 use crate::wire::{Error, ErrorCode, Head, Response, Result, checksum, conditions, encoding};
+
+/// Whole files that are read at once; others wait, and their clients are kept alive.
+const VERIFICATIONS_MAX: usize = 4;
+static VERIFICATIONS: Semaphore = Semaphore::const_new(VERIFICATIONS_MAX);
 
 /// Publishes the object; the same request again gets the same answer.
 ///
 /// # Errors
-/// NoSuchUpload, MalformedXML, InvalidPart, InvalidPartOrder, EntityTooSmall, PreconditionFailed,
-/// BadDigest, InvalidRequest for sizes and checksums that do not agree.
+/// SlowDown while the upload is paused; NoSuchUpload, MalformedXML, InvalidPart, InvalidPartOrder,
+/// EntityTooSmall, PreconditionFailed, BadDigest; InvalidRequest for sizes and checksums that do
+/// not agree, and for gaps in a declared file.
 pub async fn handle(call: Call) -> Result<Response> {
     let upload = parts::upload_id(&call)?;
     let condition = conditions::write(&call.head)?;
     let object_size = object_size(&call.head)?;
     let checksum_type = checksum::object_type(&call.head)?;
     let checksum = checksum::object_checksum(&call.head)?;
+    let digests = declared::digests(&call.head)?;
     let (permit, key) = (call.permit().clone(), call.key().clone());
     // Before the document is asked for: it may be long.
-    if !call.context.store.knows_upload(&permit, &key, upload)? {
-        return Err(Error::new(ErrorCode::NoSuchUpload).field("UploadId", upload.to_string()));
-    }
+    let declared = declared_digests(&call, upload).await?;
     let document = receive::document_of_complete(&call.head, call.body, COMPLETE_BYTES_MAX).await?;
     let parts = listed_parts(&document)?;
     let request = CompleteUpload {
-        key: key.clone(),
+        key,
         upload,
         parts,
         condition,
         object_size,
         checksum_type,
         checksum,
+        digests,
     };
-    let bucket = permit.bucket().name.clone();
-    let completed = call.context.blocking(move |store| store.complete_upload(&permit, request));
+    let is_long = declared || !digests.is_empty();
+    let work = complete(call.context, permit, request, call.head, is_long);
+    match is_long {
+        true => Ok(Response::late(work)),
+        false => work.await,
+    }
+}
+
+/// Whether digests of the whole file were declared at Create; false too when the upload was
+/// completed not long ago.
+async fn declared_digests(call: &Call, upload: UploadId) -> Result<bool> {
+    let (store, permit, key) = (&call.context.store, call.permit(), call.key());
+    match pause::pass(call, upload).await {
+        Ok(open) => Ok(open.declaration.is_some_and(|declared| !declared.digests.is_empty())),
+        Err(error) if error.code != ErrorCode::NoSuchUpload => Err(error),
+        Err(_) if store.knows_upload(permit, key, upload)? => Ok(false),
+        Err(error) => Err(error.field("UploadId", upload.to_string())),
+    }
+}
+
+async fn complete(
+    context: Context,
+    permit: Permit,
+    request: CompleteUpload,
+    head: Head,
+    is_long: bool,
+) -> Result<Response> {
+    let _turn = match is_long {
+        true => VERIFICATIONS.acquire().await.ok(),
+        false => None,
+    };
+    let (bucket, upload) = (permit.bucket().name.clone(), request.upload);
+    let completed = context.blocking(move |store| store.complete_upload(&permit, request));
     let completed = completed.await.map_err(|error| match error.code {
         ErrorCode::InvalidPart => error.field("UploadId", upload.to_string()),
         _ => error,
     })?;
+    Ok(render(&head, bucket.as_str(), &completed))
+}
 
+fn render(head: &Head, bucket: &str, completed: &Completed) -> Response {
+    let key = head.key().as_str();
     let mut xml = Writer::document("CompleteMultipartUploadResult");
-    xml.text("Location", location(&call.head, bucket.as_str(), key.as_str()));
-    xml.text("Bucket", bucket.as_str());
-    xml.text("Key", key.as_str());
+    xml.text("Location", location(head, bucket, key));
+    xml.text("Bucket", bucket);
+    xml.text("Key", key);
     xml.text("ETag", completed.etag.quoted());
     if let Some(checksum) = &completed.checksum {
         xml.text(checksum.checksum.algorithm.element(), checksum.text());
         xml.text("ChecksumType", checksum.kind.name());
     }
-    Ok(Response::xml(xml.finish()))
+    Response::xml(xml.finish())
 }
 
 /// The URL of the object, in the style of the request.
@@ -66,12 +110,18 @@ fn location(head: &Head, bucket: &str, key: &str) -> String {
     }
 }
 
+/// The size that the request names, in S3's header or in ours.
 fn object_size(head: &Head) -> Result<Option<u64>> {
-    let Some(text) = head.header_or_query("x-amz-mp-object-size")? else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| {
-        let message = "The x-amz-mp-object-size header must be a number of bytes.";
-        Error::argument("x-amz-mp-object-size", text, message)
-    })
+    let ours = declared::object_size(head)?;
+    let Some(text) = head.header_or_query("x-amz-mp-object-size")? else { return Ok(ours) };
+    let refused = |message: &str| Error::argument("x-amz-mp-object-size", text, message);
+    let size = text
+        .parse()
+        .map_err(|_| refused("The x-amz-mp-object-size header must be a number of bytes."))?;
+    match ours.is_none_or(|ours| ours == size) {
+        true => Ok(Some(size)),
+        false => Err(refused("x-amz-mp-object-size and x-partita-object-size differ.")),
+    }
 }
 
 fn listed_parts(document: &[u8]) -> Result<Vec<ListedPart>> {

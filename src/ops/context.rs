@@ -128,6 +128,11 @@ impl Call {
     pub fn source_permit(&self) -> &Permit {
         self.permits.get(1).expect("a row that copies demands its source second")
     }
+    /// The body, and the call without it.
+    pub fn take_body(mut self) -> (Incoming, Self) {
+        let body = std::mem::replace(&mut self.body, Incoming::taken());
+        (body, self)
+    }
     /// The key that the request addresses.
     pub fn key(&self) -> &ObjectKey {
         self.head.key()

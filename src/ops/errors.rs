@@ -1,5 +1,6 @@
 //! The one match from what happened in the store to what the client may know.
 
+use super::blocks;
 use crate::store;
 use crate::wire::{Error, ErrorCode};
 
@@ -14,14 +15,22 @@ impl From<store::Error> for Error {
             E::PreconditionFailed { condition } => {
                 Error::new(ErrorCode::PreconditionFailed).field("Condition", condition)
             }
-            E::InvalidPart { number, etag } => {
+            E::InvalidPart { number, etag, incomplete } => {
                 let error =
                     Error::new(ErrorCode::InvalidPart).field("PartNumber", number.to_string());
-                match etag {
+                let error = match etag {
                     Some(etag) => error.field("ETag", etag),
+                    None => error,
+                };
+                match incomplete {
+                    Some(incomplete) => blocks::explain(error, &incomplete.blocks),
                     None => error,
                 }
             }
+            E::PartMisfit { .. }
+            | E::Incomplete(_)
+            | E::DigestsDiffer
+            | E::WholeMismatch { .. } => other_than_declared(error),
             E::InvalidPartOrder => ErrorCode::InvalidPartOrder.into(),
             E::NoParts => ErrorCode::MalformedXML.into(),
             E::EntityTooSmall { number, size, min, etag } => Error::new(ErrorCode::EntityTooSmall)
@@ -47,6 +56,44 @@ impl From<store::Error> for Error {
             | E::Locked { .. }
             | E::NewerSchema { .. } => Error::new(ErrorCode::InternalError).caused_by(error),
         }
+    }
+}
+
+/// What is not as the upload declared.
+fn other_than_declared(error: store::Error) -> Error {
+    use store::Error as E;
+    match error {
+        E::PartMisfit { number, expected: None, .. } => Error::because(
+            ErrorCode::InvalidRequest,
+            format!("The declared file has no part {number}."),
+        )
+        .field("PartNumber", number.to_string()),
+        E::PartMisfit { number, size, expected: Some(expected) } => Error::because(
+            ErrorCode::InvalidRequest,
+            format!("Part {number} of the declared file has {expected} bytes, not {size}."),
+        )
+        .field("PartNumber", number.to_string())
+        .field("ProposedSize", size.to_string())
+        .field("ExpectedSize", expected.to_string()),
+        E::Incomplete(incomplete) => {
+            let size = incomplete.blocks.layout.map_or(0, |layout| layout.size());
+            let listed = incomplete.listed_bytes;
+            let message = format!(
+                "The upload was declared with {size} bytes; the listed parts have {listed}."
+            );
+            blocks::explain(Error::because(ErrorCode::InvalidRequest, message), &incomplete.blocks)
+        }
+        E::DigestsDiffer => Error::because(
+            ErrorCode::InvalidRequest,
+            "The digest of the whole file is another than the one that was declared.",
+        ),
+        E::WholeMismatch { algorithm, expected, computed } => Error::because(
+            ErrorCode::BadDigest,
+            format!("The {algorithm} of the whole file is not the one that was declared."),
+        )
+        .field("ExpectedDigest", expected)
+        .field("CalculatedDigest", computed),
+        other => Error::new(ErrorCode::InternalError).caused_by(other),
     }
 }
 

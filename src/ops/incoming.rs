@@ -1,5 +1,7 @@
 //! A request's body before anybody has read it: its stream, and how it must be verified.
 
+use http_body_util::BodyExt;
+
 use crate::auth::Payload;
 use crate::wire::response::Stream;
 
@@ -15,6 +17,12 @@ impl Incoming {
     /// The body of a request whose signature has been checked.
     pub fn new(stream: Stream, payload: Payload, content_length: Option<u64>) -> Self {
         Self { stream, payload, content_length }
+    }
+
+    /// What is left when the body was taken out: no bytes.
+    pub(super) fn taken() -> Self {
+        let stream = http_body_util::Empty::new().map_err(|never| match never {}).boxed();
+        Self { stream, payload: Payload::Unsigned, content_length: Some(0) }
     }
 
     /// The number of bytes of content: what is left when the framing is taken away.

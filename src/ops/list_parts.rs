@@ -1,6 +1,6 @@
 //! ListParts: what has arrived of an open upload; the basis of every resume.
 
-use super::{Call, listing, parts};
+use super::{Call, expiry, listing, parts};
 use crate::wire::xml::Writer;
 use crate::wire::{Response, Result, date};
 
@@ -42,5 +42,7 @@ pub async fn handle(call: Call) -> Result<Response> {
             xml.text("Size", part.size.to_string());
         });
     }
-    Ok(Response::xml(xml.finish()))
+    let mut response = Response::xml(xml.finish());
+    expiry::announce(&mut response, &page.upload);
+    Ok(response)
 }

@@ -8,19 +8,23 @@
 
 mod abort_multipart_upload;
 mod acl;
+mod blocks;
 mod budget;
+mod compare_upload_blocks;
 mod complete_multipart_upload;
 pub mod context;
 mod copy_object;
 mod copying;
 mod create_bucket;
 mod create_multipart_upload;
+mod declared;
 mod delete_bucket;
 mod delete_bucket_cors;
 mod delete_object;
 mod delete_objects;
 mod disk;
 mod errors;
+mod expiry;
 mod framing;
 mod get_bucket_acl;
 mod get_bucket_cors;
@@ -30,6 +34,8 @@ mod get_object;
 mod get_object_acl;
 mod get_object_attributes;
 mod get_object_tagging;
+mod get_upload_blocks;
+mod get_upload_state;
 mod hashing;
 mod head_bucket;
 mod head_object;
@@ -43,17 +49,21 @@ mod list_parts;
 mod listing;
 mod metadata;
 mod parts;
+mod pause;
 mod put_bucket_acl;
 mod put_bucket_cors;
 mod put_object;
 mod put_object_acl;
+mod put_upload_state;
 pub mod receive;
 pub mod routing;
 mod send;
+mod state;
 mod unconfigured;
 mod units;
 mod upload_part;
 mod upload_part_copy;
+mod watching;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -161,6 +171,8 @@ pub struct Operation {
 pub const COMPLETE_BYTES_MAX: usize = 8 << 20;
 /// Largest DeleteObjects document: 1,000 keys of 1 KiB, escaped.
 pub const DELETE_BYTES_MAX: usize = 2 << 20;
+/// Largest list of parts to compare: 10,000 parts with all their digests are about 2.5 MB.
+pub const PARTS_BYTES_MAX: usize = 4 << 20;
 /// Largest of all other documents.
 pub const DOCUMENT_BYTES_MAX: usize = 64 << 10;
 
@@ -214,6 +226,10 @@ pub static OPERATIONS: &[Operation] = operations! {
     "ListParts"                 list_parts                GET    Object  [Query("uploadId")]                              []                          Nothing,                      Target(A::ListMultipartUploadParts);
     "ListMultipartUploads"      list_multipart_uploads    GET    Bucket  [Query("uploads")]                               []                          Nothing,                      Target(A::ListBucketMultipartUploads);
     "CompleteMultipartUpload"   complete_multipart_upload POST   Object  [Query("uploadId")]                              []                          Document(COMPLETE_BYTES_MAX), Target(A::PutObject);
+    "GetUploadBlocks"           get_upload_blocks         GET    Object  [Query("uploadId"), Query("partita-blocks")]     ["partita-limit", "partita-start-part"] Nothing,     Target(A::ListMultipartUploadParts);
+    "CompareUploadBlocks"       compare_upload_blocks     POST   Object  [Query("uploadId"), Query("partita-blocks")]     []                          Document(PARTS_BYTES_MAX),    Target(A::PutObject);
+    "GetUploadState"            get_upload_state          GET    Object  [Query("uploadId"), Query("partita-state")]      []                          Nothing,                      Target(A::ListMultipartUploadParts);
+    "PutUploadState"            put_upload_state          PUT    Object  [Query("uploadId"), Query("partita-state")]      []                          Document(DOCUMENT_BYTES_MAX), Target(A::PutObject);
     "AbortMultipartUpload"      abort_multipart_upload    DELETE Object  [Query("uploadId")]                              []                          Nothing,                      Target(A::AbortMultipartUpload);
 
     "GetBucketCors"             get_bucket_cors           GET    Bucket  [Query("cors")]                                  []                          Nothing,                      Target(A::GetBucketCORS);

@@ -76,7 +76,8 @@ pub fn route(head: &Head) -> Result<&'static Operation> {
             None => Ok(row),
             Some(word) => Err(left_over(word, scope, head)),
         },
-        None => match words.iter().find(|word| !selects_somewhere(word, scope, head)) {
+        // A word of no row comes first, then one that is half of a row's.
+        None => match words.iter().min_by_key(|word| selects_somewhere(word, scope, head)) {
             Some(word) => Err(left_over(word, scope, head)),
             None => Err(no_row(scope, head)),
         },

@@ -2,9 +2,9 @@
 //!
 //! **Invariant:** a part's row exists only for bytes that are already durable.
 
-use super::{Call, metadata, parts, receive};
+use super::{Call, blocks, declared, metadata, parts, pause, receive};
 use crate::digest::{ChecksumAlgorithm, ChecksumType};
-use crate::store::{BlobOrigin, UploadRecord};
+use crate::store::{self, BlobOrigin, UploadRecord};
 use crate::types::PUT_BYTES_MAX;
 use crate::wire::checksum::Expected;
 use crate::wire::{Error, ErrorCode, Response, Result};
@@ -12,9 +12,11 @@ use crate::wire::{Error, ErrorCode, Response, Result};
 /// Receives, verifies, records; the same number again replaces the part.
 ///
 /// # Errors
-/// NoSuchUpload before the body is read and, if the upload ended meanwhile, after it;
+/// SlowDown while the upload is paused, before the body is read; NoSuchUpload then and, if the
+/// upload ended meanwhile, after it;
 /// InvalidArgument for the number; BadDigest and its kin; InvalidRequest for a checksum in another
-/// algorithm than the upload's.
+/// algorithm than the upload's, and for a part that cannot be one of the declared file;
+/// InvalidRange for another Content-Range than the part has.
 pub async fn handle(call: Call) -> Result<Response> {
     metadata::refuse_unsupported(&call.head)?;
     let number = parts::part_number(&call)?;
@@ -22,20 +24,29 @@ pub async fn handle(call: Call) -> Result<Response> {
     let permit = call.permit().clone();
     let key = call.key().clone();
     let store = call.context.store.clone();
-    let upload = store.upload(&permit, &key, id)?;
+    let open = pause::pass(&call, id).await?;
+    declared::check_part(&call, &open, number, call.body.declared_length()).await?;
     let announced = receive::announced(&call.head, &call.body, PUT_BYTES_MAX)?;
-    let algorithm = agree(&upload, &announced.expected)?;
+    let algorithm = agree(&open.upload, &announced.expected)?;
 
     let origin =
         BlobOrigin { bucket: permit.bucket().id, key: key.clone(), part: Some((id, number)) };
     let plan = receive::Plan { origin, algorithm };
-    let received = receive::content(&call.context, call.body, announced, plan).await?;
+    let (body, call) = call.take_body();
+    let received = receive::content(&call.context, body, announced, plan).await?;
     let sent = received.checksum.clone();
-    let part = store.put_part(&permit, &key, id, number, received.staged).await?;
+    let added = match store.put_part(&permit, &key, id, number, received.staged).await {
+        // Its length was not known before.
+        Err(error @ store::Error::PartMisfit { .. }) => {
+            return Err(blocks::with_missing(&call, id, error.into()).await);
+        }
+        added => added?,
+    };
 
-    let mut response = Response::ok().header("etag", part.etag.quoted());
+    let mut response = Response::ok().header("etag", added.part.etag.quoted());
+    declared::announce_next(&mut response, added.next);
     // Clients copy this into Complete; without it their own Complete would be refused.
-    if let Some(checksum) = part.checksum.or(sent) {
+    if let Some(checksum) = added.part.checksum.or(sent) {
         response.set(checksum.algorithm.header(), checksum.base64());
     }
     Ok(response)

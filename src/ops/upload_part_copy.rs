@@ -3,9 +3,9 @@
 //! A range that is exactly one stored blob is taken by reference; any other range is read through
 //! the block check and written as a blob of its own.
 
-use super::{Call, context, copying, metadata, parts, receive};
+use super::{Call, context, copying, declared, metadata, parts, pause, receive};
 use crate::digest::{ChecksumAlgorithm, Hasher, Want};
-use crate::store::{BlobOrigin, OpenObject, PartRecord, UploadRecord};
+use crate::store::{AddedPart, BlobOrigin, OpenObject, UploadRecord};
 use crate::types::{ByteRange, PUT_BYTES_MAX, PartNumber};
 use crate::wire::xml::Writer;
 use crate::wire::{Error, ErrorCode, Response, Result, date, range};
@@ -13,13 +13,14 @@ use crate::wire::{Error, ErrorCode, Response, Result, date, range};
 /// Copies the range, or the whole source.
 ///
 /// # Errors
-/// NoSuchUpload, NoSuchKey, PreconditionFailed, InvalidArgument for a malformed range, InvalidRange
-/// for one past the end, InvalidRequest over 5 GiB.
+/// SlowDown while the upload is paused; NoSuchUpload, NoSuchKey, PreconditionFailed;
+/// InvalidArgument for a malformed range, InvalidRange for one past the end, InvalidRequest over
+/// 5 GiB and for a range that is no part of the declared file.
 pub async fn handle(call: Call) -> Result<Response> {
     metadata::refuse_unsupported(&call.head)?;
     let number = parts::part_number(&call)?;
     let id = parts::upload_id(&call)?;
-    let upload = call.context.store.upload(call.permit(), call.key(), id)?;
+    let open = pause::pass(&call, id).await?;
     let source = context::copy_source_of(&call.head)?;
     let object = copying::open_source(&call, &source)?;
     let range = match call.head.header_or_query("x-amz-copy-source-range")? {
@@ -32,8 +33,10 @@ pub async fn handle(call: Call) -> Result<Response> {
                        copy source: 5368709120";
         return Err(Error::because(ErrorCode::InvalidRequest, message));
     }
+    declared::check_part(&call, &open, number, Some(bytes)).await?;
+    let upload = open.upload;
     let algorithm = upload.checksum.map(|(algorithm, _)| algorithm);
-    let part = match object.whole_blob(range)? {
+    let added = match object.whole_blob(range)? {
         Some(blob) => {
             let stored = blob.checksum.clone();
             let checksum =
@@ -44,13 +47,16 @@ pub async fn handle(call: Call) -> Result<Response> {
         None => copy_bytes(&call, &upload, number, &object, range, algorithm).await?,
     };
 
+    let part = added.part;
     let mut xml = Writer::document("CopyPartResult");
     xml.text("LastModified", date::iso8601(part.modified));
     xml.text("ETag", part.etag.quoted());
     if let Some(checksum) = &part.checksum {
         xml.text(checksum.algorithm.element(), checksum.base64());
     }
-    Ok(Response::xml(xml.finish()))
+    let mut response = Response::xml(xml.finish());
+    declared::announce_next(&mut response, added.next);
+    Ok(response)
 }
 
 async fn copy_bytes(
@@ -60,7 +66,7 @@ async fn copy_bytes(
     object: &OpenObject,
     range: Option<ByteRange>,
     algorithm: Option<ChecksumAlgorithm>,
-) -> Result<PartRecord> {
+) -> Result<AddedPart> {
     let length = range.map_or(object.record.size, |range| range.len());
     let admission = call.context.store.admit(Some(length))?;
     let origin = BlobOrigin {

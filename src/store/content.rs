@@ -47,10 +47,10 @@ enum Source {
 
 /// A row of `blobs`.
 #[derive(Clone)]
-struct StoredBlob {
+pub(super) struct StoredBlob {
     id: BlobId,
     epoch: u64,
-    inline_row: Option<i64>,
+    pub(super) inline_row: Option<i64>,
     digests: Digests,
 }
 
@@ -355,12 +355,12 @@ fn open_piece(engine: &Engine, piece: &Piece, wait: Wait) -> Result<Opened> {
     }
 }
 
-fn open_file(engine: &Engine, blob: &StoredBlob, wait: Wait) -> Result<BlobFile> {
+pub(super) fn open_file(engine: &Engine, blob: &StoredBlob, wait: Wait) -> Result<BlobFile> {
     let name = BlobName { epoch: blob.epoch, id: blob.id };
     engine.blobs.open_blob(name, blob.digests.length, wait)
 }
 
-fn read_blob(connection: &Connection, id: BlobId) -> Result<StoredBlob> {
+pub(super) fn read_blob(connection: &Connection, id: BlobId) -> Result<StoredBlob> {
     let mut statement = connection.prepare_cached(
         "SELECT epoch, inline_row, size, md5, crc64nvme, sha256, checksum FROM blobs WHERE id = ?1",
     )?;
@@ -375,7 +375,7 @@ fn read_blob(connection: &Connection, id: BlobId) -> Result<StoredBlob> {
 }
 
 /// The bytes of a blob in SQLite, compared with their CRC.
-fn read_inline(connection: &Connection, blob: &StoredBlob) -> Result<Bytes> {
+pub(super) fn read_inline(connection: &Connection, blob: &StoredBlob) -> Result<Bytes> {
     let found = connection
         .prepare_cached("SELECT crc32c, bytes FROM inline_bytes WHERE id = ?1")?
         .query_row([blob.inline_row], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?)))

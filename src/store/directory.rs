@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::access::{Bucket, Credential, Owner, User};
 use crate::store::records::{BucketConfiguration, BucketConfigurationKind};
-use crate::types::BucketName;
+use crate::types::{BucketName, UploadId};
 
 /// What a committed transaction changes outside the database.
 #[derive(Clone)]
@@ -38,6 +38,8 @@ pub(crate) enum Effect {
     BucketConfigurationGone { bucket: i64, kind: BucketConfigurationKind },
     /// There is garbage to collect.
     Garbage,
+    /// An upload is in another state, or has other parts.
+    UploadChanged(UploadId),
 }
 
 #[derive(Default)]
@@ -194,7 +196,7 @@ impl State {
             Effect::BucketConfigurationGone { bucket, kind } => {
                 self.configurations.remove(&(bucket, kind));
             }
-            Effect::Garbage => {}
+            Effect::Garbage | Effect::UploadChanged(_) => {}
         }
     }
 }

@@ -24,6 +24,7 @@ use super::pending::Pending;
 use super::pins::Pins;
 use super::records::{Health, Options};
 use super::space::Space;
+use super::verify::Remembered;
 use crate::access::{Bucket, Permit};
 
 /// One open store.
@@ -36,6 +37,8 @@ pub(crate) struct Engine {
     pub(crate) readers: Readers,
     /// Whether the files of ended runs have been looked at in this run.
     pub(crate) swept: AtomicBool,
+    /// Digests of whole files that Complete has read.
+    pub(crate) verified: Remembered,
     /// One collection of garbage at a time.
     pub(crate) collecting: Mutex<()>,
     sender: SyncSender<Message>,
@@ -83,6 +86,7 @@ impl Engine {
             pins: Arc::default(),
             readers: Readers::new(path),
             swept: AtomicBool::new(false),
+            verified: Remembered::default(),
             collecting: Mutex::default(),
             sender,
             threads: Mutex::default(),

@@ -5,6 +5,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::declared::Incomplete;
 use crate::digest::{ChecksumAlgorithm, ChecksumType};
 use crate::types::{ETag, PartNumber, Unmet};
 
@@ -39,6 +40,34 @@ pub enum Error {
         number: PartNumber,
         /// The ETag that the client named, when it was one.
         etag: Option<String>,
+        /// What of a declared file the list does not cover.
+        incomplete: Option<Box<Incomplete>>,
+    },
+    /// A part has not the bytes that its number has by the declared size.
+    #[error("part {number} has {size} bytes, not {expected:?}")]
+    PartMisfit {
+        /// The number.
+        number: PartNumber,
+        /// Its bytes.
+        size: u64,
+        /// The bytes that it must have; `None` when the file has no part of this number.
+        expected: Option<u64>,
+    },
+    /// The listed parts are not the whole of the file that was declared.
+    #[error("the list has {} bytes and gaps", .0.listed_bytes)]
+    Incomplete(Box<Incomplete>),
+    /// Complete names another digest of the whole file than Create did.
+    #[error("two digests of the whole file contradict each other")]
+    DigestsDiffer,
+    /// The bytes of the whole file are not those that were declared.
+    #[error("the {algorithm} of the whole file is {computed}, not {expected}")]
+    WholeMismatch {
+        /// `MD5` or `SHA-256`.
+        algorithm: &'static str,
+        /// What was declared, in hexadecimal digits.
+        expected: String,
+        /// What was read.
+        computed: String,
     },
     /// The listed parts do not ascend.
     #[error("the listed parts are not in ascending order")]

@@ -22,7 +22,9 @@ use super::engine::{Engine, upgrade};
 use super::error::{Error, Result};
 use super::meta::ContentId;
 use super::meta::job::Txn;
-use super::meta::rows::{GarbageKind, damaged, drop_reference, enqueue};
+use super::meta::lifecycle::Change;
+use super::meta::rows::{GarbageKind, damaged, drop_reference};
+use super::meta::uploads;
 use super::meta::writer::Shared;
 use crate::clock;
 use crate::types::{BlobId, PartNumber, Timestamp, UploadId};
@@ -348,36 +350,53 @@ fn drop_unlisted(txn: &Txn<'_>, entry: &Entry) -> Result<(u64, bool)> {
 fn drop_uploads(txn: &Txn<'_>, entry: &Entry) -> Result<(u64, bool)> {
     let bucket = <[u8; 8]>::try_from(entry.reference.as_slice())
         .map_err(|_| damaged(format!("garbage row {}", entry.id)))?;
-    let uploads: Vec<UploadId> = txn
+    let ids: Vec<UploadId> = txn
         .prepare("SELECT id FROM uploads WHERE bucket = ?1 LIMIT ?2")?
         .query_map(params![i64::from_be_bytes(bucket), STEP_UPLOADS_MAX], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    for id in &uploads {
-        txn.execute("DELETE FROM uploads WHERE id = ?1", [id])?;
-        enqueue(txn, GarbageKind::Upload, id.as_bytes())?;
+    for id in &ids {
+        uploads::drop_open(txn, *id, Change::Dropped)?;
     }
-    Ok((uploads.len() as u64, uploads.len() < STEP_UPLOADS_MAX))
+    Ok((ids.len() as u64, ids.len() < STEP_UPLOADS_MAX))
 }
 
-/// Aborts uploads that were idle too long, and forgets tombstones whose time is over.
+/// Before which time an upload must have been active, or paused, to be aborted.
+#[derive(Clone, Copy)]
+struct Cutoff {
+    active: Timestamp,
+    paused: Timestamp,
+}
+
+impl Cutoff {
+    fn is_past(&self, active: Timestamp, paused: Option<Timestamp>) -> bool {
+        paused.map_or(active < self.active, |since| since < self.paused)
+    }
+}
+
+/// Aborts uploads that were idle or paused too long, and forgets tombstones whose time is over.
 pub(crate) fn expire_uploads(engine: &Engine, now: Timestamp) -> Result<u64> {
-    let cutoff = now.minus_millis(engine.options.upload_idle_ms_max);
+    let cutoff = Cutoff {
+        active: now.minus_millis(engine.options.upload_idle_ms_max),
+        paused: now.minus_millis(engine.options.upload_pause_ms_max),
+    };
     let mut aborted = 0;
     let mut after = UploadId::from_bytes([0; 16]);
     loop {
         // In the order of ids, which is that of initiation: the young ones need no look.
-        let page: Vec<(UploadId, Timestamp)> = engine
+        let page: Vec<(UploadId, Timestamp, Option<Timestamp>)> = engine
             .readers
             .take()?
             .prepare_cached(
-                "SELECT id, last_active FROM uploads WHERE id > ?1 ORDER BY id LIMIT ?2",
+                "SELECT id, last_active, paused FROM uploads WHERE id > ?1 ORDER BY id LIMIT ?2",
             )?
-            .query_map(params![after, STEP_ROWS_MAX], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .query_map(params![after, STEP_ROWS_MAX], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?
             .collect::<rusqlite::Result<_>>()?;
-        let Some((last, _)) = page.last() else { break };
+        let Some((last, ..)) = page.last() else { break };
         after = *last;
-        let idle: Vec<UploadId> =
-            page.iter().filter(|(_, active)| *active < cutoff).map(|(id, _)| *id).collect();
+        let is_past = |(_, active, paused): &&_| cutoff.is_past(*active, *paused);
+        let idle: Vec<UploadId> = page.iter().filter(is_past).map(|(id, ..)| *id).collect();
         for ids in idle.chunks(STEP_UPLOADS_MAX) {
             let ids = ids.to_vec();
             aborted += step(engine, move |txn| abort_idle(txn, &ids, cutoff))?;
@@ -394,13 +413,16 @@ pub(crate) fn expire_uploads(engine: &Engine, now: Timestamp) -> Result<u64> {
     Ok(aborted)
 }
 
-fn abort_idle(txn: &Txn<'_>, ids: &[UploadId], cutoff: Timestamp) -> Result<u64> {
+fn abort_idle(txn: &Txn<'_>, ids: &[UploadId], cutoff: Cutoff) -> Result<u64> {
     let mut aborted = 0;
     for id in ids {
+        let now: Option<(Timestamp, Option<Timestamp>)> = txn
+            .prepare("SELECT last_active, paused FROM uploads WHERE id = ?1")?
+            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
         // A part may have come since the look.
-        let sql = "DELETE FROM uploads WHERE id = ?1 AND last_active < ?2";
-        if txn.execute(sql, params![id, cutoff])? == 1 {
-            enqueue(txn, GarbageKind::Upload, id.as_bytes())?;
+        if now.is_some_and(|(active, paused)| cutoff.is_past(active, paused)) {
+            uploads::drop_open(txn, *id, Change::Expired)?;
             aborted += 1;
         }
     }

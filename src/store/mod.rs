@@ -17,6 +17,7 @@ mod bell;
 pub mod blobs;
 mod check;
 mod content;
+mod declared;
 mod directory;
 mod engine;
 pub mod error;
@@ -28,18 +29,24 @@ mod records;
 mod space;
 #[cfg(test)]
 mod tests;
+mod verify;
+mod watchers;
 
 use std::sync::Arc;
 
 pub use blobs::{BlobOrigin, BlobWriter, StagedBlob};
 pub use content::{BlobRef, ContentReader, OpenObject};
+pub use declared::*;
 pub use error::{Error, Result};
 pub use pending::Pending;
 pub use records::*;
 pub use space::Admission;
+pub use watchers::UploadWatch;
 
 use self::engine::Engine;
-use self::meta::{accounts, bucket_configurations, buckets, complete, listing, objects, uploads};
+use self::meta::{
+    accounts, blocks, bucket_configurations, buckets, complete, listing, objects, states, uploads,
+};
 use crate::access::{Bucket, Credential, Owner, Permit, User};
 use crate::digest::Checksum;
 use crate::types::{BucketName, ObjectKey, PartNumber, Timestamp, UploadId, WriteCondition};
@@ -297,22 +304,64 @@ impl Store {
 
 /// Uploads.
 impl Store {
-    /// Opens an upload. [`Error::NoSuchBucket`].
+    /// Opens an upload; one that declares a file by size and SHA-256 may be open already, with
+    /// equal settings, and is given then. [`Error::NoSuchBucket`].
     pub fn create_upload(
         &self,
         permit: &Permit,
         key: ObjectKey,
         new: NewUpload,
-    ) -> Pending<UploadRecord> {
+    ) -> Pending<CreatedUpload> {
         uploads::create(&self.engine, permit, key, new)
     }
 
     /// An open upload of this bucket and key. [`Error::NoSuchUpload`].
-    pub fn upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Result<UploadRecord> {
-        uploads::record(&self.engine, permit, key, id)
+    pub fn upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Result<OpenUpload> {
+        uploads::open(&self.engine, permit, key, id)
     }
 
-    /// Stores a part, in place of an earlier one of its number. [`Error::NoSuchUpload`].
+    /// What of an open upload is missing from part `from` on: at most `max` gaps.
+    /// [`Error::NoSuchUpload`].
+    pub fn missing_blocks(
+        &self,
+        permit: &Permit,
+        key: &ObjectKey,
+        id: UploadId,
+        from: PartNumber,
+        max: usize,
+    ) -> Result<Blocks> {
+        blocks::missing(&self.engine, permit, key, id, from, max)
+    }
+
+    /// What of an open upload is missing when parts that are not as claimed count as missing too.
+    /// [`Error::NoSuchUpload`]; [`Error::PartMisfit`] for a number that the file does not have.
+    pub fn compare_blocks(
+        &self,
+        permit: &Permit,
+        key: &ObjectKey,
+        id: UploadId,
+        claims: &[ClaimedPart],
+    ) -> Result<Blocks> {
+        blocks::compare(&self.engine, permit, key, id, claims)
+    }
+
+    /// Sees the changes of an upload from now on.
+    pub fn watch_upload(&self, id: UploadId) -> UploadWatch {
+        self.engine.shared.watchers.watch(id)
+    }
+
+    /// Has an open upload take no parts for now. [`Error::NoSuchUpload`].
+    pub fn pause_upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Pending<()> {
+        states::set(&self.engine, permit, key, id, states::State::Paused)
+    }
+
+    /// Has it take parts again. [`Error::NoSuchUpload`].
+    pub fn resume_upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Pending<()> {
+        states::set(&self.engine, permit, key, id, states::State::Uploading)
+    }
+
+    /// Stores a part, in place of an earlier one of its number. [`Error::NoSuchUpload`],
+    /// [`Error::PartMisfit`].
     pub fn put_part(
         &self,
         permit: &Permit,
@@ -320,7 +369,7 @@ impl Store {
         id: UploadId,
         number: PartNumber,
         staged: StagedBlob,
-    ) -> Pending<PartRecord> {
+    ) -> Pending<AddedPart> {
         uploads::put_part(&self.engine, permit, key, (id, number), staged)
     }
 
@@ -337,7 +386,7 @@ impl Store {
         source: &OpenObject,
         blob: BlobRef,
         checksum: Option<Checksum>,
-    ) -> Pending<PartRecord> {
+    ) -> Pending<AddedPart> {
         uploads::copy_part(&self.engine, permit, key, (id, number), source, blob, checksum)
     }
 
@@ -374,9 +423,15 @@ impl Store {
         complete::complete(&self.engine, permit, &request)
     }
 
-    /// Drops an open upload and its parts. [`Error::NoSuchUpload`].
+    /// Takes one creator away from an open upload; with the last one it is dropped, and its parts.
+    /// [`Error::NoSuchUpload`].
     pub fn abort_upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Pending<()> {
-        uploads::abort(&self.engine, permit, key, id)
+        uploads::end(&self.engine, permit, key, id, uploads::Ending::Abort)
+    }
+
+    /// Drops an open upload and its parts, whoever else has it. [`Error::NoSuchUpload`].
+    pub fn cancel_upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Pending<()> {
+        uploads::end(&self.engine, permit, key, id, uploads::Ending::Cancel)
     }
 }
 

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use super::declared::{Declaration, WholeDigests};
 use crate::access::{Bucket, Owner};
 use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum};
 use crate::types::{
@@ -25,6 +26,8 @@ pub struct Options {
     pub free_bytes_min: u64,
     /// Milliseconds after its last activity at which an open upload is aborted.
     pub upload_idle_ms_max: u64,
+    /// Milliseconds after which a paused upload is aborted.
+    pub upload_pause_ms_max: u64,
     /// Requests waiting for the writer above which new ones get SlowDown.
     pub writer_queue_max: usize,
     /// Bytes of WAL at which the writer itself checkpoints.
@@ -158,6 +161,8 @@ pub struct NewUpload {
     pub headers: ObjectHeaders,
     /// The checksum algorithm and type, if the client named one.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+    /// What is said beyond S3 of the file that is to come.
+    pub declaration: Option<Declaration>,
 }
 
 /// An open upload.
@@ -173,6 +178,10 @@ pub struct UploadRecord {
     pub initiator: Owner,
     /// What was declared at Create.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+    /// Since when it takes no parts, if it is paused.
+    pub paused: Option<Timestamp>,
+    /// When it will be aborted if nothing happens to it.
+    pub expires: Timestamp,
 }
 
 /// A page of open uploads is asked for like this.
@@ -203,6 +212,15 @@ pub struct PartRecord {
     pub modified: Timestamp,
     /// The checksum: in the upload's algorithm, or in the one that came with the part.
     pub checksum: Option<Checksum>,
+}
+
+/// A part that was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddedPart {
+    /// The part.
+    pub part: PartRecord,
+    /// The lowest number that is missing now; only of a declared upload, and if any is.
+    pub next: Option<PartNumber>,
 }
 
 /// A page of ListParts.
@@ -244,6 +262,8 @@ pub struct CompleteUpload {
     pub checksum_type: Option<ChecksumType>,
     /// `x-amz-checksum-*`: the object's checksum; a COMPOSITE one with or without `-N`.
     pub checksum: Option<Checksum>,
+    /// What the whole file must be, besides what was declared at Create.
+    pub digests: WholeDigests,
 }
 
 /// What Complete answers, the same for every repetition.

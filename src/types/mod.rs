@@ -5,11 +5,13 @@
 //! is the caller's business.
 
 mod id;
+mod layout;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use id::{BlobId, UploadId};
+pub use layout::Layout;
 
 /// Longest key in bytes of UTF-8 (S3: KeyTooLongError above it).
 pub const KEY_BYTES_MAX: usize = 1024;
@@ -154,6 +156,9 @@ impl fmt::Debug for ObjectKey {
 pub struct PartNumber(u16);
 
 impl PartNumber {
+    /// The lowest: 1.
+    pub const FIRST: Self = Self(1);
+
     /// The number, if it is one that S3 allows.
     pub fn new(number: u16) -> Option<Self> {
         (1..=PART_NUMBER_MAX).contains(&number).then_some(Self(number))

@@ -1,5 +1,8 @@
 //! The answer before it becomes HTTP: a status, headers, and bytes or a stream of them.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
@@ -18,7 +21,12 @@ pub enum Body {
     Full(Bytes),
     /// Piece by piece; the number of bytes is told by the `content-length` header.
     Stream(Stream),
+    /// An XML document that may take long: the whole answer is what this gives.
+    Late(Late),
 }
+
+/// An answer that is still being worked on.
+pub type Late = Pin<Box<dyn Future<Output = super::Result<Response>> + Send>>;
 
 /// What a handler answers.
 pub struct Response {
@@ -46,6 +54,16 @@ impl Response {
     /// 200 with an XML document.
     pub fn xml(document: Vec<u8>) -> Self {
         Self::ok().header("content-type", "application/xml").with_body(Body::Full(document.into()))
+    }
+    /// 200 with a JSON document.
+    pub fn json(document: String) -> Self {
+        Self::ok().header("content-type", "application/json").with_body(Body::Full(document.into()))
+    }
+    /// An answer that may take long. It runs to its end even when the client hangs up. Whoever
+    /// waits is kept alive by white space after the XML declaration; an error that comes after
+    /// that stands in the body of a 200.
+    pub fn late(work: impl Future<Output = super::Result<Self>> + Send + 'static) -> Self {
+        Self::ok().with_body(Body::Late(Box::pin(work)))
     }
     /// Sets a header whose value is known to be legal text; an illegal value is left out.
     pub fn header(self, name: &str, value: impl AsRef<[u8]>) -> Self {

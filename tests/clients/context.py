@@ -12,10 +12,12 @@ import os
 import pathlib
 import ssl
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
 
+import pausing
 import raw
 
 # A key with every character that some layer escapes in its own way.
@@ -43,6 +45,7 @@ class Context:
         self.work = pathlib.Path(fields["work"])
         self.files = {name: pathlib.Path(path) for name, path in fields["files"].items()}
         self.odd_key = ODD_KEY
+        self.pause_seconds = fields["pause_seconds"]
         self.raw = raw.Raw(self.endpoint, self.access_key, self.secret_key, self.region,
                            self.ca_file if self.tls else None)
 
@@ -126,6 +129,32 @@ class Context:
     def expect_keys(self, prefix, want):
         got = self.raw.keys(self.bucket, prefix)
         self.expect(sorted(got) == sorted(want), f"keys are {got}, not {want}")
+
+    @contextlib.contextmanager
+    def paused(self, key, name):
+        """The upload of a fixture in the block meets a pause, waits, and goes on by itself."""
+        found = {}
+        client = raw.Raw(self.endpoint, self.access_key, self.secret_key, self.region,
+                         self.ca_file if self.tls else None)
+
+        def run():
+            try:
+                found.update(pausing.pause(client, self.bucket, key, self.pause_seconds))
+            except Exception as error:  # Told by the thread that waits.
+                found["error"] = error
+
+        thread, size = threading.Thread(target=run), self.files[name].stat().st_size
+        thread.start()
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            thread.join()
+        self.expect("error" not in found, f"the pause failed: {found.get('error')!r}")
+        self.expect(found["begin"] == found["end"] < size, f"the upload did not wait: {found}")
+        took = time.monotonic() - begun
+        self.expect(took >= self.pause_seconds, f"it took only {took:.1f} s")
+        self.expect_stored(key, name)
 
     @contextlib.contextmanager
     def expect_error(self, kind, *words):

@@ -26,6 +26,8 @@ from table import CHECKS, CLIENTS
 HERE = pathlib.Path(__file__).resolve().parent
 CLIENT_SECONDS_MAX = 900
 BIG_BYTES = 21_000_003  # Over 20 MB, of several parts everywhere, and no multiple of a part size.
+PIECE_BYTES = 1 << 26  # No fixture but the huge one is larger.
+HUGE_BYTES = 420_000_007  # More parts of 5 MiB than fifty connections send at once.
 
 
 def main():
@@ -50,6 +52,8 @@ def parse_options():
     parser.add_argument("--newest", action="store_true", help="the unpinned clients too")
     parser.add_argument("--only", action="append", metavar="NAME", help="only this client")
     parser.add_argument("--check", action="append", choices=CHECKS, help="only this check")
+    parser.add_argument("--pause-seconds", type=float, default=60, metavar="S",
+                        help="how long the check `pause` pauses (default: 60)")
     parser.add_argument("--transport", choices=("http", "tls"), help="only this transport")
     parser.add_argument("--binary", type=pathlib.Path, help="the gateway; built when not given")
     parser.add_argument("--endpoint", help="a server that runs on this machine already; its keys "
@@ -74,7 +78,9 @@ def run_all(clients, options, work):
             installed[client] = install(client.name, client.recipe, options.cache)
         except NotAvailable as reason:
             installed[client] = str(reason)
-    files = make_files(work / "files")
+    # A minute for each client: not in the fast run, unless it is asked for.
+    checks = options.check or [check for check in CHECKS if not (options.fast and check == "pause")]
+    files = make_files(work / "files", checks)
     rows = []
     wanted = [options.transport] if options.transport else ["http", "tls"]
     if options.endpoint:
@@ -83,18 +89,22 @@ def run_all(clients, options, work):
         with server(options, transport, work) as target:
             for client in clients:
                 rows.append(run_client(client, installed[client], transport, target, files,
-                                       options.check or list(CHECKS), work))
+                                       checks, options.pause_seconds, work))
                 print_row(rows[-1])
     return rows
 
 
-def make_files(folder):
+def make_files(folder, checks):
     """Writes the fixtures: the same bytes in every run."""
     folder.mkdir(parents=True)
     source = random.Random(20260101)
     sizes = {"small": 1_000, "empty": 0, "big": BIG_BYTES}
+    if "pause" in checks:
+        sizes["huge"] = HUGE_BYTES
     for name, size in sizes.items():
-        (folder / name).write_bytes(source.randbytes(size))
+        with open(folder / name, "wb") as file:
+            for begin in range(0, size, PIECE_BYTES):
+                file.write(source.randbytes(min(PIECE_BYTES, size - begin)))
     return {name: str(folder / name) for name in sizes}
 
 
@@ -126,7 +136,7 @@ class ForeignServer:
         pass
 
 
-def run_client(client, place, transport, target, files, checks, work):
+def run_client(client, place, transport, target, files, checks, pause_seconds, work):
     """Runs one client's checks; returns its row."""
     row = {"client": client.name, "transport": transport, "skipped": "", "checks": {}}
     if not isinstance(place, Installed):
@@ -143,7 +153,7 @@ def run_client(client, place, transport, target, files, checks, work):
         "endpoint": target.endpoint, "host": urllib.parse.urlsplit(target.endpoint).netloc,
         "tls": tls, "ca_file": ca_file, "bucket": bucket, "region": gateway.REGION,
         "access_key": target.access_key, "secret_key": target.secret_key,
-        "work": str(scratch), "files": files,
+        "work": str(scratch), "files": files, "pause_seconds": pause_seconds,
     }))
     environment = client_environment(place, scratch, target, ca_file)
     client_file = HERE / "clients" / client.file

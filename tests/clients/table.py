@@ -17,6 +17,7 @@ CHECKS = {
     "presign": "a presigned GET and PUT, used by plain http",
     "cond": "a conditional write",
     "resume": "a multipart upload goes on from what ListParts says",
+    "pause": "the server pauses an upload for a minute, and the client does not notice",
     "work": "what the client is made for: sync, backup, Parquet",
 }
 

@@ -2,9 +2,11 @@
 //
 // The twin of worker.py: one JSON line for each check. A client file exports `open(context)`, which
 // returns an object with one method for each check that it can do.
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 
 const [clientFile, contextFile, ...checks] = process.argv.slice(2);
 const context = JSON.parse(await readFile(contextFile, "utf8"));
@@ -24,6 +26,13 @@ context.expectBytes = async (got, name) => {
     digest(got) === digest(want),
     `${got.length} bytes that differ from the ${want.length} of ${name}`,
   );
+};
+
+// Has the rig pause the upload of a key while the client sends it.
+context.paused = async (key) => {
+  const script = fileURLToPath(new URL("pausing.py", import.meta.url));
+  const words = [script, contextFile, key, String(context.pause_seconds)];
+  return JSON.parse((await promisify(execFile)("python3", words)).stdout);
 };
 
 const client = (await import(pathToFileURL(clientFile))).open(context);

@@ -33,6 +33,10 @@ const EXAMPLES: &[Example] = &[
         &[("x-amz-copy-source", "hers/key")], "", 200),
     ("ListParts", "/hers/up?uploadId=$U", &[], "", 200),
     ("ListMultipartUploads", "/hers?uploads", &[], "", 200),
+    ("GetUploadBlocks", "/hers/up?uploadId=$U&partita-blocks", &[], "", 200),
+    ("CompareUploadBlocks", "/hers/up?uploadId=$U&partita-blocks", &[], "[]", 200),
+    ("GetUploadState", "/hers/up?uploadId=$U&partita-state", &[], "", 200),
+    ("PutUploadState", "/hers/up?uploadId=$U&partita-state", &[], r#"{"status":"pause"}"#, 200),
     ("CompleteMultipartUpload", "/hers/up?uploadId=$U", &[],
         "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>$E</ETag></Part>\
          </CompleteMultipartUpload>", 200),
@@ -121,9 +125,11 @@ impl Hers {
             let answer = self.gateway.send(&Request::new("GET", target).by(Who::Alice));
             state.push(format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body)));
         }
-        let parts = format!("/hers/up?uploadId={}", self.upload);
-        let answer = self.gateway.send(&Request::new("GET", parts).by(Who::Alice));
-        state.push(String::from_utf8_lossy(&answer.body).into_owned());
+        for word in ["", "&partita-state", "&partita-blocks"] {
+            let target = format!("/hers/up?uploadId={}{word}", self.upload);
+            let answer = self.gateway.send(&Request::new("GET", target).by(Who::Alice));
+            state.push(String::from_utf8_lossy(&answer.body).into_owned());
+        }
         state
     }
 }

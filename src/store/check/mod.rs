@@ -5,6 +5,7 @@
 //! So the rows are gone through again: what was found in a pass without any commit is true, else
 //! only what several passes in a row say with the same words.
 
+mod declarations;
 mod files;
 mod references;
 mod rows;
@@ -50,6 +51,7 @@ fn check_rows(engine: &Engine, depth: Depth) -> Result<Vec<String>> {
         let before = commits(engine);
         let mut found = Vec::new();
         rows::check(engine, &mut found)?;
+        declarations::check(engine, &mut found)?;
         references::check(engine, depth, &mut found)?;
         if let Some(suspected) = &suspected {
             found.retain(|line| suspected.contains(line));

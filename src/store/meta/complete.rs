@@ -4,33 +4,32 @@
 //!    list NoSuchUpload. A repetition never publishes.
 //! 2. Prepare: every listed part is compared with the stored one, sizes are summed, ETag and
 //!    checksum computed, the runs of the manifest built. This costs time, but not the writer's.
-//! 3. Publish: if the upload's generation is still the one that was prepared, the manifest, the
+//! 3. Verify, if digests of the whole file were declared: all bytes are read once, still without
+//!    the writer. Other bytes publish nothing, and the upload stays open.
+//! 4. Publish: if the upload's generation is still the one that was prepared, the manifest, the
 //!    object's row and the tombstone are written and the upload is gone, in one transaction. If it
 //!    moved, prepare again.
 //!
-//! No part's row is rewritten and no byte is moved.
+//! No part's row is rewritten and no byte is moved. What is verified is what is published: a part
+//! that was replaced meanwhile has raised the generation.
 
-use std::sync::Arc;
-
-use md5::{Digest as _, Md5};
 use rusqlite::{Connection, OptionalExtension as _, params};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
+use super::declarations;
 use super::job::Txn;
+use super::lifecycle::{Change, changed};
 use super::objects::{self, current, judge};
-use super::rows::{
-    ContentId, GarbageKind, damaged, enqueue, read_checksum, read_declared, require_bucket,
-};
+use super::prepare::{Prepared, StoredPart, Upload, prepare};
+use super::rows::{ContentId, GarbageKind, damaged, enqueue, read_checksum, require_bucket};
+use super::uploads::{self, UPLOAD_COLUMNS};
 use crate::access::{Bucket, Permit};
-use crate::digest::{
-    Checksum, ChecksumAlgorithm, ChecksumType, Combiner, ObjectChecksum, composite,
-};
+use crate::digest::ObjectChecksum;
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
 use crate::store::records::{CompleteUpload, Completed, ListedPart};
-use crate::types::{
-    ETag, OBJECT_BYTES_MAX, ObjectKey, PartNumber, Timestamp, UploadId, WriteCondition,
-};
+use crate::store::verify::{Verified, verify};
+use crate::types::{ETag, ObjectKey, Timestamp, UploadId};
 
 /// Parts in one run of a manifest.
 pub(crate) const RUN_PARTS_MAX: usize = 256;
@@ -38,49 +37,6 @@ pub(crate) const RUN_PARTS_MAX: usize = 256;
 const PREPARE_TIMES_MAX: usize = 3;
 /// How long a finished upload answers repetitions.
 const TOMBSTONE_MS: u64 = 24 * 60 * 60 * 1000;
-
-/// A part as it is stored.
-struct StoredPart {
-    number: PartNumber,
-    size: u64,
-    md5: [u8; 16],
-    checksum: Option<Checksum>,
-    crc64nvme: u64,
-}
-
-/// A run of listed parts: where it begins, and the packed numbers.
-struct Run {
-    first_offset: u64,
-    first_number: PartNumber,
-    numbers: Vec<u8>,
-}
-
-/// An upload as the snapshot shows it.
-struct Upload {
-    generation: i64,
-    headers: Vec<u8>,
-    initiator: String,
-    declared: Option<(ChecksumAlgorithm, ChecksumType)>,
-    parts: Vec<StoredPart>,
-}
-
-/// Everything that [`publish`] writes.
-struct Prepared {
-    bucket: Arc<Bucket>,
-    key: ObjectKey,
-    id: UploadId,
-    condition: WriteCondition,
-    generation: i64,
-    headers: Vec<u8>,
-    initiator: String,
-    size: u64,
-    etag: ETag,
-    checksum: Option<ObjectChecksum>,
-    runs: Vec<Run>,
-    /// Whether parts are stored that are not listed.
-    unlisted: bool,
-    list_digest: [u8; 32],
-}
 
 pub(crate) fn complete(
     engine: &Engine,
@@ -93,7 +49,7 @@ pub(crate) fn complete(
         let upload = engine.readers.snapshot(|connection| {
             match replay(connection, &bucket, &request.key, request.upload, &list_digest)? {
                 Some(answer) => Ok(Err(answer)),
-                None => read_upload(connection, &bucket, request).map(Ok),
+                None => read_upload(engine, connection, &bucket, request).map(Ok),
             }
         })?;
         let upload = match upload {
@@ -102,11 +58,29 @@ pub(crate) fn complete(
         };
         let part_bytes_min = engine.options.part_bytes_min;
         let prepared = prepare(&bucket, request, upload, list_digest, part_bytes_min)?;
+        match verify(engine, prepared.id, &prepared.pieces, &prepared.wanted)? {
+            Verified::Same => {}
+            Verified::Moved => continue,
+            Verified::Differs(error) => {
+                tell_failed(engine, prepared.id)?;
+                return Err(error);
+            }
+        }
         if let Some(completed) = engine.write(move |txn| publish(txn, &prepared)).wait()? {
             return Ok(completed);
         }
     }
     Err(Error::OperationAborted)
+}
+
+/// Whoever watches the upload is told that its bytes are not those that were declared.
+fn tell_failed(engine: &Engine, id: UploadId) -> Result<()> {
+    engine
+        .free(move |txn| {
+            changed(txn, id, Change::Failed);
+            Ok(())
+        })
+        .wait()
 }
 
 /// Whether there is anything to say of an upload: it is open, or it left a tombstone.
@@ -151,31 +125,36 @@ fn replay(
 }
 
 fn read_upload(
+    engine: &Engine,
     connection: &Connection,
     bucket: &Bucket,
     request: &CompleteUpload,
 ) -> Result<Upload> {
-    let mut statement = connection.prepare_cached(
-        "SELECT generation, headers, initiator, checksum_algorithm, checksum_type FROM uploads
-         WHERE id = ?1 AND bucket = ?2 AND key = ?3",
-    )?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {UPLOAD_COLUMNS}, generation, headers, declared FROM uploads
+         WHERE id = ?1 AND bucket = ?2 AND key = ?3"
+    ))?;
     let mut rows = statement.query(params![request.upload, bucket.id, request.key.as_bytes()])?;
     let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
+    let is_declared: Option<bool> = row.get("declared")?;
+    let declaration =
+        is_declared.map(|_| declarations::read(connection, request.upload)).transpose()?;
     let mut upload = Upload {
+        record: uploads::read_upload(engine, row)?,
         generation: row.get("generation")?,
         headers: row.get("headers")?,
-        initiator: row.get("initiator")?,
-        declared: read_declared(row)?,
+        declaration,
         parts: Vec::new(),
     };
     let mut statement = connection.prepare_cached(
-        "SELECT number, size, md5, checksum, crc64nvme FROM parts
+        "SELECT number, blob, size, md5, checksum, crc64nvme FROM parts
          WHERE upload = ?1 ORDER BY number",
     )?;
     let mut rows = statement.query([request.upload])?;
     while let Some(row) = rows.next()? {
         upload.parts.push(StoredPart {
             number: row.get("number")?,
+            blob: row.get("blob")?,
             size: row.get("size")?,
             md5: row.get("md5")?,
             checksum: read_checksum(row, "checksum")?,
@@ -183,196 +162,6 @@ fn read_upload(
         });
     }
     Ok(upload)
-}
-
-/// Validates the request against what is stored, and computes all that will be written.
-fn prepare(
-    bucket: &Arc<Bucket>,
-    request: &CompleteUpload,
-    upload: Upload,
-    list_digest: [u8; 32],
-    part_bytes_min: u64,
-) -> Result<Prepared> {
-    let declared = upload.declared;
-    if request.parts.is_empty() {
-        return Err(Error::NoParts);
-    }
-    if request.parts.windows(2).any(|pair| pair[0].number >= pair[1].number) {
-        return Err(Error::InvalidPartOrder);
-    }
-    let expected = declared.map_or(ChecksumType::FullObject, |(_, kind)| kind);
-    if let Some(actual) = request.checksum_type.filter(|actual| *actual != expected) {
-        return Err(Error::ChecksumTypeMismatch { expected, actual });
-    }
-    let parts = match_parts(&request.parts, &upload.parts, declared)?;
-    let size = judge_sizes(&parts, part_bytes_min, request.object_size)?;
-    let checksum = object_checksum(&parts, declared)?;
-    if let Some(wanted) = &request.checksum {
-        judge_checksum(wanted, &checksum, &parts, declared)?;
-    }
-    let mut md5 = Md5::new();
-    parts.iter().for_each(|part| md5.update(part.md5));
-    let count = u16::try_from(parts.len()).expect("part numbers ascend up to 10,000");
-    Ok(Prepared {
-        bucket: Arc::clone(bucket),
-        key: request.key.clone(),
-        id: request.upload,
-        condition: request.condition.clone(),
-        generation: upload.generation,
-        headers: upload.headers,
-        initiator: upload.initiator,
-        size,
-        etag: ETag { md5: md5.finalize().into(), parts: Some(count) },
-        checksum: Some(checksum),
-        runs: build_runs(&parts),
-        unlisted: parts.len() < upload.parts.len(),
-        list_digest,
-    })
-}
-
-/// The stored part of each listed one. Both lists ascend, so one pass is enough.
-fn match_parts<'a>(
-    listed: &[ListedPart],
-    stored: &'a [StoredPart],
-    declared: Option<(ChecksumAlgorithm, ChecksumType)>,
-) -> Result<Vec<&'a StoredPart>> {
-    let mut stored = stored.iter().peekable();
-    let mut parts = Vec::with_capacity(stored.len().min(listed.len()));
-    for listed in listed {
-        let invalid = || Error::InvalidPart {
-            number: listed.number,
-            etag: listed.etag.map(|etag| etag.to_string()),
-        };
-        while stored.next_if(|part| part.number < listed.number).is_some() {}
-        let part = stored.next_if(|part| part.number == listed.number).ok_or_else(invalid)?;
-        if listed.etag != Some(ETag::plain(part.md5)) {
-            return Err(invalid());
-        }
-        if listed.checksums.iter().any(|checksum| !part.has(checksum)) {
-            return Err(invalid());
-        }
-        if let Some((algorithm, kind)) = declared {
-            let named = listed.checksums.iter().any(|checksum| checksum.algorithm == algorithm);
-            if kind == ChecksumType::Composite && !named {
-                return Err(Error::ChecksumMissing { number: listed.number, algorithm });
-            }
-            // It came without what the upload asks for, so the object could not have it either.
-            if part.checksum_in(algorithm).is_none() {
-                return Err(invalid());
-            }
-        }
-        parts.push(part);
-    }
-    Ok(parts)
-}
-
-impl StoredPart {
-    fn checksum_in(&self, algorithm: ChecksumAlgorithm) -> Option<Checksum> {
-        match &self.checksum {
-            Some(checksum) if checksum.algorithm == algorithm => Some(checksum.clone()),
-            _ if algorithm == ChecksumAlgorithm::Crc64nvme => {
-                Some(Checksum { algorithm, value: self.crc64nvme.to_be_bytes().to_vec() })
-            }
-            _ if algorithm == ChecksumAlgorithm::Md5 => {
-                Some(Checksum { algorithm, value: self.md5.to_vec() })
-            }
-            _ => None,
-        }
-    }
-
-    fn has(&self, checksum: &Checksum) -> bool {
-        self.checksum_in(checksum.algorithm).as_ref() == Some(checksum)
-    }
-}
-
-/// The object's size, if sizes are as they must be.
-fn judge_sizes(
-    parts: &[&StoredPart],
-    part_bytes_min: u64,
-    object_size: Option<u64>,
-) -> Result<u64> {
-    let (_, all_but_last) = parts.split_last().expect("a list without parts was refused");
-    if let Some(part) = all_but_last.iter().find(|part| part.size < part_bytes_min) {
-        return Err(Error::EntityTooSmall {
-            number: part.number,
-            size: part.size,
-            min: part_bytes_min,
-            etag: ETag::plain(part.md5),
-        });
-    }
-    let actual: u64 = parts.iter().map(|part| part.size).sum();
-    if actual > OBJECT_BYTES_MAX {
-        return Err(Error::EntityTooLarge);
-    }
-    match object_size {
-        Some(expected) if expected != actual => Err(Error::ObjectSizeMismatch { expected, actual }),
-        _ => Ok(actual),
-    }
-}
-
-/// What the client declared, else the CRC64NVME over all bytes.
-fn object_checksum(
-    parts: &[&StoredPart],
-    declared: Option<(ChecksumAlgorithm, ChecksumType)>,
-) -> Result<ObjectChecksum> {
-    let (algorithm, kind) =
-        declared.unwrap_or((ChecksumAlgorithm::Crc64nvme, ChecksumType::FullObject));
-    match kind {
-        ChecksumType::FullObject => {
-            let combined = combine(parts, algorithm)
-                .ok_or_else(|| damaged(format!("an upload with a FULL_OBJECT {algorithm:?}")))?;
-            Ok(ObjectChecksum::full(combined))
-        }
-        ChecksumType::Composite => {
-            let values: Vec<Checksum> =
-                parts.iter().filter_map(|part| part.checksum_in(algorithm)).collect();
-            let values = values.iter().map(|checksum| checksum.value.as_slice());
-            Ok(ObjectChecksum {
-                checksum: composite(algorithm, values),
-                kind,
-                parts: u16::try_from(parts.len()).ok(),
-            })
-        }
-    }
-}
-
-/// The CRC over all bytes, if the algorithm is a CRC and every part has it.
-fn combine(parts: &[&StoredPart], algorithm: ChecksumAlgorithm) -> Option<Checksum> {
-    let mut combiner = Combiner::new(algorithm)?;
-    for part in parts {
-        combiner.append(&part.checksum_in(algorithm)?.value, part.size);
-    }
-    Some(combiner.finish())
-}
-
-/// The checksum that the request names for the whole object. Where none was declared, any CRC that
-/// came with all parts can be compared.
-fn judge_checksum(
-    wanted: &Checksum,
-    checksum: &ObjectChecksum,
-    parts: &[&StoredPart],
-    declared: Option<(ChecksumAlgorithm, ChecksumType)>,
-) -> Result<()> {
-    let is_equal = *wanted == checksum.checksum
-        || declared.is_none() && combine(parts, wanted.algorithm).as_ref() == Some(wanted);
-    match is_equal {
-        true => Ok(()),
-        false => Err(Error::ChecksumMismatch { algorithm: wanted.algorithm }),
-    }
-}
-
-fn build_runs(parts: &[&StoredPart]) -> Vec<Run> {
-    let mut offset = 0;
-    let mut runs = Vec::with_capacity(parts.len().div_ceil(RUN_PARTS_MAX));
-    for run in parts.chunks(RUN_PARTS_MAX) {
-        runs.push(Run {
-            first_offset: offset,
-            first_number: run[0].number,
-            numbers: run.iter().flat_map(|part| part.number.get().to_be_bytes()).collect(),
-        });
-        offset += run.iter().map(|part| part.size).sum::<u64>();
-    }
-    runs
 }
 
 /// Publishes, if the upload is still as it was prepared; `None` when it moved on.
@@ -403,7 +192,7 @@ fn publish(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Completed>> {
         checksum: prepared.checksum.as_ref().map(ObjectChecksum::encode),
     };
     let published = objects::publish(txn, bucket, key, current.as_ref(), row)?;
-    txn.execute("DELETE FROM uploads WHERE id = ?1", [id])?;
+    uploads::remove(txn, *id, Change::Completed)?;
     if prepared.unlisted {
         enqueue(txn, GarbageKind::Unlisted, id.as_bytes())?;
     }

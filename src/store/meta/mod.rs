@@ -6,15 +6,20 @@
 //! - No read transaction lives over a second: what is long goes in pages.
 
 pub(crate) mod accounts;
+pub(crate) mod blocks;
 pub(crate) mod bucket_configurations;
 pub(crate) mod buckets;
 pub(crate) mod complete;
+pub(crate) mod declarations;
 pub(crate) mod job;
+pub(crate) mod lifecycle;
 pub(crate) mod listing;
 pub(crate) mod objects;
+pub(crate) mod prepare;
 pub(crate) mod readers;
 pub(crate) mod rows;
 pub(crate) mod schema;
+pub(crate) mod states;
 pub(crate) mod uploads;
 pub(crate) mod wal;
 pub(crate) mod writer;

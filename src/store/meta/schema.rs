@@ -11,7 +11,7 @@ use crate::store::error::{Error, Result};
 pub(crate) const APPLICATION_ID: i64 = 0x5072_7461;
 
 /// Each step brings the database from its index to the next version.
-const STEPS: &[&str] = &[FIRST, BUCKET_CONFIGURATIONS];
+const STEPS: &[&str] = &[FIRST, BUCKET_CONFIGURATIONS, DECLARED_UPLOADS];
 
 /// The newest schema that this version knows.
 pub(crate) const VERSION: i64 = STEPS.len() as i64;
@@ -189,6 +189,30 @@ CREATE TABLE bucket_configurations (
     document BLOB NOT NULL,
     PRIMARY KEY (bucket, kind)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What an upload may say of itself beyond S3.
+const DECLARED_UPLOADS: &str = "
+-- Both NULL in an upload of plain S3. declared: 1 when declarations has its row. paused: since
+-- when.
+ALTER TABLE uploads ADD COLUMN declared INTEGER;
+ALTER TABLE uploads ADD COLUMN paused INTEGER;
+
+-- size and part_size are there together. fingerprint: what a second Create must say to be given the
+-- same upload. creators: Creates less Aborts. next_part: the lowest number that is missing.
+CREATE TABLE declarations (
+    upload BLOB PRIMARY KEY,
+    size INTEGER,
+    part_size INTEGER,
+    md5 BLOB,
+    sha256 BLOB,
+    fingerprint BLOB,
+    creators INTEGER NOT NULL CHECK (creators > 0),
+    next_part INTEGER NOT NULL,
+    CHECK ((size IS NULL) = (part_size IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX declarations_fingerprint ON declarations (fingerprint)
+    WHERE fingerprint IS NOT NULL;
 ";
 
 /// Brings the database to [`VERSION`], each step in a transaction of its own.

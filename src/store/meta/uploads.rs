@@ -7,70 +7,124 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::declarations;
 use super::job::Txn;
+use super::lifecycle::{Change, changed};
 use super::rows::{
     ContentId, GarbageKind, drop_reference, encode_checksum, encode_headers, enqueue, insert_blob,
     read_checksum, read_declared, read_key, reference, require_bucket,
 };
 use crate::access::{Bucket, Permit};
 use crate::clock;
-use crate::digest::{Checksum, Digests};
+use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
 use crate::store::content::{BlobRef, OpenObject};
+use crate::store::declared::{CreatedUpload, OpenUpload};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
 use crate::store::pending::Pending;
-use crate::store::records::{NewUpload, PartRecord, PartsPage, UploadRecord};
-use crate::types::{BlobId, ETag, ObjectKey, PartNumber, UploadId};
+use crate::store::records::{AddedPart, NewUpload, PartRecord, PartsPage, UploadRecord};
+use crate::types::{BlobId, ETag, ObjectKey, PartNumber, Timestamp, UploadId};
 
 /// The columns that [`read_upload`] needs; the key first, as every scan has it.
 pub(crate) const UPLOAD_COLUMNS: &str =
-    "key, id, initiated, initiator, checksum_algorithm, checksum_type";
+    "key, id, initiated, last_active, initiator, checksum_algorithm, checksum_type, paused";
 
 pub(crate) fn read_upload(engine: &Engine, row: &Row<'_>) -> Result<UploadRecord> {
+    let paused = row.get("paused")?;
     Ok(UploadRecord {
         id: row.get("id")?,
         key: read_key(row, "key")?,
         initiated: row.get("initiated")?,
         initiator: engine.directory().owner(&row.get::<_, String>("initiator")?),
         checksum: read_declared(row)?,
+        paused,
+        expires: Limits::of(engine).expires(row.get("last_active")?, paused),
     })
 }
 
+/// How long an upload may do nothing.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    idle_ms_max: u64,
+    pause_ms_max: u64,
+}
+
+impl Limits {
+    pub(crate) fn of(engine: &Engine) -> Self {
+        let options = &engine.options;
+        Self { idle_ms_max: options.upload_idle_ms_max, pause_ms_max: options.upload_pause_ms_max }
+    }
+
+    /// When an upload is aborted if nothing happens to it: a pause holds it for longer.
+    pub(crate) fn expires(self, active: Timestamp, paused: Option<Timestamp>) -> Timestamp {
+        match paused {
+            None => active.plus_millis(self.idle_ms_max),
+            Some(since) => since.plus_millis(self.pause_ms_max),
+        }
+    }
+}
+
+/// Opens an upload; or gives one that is open already, if it declares the same file in every way.
 pub(crate) fn create(
     engine: &Engine,
     permit: &Permit,
     key: ObjectKey,
     new: NewUpload,
-) -> Pending<UploadRecord> {
+) -> Pending<CreatedUpload> {
     let (bucket, user) = (Arc::clone(permit.bucket()), Arc::clone(permit.user()));
-    let headers = encode_headers(&new.headers);
+    let fingerprint = declarations::fingerprint(&bucket, &user, &key, &new);
     let initiator = engine.directory().owner(&user.id);
+    let limits = Limits::of(engine);
     engine.write(move |txn| {
         require_bucket(txn, &bucket)?;
-        let record = UploadRecord {
+        let now = clock::now();
+        let mut upload = UploadRecord {
             id: UploadId::new(),
             key: key.clone(),
-            initiated: clock::now(),
+            initiated: now,
             initiator: initiator.clone(),
             checksum: new.checksum,
+            paused: None,
+            expires: limits.expires(now, None),
         };
-        txn.execute(
-            "INSERT INTO uploads (id, bucket, key, initiated, last_active, initiator, headers,
-                 checksum_algorithm, checksum_type, generation)
-             VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, 0)",
-            params![
-                record.id,
-                bucket.id,
-                key.as_bytes(),
-                record.initiated,
-                user.id,
-                headers,
-                new.checksum.map(|(algorithm, _)| algorithm.code()),
-                new.checksum.map(|(_, kind)| kind.code()),
-            ],
-        )?;
-        Ok(record)
+        if let Some(fingerprint) = &fingerprint
+            && let Some(id) = declarations::join(txn, fingerprint)?
+        {
+            let sql = "UPDATE uploads SET last_active = ?2 WHERE id = ?1
+                 RETURNING initiated, paused";
+            (upload.initiated, upload.paused) = txn
+                .prepare(sql)?
+                .query_row(params![id, now], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            (upload.id, upload.expires) = (id, limits.expires(now, upload.paused));
+            return Ok(CreatedUpload { upload, is_resumed: true });
+        }
+        insert(txn, &bucket, &upload, &new)?;
+        if let Some(declaration) = &new.declaration {
+            declarations::insert(txn, upload.id, declaration, fingerprint)?;
+        }
+        changed(txn, upload.id, Change::Created);
+        Ok(CreatedUpload { upload, is_resumed: false })
     })
+}
+
+fn insert(txn: &Txn<'_>, bucket: &Bucket, upload: &UploadRecord, new: &NewUpload) -> Result<()> {
+    txn.execute(
+        "INSERT INTO uploads (id, bucket, key, initiated, last_active, initiator, headers,
+             checksum_algorithm, checksum_type, generation, declared)
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, 0, ?9)",
+        params![
+            upload.id,
+            bucket.id,
+            upload.key.as_bytes(),
+            upload.initiated,
+            upload.initiator.id,
+            encode_headers(&new.headers),
+            new.checksum.map(|(algorithm, _)| algorithm.code()),
+            new.checksum.map(|(_, kind)| kind.code()),
+            new.declaration.map(|_| true),
+        ],
+    )?;
+    Ok(())
 }
 
 /// The open upload of this bucket and key.
@@ -88,14 +142,36 @@ pub(crate) fn find(
     rows.next()?.map_or(Err(Error::NoSuchUpload), |row| read_upload(engine, row))
 }
 
-pub(crate) fn record(
+/// The open upload with what it declared.
+pub(crate) fn open(
     engine: &Engine,
     permit: &Permit,
     key: &ObjectKey,
     id: UploadId,
-) -> Result<UploadRecord> {
+) -> Result<OpenUpload> {
     let bucket = engine.require_bucket(permit)?;
-    find(engine, &*engine.readers.take()?, &bucket, key, id)
+    find_open(engine, &*engine.readers.take()?, &bucket, key, id)
+}
+
+/// As [`find`], with what was declared.
+pub(crate) fn find_open(
+    engine: &Engine,
+    connection: &Connection,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    id: UploadId,
+) -> Result<OpenUpload> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {UPLOAD_COLUMNS}, declared FROM uploads
+         WHERE id = ?1 AND bucket = ?2 AND key = ?3"
+    ))?;
+    let mut rows = statement.query(params![id, bucket.id, key.as_bytes()])?;
+    let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
+    let upload = read_upload(engine, row)?;
+    let is_declared: Option<bool> = row.get("declared")?;
+    // The row that is being read holds its snapshot, so the declaration is of the same moment.
+    let declaration = is_declared.map(|_| declarations::read(connection, id)).transpose()?;
+    Ok(OpenUpload { upload, declaration })
 }
 
 /// A part's place: bucket, key, upload and number.
@@ -118,15 +194,16 @@ pub(crate) fn put_part(
     key: &ObjectKey,
     part: (UploadId, PartNumber),
     staged: crate::store::blobs::StagedBlob,
-) -> Pending<PartRecord> {
+) -> Pending<AddedPart> {
     let place = Place::new(permit, key, part);
     engine.write_staged(staged, move |txn, staged| {
-        let declared = touch(txn, &place)?;
+        let touched = touch(txn, &place, staged.digests().length)?;
         insert_blob(txn, staged)?;
         let digests = staged.digests();
-        let known = declared.and_then(|algorithm| digests.checksum_for(algorithm));
+        let known = touched.algorithm.and_then(|algorithm| digests.checksum_for(algorithm));
         let checksum = known.or_else(|| digests.checksum.clone());
-        replace_part(txn, &place, staged.id(), digests, checksum)
+        let part = replace_part(txn, &place, staged.id(), digests, checksum)?;
+        touched.added(txn, &place, part)
     })
 }
 
@@ -138,7 +215,7 @@ pub(crate) fn copy_part(
     source: &OpenObject,
     blob: BlobRef,
     checksum: Option<Checksum>,
-) -> Pending<PartRecord> {
+) -> Pending<AddedPart> {
     let place = Place::new(permit, key, part);
     // Keeps the source's blobs from being freed while the job waits.
     let pinned = source.clone();
@@ -151,26 +228,46 @@ pub(crate) fn copy_part(
     };
     engine.write(move |txn| {
         let _pinned = &pinned;
-        let declared = touch(txn, &place)?;
+        let touched = touch(txn, &place, digests.length)?;
         if !reference(txn, ContentId::Blob(blob.id))? {
             return Err(Error::NoSuchKey);
         }
-        let known = declared.and_then(|algorithm| {
+        let known = touched.algorithm.and_then(|algorithm| {
             let given = checksum.clone().filter(|given| given.algorithm == algorithm);
             given.or_else(|| digests.checksum_for(algorithm))
         });
         let checksum = known.or_else(|| checksum.clone()).or_else(|| digests.checksum.clone());
-        replace_part(txn, &place, blob.id, &digests, checksum)
+        let part = replace_part(txn, &place, blob.id, &digests, checksum)?;
+        touched.added(txn, &place, part)
     })
 }
 
-/// The upload is open: notes that it changes, and gives the algorithm that was declared.
-fn touch(txn: &Txn<'_>, place: &Place) -> Result<Option<crate::digest::ChecksumAlgorithm>> {
+/// An open upload that is about to get a part.
+struct Touched {
+    /// The algorithm that its parts must have.
+    algorithm: Option<ChecksumAlgorithm>,
+    is_declared: bool,
+}
+
+impl Touched {
+    /// The part has its row now.
+    fn added(&self, txn: &Txn<'_>, place: &Place, part: PartRecord) -> Result<AddedPart> {
+        changed(txn, place.upload, Change::Part);
+        let next = match self.is_declared {
+            true => declarations::advance(txn, place.upload, place.number)?,
+            false => None,
+        };
+        Ok(AddedPart { part, next })
+    }
+}
+
+/// The upload is open, and a part of this size fits it: notes that it changes.
+fn touch(txn: &Txn<'_>, place: &Place, size: u64) -> Result<Touched> {
     require_bucket(txn, &place.bucket)?;
     let mut statement = txn.prepare(
         "UPDATE uploads SET generation = generation + 1, last_active = ?4
          WHERE id = ?1 AND bucket = ?2 AND key = ?3
-         RETURNING checksum_algorithm, checksum_type",
+         RETURNING checksum_algorithm, checksum_type, declared",
     )?;
     let mut rows = statement.query(params![
         place.upload,
@@ -179,7 +276,12 @@ fn touch(txn: &Txn<'_>, place: &Place) -> Result<Option<crate::digest::ChecksumA
         clock::now()
     ])?;
     let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
-    Ok(read_declared(row)?.map(|(algorithm, _)| algorithm))
+    let algorithm = read_declared(row)?.map(|(algorithm, _)| algorithm);
+    let is_declared = row.get::<_, Option<bool>>("declared")?.is_some();
+    if is_declared {
+        declarations::judge_part(txn, place.upload, place.number, size)?;
+    }
+    Ok(Touched { algorithm, is_declared })
 }
 
 /// Writes the part's row; its blob has its reference already. The blob that it replaces is dropped.
@@ -259,19 +361,53 @@ pub(crate) fn list_parts(
     })
 }
 
-pub(crate) fn abort(
+/// Whose word it is that an upload shall end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// One creator's: the upload ends with the last one.
+    Abort,
+    /// Everybody's.
+    Cancel,
+}
+
+pub(crate) fn end(
     engine: &Engine,
     permit: &Permit,
     key: &ObjectKey,
     id: UploadId,
+    ending: Ending,
 ) -> Pending<()> {
     let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
     engine.free(move |txn| {
         require_bucket(txn, &bucket)?;
-        let sql = "DELETE FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3";
-        if txn.execute(sql, params![id, bucket.id, key.as_bytes()])? == 0 {
-            return Err(Error::NoSuchUpload);
+        let sql = "SELECT declared FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3";
+        let is_declared: Option<bool> = txn
+            .prepare(sql)?
+            .query_row(params![id, bucket.id, key.as_bytes()], |row| row.get(0))
+            .optional()?
+            .ok_or(Error::NoSuchUpload)?;
+        let is_shared = is_declared.is_some() && ending == Ending::Abort;
+        match is_shared && declarations::leave(txn, id)? {
+            true => Ok(()),
+            false => drop_open(txn, id, Change::Aborted),
         }
-        enqueue(txn, GarbageKind::Upload, id.as_bytes())
     })
+}
+
+/// Ends an open upload without an object: its parts are garbage from here on.
+pub(crate) fn drop_open(txn: &Txn<'_>, id: UploadId, why: Change) -> Result<()> {
+    remove(txn, id, why)?;
+    enqueue(txn, GarbageKind::Upload, id.as_bytes())
+}
+
+/// Takes the row of an open upload away, and all that only an open one has.
+pub(crate) fn remove(txn: &Txn<'_>, id: UploadId, why: Change) -> Result<()> {
+    let is_declared: Option<bool> = txn
+        .prepare("DELETE FROM uploads WHERE id = ?1 RETURNING declared")?
+        .query_row([id], |row| row.get(0))?;
+    changed(txn, id, why);
+    match is_declared {
+        Some(_) => declarations::remove(txn, id),
+        None => Ok(()),
+    }
 }

@@ -27,6 +27,7 @@ use crate::store::bell::Bell;
 use crate::store::blobs::{Blobs, StagedBlob};
 use crate::store::directory::{Directory, Effect};
 use crate::store::error::{Error, Result};
+use crate::store::watchers::Watchers;
 
 /// Most jobs in one transaction.
 const BATCH_JOBS_MAX: usize = 256;
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) checkpoint_bell: Bell,
     /// Held during a checkpoint. SQLite turns a second one away at once, it does not have it wait.
     pub(crate) checkpointing: Mutex<()>,
+    /// Who waits for an upload to change.
+    pub(crate) watchers: Arc<Watchers>,
     discards: Mutex<Vec<StagedBlob>>,
 }
 
@@ -76,6 +79,7 @@ impl Shared {
             gc_bell: Bell::default(),
             checkpoint_bell: Bell::default(),
             checkpointing: Mutex::default(),
+            watchers: Arc::default(),
             discards: Mutex::default(),
         }
     }
@@ -256,7 +260,13 @@ impl Writer {
     fn committed(&self, jobs: Vec<Box<dyn Job>>, effects: Vec<Effect>) {
         self.shared.commits.fetch_add(1, Ordering::AcqRel);
         let garbage = effects.iter().any(|effect| matches!(effect, Effect::Garbage));
-        if !effects.is_empty() {
+        for effect in &effects {
+            if let Effect::UploadChanged(id) = effect {
+                self.shared.watchers.wake(*id);
+            }
+        }
+        let of_uploads = |effect| matches!(effect, &Effect::UploadChanged(_) | &Effect::Garbage);
+        if !effects.iter().all(of_uploads) {
             self.shared.directory.apply(effects);
         }
         for job in jobs {

@@ -13,8 +13,9 @@ fn upload_with(
     declared: Option<(ChecksumAlgorithm, ChecksumType)>,
     parts: &[(u16, &[u8])],
 ) -> UploadId {
-    let new = NewUpload { headers: ObjectHeaders::default(), checksum: declared };
-    let upload = fixture.store.create_upload(permit, key(name), new).wait().expect("create").id;
+    let new = NewUpload { checksum: declared, ..NewUpload::default() };
+    let upload = fixture.store.create_upload(permit, key(name), new).wait();
+    let upload = upload.expect("create").upload.id;
     for (number, part) in parts {
         let staged = fixture.stage(permit, part, declared.map(|(algorithm, _)| algorithm));
         let stored =

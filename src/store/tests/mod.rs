@@ -3,6 +3,7 @@
 mod basics;
 mod complete;
 mod crowd;
+mod declared;
 mod faults;
 mod listing;
 mod memory;
@@ -39,6 +40,7 @@ fn options(folder: &TempDir) -> Options {
         read_unit_bytes: 256 << 10,
         free_bytes_min: 0,
         upload_idle_ms_max: u64::MAX,
+        upload_pause_ms_max: u64::MAX,
         writer_queue_max: 1024,
         wal_bytes_restart: 32 << 20,
         wal_bytes_max: 1 << 30,
@@ -119,7 +121,7 @@ impl Fixture {
 
     fn create_upload(&self, permit: &Permit, name: &str) -> UploadId {
         let upload = self.store.create_upload(permit, key(name), NewUpload::default()).wait();
-        upload.expect("an upload begins").id
+        upload.expect("an upload begins").upload.id
     }
 
     fn put_part(
@@ -131,7 +133,8 @@ impl Fixture {
         body: &[u8],
     ) -> Result<PartRecord> {
         let staged = self.stage(permit, body, None);
-        self.store.put_part(permit, &key(name), upload, part_number(number), staged).wait()
+        let stored = self.store.put_part(permit, &key(name), upload, part_number(number), staged);
+        stored.wait().map(|added| added.part)
     }
 
     fn complete(
@@ -229,6 +232,7 @@ fn complete_request(name: &str, upload: UploadId, parts: &[(u16, &[u8])]) -> Com
         object_size: None,
         checksum_type: None,
         checksum: None,
+        digests: WholeDigests::default(),
     }
 }
 

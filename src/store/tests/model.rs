@@ -1,8 +1,12 @@
 //! The store against a plain model: random verbs, the same answers, nothing left behind.
 
+mod upload;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::upload::{File, ModelUpload, PART_BYTES};
 use super::*;
+use crate::types::Layout;
 
 /// Verbs in one run.
 const STEPS: usize = 700;
@@ -13,7 +17,7 @@ const KEYS: &[&str] = &[
 #[derive(Default)]
 struct ModelBucket {
     objects: BTreeMap<String, (Vec<u8>, ETag)>,
-    uploads: BTreeMap<UploadId, (String, BTreeMap<u16, Vec<u8>>)>,
+    uploads: BTreeMap<UploadId, ModelUpload>,
 }
 
 /// The list of a completed upload, and what it was answered.
@@ -85,8 +89,9 @@ impl World {
             61..79 => self.put_part(),
             79..88 => self.complete(),
             88..91 => self.abort(),
-            91..94 => self.after_the_end(),
-            94..97 => {
+            91..93 => self.after_the_end(),
+            93..95 => self.pause_or_resume(),
+            95..97 => {
                 self.fixture.store.collect_garbage().expect("garbage");
             }
             97..99 => self.crash(),
@@ -148,8 +153,33 @@ impl World {
 
     fn create_upload(&mut self, bucket: &str, name: &str) {
         let (permit, model) = self.buckets.get_mut(bucket).expect("a bucket");
-        let upload = self.fixture.create_upload(permit, name);
-        model.uploads.insert(upload, (name.to_owned(), BTreeMap::new()));
+        let seed = self.random.below(2) as u64;
+        let layout = Layout::new(2 * PART_BYTES + 700 * seed, PART_BYTES).expect("a layout");
+        let declared = match self.random.below(3) {
+            0 => None,
+            kind => Some(File { seed, layout, is_named: kind == 2 }),
+        };
+        let declaration = declared.map(File::declaration);
+        let new = NewUpload { declaration, ..NewUpload::default() };
+        let created = self.fixture.store.create_upload(permit, key(name), new).wait();
+        let created = created.expect("an upload begins");
+        let known = model.uploads.iter_mut().find(|(_, upload)| {
+            let is_named = declared.is_some_and(|file| file.is_named);
+            is_named && upload.name == name && upload.declared == declared
+        });
+        assert_eq!(created.is_resumed, known.is_some());
+        match known {
+            Some((id, upload)) => {
+                assert_eq!(created.upload.id, *id);
+                assert_eq!(created.upload.paused.is_some(), upload.is_paused);
+                upload.creators += 1;
+            }
+            None => {
+                let name = name.to_owned();
+                let upload = ModelUpload { name, declared, creators: 1, ..Default::default() };
+                model.uploads.insert(created.upload.id, upload);
+            }
+        }
     }
 
     fn pick_upload(&mut self) -> Option<(String, UploadId)> {
@@ -163,21 +193,53 @@ impl World {
 
     fn put_part(&mut self) {
         let Some((bucket, upload)) = self.pick_upload() else { return };
-        let (number, sent) = (self.random.below(8) as u16 + 1, self.body());
+        let mut number = self.random.below(8) as u16 + 1;
+        let mut sent = self.body();
         let (permit, model) = self.buckets.get_mut(&bucket).expect("a bucket");
-        let (name, parts) = model.uploads.get_mut(&upload).expect("an upload");
-        let part = self.fixture.put_part(permit, name, upload, number, &sent).expect("a part");
+        let upload_id = upload;
+        let upload = model.uploads.get_mut(&upload).expect("an upload");
+        if let Some(file) = upload.declared
+            && self.random.below(4) > 0
+        {
+            number = number % 4 + 1;
+            sent = file.part(number);
+            // Other bytes of the same length: only the digest of the whole file can tell.
+            if self.random.below(8) == 0 && !sent.is_empty() {
+                sent[0] ^= 1;
+            }
+        }
+        let stored = self.fixture.put_part(permit, &upload.name, upload_id, number, &sent);
+        let bytes = upload.declared.map(|file| file.layout.bytes_of(part_number(number)));
+        if bytes.is_some_and(|bytes| bytes != Some(sent.len() as u64)) {
+            assert!(matches!(stored, Err(Error::PartMisfit { .. })), "{stored:?}");
+            return;
+        }
+        let part = stored.expect("a part");
         assert_eq!((part.size, part.etag), (sent.len() as u64, etag(&sent)));
-        parts.insert(number, sent);
+        upload.parts.insert(number, sent);
+    }
+
+    fn pause_or_resume(&mut self) {
+        let Some((bucket, id)) = self.pick_upload() else { return };
+        let (permit, model) = self.buckets.get_mut(&bucket).expect("a bucket");
+        let upload = model.uploads.get_mut(&id).expect("an upload");
+        upload.is_paused = self.random.below(2) == 0;
+        let (store, name) = (&self.fixture.store, key(&upload.name));
+        let set = match upload.is_paused {
+            true => store.pause_upload(permit, &name, id),
+            false => store.resume_upload(permit, &name, id),
+        };
+        set.wait().expect("a state");
     }
 
     fn complete(&mut self) {
         let Some((bucket, upload)) = self.pick_upload() else { return };
         let (permit, model) = self.buckets.get_mut(&bucket).expect("a bucket");
-        let (name, parts) = &model.uploads[&upload];
+        let ModelUpload { name, parts, declared, .. } = &model.uploads[&upload];
+        let all = declared.is_some() && self.random.below(4) > 0;
         let listed: Vec<(u16, Vec<u8>)> = parts
             .iter()
-            .filter(|_| self.random.below(4) > 0)
+            .filter(|_| all || self.random.below(4) > 0)
             .map(|(number, part)| (*number, part.clone()))
             .collect();
         let list: Vec<(u16, &[u8])> =
@@ -186,6 +248,16 @@ impl World {
         if listed.is_empty() {
             assert!(matches!(result, Err(Error::NoParts)));
             return;
+        }
+        if let Some(file) = declared {
+            if listed.len() < usize::from(file.layout.count()) {
+                assert!(matches!(result, Err(Error::Incomplete(_))), "{result:?}");
+                return;
+            }
+            if file.is_named && listed.iter().any(|(number, part)| *part != file.part(*number)) {
+                assert!(matches!(result, Err(Error::WholeMismatch { .. })), "{result:?}");
+                return;
+            }
         }
         let completed = result.expect("complete");
         let whole = listed.iter().flat_map(|(_, part)| part.iter().copied()).collect();
@@ -198,9 +270,19 @@ impl World {
     fn abort(&mut self) {
         let Some((bucket, upload)) = self.pick_upload() else { return };
         let (permit, model) = self.buckets.get_mut(&bucket).expect("a bucket");
-        let (name, _) = model.uploads.remove(&upload).expect("an upload");
-        self.fixture.store.abort_upload(permit, &key(&name), upload).wait().expect("abort");
-        self.over.push((bucket, upload, name, None));
+        let open = model.uploads.get_mut(&upload).expect("an upload");
+        let (store, name) = (&self.fixture.store, key(&open.name));
+        if self.random.below(4) == 0 {
+            store.cancel_upload(permit, &name, upload).wait().expect("cancel");
+        } else {
+            store.abort_upload(permit, &name, upload).wait().expect("abort");
+            open.creators -= 1;
+            if open.creators > 0 {
+                return;
+            }
+        }
+        let open = model.uploads.remove(&upload).expect("an upload");
+        self.over.push((bucket, upload, open.name, None));
     }
 
     /// An upload that is over takes no part and no Abort; only the same Complete is repeated.
@@ -273,7 +355,7 @@ impl World {
                 Listed::Prefix(prefix) => (prefix.clone(), false),
             })
             .collect();
-        let mut keys: Vec<&str> = model.uploads.values().map(|(name, _)| name.as_str()).collect();
+        let mut keys: Vec<&str> = model.uploads.values().map(|open| open.name.as_str()).collect();
         keys.sort_unstable();
         let after = query.after.as_deref();
         let all = fold(keys.into_iter(), &query.prefix, query.delimiter.as_deref(), after);
@@ -295,12 +377,25 @@ impl World {
                     }
                 }
             }
-            for (upload, (name, parts)) in &model.uploads {
+            for (upload, open) in &model.uploads {
+                let ModelUpload { name, parts, .. } = open;
                 let page = self.fixture.store.list_parts(permit, &key(name), *upload, 0, 1000);
                 let page = page.expect("parts");
                 let got: Vec<_> = page.parts.iter().map(|p| (p.number.get(), p.etag)).collect();
                 let wanted: Vec<_> = parts.iter().map(|(n, part)| (*n, etag(part))).collect();
                 assert_eq!(got, wanted);
+                let blocks = self.fixture.store.missing_blocks(
+                    permit,
+                    &key(name),
+                    *upload,
+                    PartNumber::FIRST,
+                    1000,
+                );
+                let blocks = blocks.expect("what is missing");
+                let numbers =
+                    blocks.missing.iter().flat_map(|gap| gap.first.get()..=gap.last.get());
+                assert_eq!(numbers.collect::<Vec<_>>(), open.missing());
+                assert_eq!(blocks.upload.paused.is_some(), open.is_paused);
             }
         }
     }
@@ -327,6 +422,7 @@ impl World {
             "blobs",
             "inline_bytes",
             "uploads",
+            "declarations",
             "parts",
             "manifests",
             "manifest_runs",

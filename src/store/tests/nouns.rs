@@ -166,8 +166,9 @@ fn headers_and_checksums_come_back_and_go_with_the_object() {
     assert_eq!((&record.headers, &record.checksum), (&headers, &checksum));
     assert_eq!(record.owner.id, fixture.root.user.id);
 
-    let upload = NewUpload { headers: headers.clone(), checksum: None };
-    let upload = fixture.store.create_upload(&permit, key("m"), upload).wait().expect("create").id;
+    let upload = NewUpload { headers: headers.clone(), ..NewUpload::default() };
+    let upload = fixture.store.create_upload(&permit, key("m"), upload).wait();
+    let upload = upload.expect("create").upload.id;
     fixture.put_part(&permit, "m", upload, 1, &sent).expect("a part");
     fixture.complete(&permit, "m", upload, &[(1, &sent)]).expect("complete");
     assert_eq!(fixture.store.object(&permit, &key("m")).expect("head").headers, headers);

@@ -38,6 +38,11 @@ def multi(ctx):
     ctx.expect_multipart("big")
 
 
+def pause(ctx):
+    with ctx.paused("pause", "huge"):
+        _aws(ctx, "s3", "cp", "--quiet", ctx.files["huge"], f"s3://{ctx.bucket}/pause")
+
+
 def key(ctx):
     _there_and_back(ctx, ctx.odd_key, "small")
 

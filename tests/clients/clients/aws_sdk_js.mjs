@@ -1,6 +1,7 @@
 // AWS SDK for JavaScript v3: buffers and streams, lib-storage's parallel parts, presigned URLs.
 import { Readable } from "node:stream";
 import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
 import * as sdk from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
@@ -41,6 +42,18 @@ export function open(context) {
       const done = await new Upload({ client: s3, params }).done();
       context.expect(/-[0-9]+"?$/.test(done.ETag), `ETag ${done.ETag} is not of several parts`);
       await context.expectBytes(await read("big"), "big");
+    },
+
+    async pause() {
+      const params = at("pause", { Body: createReadStream(context.files.huge) });
+      const [met] = await Promise.all([
+        context.paused("pause"),
+        new Upload({ client: s3, params, queueSize: 20 }).done(),
+      ]);
+      const size = (await stat(context.files.huge)).size;
+      const waited = met.begin === met.end && met.end < size;
+      context.expect(waited, `the upload did not wait: ${JSON.stringify(met)}`);
+      await context.expectBytes(await read("pause"), "huge");
     },
 
     key: () => thereAndBack("a b+c/é~%$&@=;:.txt", "small"),

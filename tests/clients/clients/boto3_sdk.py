@@ -41,6 +41,24 @@ def multi(ctx):
     ctx.expect_bytes(ctx.path("big"), "big")
 
 
+def pause(ctx):
+    # Fifty connections; both ways that botocore has of counting what it may try again. One after
+    # the other would take a minute each, so they run beside each other.
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor() as pool:
+        list_of = [pool.submit(_paused, ctx, mode) for mode in ("legacy", "standard")]
+        for done in list_of:
+            done.result()
+
+
+def _paused(ctx, mode):
+    s3 = _s3(ctx, retries={"mode": mode}, max_pool_connections=50)
+    config = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB,
+                            max_concurrency=50)
+    with ctx.paused(f"pause-{mode}", "huge"):
+        s3.upload_file(str(ctx.files["huge"]), ctx.bucket, f"pause-{mode}", Config=config)
+
+
 def key(ctx):
     s3 = _s3(ctx)
     s3.put_object(Bucket=ctx.bucket, Key=ctx.odd_key, Body=ctx.data("small"))

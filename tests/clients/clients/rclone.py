@@ -34,6 +34,12 @@ def multi(ctx):
     ctx.expect_bytes(ctx.path("big"), "big")
 
 
+def pause(ctx):
+    with ctx.paused("pause", "huge"):
+        _rclone(ctx, "copyto", "--s3-upload-cutoff", "5M", "--s3-chunk-size", "5M",
+                ctx.files["huge"], f"s3:{ctx.bucket}/pause")
+
+
 def key(ctx):
     _there_and_back(ctx, ctx.odd_key, "small")
 

@@ -383,7 +383,7 @@ impl Connection {
         answer.body = match length {
             _ if bodiless => Vec::new(),
             Some(length) => self.take(length),
-            None if answer.header("transfer-encoding").is_some() => self.take_chunks(),
+            None if answer.header("transfer-encoding").is_some() => self.read_chunks(),
             None => {
                 while self.fill() {}
                 std::mem::take(&mut self.buffer)
@@ -400,22 +400,31 @@ impl Connection {
         self.buffer.drain(..length).collect()
     }
 
+    /// Reads a body that comes in chunks, to its end.
     #[track_caller]
-    fn take_chunks(&mut self) -> Vec<u8> {
+    pub fn read_chunks(&mut self) -> Vec<u8> {
         let mut body = Vec::new();
         loop {
-            let mut line = Vec::new();
-            while !line.ends_with(b"\r\n") {
-                line.extend(self.take(1));
-            }
-            let text = String::from_utf8_lossy(&line);
-            let size = usize::from_str_radix(text.trim(), 16).expect("a chunk's size");
-            body.extend(self.take(size));
-            self.take(2);
-            if size == 0 {
+            let chunk = self.read_chunk();
+            if chunk.is_empty() {
                 return body;
             }
+            body.extend(chunk);
         }
+    }
+
+    /// Reads one chunk; the last one is empty.
+    #[track_caller]
+    pub fn read_chunk(&mut self) -> Vec<u8> {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.extend(self.take(1));
+        }
+        let text = String::from_utf8_lossy(&line);
+        let size = usize::from_str_radix(text.trim(), 16).expect("a chunk's size");
+        let chunk = self.take(size);
+        self.take(2);
+        chunk
     }
 
     fn fill(&mut self) -> bool {

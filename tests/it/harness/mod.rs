@@ -26,10 +26,12 @@
 mod digest;
 mod gateway;
 mod http;
+mod json;
 mod script;
 mod xml;
 
 pub use digest::{base64, bytes_of, checksum, crc_names, md5_hex};
 pub use gateway::{Gateway, Who};
 pub use http::{Answer, Framing, Payload, Request};
+pub use json::valid_json;
 pub use script::{Script, check, check_with};

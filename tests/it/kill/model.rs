@@ -101,9 +101,46 @@ pub struct Upload {
     pub ending: Option<End>,
     /// Whether that was acknowledged, or seen.
     pub is_ended: bool,
+    /// What Create declared, if anything.
+    pub declared: Option<Declared>,
+}
+
+/// A file of [`DECLARED_PARTS`] parts, all of [`DECLARED_BYTES`].
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// A SHA-256 that no file has: so it is found by Create, and can never be completed.
+    pub sha256: Option<String>,
+}
+
+/// Parts of a declared file.
+pub const DECLARED_PARTS: u16 = 4;
+/// Bytes of each of them.
+pub const DECLARED_BYTES: usize = 70_000;
+
+impl Declared {
+    /// The headers of Create.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let size = usize::from(DECLARED_PARTS) * DECLARED_BYTES;
+        let mut headers = vec![
+            ("x-partita-object-size", size.to_string()),
+            ("x-partita-part-size", DECLARED_BYTES.to_string()),
+        ];
+        headers.extend(self.sha256.clone().map(|sha256| ("x-partita-content-sha256", sha256)));
+        headers
+    }
 }
 
 impl Upload {
+    /// Whether Complete would take what is there.
+    pub fn can_complete(&self) -> bool {
+        match &self.declared {
+            None => !self.parts.is_empty(),
+            Some(declared) => {
+                declared.sha256.is_none() && self.parts.len() == usize::from(DECLARED_PARTS)
+            }
+        }
+    }
+
     /// What Complete makes of the acknowledged parts.
     pub fn result(&self) -> Content {
         Content::joined(self.parts.values())

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::client::{Client, texts};
-use super::model::{Book, Content, End, Races};
+use super::model::{Book, Content, End, Races, Upload};
 use super::writer::{BUCKET, complete};
 
 /// Rounds whose contested keys are still there.
@@ -105,7 +105,10 @@ fn verify_uploads(client: &mut Client, book: &mut Book, wrong: &mut Vec<String>)
             (true, true, _) => wrong.push(format!("{name}: it is open again")),
             (false, false, None) => wrong.push(format!("{name}: it is gone: {}", answer.text())),
             (false, ..) if !is_gone => wrong.push(format!("{name}: {}", answer.text())),
-            (true, false, _) => verify_parts(book, at, &answer.text(), wrong),
+            (true, false, _) => {
+                verify_parts(book, at, &answer.text(), wrong);
+                verify_declared(client, &book.uploads[at], wrong);
+            }
             _ => {}
         }
         let upload = &mut book.uploads[at];
@@ -139,6 +142,33 @@ fn verify_parts(book: &mut Book, at: usize, document: &str, wrong: &mut Vec<Stri
         .collect();
     if listed != wanted {
         wrong.push(format!("upload {}: parts {listed:?}, not {wanted:?}", upload.id));
+    }
+}
+
+/// A declared upload is found again by its file, and one creator less does not end it.
+fn verify_declared(client: &mut Client, upload: &Upload, wrong: &mut Vec<String>) {
+    let Some(declared) = &upload.declared else { return };
+    let target = format!("/{BUCKET}/{}?uploadId={}", upload.key, upload.id);
+    let blocks = client.send("GET", &format!("{target}&partita-blocks"), &[], b"");
+    let bytes = upload.parts.values().map(|part| part.length()).sum::<usize>();
+    let received = format!("\"receivedBytes\":{bytes},");
+    if !blocks.is_ok_and(|answer| answer.text().contains(&received)) {
+        wrong.push(format!("upload {}: its blocks do not say {received}", upload.id));
+    }
+    if declared.sha256.is_none() {
+        return;
+    }
+    let headers = declared.headers();
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let again = client.send("POST", &format!("/{BUCKET}/{}?uploads", upload.key), &headers, b"");
+    if !again.is_ok_and(|answer| answer.texts("UploadId") == [upload.id.as_str()]) {
+        wrong.push(format!("upload {}: its file is not found again", upload.id));
+    }
+    if !client.send("DELETE", &target, &[], b"").is_ok_and(|answer| answer.status == 204) {
+        wrong.push(format!("upload {}: one of its creators cannot leave", upload.id));
+    }
+    if !client.send("GET", &target, &[], b"").is_ok_and(|answer| answer.status == 200) {
+        wrong.push(format!("upload {}: it did not stay for the other creator", upload.id));
     }
 }
 

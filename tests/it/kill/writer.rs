@@ -6,7 +6,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::client::{Answer, Broken, Client, texts};
-use super::model::{Book, Chance, Content, End, Races, Upload};
+use super::model::{
+    Book, Chance, Content, DECLARED_BYTES, DECLARED_PARTS, Declared, End, Races, Upload,
+};
 
 /// The bucket of this test.
 pub const BUCKET: &str = "kill";
@@ -174,11 +176,19 @@ impl Writer<'_> {
             return Ok(());
         }
         let key = self.key();
-        let answer = self.send("POST", &format!("{key}?uploads"), &[], b"")?;
+        let declared = match self.chance.within(0, 3) {
+            0 => Some(Declared { sha256: None }),
+            1 => Some(Declared { sha256: Some(format!("{:064x}", self.chance.next())) }),
+            _ => None,
+        };
+        let headers = declared.as_ref().map(Declared::headers).unwrap_or_default();
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let answer = self.send("POST", &format!("{key}?uploads"), &headers, b"")?;
         let id = answer.texts("UploadId").pop();
         let id = id.unwrap_or_else(|| panic!("create {key}: {}", answer.text()));
         let (parts, doubt) = Default::default();
-        self.book.uploads.push(Upload { key, id, parts, doubt, ending: None, is_ended: false });
+        let (ending, is_ended) = (None, false);
+        self.book.uploads.push(Upload { key, id, parts, doubt, ending, is_ended, declared });
         self.book.acknowledged += 1;
         Ok(())
     }
@@ -190,8 +200,14 @@ impl Writer<'_> {
 
     fn put_part(&mut self) -> Result<(), Broken> {
         let Some(at) = self.pick() else { return self.create() };
-        let number = self.chance.within(1, PARTS) as u16;
-        let lengths = if self.chance.within(0, 1) == 0 { SMALL } else { LARGE };
+        let is_declared = self.book.uploads[at].declared.is_some();
+        let last = if is_declared { usize::from(DECLARED_PARTS) } else { PARTS };
+        let number = self.chance.within(1, last) as u16;
+        let lengths = match self.chance.within(0, 1) {
+            _ if is_declared => (DECLARED_BYTES, DECLARED_BYTES),
+            0 => SMALL,
+            _ => LARGE,
+        };
         let part = self.content(lengths);
         let upload = &mut self.book.uploads[at];
         upload.doubt = Some((number, part.clone()));
@@ -207,7 +223,7 @@ impl Writer<'_> {
     }
 
     fn complete(&mut self) -> Result<(), Broken> {
-        let at = self.pick().filter(|at| !self.book.uploads[*at].parts.is_empty());
+        let at = self.pick().filter(|at| self.book.uploads[*at].can_complete());
         let Some(at) = at else { return self.put_part() };
         let upload = &mut self.book.uploads[at];
         upload.ending = Some(End::Complete);

@@ -1,6 +1,7 @@
 //! One file for each module of `src/ops` that serves operations: what it promises, as scripts.
 
 mod abort_multipart_upload;
+mod compare_upload_blocks;
 mod complete_multipart_upload;
 mod copy_object;
 mod create_bucket;
@@ -17,6 +18,8 @@ mod get_object;
 mod get_object_acl;
 mod get_object_attributes;
 mod get_object_tagging;
+mod get_upload_blocks;
+mod get_upload_state;
 mod head_bucket;
 mod head_object;
 mod list_buckets;
@@ -29,6 +32,7 @@ mod put_bucket_acl;
 mod put_bucket_cors;
 mod put_object;
 mod put_object_acl;
+mod put_upload_state;
 mod unconfigured;
 mod upload_part;
 mod upload_part_copy;

@@ -1,0 +1,75 @@
+//! The gate of a paused upload: requests that would change it wait, and are told to come again.
+//!
+//! **Invariants**
+//! - Nothing of the body is read before the gate is passed: no `100 Continue` is sent, no room is
+//!   reserved, no thread is taken. What waits holds its connection and one place of [`HELD`].
+//! - The answer is one that SDKs repeat. A final one would make them abort the whole upload.
+//! - A resume lets all who wait pass at once; a cancel tells them NoSuchUpload.
+//! - Those who wait leave half of the connections to those who resume.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::Call;
+use crate::store::OpenUpload;
+use crate::types::UploadId;
+use crate::wire::{Error, ErrorCode, Result};
+
+/// Seconds after which a client may come again: the waiting itself was here.
+const RETRY_AFTER_SECONDS: &str = "1";
+/// Requests that wait.
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+/// One of those that wait, until it is dropped.
+struct Held;
+
+impl Held {
+    /// `None` when so many wait already.
+    fn one_of(max: usize) -> Option<Self> {
+        // Made before the look, so that its drop takes back what was added.
+        let held = Self;
+        let before = HELD.fetch_add(1, Ordering::Relaxed);
+        (before < max).then_some(held)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        HELD.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The open upload, once it takes parts.
+///
+/// # Errors
+/// NoSuchUpload; SlowDown when it is paused for longer than a request may wait.
+pub async fn pass(call: &Call, id: UploadId) -> Result<OpenUpload> {
+    let open = call.context.store.upload(call.permit(), call.key(), id)?;
+    match open.upload.paused {
+        None => Ok(open),
+        Some(_) => hold(call, id).await,
+    }
+}
+
+async fn hold(call: &Call, id: UploadId) -> Result<OpenUpload> {
+    let config = &call.context.config;
+    let _held = Held::one_of((config.connections_max / 2).max(1)).ok_or_else(paused)?;
+    let until = Instant::now() + Duration::from_millis(config.pause_hold_ms);
+    let store = &call.context.store;
+    let mut watch = store.watch_upload(id);
+    loop {
+        let open = store.upload(call.permit(), call.key(), id)?;
+        if open.upload.paused.is_none() {
+            return Ok(open);
+        }
+        timeout_at(until, watch.changed()).await.map_err(|_| paused())?;
+    }
+}
+
+fn paused() -> Error {
+    Error::because(ErrorCode::SlowDown, "The upload is paused. Please try again.")
+        .header("retry-after", RETRY_AFTER_SECONDS)
+        .header("x-partita-upload-state", "paused")
+}

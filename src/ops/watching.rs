@@ -1,0 +1,131 @@
+//! Server-sent events: what is missing of an upload, each time that it changes.
+//!
+//! **Invariants**
+//! - At most [`WATCHERS_MAX`] streams are open at once, each for at most [`STREAM_MAX`]; a browser
+//!   opens the next one by itself.
+//! - A stream costs one look for all changes of a [`GATHER`], none while nothing changes.
+//! - It watches before it looks, so no change is missed; a client that hangs up is noticed at once.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::BodyExt;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::blocks;
+use super::context::Context;
+use crate::store::{Blocks, Result as StoreResult, Store};
+use crate::types::UploadId;
+use crate::wire::response::BodyError;
+use crate::wire::{Body, Error, ErrorCode, Response, Result};
+
+/// What a client accepts that wants events.
+pub const MEDIA_TYPE: &str = "text/event-stream";
+/// Streams at once.
+const WATCHERS_MAX: usize = 256;
+static WATCHERS: Semaphore = Semaphore::const_new(WATCHERS_MAX);
+/// How long changes gather before the next event.
+const GATHER: Duration = Duration::from_millis(250);
+/// How often a comment shows that the stream is alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a stream may last.
+const STREAM_MAX: Duration = Duration::from_secs(600);
+
+/// Answers with a stream of events `blocks`, and `end` when the upload is over.
+///
+/// # Errors
+/// NoSuchUpload; SlowDown when too many watch.
+pub async fn stream<F>(context: Context, id: UploadId, look: F) -> Result<Response>
+where
+    F: Fn(&Store) -> StoreResult<Blocks> + Send + Sync + 'static,
+{
+    let place = WATCHERS.try_acquire().map_err(|_| {
+        let message = "Too many uploads are watched. Please try again.";
+        Error::because(ErrorCode::SlowDown, message).header("retry-after", "5")
+    })?;
+    let look = Arc::new(look);
+    let watch = context.store.watch_upload(id);
+    let first = read(&context, &look).await?;
+    let (events, body) = mpsc::channel(1);
+    let watching = Watching { context, watch, look, events, _place: place };
+    tokio::spawn(watching.run(first));
+    let response = Response::ok().header("content-type", MEDIA_TYPE);
+    let response = response.header("cache-control", "no-store");
+    Ok(response.with_body(Body::Stream(Events(body).boxed())))
+}
+
+async fn read<F>(context: &Context, look: &Arc<F>) -> Result<String>
+where
+    F: Fn(&Store) -> StoreResult<Blocks> + Send + Sync + 'static,
+{
+    let look = Arc::clone(look);
+    let blocks = context.blocking(move |store| look(store)).await?;
+    Ok(blocks::document(&blocks))
+}
+
+struct Watching<F> {
+    context: Context,
+    watch: crate::store::UploadWatch,
+    look: Arc<F>,
+    events: mpsc::Sender<Bytes>,
+    _place: SemaphorePermit<'static>,
+}
+
+impl<F> Watching<F>
+where
+    F: Fn(&Store) -> StoreResult<Blocks> + Send + Sync + 'static,
+{
+    async fn run(mut self, first: String) {
+        let until = Instant::now() + STREAM_MAX;
+        let mut known = first;
+        let mut event = Some(event_of(&known));
+        loop {
+            if let Some(event) = event.take()
+                && self.events.send(event.into()).await.is_err()
+            {
+                return;
+            }
+            tokio::select! {
+                () = self.events.closed() => return,
+                () = sleep_until(until) => return,
+                () = sleep(KEEP_ALIVE) => event = Some(": still watching\n\n".to_owned()),
+                () = self.watch.changed() => {
+                    sleep(GATHER).await;
+                    let Ok(document) = read(&self.context, &self.look).await else {
+                        // It is over, or the store is closed.
+                        let _ = self.events.send("event: end\ndata: {}\n\n".into()).await;
+                        return;
+                    };
+                    if document != known {
+                        event = Some(event_of(&document));
+                        known = document;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn event_of(document: &str) -> String {
+    format!("event: blocks\ndata: {document}\n\n")
+}
+
+/// The body of the answer: what the task above sends.
+struct Events(mpsc::Receiver<Bytes>);
+
+impl http_body::Body for Events {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, BodyError>>> {
+        self.0.poll_recv(cx).map(|event| event.map(|event| Ok(Frame::data(event))))
+    }
+}

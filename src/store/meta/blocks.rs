@@ -1,0 +1,171 @@
+//! What is missing of an open upload: the gaps between the numbers of its parts.
+//!
+//! **Invariant:** one page is one snapshot, one ordered pass over the upload's part rows (at most
+//! 10,000), and at most [`GAPS_MAX`] gaps.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+
+use super::uploads;
+use crate::access::Permit;
+use crate::store::declared::{Blocks, ClaimedPart, Gap, OpenUpload};
+use crate::store::engine::Engine;
+use crate::store::error::{Error, Result};
+use crate::types::{Layout, ObjectKey, PartNumber, UploadId};
+
+/// Gaps on one page.
+pub(crate) const GAPS_MAX: usize = 1000;
+
+/// The gaps from part `from` on, at most `max`.
+pub(crate) fn missing(
+    engine: &Engine,
+    permit: &Permit,
+    key: &ObjectKey,
+    id: UploadId,
+    from: PartNumber,
+    max: usize,
+) -> Result<Blocks> {
+    let bucket = engine.require_bucket(permit)?;
+    engine.readers.snapshot(|connection| {
+        let OpenUpload { upload, declaration } =
+            uploads::find_open(engine, connection, &bucket, key, id)?;
+        let layout = declaration.and_then(|declaration| declaration.layout);
+        let (received_bytes, highest): (u64, u16) = connection
+            .prepare_cached(
+                "SELECT coalesce(sum(size), 0), coalesce(max(number), 0) FROM parts
+                 WHERE upload = ?1",
+            )?
+            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let max = max.min(GAPS_MAX);
+        let mut missing = read_gaps(connection, id, from, max + 1)?;
+        // Behind the last part, what is missing is known only of a declared file.
+        let end = layout.map_or(0, Layout::count);
+        let tail = (highest + 1).max(from.get());
+        if missing.len() <= max && tail <= end {
+            missing.extend(gap(tail, end));
+        }
+        let next = missing.get(max).map(|gap| gap.first);
+        missing.truncate(max);
+        Ok(Blocks { bucket: Arc::clone(&bucket), upload, layout, received_bytes, missing, next })
+    })
+}
+
+/// The gaps below the highest part.
+fn read_gaps(
+    connection: &Connection,
+    id: UploadId,
+    from: PartNumber,
+    max: usize,
+) -> Result<Vec<Gap>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT before, number FROM
+             (SELECT number, lag(number, 1, ?2 - 1) OVER (ORDER BY number) AS before
+              FROM parts WHERE upload = ?1 AND number >= ?2)
+         WHERE number > before + 1 ORDER BY number LIMIT ?3",
+    )?;
+    let mut rows = statement.query(params![id, from, max])?;
+    let mut gaps = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (before, number): (u16, u16) = (row.get(0)?, row.get(1)?);
+        gaps.extend(gap(before + 1, number - 1));
+    }
+    Ok(gaps)
+}
+
+fn gap(first: u16, last: u16) -> Option<Gap> {
+    PartNumber::new(first).zip(PartNumber::new(last)).map(|(first, last)| Gap { first, last })
+}
+
+/// A stored part, as claims are judged by it.
+struct Stored {
+    number: PartNumber,
+    size: u64,
+    md5: [u8; 16],
+    crc64nvme: u64,
+    /// Known only when the signature or the client's algorithm asked for it.
+    sha256: Option<[u8; 32]>,
+}
+
+impl Stored {
+    /// Whether the claim is of these bytes: what is known of both is equal, and it is something.
+    fn is(&self, claim: &ClaimedPart) -> bool {
+        let sha256 = claim.sha256.and_then(|claimed| Some(claimed == self.sha256?));
+        let md5 = claim.md5.map(|claimed| claimed == self.md5);
+        let crc64nvme = claim.crc64nvme.map(|claimed| claimed == self.crc64nvme);
+        let known: Vec<bool> = [sha256, md5, crc64nvme].into_iter().flatten().collect();
+        claim.size.is_none_or(|size| size == self.size)
+            && !known.is_empty()
+            && known.into_iter().all(|equal| equal)
+    }
+}
+
+/// What is missing when a part that is not as `claims` say counts as missing too.
+pub(crate) fn compare(
+    engine: &Engine,
+    permit: &Permit,
+    key: &ObjectKey,
+    id: UploadId,
+    claims: &[ClaimedPart],
+) -> Result<Blocks> {
+    let bucket = engine.require_bucket(permit)?;
+    let claimed: BTreeMap<PartNumber, &ClaimedPart> =
+        claims.iter().map(|claim| (claim.number, claim)).collect();
+    engine.readers.snapshot(|connection| {
+        let OpenUpload { upload, declaration } =
+            uploads::find_open(engine, connection, &bucket, key, id)?;
+        let layout = declaration.and_then(|declaration| declaration.layout);
+        let stored = read_stored(connection, id)?;
+        let highest = claimed.keys().next_back().copied();
+        if let Some((layout, number)) = layout.zip(highest)
+            && number.get() > layout.count()
+        {
+            let size = claimed[&number].size.unwrap_or(0);
+            return Err(Error::PartMisfit { number, size, expected: None });
+        }
+        let end = layout.map_or(highest.map_or(0, PartNumber::get), Layout::count);
+        let present = stored
+            .iter()
+            .filter(|part| claimed.get(&part.number).is_none_or(|claim| part.is(claim)));
+        let missing = gaps_between(present.map(|part| part.number.get()), end);
+        let received_bytes = stored.iter().map(|part| part.size).sum();
+        let bucket = Arc::clone(&bucket);
+        Ok(Blocks { bucket, upload, layout, received_bytes, missing, next: None })
+    })
+}
+
+fn read_stored(connection: &Connection, id: UploadId) -> Result<Vec<Stored>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT number, parts.size AS size, parts.md5 AS md5, parts.crc64nvme AS crc64nvme, sha256
+         FROM parts JOIN blobs ON blobs.id = blob WHERE upload = ?1 ORDER BY number",
+    )?;
+    let mut rows = statement.query([id])?;
+    let mut stored = Vec::new();
+    while let Some(row) = rows.next()? {
+        stored.push(Stored {
+            number: row.get("number")?,
+            size: row.get("size")?,
+            md5: row.get("md5")?,
+            crc64nvme: row.get::<_, i64>("crc64nvme")?.cast_unsigned(),
+            sha256: row.get("sha256")?,
+        });
+    }
+    Ok(stored)
+}
+
+/// The gaps from 1 to `end` that ascending numbers leave.
+pub(super) fn gaps_between(present: impl Iterator<Item = u16>, end: u16) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    let mut next = 1;
+    for number in present {
+        if next < number {
+            gaps.extend(gap(next, number - 1));
+        }
+        next = number + 1;
+    }
+    if next <= end {
+        gaps.extend(gap(next, end));
+    }
+    gaps
+}

@@ -1,0 +1,173 @@
+//! Declared uploads behind the door: expiry, watches, what `check` knows, what is remembered.
+
+use super::*;
+use crate::clock;
+use crate::types::Layout;
+
+/// A file of 25 bytes in parts of 10, with its SHA-256.
+fn declared(sha256: Option<[u8; 32]>) -> NewUpload {
+    let digests = WholeDigests { md5: None, sha256 };
+    NewUpload {
+        declaration: Some(Declaration { layout: Layout::new(25, 10), digests }),
+        ..NewUpload::default()
+    }
+}
+
+fn create(fixture: &Fixture, permit: &Permit, new: NewUpload) -> CreatedUpload {
+    fixture.store.create_upload(permit, key("key"), new).wait().expect("an upload")
+}
+
+/// The one blob that is not in SQLite.
+fn only_file(fixture: &Fixture) -> std::path::PathBuf {
+    let list = |folder| std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("e"));
+    let folders = list(fixture.options.data.join("blobs"));
+    let files: Vec<_> = folders.flat_map(|folder| list(folder.path())).collect();
+    assert_eq!(files.len(), 1);
+    files[0].path()
+}
+
+fn run(fixture: &Fixture, sql: &'static str) {
+    fixture.store.engine.write(move |txn| txn.execute(sql, [])).wait().expect("a change");
+}
+
+#[test]
+fn a_part_that_does_not_fit_is_refused_in_its_transaction() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let upload = create(&fixture, &permit, declared(None)).upload.id;
+    for (number, length, fits) in
+        [(1, 9, false), (1, 10, true), (3, 10, false), (3, 5, true), (4, 5, false)]
+    {
+        let stored = fixture.put_part(&permit, "key", upload, number, &body(1, length));
+        match stored {
+            Ok(_) => assert!(fits, "{number} {length}"),
+            Err(Error::PartMisfit { .. }) => assert!(!fits, "{number} {length}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    fixture.check();
+}
+
+#[test]
+fn the_lowest_missing_part_is_told_with_each_part() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let upload = create(&fixture, &permit, declared(None)).upload.id;
+    for (number, length, next) in
+        [(2, 10, Some(1)), (2, 10, Some(1)), (1, 10, Some(3)), (1, 10, Some(3)), (3, 5, None)]
+    {
+        let staged = fixture.stage(&permit, &body(number.into(), length), None);
+        let added =
+            fixture.store.put_part(&permit, &key("key"), upload, part_number(number), staged);
+        assert_eq!(added.wait().expect("a part").next, next.map(part_number), "{number}");
+        fixture.check();
+    }
+}
+
+#[test]
+fn a_paused_upload_outlives_idleness_but_not_its_cap() {
+    const DAY: u64 = 24 * 3_600_000;
+    let fixture = Fixture::with(|options| {
+        options.upload_idle_ms_max = 7 * DAY;
+        options.upload_pause_ms_max = 30 * DAY;
+    });
+    let permit = fixture.make_bucket("bucket");
+    let open = |id| fixture.store.upload(&permit, &key("key"), id).map(|open| open.upload);
+    let [idle, paused, resumed] =
+        [0; 3].map(|_| create(&fixture, &permit, declared(None)).upload.id);
+    for id in [paused, resumed] {
+        fixture.store.pause_upload(&permit, &key("key"), id).wait().expect("paused");
+    }
+    fixture.store.resume_upload(&permit, &key("key"), resumed).wait().expect("resumed");
+    let now = clock::now();
+    let since = open(paused).expect("open").paused.expect("paused");
+    assert_eq!(open(paused).expect("open").expires, since.plus_millis(30 * DAY));
+    assert_eq!(fixture.store.expire_uploads(now.plus_millis(6 * DAY)).expect("expired"), 0);
+    assert_eq!(fixture.store.expire_uploads(now.plus_millis(8 * DAY)).expect("expired"), 2);
+    assert!(matches!(open(idle), Err(Error::NoSuchUpload)));
+    assert!(matches!(open(resumed), Err(Error::NoSuchUpload)));
+    assert!(open(paused).is_ok());
+    assert_eq!(fixture.store.expire_uploads(now.plus_millis(29 * DAY)).expect("expired"), 0);
+    assert_eq!(fixture.store.expire_uploads(now.plus_millis(31 * DAY)).expect("expired"), 1);
+    assert_eq!(fixture.count_rows("declarations"), 0);
+    fixture.check();
+}
+
+#[test]
+fn a_watch_sees_each_turn() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let (store, name) = (&fixture.store, key("key"));
+    let id = create(&fixture, &permit, declared(None)).upload.id;
+    let mut watch = store.watch_upload(id);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime");
+    let mut is_woken = || {
+        let wait = std::time::Duration::from_millis(20);
+        runtime.block_on(async { tokio::time::timeout(wait, watch.changed()).await.is_ok() })
+    };
+    assert!(!is_woken());
+    fixture.put_part(&permit, "key", id, 1, &body(1, 10)).expect("a part");
+    assert!(is_woken() && !is_woken());
+    for _ in 0..2 {
+        store.pause_upload(&permit, &name, id).wait().expect("paused");
+    }
+    assert!(is_woken() && !is_woken(), "the second pause changed nothing");
+    store.resume_upload(&permit, &name, id).wait().expect("resumed");
+    assert!(is_woken());
+    let other = create(&fixture, &permit, declared(None)).upload.id;
+    store.cancel_upload(&permit, &name, other).wait().expect("cancelled");
+    assert!(!is_woken(), "another upload changed");
+    store.cancel_upload(&permit, &name, id).wait().expect("cancelled");
+    assert!(is_woken());
+}
+
+#[test]
+fn check_knows_what_declarations_promise() {
+    for (sql, found) in [
+        ("UPDATE uploads SET declared = NULL", "no such open and declared upload"),
+        ("DELETE FROM declarations", "its declaration is not there"),
+        ("UPDATE declarations SET next_part = 3", "part 3 is missing first, not 2"),
+        ("UPDATE declarations SET fingerprint = NULL", "its fingerprint should not be"),
+        ("UPDATE declarations SET sha256 = NULL", "its fingerprint should not be"),
+        ("UPDATE declarations SET part_size = 11", "10 bytes are not what was declared"),
+        ("UPDATE declarations SET size = 5", "10 bytes are not what was declared"),
+    ] {
+        let fixture = Fixture::new();
+        let permit = fixture.make_bucket("bucket");
+        let id = create(&fixture, &permit, declared(Some([7; 32]))).upload.id;
+        fixture.put_part(&permit, "key", id, 1, &body(1, 10)).expect("a part");
+        fixture.check();
+        run(&fixture, sql);
+        let lines = fixture.store.check().expect("check runs");
+        assert!(lines.iter().any(|line| line.contains(found)), "{sql}: {lines:?}");
+    }
+}
+
+#[test]
+fn a_file_is_read_once_however_often_complete_is_repeated() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let upload = create(&fixture, &permit, NewUpload::default()).upload.id;
+    let (one, two) = (body(1, 5_000), body(2, 100));
+    fixture.put_part(&permit, "key", upload, 1, &one).expect("a part");
+    fixture.put_part(&permit, "key", upload, 2, &two).expect("a part");
+    let mut request = complete_request("key", upload, &[(1, &one), (2, &two)]);
+    request.digests.sha256 = Some([7; 32]);
+    let wrong = fixture.store.complete_upload(&permit, request.clone());
+    assert!(matches!(wrong, Err(Error::WholeMismatch { algorithm: "SHA-256", .. })), "{wrong:?}");
+    // The file is not there any more: who reads it again fails in another way.
+    let file = only_file(&fixture);
+    std::fs::rename(&file, file.with_extension("away")).expect("moved away");
+    let wrong = fixture.store.complete_upload(&permit, request.clone());
+    assert!(matches!(wrong, Err(Error::WholeMismatch { .. })), "{wrong:?}");
+    request.digests = WholeDigests { md5: Some([7; 16]), sha256: None };
+    let unread = fixture.store.complete_upload(&permit, request.clone());
+    assert!(!matches!(unread, Err(Error::WholeMismatch { .. })), "{unread:?}");
+    std::fs::rename(file.with_extension("away"), &file).expect("moved back");
+    let whole = [one, two].concat();
+    request.digests.md5 = Some(digests(&whole, None).md5);
+    fixture.store.complete_upload(&permit, request).expect("the right digest");
+    assert_eq!(fixture.read(&permit, "key").expect("read"), whole);
+    fixture.check();
+}

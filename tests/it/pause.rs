@@ -1,0 +1,209 @@
+//! Paused uploads: requests wait before their body, come back, and nothing is lost.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{Answer, Gateway, Request, Script, bytes_of, check_with};
+
+const PAUSE: &str = r#"{"status":"pause"}"#;
+const RESUME: &str = r#"{"status":"upload"}"#;
+
+/// A gateway that holds requests for so long, and an open upload of `bkt/k`.
+fn upload(hold_ms: &str) -> (Gateway, String) {
+    let gateway = Gateway::with(&[("part-bytes-min", "1"), ("pause-hold-ms", hold_ms)]);
+    let upload = gateway.send(&Request::new("POST", "/bkt/k?uploads")).text("UploadId");
+    (gateway, upload)
+}
+
+fn set(gateway: &Gateway, upload: &str, wish: &str) {
+    let target = format!("/bkt/k?uploadId={upload}&partita-state");
+    gateway.send(&Request::new("PUT", target).body(wish)).expect(200);
+}
+
+fn part(upload: &str, number: usize, bytes: usize) -> Request {
+    let target = format!("/bkt/k?uploadId={upload}&partNumber={number}");
+    Request::new("PUT", target).body(bytes_of(bytes, number as u64))
+}
+
+#[track_caller]
+fn is_told_to_come_again(answer: &Answer) {
+    assert_eq!((answer.status, answer.code().as_deref()), (503, Some("SlowDown")), "{answer:?}");
+    assert_eq!(answer.header("retry-after").as_deref(), Some("1"));
+    assert_eq!(answer.header("x-partita-upload-state").as_deref(), Some("paused"));
+}
+
+#[test]
+fn what_changes_the_upload_waits_and_what_does_not_goes_on() {
+    check_with(
+        &[("part-bytes-min", "1"), ("pause-hold-ms", "1")],
+        r#"
+        PUT /bkt/source << source                                       => 200
+        POST /bkt/k?uploads                                             => 200 | UploadId -> U
+        PUT /bkt/k?uploadId=$U&partNumber=1 << one                      => 200 | etag -> E
+        PUT /bkt/k?uploadId=$U&partita-state << {"status":"pause"}      => 200
+        PUT /bkt/k?uploadId=$U&partNumber=2 << two                      => 503 SlowDown
+            | retry-after: 1 | x-partita-upload-state: paused
+        PUT /bkt/k?uploadId=$U&partNumber=2 | x-amz-copy-source: bkt/source => 503 SlowDown
+            | x-partita-upload-state: paused
+        POST /bkt/k?uploadId=$U << <CompleteMultipartUpload><Part><PartNumber>1</PartNumber>
+            <ETag>$E</ETag></Part></CompleteMultipartUpload>            => 503 SlowDown
+            | x-partita-upload-state: paused
+        GET /bkt/k?uploadId=$U                                          => 200 | PartNumber = 1
+        GET /bkt/k?uploadId=$U&partita-blocks                           => 200
+        GET /bkt?uploads                                                => 200 | UploadId = $U
+        PUT /bkt/k?uploadId=$U&partita-state << {"status":"upload"}     => 200
+        PUT /bkt/k?uploadId=$U&partNumber=2 << two                      => 200 | etag -> F
+        POST /bkt/k?uploadId=$U << <CompleteMultipartUpload><Part><PartNumber>1</PartNumber>
+            <ETag>$E</ETag></Part><Part><PartNumber>2</PartNumber><ETag>$F</ETag></Part>
+            </CompleteMultipartUpload>                                  => 200
+        GET /bkt/k                                                      => 200 << onetwo
+        # A pause does not protect from an Abort.
+        POST /bkt/k?uploads                                             => 200 | UploadId -> V
+        PUT /bkt/k?uploadId=$V&partita-state << {"status":"pause"}      => 200
+        DELETE /bkt/k?uploadId=$V                                       => 204
+        PUT /bkt/k?uploadId=$V&partNumber=1 << one                      => 404 NoSuchUpload
+        "#,
+    );
+}
+
+#[test]
+fn it_survives_a_restart_and_is_found_by_its_file() {
+    let mut gateway = Gateway::with(&[("part-bytes-min", "1"), ("pause-hold-ms", "1")]);
+    let create = Request::new("POST", "/bkt/k?uploads")
+        .header("x-partita-object-size", "3")
+        .header("x-partita-content-sha256", "0".repeat(64));
+    let upload = gateway.send(&create).expect(200).text("UploadId");
+    set(&gateway, &upload, PAUSE);
+    gateway.restart();
+    is_told_to_come_again(&gateway.send(&part(&upload, 1, 3)));
+    let found = gateway.send(&create).expect(200);
+    assert_eq!(found.text("UploadId"), upload);
+    assert_eq!(found.header("x-partita-upload").as_deref(), Some("resumed"));
+    is_told_to_come_again(&gateway.send(&part(&upload, 1, 3)));
+    set(&gateway, &upload, RESUME);
+    gateway.send(&part(&upload, 1, 3)).expect(200);
+    gateway.assert_sound();
+}
+
+#[test]
+fn a_request_waits_for_the_hold_and_no_longer() {
+    let (gateway, upload) = upload("300");
+    set(&gateway, &upload, PAUSE);
+    let begun = Instant::now();
+    is_told_to_come_again(&gateway.send(&part(&upload, 1, 100)));
+    let waited = begun.elapsed();
+    assert!((300..3000).contains(&waited.as_millis()), "{waited:?}");
+}
+
+#[test]
+fn nothing_of_the_body_is_asked_for_while_it_waits() {
+    let (gateway, upload) = upload("200");
+    set(&gateway, &upload, PAUSE);
+    let request = part(&upload, 1, 100_000).header("expect", "100-continue");
+    let (head, body) = request.encode_apart(&gateway.host());
+    let mut connection = gateway.connect();
+    connection.write(&head);
+    let answer = connection.read_answer("PUT");
+    assert_eq!(answer.interim, [] as [u16; 0], "100 was sent: {answer:?}");
+    is_told_to_come_again(&answer);
+    // After a resume the body is asked for, and taken.
+    set(&gateway, &upload, PAUSE);
+    let mut connection = gateway.connect();
+    connection.write(&head);
+    set(&gateway, &upload, RESUME);
+    assert_eq!(connection.read_head().status, 100);
+    connection.write(&body);
+    connection.read_answer("PUT").expect(200);
+    gateway.assert_sound();
+}
+
+#[test]
+fn a_client_that_sends_its_body_without_waiting_reads_the_answer() {
+    let (gateway, upload) = upload("100");
+    set(&gateway, &upload, PAUSE);
+    // More than the sockets hold, so that the client is in the middle of sending.
+    is_told_to_come_again(&gateway.send(&part(&upload, 1, 24 << 20)));
+}
+
+#[test]
+fn fifty_connections_all_wait_and_a_resume_wakes_them_at_once() {
+    let (gateway, upload) = upload("20000");
+    set(&gateway, &upload, PAUSE);
+    let mut connections: Vec<_> = (1..=50)
+        .map(|number| {
+            let mut connection = gateway.connect();
+            connection.write(&part(&upload, number, 70_000).encode(&gateway.host()));
+            connection
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(500));
+    let listed = gateway.send(&Request::new("GET", format!("/bkt/k?uploadId={upload}")));
+    assert!(listed.expect(200).xml().all("Part").is_empty(), "a part passed the gate");
+    let begun = Instant::now();
+    set(&gateway, &upload, RESUME);
+    for connection in &mut connections {
+        connection.read_answer("PUT").expect(200);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    let listed = gateway.send(&Request::new("GET", format!("/bkt/k?uploadId={upload}")));
+    assert_eq!(listed.xml().all("Part").len(), 50);
+    gateway.assert_sound();
+}
+
+#[test]
+fn a_cancel_ends_the_waiting() {
+    let (gateway, upload) = upload("20000");
+    set(&gateway, &upload, PAUSE);
+    let mut connection = gateway.connect();
+    connection.write(&part(&upload, 1, 10).encode(&gateway.host()));
+    std::thread::sleep(Duration::from_millis(200));
+    let target = format!("/bkt/k?uploadId={upload}&partita-state");
+    let cancel = Request::new("PUT", target).body(r#"{"status":"cancel"}"#);
+    gateway.send(&cancel).expect(204);
+    let answer = connection.read_answer("PUT").expect(404);
+    assert_eq!(answer.code().as_deref(), Some("NoSuchUpload"));
+}
+
+#[test]
+fn a_part_that_is_under_way_is_finished_and_counts() {
+    let (gateway, upload) = upload("1");
+    let (head, body) = part(&upload, 1, 200_000).encode_apart(&gateway.host());
+    let mut connection = gateway.connect();
+    connection.write(&head);
+    connection.write(&body[..100_000]);
+    std::thread::sleep(Duration::from_millis(300));
+    set(&gateway, &upload, PAUSE);
+    connection.write(&body[100_000..]);
+    connection.read_answer("PUT").expect(200);
+    let mut script = Script::new(&gateway);
+    script.set("U", upload);
+    script.run("GET /bkt/k?uploadId=$U => 200 | PartNumber = 1 | Part/Size = 200000");
+    gateway.assert_sound();
+}
+
+#[test]
+fn half_of_the_connections_are_left_to_those_who_resume() {
+    // Other tests hold requests too, in this very process: all that can be said is that some wait
+    // and that not all do.
+    let gateway = Gateway::with(&[
+        ("part-bytes-min", "1"),
+        ("pause-hold-ms", "20000"),
+        ("connections-max", "8"),
+    ]);
+    let upload = gateway.send(&Request::new("POST", "/bkt/k?uploads")).text("UploadId");
+    set(&gateway, &upload, PAUSE);
+    let mut connections: Vec<_> = (1..=7)
+        .map(|number| {
+            let mut connection = gateway.connect();
+            connection.write(&part(&upload, number, 10).encode(&gateway.host()));
+            connection
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(300));
+    // There is a connection left for this.
+    set(&gateway, &upload, RESUME);
+    let answers: Vec<Answer> = connections.iter_mut().map(|c| c.read_answer("PUT")).collect();
+    let (passed, refused): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|answer| answer.status == 200);
+    refused.iter().for_each(is_told_to_come_again);
+    assert!(refused.len() >= 3, "{} passed", passed.len());
+}
