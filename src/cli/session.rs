@@ -4,6 +4,7 @@
 //! server.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use tokio::runtime::Runtime;
 use super::{Failure, check_owner};
 use crate::config::Config;
 use crate::manage;
+use crate::ops;
 use crate::server;
 use crate::store::{self, Store};
 
@@ -35,7 +37,7 @@ pub(super) struct Session {
 }
 
 enum Way {
-    Local(Store),
+    Local(ops::Context),
     Remote(PathBuf),
 }
 
@@ -53,7 +55,10 @@ impl Session {
         let tries = CONNECT_MS_MAX / CONNECT_PAUSE_MS;
         for _ in 0..tries {
             match Store::open(config.store_options()) {
-                Ok(store) => return Ok(Self { runtime, way: Way::Local(store) }),
+                Ok(store) => {
+                    let context = ops::Context { config: Arc::new(config.clone()), store };
+                    return Ok(Self { runtime, way: Way::Local(context) });
+                }
                 Err(store::Error::Locked { .. }) => {}
                 Err(error) => return Err(Failure::failed(error)),
             }
@@ -89,8 +94,8 @@ impl Session {
             document => document.to_string().into(),
         };
         let answer = match &self.way {
-            Way::Local(store) => {
-                Ok(self.runtime.block_on(manage::ask(store, &method, &path, body)))
+            Way::Local(context) => {
+                Ok(self.runtime.block_on(manage::ask(context, &method, &path, body)))
             }
             Way::Remote(data) => self.runtime.block_on(ask_server(data, method, &path, body)),
         };
@@ -109,8 +114,8 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if let Way::Local(store) = &self.way {
-            store.close();
+        if let Way::Local(context) = &self.way {
+            context.store.close();
         }
     }
 }

@@ -25,6 +25,7 @@ mod gc;
 mod meta;
 mod pending;
 mod pins;
+mod progress;
 mod records;
 mod space;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use content::{BlobRef, ContentReader, OpenObject};
 pub use declared::*;
 pub use error::{Error, Result};
 pub use pending::Pending;
+pub use progress::*;
 pub use records::*;
 pub use space::Admission;
 pub use watchers::UploadWatch;

@@ -5,11 +5,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod auth;
+mod bounds;
 mod checksums;
 mod cli;
 mod conditional;
 mod cors;
 mod declared;
+mod grants;
 mod harness;
 mod isolation;
 mod kill;
@@ -19,6 +21,7 @@ mod ops;
 mod pause;
 mod payloads;
 mod presigned;
+mod progress;
 mod routing;
 mod sdk;
 mod signer;

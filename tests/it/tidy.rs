@@ -25,7 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("auth", &["types", "access", "wire"]),
     ("access_log", &["wire"]),
     ("ops", &["types", "clock", "digest", "access", "config", "store", "wire", "auth"]),
-    ("manage", &["types", "access", "config", "store", "wire"]),
+    ("manage", &["types", "clock", "access", "config", "store", "wire", "auth", "ops"]),
     (
         "gateway",
         &[
@@ -47,7 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "types", "access", "clock", "config", "store", "gateway", "server", "manage", "log",
-            "wire",
+            "wire", "ops",
         ],
     ),
     ("main", &["cli"]),

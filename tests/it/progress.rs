@@ -1,0 +1,1 @@
+//! Open uploads as an operator and as users see them.
