@@ -14,8 +14,10 @@ mod key;
 mod root;
 mod serve;
 mod session;
+mod uploads;
 mod user;
 mod version;
+mod watch;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -66,6 +68,7 @@ const COMMANDS: &[Entry] = &[
     Entry { command: serve::command, run: serve::run },
     Entry { command: user::command, run: user::run },
     Entry { command: key::command, run: key::run },
+    Entry { command: uploads::command, run: uploads::run },
     Entry { command: check::command, run: check::run },
     Entry { command: health::command, run: health::run },
     Entry { command: version::command, run: version::run },

@@ -88,6 +88,26 @@ impl Session {
     /// Asks for one row of the management interface; `path` is what follows its prefix. Gives the
     /// document of the answer, null when there is none.
     pub(super) fn ask(&self, method: Method, path: &str, body: Value) -> Result<Value, Failure> {
+        let (status, document) = self.answer(method, path, body)?;
+        if status.is_success() {
+            return Ok(document);
+        }
+        let message = document["message"].as_str().map(str::to_owned);
+        Err(Failure::Failed(message.unwrap_or_else(|| format!("the server answered {status}"))))
+    }
+
+    /// Whether a server holds the store, so that what is asked may change meanwhile.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.way, Way::Remote(_))
+    }
+
+    /// As [`Self::ask`], with the status, whatever it is.
+    pub(super) fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> Result<(StatusCode, Value), Failure> {
         let path = format!("{}{path}", manage::PREFIX);
         let body = match &body {
             Value::Null => Bytes::new(),
@@ -104,11 +124,7 @@ impl Session {
             true => Value::Null,
             false => serde_json::from_slice(&document).map_err(Failure::failed)?,
         };
-        if status.is_success() {
-            return Ok(document);
-        }
-        let message = document["message"].as_str().map(str::to_owned);
-        Err(Failure::Failed(message.unwrap_or_else(|| format!("the server answered {status}"))))
+        Ok((status, document))
     }
 }
 
