@@ -26,3 +26,4 @@ mod routing;
 mod sdk;
 mod signer;
 mod tidy;
+mod uploads_features;
