@@ -206,7 +206,8 @@ fn an_older_database_is_brought_up_to_date() {
     fixture.store.close();
     let path = fixture.options.data.join("partita.db");
     let connection = rusqlite::Connection::open(path).expect("the database");
-    let back = "DROP TABLE declarations; ALTER TABLE uploads DROP COLUMN declared;
+    let back = "DROP TABLE bucket_configurations; DROP TABLE declarations;
+         ALTER TABLE uploads DROP COLUMN declared;
          ALTER TABLE uploads DROP COLUMN paused; PRAGMA user_version = 1;";
     connection.execute_batch(back).expect("as the first version left it");
     drop(connection);
