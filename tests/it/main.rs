@@ -11,6 +11,7 @@ mod cli;
 mod conditional;
 mod cors;
 mod declared;
+mod examples;
 mod grants;
 mod harness;
 mod isolation;
