@@ -359,11 +359,8 @@ fn check_mechanism(
     let signed = |word: &str| auth::sigv2::SUB_RESOURCES.contains(&word);
     let words = ops::routing::words(head);
     let unsigned_word = words.iter().find(|word| !signed(word));
-    let own = |name: &&str| name.to_ascii_lowercase().starts_with("x-partita-");
-    let own_header = head.headers.keys().map(|name| name.as_str()).find(own);
-    let own_parameter = head.query.pairs().iter().map(|(name, _)| name.as_str()).find(own);
-    let own_word = own_header.or(own_parameter);
-    if let Some(word) = unsigned_word.map(String::as_str).or(own_word) {
+    let own_header = head.headers.keys().find(|name| name.as_str().starts_with("x-partita-"));
+    if let Some(word) = unsigned_word.map(String::as_str).or(own_header.map(|n| n.as_str())) {
         let message = format!("A SigV2 signature does not cover {word} of {}.", operation.name);
         return Err(Error::because(ErrorCode::AccessDenied, message));
     }
