@@ -85,6 +85,33 @@ pub enum Principal {
 }
 
 impl Principal {
+    /// The operator at the control socket: to nobody else the data folder is open, so nothing is
+    /// refused. There is no secret, so nothing is signed in this name.
+    pub fn operator() -> Self {
+        let created = Timestamp::from_millis(0);
+        let user = User {
+            id: String::new(),
+            name: "operator".into(),
+            display_name: "operator".into(),
+            email: None,
+            root: true,
+            created,
+        };
+        Self::Key(Arc::new(Credential {
+            access_key_id: "-".into(),
+            secret_access_key: String::new(),
+            user: Arc::new(user),
+            enabled: false,
+            created,
+        }))
+    }
+    /// The key that signed, unless it is anonymous.
+    pub fn credential(&self) -> Option<&Arc<Credential>> {
+        match self {
+            Self::Anonymous => None,
+            Self::Key(credential) => Some(credential),
+        }
+    }
     /// The user behind the request, unless it is anonymous.
     pub fn user(&self) -> Option<&Arc<User>> {
         match self {

@@ -22,9 +22,9 @@ use http::StatusCode;
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 
-use crate::access::Origin;
+use crate::access::{Origin, Principal};
 use crate::access_log::Entry;
-use crate::auth::{self, Authenticated, Mechanism};
+use crate::auth::{self, Authenticated, Mechanism, Payload};
 use crate::clock;
 use crate::config::Config;
 use crate::manage;
@@ -79,6 +79,7 @@ impl Gateway {
         let mut entry = Entry::begin(&arrival.peer, &request_id, &parts);
         let head_only = parts.method == http::Method::HEAD;
         let resource = parts.uri.path().to_owned();
+        let is_ours = manage::matches(&resource) && !self.names_a_bucket(&parts);
         let verdict = cors::decide(&parts, &self.context);
 
         let handling = self.handle(&arrival, &request_id, parts, body, &verdict, &mut entry);
@@ -90,7 +91,10 @@ impl Gateway {
             Ok(response) => response,
             Err(error) => {
                 entry.error(&error);
-                self.render(error, &resource, &request_id)
+                match is_ours {
+                    true => manage::render(error),
+                    false => self.render(error, &resource, &request_id),
+                }
             }
         };
         verdict.mark(&mut response);
@@ -112,7 +116,7 @@ impl Gateway {
         check_authority(&parts)?;
         check_coding(&parts)?;
         if manage::matches(parts.uri.path()) && !self.names_a_bucket(&parts) {
-            return self.manage(arrival, &parts, body).await;
+            return self.manage(arrival, request_id, parts, body, entry).await;
         }
         let raw_query = parts.uri.query().unwrap_or_default();
         let head = Head::new(
@@ -146,20 +150,56 @@ impl Gateway {
         (operation.handle)(call).await
     }
 
-    /// The management interface. Nobody but the operator, over the control socket, has a body read.
+    /// The management interface, in the order of the pipeline. A body is read only of who has
+    /// signed it, and of the operator over the control socket.
     async fn manage(
         &self,
         arrival: &Arrival,
-        parts: &http::request::Parts,
+        request_id: &str,
+        parts: http::request::Parts,
         body: Stream,
+        entry: &mut Entry,
     ) -> Result<Response> {
-        let body = match arrival.control {
-            true => receive::small(body, manage::BODY_BYTES_MAX).await?,
-            false => Bytes::new(),
-        };
         let context = manage::Context { control: arrival.control, draining: arrival.draining };
-        let (method, path) = (&parts.method, parts.uri.path());
-        Ok(manage::handle(&self.context.store, context, method, path, body).await)
+        let route = match manage::route(context, &parts.method, parts.uri.path()) {
+            Ok(route) => route,
+            Err(answer) => return Ok(*answer),
+        };
+        entry.operation(route.path());
+        let (method, path) = (parts.method.clone(), parts.uri.path());
+        let raw_query = parts.uri.query().unwrap_or_default();
+        let head = Head::unaddressed(method, path, raw_query, parts.headers, arrival.secure)?;
+        let (principal, body) = if arrival.control {
+            (Principal::operator(), receive::small(body, manage::BODY_BYTES_MAX).await?)
+        } else if route.wants_signature() {
+            let (principal, payload) = self.signed(&head)?;
+            entry.principal(principal.label());
+            let body = Incoming::new(body, payload, head.content_length()?);
+            (principal, receive::document(&head, body, manage::BODY_BYTES_MAX).await?)
+        } else {
+            (Principal::Anonymous, Bytes::new())
+        };
+        let Head { method, query, host, secure, .. } = head;
+        let origin = Origin { request_id: request_id.into(), peer: arrival.peer.clone() };
+        let request = manage::Request { principal, query, host, secure, body, origin };
+        let response = route.answer(&self.context, request).await;
+        Ok(if method == http::Method::HEAD { manage::head_only(response) } else { response })
+    }
+
+    /// Who has signed a request of the management interface, and how its body is verified: with an
+    /// Authorization header that covers the body, and in no other way.
+    fn signed(&self, head: &Head) -> Result<(Principal, Payload)> {
+        let key = |id: &str| self.context.store.credential(id);
+        let authenticated = auth::authenticate(head, &key, clock::now(), &self.rules)?;
+        if authenticated.mechanism != Mechanism::HeaderV4 {
+            let message = "The request must be signed with SigV4, in an Authorization header.";
+            return Err(Error::because(ErrorCode::AccessDenied, message));
+        }
+        if !matches!(authenticated.payload, Payload::Sha256(_)) {
+            let message = "x-amz-content-sha256 must be the SHA-256 of the body.";
+            return Err(Error::because(ErrorCode::InvalidRequest, message));
+        }
+        Ok((authenticated.principal, authenticated.payload))
     }
 
     /// Whether Host names a bucket, where `/_partita/…` is an ordinary key.

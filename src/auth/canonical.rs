@@ -12,7 +12,7 @@ use crate::wire::{Error, ErrorCode, Head, Result};
 /// What SigV4 encodes in a query: all but the unreserved characters of RFC 3986.
 const QUERY_SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// What SigV4 encodes in a path: the same, but the slash stays.
-const PATH_SET: &AsciiSet = &QUERY_SET.remove(b'/');
+pub(super) const PATH_SET: &AsciiSet = &QUERY_SET.remove(b'/');
 
 /// The prefixes of headers that have a meaning to this gateway, so they must be signed.
 const BOUND_PREFIXES: [&str; 2] = ["x-amz-", "x-partita-"];
@@ -126,7 +126,7 @@ fn path(raw_path: &str) -> String {
 }
 
 /// The query, encoded, sorted by encoded name and then value; `?uploads` becomes `uploads=`.
-fn query(pairs: &[(String, String)], omit: Option<&str>) -> String {
+pub(super) fn query(pairs: &[(String, String)], omit: Option<&str>) -> String {
     let encode = |text: &str| percent_encode(text.as_bytes(), QUERY_SET).to_string();
     let mut encoded: Vec<(String, String)> = pairs
         .iter()

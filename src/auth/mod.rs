@@ -7,6 +7,7 @@ mod canonical;
 pub mod chunked;
 mod date;
 mod payload;
+pub mod presign;
 mod signing_key;
 pub mod sigv2;
 mod sigv4;
@@ -18,6 +19,9 @@ use std::sync::Arc;
 use crate::access::{Credential, Principal};
 use crate::types::Timestamp;
 use crate::wire::{Error, ErrorCode, Head, Result};
+
+/// The longest life of a presigned URL in seconds: seven days.
+pub const EXPIRES_SECONDS_MAX: u64 = 604_800;
 
 /// What the operator configured about signatures.
 #[derive(Clone, Debug)]

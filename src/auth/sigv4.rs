@@ -11,15 +11,13 @@ use super::canonical::{SignedHeaders, canonical_request, spaced_hex};
 use super::chunked::ChunkSigner;
 use super::payload::{Mode, UNSIGNED};
 use super::signing_key::{SigningKey, signature_matches};
-use super::{Authenticated, Keys, Mechanism, Rules, date, refuse_token};
+use super::{Authenticated, EXPIRES_SECONDS_MAX, Keys, Mechanism, Rules, date, refuse_token};
 use crate::access::{Credential, Principal};
 use crate::types::Timestamp;
 use crate::wire::{Error, ErrorCode, Head, Result};
 
 /// The only algorithm there is.
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-/// The longest life of a presigned URL in seconds: seven days.
-const EXPIRES_SECONDS_MAX: u64 = 604_800;
 /// Signs the requests of unknown keys, so that they take as long as others. Matching it gains
 /// nothing.
 const DUMMY_SECRET: &str = "0000000000000000000000000000000000000000";

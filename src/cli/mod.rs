@@ -14,8 +14,10 @@ mod key;
 mod root;
 mod serve;
 mod session;
+mod uploads;
 mod user;
 mod version;
+mod watch;
 mod webhook;
 
 use std::ffi::OsString;
@@ -67,6 +69,7 @@ const COMMANDS: &[Entry] = &[
     Entry { command: serve::command, run: serve::run },
     Entry { command: user::command, run: user::run },
     Entry { command: key::command, run: key::run },
+    Entry { command: uploads::command, run: uploads::run },
     Entry { command: webhook::command, run: webhook::run },
     Entry { command: check::command, run: check::run },
     Entry { command: health::command, run: health::run },

@@ -4,6 +4,7 @@
 //! server.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use tokio::runtime::Runtime;
 use super::{Failure, check_owner};
 use crate::config::Config;
 use crate::manage;
+use crate::ops;
 use crate::server;
 use crate::store::{self, Store};
 
@@ -35,7 +37,7 @@ pub(super) struct Session {
 }
 
 enum Way {
-    Local(Store),
+    Local(ops::Context),
     Remote(PathBuf),
 }
 
@@ -53,7 +55,10 @@ impl Session {
         let tries = CONNECT_MS_MAX / CONNECT_PAUSE_MS;
         for _ in 0..tries {
             match Store::open(config.store_options()) {
-                Ok(store) => return Ok(Self { runtime, way: Way::Local(store) }),
+                Ok(store) => {
+                    let context = ops::Context { config: Arc::new(config.clone()), store };
+                    return Ok(Self { runtime, way: Way::Local(context) });
+                }
                 Err(store::Error::Locked { .. }) => {}
                 Err(error) => return Err(Failure::failed(error)),
             }
@@ -83,14 +88,34 @@ impl Session {
     /// Asks for one row of the management interface; `path` is what follows its prefix. Gives the
     /// document of the answer, null when there is none.
     pub(super) fn ask(&self, method: Method, path: &str, body: Value) -> Result<Value, Failure> {
+        let (status, document) = self.answer(method, path, body)?;
+        if status.is_success() {
+            return Ok(document);
+        }
+        let message = document["message"].as_str().map(str::to_owned);
+        Err(Failure::Failed(message.unwrap_or_else(|| format!("the server answered {status}"))))
+    }
+
+    /// Whether a server holds the store, so that what is asked may change meanwhile.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.way, Way::Remote(_))
+    }
+
+    /// As [`Self::ask`], with the status, whatever it is.
+    pub(super) fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> Result<(StatusCode, Value), Failure> {
         let path = format!("{}{path}", manage::PREFIX);
         let body = match &body {
             Value::Null => Bytes::new(),
             document => document.to_string().into(),
         };
         let answer = match &self.way {
-            Way::Local(store) => {
-                Ok(self.runtime.block_on(manage::ask(store, &method, &path, body)))
+            Way::Local(context) => {
+                Ok(self.runtime.block_on(manage::ask(context, &method, &path, body)))
             }
             Way::Remote(data) => self.runtime.block_on(ask_server(data, method, &path, body)),
         };
@@ -99,18 +124,14 @@ impl Session {
             true => Value::Null,
             false => serde_json::from_slice(&document).map_err(Failure::failed)?,
         };
-        if status.is_success() {
-            return Ok(document);
-        }
-        let message = document["message"].as_str().map(str::to_owned);
-        Err(Failure::Failed(message.unwrap_or_else(|| format!("the server answered {status}"))))
+        Ok((status, document))
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if let Way::Local(store) = &self.way {
-            store.close();
+        if let Way::Local(context) = &self.way {
+            context.store.close();
         }
     }
 }

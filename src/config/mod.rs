@@ -25,7 +25,7 @@ pub use setting::{Kind, Setting, readme_table};
 pub use webhook::{WEBHOOK_SETTINGS, Webhook, docs_table};
 
 use field::{Field, Value};
-use setting::{is_address, is_region};
+use setting::{is_address, is_public_url, is_region};
 
 use crate::types::{PART_BYTES_MIN, PUT_BYTES_MAX};
 
@@ -79,6 +79,9 @@ settings! {
         "Refuse signatures made for another region.";
     domains: Vec<String>, "domain", Kind::Domains,
         "Base domain for addresses of the form bucket.domain; may be repeated.";
+    public_url: String, "public-url",
+        Kind::Text { default: "", shape: "http(s)://host[:port]", check: is_public_url },
+        "Address that browsers reach this server by; granted URLs begin with it, else with Host.";
     tls_cert: Option<PathBuf>, "tls-cert", Kind::Path { default: None },
         "PEM file with the certificate chain; turns TLS on. Read again on SIGHUP.";
     tls_key: Option<PathBuf>, "tls-key", Kind::Path { default: None },

@@ -147,6 +147,13 @@ pub(super) fn is_address(text: &str) -> bool {
     host_ok && port_ok
 }
 
+/// Scheme and authority, no path; nothing, for no address.
+pub(super) fn is_public_url(text: &str) -> bool {
+    let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    text.is_empty()
+        || authority.is_some_and(|host| is_address(host) || is_address(&format!("{host}:0")))
+}
+
 pub(super) fn is_region(text: &str) -> bool {
     let letter = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     (1..=63).contains(&text.len()) && text.bytes().all(letter)

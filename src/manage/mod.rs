@@ -1,15 +1,20 @@
 //! The management interface under `/_partita/v1/`: its own table of rows, answered in JSON.
 //!
 //! **Invariants**
-//! - A row says who may call it. Health may be asked by anybody; everything else needs the control
-//!   socket, which only the owner of the data folder can open.
+//! - A row says who may call it. Health may be asked by anybody; what a signed row does is decided
+//!   for the key that signed, like an operation of S3; everything else needs the control socket,
+//!   which only the owner of the data folder can open.
 //! - A secret leaves once, in the answer that made it.
 //! - The commands of `partita` are these rows, whether a server runs or not, so there is one
 //!   behaviour and one place for its rules.
 
 mod accounts;
+mod changes;
+mod fields;
+mod grants;
 pub mod health;
 mod maintenance;
+mod uploads;
 mod webhooks;
 
 use std::pin::Pin;
@@ -21,9 +26,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use crate::access::{Origin, Principal};
+use crate::ops::{self, Caller};
 use crate::store::{self, Store};
 use crate::types::Timestamp;
-use crate::wire::{Body, Response};
+use crate::wire::request::Query;
+use crate::wire::{Body, Error, Response};
 
 /// Everything below this path is ours, in path-style requests: no bucket can have that name.
 pub const PREFIX: &str = "/_partita/v1/";
@@ -48,6 +56,8 @@ pub struct Context {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Access {
     Anybody,
+    /// Who signs the request, for what the key may do; and the operator over the control socket.
+    Signed,
     Control,
 }
 
@@ -66,7 +76,7 @@ const fn row(method: Method, path: &'static str, access: Access, handler: Handle
     Row { method, path, access, handler }
 }
 
-use Access::{Anybody, Control};
+use Access::{Anybody, Control, Signed};
 
 const ROWS: &[Row] = &[
     row(Method::GET, "health", Anybody, |call| Box::pin(health::summary(call))),
@@ -80,6 +90,13 @@ const ROWS: &[Row] = &[
     row(Method::GET, "keys", Control, |call| Box::pin(accounts::list_keys(call))),
     row(Method::PUT, "keys/{}", Control, |call| Box::pin(accounts::change_key(call))),
     row(Method::DELETE, "keys/{}", Control, |call| Box::pin(accounts::delete_key(call))),
+    row(Method::POST, "grants", Signed, |call| Box::pin(grants::create(call))),
+    row(Method::GET, "grants/{}/parts", Signed, |call| Box::pin(grants::parts(call))),
+    row(Method::GET, "uploads", Signed, |call| Box::pin(uploads::list(call))),
+    row(Method::POST, "uploads/clean", Signed, |call| Box::pin(changes::clean(call))),
+    row(Method::GET, "uploads/{}", Signed, |call| Box::pin(uploads::show(call))),
+    row(Method::PUT, "uploads/{}", Signed, |call| Box::pin(changes::change(call))),
+    row(Method::GET, "buckets/{}/uploads", Signed, |call| Box::pin(uploads::held(call))),
     row(Method::GET, "webhooks", Control, |call| Box::pin(webhooks::list(call))),
     row(Method::PUT, "webhooks/{}", Control, |call| Box::pin(webhooks::change(call))),
     row(Method::GET, "webhooks/{}/deliveries", Control, |call| {
@@ -97,6 +114,13 @@ struct Call {
     /// The decoded segment that `{}` stands for, empty when the row has none.
     name: String,
     body: Bytes,
+    /// The store with the settings, as operations have it.
+    gateway: ops::Context,
+    /// Who asks, and what is decided for whom.
+    caller: Caller,
+    query: Query,
+    /// `http` or `https`, and what the client wrote into Host.
+    address: (&'static str, String),
 }
 
 impl Call {
@@ -107,23 +131,81 @@ impl Call {
     }
 }
 
-/// Answers a request for a path of which [`matches`] is true. `path` is as received, without the
-/// query; `body` is whole and at most [`BODY_BYTES_MAX`] long.
-pub async fn handle(
-    store: &Store,
+/// A request whose row is known, and who sends it. Its body is whole.
+pub struct Request {
+    /// Who sends it: the holder of a key, the operator, or anybody.
+    pub principal: Principal,
+    /// The decoded query.
+    pub query: Query,
+    /// What stands in Host.
+    pub host: String,
+    /// Whether it came over TLS.
+    pub secure: bool,
+    /// At most [`BODY_BYTES_MAX`] bytes.
+    pub body: Bytes,
+    /// The request as events tell of it.
+    pub origin: Origin,
+}
+
+/// The row that answers a request.
+pub struct Route {
+    context: Context,
+    row: &'static Row,
+    name: String,
+}
+
+impl Route {
+    /// The path of the row, for the log.
+    pub fn path(&self) -> &'static str {
+        self.row.path
+    }
+
+    /// Whether the request must be signed.
+    pub fn wants_signature(&self) -> bool {
+        self.row.access == Signed && !self.context.control
+    }
+
+    /// Answers the request.
+    pub async fn answer(self, gateway: &ops::Context, request: Request) -> Response {
+        if request.body.len() > BODY_BYTES_MAX {
+            let message = format!("the body is longer than {BODY_BYTES_MAX} bytes");
+            return Failure::invalid(message).into_response();
+        }
+        let call = Call {
+            store: gateway.store.clone(),
+            context: self.context,
+            name: self.name,
+            body: request.body,
+            gateway: gateway.clone(),
+            caller: Caller::new(request.principal, gateway.store.clone(), request.origin),
+            query: request.query,
+            address: (if request.secure { "https" } else { "http" }, request.host),
+        };
+        (self.row.handler)(&call).await.unwrap_or_else(Failure::into_response)
+    }
+}
+
+/// The row of a request for a path of which [`matches`] is true, or the answer that there is none.
+/// `path` is as received, without the query.
+pub fn route(
     context: Context,
     method: &Method,
     path: &str,
-    body: Bytes,
-) -> Response {
-    let mut response = match respond(store, context, method, path, body).await {
-        Ok(response) => response,
-        Err(failure) => failure.into_response(),
-    };
-    response.set("cache-control", "no-store");
-    if *method == Method::HEAD
-        && let Body::Full(bytes) = &response.body
-    {
+) -> std::result::Result<Route, Box<Response>> {
+    match find(context, method, path) {
+        Ok((row, name)) => Ok(Route { context, row, name }),
+        Err(failure) => Err(Box::new(failure.into_response())),
+    }
+}
+
+/// An error of the pipeline, as this interface tells it.
+pub fn render(error: Error) -> Response {
+    Failure::from(error).into_response()
+}
+
+/// The answer to a HEAD: that to a GET, without its bytes.
+pub fn head_only(mut response: Response) -> Response {
+    if let Body::Full(bytes) = &response.body {
         let length = bytes.len().to_string();
         response.set("content-length", length);
         response.body = Body::Empty;
@@ -131,32 +213,34 @@ pub async fn handle(
     response
 }
 
-/// As [`handle`], for a command that holds the store itself: the status and the document.
-pub async fn ask(store: &Store, method: &Method, path: &str, body: Bytes) -> (StatusCode, Bytes) {
+/// Asks in the name of the operator, for a command that holds the store itself: the status and the
+/// document. `target` is a path with its query.
+pub async fn ask(
+    gateway: &ops::Context,
+    method: &Method,
+    target: &str,
+    body: Bytes,
+) -> (StatusCode, Bytes) {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let context = Context { control: true, draining: false };
-    let response = handle(store, context, method, path, body).await;
+    let response = match (route(context, method, path), Query::parse(query)) {
+        (Ok(route), Ok(query)) => {
+            let (principal, host) = (Principal::operator(), String::new());
+            let origin = Origin { request_id: String::new(), peer: "command".into() };
+            let request = Request { principal, query, host, secure: false, body, origin };
+            route.answer(gateway, request).await
+        }
+        (Err(answer), _) => *answer,
+        (_, Err(error)) => render(error),
+    };
     match response.body {
         Body::Full(document) => (response.status, document),
         Body::Empty | Body::Stream(_) | Body::Late(_) => (response.status, Bytes::new()),
     }
 }
 
-async fn respond(
-    store: &Store,
-    context: Context,
-    method: &Method,
-    path: &str,
-    body: Bytes,
-) -> Answer {
-    if body.len() > BODY_BYTES_MAX {
-        return Err(Failure::invalid(format!("the body is longer than {BODY_BYTES_MAX} bytes")));
-    }
-    let (row, name) = route(context, method, path)?;
-    (row.handler)(&Call { store: store.clone(), context, name, body }).await
-}
-
 /// The row of a request, and the segment that its `{}` stands for.
-fn route(context: Context, method: &Method, path: &str) -> Result<(&'static Row, String), Failure> {
+fn find(context: Context, method: &Method, path: &str) -> Result<(&'static Row, String), Failure> {
     let path = path.strip_prefix(PREFIX).unwrap_or_default();
     let method = if *method == Method::HEAD { &Method::GET } else { method };
     let rows: Vec<_> =
@@ -173,7 +257,7 @@ fn route(context: Context, method: &Method, path: &str) -> Result<(&'static Row,
     }
     let row = rows
         .into_iter()
-        .find(|(row, _)| row.method == *method && (context.control || row.access == Anybody));
+        .find(|(row, _)| row.method == *method && (context.control || row.access != Control));
     let (row, name) = row.ok_or_else(|| {
         let message = "this path has other methods";
         Failure::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
@@ -204,6 +288,7 @@ fn json_response(status: StatusCode, value: &impl Serialize) -> Response {
     document.push(b'\n');
     Response::new(status)
         .header("content-type", "application/json")
+        .header("cache-control", "no-store")
         .with_body(Body::Full(document.into()))
 }
 
@@ -219,18 +304,32 @@ struct Failure {
     status: StatusCode,
     code: &'static str,
     message: String,
+    headers: Vec<(&'static str, String)>,
 }
 
 impl Failure {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self { status, code, message: message.into(), headers: Vec::new() }
     }
     fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "InvalidRequest", message)
     }
     fn into_response(self) -> Response {
         let document = json!({ "error": self.code, "message": self.message });
-        json_response(self.status, &document)
+        let response = json_response(self.status, &document);
+        self.headers.iter().fold(response, |response, (name, value)| response.header(name, value))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let argument = error.fields.iter().find(|(name, _)| *name == "ArgumentName");
+        let message = match argument {
+            Some((_, argument)) => format!("{argument}: {}", error.message),
+            None => error.message,
+        };
+        let (status, code) = (error.code.status(), error.code.as_str());
+        Self { status, code, message, headers: error.headers }
     }
 }
 

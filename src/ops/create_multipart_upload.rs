@@ -1,25 +1,17 @@
 //! CreateMultipartUpload: opens an upload and fixes the object's headers and checksum algorithm.
 
-use super::{Call, declared, expiry, metadata};
-use crate::store::NewUpload;
+use super::opening::Opened;
+use super::{Call, declared, expiry, opening};
 use crate::wire::xml::Writer;
-use crate::wire::{Response, Result, checksum};
+use crate::wire::{Response, Result};
 
 /// Opens the upload.
 ///
 /// # Errors
-/// MetadataTooLarge; InvalidRequest for a checksum type that the algorithm does not have;
-/// InvalidArgument for a declaration that is malformed, or of no possible upload.
+/// Those of [`opening::open`].
 pub async fn handle(call: Call) -> Result<Response> {
-    let head = &call.head;
-    metadata::refuse_unsupported(head)?;
-    let checksum = checksum::declared(head)?;
-    let headers = metadata::of_request(head, call.context.config.metadata_bytes_max)?;
-    let callback_var = metadata::callback_var(head)?;
-    let declaration = declared::of_create(head, &call.context.config)?;
-    let new = NewUpload { headers, checksum, declaration, callback_var };
-    let store = &call.context.store;
-    let created = store.create_upload(call.permit(), call.key().clone(), new).await?;
+    let opened = opening::open(&call.context, call.permit(), call.key(), &call.head).await?;
+    let Opened { created, declaration, checksum } = opened;
 
     let mut xml = Writer::document("InitiateMultipartUploadResult");
     xml.text("Bucket", call.bucket().as_str());

@@ -2,7 +2,9 @@
 
 use http_body_util::BodyExt;
 
+use super::rates;
 use crate::auth::Payload;
+use crate::types::UploadId;
 use crate::wire::response::Stream;
 
 /// A body, unread, and how it must be verified.
@@ -23,6 +25,12 @@ impl Incoming {
     pub(super) fn taken() -> Self {
         let stream = http_body_util::Empty::new().map_err(|never| match never {}).boxed();
         Self { stream, payload: Payload::Unsigned, content_length: Some(0) }
+    }
+
+    /// The same body, whose bytes count for the upload that it is a part of.
+    pub fn metered(mut self, upload: UploadId) -> Self {
+        self.stream = rates::metered(upload, self.stream);
+        self
     }
 
     /// The number of bytes of content: what is left when the framing is taken away.

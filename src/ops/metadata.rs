@@ -36,7 +36,14 @@ pub fn of_request(head: &Head, metadata_bytes_max: usize) -> Result<ObjectHeader
             stored.push(((*name).to_owned(), value));
         }
     }
-    if !head.has_header("content-type") {
+    if let Some(sent) = head.headers.get("content-type") {
+        let mut parameters = head.query.pairs().iter();
+        let signed = parameters.find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        if let Some((name, signed)) = signed.filter(|(_, signed)| signed.as_bytes() != sent) {
+            let message = "The query and the header differ about Content-Type.";
+            return Err(Error::argument(name, signed, message));
+        }
+    } else {
         let hoisted = hoisted(head, |name| name == "content-type")?;
         stored.extend(hoisted.into_iter().filter(|(_, value)| !value.is_empty()));
     }

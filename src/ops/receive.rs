@@ -25,6 +25,8 @@ use crate::wire::checksum::{self, Expected};
 use crate::wire::response::Stream;
 use crate::wire::{Error, ErrorCode, Head, Result};
 
+/// The most bytes that a signed request allows its body.
+const MAX_BYTES: &str = "x-partita-max-bytes";
 /// Room that a small body gets before its first byte came.
 const BEGUN_BYTES: u64 = 4 << 10;
 /// Bytes of all documents on their way in: one may be long, and there are many connections.
@@ -121,6 +123,7 @@ pub struct Plan {
 /// # Errors
 /// MissingContentLength, EntityTooLarge, and those of [`checksum::expected`].
 pub fn announced(head: &Head, body: &Incoming, bytes_max: u64) -> Result<Announced> {
+    let bytes_max = own_limit(head)?.map_or(bytes_max, |own| own.min(bytes_max));
     let length = body.declared_length();
     if length.is_none() && !head.has_header("transfer-encoding") {
         return Err(ErrorCode::MissingContentLength.into());
@@ -131,6 +134,17 @@ pub fn announced(head: &Head, body: &Incoming, bytes_max: u64) -> Result<Announc
             .field("MaxSizeAllowed", bytes_max.to_string()));
     }
     Ok(Announced { length, bytes_max, expected: checksum::expected(head, body.trailer())? })
+}
+
+/// The most bytes that whoever signed the request allows. It is a word of ours in the headers or in
+/// the query, so no signature that allows the request leaves it out.
+fn own_limit(head: &Head) -> Result<Option<u64>> {
+    let Some(text) = head.header_or_query(MAX_BYTES)? else { return Ok(None) };
+    let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+    let limit = digits.then(|| text.parse().ok()).flatten();
+    limit.map(Some).ok_or_else(|| {
+        Error::argument(MAX_BYTES, text, "Expected a number of bytes in decimal digits.")
+    })
 }
 
 /// Receives the content of a PutObject or an UploadPart, as [`announced`].

@@ -33,7 +33,7 @@ pub async fn handle(call: Call) -> Result<Response> {
         BlobOrigin { bucket: permit.bucket().id, key: key.clone(), part: Some((id, number)) };
     let plan = receive::Plan { origin, algorithm };
     let (body, call) = call.take_body();
-    let received = receive::content(&call.context, body, announced, plan).await?;
+    let received = receive::content(&call.context, body.metered(id), announced, plan).await?;
     let sent = received.checksum.clone();
     let added = match store.put_part(&permit, &key, id, number, received.staged).await {
         // Its length was not known before.

@@ -151,6 +151,15 @@ impl Directory {
         self.read().buckets.len()
     }
 
+    /// A page of all buckets, by name: one pass over their names, which are in memory anyway.
+    pub(crate) fn all_buckets(&self, from: &str, max: usize) -> Vec<Arc<Bucket>> {
+        let follows = |bucket: &&Arc<Bucket>| bucket.name.as_str() >= from;
+        let mut buckets: Vec<_> = self.read().buckets.values().filter(follows).cloned().collect();
+        buckets.sort_unstable_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
+        buckets.truncate(max);
+        buckets
+    }
+
     pub(crate) fn buckets(
         &self,
         owner_id: &str,

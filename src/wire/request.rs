@@ -199,21 +199,26 @@ impl Head {
         domains: &[String],
         secure: bool,
     ) -> Result<Self> {
+        let mut head = Self::unaddressed(method, raw_path, raw_query, headers, secure)?;
+        head.address = Address::parse(raw_path, &head.host, domains)?;
+        head.virtual_host = bucket_of_host(&head.host, domains).is_some();
+        Ok(head)
+    }
+
+    /// The head of a request to the server itself: its path names no bucket.
+    pub fn unaddressed(
+        method: Method,
+        raw_path: &str,
+        raw_query: &str,
+        headers: HeaderMap,
+        secure: bool,
+    ) -> Result<Self> {
         let host = one_host(&headers)?.to_owned();
         refuse_repeated(&headers)?;
         let query = Query::parse(raw_query)?;
-        let address = Address::parse(raw_path, &host, domains)?;
-        let virtual_host = bucket_of_host(&host, domains).is_some();
-        Ok(Self {
-            method,
-            raw_path: raw_path.to_owned(),
-            query,
-            headers,
-            host,
-            address,
-            virtual_host,
-            secure,
-        })
+        let raw_path = raw_path.to_owned();
+        let address = Address::Service;
+        Ok(Self { method, raw_path, query, headers, host, address, virtual_host: false, secure })
     }
 
     /// A header's value as text; `None` when it is absent. Bytes that are not UTF-8 are an error.

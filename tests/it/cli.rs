@@ -3,6 +3,8 @@
 // A test that cannot go on may panic, also outside of a test function.
 #![allow(clippy::unwrap_used)]
 
+mod uploads;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;

@@ -5,12 +5,15 @@
 #![allow(clippy::unwrap_used)]
 
 mod auth;
+mod bounds;
 mod checksums;
 mod cli;
 mod conditional;
 mod cors;
 mod declared;
 mod events;
+mod examples;
+mod grants;
 mod harness;
 mod isolation;
 mod kill;
@@ -20,6 +23,7 @@ mod ops;
 mod pause;
 mod payloads;
 mod presigned;
+mod progress;
 mod routing;
 mod sdk;
 mod signer;

@@ -27,7 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("auth", &["types", "access", "wire"]),
     ("access_log", &["wire"]),
     ("ops", &["types", "clock", "digest", "access", "events", "config", "store", "wire", "auth"]),
-    ("manage", &["types", "access", "config", "store", "wire"]),
+    ("manage", &["types", "clock", "access", "config", "store", "wire", "auth", "ops"]),
     (
         "gateway",
         &[
@@ -49,7 +49,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli",
         &[
             "types", "access", "clock", "config", "store", "gateway", "server", "manage", "log",
-            "wire", "workers",
+            "wire", "ops", "workers",
         ],
     ),
     ("main", &["cli"]),

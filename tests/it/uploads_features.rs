@@ -62,7 +62,19 @@ const ROWS: &[Row] = &[
         "tests/it/ops/create_multipart_upload.rs::fixes_the_headers_of_the_object"]),
     (24, "not only one part after the other", &[
         "tests/it/declared.rs::a_part_has_the_bytes_of_its_number"]),
+    (25, "a client, a business server and this server have each their part", &[
+        "tests/it/grants.rs::a_browser_sends_a_file_with_nothing_but_the_urls",
+        "tests/it/grants.rs::a_grant_needs_the_right_to_put"]),
+    (26, "a business server asks for a task with its own key", &[
+        "tests/it/grants.rs::only_a_signed_header_and_a_signed_body_count",
+        "tests/it/grants.rs::what_is_wrong_is_named",
+        "tests/it/grants.rs::the_same_file_is_the_same_upload"]),
+    (27, "nobody names a path of the file system", &[
+        "tests/it/grants.rs::what_is_wrong_is_named",
+        "tests/it/grants.rs::a_grant_needs_the_right_to_put"]),
     (28, "the URLs of an upload can be presigned", &[
+        "tests/it/grants.rs::a_browser_sends_a_file_with_nothing_but_the_urls",
+        "tests/it/grants.rs::the_parts_come_in_pages",
         "tests/it/ops/get_upload_blocks.rs::a_url_for_it_can_be_presigned"]),
     (29, "the offsets of a block are verified", &[
         "tests/it/declared.rs::content_range_says_the_same_as_the_number",
@@ -82,6 +94,10 @@ const ROWS: &[Row] = &[
         "tests/it/ops/get_upload_blocks.rs::missing_runs_are_merged_and_sorted",
         "tests/it/ops/get_upload_blocks.rs::pages_are_of_runs",
         "tests/it/ops/get_upload_state.rs::the_document_is_as_its_schema_says"]),
+    (37, "a URL of a task bears a signature, bounds and an end", &[
+        "tests/it/grants.rs::a_url_is_good_for_one_request_alone",
+        "tests/it/grants.rs::urls_end_with_their_life_and_with_their_key",
+        "tests/it/bounds.rs::the_bound_cannot_be_left_out_or_changed"]),
     (40, "the answer to a part names the next one", &[
         "tests/it/declared.rs::a_part_has_the_bytes_of_its_number",
         "src/store/tests/declared.rs::the_lowest_missing_part_is_told_with_each_part"]),
@@ -97,8 +113,8 @@ const ROWS: &[Row] = &[
         "src/store/tests/declared.rs::a_paused_upload_outlives_idleness_but_not_its_cap"]),
 ];
 
-/// Rows of instant upload, the page, grants, events and what else is not of this module.
-const ELSEWHERE: &[u8] = &[5, 9, 17, 22, 23, 25, 26, 27, 33, 34, 35, 36, 37, 38, 39, 42, 43, 44];
+/// Rows of instant upload, the page, events and what else is not of this module.
+const ELSEWHERE: &[u8] = &[5, 9, 17, 22, 23, 33, 34, 35, 36, 38, 39, 42, 43, 44];
 
 const ROWS_MAX: u8 = 46;
 

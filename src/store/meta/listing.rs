@@ -74,7 +74,7 @@ impl<'a> Fold<'a> {
 }
 
 /// The least string above everything that begins with `prefix`.
-fn successor(prefix: &[u8]) -> Vec<u8> {
+pub(super) fn successor(prefix: &[u8]) -> Vec<u8> {
     let mut successor = prefix.to_vec();
     while let Some(last) = successor.pop() {
         if last < 0xff {

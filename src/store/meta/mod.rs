@@ -18,6 +18,7 @@ pub(crate) mod listing;
 pub(crate) mod objects;
 pub(crate) mod outbox;
 pub(crate) mod prepare;
+pub(crate) mod progress;
 pub(crate) mod readers;
 pub(crate) mod rows;
 pub(crate) mod schema;

@@ -1,4 +1,5 @@
-//! Pause and resume: a state of an open upload that everybody meets, and that a restart keeps.
+//! Pause and resume: a state of an open upload that everybody meets, and that a restart keeps; and
+//! what an operator does about time: more of it, or the end of what is idle.
 //!
 //! **Invariants**
 //! - A pause changes neither parts nor generation: what was on its way arrives and counts.
@@ -11,6 +12,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::lifecycle::{Change, changed};
 use super::outbox::Cause;
 use super::rows::require_bucket;
+use super::uploads::drop_open;
 use crate::access::Permit;
 use crate::clock;
 use crate::store::engine::Engine;
@@ -57,5 +59,51 @@ pub(crate) fn set(
             State::Uploading => Change::Resumed,
         };
         changed(txn, id, change, &cause)
+    })
+}
+
+/// As if something had just happened to the upload: the time until it expires begins anew, that of
+/// its pause too.
+pub(crate) fn extend(
+    engine: &Engine,
+    permit: &Permit,
+    key: &ObjectKey,
+    id: UploadId,
+) -> Pending<()> {
+    let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
+    engine.write(move |txn| -> Result<()> {
+        require_bucket(txn, &bucket)?;
+        let sql = "UPDATE uploads SET last_active = ?4, paused = iif(paused IS NULL, NULL, ?4)
+             WHERE id = ?1 AND bucket = ?2 AND key = ?3";
+        match txn.execute(sql, params![id, bucket.id, key.as_bytes(), clock::now()])? {
+            0 => Err(Error::NoSuchUpload),
+            _ => Ok(()),
+        }
+    })
+}
+
+/// Ends an upload to which nothing has happened since `idle_since`, judged in the transaction that
+/// does it: a part may have come after somebody looked.
+pub(crate) fn drop_idle(
+    engine: &Engine,
+    permit: &Permit,
+    key: &ObjectKey,
+    id: UploadId,
+    idle_since: Timestamp,
+) -> Pending<bool> {
+    let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
+    let cause = Cause::of(permit);
+    engine.free(move |txn| -> Result<bool> {
+        require_bucket(txn, &bucket)?;
+        let is_idle = txn
+            .prepare(
+                "SELECT 1 FROM uploads
+                 WHERE id = ?1 AND bucket = ?2 AND key = ?3 AND last_active <= ?4",
+            )?
+            .exists(params![id, bucket.id, key.as_bytes(), idle_since])?;
+        if is_idle {
+            drop_open(txn, id, Change::Aborted, &cause)?;
+        }
+        Ok(is_idle)
     })
 }

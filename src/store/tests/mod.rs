@@ -10,6 +10,7 @@ mod listing;
 mod memory;
 mod model;
 mod nouns;
+mod progress;
 mod races;
 
 use std::sync::Arc;

@@ -32,6 +32,6 @@ mod xml;
 
 pub use digest::{base64, bytes_of, checksum, crc_names, md5_hex};
 pub use gateway::{Gateway, Who};
-pub use http::{Answer, Framing, Payload, Request};
+pub use http::{Answer, Connection, Framing, Payload, Request};
 pub use json::valid_json;
 pub use script::{Script, check, check_with};

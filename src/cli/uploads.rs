@@ -1,0 +1,240 @@
+//! `partita uploads list | show | pause | resume | extend | abort | clean | watch`.
+
+use std::io::{self, Write};
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use http::Method;
+use indicatif::HumanBytes;
+use serde_json::{Value, json};
+
+use super::session::{Session, segment};
+use super::{Outcome, folder_flags, json_flag, load, watch};
+
+/// Uploads that are asked for at once.
+const PAGE: u64 = 1000;
+const SECONDS_PER_HOUR: u64 = 3600;
+
+/// The commands that change one upload: name, action, what they do.
+const CHANGES: &[(&str, &str, &str)] = &[
+    ("pause", "pause", "Have an upload take no parts for now"),
+    ("resume", "resume", "Have an upload take parts again"),
+    ("extend", "extend", "Begin the time until an upload expires anew"),
+    ("abort", "cancel", "End an upload and drop its parts"),
+];
+
+pub(super) fn command() -> Command {
+    let id = Arg::new("id").value_name("UPLOAD").required(true);
+    let list = Command::new("list").about("List the open uploads").args(filters());
+    let show = Command::new("show").about("Show an upload and its parts").arg(id.clone());
+    let changes =
+        CHANGES.iter().map(|(name, _, about)| Command::new(*name).about(*about).arg(id.clone()));
+    Command::new("uploads")
+        .about("See, pause, resume and end open uploads")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommands(
+            [list, show, clean_command(), watch::command(filters())]
+                .into_iter()
+                .chain(changes)
+                .map(|command| command.args(folder_flags()).arg(json_flag())),
+        )
+}
+
+fn clean_command() -> Command {
+    let hours = Arg::new("idle-hours")
+        .long("idle-hours")
+        .value_name("N")
+        .required(true)
+        .value_parser(clap::value_parser!(u32))
+        .help("Only uploads to which nothing has happened for so long");
+    let yes =
+        Arg::new("yes").long("yes").action(ArgAction::SetTrue).help("End them, not only tell");
+    Command::new("clean")
+        .about("Tell which uploads nobody works on; with --yes, end them")
+        .args(filters())
+        .args([hours, yes])
+}
+
+/// Which uploads a command is about.
+fn filters() -> [Arg; 2] {
+    [
+        ("bucket", "BUCKET", "Only uploads in this bucket"),
+        ("prefix", "PREFIX", "Only uploads of keys that begin with this"),
+    ]
+    .map(|(name, value, help)| Arg::new(name).long(name).value_name(value).help(help))
+}
+
+pub(super) fn run(matches: &ArgMatches) -> Outcome {
+    match matches.subcommand().expect("a subcommand is required") {
+        ("list", matches) => list(matches),
+        ("show", matches) => show(matches),
+        ("clean", matches) => clean(matches),
+        ("watch", matches) => watch::run(matches),
+        (name, matches) => {
+            let row = CHANGES.iter().find(|(known, ..)| *known == name);
+            change(matches, row.expect("clap knows the commands of the table").1)
+        }
+    }
+}
+
+fn list(matches: &ArgMatches) -> Outcome {
+    let session = Session::open(&load(matches)?, false)?;
+    let uploads = all(&session, matches)?;
+    if matches.get_flag("json") {
+        writeln!(io::stdout(), "{uploads:#}")?;
+        return Ok(());
+    }
+    let rows: Value = uploads.as_array().into_iter().flatten().map(row).collect();
+    let columns = ["upload", "bucket", "key", "status", "received", "parts", "rate", "last_active"];
+    super::key::print_list(matches, &rows, &columns)
+}
+
+/// Every page of the uploads that a command is about.
+pub(super) fn all(session: &Session, matches: &ArgMatches) -> Result<Value, super::Failure> {
+    let text = |name: &str| matches.get_one::<String>(name).map(String::as_str).unwrap_or_default();
+    let (bucket, prefix) = (segment(text("bucket")), segment(text("prefix")));
+    let (mut uploads, mut marker) = (Vec::new(), String::new());
+    loop {
+        let path = format!("uploads?bucket={bucket}&prefix={prefix}&limit={PAGE}&marker={marker}");
+        let mut page = session.ask(Method::GET, &path, Value::Null)?;
+        if let Value::Array(more) = page["uploads"].take() {
+            uploads.extend(more);
+        }
+        match page["nextMarker"].as_str() {
+            Some(next) => marker = segment(next),
+            None => return Ok(Value::Array(uploads)),
+        }
+    }
+}
+
+/// An upload as a row of the table.
+fn row(upload: &Value) -> Value {
+    json!({
+        "upload": upload["uploadId"],
+        "bucket": upload["bucket"],
+        "key": upload["key"],
+        "status": upload["status"],
+        "received": received(upload),
+        "parts": parts(upload),
+        "rate": rate(upload),
+        "last_active": upload["lastActiveAt"],
+    })
+}
+
+/// `12.0 MiB of 25.0 MiB (48 %)`.
+pub(super) fn received(upload: &Value) -> String {
+    let bytes = number(upload, "receivedBytes");
+    match upload["totalSize"].as_u64() {
+        None => HumanBytes(bytes).to_string(),
+        Some(total) => {
+            let share = if total == 0 { 0 } else { u128::from(bytes) * 100 / u128::from(total) };
+            format!("{} of {} ({share} %)", HumanBytes(bytes), HumanBytes(total))
+        }
+    }
+}
+
+fn parts(upload: &Value) -> String {
+    let there = number(upload, "receivedParts");
+    match upload["partCount"].as_u64() {
+        None => there.to_string(),
+        Some(count) => format!("{there}/{count}"),
+    }
+}
+
+pub(super) fn rate(upload: &Value) -> String {
+    match number(upload, "bytesPerSecond") {
+        0 => "-".into(),
+        bytes => format!("{}/s", HumanBytes(bytes)),
+    }
+}
+
+pub(super) fn number(document: &Value, field: &str) -> u64 {
+    document[field].as_u64().unwrap_or_default()
+}
+
+fn show(matches: &ArgMatches) -> Outcome {
+    let session = Session::open(&load(matches)?, false)?;
+    let path = format!("uploads/{}", segment(id_of(matches)));
+    let mut upload = session.ask(Method::GET, &path, Value::Null)?;
+    while let Some(from) = upload["nextFrom"].as_u64() {
+        let mut page = session.ask(Method::GET, &format!("{path}?from={from}"), Value::Null)?;
+        if let (Some(runs), Value::Array(more)) =
+            (upload["parts"].as_array_mut(), page["parts"].take())
+        {
+            runs.extend(more);
+        }
+        upload["nextFrom"] = page["nextFrom"].take();
+    }
+    let mut out = io::stdout().lock();
+    if matches.get_flag("json") {
+        writeln!(out, "{upload:#}")?;
+        return Ok(());
+    }
+    let text = |field: &str| upload[field].as_str().unwrap_or("-").to_owned();
+    for (name, value) in [
+        ("upload", text("uploadId")),
+        ("bucket", text("bucket")),
+        ("key", text("key")),
+        ("status", text("status")),
+        ("initiator", upload["initiator"]["id"].as_str().unwrap_or("-").to_owned()),
+        ("initiated", text("initiatedAt")),
+        ("last active", text("lastActiveAt")),
+        ("expires", text("expiresAt")),
+        ("received", received(&upload)),
+        ("on its way", HumanBytes(number(&upload, "inFlightBytes")).to_string()),
+        ("rate", rate(&upload)),
+        ("parts", parts(&upload)),
+    ] {
+        writeln!(out, "{name:<12} {value}")?;
+    }
+    for run in upload["parts"].as_array().into_iter().flatten() {
+        let (first, last) = (number(run, "firstPart"), number(run, "lastPart"));
+        writeln!(out, "  {first:>5} - {last:<5} {}", HumanBytes(number(run, "bytes")))?;
+    }
+    Ok(())
+}
+
+fn change(matches: &ArgMatches, action: &str) -> Outcome {
+    let session = Session::open(&load(matches)?, false)?;
+    let path = format!("uploads/{}", segment(id_of(matches)));
+    session.ask(Method::PUT, &path, json!({ "action": action }))?;
+    Ok(())
+}
+
+pub(super) fn id_of(matches: &ArgMatches) -> &str {
+    matches.get_one::<String>("id").expect("it is required")
+}
+
+fn clean(matches: &ArgMatches) -> Outcome {
+    let session = Session::open(&load(matches)?, false)?;
+    let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
+    let hours = matches.get_one::<u32>("idle-hours").expect("it is required");
+    let (mut uploads, mut bytes, mut marker) = (Vec::new(), 0, Value::Null);
+    loop {
+        let request = json!({
+            "idleSeconds": u64::from(*hours) * SECONDS_PER_HOUR,
+            "bucket": text("bucket"),
+            "prefix": text("prefix"),
+            "dryRun": !matches.get_flag("yes"),
+            "marker": marker,
+        });
+        let mut page = session.ask(Method::POST, "uploads/clean", request)?;
+        if let Value::Array(more) = page["uploads"].take() {
+            uploads.extend(more);
+        }
+        bytes += number(&page, "receivedBytes");
+        marker = page["nextMarker"].take();
+        if marker.is_null() {
+            break;
+        }
+    }
+    let count = uploads.len();
+    let columns = ["uploadId", "bucket", "key", "receivedBytes", "lastActiveAt"];
+    super::key::print_list(matches, &Value::Array(uploads), &columns)?;
+    if !matches.get_flag("json") {
+        let what = if matches.get_flag("yes") { "ended" } else { "to be ended (--yes ends them)" };
+        writeln!(io::stdout(), "{count} uploads, {} {what}", HumanBytes(bytes))?;
+    }
+    Ok(())
+}

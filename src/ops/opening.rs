@@ -1,0 +1,40 @@
+//! Opens an upload as the head of a CreateMultipartUpload says: for the operation, and for a grant,
+//! which is such a request in another form.
+
+use super::{Context, declared, metadata};
+use crate::access::Permit;
+use crate::digest::{ChecksumAlgorithm, ChecksumType};
+use crate::store::{CreatedUpload, Declaration, NewUpload};
+use crate::types::ObjectKey;
+use crate::wire::{Head, Result, checksum};
+
+/// An upload that was opened, or found open.
+pub struct Opened {
+    /// The upload.
+    pub created: CreatedUpload,
+    /// What it declares.
+    pub declaration: Option<Declaration>,
+    /// The checksum that its parts must have.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+}
+
+/// Opens the upload.
+///
+/// # Errors
+/// MetadataTooLarge; InvalidRequest for a checksum type that the algorithm does not have;
+/// InvalidArgument for a declaration that is malformed, or of no possible upload.
+pub async fn open(
+    context: &Context,
+    permit: &Permit,
+    key: &ObjectKey,
+    head: &Head,
+) -> Result<Opened> {
+    metadata::refuse_unsupported(head)?;
+    let checksum = checksum::declared(head)?;
+    let headers = metadata::of_request(head, context.config.metadata_bytes_max)?;
+    let callback_var = metadata::callback_var(head)?;
+    let declaration = declared::of_create(head, &context.config)?;
+    let new = NewUpload { headers, checksum, declaration, callback_var };
+    let created = context.store.create_upload(permit, key.clone(), new).await?;
+    Ok(Opened { created, declaration, checksum })
+}

@@ -1,0 +1,91 @@
+//! The examples, as they stand, against a gateway. The upload page is driven by `tests/browser`.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use partita::access::{Permit, Principal, authorize};
+use partita::store::{Listed, UploadRecord, UploadsQuery};
+
+use crate::harness::{Gateway, Request, Who, bytes_of};
+
+const FILE_BYTES: usize = 40 << 20;
+
+fn has_boto3() -> bool {
+    let tried = Command::new("python3").args(["-c", "import boto3"]).output();
+    tried.is_ok_and(|output| output.status.success())
+}
+
+fn uploader(gateway: &Gateway, file: &std::path::Path) -> Child {
+    let (id, secret) = Who::Root.key();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/uploader.py");
+    Command::new("python3")
+        .arg(script)
+        .arg(file)
+        .args(["bkt/film", "--parallel", "1"])
+        .env("AWS_ACCESS_KEY_ID", id)
+        .env("AWS_SECRET_ACCESS_KEY", secret)
+        .env("PARTITA", format!("http://{}", gateway.host()))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("python3 runs")
+}
+
+fn open_uploads(gateway: &Gateway, permit: &Permit) -> Vec<UploadRecord> {
+    let query = UploadsQuery { max: 10, ..UploadsQuery::default() };
+    let page = gateway.store().list_uploads(permit, &query).expect("a list");
+    let record = |entry| match entry {
+        Listed::Item(upload) => Some(upload),
+        Listed::Prefix(_) => None,
+    };
+    page.entries.into_iter().filter_map(record).collect()
+}
+
+#[test]
+fn the_uploader_goes_on_where_it_was_cut_off() {
+    if !has_boto3() {
+        println!("SKIPPED: python3 with boto3 is not here");
+        return;
+    }
+    let gateway = Gateway::start();
+    let file = gateway.folder().join("film");
+    let content = bytes_of(FILE_BYTES, 7);
+    std::fs::write(&file, &content).unwrap();
+    let bucket = partita::types::BucketName::parse("bkt").unwrap();
+    let bucket = gateway.store().bucket(&bucket).unwrap();
+    let key = gateway.store().credential(&Who::Root.key().0).unwrap();
+    let permit = authorize(&Principal::Key(key), partita::access::Action::PutObject, &bucket);
+    let permit = permit.expect("root may");
+    let parts = |upload: &UploadRecord| {
+        let page = gateway.store().list_parts(&permit, &upload.key, upload.id, 0, 100);
+        page.map_or(0, |page| page.parts.len())
+    };
+
+    let mut first = uploader(&gateway, &file);
+    let began = Instant::now();
+    let upload = loop {
+        let open = open_uploads(&gateway, &permit).into_iter().find(|of| parts(of) > 0);
+        if let Some(upload) = open {
+            break upload;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "no part came");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    // The pause holds what comes next, so there is something left when it is cut off.
+    gateway.store().pause_upload(&permit, &upload.key, upload.id).wait().expect("paused");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    gateway.store().resume_upload(&permit, &upload.key, upload.id).wait().expect("resumed");
+
+    let again = uploader(&gateway, &file).wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&again.stdout);
+    let complaint = String::from_utf8_lossy(&again.stderr);
+    assert!(again.status.success(), "{said}{complaint}");
+    let (how, rest) = said.split_once(": ").expect("it says how");
+    let left: usize = rest.split(' ').next().unwrap().parse().unwrap();
+    assert_eq!(how, "resumed", "{said}");
+    assert!((1..5).contains(&left), "{said}");
+    let got = gateway.send(&Request::new("GET", "/bkt/film")).expect(200);
+    assert!(got.body == content, "another file came out");
+    gateway.assert_sound();
+}
