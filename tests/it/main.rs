@@ -22,3 +22,4 @@ mod routing;
 mod sdk;
 mod signer;
 mod tidy;
+mod uploads_features;
