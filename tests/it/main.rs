@@ -23,3 +23,4 @@ mod routing;
 mod sdk;
 mod signer;
 mod tidy;
+mod uploads_features;

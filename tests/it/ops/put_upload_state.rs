@@ -35,9 +35,9 @@ fn a_cancel_ends_it_for_all() {
         PUT /bkt/k?uploadId=$U&partita-state << {"status":"cancel"}     => 204
         PUT /bkt/k?uploadId=$U&partita-state << {"status":"cancel"}     => 404 NoSuchUpload
         PUT /bkt/k?uploadId=$U&partita-state << {"status":"upload"}     => 404 NoSuchUpload
-        GET /bkt/k?uploadId=$U&partita-state                            => 404 NoSuchUpload
-        PUT /bkt/k?uploadId=$U&partNumber=1 << x                        => 404 NoSuchUpload
-        DELETE /bkt/k?uploadId=$U                                       => 404 NoSuchUpload
+        GET /bkt/k?uploadId=$U&partita-state                   => 404 NoSuchUpload
+        PUT /bkt/k?uploadId=$U&partNumber=1 << x               => 404 NoSuchUpload
+        DELETE /bkt/k?uploadId=$U                              => 404 NoSuchUpload
         "#,
     );
     gateway.assert_sound();
@@ -54,9 +54,9 @@ fn other_documents_are_refused() {
         PUT /bkt/k?uploadId=$U&partita-state << pause            => 400 InvalidRequest
         PUT /bkt/k?uploadId=$U&partita-state                     => 400 InvalidRequest
         PUT /bkt/k?uploadId=$U&partita-state << @65537      => 400 MaxMessageLengthExceeded
-        PUT /bkt/other?uploadId=$U&partita-state << {"status":"pause"}          => 404 NoSuchUpload
-        PUT /bkt/k?uploadId=$U&partita-state&partNumber=1 << {"status":"pause"} => 400 InvalidRequest
-        POST /bkt/k?uploadId=$U&partita-state << {"status":"pause"}             => 501 NotImplemented
+        PUT /bkt/other?uploadId=$U&partita-state << {"status":"pause"} => 404 NoSuchUpload
+        PUT /bkt/k?uploadId=$U&partita-state&acl << {"status":"pause"} => 400 InvalidRequest
+        POST /bkt/k?uploadId=$U&partita-state << {"status":"pause"} => 501 NotImplemented
         "#,
     );
 }

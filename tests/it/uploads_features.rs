@@ -1,0 +1,137 @@
+//! What hand-written upload services do, or admit that they fail to do, and the test of each.
+//!
+//! A row is a feature or flaw of such a service. Rows of other parts of the product are in
+//! [`ELSEWHERE`] until they have theirs.
+
+use std::path::Path;
+
+/// Row, what it is about, and the tests that show it: `file::test`.
+type Row = (u8, &'static str, &'static [&'static str]);
+
+#[rustfmt::skip]
+const ROWS: &[Row] = &[
+    (1, "init answers with an id, a part size and a count", &[
+        "tests/it/declared.rs::create_answers_with_the_parts_that_fit"]),
+    (2, "the status of an upload is kept, also over a restart", &[
+        "tests/it/declared.rs::a_declaration_survives_a_restart",
+        "tests/it/kill.rs::a_kill_loses_nothing_that_was_acknowledged"]),
+    (3, "a part is visible when it is durable, and only then", &[
+        "tests/it/kill.rs::a_kill_loses_nothing_that_was_acknowledged",
+        "tests/it/payloads.rs::a_spoilt_body_is_refused_and_leaves_nothing"]),
+    (4, "merge verifies that all parts are there", &[
+        "tests/it/declared.rs::complete_refuses_gaps_and_says_what_is_missing",
+        "tests/it/declared.rs::complete_takes_the_whole_file"]),
+    (6, "a repeated merge gets the same answer", &[
+        "tests/it/ops/complete_multipart_upload.rs::a_repetition_gets_the_same_answer",
+        "tests/it/declared/digests.rs::a_wrong_part_can_be_sent_again"]),
+    (7, "parts in any order, at the same time", &[
+        "src/store/tests/model.rs::random_verbs_answer_as_the_model_does",
+        "tests/it/pause.rs::fifty_connections_all_wait_and_a_resume_wakes_them_at_once"]),
+    (8, "resume: what is there, and what is missing", &[
+        "tests/it/ops/list_parts.rs::what_has_arrived",
+        "tests/it/ops/get_upload_blocks.rs::missing_runs_are_merged_and_sorted"]),
+    (10, "parts of 5 MiB, 10,000 of them", &[
+        "tests/it/declared.rs::a_malformed_declaration_is_refused_by_its_name",
+        "tests/it/limits.rs::numbers_of_parts"]),
+    (11, "each part's hash is verified", &[
+        "tests/it/ops/upload_part.rs::what_does_not_verify_is_not_stored",
+        "tests/it/checksums.rs::in_a_header_or_a_trailer_of_an_object_or_a_part"]),
+    (12, "no byte is padded or lost, whatever the rhythm", &[
+        "tests/it/payloads.rs::every_payload_in_every_framing_and_rhythm",
+        "tests/it/declared.rs::a_body_of_unknown_length_is_judged_when_it_is_there"]),
+    (13, "complete looks at every listed part", &[
+        "tests/it/ops/complete_multipart_upload.rs::bad_lists_are_refused_and_the_upload_survives"]),
+    (14, "ids cannot be guessed, and an id alone opens nothing", &[
+        "tests/it/isolation.rs::strangers_are_denied_and_change_nothing"]),
+    (15, "ids and numbers never become paths", &[
+        "tests/it/ops/upload_part.rs::numbers_and_ids_are_checked"]),
+    (16, "two writers of one part: one of them wins, wholly", &[
+        "tests/it/ops/upload_part.rs::the_same_number_replaces_the_part",
+        "src/store/tests/races.rs::a_part_replaced_during_complete_is_seen_or_refused_never_mixed"]),
+    (18, "everything that a resume needs, the check of the whole included", &[
+        "tests/it/declared/digests.rs::right_digests_publish_and_wrong_ones_do_not",
+        "tests/it/declared/digests.rs::a_part_that_changes_during_the_reading_is_not_published_unread"]),
+    (19, "the same file is the same task", &[
+        "tests/it/declared/resume.rs::the_same_file_is_the_same_upload_also_after_a_restart",
+        "tests/it/declared/resume.rs::of_many_creates_at_once_one_makes_the_upload",
+        "tests/it/declared/resume.rs::after_the_end_there_is_a_new_upload"]),
+    (20, "a task is not shared with strangers, nor with other settings", &[
+        "tests/it/declared/resume.rs::another_key_bucket_or_principal_is_another_upload",
+        "tests/it/declared/resume.rs::any_other_setting_is_another_upload"]),
+    (21, "name and type are kept", &[
+        "tests/it/ops/create_multipart_upload.rs::fixes_the_headers_of_the_object"]),
+    (24, "not only one part after the other", &[
+        "tests/it/declared.rs::a_part_has_the_bytes_of_its_number"]),
+    (28, "the URLs of an upload can be presigned", &[
+        "tests/it/ops/get_upload_blocks.rs::a_url_for_it_can_be_presigned"]),
+    (29, "the offsets of a block are verified", &[
+        "tests/it/declared.rs::content_range_says_the_same_as_the_number",
+        "src/ops/declared.rs::a_content_range_names_a_part_or_says_why_not"]),
+    (30, "the server says which block it wants", &[
+        "tests/it/declared.rs::a_part_has_the_bytes_of_its_number",
+        "tests/it/declared.rs::a_part_that_cannot_fit_is_refused_before_its_body"]),
+    (31, "pause, upload, cancel", &[
+        "tests/it/pause.rs::what_changes_the_upload_waits_and_what_does_not_goes_on",
+        "tests/it/pause.rs::nothing_of_the_body_is_asked_for_while_it_waits",
+        "tests/it/pause.rs::it_survives_a_restart_and_is_found_by_its_file",
+        "tests/it/ops/put_upload_state.rs::a_cancel_ends_it_for_all",
+        "tests/clients/clients/boto3_sdk.py::pause",
+        "tests/clients/clients/aws_cli.py::pause",
+        "tests/clients/clients/rclone.py::pause"]),
+    (32, "total size, status, expected blocks", &[
+        "tests/it/ops/get_upload_blocks.rs::missing_runs_are_merged_and_sorted",
+        "tests/it/ops/get_upload_blocks.rs::pages_are_of_runs",
+        "tests/it/ops/get_upload_state.rs::the_document_is_as_its_schema_says"]),
+    (40, "the answer to a part names the next one", &[
+        "tests/it/declared.rs::a_part_has_the_bytes_of_its_number",
+        "src/store/tests/declared.rs::the_lowest_missing_part_is_told_with_each_part"]),
+    (41, "merge by id", &[
+        "tests/it/ops/complete_multipart_upload.rs::joins_the_listed_parts"]),
+    (45, "every document is as its schema says", &[
+        "tests/it/ops/get_upload_state.rs::the_document_is_as_its_schema_says",
+        "tests/it/ops/get_upload_blocks.rs::without_a_declared_size_only_gaps_between_parts_are_known",
+        "tests/it/ops/compare_upload_blocks.rs::what_differs_counts_as_missing"]),
+    (46, "what nobody ends is cleaned up, and says when", &[
+        "tests/it/declared.rs::an_upload_tells_when_it_ends_by_itself",
+        "src/store/tests/nouns.rs::idle_uploads_expire_and_active_ones_do_not",
+        "src/store/tests/declared.rs::a_paused_upload_outlives_idleness_but_not_its_cap"]),
+];
+
+/// Rows of instant upload, the page, grants, events and what else is not of this module.
+const ELSEWHERE: &[u8] = &[5, 9, 17, 22, 23, 25, 26, 27, 33, 34, 35, 36, 37, 38, 39, 42, 43, 44];
+
+const ROWS_MAX: u8 = 46;
+
+#[test]
+fn no_row_is_missing() {
+    let mut numbers: Vec<u8> = ROWS.iter().map(|(number, ..)| *number).collect();
+    numbers.extend(ELSEWHERE);
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=ROWS_MAX).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_named_test_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut lost = Vec::new();
+    for (number, about, tests) in ROWS {
+        assert!(!tests.is_empty(), "{number}: {about}");
+        for name in *tests {
+            let (file, test) = name.split_once("::").expect("a file and a test");
+            let text = std::fs::read_to_string(root.join(file)).unwrap_or_default();
+            let is_there = match file.ends_with(".py") {
+                true => text.contains(&format!("\ndef {test}(ctx):")),
+                false => {
+                    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+                    lines.windows(2).any(|pair| {
+                        pair[0].ends_with("test]") && pair[1].contains(&format!("fn {test}("))
+                    })
+                }
+            };
+            if !is_there {
+                lost.push(format!("{number}, {about}: {name}"));
+            }
+        }
+    }
+    assert!(lost.is_empty(), "{lost:#?}");
+}
