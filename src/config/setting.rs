@@ -147,6 +147,12 @@ pub(super) fn is_address(text: &str) -> bool {
     host_ok && port_ok
 }
 
+/// Names of buckets separated by commas, or `*`; nothing is a list too.
+pub(super) fn is_bucket_list(text: &str) -> bool {
+    matches!(text, "" | "*")
+        || text.split(',').all(|name| crate::types::BucketName::parse(name.trim()).is_some())
+}
+
 pub(super) fn is_region(text: &str) -> bool {
     let letter = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     (1..=63).contains(&text.len()) && text.bytes().all(letter)

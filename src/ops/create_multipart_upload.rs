@@ -16,7 +16,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let checksum = checksum::declared(head)?;
     let headers = metadata::of_request(head, call.context.config.metadata_bytes_max)?;
     let declaration = declared::of_create(head, &call.context.config)?;
-    let new = NewUpload { headers, checksum, declaration };
+    let new = NewUpload { headers, checksum, declaration, instant: Vec::new() };
     let store = &call.context.store;
     let created = store.create_upload(call.permit(), call.key().clone(), new).await?;
 
@@ -31,7 +31,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     }
     expiry::announce(&mut response, &created.upload);
     if let Some(declaration) = &declaration {
-        declared::announce(&mut response, declaration, created.is_resumed);
+        declared::announce(&mut response, declaration, &created);
     }
     Ok(response)
 }

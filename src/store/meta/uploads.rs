@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::declarations;
+use super::prepare::StoredPart;
+use super::{born, contents, declarations};
 use super::job::Txn;
 use super::lifecycle::{Change, changed};
 use super::rows::{
-    ContentId, GarbageKind, drop_reference, encode_checksum, encode_headers, enqueue, insert_blob,
+    ContentId, GarbageKind, drop_reference, encode_checksum, encode_headers, enqueue,
     read_checksum, read_declared, read_key, reference, require_bucket,
 };
 use crate::access::{Bucket, Permit};
@@ -21,6 +22,7 @@ use crate::store::content::{BlobRef, OpenObject};
 use crate::store::declared::{CreatedUpload, OpenUpload};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
+use crate::store::instant::{InstantPart, Readable};
 use crate::store::pending::Pending;
 use crate::store::records::{AddedPart, NewUpload, PartRecord, PartsPage, UploadRecord};
 use crate::types::{BlobId, ETag, ObjectKey, PartNumber, Timestamp, UploadId};
@@ -72,7 +74,7 @@ pub(crate) fn create(
     new: NewUpload,
 ) -> Pending<CreatedUpload> {
     let (bucket, user) = (Arc::clone(permit.bucket()), Arc::clone(permit.user()));
-    let fingerprint = declarations::fingerprint(&bucket, &user, &key, &new);
+    let named = declarations::fingerprint(&bucket, &user, &key, &new);
     let initiator = engine.directory().owner(&user.id);
     let limits = Limits::of(engine);
     engine.write(move |txn| {
@@ -87,31 +89,56 @@ pub(crate) fn create(
             paused: None,
             expires: limits.expires(now, None),
         };
+        let content = take_declared(txn, &new)?;
+        // What was born from a content is found only by those who may read it now.
+        let fingerprint = named.map(|named| declarations::with_content(named, content));
         if let Some(fingerprint) = &fingerprint
             && let Some(id) = declarations::join(txn, fingerprint)?
         {
+            if let Some(content) = content {
+                // It has a reference of its own.
+                drop_reference(txn, content)?;
+            }
             let sql = "UPDATE uploads SET last_active = ?2 WHERE id = ?1
-                 RETURNING initiated, paused";
-            (upload.initiated, upload.paused) = txn
+                 RETURNING initiated, paused, content IS NOT NULL";
+            let is_instant;
+            (upload.initiated, upload.paused, is_instant) = txn
                 .prepare(sql)?
-                .query_row(params![id, now], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                .query_row(params![id, now], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             (upload.id, upload.expires) = (id, limits.expires(now, upload.paused));
-            return Ok(CreatedUpload { upload, is_resumed: true });
+            return Ok(CreatedUpload { upload, is_resumed: true, is_instant });
         }
-        insert(txn, &bucket, &upload, &new)?;
+        insert(txn, &bucket, &upload, &new, content)?;
         if let Some(declaration) = &new.declaration {
             declarations::insert(txn, upload.id, declaration, fingerprint)?;
         }
         changed(txn, upload.id, Change::Created);
-        Ok(CreatedUpload { upload, is_resumed: false })
+        Ok(CreatedUpload { upload, is_resumed: false, is_instant: content.is_some() })
     })
 }
 
-fn insert(txn: &Txn<'_>, bucket: &Bucket, upload: &UploadRecord, new: &NewUpload) -> Result<()> {
+/// Takes a content that is the declared file, if there is one.
+fn take_declared(txn: &Txn<'_>, new: &NewUpload) -> Result<Option<ContentId>> {
+    let Some(declaration) = &new.declaration else { return Ok(None) };
+    for readable in new.instant.iter().filter(|readable| readable.is(declaration)) {
+        if contents::take(txn, readable)? {
+            return Ok(Some(readable.content()));
+        }
+    }
+    Ok(None)
+}
+
+fn insert(
+    txn: &Txn<'_>,
+    bucket: &Bucket,
+    upload: &UploadRecord,
+    new: &NewUpload,
+    content: Option<ContentId>,
+) -> Result<()> {
     txn.execute(
         "INSERT INTO uploads (id, bucket, key, initiated, last_active, initiator, headers,
-             checksum_algorithm, checksum_type, generation, declared)
-         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, 0, ?9)",
+             checksum_algorithm, checksum_type, generation, declared, content_kind, content)
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11)",
         params![
             upload.id,
             bucket.id,
@@ -122,6 +149,8 @@ fn insert(txn: &Txn<'_>, bucket: &Bucket, upload: &UploadRecord, new: &NewUpload
             new.checksum.map(|(algorithm, _)| algorithm.code()),
             new.checksum.map(|(_, kind)| kind.code()),
             new.declaration.map(|_| true),
+            content.map(ContentId::kind),
+            content.map(ContentId::bytes),
         ],
     )?;
     Ok(())
@@ -162,7 +191,7 @@ pub(crate) fn find_open(
     id: UploadId,
 ) -> Result<OpenUpload> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {UPLOAD_COLUMNS}, declared FROM uploads
+        "SELECT {UPLOAD_COLUMNS}, declared, content IS NOT NULL AS is_instant FROM uploads
          WHERE id = ?1 AND bucket = ?2 AND key = ?3"
     ))?;
     let mut rows = statement.query(params![id, bucket.id, key.as_bytes()])?;
@@ -171,7 +200,7 @@ pub(crate) fn find_open(
     let is_declared: Option<bool> = row.get("declared")?;
     // The row that is being read holds its snapshot, so the declaration is of the same moment.
     let declaration = is_declared.map(|_| declarations::read(connection, id)).transpose()?;
-    Ok(OpenUpload { upload, declaration })
+    Ok(OpenUpload { upload, declaration, is_instant: row.get("is_instant")? })
 }
 
 /// A part's place: bucket, key, upload and number.
@@ -196,14 +225,41 @@ pub(crate) fn put_part(
     staged: crate::store::blobs::StagedBlob,
 ) -> Pending<AddedPart> {
     let place = Place::new(permit, key, part);
+    let once = engine.stores_once(&place.bucket);
     engine.write_staged(staged, move |txn, staged| {
         let touched = touch(txn, &place, staged.digests().length)?;
-        insert_blob(txn, staged)?;
+        let blob = contents::insert_or_share(txn, staged, once)?;
         let digests = staged.digests();
         let known = touched.algorithm.and_then(|algorithm| digests.checksum_for(algorithm));
         let checksum = known.or_else(|| digests.checksum.clone());
-        let part = replace_part(txn, &place, staged.id(), digests, checksum)?;
+        let part = replace_part(txn, &place, blob, digests, checksum)?;
         touched.added(txn, &place, part)
+    })
+}
+
+/// Stores parts by reference, each from the first of its contents that can still be taken; `None`
+/// for a part that has none any more. All in one transaction, so there must not be many.
+pub(crate) fn put_instant(
+    engine: &Engine,
+    permit: &Permit,
+    key: &ObjectKey,
+    upload: UploadId,
+    parts: Vec<InstantPart>,
+) -> Pending<Vec<Option<AddedPart>>> {
+    let (permit, key) = (permit.clone(), key.clone());
+    engine.write(move |txn| {
+        let put = |part: &InstantPart| {
+            let place = Place::new(&permit, &key, (upload, part.number));
+            let taken = contents::take_first(txn, &part.readables)?;
+            let Some((blob, digests)) = taken.and_then(Readable::single) else { return Ok(None) };
+            let touched = touch(txn, &place, digests.length)?;
+            let known = touched.algorithm.and_then(|algorithm| digests.checksum_for(algorithm));
+            let checksum = known.or_else(|| part.checksum.clone());
+            let checksum = checksum.or_else(|| digests.checksum.clone());
+            let added = replace_part(txn, &place, blob, digests, checksum)?;
+            touched.added(txn, &place, added).map(Some)
+        };
+        parts.iter().map(put).collect()
     })
 }
 
@@ -267,7 +323,7 @@ fn touch(txn: &Txn<'_>, place: &Place, size: u64) -> Result<Touched> {
     let mut statement = txn.prepare(
         "UPDATE uploads SET generation = generation + 1, last_active = ?4
          WHERE id = ?1 AND bucket = ?2 AND key = ?3
-         RETURNING checksum_algorithm, checksum_type, declared",
+         RETURNING checksum_algorithm, checksum_type, declared, content_kind, content",
     )?;
     let mut rows = statement.query(params![
         place.upload,
@@ -278,6 +334,12 @@ fn touch(txn: &Txn<'_>, place: &Place, size: u64) -> Result<Touched> {
     let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
     let algorithm = read_declared(row)?.map(|(algorithm, _)| algorithm);
     let is_declared = row.get::<_, Option<bool>>("declared")?.is_some();
+    if let Some(content) = born::read_content(row)? {
+        // Somebody sends the file after all.
+        let sql = "UPDATE uploads SET content_kind = NULL, content = NULL WHERE id = ?1";
+        txn.execute(sql, [place.upload])?;
+        drop_reference(txn, content)?;
+    }
     if is_declared {
         declarations::judge_part(txn, place.upload, place.number, size)?;
     }
@@ -335,6 +397,9 @@ pub(crate) fn list_parts(
     let bucket = engine.require_bucket(permit)?;
     engine.readers.snapshot(|connection| {
         let upload = find(engine, connection, &bucket, key, id)?;
+        if let Some(content) = content_of(connection, id)? {
+            return list_own_parts(connection, upload, content, after, max);
+        }
         let mut parts = Vec::new();
         let mut truncated = false;
         let mut statement = connection.prepare_cached(
@@ -359,6 +424,43 @@ pub(crate) fn list_parts(
         }
         Ok(PartsPage { upload, parts, truncated })
     })
+}
+
+/// What an open upload was born with, unless parts were stored since.
+pub(crate) fn content_of(connection: &Connection, id: UploadId) -> Result<Option<ContentId>> {
+    let sql = "SELECT content_kind, content FROM uploads WHERE id = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([id])?;
+    rows.next()?.map_or(Ok(None), born::read_content)
+}
+
+/// As [`list_parts`], of an upload that was born complete.
+fn list_own_parts(
+    connection: &Connection,
+    upload: UploadRecord,
+    content: ContentId,
+    after: u16,
+    max: usize,
+) -> Result<PartsPage> {
+    let mut own = match max {
+        0 => Vec::new(),
+        max => born::own_parts(connection, content, after, max + 1)?,
+    };
+    let truncated = own.len() > max;
+    own.truncate(max);
+    let record = |(part, modified): (StoredPart, Option<Timestamp>)| PartRecord {
+        number: part.number,
+        size: part.size,
+        etag: ETag::plain(part.md5),
+        modified: modified.unwrap_or(upload.initiated),
+        // As a part that is sent shows it: in the upload's algorithm.
+        checksum: match upload.checksum {
+            Some((algorithm, _)) => part.checksum_in(algorithm),
+            None => part.checksum,
+        },
+    };
+    let parts = own.into_iter().map(record).collect();
+    Ok(PartsPage { parts, truncated, upload })
 }
 
 /// Whose word it is that an upload shall end.
@@ -396,18 +498,26 @@ pub(crate) fn end(
 
 /// Ends an open upload without an object: its parts are garbage from here on.
 pub(crate) fn drop_open(txn: &Txn<'_>, id: UploadId, why: Change) -> Result<()> {
-    remove(txn, id, why)?;
+    if let Some(content) = remove(txn, id, why)? {
+        drop_reference(txn, content)?;
+    }
     enqueue(txn, GarbageKind::Upload, id.as_bytes())
 }
 
-/// Takes the row of an open upload away, and all that only an open one has.
-pub(crate) fn remove(txn: &Txn<'_>, id: UploadId, why: Change) -> Result<()> {
-    let is_declared: Option<bool> = txn
-        .prepare("DELETE FROM uploads WHERE id = ?1 RETURNING declared")?
-        .query_row([id], |row| row.get(0))?;
+/// Takes the row of an open upload away, and all that only an open one has. Gives the content that
+/// it was born with: its reference is the caller's now.
+pub(crate) fn remove(txn: &Txn<'_>, id: UploadId, why: Change) -> Result<Option<ContentId>> {
+    let sql = "DELETE FROM uploads WHERE id = ?1 RETURNING declared, content_kind, content";
+    let mut statement = txn.prepare(sql)?;
+    let mut rows = statement.query([id])?;
+    let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
+    let is_declared: Option<bool> = row.get("declared")?;
+    let content = born::read_content(row)?;
+    // A DELETE … RETURNING is done with when its rows are.
+    drop(rows);
     changed(txn, id, why);
-    match is_declared {
-        Some(_) => declarations::remove(txn, id),
-        None => Ok(()),
+    if is_declared.is_some() {
+        declarations::remove(txn, id)?;
     }
+    Ok(content)
 }

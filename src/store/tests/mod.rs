@@ -44,6 +44,7 @@ fn options(folder: &TempDir) -> Options {
         writer_queue_max: 1024,
         wal_bytes_restart: 32 << 20,
         wal_bytes_max: 1 << 30,
+        dedup_buckets: Vec::new(),
     }
 }
 

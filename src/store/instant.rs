@@ -1,0 +1,113 @@
+//! Contents that are found by what they are, not by a name: what is looked for, what was found, and
+//! what of it the request may read.
+//!
+//! **Invariant:** a [`Readable`] is made from a permit to get the object by which its content was
+//! found, or for a part of an open upload of the same principal; in no other way. The transaction
+//! that takes the reference looks again whether it is still so.
+
+use std::sync::Arc;
+
+use super::meta::ContentId;
+use super::declared::Declaration;
+use crate::access::{Action, Bucket, Permit, User};
+use crate::digest::{Checksum, Digests};
+use crate::types::{BlobId, ObjectKey, PartNumber, UploadId};
+
+/// Smaller contents are not worth an answer: neither found nor stored once.
+pub const SHARED_BYTES_MIN: u64 = 64 << 10;
+
+/// Parts that one transaction fills.
+pub const INSTANT_PARTS_MAX: usize = 64;
+
+/// Which content is looked for, and where.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The SHA-256 of all its bytes.
+    pub sha256: [u8; 32],
+    /// Its bytes.
+    pub size: u64,
+    /// Only objects of the same bucket whose keys begin with one of these; `None`: all objects.
+    pub prefixes: Option<Vec<String>>,
+}
+
+/// By what a content was found.
+#[derive(Clone, Debug)]
+pub(super) enum Via {
+    /// An object that has it; or that has the whole blob as its part of this number.
+    Object { bucket: Arc<Bucket>, key: ObjectKey, part: Option<(UploadId, PartNumber)> },
+    /// A part of an open upload of this user's.
+    Part { upload: UploadId, number: PartNumber, user: Arc<User> },
+}
+
+/// A content that was found, which the request may not be allowed to read.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub(super) sha256: [u8; 32],
+    pub(super) size: u64,
+    pub(super) content: ContentId,
+    pub(super) digests: Option<Digests>,
+    pub(super) via: Via,
+}
+
+impl Candidate {
+    /// The object that must be readable; `None` for a part of an open upload of the same
+    /// principal.
+    pub fn object(&self) -> Option<(&Arc<Bucket>, &ObjectKey)> {
+        match &self.via {
+            Via::Object { bucket, key, .. } => Some((bucket, key)),
+            Via::Part { .. } => None,
+        }
+    }
+
+    /// The content as one that the holder of `permit` may read; `None` when the permit is for
+    /// something else, or is missing where one is needed.
+    pub fn granted(self, permit: Option<&Permit>) -> Option<Readable> {
+        let is_granted = match &self.via {
+            Via::Object { bucket, .. } => permit.is_some_and(|permit| {
+                permit.action() == Action::GetObject && permit.bucket().id == bucket.id
+            }),
+            Via::Part { .. } => true,
+        };
+        is_granted.then_some(Readable(self))
+    }
+}
+
+/// A content that this request may read at this moment.
+#[derive(Clone, Debug)]
+pub struct Readable(pub(super) Candidate);
+
+impl Readable {
+    /// The digests of a single blob.
+    pub fn digests(&self) -> Option<&Digests> {
+        self.0.digests.as_ref()
+    }
+
+    pub(super) fn content(&self) -> ContentId {
+        self.0.content
+    }
+
+    /// Whether the whole content is the file that was declared.
+    pub(super) fn is(&self, declaration: &Declaration) -> bool {
+        declaration.digests.sha256 == Some(self.0.sha256)
+            && declaration.layout.is_some_and(|layout| layout.size() == self.0.size)
+    }
+
+    /// The blob with its digests, when the content is a single one.
+    pub(super) fn single(&self) -> Option<(BlobId, &Digests)> {
+        match (self.0.content, &self.0.digests) {
+            (ContentId::Blob(id), Some(digests)) => Some((id, digests)),
+            _ => None,
+        }
+    }
+}
+
+/// A part that may be filled by what is there already.
+#[derive(Clone, Debug)]
+pub struct InstantPart {
+    /// Its number.
+    pub number: PartNumber,
+    /// Single blobs of the same bytes.
+    pub readables: Vec<Readable>,
+    /// The checksum that it shall show, if the upload has no algorithm.
+    pub checksum: Option<Checksum>,
+}
