@@ -1,6 +1,6 @@
 //! CreateMultipartUpload: opens an upload and fixes the object's headers and checksum algorithm.
 
-use super::{Call, declared, expiry, metadata};
+use super::{Call, declared, expiry, instant, metadata};
 use crate::store::NewUpload;
 use crate::wire::xml::Writer;
 use crate::wire::{Response, Result, checksum};
@@ -16,7 +16,9 @@ pub async fn handle(call: Call) -> Result<Response> {
     let checksum = checksum::declared(head)?;
     let headers = metadata::of_request(head, call.context.config.metadata_bytes_max)?;
     let declaration = declared::of_create(head, &call.context.config)?;
-    let new = NewUpload { headers, checksum, declaration, instant: Vec::new() };
+    let algorithm = checksum.map(|(algorithm, _)| algorithm);
+    let instant = instant::of_create(&call, declaration.as_ref(), algorithm).await?;
+    let new = NewUpload { headers, checksum, declaration, instant };
     let store = &call.context.store;
     let created = store.create_upload(call.permit(), call.key().clone(), new).await?;
 

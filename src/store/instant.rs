@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::meta::ContentId;
 use super::declared::Declaration;
 use crate::access::{Action, Bucket, Permit, User};
-use crate::digest::{Checksum, Digests};
+use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
 use crate::types::{BlobId, ObjectKey, PartNumber, UploadId};
 
 /// Smaller contents are not worth an answer: neither found nor stored once.
@@ -26,6 +26,8 @@ pub struct Wanted {
     pub sha256: [u8; 32],
     /// Its bytes.
     pub size: u64,
+    /// A checksum that it must have, besides those that all have.
+    pub algorithm: Option<ChecksumAlgorithm>,
     /// Only objects of the same bucket whose keys begin with one of these; `None`: all objects.
     pub prefixes: Option<Vec<String>>,
 }
@@ -90,6 +92,11 @@ impl Readable {
     pub(super) fn is(&self, declaration: &Declaration) -> bool {
         declaration.digests.sha256 == Some(self.0.sha256)
             && declaration.layout.is_some_and(|layout| layout.size() == self.0.size)
+            && match (declaration.digests.md5, &self.0.digests) {
+                (Some(md5), Some(digests)) => md5 == digests.md5,
+                // Nobody knows: Complete will read the file.
+                _ => true,
+            }
     }
 
     /// The blob with its digests, when the content is a single one.

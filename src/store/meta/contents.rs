@@ -16,7 +16,7 @@ use super::ContentId;
 use super::job::Txn;
 use super::rows::{insert_blob, read_digests, read_key, reference};
 use crate::access::{Bucket, Permit};
-use crate::digest::Digests;
+use crate::digest::{ChecksumAlgorithm, Digests};
 use crate::store::blobs::{Home, StagedBlob};
 use crate::store::content::unpack_numbers;
 use crate::store::engine::Engine;
@@ -94,7 +94,11 @@ impl Search<'_> {
             statement.query(params![self.wanted.sha256, self.wanted.size, CONTENTS_MAX])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            found.push((row.get("id")?, Some(read_digests(row)?)));
+            let digests = read_digests(row)?;
+            let wanted = self.wanted.algorithm;
+            if wanted.is_none_or(|algorithm| digests.checksum_for(algorithm).is_some()) {
+                found.push((row.get("id")?, Some(digests)));
+            }
         }
         if found.is_empty() {
             found.push((BlobId::from_bytes([0xff; 16]), None));
@@ -115,6 +119,21 @@ impl Search<'_> {
                 row.get(0)
             })?;
         let mut found: Vec<UploadId> = found.collect::<rusqlite::Result<_>>()?;
+        if let Some(algorithm) = self.wanted.algorithm.filter(|algorithm| !is_always(*algorithm)) {
+            let lacks = self.connection.prepare_cached(
+                "SELECT 1 FROM parts WHERE upload = ?1 AND (checksum IS NULL
+                     OR substr(checksum, 1, 1) <> ?2) LIMIT 1",
+            );
+            let mut lacks = lacks?;
+            let code = [algorithm.code()];
+            let mut fitting = Vec::new();
+            for id in found {
+                if !lacks.exists(params![id, code])? {
+                    fitting.push(id);
+                }
+            }
+            found = fitting;
+        }
         if found.is_empty() {
             found.push(UploadId::from_bytes([0xff; 16]));
         }
@@ -259,6 +278,11 @@ impl Search<'_> {
         Ok(row.get::<_, i64>("bucket")? == self.permit.bucket().id
             && prefixes.iter().any(|prefix| key.as_bytes().starts_with(prefix.as_bytes())))
     }
+}
+
+/// Whether every part has a checksum in this algorithm.
+fn is_always(algorithm: ChecksumAlgorithm) -> bool {
+    matches!(algorithm, ChecksumAlgorithm::Crc64nvme | ChecksumAlgorithm::Md5)
 }
 
 /// Whether a live manifest lists this part: one that is not listed is in no object.
