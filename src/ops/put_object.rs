@@ -62,7 +62,8 @@ async fn with_body(
     let Call { context, head, permits, .. } = call;
     let permit = permits.into_iter().next().expect("the row demands PutObject of its target");
     let origin = BlobOrigin { bucket: permit.bucket().id, key: head.key().clone(), part: None };
-    let plan = receive::Plan { origin, algorithm: None, sha256: context.store.stores_once(permit.bucket()) };
+    let sha256 = context.store.stores_once(permit.bucket());
+    let plan = receive::Plan { origin, algorithm: None, sha256 };
     let received = receive::content(&context, body, announced, plan).await?;
     let checksum = received
         .checksum

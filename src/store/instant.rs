@@ -7,8 +7,12 @@
 
 use std::sync::Arc;
 
-use super::meta::ContentId;
+use super::Store;
 use super::declared::Declaration;
+use super::error::Result;
+use super::meta::{ContentId, born, contents, objects};
+use super::pending::Pending;
+use super::records::{AddedPart, NewObject, Published};
 use crate::access::{Action, Bucket, Permit, User};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
 use crate::types::{BlobId, ObjectKey, PartNumber, UploadId};
@@ -117,4 +121,47 @@ pub struct InstantPart {
     pub readables: Vec<Readable>,
     /// The checksum that it shall show, if the upload has no algorithm.
     pub checksum: Option<Checksum>,
+}
+
+/// Contents by their bytes. Whether the request may read what was found is not decided here: see
+/// [`Candidate::granted`].
+impl Store {
+    /// Whether contents of this bucket are stored once, for which their SHA-256 must be computed.
+    pub fn stores_once(&self, bucket: &Bucket) -> bool {
+        self.engine.stores_once(bucket)
+    }
+
+    /// Live contents that are wholly what is wanted; a bounded number.
+    pub fn find_contents(&self, permit: &Permit, wanted: &Wanted) -> Result<Vec<Candidate>> {
+        contents::find_whole(&self.engine, permit, wanted)
+    }
+
+    /// Live single blobs that are what is wanted, parts among them; a bounded number.
+    pub fn find_blobs(&self, permit: &Permit, wanted: &Wanted) -> Result<Vec<Candidate>> {
+        contents::find_blobs(&self.engine, permit, wanted)
+    }
+
+    /// Publishes the first of these blobs that can still be taken; `None` when none can. Errors as
+    /// [`Store::put_object`].
+    pub fn put_object_instant(
+        &self,
+        permit: &Permit,
+        new: NewObject,
+        readables: Vec<Readable>,
+    ) -> Pending<Option<Published>> {
+        objects::put_instant(&self.engine, permit, new, readables)
+    }
+
+    /// Stores parts by reference, at most [`INSTANT_PARTS_MAX`] at once; `None` for each whose
+    /// blobs cannot be taken any more. Errors as [`Store::put_part`].
+    pub fn put_parts_instant(
+        &self,
+        permit: &Permit,
+        key: &ObjectKey,
+        id: UploadId,
+        parts: Vec<InstantPart>,
+    ) -> Pending<Vec<Option<AddedPart>>> {
+        assert!(parts.len() <= INSTANT_PARTS_MAX, "one step of the writer is bounded");
+        born::put_parts(&self.engine, permit, key, id, parts)
+    }
 }

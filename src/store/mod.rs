@@ -39,9 +39,7 @@ pub use blobs::{BlobOrigin, BlobWriter, StagedBlob};
 pub use content::{BlobRef, ContentReader, OpenObject};
 pub use declared::*;
 pub use error::{Error, Result};
-pub use instant::{
-    Candidate, INSTANT_PARTS_MAX, InstantPart, Readable, SHARED_BYTES_MIN, Wanted,
-};
+pub use instant::{Candidate, INSTANT_PARTS_MAX, InstantPart, Readable, SHARED_BYTES_MIN, Wanted};
 pub use pending::Pending;
 pub use records::*;
 pub use space::Admission;
@@ -49,7 +47,7 @@ pub use watchers::UploadWatch;
 
 use self::engine::Engine;
 use self::meta::{
-    accounts, blocks, bucket_configurations, buckets, complete, contents, listing, objects, states, uploads,
+    accounts, blocks, bucket_configurations, buckets, complete, listing, objects, states, uploads,
 };
 use crate::access::{Bucket, Credential, Owner, Permit, User};
 use crate::digest::Checksum;
@@ -303,49 +301,6 @@ impl Store {
     /// A page of keys and common prefixes, in byte order.
     pub fn list_objects(&self, permit: &Permit, query: &ListQuery) -> Result<Page<ListedObject>> {
         listing::objects(&self.engine, permit, query)
-    }
-}
-
-/// Contents by their bytes. Whether the request may read what was found is not decided here: see
-/// [`Candidate::granted`].
-impl Store {
-    /// Whether contents of this bucket are stored once, for which their SHA-256 must be computed.
-    pub fn stores_once(&self, bucket: &Bucket) -> bool {
-        self.engine.stores_once(bucket)
-    }
-
-    /// Live contents that are wholly what is wanted; a bounded number.
-    pub fn find_contents(&self, permit: &Permit, wanted: &Wanted) -> Result<Vec<Candidate>> {
-        contents::find_whole(&self.engine, permit, wanted)
-    }
-
-    /// Live single blobs that are what is wanted, parts among them; a bounded number.
-    pub fn find_blobs(&self, permit: &Permit, wanted: &Wanted) -> Result<Vec<Candidate>> {
-        contents::find_blobs(&self.engine, permit, wanted)
-    }
-
-    /// Publishes the first of these blobs that can still be taken; `None` when none can. Errors as
-    /// [`Store::put_object`].
-    pub fn put_object_instant(
-        &self,
-        permit: &Permit,
-        new: NewObject,
-        readables: Vec<Readable>,
-    ) -> Pending<Option<Published>> {
-        objects::put_instant(&self.engine, permit, new, readables)
-    }
-
-    /// Stores parts by reference, at most [`INSTANT_PARTS_MAX`] at once; `None` for each whose
-    /// blobs cannot be taken any more. Errors as [`Store::put_part`].
-    pub fn put_parts_instant(
-        &self,
-        permit: &Permit,
-        key: &ObjectKey,
-        id: UploadId,
-        parts: Vec<InstantPart>,
-    ) -> Pending<Vec<Option<AddedPart>>> {
-        assert!(parts.len() <= INSTANT_PARTS_MAX, "one step of the writer is bounded");
-        uploads::put_instant(&self.engine, permit, key, id, parts)
     }
 }
 

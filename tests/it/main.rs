@@ -11,6 +11,7 @@ mod conditional;
 mod cors;
 mod declared;
 mod harness;
+mod instant;
 mod isolation;
 mod kill;
 mod limits;

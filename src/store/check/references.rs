@@ -12,8 +12,8 @@ use super::{Depth, PAGE_ROWS, pages};
 use crate::digest::crc32c;
 use crate::store::engine::Engine;
 use crate::store::error::Result;
-use crate::store::meta::{ContentId, born};
 use crate::store::meta::rows::GarbageKind;
+use crate::store::meta::{ContentId, born};
 use crate::types::{BlobId, UploadId};
 
 /// Ids counted in memory at once.

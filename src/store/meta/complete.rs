@@ -16,13 +16,13 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
-use super::{born, declarations};
 use super::job::Txn;
 use super::lifecycle::{Change, changed};
 use super::objects::{self, current, judge};
 use super::prepare::{Prepared, StoredPart, Upload, prepare};
 use super::rows::{ContentId, GarbageKind, damaged, enqueue, read_checksum, require_bucket};
 use super::uploads::{self, UPLOAD_COLUMNS};
+use super::{born, declarations};
 use crate::access::{Bucket, Permit};
 use crate::digest::ObjectChecksum;
 use crate::store::engine::Engine;

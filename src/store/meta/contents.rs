@@ -114,8 +114,8 @@ impl Search<'_> {
                  AND size >= 65536
              ORDER BY id DESC LIMIT ?3",
         )?;
-        let found =
-            statement.query_map(params![self.wanted.sha256, self.wanted.size, CONTENTS_MAX], |row| {
+        let found = statement
+            .query_map(params![self.wanted.sha256, self.wanted.size, CONTENTS_MAX], |row| {
                 row.get(0)
             })?;
         let mut found: Vec<UploadId> = found.collect::<rusqlite::Result<_>>()?;

@@ -7,14 +7,13 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::prepare::StoredPart;
-use super::{born, contents, declarations};
 use super::job::Txn;
 use super::lifecycle::{Change, changed};
 use super::rows::{
     ContentId, GarbageKind, drop_reference, encode_checksum, encode_headers, enqueue,
     read_checksum, read_declared, read_key, reference, require_bucket,
 };
+use super::{born, contents, declarations};
 use crate::access::{Bucket, Permit};
 use crate::clock;
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
@@ -22,7 +21,6 @@ use crate::store::content::{BlobRef, OpenObject};
 use crate::store::declared::{CreatedUpload, OpenUpload};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
-use crate::store::instant::{InstantPart, Readable};
 use crate::store::pending::Pending;
 use crate::store::records::{AddedPart, NewUpload, PartRecord, PartsPage, UploadRecord};
 use crate::types::{BlobId, ETag, ObjectKey, PartNumber, Timestamp, UploadId};
@@ -204,7 +202,7 @@ pub(crate) fn find_open(
 }
 
 /// A part's place: bucket, key, upload and number.
-struct Place {
+pub(super) struct Place {
     bucket: Arc<Bucket>,
     key: ObjectKey,
     upload: UploadId,
@@ -212,7 +210,11 @@ struct Place {
 }
 
 impl Place {
-    fn new(permit: &Permit, key: &ObjectKey, (upload, number): (UploadId, PartNumber)) -> Self {
+    pub(super) fn new(
+        permit: &Permit,
+        key: &ObjectKey,
+        (upload, number): (UploadId, PartNumber),
+    ) -> Self {
         Self { bucket: Arc::clone(permit.bucket()), key: key.clone(), upload, number }
     }
 }
@@ -234,32 +236,6 @@ pub(crate) fn put_part(
         let checksum = known.or_else(|| digests.checksum.clone());
         let part = replace_part(txn, &place, blob, digests, checksum)?;
         touched.added(txn, &place, part)
-    })
-}
-
-/// Stores parts by reference, each from the first of its contents that can still be taken; `None`
-/// for a part that has none any more. All in one transaction, so there must not be many.
-pub(crate) fn put_instant(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
-    upload: UploadId,
-    parts: Vec<InstantPart>,
-) -> Pending<Vec<Option<AddedPart>>> {
-    let (permit, key) = (permit.clone(), key.clone());
-    engine.write(move |txn| {
-        let put = |part: &InstantPart| {
-            let place = Place::new(&permit, &key, (upload, part.number));
-            let taken = contents::take_first(txn, &part.readables)?;
-            let Some((blob, digests)) = taken.and_then(Readable::single) else { return Ok(None) };
-            let touched = touch(txn, &place, digests.length)?;
-            let known = touched.algorithm.and_then(|algorithm| digests.checksum_for(algorithm));
-            let checksum = known.or_else(|| part.checksum.clone());
-            let checksum = checksum.or_else(|| digests.checksum.clone());
-            let added = replace_part(txn, &place, blob, digests, checksum)?;
-            touched.added(txn, &place, added).map(Some)
-        };
-        parts.iter().map(put).collect()
     })
 }
 
@@ -299,15 +275,20 @@ pub(crate) fn copy_part(
 }
 
 /// An open upload that is about to get a part.
-struct Touched {
+pub(super) struct Touched {
     /// The algorithm that its parts must have.
-    algorithm: Option<ChecksumAlgorithm>,
+    pub(super) algorithm: Option<ChecksumAlgorithm>,
     is_declared: bool,
 }
 
 impl Touched {
     /// The part has its row now.
-    fn added(&self, txn: &Txn<'_>, place: &Place, part: PartRecord) -> Result<AddedPart> {
+    pub(super) fn added(
+        &self,
+        txn: &Txn<'_>,
+        place: &Place,
+        part: PartRecord,
+    ) -> Result<AddedPart> {
         changed(txn, place.upload, Change::Part);
         let next = match self.is_declared {
             true => declarations::advance(txn, place.upload, place.number)?,
@@ -318,7 +299,7 @@ impl Touched {
 }
 
 /// The upload is open, and a part of this size fits it: notes that it changes.
-fn touch(txn: &Txn<'_>, place: &Place, size: u64) -> Result<Touched> {
+pub(super) fn touch(txn: &Txn<'_>, place: &Place, size: u64) -> Result<Touched> {
     require_bucket(txn, &place.bucket)?;
     let mut statement = txn.prepare(
         "UPDATE uploads SET generation = generation + 1, last_active = ?4
@@ -347,7 +328,7 @@ fn touch(txn: &Txn<'_>, place: &Place, size: u64) -> Result<Touched> {
 }
 
 /// Writes the part's row; its blob has its reference already. The blob that it replaces is dropped.
-fn replace_part(
+pub(super) fn replace_part(
     txn: &Txn<'_>,
     place: &Place,
     blob: BlobId,
@@ -397,8 +378,8 @@ pub(crate) fn list_parts(
     let bucket = engine.require_bucket(permit)?;
     engine.readers.snapshot(|connection| {
         let upload = find(engine, connection, &bucket, key, id)?;
-        if let Some(content) = content_of(connection, id)? {
-            return list_own_parts(connection, upload, content, after, max);
+        if let Some(content) = born::content_of(connection, id)? {
+            return born::list_parts(connection, upload, content, after, max);
         }
         let mut parts = Vec::new();
         let mut truncated = false;
@@ -424,43 +405,6 @@ pub(crate) fn list_parts(
         }
         Ok(PartsPage { upload, parts, truncated })
     })
-}
-
-/// What an open upload was born with, unless parts were stored since.
-pub(crate) fn content_of(connection: &Connection, id: UploadId) -> Result<Option<ContentId>> {
-    let sql = "SELECT content_kind, content FROM uploads WHERE id = ?1";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([id])?;
-    rows.next()?.map_or(Ok(None), born::read_content)
-}
-
-/// As [`list_parts`], of an upload that was born complete.
-fn list_own_parts(
-    connection: &Connection,
-    upload: UploadRecord,
-    content: ContentId,
-    after: u16,
-    max: usize,
-) -> Result<PartsPage> {
-    let mut own = match max {
-        0 => Vec::new(),
-        max => born::own_parts(connection, content, after, max + 1)?,
-    };
-    let truncated = own.len() > max;
-    own.truncate(max);
-    let record = |(part, modified): (StoredPart, Option<Timestamp>)| PartRecord {
-        number: part.number,
-        size: part.size,
-        etag: ETag::plain(part.md5),
-        modified: modified.unwrap_or(upload.initiated),
-        // As a part that is sent shows it: in the upload's algorithm.
-        checksum: match upload.checksum {
-            Some((algorithm, _)) => part.checksum_in(algorithm),
-            None => part.checksum,
-        },
-    };
-    let parts = own.into_iter().map(record).collect();
-    Ok(PartsPage { parts, truncated, upload })
 }
 
 /// Whose word it is that an upload shall end.

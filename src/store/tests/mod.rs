@@ -5,6 +5,7 @@ mod complete;
 mod crowd;
 mod declared;
 mod faults;
+mod instant;
 mod listing;
 mod memory;
 mod model;
