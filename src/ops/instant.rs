@@ -13,10 +13,11 @@ use crate::access::Action;
 use crate::auth::Mechanism;
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
 use crate::store::{Candidate, Declaration, Readable, SHARED_BYTES_MIN, Store, Wanted};
-use crate::wire::{Error, Head, Response, Result};
+use crate::wire::{Error, Head, Response, Result, encoding};
 
-/// Narrows what may be found to keys of the same bucket with this prefix; may stand there several
-/// times.
+/// Narrows what may be found to keys of the same bucket: a list of prefixes, separated by commas,
+/// each percent-encoded. (A signature does not tell two headers from one with a comma, so both must
+/// mean the same.)
 const PREFIX: &str = "x-partita-instant-prefix";
 /// Prefixes in one request.
 const PREFIXES_MAX: usize = 16;
@@ -24,22 +25,31 @@ const PREFIXES_MAX: usize = 16;
 /// The prefixes that the request narrows its search to; `None` when it does not.
 ///
 /// # Errors
-/// InvalidArgument for too many, or one that is no text.
+/// InvalidArgument for too many, and for one that is empty: it would narrow nothing.
 pub fn prefixes(head: &Head) -> Result<Option<Vec<String>>> {
     let mut prefixes = Vec::new();
     for value in head.headers.get_all(PREFIX) {
-        let text = std::str::from_utf8(value.as_bytes());
-        let text = text.map_err(|_| Error::argument(PREFIX, "", "Expected UTF-8."))?;
-        prefixes.push(text.to_owned());
+        let text = value.to_str().map_err(|_| Error::argument(PREFIX, "", "Expected ASCII."))?;
+        list(text, &mut prefixes)?;
     }
     if let Some(text) = head.query.get(PREFIX) {
-        prefixes.push(text.to_owned());
-    }
-    if prefixes.len() > PREFIXES_MAX {
-        let message = format!("There can be {PREFIXES_MAX} of them.");
-        return Err(Error::argument(PREFIX, "", message));
+        list(text, &mut prefixes)?;
     }
     Ok((!prefixes.is_empty()).then_some(prefixes))
+}
+
+fn list(text: &str, prefixes: &mut Vec<String>) -> Result<()> {
+    for prefix in text.split(',').map(str::trim) {
+        let refused = |message: String| Err(Error::argument(PREFIX, text, message));
+        let Some(prefix) = encoding::decode(prefix).filter(|prefix| !prefix.is_empty()) else {
+            return refused("Expected prefixes, percent-encoded, separated by commas.".into());
+        };
+        if prefixes.len() == PREFIXES_MAX {
+            return refused(format!("There can be {PREFIXES_MAX} of them."));
+        }
+        prefixes.push(prefix);
+    }
+    Ok(())
 }
 
 /// Whether what this request may read may be given to it without its bytes.

@@ -50,7 +50,10 @@ fn a_deputy_narrows_what_it_may_find() {
         ("/bkt/user2/i?uploads", &["user1/f"], "instant"),
         ("/bkt/user2/j?uploads", &["user1/f/"], "created"),
         ("/bkt/user2/k?uploads", &["user1/e", "user1/g", "user1"], "instant"),
-        ("/bkt/user2/l?uploads", &[""], "instant"),
+        // One header with commas is the same as several.
+        ("/bkt/user2/l?uploads", &["user2/, user1/"], "instant"),
+        ("/bkt/user2/l2?uploads", &["user%31/"], "instant"),
+        ("/bkt/user2/l3?uploads", &["user1/%2Cuser1/"], "created"),
         ("/bkt/user2/m?uploads", &[], "instant"),
         // Prefixes are of the same bucket.
         ("/other/user1/f?uploads", &["user1/"], "created"),
@@ -63,8 +66,13 @@ fn a_deputy_narrows_what_it_may_find() {
     let narrow = |prefix: &str| upload("/bkt/user2/n", &theirs).header(PREFIX, prefix);
     assert!(offer(&gateway, &narrow("user2/")).1);
     assert!(!offer(&gateway, &narrow("user1/")).1);
-    let many = (0..17).fold(create("/bkt/k?uploads", &theirs), |r, _| r.header(PREFIX, "a"));
-    assert_eq!(gateway.send(&many).expect(400).code().as_deref(), Some("InvalidArgument"));
+    // An empty one would narrow nothing.
+    for list in ["", ",", "user1/,", "a,,b", "%", "%ff", &["a"; 17].join(",")] {
+        let request = create("/bkt/k?uploads", &theirs).header(PREFIX, list);
+        let answer = gateway.send(&request).expect(400);
+        assert_eq!(answer.code().as_deref(), Some("InvalidArgument"), "{list}");
+        assert_eq!(gateway.send(&narrow(list)).status, 400, "{list}");
+    }
     gateway.assert_sound();
 }
 
