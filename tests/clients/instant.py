@@ -90,10 +90,12 @@ def make_file(path, size, seed):
 class Job:
     """One client against one server."""
 
-    def __init__(self, name, programs, server, relay, folder, size):
+    def __init__(self, name, installed, server, relay, folder, size):
         self.name, self.server, self.relay = name, server, relay
         self.folder, self.size, self.failures = folder, size, []
-        path = os.pathsep.join([*map(str, programs), os.environ["PATH"]])
+        path = os.pathsep.join([*map(str, installed.programs), os.environ["PATH"]])
+        # The interpreter that has the client's modules, whatever the program's first line says.
+        self.aws = [str(installed.python), shutil.which("aws", path=path)]
         self.environment = os.environ | {
             "PATH": path, "AWS_ACCESS_KEY_ID": server.access_key,
             "AWS_SECRET_ACCESS_KEY": server.secret_key, "AWS_DEFAULT_REGION": gateway.REGION,
@@ -102,7 +104,7 @@ class Job:
 
     def command(self, path, key):
         endpoint = f"http://127.0.0.1:{self.relay.port}"
-        return ["aws", "--endpoint-url", endpoint, "s3", "cp", "--no-progress", str(path),
+        return [*self.aws, "--endpoint-url", endpoint, "s3", "cp", "--no-progress", str(path),
                 f"s3://{BUCKET}/{self.name}/{key}"]
 
     def copy(self, path, key):
@@ -158,6 +160,8 @@ class Job:
         client = Raw(self.server.endpoint, self.server.access_key, self.server.secret_key,
                      gateway.REGION)
         for key, digest in zip(("first", "again", "broken"), (digests[0], *digests)):
+            if self.failures:
+                break
             got = hashlib.sha256(client.request("GET", BUCKET, f"{self.name}/{key}")[1])
             self.expect(got.hexdigest() == digest, f"{key} came back with other bytes")
         for path in (first, second):
@@ -182,12 +186,12 @@ def main():
             relay = Relay(server.port)
             for row in (row for row in CLIENTS if row.name in names):
                 try:
-                    programs = install(row.name, row.recipe, CACHE).programs
+                    installed = install(row.name, row.recipe, CACHE)
                 except NotAvailable as why:
                     print(f"{row.name}: SKIPPED: {why}", flush=True)
                     continue
-                job = Job(row.name, programs, server, relay, folder, options.size_mib * MIB)
-                version = subprocess.run(["aws", "--version"], env=job.environment, text=True,
+                job = Job(row.name, installed, server, relay, folder, options.size_mib * MIB)
+                version = subprocess.run([*job.aws, "--version"], env=job.environment, text=True,
                                          capture_output=True)
                 print(f"{row.name}: {version.stdout.strip() or version.stderr.strip()}")
                 failed += [f"{row.name}: {failure}" for failure in job.run()]
