@@ -171,3 +171,56 @@ fn a_file_is_read_once_however_often_complete_is_repeated() {
     assert_eq!(fixture.read(&permit, "key").expect("read"), whole);
     fixture.check();
 }
+
+#[test]
+fn a_part_that_was_replaced_and_freed_ends_the_reading() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let upload = create(&fixture, &permit, NewUpload::default()).upload.id;
+    fixture.put_part(&permit, "key", upload, 1, &body(1, 5_000)).expect("a part");
+    let engine = &fixture.store.engine;
+    let blob = engine
+        .readers
+        .take()
+        .expect("a reader")
+        .query_row("SELECT blob FROM parts", [], |row| row.get(0))
+        .expect("its blob");
+    let pieces = [(part_number(1), blob, 5_000)];
+    let wanted = WholeDigests { md5: Some([7; 16]), sha256: None };
+    let nothing = WholeDigests::default();
+    let read = || verify::verify(engine, upload, &pieces, &wanted, nothing);
+    fixture.put_part(&permit, "key", upload, 1, &body(2, 5_000)).expect("a part");
+    fixture.store.collect_garbage().expect("garbage");
+    assert!(matches!(read(), Ok(verify::Verified::Moved)));
+    fixture.store.cancel_upload(&permit, &key("key"), upload).wait().expect("cancelled");
+    fixture.store.collect_garbage().expect("garbage");
+    assert!(matches!(read(), Ok(verify::Verified::Moved)));
+}
+
+#[test]
+fn an_older_database_is_brought_up_to_date() {
+    let mut fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let upload = fixture.create_upload(&permit, "key");
+    let part = body(1, 10);
+    fixture.put_part(&permit, "key", upload, 1, &part).expect("a part");
+    fixture.store.close();
+    let path = fixture.options.data.join("partita.db");
+    let connection = rusqlite::Connection::open(path).expect("the database");
+    let back = "DROP INDEX blobs_sha256; DROP INDEX manifests_sha256; DROP INDEX parts_blob;
+         DROP INDEX objects_content; ALTER TABLE manifests DROP COLUMN sha256;
+         ALTER TABLE uploads DROP COLUMN content_kind; ALTER TABLE uploads DROP COLUMN content;
+         DROP TABLE declarations; ALTER TABLE uploads DROP COLUMN declared;
+         ALTER TABLE uploads DROP COLUMN paused; DROP TABLE bucket_configurations;
+         PRAGMA user_version = 1;";
+    connection.execute_batch(back).expect("as the first version left it");
+    drop(connection);
+    fixture.crash();
+    let permit = fixture.make_bucket("bucket");
+    fixture.store.pause_upload(&permit, &key("key"), upload).wait().expect("paused");
+    create(&fixture, &permit, declared(Some([7; 32])));
+    fixture.check();
+    fixture.complete(&permit, "key", upload, &[(1, &part)]).expect("complete");
+    assert_eq!(fixture.read(&permit, "key").expect("read"), part);
+    fixture.check();
+}

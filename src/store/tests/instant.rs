@@ -208,6 +208,24 @@ fn an_unlisted_part_is_no_candidate() {
 }
 
 #[test]
+fn a_part_of_anothers_open_upload_is_no_candidate() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let one = body(1, SIZE);
+    let upload = fixture.create_upload(&permit, "key");
+    let staged = fixture.stage_known(&permit, &one);
+    fixture.store.put_part(&permit, &key("key"), upload, part_number(1), staged).wait().expect("a");
+    let new = NewUser { name: "alice".to_owned(), ..NewUser::default() };
+    let (alice, credential) = fixture.store.create_user(new).wait().expect("a user");
+    let name = BucketName::parse("hers").expect("a name");
+    let made = fixture.store.create_bucket(name, &alice, "us-east-1").wait().expect("a bucket");
+    let (CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket)) = made;
+    let hers = authorize(&Principal::Key(credential), Action::PutObject, &bucket).expect("hers");
+    assert_eq!(fixture.find(&permit, &one).len(), 1);
+    assert_eq!(fixture.find(&hers, &one).len(), 0);
+}
+
+#[test]
 fn a_take_and_a_delete_have_an_order() {
     let fixture = Fixture::once();
     let permit = fixture.make_bucket("bucket");
