@@ -119,13 +119,24 @@ pub enum Action {
     GetObjectAcl,
     GetObjectAttributes,
     GetObjectTagging,
+    GetBucketNotification,
     PutBucketAcl,
     PutBucketCORS,
+    PutBucketNotification,
     PutObject,
     PutObjectAcl,
     DeleteObject,
     AbortMultipartUpload,
     ListMultipartUploadParts,
+}
+
+/// The request that something was allowed for, as events tell it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Origin {
+    /// Its id.
+    pub request_id: String,
+    /// Where it came from.
+    pub peer: String,
 }
 
 /// Proof that one action on one bucket was decided and allowed.
@@ -134,6 +145,7 @@ pub struct Permit {
     bucket: Arc<Bucket>,
     action: Action,
     user: Arc<User>,
+    origin: Option<Arc<Origin>>,
 }
 
 impl Permit {
@@ -149,6 +161,15 @@ impl Permit {
     pub fn user(&self) -> &Arc<User> {
         &self.user
     }
+    /// The request that it was given for; `None` for what the server does by itself.
+    pub fn origin(&self) -> Option<&Arc<Origin>> {
+        self.origin.as_ref()
+    }
+    /// The same, given for this request.
+    pub fn for_request(mut self, origin: &Arc<Origin>) -> Self {
+        self.origin = Some(Arc::clone(origin));
+        self
+    }
 }
 
 /// The decision was no: AccessDenied.
@@ -163,7 +184,8 @@ pub fn authorize(
 ) -> Result<Permit, Denied> {
     let user = principal.user().ok_or(Denied)?;
     if user.root || user.id == bucket.owner.id {
-        return Ok(Permit { bucket: Arc::clone(bucket), action, user: Arc::clone(user) });
+        let (bucket, user) = (Arc::clone(bucket), Arc::clone(user));
+        return Ok(Permit { bucket, action, user, origin: None });
     }
     Err(Denied)
 }

@@ -22,6 +22,7 @@ use http::StatusCode;
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 
+use crate::access::Origin;
 use crate::access_log::Entry;
 use crate::auth::{self, Authenticated, Mechanism};
 use crate::clock;
@@ -80,7 +81,7 @@ impl Gateway {
         let resource = parts.uri.path().to_owned();
         let verdict = cors::decide(&parts, &self.context);
 
-        let handling = self.handle(&arrival, parts, body, &verdict, &mut entry);
+        let handling = self.handle(&arrival, &request_id, parts, body, &verdict, &mut entry);
         let outcome = CatchPanic(Box::pin(handling))
             .await
             .unwrap_or_else(|panic| Err(Error::new(ErrorCode::InternalError).caused_by(panic)));
@@ -100,6 +101,7 @@ impl Gateway {
     async fn handle(
         &self,
         arrival: &Arrival,
+        request_id: &str,
         parts: http::request::Parts,
         body: Stream,
         verdict: &cors::Verdict,
@@ -137,7 +139,8 @@ impl Gateway {
         let body = Incoming::new(body, authenticated.payload, content_length);
         check_payload(&body, operation)?;
 
-        let caller = Caller::new(authenticated.principal, self.context.store.clone());
+        let origin = Origin { request_id: request_id.into(), peer: arrival.peer.clone() };
+        let caller = Caller::new(authenticated.principal, self.context.store.clone(), origin);
         let permits = caller.decide(operation, &head)?;
         let context = self.context.clone();
         let call = Call { context, operation, head, mechanism, caller, permits, body };

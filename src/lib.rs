@@ -32,6 +32,7 @@
 //! | [`clock`] | the only reading of the wall clock |
 //! | [`digest`] | every hash and checksum, and the arithmetic that joins the CRCs of parts |
 //! | [`access`] | users, keys, owners, the decision, the permit |
+//! | [`events`] | names, rules and bodies of what others are told |
 //! | [`config`] | every setting and limit, in one table, validated once |
 //! | [`store`] | all state: rows and files, durability, garbage, verification |
 //! | [`wire`] | the words and forms of S3 over HTTP |
@@ -40,6 +41,7 @@
 //! | [`manage`] | Partita's own interface below `/_partita/v1/`, and on the control socket |
 //! | [`gateway`] | the pipeline; [`access_log`] is its one line per request |
 //! | [`server`] | sockets |
+//! | [`workers`] | what goes on beside requests: events on their way to webhooks |
 //! | [`cli`] | commands, exit codes; [`log`] sets up what goes to standard error |
 //!
 //! A connection is served by one thread from its first byte to its last, each thread with a runtime
@@ -65,12 +67,15 @@
 //!    length is checked before a row is written ([`ops`], `receive`).
 //! 7. **Every word of a request is consumed** by the operation that wins, or it is refused.
 //! 8. **Cost is bounded**: each queue, page, document, buffer and header has a named limit.
+//! 9. **What happened is told at least once**, in the order of its key, and nothing else: the event
+//!    is written by the transaction that it tells of ([`events`]).
 //!
 //! ## Where to change things
 //!
 //! - a new operation: its file in `src/ops`, its test file in `tests/it/ops`, its row in
 //!   [`ops::OPERATIONS`];
 //! - a new setting: its row in [`config`]; a new error code: its row in [`wire::error`];
+//! - a new event: its row in [`events::names`], and the change that tells of it in [`store`];
 //! - a new checksum algorithm: its row in [`digest`];
 //! - a new kind of bucket configuration: its kind in [`store`], its document in [`wire`];
 //! - new durable state: a verb in [`store`] and a migration.
@@ -88,6 +93,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod digest;
+pub mod events;
 pub mod gateway;
 pub mod log;
 pub mod manage;
@@ -96,3 +102,4 @@ pub mod server;
 pub mod store;
 pub mod types;
 pub mod wire;
+pub mod workers;

@@ -52,8 +52,13 @@ impl Shelf {
         let body = Body::new();
         let put = |n| {
             let (key, condition) = (object_key(n), WriteCondition::default());
-            let new =
-                NewObject { key, headers: ObjectHeaders::default(), checksum: None, condition };
+            let new = NewObject {
+                key,
+                headers: ObjectHeaders::default(),
+                checksum: None,
+                condition,
+                callback_var: None,
+            };
             store.put_object(&permit, new, body.stage())
         };
         settle((0..OBJECTS).map(put));

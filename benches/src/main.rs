@@ -17,6 +17,7 @@ mod sink;
 mod target;
 mod targets;
 mod workloads;
+mod wrk;
 
 use base64::Engine;
 use clap::{Parser, Subcommand};
@@ -36,6 +37,8 @@ enum Command {
     Growth(growth::Arguments),
     /// Measure small writes beside large work of all kinds
     Mixed(mixed::Arguments),
+    /// Check the load generator against wrk
+    Wrk(wrk::Arguments),
     /// Fill an empty data folder with many small objects
     Seed(seed::Arguments),
     /// Take bodies as quickly as the machine can
@@ -48,6 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Command::Compare(arguments) => compare::run(arguments),
         Command::Growth(arguments) => growth::run(&arguments),
         Command::Mixed(arguments) => mixed::run(&arguments),
+        Command::Wrk(arguments) => wrk::run(&arguments),
         Command::Seed(arguments) => seed::run(&arguments),
         Command::Sink(arguments) => sink::run(&arguments),
     }

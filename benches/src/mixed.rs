@@ -22,6 +22,9 @@ const PARTS: u64 = 10_000;
 const LARGE: u64 = 6;
 const CONNECTIONS: usize = 16;
 
+/// What one connection does, and whether again and again.
+type Work = (Vec<Request>, bool);
+
 /// How to mix.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -97,7 +100,7 @@ fn small_writes(target: &Target, time: Duration, name: &str) -> Result<Measured,
 }
 
 /// The requests of each connection, and whether they are repeated.
-fn large_work(target: &Target) -> Result<Vec<(Vec<Request>, bool)>, Box<dyn Error>> {
+fn large_work(target: &Target) -> Result<Vec<Work>, Box<dyn Error>> {
     let (unit, kind) = (Unit::Milliseconds, Kind::Complete { parts: PARTS });
     let upload = Workload { name: "mixed", unit, kind, bytes: 1, connections: 1, seconds: 1 };
     let mut completes = Vec::new();

@@ -151,6 +151,13 @@ impl Entry {
         }
     }
 
+    /// Our p99 in milliseconds, and the shortest one of a peer's.
+    pub fn p99s(&self) -> Option<(f64, f64)> {
+        let peers = self.order.iter().filter(|a| !a.ours && a.class != Class::Limit);
+        let theirs = peers.filter_map(|about| self.median_of(&about.name, |row| row.p99));
+        Some((self.median_of(self.our_name()?, |row| row.p99)?, theirs.min_by(f64::total_cmp)?))
+    }
+
     fn table(&self) -> String {
         let unit = match self.unit {
             Unit::PerSecond => "per second",

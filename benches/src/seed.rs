@@ -147,6 +147,7 @@ impl Seeder<'_> {
             headers: ObjectHeaders::default(),
             checksum: checksum.map(ObjectChecksum::full),
             condition: WriteCondition::default(),
+            callback_var: None,
         };
         let staged = StagedBlob::inline(self.body.clone(), self.digests.clone());
         self.store.put_object(&self.permit, new, staged)

@@ -59,6 +59,11 @@ impl Payload {
         Self { bytes: bytes.into(), length, sha256 }
     }
 
+    /// All of them: only of a body of at most 64 MiB.
+    pub fn bytes(&self) -> Arc<[u8]> {
+        Arc::clone(&self.bytes)
+    }
+
     /// Given bytes.
     pub fn of(text: String) -> Self {
         let sha256 = crate::signer::sha256_hex(text.as_bytes());
@@ -144,6 +149,13 @@ impl Target {
         found.ok_or_else(|| io::Error::other("the answer lacks what was asked for"))
     }
 
+    /// The URL of a request, for another client.
+    pub fn url(&self, request: &Request) -> String {
+        let head = String::from_utf8_lossy(&request.head);
+        let target = head.split(' ').nth(1).unwrap_or_default();
+        format!("http://{}{target}", self.host())
+    }
+
     fn host(&self) -> String {
         self.address.to_string()
     }
@@ -170,6 +182,7 @@ impl Target {
             body_bytes: body.map_or(0, |payload| payload.length),
             status,
             answer_bytes: 0..=u64::MAX,
+            answer_body: None,
             ends: true,
         }
     }

@@ -71,6 +71,27 @@ goals! {
     "list-parts" best 10.0;
 }
 
+/// One target across workloads: our figure in one against a server's in another.
+pub struct Cross {
+    /// Ours.
+    pub workload: &'static str,
+    /// The other workload, and whose figure in it.
+    pub with: (&'static str, &'static str),
+    /// As in [`Goal`].
+    pub ratio: f64,
+}
+
+/// All of them. A range at the end of many parts costs what it costs at the end of few.
+pub const CROSSES: &[Cross] = &[
+    Cross { workload: "multipart-1", with: ("put-64m-1", "sink"), ratio: OF_LIMIT },
+    Cross { workload: "multipart-4", with: ("put-64m-4", "sink"), ratio: OF_LIMIT },
+    Cross { workload: "multipart-32", with: ("put-64m-32", "sink"), ratio: OF_LIMIT },
+    Cross { workload: "tail-range-10000", with: ("tail-range-16", "partita"), ratio: 0.8 },
+];
+
+/// Workloads in which our p99 is to be below every peer's.
+const SHORTEST_WAIT: [&str; 2] = ["put-4k-64", "put-64k-64"];
+
 /// One bound of ours alone: a figure that may not be passed.
 pub struct Bound {
     /// The workload.
@@ -99,44 +120,63 @@ pub const BOUNDS: &[Bound] = &[
     Bound { workload: "list-100k", what: What::Figure, most: 2.0 },
     Bound { workload: "complete-10000", what: What::Figure, most: 60.0 },
     Bound { workload: "copy-1g", what: What::Figure, most: 5.0 },
+    Bound { workload: "part-copy", what: What::Figure, most: 5.0 },
 ];
 
 /// A line for each target that this run can judge.
 pub fn lines(report: &Report) -> Vec<String> {
-    let mut lines = Vec::new();
-    for goal in GOALS {
-        let Some(entry) = report.workload(goal.workload) else { continue };
-        let (Some(ours), Some(theirs)) = (entry.ours(), entry.theirs(goal.with)) else { continue };
-        let better = entry.unit.more_is_better();
-        let ratio = if better { ours / theirs } else { theirs / ours };
-        // The limit of the machine may lie below what was asked for.
-        let limit = LIMITS.iter().find_map(|name| entry.theirs(name));
-        let of_limit =
-            limit.filter(|_| better && !LIMITS.contains(&goal.with)).map(|limit| ours / limit);
-        let by_limit = of_limit.is_some_and(|of| of >= OF_LIMIT && ratio < goal.ratio);
-        let verdict = match () {
-            () if ratio >= goal.ratio => "met",
-            () if by_limit => "met (0.85 of the limit)",
-            () => "MISSED",
-        };
-        lines.push(format!(
-            "| {} | {} × {} | {ratio:.2} × | {verdict} |",
-            goal.workload, goal.ratio, goal.with
-        ));
-    }
-    for bound in BOUNDS {
-        let Some(entry) = report.workload(bound.workload) else { continue };
-        let figure = match bound.what {
-            What::Cpu => entry.our_cpu(),
-            What::Figure => entry.ours(),
-        };
-        let Some(figure) = figure else { continue };
-        let unit = if bound.what == What::Cpu { "µs of CPU" } else { "ms" };
-        let verdict = if figure <= bound.most { "met" } else { "MISSED" };
-        lines.push(format!(
-            "| {} | ≤ {} {unit} | {figure:.1} {unit} | {verdict} |",
-            bound.workload, bound.most
-        ));
-    }
+    let mut lines: Vec<_> = GOALS.iter().filter_map(|goal| goal_line(report, goal)).collect();
+    lines.extend(CROSSES.iter().filter_map(|cross| cross_line(report, cross)));
+    lines.extend(SHORTEST_WAIT.iter().filter_map(|workload| wait_line(report, workload)));
+    lines.extend(BOUNDS.iter().filter_map(|bound| bound_line(report, bound)));
     lines
+}
+
+fn verdict(met: bool) -> &'static str {
+    if met { "met" } else { "MISSED" }
+}
+
+fn goal_line(report: &Report, goal: &Goal) -> Option<String> {
+    let entry = report.workload(goal.workload)?;
+    let (ours, theirs) = (entry.ours()?, entry.theirs(goal.with)?);
+    let better = entry.unit.more_is_better();
+    let ratio = if better { ours / theirs } else { theirs / ours };
+    // The limit of the machine may lie below what was asked for.
+    let limit = LIMITS.iter().find_map(|name| entry.theirs(name));
+    let of_limit =
+        limit.filter(|_| better && !LIMITS.contains(&goal.with)).map(|limit| ours / limit);
+    let by_limit = of_limit.is_some_and(|of| of >= OF_LIMIT && ratio < goal.ratio);
+    let verdict = match by_limit {
+        true => "met (0.85 of the limit)",
+        false => verdict(ratio >= goal.ratio),
+    };
+    let Goal { workload, with, ratio: asked } = goal;
+    Some(format!("| {workload} | {asked} × {with} | {ratio:.2} × | {verdict} |"))
+}
+
+fn cross_line(report: &Report, cross: &Cross) -> Option<String> {
+    let entry = report.workload(cross.workload)?;
+    let (other, server) = cross.with;
+    let (ours, theirs) = (entry.ours()?, report.workload(other)?.theirs(server)?);
+    let ratio = if entry.unit.more_is_better() { ours / theirs } else { theirs / ours };
+    let verdict = verdict(ratio >= cross.ratio);
+    let Cross { workload, ratio: asked, .. } = cross;
+    Some(format!("| {workload} | {asked} × {server}, {other} | {ratio:.2} × | {verdict} |"))
+}
+
+fn wait_line(report: &Report, workload: &str) -> Option<String> {
+    let (ours, theirs) = report.workload(workload)?.p99s()?;
+    let verdict = verdict(ours < theirs);
+    Some(format!("| {workload} | p99 below {theirs:.1} ms | {ours:.1} ms | {verdict} |"))
+}
+
+fn bound_line(report: &Report, bound: &Bound) -> Option<String> {
+    let entry = report.workload(bound.workload)?;
+    let (figure, unit) = match bound.what {
+        What::Cpu => (entry.our_cpu()?, "µs of CPU"),
+        What::Figure => (entry.ours()?, "ms"),
+    };
+    let verdict = verdict(figure <= bound.most);
+    let Bound { workload, most, .. } = bound;
+    Some(format!("| {workload} | ≤ {most} {unit} | {figure:.1} {unit} | {verdict} |"))
 }

@@ -72,6 +72,11 @@ pub enum Kind {
     },
     /// CopyObject.
     Copy,
+    /// UploadPartCopy of an object of one piece.
+    PartCopy {
+        /// Of all its bytes but the last, which no store can take by reference.
+        range: bool,
+    },
     /// A page of ListParts of an upload of so many parts.
     ListParts {
         /// Parts.
@@ -132,8 +137,11 @@ rows! {
     "complete-50" Milliseconds Kind::Complete { parts: 50 }, PART_BYTES, 1, 30;
     "complete-10000" Milliseconds Kind::Complete { parts: 10_000 }, 1, 1, 30;
     "copy-1g" Milliseconds Kind::Copy, 1024 * MIB, 1, 9;
+    "part-copy" Milliseconds Kind::PartCopy { range: false }, 64 * MIB, 1, 6;
+    "part-copy-range" Milliseconds Kind::PartCopy { range: true }, 64 * MIB, 1, 9;
     "list-parts" Milliseconds Kind::ListParts { parts: 10_000 }, 1, 1, 6;
     "tail-range-1" Milliseconds Kind::TailRange { parts: 1 }, 20 * MIB, 1, 6;
+    "tail-range-16" Milliseconds Kind::TailRange { parts: 16 }, 64 * KIB, 1, 6;
     "tail-range-10000" Milliseconds Kind::TailRange { parts: 10_000 }, 64 * KIB, 1, 6;
 }
 
@@ -142,7 +150,7 @@ impl Workload {
     pub fn refused_by(&self, running: &Running) -> Option<&'static str> {
         let small_parts = matches!(
             self.kind,
-            Kind::Complete { parts: 10_000 } | Kind::TailRange { parts: 10_000 }
+            Kind::Complete { parts: 10_000 } | Kind::TailRange { parts: 16 | 10_000 }
         );
         match running.server.name {
             "nginx" => (self.kind != Kind::Get).then_some("it only reads"),
@@ -175,6 +183,7 @@ impl Workload {
             Kind::List { objects, delimiter } => self.lists(target, objects, delimiter, round)?,
             Kind::Complete { parts } => return self.completes(target, parts, round),
             Kind::Copy => self.copies(target, round)?,
+            Kind::PartCopy { range } => self.part_copies(target, range, round)?,
             Kind::ListParts { parts } => {
                 let (path, id) = self.upload(target, &format!("parts-{round}"), parts)?.0;
                 vec![target.presigned("GET", &format!("{path}?uploadId={id}"), None, 200)]
@@ -193,14 +202,14 @@ impl Workload {
         let target = &running.target;
         let paths: Vec<String> =
             (0..self.keys_read()).map(|n| format!("/{BUCKET}/r-{}-{n:06}", self.bytes)).collect();
+        let body = Payload::new(self.bytes);
         if round == 0 && running.server.s3 {
-            let body = Payload::new(self.bytes);
             let put = |path: &String| target.signed("PUT", path, &[], Some(&body), 200);
             target.all(paths.iter().map(put).collect(), 8)?;
         } else if round == 0 {
             for path in &paths {
                 let file = running.folder.join(path.trim_start_matches('/'));
-                std::fs::write(file, vec![b'x'; self.bytes as usize])?;
+                std::fs::write(file, body.bytes())?;
             }
         }
         let method = if self.kind == Kind::Head { "HEAD" } else { "GET" };
@@ -208,8 +217,11 @@ impl Workload {
             .iter()
             .map(|path| {
                 let request = target.presigned(method, path, None, 200);
-                let bytes = if method == "GET" { self.bytes } else { 0 };
-                Request { answer_bytes: bytes..=bytes, ..request }
+                let (bytes, body) = match method {
+                    "GET" => (self.bytes, Some(body.bytes())),
+                    _ => (0, None),
+                };
+                Request { answer_bytes: bytes..=bytes, answer_body: body, ..request }
             })
             .collect();
         Ok(spread(requests, self.connections))
@@ -340,6 +352,22 @@ impl Workload {
         }
         let path = format!("/{BUCKET}/copy-{round}");
         Ok(vec![target.signed("PUT", &path, &[("x-amz-copy-source", &source)], None, 200)])
+    }
+
+    fn part_copies(&self, target: &Target, range: bool, round: usize) -> io::Result<Vec<Request>> {
+        let source = format!("/{BUCKET}/part-source");
+        let body = Payload::new(self.bytes);
+        target.all(vec![target.signed("PUT", &source, &[], Some(&body), 200)], 1)?;
+        let path = format!("/{BUCKET}/part-copy-{range}-{round}");
+        let create = target.signed("POST", &format!("{path}?uploads="), &[], None, 200);
+        let id = target.ask(create, "UploadId")?;
+        let bytes = format!("bytes=0-{}", self.bytes - 2);
+        let mut headers = vec![("x-amz-copy-source", source.as_str())];
+        if range {
+            headers.push(("x-amz-copy-source-range", &bytes));
+        }
+        let part = format!("{path}?partNumber=1&uploadId={id}");
+        Ok(vec![target.signed("PUT", &part, &headers, None, 200)])
     }
 
     fn tail(&self, target: &Target, parts: u64, round: usize) -> io::Result<Vec<Request>> {

@@ -88,6 +88,11 @@ pub(super) fn print_new(out: &mut impl Write, key: &Value) -> io::Result<()> {
     writeln!(out, "secret access key  {}", text("secret_access_key"))
 }
 
+/// A text without control characters: what came from elsewhere must not steer a terminal.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// A list as JSON, or as a table with these columns.
 pub(super) fn print_list(matches: &ArgMatches, list: &Value, columns: &[&str]) -> Outcome {
     let mut out = io::stdout().lock();
@@ -99,7 +104,7 @@ pub(super) fn print_list(matches: &ArgMatches, list: &Value, columns: &[&str]) -
     let rows = list.as_array().unwrap_or(&empty);
     let cell = |row: &Value, column: &str| match &row[column] {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => printable(text),
         other => other.to_string(),
     };
     let widths: Vec<usize> = columns

@@ -16,6 +16,7 @@ mod serve;
 mod session;
 mod user;
 mod version;
+mod webhook;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -66,6 +67,7 @@ const COMMANDS: &[Entry] = &[
     Entry { command: serve::command, run: serve::run },
     Entry { command: user::command, run: user::run },
     Entry { command: key::command, run: key::run },
+    Entry { command: webhook::command, run: webhook::run },
     Entry { command: check::command, run: check::run },
     Entry { command: health::command, run: health::run },
     Entry { command: version::command, run: version::run },

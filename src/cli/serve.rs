@@ -19,6 +19,7 @@ use crate::log;
 use crate::manage::health::DURABILITY;
 use crate::server::{Server, Tls};
 use crate::store::{self, Store};
+use crate::workers::Workers;
 
 /// Time that readers have when nothing may be written any more.
 const POISONED_DRAIN_MS: u64 = 5_000;
@@ -69,6 +70,8 @@ async fn serve(config: Arc<Config>) -> Outcome {
 }
 
 async fn serve_store(config: Arc<Config>, store: Store, signals: Signals) -> Outcome {
+    // They end by themselves when the start fails below.
+    let workers = Workers::start(&config, &store).map_err(Failure::failed)?;
     // The address first: when it is taken, nothing was made or printed yet.
     let server = Server::bind(&config).await.map_err(Failure::failed)?;
     let (for_root, data, given) = (store.clone(), config.data.clone(), config.root.clone());
@@ -90,6 +93,7 @@ async fn serve_store(config: Arc<Config>, store: Store, signals: Signals) -> Out
     if !server.run(handler, stop).await {
         tracing::warn!("requests under way were cut: the drain time is over");
     }
+    blocking(move || workers.end()).await?;
     tracing::info!("ended");
     Ok(())
 }

@@ -12,7 +12,7 @@ fn the_commands_are_well_formed() {
     command().debug_assert();
     let names: Vec<_> =
         command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
-    assert_eq!(names, ["serve", "user", "key", "check", "health", "version"]);
+    assert_eq!(names, ["serve", "user", "key", "webhook", "check", "health", "version"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::field::Value;
+use super::webhook::{self, Webhook};
 use super::{Config, KeyPair, Kind, SETTINGS, Setting};
 
 /// The variable that holds the root user's access key id.
@@ -21,7 +22,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 pub struct ConfigError(String);
 
 impl ConfigError {
-    fn new(source: &str, problem: impl fmt::Display) -> Self {
+    pub(super) fn new(source: &str, problem: impl fmt::Display) -> Self {
         Self(format!("{source}: {problem}"))
     }
     fn refused(setting: &Setting, source: &str, given: &str) -> Self {
@@ -61,18 +62,19 @@ pub fn load(
     let config = Setting::named("config").expect("it is in the table");
     let file = match given(config)? {
         Some(Value::Text(path)) => read_file(Path::new(&path))?,
-        _ => HashMap::new(),
+        _ => File::default(),
     };
     let mut values = HashMap::new();
     for setting in SETTINGS {
-        let value = match (given(setting)?, file.get(setting.name)) {
+        let value = match (given(setting)?, file.values.get(setting.name)) {
             (Some(value), _) => value,
             (None, Some(value)) => value.clone(),
             (None, None) => setting.default_value(),
         };
         values.insert(setting.name, value);
     }
-    let config = Config::from_values(|name| values[name].clone(), root_credentials(variable)?);
+    let mut config = Config::from_values(|name| values[name].clone(), root_credentials(variable)?);
+    config.webhooks = file.webhooks;
     check_together(&config)?;
     Ok(config)
 }
@@ -133,7 +135,14 @@ fn root_credentials(
     }
 }
 
-fn read_file(path: &Path) -> Result<HashMap<&'static str, Value>, ConfigError> {
+/// What stands in the file.
+#[derive(Default)]
+struct File {
+    values: HashMap<&'static str, Value>,
+    webhooks: Vec<Webhook>,
+}
+
+fn read_file(path: &Path) -> Result<File, ConfigError> {
     let source = path.display().to_string();
     let failed = |error: std::io::Error| ConfigError::new(&source, error);
     if std::fs::metadata(path).map_err(failed)?.len() > FILE_BYTES_MAX {
@@ -143,11 +152,15 @@ fn read_file(path: &Path) -> Result<HashMap<&'static str, Value>, ConfigError> {
     parse_file(&text, path)
 }
 
-fn parse_file(text: &str, path: &Path) -> Result<HashMap<&'static str, Value>, ConfigError> {
+fn parse_file(text: &str, path: &Path) -> Result<File, ConfigError> {
     let source = path.display().to_string();
     let table: toml::Table = text.parse().map_err(|error| not_toml(&source, text, &error))?;
-    let mut values = HashMap::new();
+    let mut file = File::default();
     for (key, value) in table {
+        if key == webhook::TABLE {
+            file.webhooks = webhook::read(&value, path)?;
+            continue;
+        }
         let setting = Setting::named(&key).filter(|setting| setting.name != "config");
         let Some(setting) = setting else {
             let hint = match Setting::named(&key.replace('_', "-")) {
@@ -162,9 +175,9 @@ fn parse_file(text: &str, path: &Path) -> Result<HashMap<&'static str, Value>, C
         let refused = || ConfigError::refused(setting, &source, &given());
         let text = text_of_toml(&setting.kind, &value).ok_or_else(refused)?;
         let value = setting.parse(&text).ok_or_else(refused)?;
-        values.insert(setting.name, value_beside(path, setting, value));
+        file.values.insert(setting.name, value_beside(path, setting, value));
     }
-    Ok(values)
+    Ok(file)
 }
 
 /// In one line, as everything that refuses to start: the parser draws a picture of several.
@@ -191,7 +204,7 @@ fn text_of_toml(kind: &Kind, value: &toml::Value) -> Option<String> {
 }
 
 /// A relative path in the file is meant beside the file, wherever the server is started.
-fn value_beside(file: &Path, setting: &Setting, value: Value) -> Value {
+pub(super) fn value_beside(file: &Path, setting: &Setting, value: Value) -> Value {
     match (&setting.kind, value) {
         (Kind::Path { .. }, Value::Text(path)) => {
             let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();

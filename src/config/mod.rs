@@ -4,12 +4,15 @@
 //! - A setting exists in one place: its row in the table below. The struct, the flags of
 //!   `partita serve`, the environment, the TOML file, `--help` and the README come from it.
 //! - A [`Config`] holds only values inside their ranges, so nothing below checks them again.
-//! - A secret is never a flag: the root credentials come from the environment alone.
+//! - A secret is never a flag: the root credentials come from the environment alone, those of
+//!   webhooks from the file.
 
 mod credentials;
 mod field;
 mod load;
+mod network;
 mod setting;
+mod webhook;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,7 +20,9 @@ use std::time::Duration;
 pub use credentials::{ACCESS_KEY_ID_SHAPE, KeyPair, SECRET_SHAPE};
 pub use field::{LogFormat, LogLevel, ObjectOwnership};
 pub use load::{ConfigError, ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY, load};
+pub use network::Network;
 pub use setting::{Kind, Setting, readme_table};
+pub use webhook::{WEBHOOK_SETTINGS, Webhook, docs_table};
 
 use field::{Field, Value};
 use setting::{is_address, is_bucket_list, is_region};
@@ -45,12 +50,15 @@ macro_rules! settings {
             $(#[doc = $doc] pub $field: $type,)*
             /// The root credentials of the environment, if they are there.
             pub root: Option<KeyPair>,
+            /// The targets of events, by name: tables of the file alone.
+            pub webhooks: Vec<Webhook>,
         }
 
         impl Config {
             /// `values` gives the value of each setting by its name.
             fn from_values(values: impl Fn(&str) -> Value, root: Option<KeyPair>) -> Self {
-                Self { $($field: Field::from_value(values($name)),)* root }
+                let webhooks = Vec::new();
+                Self { $($field: Field::from_value(values($name)),)* root, webhooks }
             }
         }
     };
@@ -106,6 +114,10 @@ settings! {
         "Time that requests under way have to end after SIGTERM.";
     upload_idle_hours: u64, "upload-idle-hours", integer(168, 1, 87_600),
         "Hours without a new part after which an open upload is aborted.";
+    webhook_log_days: u64, "webhook-log-days", integer(7, 1, 3650),
+        "Days for which the log of tries to send events is kept.";
+    webhook_dead_days: u64, "webhook-dead-days", integer(30, 1, 3650),
+        "Days for which events that were given up can be sent again.";
     upload_pause_hours: u64, "upload-pause-hours", integer(720, 1, 87_600),
         "Hours after which a paused upload is aborted.";
     pause_hold_ms: u64, "pause-hold-ms", integer(25_000, 0, 55_000),
@@ -167,6 +179,7 @@ impl Config {
             wal_bytes_restart: self.wal_bytes_restart,
             wal_bytes_max: self.wal_bytes_max,
             dedup_buckets: self.dedup_buckets.split(',').map(|name| name.trim().into()).collect(),
+            event_targets: self.webhooks.iter().map(Webhook::event_target).collect(),
         }
     }
 

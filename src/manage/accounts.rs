@@ -4,11 +4,10 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Failure, json_response};
+use super::{Answer, Call, Failure, json_response, time};
 use crate::access::{Credential, User};
 use crate::config::KeyPair;
 use crate::store::NewUser;
-use crate::types::Timestamp;
 use crate::wire::Response;
 
 /// Longest name, id, display name or e-mail address, in characters.
@@ -138,12 +137,6 @@ fn new_key_document(credential: &Credential) -> Value {
     let mut document = key_document(credential);
     document["secret_access_key"] = json!(credential.secret_access_key);
     document
-}
-
-/// The time as RFC 3339 writes it.
-fn time(time: Timestamp) -> String {
-    let millis = i64::try_from(time.millis()).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_millisecond(millis).map(|time| time.to_string()).unwrap_or_default()
 }
 
 /// A key that the operator chose; both halves or neither.

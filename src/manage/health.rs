@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::{Answer, Call, json_response};
+use crate::store::TargetState;
 
 /// The durability mode, as the start and the health page say it.
 pub const DURABILITY: &str = "durable: fsync before every answer";
@@ -34,6 +35,9 @@ pub(super) async fn summary(call: &Call) -> Answer {
         document["wal_bytes"] = json!(health.wal_bytes);
         document["free_bytes"] = json!(health.free_bytes);
         document["queue_length"] = json!(health.queue_length);
+        // A webhook in trouble is no reason to send anybody away.
+        let states = call.store.event_targets().unwrap_or_default();
+        document["alarms"] = states.iter().filter_map(TargetState::alarm).collect();
     }
     Ok(json_response(status, &document))
 }

@@ -10,6 +10,7 @@
 mod accounts;
 pub mod health;
 mod maintenance;
+mod webhooks;
 
 use std::pin::Pin;
 
@@ -21,6 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::store::{self, Store};
+use crate::types::Timestamp;
 use crate::wire::{Body, Response};
 
 /// Everything below this path is ours, in path-style requests: no bucket can have that name.
@@ -78,6 +80,13 @@ const ROWS: &[Row] = &[
     row(Method::GET, "keys", Control, |call| Box::pin(accounts::list_keys(call))),
     row(Method::PUT, "keys/{}", Control, |call| Box::pin(accounts::change_key(call))),
     row(Method::DELETE, "keys/{}", Control, |call| Box::pin(accounts::delete_key(call))),
+    row(Method::GET, "webhooks", Control, |call| Box::pin(webhooks::list(call))),
+    row(Method::PUT, "webhooks/{}", Control, |call| Box::pin(webhooks::change(call))),
+    row(Method::GET, "webhooks/{}/deliveries", Control, |call| {
+        Box::pin(webhooks::deliveries(call))
+    }),
+    row(Method::POST, "webhooks/{}/resend", Control, |call| Box::pin(webhooks::resend(call))),
+    row(Method::POST, "webhooks/{}/test", Control, |call| Box::pin(webhooks::test(call))),
     row(Method::POST, "check", Control, |call| Box::pin(maintenance::check(call))),
 ];
 
@@ -196,6 +205,12 @@ fn json_response(status: StatusCode, value: &impl Serialize) -> Response {
     Response::new(status)
         .header("content-type", "application/json")
         .with_body(Body::Full(document.into()))
+}
+
+/// The time as RFC 3339 writes it.
+fn time(time: Timestamp) -> String {
+    let millis = i64::try_from(time.millis()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(millis).map(|time| time.to_string()).unwrap_or_default()
 }
 
 /// Why a request failed: `{"error": CODE, "message": SENTENCE}`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::incoming::Incoming;
 use super::{Demand, Demands, Operation};
-use crate::access::{self, Action, Permit, Principal, User};
+use crate::access::{self, Action, Origin, Permit, Principal, User};
 use crate::auth::Mechanism;
 use crate::config::Config;
 use crate::store::{self, Store};
@@ -48,12 +48,13 @@ pub struct Caller {
     /// The principal that the signature proved.
     pub principal: Principal,
     store: Store,
+    origin: Arc<Origin>,
 }
 
 impl Caller {
-    /// The caller behind a checked signature.
-    pub fn new(principal: Principal, store: Store) -> Self {
-        Self { principal, store }
+    /// The caller behind a checked signature, and the request that it is checked for.
+    pub fn new(principal: Principal, store: Store, origin: Origin) -> Self {
+        Self { principal, store, origin: Arc::new(origin) }
     }
 
     /// Decides one action on a bucket or a key in it.
@@ -66,6 +67,7 @@ impl Caller {
             Error::new(ErrorCode::NoSuchBucket).field("BucketName", name.as_str())
         })?;
         access::authorize(&self.principal, demand.action, &bucket)
+            .map(|permit| permit.for_request(&self.origin))
             .map_err(|access::Denied| ErrorCode::AccessDenied.into())
     }
 

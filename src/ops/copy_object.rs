@@ -15,6 +15,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let head = &call.head;
     metadata::refuse_unsupported(head)?;
     let directive = directive(&call)?;
+    let callback_var = metadata::callback_var(head)?;
     let condition = conditions::write(head)?;
     let source = context::copy_source_of(head)?;
     let object = copying::open_source(&call, &source)?;
@@ -36,7 +37,8 @@ pub async fn handle(call: Call) -> Result<Response> {
         Directive::Replace => metadata::of_request(head, call.context.config.metadata_bytes_max)?,
     };
     let checksum = copying::checksum_of_copy(&call, &object).await?;
-    let new = NewObject { key: call.key().clone(), headers, checksum: checksum.clone(), condition };
+    let key = call.key().clone();
+    let new = NewObject { key, headers, checksum: checksum.clone(), condition, callback_var };
     let published = call.context.store.copy_object(call.permit(), new, &object).await?;
 
     let mut xml = Writer::document("CopyObjectResult");

@@ -15,10 +15,11 @@ pub async fn handle(call: Call) -> Result<Response> {
     metadata::refuse_unsupported(head)?;
     let checksum = checksum::declared(head)?;
     let headers = metadata::of_request(head, call.context.config.metadata_bytes_max)?;
+    let callback_var = metadata::callback_var(head)?;
     let declaration = declared::of_create(head, &call.context.config)?;
     let algorithm = checksum.map(|(algorithm, _)| algorithm);
     let instant = instant::of_create(&call, declaration.as_ref(), algorithm).await?;
-    let new = NewUpload { headers, checksum, declaration, instant };
+    let new = NewUpload { headers, checksum, declaration, callback_var, instant };
     let store = &call.context.store;
     let created = store.create_upload(call.permit(), call.key().clone(), new).await?;
 

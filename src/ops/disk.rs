@@ -5,7 +5,7 @@
 //! **Invariant:** the file of a body that broke off or did not verify is unlinked on the blocking
 //! pool: to remove gigabytes takes long, and the threads that serve requests never wait for a disk.
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -41,9 +41,8 @@ impl Disk {
     ///
     /// # Errors
     /// What the store said of the unit before.
-    pub async fn write(&mut self, unit: BytesMut) -> Result<()> {
+    pub async fn write(&mut self, unit: Bytes) -> Result<()> {
         let (lane, mut file) = self.rest().await?;
-        let unit = unit.freeze();
         let hashed = hashing::begin(lane, unit.clone());
         let written = tokio::task::spawn_blocking(move || {
             let (writer, others) = &mut *file;

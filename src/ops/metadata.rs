@@ -1,6 +1,7 @@
 //! The headers that an object keeps, and those that ask for what is not there yet.
 
 use super::acl;
+use crate::events::{CallbackVar, callback};
 use crate::types::ObjectHeaders;
 use crate::wire::{Error, ErrorCode, Head, Result};
 
@@ -89,6 +90,16 @@ fn without_aws_chunked(value: &[u8]) -> Vec<u8> {
         return value.to_vec();
     }
     kept.join(",").into_bytes()
+}
+
+/// What the client wants to be told again with the events of the object or upload.
+///
+/// # Errors
+/// InvalidArgument when it is not JSON in base64, or too long.
+pub fn callback_var(head: &Head) -> Result<Option<CallbackVar>> {
+    let Some(value) = head.header_or_query(callback::HEADER)? else { return Ok(None) };
+    let var = CallbackVar::parse(value);
+    var.map(Some).map_err(|message| Error::argument(callback::HEADER, value, message))
 }
 
 /// Headers whose meaning is not implemented: a write that bears one is refused, because a 200 would

@@ -30,6 +30,7 @@ mod framing;
 mod get_bucket_acl;
 mod get_bucket_cors;
 mod get_bucket_location;
+mod get_bucket_notification_configuration;
 mod get_bucket_versioning;
 mod get_object;
 mod get_object_acl;
@@ -50,10 +51,12 @@ mod list_objects_v2;
 mod list_parts;
 mod listing;
 mod metadata;
+mod notification;
 mod parts;
 mod pause;
 mod put_bucket_acl;
 mod put_bucket_cors;
+mod put_bucket_notification_configuration;
 mod put_object;
 mod put_object_acl;
 mod put_upload_state;
@@ -237,6 +240,8 @@ pub static OPERATIONS: &[Operation] = operations! {
     "GetBucketCors"             get_bucket_cors           GET    Bucket  [Query("cors")]                                  []                          Nothing,                      Target(A::GetBucketCORS);
     "PutBucketCors"             put_bucket_cors           PUT    Bucket  [Query("cors")]                                  []                          Document(DOCUMENT_BYTES_MAX), Target(A::PutBucketCORS);
     "DeleteBucketCors"          delete_bucket_cors        DELETE Bucket  [Query("cors")]                                  []                          Nothing,                      Target(A::PutBucketCORS);
+    "GetBucketNotificationConfiguration" get_bucket_notification_configuration GET Bucket [Query("notification")]            []                          Nothing,                      Target(A::GetBucketNotification);
+    "PutBucketNotificationConfiguration" put_bucket_notification_configuration PUT Bucket [Query("notification")]            []                          Document(DOCUMENT_BYTES_MAX), Target(A::PutBucketNotification);
 
     // Configuration that cannot be set yet: the truth about a bucket that has none of it.
     "GetBucketVersioning"       get_bucket_versioning     GET    Bucket  [Query("versioning")]                            []                          Nothing,                      Target(A::GetBucketConfiguration);
@@ -254,7 +259,6 @@ pub static OPERATIONS: &[Operation] = operations! {
     "GetBucketOwnershipControls" unconfigured             GET    Bucket  [Query("ownershipControls")]                     []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetPublicAccessBlock"      unconfigured              GET    Bucket  [Query("publicAccessBlock")]                     []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetObjectLockConfiguration" unconfigured             GET    Bucket  [Query("object-lock")]                           []                          Nothing,                      Target(A::GetBucketConfiguration);
-    "GetBucketNotificationConfiguration" unconfigured     GET    Bucket  [Query("notification")]                          []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetBucketLogging"          unconfigured              GET    Bucket  [Query("logging")]                               []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetBucketRequestPayment"   unconfigured              GET    Bucket  [Query("requestPayment")]                        []                          Nothing,                      Target(A::GetBucketConfiguration);
     "GetBucketAccelerateConfiguration" unconfigured       GET    Bucket  [Query("accelerate")]                            []                          Nothing,                      Target(A::GetBucketConfiguration);

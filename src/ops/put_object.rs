@@ -17,11 +17,13 @@ use crate::wire::{Response, Result, conditions};
 pub async fn handle(call: Call) -> Result<Response> {
     metadata::refuse_unsupported(&call.head)?;
     let headers = metadata::of_request(&call.head, call.context.config.metadata_bytes_max)?;
+    let callback_var = metadata::callback_var(&call.head)?;
     let condition = conditions::write(&call.head)?;
     let announced = receive::announced(&call.head, &call.body, PUT_BYTES_MAX)?;
     // Judged again by the transaction; judged here so that a hopeless body need not be sent.
     judge_early(&call.context, call.permit(), call.key(), &condition)?;
-    let object = NewObject { key: call.key().clone(), headers, checksum: None, condition };
+    let key = call.key().clone();
+    let object = NewObject { key, headers, checksum: None, condition, callback_var };
     match without_body(&call, &announced, &object).await? {
         Some(response) => Ok(response),
         None => with_body(call, announced, object).await,

@@ -257,7 +257,7 @@ async fn in_file(
         unit.reserve(bytes.saturating_sub(unit.len()));
         let more = source.fill(&mut unit, bytes).await?;
         if !unit.is_empty() {
-            disk.write(std::mem::take(&mut unit)).await?;
+            disk.write(std::mem::take(&mut unit).freeze()).await?;
         }
         if !more {
             break;
@@ -307,23 +307,34 @@ pub async fn from_object(
     context: &Context,
     object: &OpenObject,
     range: Option<ByteRange>,
-    mut hasher: Hasher,
+    want: Want,
     origin: BlobOrigin,
 ) -> Result<StagedBlob> {
     if let Some(bytes) = object.inline(range) {
+        let mut hasher = Hasher::new(want);
         hasher.update(&bytes);
         return Ok(StagedBlob::inline(bytes, hasher.finish()));
     }
     let length = range.map_or(object.record.size, |range| range.len());
     let mut reader = object.reader(range)?;
-    context
-        .blocking(move |store| {
-            let mut writer = store.begin_blob(origin, Some(length))?;
-            while let Some(unit) = reader.next()? {
-                hasher.update(&unit);
-                writer.write(&unit)?;
-            }
-            writer.finish(hasher.finish())
-        })
-        .await
+    let moving = Moving::begin();
+    let writer = context.blocking(move |store| store.begin_blob(origin, Some(length))).await?;
+    let mut disk = Disk::new(writer, want);
+    // A unit is read while the one before is hashed and written.
+    loop {
+        reader.limit_unit(moving.unit_bytes());
+        let (rest, unit) = context
+            .blocking(move |_| {
+                let unit = reader.next()?;
+                Ok((reader, unit))
+            })
+            .await?;
+        reader = rest;
+        match unit {
+            Some(unit) => disk.write(unit).await?,
+            None => break,
+        }
+    }
+    let (writer, digests) = disk.finish().await?;
+    context.blocking(move |_| writer.finish(digests)).await
 }

@@ -28,7 +28,6 @@ const ANSWERS: &[(&str, Answer)] = &[
     ("GetBucketOwnershipControls", Answer::None(ErrorCode::OwnershipControlsNotFoundError)),
     ("GetPublicAccessBlock", Answer::None(ErrorCode::NoSuchPublicAccessBlockConfiguration)),
     ("GetObjectLockConfiguration", Answer::None(ErrorCode::ObjectLockConfigurationNotFoundError)),
-    ("GetBucketNotificationConfiguration", Answer::Empty("NotificationConfiguration")),
     ("GetBucketLogging", Answer::Empty("BucketLoggingStatus")),
     ("GetBucketAccelerateConfiguration", Answer::Empty("AccelerateConfiguration")),
     ("GetBucketRequestPayment", Answer::One("RequestPaymentConfiguration", "Payer", "BucketOwner")),

@@ -4,7 +4,7 @@
 //! the block check and written as a blob of its own.
 
 use super::{Call, context, copying, declared, metadata, parts, pause, receive};
-use crate::digest::{ChecksumAlgorithm, Hasher, Want};
+use crate::digest::{ChecksumAlgorithm, Want};
 use crate::store::{AddedPart, BlobOrigin, OpenObject, UploadRecord};
 use crate::types::{ByteRange, PUT_BYTES_MAX, PartNumber};
 use crate::wire::xml::Writer;
@@ -74,8 +74,8 @@ async fn copy_bytes(
         key: call.key().clone(),
         part: Some((upload.id, number)),
     };
-    let hasher = Hasher::new(Want { sha256: false, checksum: algorithm });
-    let staged = receive::from_object(&call.context, object, range, hasher, origin).await?;
+    let want = Want { sha256: false, checksum: algorithm };
+    let staged = receive::from_object(&call.context, object, range, want, origin).await?;
     drop(admission);
     let store = &call.context.store;
     Ok(store.put_part(call.permit(), call.key(), upload.id, number, staged).await?)

@@ -40,6 +40,17 @@ pub(crate) enum Effect {
     Garbage,
     /// An upload is in another state, or has other parts.
     UploadChanged(UploadId),
+    /// There is an event for the target.
+    EventWaits(Arc<str>),
+    /// The target's backlog is full: from now on events are only counted.
+    EventGap(Arc<str>),
+}
+
+impl Effect {
+    /// Whether it is not for the directory, but for those who send events.
+    pub(crate) fn is_for_targets(&self) -> bool {
+        matches!(self, Self::EventWaits(_) | Self::EventGap(_))
+    }
 }
 
 #[derive(Default)]
@@ -122,6 +133,16 @@ impl Directory {
         state.configurations.get(&(bucket, kind)).cloned()
     }
 
+    /// All documents of a kind, each with the id of its bucket.
+    pub(crate) fn bucket_configurations(
+        &self,
+        kind: BucketConfigurationKind,
+    ) -> Vec<(i64, Arc<BucketConfiguration>)> {
+        let state = self.read();
+        let wanted = state.configurations.iter().filter(|((_, other), _)| *other == kind);
+        wanted.map(|((bucket, _), document)| (*bucket, Arc::clone(document))).collect()
+    }
+
     pub(crate) fn count_bucket_configurations(&self) -> usize {
         self.read().configurations.len()
     }
@@ -196,7 +217,10 @@ impl State {
             Effect::BucketConfigurationGone { bucket, kind } => {
                 self.configurations.remove(&(bucket, kind));
             }
-            Effect::Garbage | Effect::UploadChanged(_) => {}
+            Effect::Garbage
+            | Effect::UploadChanged(_)
+            | Effect::EventWaits(_)
+            | Effect::EventGap(_) => {}
         }
     }
 }

@@ -19,11 +19,12 @@ use super::gc;
 use super::meta::job::{Job, Purpose, SeqBlock, Txn, Verdict, Work};
 use super::meta::readers::Readers;
 use super::meta::writer::{Message, Shared, Writer, send};
-use super::meta::{FILE_NAME, Role, accounts, bucket_configurations, connect, wal};
+use super::meta::{FILE_NAME, Role, accounts, bucket_configurations, connect, outbox, wal};
 use super::pending::Pending;
 use super::pins::Pins;
 use super::records::{Health, Options};
 use super::space::Space;
+use super::targets::Targets;
 use super::verify::Remembered;
 use crate::access::{Bucket, Permit};
 
@@ -60,7 +61,9 @@ impl Engine {
         sync_folder(&options)?;
         wal::recover(&connection)?;
         let blobs = Blobs::open(&options.data, next_epoch(&connection)?)?;
-        let shared = Arc::new(Shared::new(Arc::clone(&blobs), Arc::clone(&ballast)));
+        outbox::know_targets(&connection, &options.event_targets)?;
+        let targets = Targets::new(&options.event_targets);
+        let shared = Arc::new(Shared::new(Arc::clone(&blobs), Arc::clone(&ballast), targets));
         shared.directory.apply(accounts::load(&connection)?);
         shared.directory.apply(bucket_configurations::load(&connection)?);
         wal::watch(&mut connection, &shared)?;

@@ -23,6 +23,7 @@ use super::error::{Error, Result};
 use super::meta::ContentId;
 use super::meta::job::Txn;
 use super::meta::lifecycle::Change;
+use super::meta::outbox::Cause;
 use super::meta::rows::{GarbageKind, damaged, drop_reference};
 use super::meta::uploads;
 use super::meta::writer::Shared;
@@ -355,7 +356,7 @@ fn drop_uploads(txn: &Txn<'_>, entry: &Entry) -> Result<(u64, bool)> {
         .query_map(params![i64::from_be_bytes(bucket), STEP_UPLOADS_MAX], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     for id in &ids {
-        uploads::drop_open(txn, *id, Change::Dropped)?;
+        uploads::drop_open(txn, *id, Change::Dropped, &Cause::default())?;
     }
     Ok((ids.len() as u64, ids.len() < STEP_UPLOADS_MAX))
 }
@@ -422,7 +423,7 @@ fn abort_idle(txn: &Txn<'_>, ids: &[UploadId], cutoff: Cutoff) -> Result<u64> {
             .optional()?;
         // A part may have come since the look.
         if now.is_some_and(|(active, paused)| cutoff.is_past(active, paused)) {
-            uploads::drop_open(txn, *id, Change::Expired)?;
+            uploads::drop_open(txn, *id, Change::Expired, &Cause::default())?;
             aborted += 1;
         }
     }

@@ -8,6 +8,7 @@ use super::declared::{Declaration, WholeDigests};
 use super::instant::Readable;
 use crate::access::{Bucket, Owner};
 use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum};
+use crate::events::CallbackVar;
 use crate::types::{
     ETag, ObjectHeaders, ObjectKey, PartNumber, Timestamp, UploadId, WriteCondition,
 };
@@ -37,6 +38,17 @@ pub struct Options {
     pub wal_bytes_max: u64,
     /// Names of buckets whose contents are stored once, `*` for all.
     pub dedup_buckets: Vec<String>,
+    /// Who may be told of events.
+    pub event_targets: Vec<EventTarget>,
+}
+
+/// A target of events, as the store knows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EventTarget {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Events that may wait for it; what comes then is only counted.
+    pub backlog_max: u64,
 }
 
 /// What can be configured for a bucket. The number is kept in the database.
@@ -164,6 +176,8 @@ pub struct NewUpload {
     pub headers: ObjectHeaders,
     /// The checksum algorithm and type, if the client named one.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+    /// What the client wants to be told again with the events of this upload.
+    pub callback_var: Option<CallbackVar>,
     /// What is said beyond S3 of the file that is to come.
     pub declaration: Option<Declaration>,
     /// Contents that are that file, if any can still be taken.
@@ -291,6 +305,8 @@ pub struct NewObject {
     pub checksum: Option<ObjectChecksum>,
     /// If-Match and If-None-Match, judged in the transaction.
     pub condition: WriteCondition,
+    /// What the client wants to be told again with the event.
+    pub callback_var: Option<CallbackVar>,
 }
 
 /// What was published.

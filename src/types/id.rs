@@ -53,6 +53,10 @@ id_128! {
     UploadId
 }
 id_128! {
+    /// Names one event on its way to one target: the receiver's key for "seen before".
+    MessageId
+}
+id_128! {
     /// Names one blob: the immutable bytes of one PutObject or of one part.
     BlobId
 }

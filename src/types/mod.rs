@@ -10,7 +10,7 @@ mod layout;
 use std::fmt;
 use std::sync::Arc;
 
-pub use id::{BlobId, UploadId};
+pub use id::{BlobId, MessageId, UploadId};
 pub use layout::Layout;
 
 /// Longest key in bytes of UTF-8 (S3: KeyTooLongError above it).

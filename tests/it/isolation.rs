@@ -64,6 +64,8 @@ const EXAMPLES: &[Example] = &[
     ("GetPublicAccessBlock", "/hers?publicAccessBlock", &[], "", 404),
     ("GetObjectLockConfiguration", "/hers?object-lock", &[], "", 404),
     ("GetBucketNotificationConfiguration", "/hers?notification", &[], "", 200),
+    ("PutBucketNotificationConfiguration", "/hers?notification", &[],
+        "<NotificationConfiguration/>", 200),
     ("GetBucketLogging", "/hers?logging", &[], "", 200),
     ("GetBucketRequestPayment", "/hers?requestPayment", &[], "", 200),
     ("GetBucketAccelerateConfiguration", "/hers?accelerate", &[], "", 200),

@@ -8,7 +8,7 @@
 //! `PARTITA_KILL_ROUNDS` asks for more rounds, `PARTITA_KILL_SEED` for those of an earlier run (the
 //! moment of the kill is repeated, what it meets is not).
 
-mod client;
+pub mod client;
 mod model;
 mod verify;
 mod writer;
@@ -27,27 +27,33 @@ use client::Client;
 use model::{Book, Chance, Races};
 use writer::{BUCKET, Round, Writer};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_partita");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_partita");
 const WRITERS: usize = 8;
 const ROUNDS: u64 = 12;
 /// Milliseconds that a round's server lives.
 const LIFE_MS: (usize, usize) = (50, 1000);
-const ACCESS_KEY: &str = "KILLTESTACCESSKEY";
-const SECRET_KEY: &str = "the-secret-of-the-kill-test";
+pub const ACCESS_KEY: &str = "KILLTESTACCESSKEY";
+pub const SECRET_KEY: &str = "the-secret-of-the-kill-test";
 
 /// One run of the binary. Dropped, it is killed.
-struct Server {
+pub struct Server {
     process: Child,
-    address: SocketAddr,
+    pub address: SocketAddr,
 }
 
 impl Server {
     fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    /// With more flags.
+    pub fn start_with(data: &Path, flags: &[&str]) -> Self {
         let mut process = Command::new(BINARY)
             .arg("serve")
             .arg("--data")
             .arg(data)
             .args(["--listen", "127.0.0.1:0", "--part-bytes-min", "1", "--access-log", "false"])
+            .args(flags)
             .env("PARTITA_ROOT_ACCESS_KEY_ID", ACCESS_KEY)
             .env("PARTITA_ROOT_SECRET_ACCESS_KEY", SECRET_KEY)
             .stdout(Stdio::piped())
@@ -61,7 +67,7 @@ impl Server {
         Self { process, address }
     }
 
-    fn kill(&mut self) {
+    pub fn kill(&mut self) {
         // SIGKILL on Unix: no handler, no destructor, no drain.
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -74,7 +80,7 @@ impl Drop for Server {
     }
 }
 
-fn setting(name: &str) -> Option<u64> {
+pub fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 

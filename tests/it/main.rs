@@ -10,6 +10,7 @@ mod cli;
 mod conditional;
 mod cors;
 mod declared;
+mod events;
 mod harness;
 mod instant;
 mod isolation;

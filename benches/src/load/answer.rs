@@ -1,5 +1,7 @@
 //! An answer as it arrives: status, length, body; by Content-Length, in chunks, or until the end.
 
+use std::sync::Arc;
+
 /// Most bytes of an answer's body that are kept for the script.
 const KEPT_BYTES_MAX: usize = 16 << 10;
 
@@ -15,6 +17,10 @@ pub struct Answer {
     /// Bytes of its body.
     pub bytes: u64,
     framing: Framing,
+    /// What the body has to be, where that is compared.
+    expected: Option<Arc<[u8]>>,
+    /// Whether it was something else.
+    pub differs: bool,
     /// Whether the server closes the connection after it.
     pub closes: bool,
 }
@@ -31,6 +37,16 @@ enum Framing {
 }
 
 impl Answer {
+    /// Nothing of it yet; its body has to be `expected`.
+    pub(super) fn to_be(expected: Option<Arc<[u8]>>) -> Self {
+        Self { expected, ..Self::default() }
+    }
+
+    /// Whether its body was compared, and not only counted.
+    pub(super) fn is_compared(&self) -> bool {
+        self.expected.is_some()
+    }
+
     /// The value of a header; names are compared without case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let text = std::str::from_utf8(&self.head).ok()?;
@@ -105,6 +121,10 @@ impl Answer {
     }
 
     fn keep(&mut self, bytes: &[u8]) {
+        if let Some(expected) = &self.expected {
+            let from = self.bytes as usize;
+            self.differs |= expected.get(from..from + bytes.len()) != Some(bytes);
+        }
         self.bytes += bytes.len() as u64;
         // What is long is only counted.
         if self.body.len() + bytes.len() <= KEPT_BYTES_MAX {

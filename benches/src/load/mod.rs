@@ -1,8 +1,8 @@
 //! The load generator: one thread, keep-alive connections, requests that were rendered and signed
 //! before the clock started. What it costs itself is measured and told.
 //!
-//! **Invariant:** every answer is checked: its status, and the length of its body where the request
-//! says one. Anything else is an error, and an error is never counted as work done.
+//! **Invariant:** every answer is checked: its status, the length of its body where the request says
+//! one, and on each connection one whole body, byte by byte. Anything else is an error, and an error is never counted as work done.
 
 mod answer;
 mod connection;
@@ -37,6 +37,8 @@ pub struct Request {
     pub status: u16,
     /// The lengths of the answer's body that are right.
     pub answer_bytes: RangeInclusive<u64>,
+    /// The answer's body, where it is known: compared once on each connection.
+    pub answer_body: Option<Arc<[u8]>>,
     /// Whether its answer ends an operation: what is counted, and whose time is taken.
     pub ends: bool,
 }

@@ -6,6 +6,7 @@
 //! only what several passes in a row say with the same words.
 
 mod declarations;
+mod events;
 mod files;
 mod references;
 mod rows;
@@ -53,6 +54,7 @@ fn check_rows(engine: &Engine, depth: Depth) -> Result<Vec<String>> {
         rows::check(engine, &mut found)?;
         declarations::check(engine, &mut found)?;
         references::check(engine, depth, &mut found)?;
+        events::check(engine, &mut found)?;
         if let Some(suspected) = &suspected {
             found.retain(|line| suspected.contains(line));
         }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
+use super::job::Txn;
 use super::rows::{damaged, require_bucket};
-use crate::access::Permit;
+use crate::access::{Bucket, Permit};
 use crate::store::directory::Effect;
 use crate::store::engine::Engine;
 use crate::store::error::Result;
@@ -40,17 +41,25 @@ pub(crate) fn put(
 ) -> Pending<()> {
     let bucket = Arc::clone(permit.bucket());
     let document = Arc::new(BucketConfiguration::new(document));
-    engine.write(move |txn| {
-        require_bucket(txn, &bucket)?;
-        txn.execute(
-            "INSERT INTO bucket_configurations (bucket, kind, document) VALUES (?1, ?2, ?3)
-             ON CONFLICT DO UPDATE SET document = excluded.document",
-            params![bucket.id, kind as i64, document.bytes()],
-        )?;
-        let document = Arc::clone(&document);
-        txn.effect(Effect::BucketConfigurationSet { bucket: bucket.id, kind, document });
-        Ok(())
-    })
+    engine.write(move |txn| set(txn, &bucket, kind, &document))
+}
+
+/// The step of [`put`], for a job that does more.
+pub(crate) fn set(
+    txn: &Txn<'_>,
+    bucket: &Bucket,
+    kind: BucketConfigurationKind,
+    document: &Arc<BucketConfiguration>,
+) -> Result<()> {
+    require_bucket(txn, bucket)?;
+    txn.execute(
+        "INSERT INTO bucket_configurations (bucket, kind, document) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET document = excluded.document",
+        params![bucket.id, kind as i64, document.bytes()],
+    )?;
+    let document = Arc::clone(document);
+    txn.effect(Effect::BucketConfigurationSet { bucket: bucket.id, kind, document });
+    Ok(())
 }
 
 pub(crate) fn delete(

@@ -19,12 +19,14 @@ use sha2::{Digest as _, Sha256};
 use super::job::Txn;
 use super::lifecycle::{Change, changed};
 use super::objects::{self, current, judge};
+use super::outbox::Cause;
 use super::prepare::{Prepared, StoredPart, Upload, prepare};
 use super::rows::{ContentId, GarbageKind, damaged, enqueue, read_checksum, require_bucket};
 use super::uploads::{self, UPLOAD_COLUMNS};
 use super::{born, declarations};
 use crate::access::{Bucket, Permit};
 use crate::digest::ObjectChecksum;
+use crate::events::EventName;
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
 use crate::store::records::{CompleteUpload, Completed, ListedPart};
@@ -57,7 +59,8 @@ pub(crate) fn complete(
             Err(answer) => return Ok(answer),
         };
         let part_bytes_min = engine.options.part_bytes_min;
-        let prepared = prepare(&bucket, request, upload, list_digest, part_bytes_min)?;
+        let mut prepared = prepare(&bucket, request, upload, list_digest, part_bytes_min)?;
+        prepared.cause = Cause::of(permit);
         let source = match prepared.content {
             Some(ContentId::Manifest(id)) => id,
             _ => prepared.id,
@@ -66,7 +69,7 @@ pub(crate) fn complete(
             Verified::Same => {}
             Verified::Moved => continue,
             Verified::Differs(error) => {
-                tell_failed(engine, prepared.id)?;
+                tell_failed(engine, prepared.id, prepared.cause)?;
                 return Err(error);
             }
         }
@@ -78,13 +81,8 @@ pub(crate) fn complete(
 }
 
 /// Whoever watches the upload is told that its bytes are not those that were declared.
-fn tell_failed(engine: &Engine, id: UploadId) -> Result<()> {
-    engine
-        .free(move |txn| {
-            changed(txn, id, Change::Failed);
-            Ok(())
-        })
-        .wait()
+fn tell_failed(engine: &Engine, id: UploadId, cause: Cause) -> Result<()> {
+    engine.free(move |txn| changed(txn, id, Change::Failed, &cause)).wait()
 }
 
 /// Whether there is anything to say of an upload: it is open, or it left a tombstone.
@@ -196,6 +194,7 @@ fn publish(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Completed>> {
     if prepared.content.is_none() {
         insert_manifest(txn, prepared)?;
     }
+    let removed = uploads::remove(txn, *id, Change::Completed, &prepared.cause)?;
     let row = objects::Row {
         size: prepared.size,
         etag: prepared.etag,
@@ -203,9 +202,11 @@ fn publish(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Completed>> {
         content: prepared.content.unwrap_or(ContentId::Manifest(*id)),
         headers: &prepared.headers,
         checksum: prepared.checksum.as_ref().map(ObjectChecksum::encode),
+        event: EventName::ObjectCreatedComplete,
+        cause: &prepared.cause,
+        callback_var: removed.callback_var.as_deref(),
     };
     let published = objects::publish(txn, bucket, key, current.as_ref(), row)?;
-    uploads::remove(txn, *id, Change::Completed)?;
     if prepared.unlisted {
         enqueue(txn, GarbageKind::Unlisted, id.as_bytes())?;
     }

@@ -16,6 +16,7 @@ use super::ContentId;
 use super::job::Txn;
 use super::rows::{damaged, encode_headers};
 use crate::access::{Bucket, User};
+use crate::events::CallbackVar;
 use crate::store::declared::{Declaration, WholeDigests};
 use crate::store::error::{Error, Result};
 use crate::store::records::NewUpload;
@@ -55,7 +56,13 @@ pub(crate) fn fingerprint(
 ) -> Option<[u8; 32]> {
     // Taken apart, so that a setting that is added later cannot be forgotten here.
     // What is there already is no setting: it is judged anew by each Create.
-    let NewUpload { headers: ObjectHeaders(headers), checksum, declaration, instant: _ } = new;
+    let NewUpload {
+        headers: ObjectHeaders(headers),
+        checksum,
+        declaration,
+        callback_var,
+        instant: _,
+    } = new;
     let Declaration { layout, digests: WholeDigests { md5, sha256 } } = (*declaration)?;
     let (layout, sha256) = layout.zip(sha256)?;
     let mut headers = headers.clone();
@@ -75,6 +82,8 @@ pub(crate) fn fingerprint(
     add(md5.as_ref().map_or(&[], |md5| md5.as_slice()));
     add(&checksum.map_or([0, 0], |(algorithm, kind)| [algorithm.code(), kind.code()]));
     add(&encode_headers(&ObjectHeaders(headers)));
+    // What another creator wants to be told again would be lost.
+    add(callback_var.as_ref().map_or(&[], CallbackVar::as_bytes));
     Some(hasher.finalize().into())
 }
 

@@ -17,6 +17,8 @@ use crate::store::error::{Error, Result};
 /// The transaction of a batch, as jobs see it.
 pub(crate) struct Txn<'c> {
     pub(crate) connection: &'c Connection,
+    /// What is committed, as memory has it: rules of events, limits of targets.
+    pub(crate) shared: &'c Shared,
     effects: RefCell<Vec<Effect>>,
     seqs: &'c SeqBlock,
     is_staged_spare: Cell<bool>,
@@ -30,8 +32,9 @@ pub(crate) struct SeqBlock {
 }
 
 impl<'c> Txn<'c> {
-    pub(crate) fn new(connection: &'c Connection, seqs: &'c SeqBlock) -> Self {
-        Self { connection, effects: RefCell::default(), seqs, is_staged_spare: Cell::new(false) }
+    pub(crate) fn new(connection: &'c Connection, seqs: &'c SeqBlock, shared: &'c Shared) -> Self {
+        let is_staged_spare = Cell::new(false);
+        Self { connection, shared, effects: RefCell::default(), seqs, is_staged_spare }
     }
 
     /// The statement, prepared once for the connection.

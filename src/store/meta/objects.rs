@@ -7,12 +7,14 @@ use tokio::sync::oneshot;
 
 use super::contents;
 use super::job::{Purpose, Txn, Work};
+use super::outbox::{Cause, Change, Detail, emit};
 use super::rows::{
     ContentId, damaged, decode_headers, drop_reference, encode_headers, read_etag,
     read_object_checksum, reference, require_bucket,
 };
 use crate::access::{Bucket, Permit};
 use crate::clock;
+use crate::events::{CallbackVar, EventName};
 use crate::store::blobs::StagedBlob;
 use crate::store::content::OpenObject;
 use crate::store::engine::Engine;
@@ -41,6 +43,10 @@ pub(crate) struct Row<'a> {
     pub(crate) headers: &'a [u8],
     /// As `ObjectChecksum::encode` gives it.
     pub(crate) checksum: Option<Vec<u8>>,
+    /// What is told of it, whose doing it is, and what that client wants to be told again.
+    pub(crate) event: EventName,
+    pub(crate) cause: &'a Cause,
+    pub(crate) callback_var: Option<&'a [u8]>,
 }
 
 pub(crate) fn put(
@@ -52,6 +58,7 @@ pub(crate) fn put(
     let bucket = Arc::clone(permit.bucket());
     let headers = encode_headers(&new.headers);
     let once = engine.stores_once(&bucket);
+    let cause = Cause::of(permit);
     engine.write_staged(staged, move |txn, staged| {
         require_bucket(txn, &bucket)?;
         let current = current(txn, &bucket, &new.key)?;
@@ -63,6 +70,9 @@ pub(crate) fn put(
             content: ContentId::Blob(blob),
             headers: &headers,
             checksum: new.checksum.as_ref().map(|checksum| checksum.encode()),
+            event: EventName::ObjectCreatedPut,
+            cause: &cause,
+            callback_var: new.callback_var.as_ref().map(CallbackVar::as_bytes),
         };
         publish(txn, &bucket, &new.key, current.as_ref(), row)
     })
@@ -77,6 +87,7 @@ pub(crate) fn put_instant(
 ) -> Pending<Option<Published>> {
     let bucket = Arc::clone(permit.bucket());
     let headers = encode_headers(&new.headers);
+    let cause = Cause::of(permit);
     engine.write(move |txn| {
         require_bucket(txn, &bucket)?;
         let current = current(txn, &bucket, &new.key)?;
@@ -90,6 +101,9 @@ pub(crate) fn put_instant(
             content: ContentId::Blob(blob),
             headers: &headers,
             checksum: new.checksum.as_ref().map(|checksum| checksum.encode()),
+            event: EventName::ObjectCreatedPut,
+            cause: &cause,
+            callback_var: new.callback_var.as_ref().map(CallbackVar::as_bytes),
         };
         publish(txn, &bucket, &new.key, current.as_ref(), row).map(Some)
     })
@@ -104,6 +118,7 @@ pub(crate) fn copy(
     let bucket = Arc::clone(permit.bucket());
     let headers = encode_headers(&new.headers);
     let (content, size, etag) = (source.content(), source.record.size, source.record.etag);
+    let cause = Cause::of(permit);
     engine.write(move |txn| {
         require_bucket(txn, &bucket)?;
         let current = current(txn, &bucket, &new.key)?;
@@ -113,7 +128,16 @@ pub(crate) fn copy(
             return Err(Error::NoSuchKey);
         }
         let checksum = new.checksum.as_ref().map(|checksum| checksum.encode());
-        let row = Row { size, etag, content, headers: &headers, checksum };
+        let row = Row {
+            size,
+            etag,
+            content,
+            headers: &headers,
+            checksum,
+            event: EventName::ObjectCreatedCopy,
+            cause: &cause,
+            callback_var: new.callback_var.as_ref().map(CallbackVar::as_bytes),
+        };
         publish(txn, &bucket, &new.key, current.as_ref(), row)
     })
 }
@@ -135,8 +159,8 @@ pub(crate) fn judge(condition: &WriteCondition, current: Option<&Current>) -> Re
     Ok(condition.judge(current.map(|current| &current.etag))?)
 }
 
-/// Makes `row`, whose content has its reference already, the current object, and drops what it
-/// replaces.
+/// Makes `row`, whose content has its reference already, the current object, drops what it replaces
+/// and notes the event: nothing is published that is not told.
 pub(crate) fn publish(
     txn: &Txn<'_>,
     bucket: &Bucket,
@@ -172,6 +196,14 @@ pub(crate) fn publish(
             params![bucket.id, key.as_bytes(), seq, row.headers],
         )?;
     }
+    let detail = Detail {
+        seq: Some(seq),
+        object: Some((row.size, row.etag)),
+        headers: Some(row.headers),
+        upload: None,
+        callback_var: row.callback_var,
+    };
+    emit(txn, &Change { event: row.event, bucket, key, time: modified, cause: row.cause, detail })?;
     Ok(Published { etag: row.etag, modified })
 }
 
@@ -191,9 +223,10 @@ pub(crate) fn delete(
     condition: WriteCondition,
 ) -> Pending<bool> {
     let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
+    let cause = Cause::of(permit);
     engine.free(move |txn| {
         require_bucket(txn, &bucket)?;
-        delete_key(txn, &bucket, &key, &condition)
+        delete_key(txn, &bucket, &key, &condition, &cause)
     })
 }
 
@@ -202,6 +235,7 @@ fn delete_key(
     bucket: &Bucket,
     key: &ObjectKey,
     condition: &WriteCondition,
+    cause: &Cause,
 ) -> Result<bool> {
     let current = current(txn, bucket, key)?;
     judge(condition, current.as_ref())?;
@@ -211,6 +245,9 @@ fn delete_key(
         "DELETE FROM objects WHERE bucket = ?1 AND key = ?2",
         params![bucket.id, key.as_bytes()],
     )?;
+    let (event, time) = (EventName::ObjectRemovedDelete, clock::now());
+    let detail = Detail::default();
+    emit(txn, &Change { event, bucket, key, time, cause, detail })?;
     Ok(true)
 }
 
@@ -257,10 +294,11 @@ pub(crate) fn delete_many(
     for (index, keys) in keys.chunks(DELETE_STEP_KEYS).enumerate() {
         let (bucket, keys) = (Arc::clone(permit.bucket()), keys.to_vec());
         let gather = Arc::clone(&gather);
+        let cause = Cause::of(permit);
         let work = move |txn: &Txn<'_>, _: Option<&StagedBlob>| {
             require_bucket(txn, &bucket)?;
             let none = WriteCondition::default();
-            keys.iter().map(|key| delete_key(txn, &bucket, key, &none)).collect()
+            keys.iter().map(|key| delete_key(txn, &bucket, key, &none, &cause)).collect()
         };
         let reply = move |answer| {
             gather.lock().unwrap_or_else(PoisonError::into_inner).take(index, answer);

@@ -10,6 +10,7 @@ use md5::{Digest as _, Md5};
 use super::ContentId;
 use super::blocks::gaps_between;
 use super::complete::RUN_PARTS_MAX;
+use super::outbox::Cause;
 use super::rows::damaged;
 use crate::access::Bucket;
 use crate::digest::{
@@ -65,6 +66,8 @@ pub(super) struct Prepared {
     pub(super) runs: Vec<Run>,
     /// What is published by reference, in place of a manifest of its own.
     pub(super) content: Option<ContentId>,
+    /// Who asks; set by the verb.
+    pub(super) cause: Cause,
     /// Whether parts are stored that are not listed.
     pub(super) unlisted: bool,
     pub(super) list_digest: [u8; 32],
@@ -134,6 +137,7 @@ pub(super) fn prepare(
         },
         checksum: Some(checksum),
         runs: build_runs(&parts),
+        cause: Cause::default(),
         unlisted: parts.len() < upload.parts.len(),
         list_digest,
         content: upload.content,

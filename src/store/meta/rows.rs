@@ -1,7 +1,7 @@
 //! How values stand in columns, and the statements on contents that several nouns share.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
-use rusqlite::{OptionalExtension as _, Row, ToSql, params};
+use rusqlite::{OptionalExtension as _, Row, RowIndex, ToSql, params};
 
 use super::job::Txn;
 use crate::access::Bucket;
@@ -9,7 +9,9 @@ use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType, Digests, ObjectCh
 use crate::store::blobs::{Home, StagedBlob};
 use crate::store::directory::Effect;
 use crate::store::error::{Error, Result};
-use crate::types::{BlobId, ETag, ObjectHeaders, ObjectKey, PartNumber, Timestamp, UploadId};
+use crate::types::{
+    BlobId, ETag, MessageId, ObjectHeaders, ObjectKey, PartNumber, Timestamp, UploadId,
+};
 
 /// What an object row points at.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -91,6 +93,7 @@ macro_rules! id_column {
 }
 id_column!(BlobId);
 id_column!(UploadId);
+id_column!(MessageId);
 
 impl ToSql for Timestamp {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -146,7 +149,7 @@ pub(crate) fn encode_checksum(checksum: &Checksum) -> Vec<u8> {
 }
 
 /// What [`encode_checksum`] wrote.
-pub(crate) fn read_checksum(row: &Row<'_>, column: &str) -> Result<Option<Checksum>> {
+pub(crate) fn read_checksum(row: &Row<'_>, column: impl RowIndex) -> Result<Option<Checksum>> {
     let bytes = row.get_ref(column)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
     let Some(bytes) = bytes else { return Ok(None) };
     let decoded = bytes.split_first().and_then(|(&code, value)| {

@@ -11,7 +11,7 @@ use crate::store::error::{Error, Result};
 pub(crate) const APPLICATION_ID: i64 = 0x5072_7461;
 
 /// Each step brings the database from its index to the next version.
-const STEPS: &[&str] = &[FIRST, BUCKET_CONFIGURATIONS, DECLARED_UPLOADS, FOUND_CONTENTS];
+const STEPS: &[&str] = &[FIRST, BUCKET_CONFIGURATIONS, EVENTS, DECLARED_UPLOADS, FOUND_CONTENTS];
 
 /// The newest schema that this version knows.
 pub(crate) const VERSION: i64 = STEPS.len() as i64;
@@ -189,6 +189,58 @@ CREATE TABLE bucket_configurations (
     document BLOB NOT NULL,
     PRIMARY KEY (bucket, kind)
 ) STRICT, WITHOUT ROWID;
+";
+
+const EVENTS: &str = "
+-- What the client of an upload wants to be told again.
+ALTER TABLE uploads ADD COLUMN callback_var BLOB;
+
+-- Who is told of events. backlog and dead count the rows of outbox; gap_*: what a full backlog had
+-- no room for; disabled: why nothing is sent.
+CREATE TABLE webhook_targets (
+    name TEXT PRIMARY KEY,
+    backlog INTEGER NOT NULL DEFAULT 0 CHECK (backlog >= 0),
+    dead INTEGER NOT NULL DEFAULT 0 CHECK (dead >= 0),
+    gap_count INTEGER NOT NULL DEFAULT 0,
+    gap_first INTEGER,
+    gap_last INTEGER,
+    disabled TEXT
+) STRICT, WITHOUT ROWID;
+
+-- Events that are not taken yet. state: 0 to be sent at next_at, 1 behind an earlier one of the
+-- same target, bucket and key, 2 dead.
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    message BLOB NOT NULL,
+    target TEXT NOT NULL,
+    bucket TEXT NOT NULL,
+    key BLOB NOT NULL,
+    event INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    created INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    next_at INTEGER NOT NULL,
+    state INTEGER NOT NULL
+) STRICT;
+CREATE INDEX outbox_due ON outbox (target, next_at) WHERE state = 0;
+CREATE INDEX outbox_lane ON outbox (target, bucket, key, id) WHERE state < 2;
+CREATE INDEX outbox_dead ON outbox (target, id) WHERE state = 2;
+
+-- The log of tries. status: NULL when there was no answer; reply then says why.
+CREATE TABLE deliveries (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    target TEXT NOT NULL,
+    message BLOB NOT NULL,
+    event INTEGER NOT NULL,
+    bucket TEXT NOT NULL,
+    key BLOB NOT NULL,
+    attempt INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    status INTEGER,
+    millis INTEGER NOT NULL,
+    reply BLOB NOT NULL
+) STRICT;
+CREATE INDEX deliveries_target ON deliveries (target, id);
 ";
 
 /// What an upload may say of itself beyond S3.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::lifecycle::{Change, changed};
+use super::outbox::Cause;
 use super::rows::require_bucket;
 use crate::access::Permit;
 use crate::clock;
@@ -34,6 +35,7 @@ pub(crate) fn set(
     state: State,
 ) -> Pending<()> {
     let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
+    let cause = Cause::of(permit);
     engine.write(move |txn| -> Result<()> {
         require_bucket(txn, &bucket)?;
         let before: Option<Timestamp> = txn
@@ -54,7 +56,6 @@ pub(crate) fn set(
             State::Paused => Change::Paused,
             State::Uploading => Change::Resumed,
         };
-        changed(txn, id, change);
-        Ok(())
+        changed(txn, id, change, &cause)
     })
 }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::job::Txn;
 use super::lifecycle::{Change, changed};
+use super::outbox::Cause;
 use super::rows::{
     ContentId, GarbageKind, drop_reference, encode_checksum, encode_headers, enqueue,
     read_checksum, read_declared, read_key, reference, require_bucket,
@@ -17,6 +18,7 @@ use super::{born, contents, declarations};
 use crate::access::{Bucket, Permit};
 use crate::clock;
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
+use crate::events::CallbackVar;
 use crate::store::content::{BlobRef, OpenObject};
 use crate::store::declared::{CreatedUpload, OpenUpload};
 use crate::store::engine::Engine;
@@ -74,6 +76,7 @@ pub(crate) fn create(
     let (bucket, user) = (Arc::clone(permit.bucket()), Arc::clone(permit.user()));
     let named = declarations::fingerprint(&bucket, &user, &key, &new);
     let initiator = engine.directory().owner(&user.id);
+    let cause = Cause::of(permit);
     let limits = Limits::of(engine);
     engine.write(move |txn| {
         require_bucket(txn, &bucket)?;
@@ -110,7 +113,7 @@ pub(crate) fn create(
         if let Some(declaration) = &new.declaration {
             declarations::insert(txn, upload.id, declaration, fingerprint)?;
         }
-        changed(txn, upload.id, Change::Created);
+        changed(txn, upload.id, Change::Created, &cause)?;
         Ok(CreatedUpload { upload, is_resumed: false, is_instant: content.is_some() })
     })
 }
@@ -135,8 +138,9 @@ fn insert(
 ) -> Result<()> {
     txn.execute(
         "INSERT INTO uploads (id, bucket, key, initiated, last_active, initiator, headers,
-             checksum_algorithm, checksum_type, generation, declared, content_kind, content)
-         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11)",
+             checksum_algorithm, checksum_type, generation, declared, content_kind, content,
+             callback_var)
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12)",
         params![
             upload.id,
             bucket.id,
@@ -149,6 +153,7 @@ fn insert(
             new.declaration.map(|_| true),
             content.map(ContentId::kind),
             content.map(ContentId::bytes),
+            new.callback_var.as_ref().map(CallbackVar::as_bytes),
         ],
     )?;
     Ok(())
@@ -289,7 +294,7 @@ impl Touched {
         place: &Place,
         part: PartRecord,
     ) -> Result<AddedPart> {
-        changed(txn, place.upload, Change::Part);
+        changed(txn, place.upload, Change::Part, &Cause::default())?;
         let next = match self.is_declared {
             true => declarations::advance(txn, place.upload, place.number)?,
             false => None,
@@ -395,12 +400,13 @@ pub(crate) fn list_parts(
                 truncated = true;
                 break;
             }
+            // By number: a name is looked up again in each row.
             parts.push(PartRecord {
-                number: row.get("number")?,
-                size: row.get("size")?,
-                etag: ETag::plain(row.get("md5")?),
-                modified: row.get("modified")?,
-                checksum: read_checksum(row, "checksum")?,
+                number: row.get(0)?,
+                size: row.get(1)?,
+                etag: ETag::plain(row.get(2)?),
+                modified: row.get(3)?,
+                checksum: read_checksum(row, 4)?,
             });
         }
         Ok(PartsPage { upload, parts, truncated })
@@ -424,6 +430,7 @@ pub(crate) fn end(
     ending: Ending,
 ) -> Pending<()> {
     let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
+    let cause = Cause::of(permit);
     engine.free(move |txn| {
         require_bucket(txn, &bucket)?;
         let sql = "SELECT declared FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3";
@@ -435,33 +442,42 @@ pub(crate) fn end(
         let is_shared = is_declared.is_some() && ending == Ending::Abort;
         match is_shared && declarations::leave(txn, id)? {
             true => Ok(()),
-            false => drop_open(txn, id, Change::Aborted),
+            false => drop_open(txn, id, Change::Aborted, &cause),
         }
     })
 }
 
 /// Ends an open upload without an object: its parts are garbage from here on.
-pub(crate) fn drop_open(txn: &Txn<'_>, id: UploadId, why: Change) -> Result<()> {
-    if let Some(content) = remove(txn, id, why)? {
+pub(crate) fn drop_open(txn: &Txn<'_>, id: UploadId, why: Change, cause: &Cause) -> Result<()> {
+    if let Some(content) = remove(txn, id, why, cause)?.content {
         drop_reference(txn, content)?;
     }
     enqueue(txn, GarbageKind::Upload, id.as_bytes())
 }
 
-/// Takes the row of an open upload away, and all that only an open one has. Gives the content that
-/// it was born with: its reference is the caller's now.
-pub(crate) fn remove(txn: &Txn<'_>, id: UploadId, why: Change) -> Result<Option<ContentId>> {
-    let sql = "DELETE FROM uploads WHERE id = ?1 RETURNING declared, content_kind, content";
+/// What is left of an open upload when its row is gone.
+pub(crate) struct Removed {
+    /// What its client wants to be told again.
+    pub(crate) callback_var: Option<Vec<u8>>,
+    /// The content that it was born with: its reference is the caller's now.
+    pub(crate) content: Option<ContentId>,
+}
+
+/// Takes the row of an open upload away, and all that only an open one has.
+pub(crate) fn remove(txn: &Txn<'_>, id: UploadId, why: Change, cause: &Cause) -> Result<Removed> {
+    changed(txn, id, why, cause)?;
+    let sql = "DELETE FROM uploads WHERE id = ?1
+         RETURNING declared, callback_var, content_kind, content";
     let mut statement = txn.prepare(sql)?;
     let mut rows = statement.query([id])?;
     let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
     let is_declared: Option<bool> = row.get("declared")?;
+    let callback_var = row.get("callback_var")?;
     let content = born::read_content(row)?;
     // A DELETE … RETURNING is done with when its rows are.
     drop(rows);
-    changed(txn, id, why);
     if is_declared.is_some() {
         declarations::remove(txn, id)?;
     }
-    Ok(content)
+    Ok(Removed { callback_var, content })
 }

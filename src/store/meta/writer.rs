@@ -27,6 +27,7 @@ use crate::store::bell::Bell;
 use crate::store::blobs::{Blobs, StagedBlob};
 use crate::store::directory::{Directory, Effect};
 use crate::store::error::{Error, Result};
+use crate::store::targets::Targets;
 use crate::store::watchers::Watchers;
 
 /// Most jobs in one transaction.
@@ -37,14 +38,16 @@ const BATCH_BYTES_MAX: usize = 4 << 20;
 const BATCH_TIME_MAX: Duration = Duration::from_millis(2);
 /// Sequence numbers reserved at once: one small transaction for so many PUTs.
 const SEQ_BLOCK: i64 = 1 << 16;
-/// Unused numbers below which a new block is reserved: a batch, run twice, needs fewer.
-const SEQ_LEFT_MIN: i64 = 1 << 12;
+/// Unused numbers below which a new block is reserved. A batch, run twice, needs no more: each of
+/// its jobs takes 64 at most, when DeleteObjects tells of each key.
+const SEQ_LEFT_MIN: i64 = 1 << 15;
 /// Files of refused jobs that wait to be unlinked by the GC thread.
 const DISCARDS_MAX: usize = 1024;
 
 /// What the writer, its clients and the background threads share.
 pub(crate) struct Shared {
     pub(crate) directory: Directory,
+    pub(crate) targets: Targets,
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) ballast: Arc<Ballast>,
     pub(crate) closed: AtomicBool,
@@ -66,9 +69,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(blobs: Arc<Blobs>, ballast: Arc<Ballast>) -> Self {
+    pub(crate) fn new(blobs: Arc<Blobs>, ballast: Arc<Ballast>, targets: Targets) -> Self {
         Self {
             directory: Directory::default(),
+            targets,
             blobs,
             ballast,
             closed: AtomicBool::new(false),
@@ -214,7 +218,7 @@ impl Writer {
             return self.refuse(vec![first], &error.into());
         }
         let (mut jobs, mut bytes) = (Vec::new(), 0);
-        let txn = Txn::new(&self.connection, &self.seqs);
+        let txn = Txn::new(&self.connection, &self.seqs, &self.shared);
         let mut next = Some(first);
         let mut stop = false;
         while let Some(mut job) = next.take() {
@@ -260,6 +264,8 @@ impl Writer {
     fn committed(&self, jobs: Vec<Box<dyn Job>>, effects: Vec<Effect>) {
         self.shared.commits.fetch_add(1, Ordering::AcqRel);
         let garbage = effects.iter().any(|effect| matches!(effect, Effect::Garbage));
+        let told: Vec<Effect> =
+            effects.iter().filter(|effect| effect.is_for_targets()).cloned().collect();
         for effect in &effects {
             if let Effect::UploadChanged(id) = effect {
                 self.shared.watchers.wake(*id);
@@ -275,6 +281,7 @@ impl Writer {
         if garbage {
             self.shared.gc_bell.ring();
         }
+        told.iter().for_each(|effect| self.shared.targets.hear(effect));
     }
 
     /// The transaction is in doubt: makes sure that it is gone, then runs each job by itself.
@@ -330,7 +337,7 @@ impl Writer {
             Fault::of(&error).unwrap_or_else(|| Fault::Broken(error.to_string()))
         };
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(fault)?;
-        let txn = Txn::new(&self.connection, &self.seqs);
+        let txn = Txn::new(&self.connection, &self.seqs, &self.shared);
         let ran = run_caught(&txn, job);
         match ran {
             Ran::Kept if !self.connection.is_autocommit() => {

@@ -210,9 +210,10 @@ fn an_older_database_is_brought_up_to_date() {
     let back = "DROP INDEX blobs_sha256; DROP INDEX manifests_sha256; DROP INDEX parts_blob;
          DROP INDEX objects_content; ALTER TABLE manifests DROP COLUMN sha256;
          ALTER TABLE uploads DROP COLUMN content_kind; ALTER TABLE uploads DROP COLUMN content;
-         DROP TABLE declarations; ALTER TABLE uploads DROP COLUMN declared;
-         ALTER TABLE uploads DROP COLUMN paused; DROP TABLE bucket_configurations;
-         PRAGMA user_version = 1;";
+         DROP TABLE declarations; DROP TABLE outbox; DROP TABLE webhook_targets;
+         DROP TABLE deliveries; DROP TABLE bucket_configurations;
+         ALTER TABLE uploads DROP COLUMN declared; ALTER TABLE uploads DROP COLUMN paused;
+         ALTER TABLE uploads DROP COLUMN callback_var; PRAGMA user_version = 1;";
     connection.execute_batch(back).expect("as the first version left it");
     drop(connection);
     fixture.crash();

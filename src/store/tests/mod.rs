@@ -4,6 +4,7 @@ mod basics;
 mod complete;
 mod crowd;
 mod declared;
+mod events;
 mod faults;
 mod instant;
 mod listing;
@@ -46,6 +47,7 @@ fn options(folder: &TempDir) -> Options {
         wal_bytes_restart: 32 << 20,
         wal_bytes_max: 1 << 30,
         dedup_buckets: Vec::new(),
+        event_targets: Vec::new(),
     }
 }
 
@@ -217,6 +219,7 @@ fn new_object(name: &str) -> NewObject {
         headers: ObjectHeaders::default(),
         checksum: None,
         condition: WriteCondition::default(),
+        callback_var: None,
     }
 }
 

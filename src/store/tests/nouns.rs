@@ -113,7 +113,7 @@ fn configuration_of_a_bucket_is_kept_by_kind_and_goes_with_the_bucket() {
     assert_eq!(text(&fixture, &permit, Cors), None);
     assert!(fixture.store.bucket_rules(&name, Cors).is_none());
     put(&fixture, &permit, Cors, "first").expect("put");
-    put(&fixture, &permit, Notification, "events").expect("put");
+    put(&fixture, &permit, Notification, "[]").expect("put");
     put(&fixture, &other, Cors, "other").expect("put");
     let first = fixture.store.bucket_rules(&name, Cors).expect("there");
     let length = |bytes: &[u8]| bytes.len();
@@ -126,12 +126,12 @@ fn configuration_of_a_bucket_is_kept_by_kind_and_goes_with_the_bucket() {
     fixture.crash();
     let permit = fixture.permit(permit.bucket());
     assert_eq!(text(&fixture, &permit, Cors).as_deref(), Some("second"));
-    assert_eq!(text(&fixture, &permit, Notification).as_deref(), Some("events"));
+    assert_eq!(text(&fixture, &permit, Notification).as_deref(), Some("[]"));
     for _ in 0..2 {
         fixture.store.delete_bucket_configuration(&permit, Cors).wait().expect("deleted");
         assert_eq!(text(&fixture, &permit, Cors), None);
     }
-    assert_eq!(text(&fixture, &permit, Notification).as_deref(), Some("events"));
+    assert_eq!(text(&fixture, &permit, Notification).as_deref(), Some("[]"));
     fixture.check();
 
     fixture.store.delete_bucket(&permit).wait().expect("empty");

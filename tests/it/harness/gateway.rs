@@ -9,6 +9,7 @@ use std::time::Duration;
 use partita::config::{self, Config};
 use partita::server::Server;
 use partita::store::{NewUser, Store};
+use partita::workers::Workers;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -73,6 +74,7 @@ pub struct Gateway {
 struct Running {
     address: SocketAddr,
     store: Store,
+    workers: Workers,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -174,6 +176,7 @@ impl Gateway {
         let config = Arc::new(self.config());
         let store = Store::open(config.store_options()).expect("the store opens");
         let gateway = partita::gateway::Gateway::new(Arc::clone(&config), store.clone());
+        let workers = Workers::start(&config, &store).expect("the workers start");
         let (stop, stopped) = oneshot::channel::<()>();
         let (bound, address) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -194,13 +197,14 @@ impl Gateway {
             });
         });
         let address = address.recv().expect("the server binds");
-        self.running = Some(Running { address, store, stop, thread });
+        self.running = Some(Running { address, store, workers, stop, thread });
     }
 
     fn halt(&mut self) {
-        if let Some(Running { store, stop, thread, .. }) = self.running.take() {
+        if let Some(Running { store, workers, stop, thread, .. }) = self.running.take() {
             drop(stop);
             let ended = thread.join();
+            workers.end();
             store.close();
             if !std::thread::panicking() {
                 ended.expect("the server does not panic");

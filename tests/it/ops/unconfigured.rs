@@ -15,7 +15,6 @@ const ANSWERS: &[(&str, &str)] = &[
     ("ownershipControls", "404 OwnershipControlsNotFoundError"),
     ("publicAccessBlock", "404 NoSuchPublicAccessBlockConfiguration"),
     ("object-lock", "404 ObjectLockConfigurationNotFoundError"),
-    ("notification", "200 | NotificationConfiguration ="),
     ("logging", "200 | BucketLoggingStatus ="),
     ("accelerate", "200 | AccelerateConfiguration ="),
     ("requestPayment", "200 | RequestPaymentConfiguration/Payer = BucketOwner"),

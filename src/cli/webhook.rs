@@ -1,0 +1,144 @@
+//! `partita webhook list | deliveries | resend | test | enable | disable`.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use http::Method;
+use serde_json::{Value, json};
+
+use super::key::{print_list, printable};
+use super::session::{Session, segment};
+use super::{Failure, Outcome, folder_flags, json_flag, load};
+
+/// Time for a test to show in the log: longer than one try may take.
+const TEST_MS_MAX: u64 = 65_000;
+/// Characters of a reply in a table.
+const REPLY_CHARS_MAX: usize = 60;
+/// Pause between two looks.
+const TEST_PAUSE_MS: u64 = 100;
+
+pub(super) fn command() -> Command {
+    let name = Arg::new("name").value_name("NAME").required(true);
+    let list = Command::new("list").about("List the targets of events and how they are");
+    let deliveries = Command::new("deliveries")
+        .about("List the last tries to send events to a target")
+        .arg(name.clone());
+    let message = Arg::new("message").value_name("MESSAGE").help("Its id, as deliveries lists it");
+    let all = Arg::new("dead")
+        .long("dead")
+        .action(ArgAction::SetTrue)
+        .conflicts_with("message")
+        .required_unless_present("message")
+        .help("All events of the target that were given up");
+    let resend =
+        Command::new("resend").about("Send events again").arg(name.clone()).arg(message).arg(all);
+    let test = Command::new("test").about("Send a test event, and wait for the answer");
+    let enable = Command::new("enable").about("Send events to a target again");
+    let disable = Command::new("disable").about("Keep the events of a target, send none");
+    Command::new("webhook")
+        .about("Look at the targets of events, send events again")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommands(
+            [
+                list,
+                deliveries,
+                resend,
+                test.arg(name.clone()),
+                enable.arg(name.clone()),
+                disable.arg(name),
+            ]
+            .map(|command| command.args(folder_flags()).arg(json_flag())),
+        )
+}
+
+pub(super) fn run(matches: &ArgMatches) -> Outcome {
+    match matches.subcommand().expect("a subcommand is required") {
+        ("list", matches) => list(matches),
+        ("deliveries", matches) => deliveries(matches),
+        ("resend", matches) => resend(matches),
+        ("test", matches) => test(matches),
+        ("enable", matches) => change(matches, true),
+        (_, matches) => change(matches, false),
+    }
+}
+
+fn list(matches: &ArgMatches) -> Outcome {
+    let session = Session::open(&load(matches)?, false)?;
+    let answer = session.ask(Method::GET, "webhooks", Value::Null)?;
+    let columns = ["name", "backlog", "dead", "missing", "last", "last_status", "next", "alarm"];
+    print_list(matches, &answer["webhooks"], &columns)
+}
+
+fn path(matches: &ArgMatches, row: &str) -> String {
+    let name = matches.get_one::<String>("name").expect("it is required");
+    format!("webhooks/{}{row}", segment(name))
+}
+
+fn deliveries(matches: &ArgMatches) -> Outcome {
+    let session = Session::open(&load(matches)?, false)?;
+    let answer = session.ask(Method::GET, &path(matches, "/deliveries"), Value::Null)?;
+    let mut log = answer["deliveries"].clone();
+    if !matches.get_flag("json") {
+        log.as_array_mut().into_iter().flatten().for_each(shorten_reply);
+    }
+    let columns =
+        ["at", "message", "event", "bucket", "key", "attempt", "status", "milliseconds", "reply"];
+    print_list(matches, &log, &columns)
+}
+
+/// A line of a table has no room for all of a reply.
+fn shorten_reply(row: &mut Value) {
+    let reply = row["reply"].as_str().unwrap_or_default();
+    let short: String = reply.chars().take(REPLY_CHARS_MAX).collect();
+    row["reply"] = short.into();
+}
+
+fn resend(matches: &ArgMatches) -> Outcome {
+    let request = json!({ "message": matches.get_one::<String>("message") });
+    let session = Session::open(&load(matches)?, false)?;
+    let answer = session.ask(Method::POST, &path(matches, "/resend"), request)?;
+    let mut out = io::stdout().lock();
+    match matches.get_flag("json") {
+        true => writeln!(out, "{answer:#}")?,
+        false => writeln!(out, "{} to be sent again", answer["resent"])?,
+    }
+    Ok(())
+}
+
+/// Writes a test into the outbox and looks for it in the log: the server sends it.
+fn test(matches: &ArgMatches) -> Outcome {
+    let session = Session::with_server(&load(matches)?)?;
+    let made = session.ask(Method::POST, &path(matches, "/test"), Value::Null)?;
+    let started = Instant::now();
+    let tried = loop {
+        let log = session.ask(Method::GET, &path(matches, "/deliveries"), Value::Null)?;
+        let rows = log["deliveries"].as_array().into_iter().flatten();
+        if let Some(tried) = rows.into_iter().find(|row| row["message"] == made["message"]) {
+            break tried.clone();
+        }
+        if started.elapsed() > Duration::from_millis(TEST_MS_MAX) {
+            return Err(Failure::Failed("the test was not sent in time".into()));
+        }
+        std::thread::sleep(Duration::from_millis(TEST_PAUSE_MS));
+    };
+    let mut out = io::stdout().lock();
+    let reply = printable(tried["reply"].as_str().unwrap_or_default());
+    if matches.get_flag("json") {
+        writeln!(out, "{tried:#}")?;
+    } else {
+        writeln!(out, "status {} in {} ms {reply}", tried["status"], tried["milliseconds"])?;
+    }
+    match tried["status"].as_u64() {
+        Some(200..=299) => Ok(()),
+        _ => Err(Failure::Silent),
+    }
+}
+
+fn change(matches: &ArgMatches, enabled: bool) -> Outcome {
+    let session = Session::open(&load(matches)?, false)?;
+    session.ask(Method::PUT, &path(matches, ""), json!({ "enabled": enabled }))?;
+    Ok(())
+}

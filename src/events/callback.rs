@@ -1,0 +1,76 @@
+//! `x-partita-callback-var`: what a client wants to be told again with the events of its upload.
+//!
+//! **Invariant:** the JSON is echoed byte for byte as `opaqueData`, and shown to nobody else.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::value::RawValue;
+
+/// The header.
+pub const HEADER: &str = "x-partita-callback-var";
+/// Longest JSON, decoded.
+pub const BYTES_MAX: usize = 4096;
+
+/// A JSON text of at most [`BYTES_MAX`] bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallbackVar(String);
+
+impl CallbackVar {
+    /// From the header's value; the error says what it must be.
+    pub fn parse(header: &str) -> Result<Self, String> {
+        let bytes = STANDARD
+            .decode(header)
+            .map_err(|_| format!("The header {HEADER} must be JSON in base64."))?;
+        if bytes.len() > BYTES_MAX {
+            return Err(format!("The JSON of {HEADER} must not exceed {BYTES_MAX} bytes."));
+        }
+        let json = String::from_utf8(bytes).ok().filter(|text| is_json(text));
+        json.map(Self).ok_or_else(|| format!("What {HEADER} bears in base64 is not JSON."))
+    }
+
+    /// From the bytes that [`Self::as_bytes`] gave; `None` when they are not such.
+    pub fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
+        String::from_utf8(bytes).ok().filter(|text| is_json(text)).map(Self)
+    }
+
+    /// The JSON, to be stored.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    /// The JSON, to be put into another as it is.
+    pub fn raw(&self) -> &RawValue {
+        serde_json::from_str(&self.0).expect("it was parsed before")
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<&RawValue>(text).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_in_base64_is_kept_as_it_is() {
+        for json in ["{\"b\":1, \"a\" :[1.50,null]}", "\"text\"", "1e400", " {} ", "{\"é\":1}"] {
+            let var = CallbackVar::parse(&STANDARD.encode(json)).unwrap();
+            assert_eq!(var.as_bytes(), json.as_bytes());
+            assert_eq!(var.raw().get(), json.trim());
+            assert_eq!(CallbackVar::from_bytes(json.into()), Some(var));
+        }
+        let longest = format!("\"{}\"", "a".repeat(BYTES_MAX - 2));
+        assert!(CallbackVar::parse(&STANDARD.encode(&longest)).is_ok());
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        let long = STANDARD.encode(format!("\"{}\"", "a".repeat(BYTES_MAX - 1)));
+        let deep = STANDARD.encode("[".repeat(2000));
+        for bad in ["", "{}", "e30", "e30 =", "bm90IGpzb24=", "/w==", &long, &deep] {
+            assert!(CallbackVar::parse(bad).is_err(), "{bad}");
+        }
+        assert_eq!(CallbackVar::from_bytes(b"{".to_vec()), None);
+    }
+}

@@ -1,0 +1,315 @@
+//! The bodies that targets receive: AWS's record with what MinIO adds to it.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::callback::CallbackVar;
+use super::names::EventName;
+use crate::types::{ETag, ObjectHeaders, Timestamp};
+
+/// Everything but RFC 3986's unreserved characters and the slash. A space is `%20` and a plus
+/// `%2B`, so that those who decode a form and those who decode a path read the same key.
+const ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+/// The prefix of user metadata among an object's headers.
+const USER_PREFIX: &str = "x-amz-meta-";
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Subject<'a> {
+    /// Bytes, of an object that is there.
+    pub size: Option<u64>,
+    /// The entity tag, of an object that is there.
+    pub etag: Option<ETag>,
+    /// Headers and user metadata, of an object that is there or is to be.
+    pub headers: Option<&'a ObjectHeaders>,
+    /// The upload, for the events of uploads.
+    pub upload_id: Option<&'a str>,
+    /// What the client wants to be told again.
+    pub callback_var: Option<&'a CallbackVar>,
+}
+
+/// One event, as the transaction that records it knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Happening<'a> {
+    /// What happened.
+    pub event: EventName,
+    /// When.
+    pub time: Timestamp,
+    /// The bucket's name, owner's id and region.
+    pub bucket: (&'a str, &'a str, &'a str),
+    /// The key.
+    pub key: &'a str,
+    /// Greater than that of every earlier event of the key.
+    pub sequence: i64,
+    /// The user who asked.
+    pub principal: &'a str,
+    /// The id of the request.
+    pub request_id: &'a str,
+    /// Where the request came from.
+    pub peer: &'a str,
+    /// What it is about.
+    pub subject: Subject<'a>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(rename = "EventName")]
+    event_name: &'static str,
+    #[serde(rename = "Key")]
+    key: String,
+    #[serde(rename = "Records")]
+    records: [Record<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a> {
+    event_version: &'static str,
+    event_source: &'static str,
+    aws_region: &'a str,
+    event_time: String,
+    event_name: &'static str,
+    user_identity: Identity<'a>,
+    request_parameters: serde_json::Value,
+    response_elements: serde_json::Value,
+    s3: S3<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opaque_data: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Identity<'a> {
+    principal_id: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct S3<'a> {
+    #[serde(rename = "s3SchemaVersion")]
+    schema_version: &'static str,
+    configuration_id: &'a str,
+    bucket: Bucket<'a>,
+    object: Object<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Bucket<'a> {
+    name: &'a str,
+    owner_identity: Identity<'a>,
+    arn: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Object<'a> {
+    key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", rename = "eTag")]
+    etag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_metadata: Option<serde_json::Map<String, serde_json::Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upload_id: Option<&'a str>,
+    sequencer: String,
+}
+
+impl Happening<'_> {
+    /// The body for the target of the rule `configuration_id`.
+    pub fn render(&self, configuration_id: &str) -> Vec<u8> {
+        let (bucket, owner, region) = self.bucket;
+        let subject = self.subject;
+        let record = Record {
+            event_version: "2.1",
+            event_source: "aws:s3",
+            aws_region: region,
+            event_time: iso8601(self.time),
+            event_name: self.event.in_record(),
+            user_identity: Identity { principal_id: self.principal },
+            request_parameters: json!({ "sourceIPAddress": self.peer }),
+            response_elements: json!({
+                "x-amz-request-id": self.request_id,
+                "x-amz-id-2": "partita",
+            }),
+            s3: S3 {
+                schema_version: "1.0",
+                configuration_id,
+                bucket: Bucket {
+                    name: bucket,
+                    owner_identity: Identity { principal_id: owner },
+                    arn: format!("arn:aws:s3:::{bucket}"),
+                },
+                object: Object {
+                    key: utf8_percent_encode(self.key, ENCODED).to_string(),
+                    size: subject.size,
+                    etag: subject.etag.map(|etag| etag.to_string()),
+                    content_type: subject.headers.and_then(content_type),
+                    user_metadata: subject.headers.and_then(user_metadata),
+                    upload_id: subject.upload_id,
+                    sequencer: format!("{:016X}", self.sequence),
+                },
+            },
+            opaque_data: subject.callback_var.map(CallbackVar::raw),
+        };
+        let document = Document {
+            event_name: self.event.as_str(),
+            key: format!("{bucket}/{}", self.key),
+            records: [record],
+        };
+        serde_json::to_vec(&document).expect("texts and numbers can be written")
+    }
+}
+
+fn content_type(headers: &ObjectHeaders) -> Option<String> {
+    let header = headers.0.iter().find(|(name, _)| name == "content-type");
+    header.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+}
+
+/// As MinIO shows it: names as they are sent.
+fn user_metadata(headers: &ObjectHeaders) -> Option<serde_json::Map<String, serde_json::Value>> {
+    let user = headers.0.iter().filter(|(name, _)| name.starts_with(USER_PREFIX));
+    let map: serde_json::Map<_, _> = user
+        .map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned().into()))
+        .collect();
+    (!map.is_empty()).then_some(map)
+}
+
+/// AWS's own body of a test.
+pub fn test_event(bucket: &str, request_id: &str, time: Timestamp) -> Vec<u8> {
+    let document = json!({
+        "Service": "Amazon S3",
+        "Event": EventName::TestEvent.as_str(),
+        "Time": iso8601(time),
+        "Bucket": bucket,
+        "RequestId": request_id,
+        "HostId": "partita",
+    });
+    document.to_string().into_bytes()
+}
+
+/// Events that were not recorded because the target's backlog was full.
+pub fn gap(target: &str, count: u64, first: Timestamp, last: Timestamp) -> Vec<u8> {
+    let document = json!({
+        "EventName": EventName::Gap.as_str(),
+        "Key": "",
+        "Records": [],
+        "Gap": {
+            "target": target,
+            "count": count,
+            "first": iso8601(first),
+            "last": iso8601(last),
+        },
+    });
+    document.to_string().into_bytes()
+}
+
+/// ISO 8601 with milliseconds.
+fn iso8601(time: Timestamp) -> String {
+    let millis = i64::try_from(time.millis()).unwrap_or(i64::MAX);
+    let time = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+    format!("{time:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn happening(subject: Subject<'_>) -> Happening<'_> {
+        Happening {
+            event: EventName::ObjectCreatedPut,
+            time: Timestamp::from_millis(1_700_000_000_007),
+            bucket: ("bkt", "owner", "eu-west-1"),
+            key: "a b/ü+%.txt",
+            sequence: 0x1f,
+            principal: "alice",
+            request_id: "R1",
+            peer: "127.0.0.1",
+            subject,
+        }
+    }
+
+    #[test]
+    fn a_record_has_the_fields_of_aws_and_minio() {
+        let headers = ObjectHeaders(vec![
+            ("content-type".into(), b"text/plain".to_vec()),
+            ("cache-control".into(), b"no-store".to_vec()),
+            ("x-amz-meta-a".into(), "é".as_bytes().to_vec()),
+        ]);
+        let var = CallbackVar::from_bytes(b"{\"b\": 1.0, \"a\":2}".to_vec()).unwrap();
+        let subject = Subject {
+            size: Some(5),
+            etag: Some(ETag { md5: [0xab; 16], parts: Some(2) }),
+            headers: Some(&headers),
+            upload_id: None,
+            callback_var: Some(&var),
+        };
+        let body = String::from_utf8(happening(subject).render("rule1")).unwrap();
+        assert!(body.contains("\"opaqueData\":{\"b\": 1.0, \"a\":2}"), "{body}");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        let expected = json!({
+            "EventName": "s3:ObjectCreated:Put",
+            "Key": "bkt/a b/ü+%.txt",
+            "Records": [{
+                "eventVersion": "2.1",
+                "eventSource": "aws:s3",
+                "awsRegion": "eu-west-1",
+                "eventTime": "2023-11-14T22:13:20.007Z",
+                "eventName": "ObjectCreated:Put",
+                "userIdentity": { "principalId": "alice" },
+                "requestParameters": { "sourceIPAddress": "127.0.0.1" },
+                "responseElements": { "x-amz-request-id": "R1", "x-amz-id-2": "partita" },
+                "s3": {
+                    "s3SchemaVersion": "1.0",
+                    "configurationId": "rule1",
+                    "bucket": {
+                        "name": "bkt",
+                        "ownerIdentity": { "principalId": "owner" },
+                        "arn": "arn:aws:s3:::bkt",
+                    },
+                    "object": {
+                        "key": "a%20b/%C3%BC%2B%25.txt",
+                        "size": 5,
+                        "eTag": "abababababababababababababababab-2",
+                        "contentType": "text/plain",
+                        "userMetadata": { "x-amz-meta-a": "é" },
+                        "sequencer": "000000000000001F",
+                    },
+                },
+                "opaqueData": { "b": 1.0, "a": 2 },
+            }],
+        });
+        assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_out() {
+        let body: Value =
+            serde_json::from_slice(&happening(Subject::default()).render("r")).unwrap();
+        let object = &body["Records"][0]["s3"]["object"];
+        let names: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, ["key", "sequencer"]);
+        assert!(body["Records"][0].get("opaqueData").is_none());
+    }
+
+    #[test]
+    fn a_test_and_a_gap_have_bodies_of_their_own() {
+        let time = Timestamp::from_millis(0);
+        let test: Value = serde_json::from_slice(&test_event("bkt", "R", time)).unwrap();
+        assert_eq!(test["Event"], "s3:TestEvent");
+        assert_eq!(test["Time"], "1970-01-01T00:00:00.000Z");
+        let gap: Value = serde_json::from_slice(&gap("app", 7, time, time)).unwrap();
+        assert_eq!(
+            (&gap["EventName"], &gap["Gap"]["count"]),
+            (&json!("partita:Events:Gap"), &json!(7))
+        );
+    }
+}

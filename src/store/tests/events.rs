@@ -1,0 +1,368 @@
+//! The outbox from behind the store's door: what is recorded, in which order, how it is counted.
+
+use std::collections::HashSet;
+
+use super::*;
+use crate::clock;
+use crate::events::{CallbackVar, Kind, Rule, Rules};
+use crate::store::declared::{Declaration, WholeDigests};
+use crate::store::meta::deliveries::LOG_ROWS_MAX;
+use crate::types::{Layout, Timestamp};
+
+const TARGET: &str = "app";
+
+fn fixture(backlog_max: u64) -> (Fixture, Permit) {
+    let fixture = Fixture::with(|options| {
+        options.upload_idle_ms_max = 1000;
+        options.event_targets = vec![EventTarget { name: TARGET.into(), backlog_max }];
+    });
+    let permit = fixture.make_bucket("bkt");
+    (fixture, permit)
+}
+
+fn rules(events: &[&str], prefix: &str) -> Rules {
+    let rule = Rule {
+        id: "rule".into(),
+        kind: Kind::Queue,
+        arn: "arn:partita:sqs::app:webhook".into(),
+        target: TARGET.into(),
+        events: events.iter().map(|event| (*event).to_owned()).collect(),
+        prefix: Some(prefix.to_owned()),
+        suffix: None,
+    };
+    Rules::new(vec![rule]).expect("the rule is one")
+}
+
+const ALL: &[&str] = &["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "partita:Upload:*"];
+
+impl Fixture {
+    fn listen(&self, permit: &Permit, rules: Rules) {
+        self.store.set_event_rules(permit, rules, false).wait().expect("rules are set");
+    }
+
+    fn due(&self) -> DueEvents {
+        self.due_at(clock::now(), &HashSet::new())
+    }
+
+    fn due_at(&self, now: Timestamp, under_way: &HashSet<i64>) -> DueEvents {
+        let is_under_way = |id| under_way.contains(&id);
+        self.store.due_events(TARGET, now, 1000, is_under_way).expect("what is due can be read")
+    }
+
+    fn settle(&self, event: &DueEvent, fate: Fate) {
+        let tried = Try {
+            id: event.id,
+            at: clock::now(),
+            millis: 1,
+            status: Some(500),
+            reply: b"no".to_vec(),
+            fate,
+        };
+        self.store.settle_event(tried).wait().expect("a try is written down");
+    }
+
+    /// Takes everything, one after the other; gives event and key of each.
+    fn take_all(&self) -> Vec<(String, String)> {
+        let mut taken = Vec::new();
+        loop {
+            let due = self.due().events;
+            let Some(first) = due.first() else { return taken };
+            let body: serde_json::Value = serde_json::from_slice(&first.body).expect("JSON");
+            let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+            taken.push((text("EventName"), text("Key")));
+            self.settle(first, Fate::Taken);
+        }
+    }
+
+    fn state(&self) -> TargetState {
+        let states = self.store.event_targets().expect("states can be read");
+        states.into_iter().find(|state| state.name == TARGET).expect("the target is known")
+    }
+}
+
+fn body_of(event: &DueEvent) -> serde_json::Value {
+    serde_json::from_slice(&event.body).expect("a body is JSON")
+}
+
+#[test]
+fn what_changes_is_recorded_and_what_does_not_is_not() {
+    let (fixture, permit) = fixture(100);
+    fixture.put(&permit, "before", b"1").unwrap();
+    fixture.listen(&permit, rules(ALL, ""));
+    fixture.put(&permit, "a", b"1").unwrap();
+    let source = fixture.store.open_object(&permit, &key("a")).unwrap();
+    fixture.store.copy_object(&permit, new_object("b"), &source).wait().unwrap();
+    let upload = fixture.create_upload(&permit, "c");
+    fixture.put_part(&permit, "c", upload, 1, b"part").unwrap();
+    let parts: &[(u16, &[u8])] = &[(1, b"part")];
+    fixture.complete(&permit, "c", upload, parts).unwrap();
+    // A repetition publishes nothing, so there is nothing to tell.
+    fixture.complete(&permit, "c", upload, parts).unwrap();
+    assert!(fixture.delete(&permit, "a").unwrap());
+    assert!(!fixture.delete(&permit, "a").unwrap());
+    fixture.store.delete_objects(&permit, vec![key("b"), key("none")]).wait().unwrap();
+    let failing =
+        WriteCondition { if_match: None, if_none_match: Some(crate::types::ETagMatch::Any) };
+    fixture.put_if(&permit, "c", b"x", failing).unwrap_err();
+    let aborted = fixture.create_upload(&permit, "d");
+    fixture.store.abort_upload(&permit, &key("d"), aborted).wait().unwrap();
+    let names: Vec<_> = fixture.take_all();
+    let expected = [
+        ("s3:ObjectCreated:Put", "bkt/a"),
+        ("s3:ObjectCreated:Copy", "bkt/b"),
+        ("partita:Upload:Created", "bkt/c"),
+        ("s3:ObjectCreated:CompleteMultipartUpload", "bkt/c"),
+        ("s3:ObjectRemoved:Delete", "bkt/a"),
+        ("s3:ObjectRemoved:Delete", "bkt/b"),
+        ("partita:Upload:Created", "bkt/d"),
+        ("partita:Upload:Aborted", "bkt/d"),
+    ];
+    let sorted = |mut names: Vec<(String, String)>| {
+        names.sort();
+        names
+    };
+    let expected = expected.map(|(event, key)| (event.to_owned(), key.to_owned())).to_vec();
+    assert_eq!(sorted(names), sorted(expected));
+    assert_eq!((fixture.state().backlog, fixture.count_rows("outbox")), (0, 0));
+    fixture.check();
+}
+
+#[test]
+fn an_idle_upload_tells_of_its_end_and_what_its_client_wants_to_hear() {
+    let (fixture, permit) = fixture(100);
+    fixture.listen(&permit, rules(&["partita:Upload:Expired"], ""));
+    let callback_var = CallbackVar::from_bytes(b"{\"order\": 7}".to_vec());
+    let new = NewUpload { callback_var, ..NewUpload::default() };
+    fixture.store.create_upload(&permit, key("k"), new).wait().unwrap();
+    let late = clock::now().plus_millis(10_000);
+    assert_eq!(fixture.store.expire_uploads(late).unwrap(), 1);
+    let due = fixture.due().events;
+    let body = body_of(&due[0]);
+    assert_eq!(body["EventName"], "partita:Upload:Expired");
+    assert_eq!(body["Records"][0]["opaqueData"]["order"], 7);
+    assert_eq!(body["Records"][0]["userIdentity"]["principalId"], "partita");
+    fixture.check();
+}
+
+/// A real change is told once: not a second pause, nor a second Create that finds the upload, nor
+/// the Abort of one of its two creators.
+#[test]
+fn the_turns_of_a_shared_upload_are_told() {
+    let (fixture, permit) = fixture(100);
+    fixture.listen(&permit, rules(&["partita:Upload:*"], ""));
+    let declaration = Declaration {
+        layout: Layout::new(4, 4),
+        digests: WholeDigests { md5: None, sha256: Some([7; 32]) },
+    };
+    let new = NewUpload { declaration: Some(declaration), ..NewUpload::default() };
+    let create = || fixture.store.create_upload(&permit, key("k"), new.clone()).wait().unwrap();
+    let (id, again) = (create().upload.id, create().upload.id);
+    assert_eq!(id, again);
+    for _ in 0..2 {
+        fixture.store.pause_upload(&permit, &key("k"), id).wait().unwrap();
+    }
+    fixture.store.resume_upload(&permit, &key("k"), id).wait().unwrap();
+    fixture.put_part(&permit, "k", id, 1, b"part").unwrap();
+    fixture.complete(&permit, "k", id, &[(1, b"part")]).unwrap_err();
+    for _ in 0..2 {
+        fixture.store.abort_upload(&permit, &key("k"), id).wait().unwrap();
+    }
+    let told: Vec<_> = fixture.take_all().into_iter().map(|(event, _)| event).collect();
+    let turns = ["Created", "Paused", "Resumed", "Failed", "Aborted"];
+    assert_eq!(told, turns.map(|turn| format!("partita:Upload:{turn}")));
+    fixture.check();
+}
+
+#[test]
+fn of_one_key_there_is_one_event_due_and_they_keep_their_order() {
+    let (mut fixture, permit) = fixture(100);
+    fixture.listen(&permit, rules(ALL, ""));
+    for body in [b"1", b"2", b"3"] {
+        fixture.put(&permit, "k", body).unwrap();
+        fixture.put(&permit, "other", body).unwrap();
+    }
+    let due = fixture.due().events;
+    assert_eq!(due.len(), 2, "one of each key");
+    fixture.check();
+    // The first of "k" waits for a long time: the others of its key wait with it.
+    let later = clock::now().plus_millis(1_000_000);
+    fixture.settle(&due[0], Fate::Again(later));
+    fixture.settle(&due[1], Fate::Taken);
+    fixture.crash();
+    let rest = fixture.due();
+    assert_eq!((rest.events.len(), rest.next), (1, Some(later)));
+    assert!(rest.events[0].id > due[1].id && rest.events[0].attempts == 0);
+    let of_k = fixture.due_at(later, &HashSet::from([rest.events[0].id])).events;
+    assert_eq!((of_k.len(), of_k[0].id, of_k[0].attempts), (1, due[0].id, 1));
+    assert_eq!((of_k[0].message, &of_k[0].body), (due[0].message, &due[0].body));
+    let mut sequence = Vec::new();
+    while let Some(event) = fixture.due_at(later, &HashSet::new()).events.last() {
+        let object = &body_of(event)["Records"][0]["s3"]["object"];
+        sequence.push((object["key"].to_string(), object["sequencer"].to_string()));
+        fixture.settle(event, Fate::Taken);
+    }
+    let of = |name: &str| sequence.iter().filter(|(key, _)| key.contains(name)).collect::<Vec<_>>();
+    assert_eq!((of("k").len(), of("other").len()), (3, 2));
+    assert!(of("k").is_sorted() && of("other").is_sorted(), "{sequence:?}");
+    fixture.check();
+}
+
+#[test]
+fn a_dead_event_lets_the_next_one_go_and_can_be_sent_again() {
+    let (fixture, permit) = fixture(100);
+    fixture.listen(&permit, rules(ALL, ""));
+    for body in [b"1", b"2", b"3"] {
+        fixture.put(&permit, "k", body).unwrap();
+    }
+    let first = fixture.due().events.remove(0);
+    fixture.settle(&first, Fate::Dead);
+    let second = fixture.due().events.remove(0);
+    assert!(second.id > first.id);
+    let state = fixture.state();
+    assert_eq!((state.backlog, state.dead), (2, 1));
+    assert!(state.alarm().is_some_and(|alarm| alarm.contains("given up")));
+    fixture.check();
+    // Behind what waits already: that may be on its way.
+    fixture.store.resend_event(TARGET, first.message).wait().unwrap();
+    fixture.check();
+    assert_eq!((fixture.state().backlog, fixture.state().dead), (3, 0));
+    fixture.settle(&second, Fate::Dead);
+    let third = fixture.due().events.remove(0);
+    fixture.settle(&third, Fate::Taken);
+    let again = fixture.due().events.remove(0);
+    assert_eq!((again.message, again.attempts), (first.message, 0));
+    assert_eq!(fixture.store.resend_dead_events(TARGET).wait().unwrap(), 1);
+    assert_eq!(fixture.store.resend_dead_events(TARGET).wait().unwrap(), 0);
+    assert_eq!(fixture.take_all().len(), 2);
+    let missing = fixture.store.resend_event(TARGET, first.message).wait();
+    assert!(matches!(missing, Err(Error::NotFound { .. })));
+    assert_eq!(fixture.store.deliveries(TARGET).unwrap().len(), 5);
+    fixture.check();
+}
+
+#[test]
+fn what_is_past_the_backlog_is_one_gap_and_no_put_fails_for_it() {
+    let (mut fixture, permit) = fixture(4);
+    fixture.listen(&permit, rules(ALL, ""));
+    for n in 0..10 {
+        fixture.put(&permit, &format!("k{n}"), b"x").unwrap();
+    }
+    let state = fixture.state();
+    assert_eq!((state.backlog, state.gap_count), (4, 6));
+    assert!(state.alarm().is_some_and(|alarm| alarm.contains("6 events are missing")));
+    fixture.check();
+    fixture.crash();
+    // Room for one, but the gap is open: it takes in what comes, until half is taken.
+    fixture.settle(&fixture.due().events[0], Fate::Taken);
+    fixture.put(&permit, "late", b"x").unwrap();
+    assert_eq!((fixture.state().backlog, fixture.state().gap_count), (3, 7));
+    fixture.settle(&fixture.due().events[0], Fate::Taken);
+    assert_eq!((fixture.state().backlog, fixture.state().gap_count), (3, 0));
+    fixture.put(&permit, "after", b"x").unwrap();
+    let gap = fixture.due().events.iter().map(body_of).find(|body| body.get("Gap").is_some());
+    let gap = gap.expect("the gap is an event");
+    assert_eq!((&gap["Gap"]["count"], &gap["Gap"]["target"]), (&7.into(), &TARGET.into()));
+    assert!(gap["Gap"]["first"].as_str() <= gap["Gap"]["last"].as_str());
+    let names: Vec<String> = fixture.take_all().into_iter().map(|(event, _)| event).collect();
+    assert_eq!(names.iter().filter(|name| *name == "partita:Events:Gap").count(), 1);
+    assert_eq!(names.len(), 4);
+    assert_eq!(fixture.state().alarm(), None);
+    fixture.check();
+}
+
+#[test]
+fn a_disabled_target_keeps_its_events() {
+    let (mut fixture, permit) = fixture(100);
+    fixture.listen(&permit, rules(ALL, ""));
+    fixture.put(&permit, "k", b"1").unwrap();
+    fixture.settle(&fixture.due().events[0], Fate::Disabled("gone".into()));
+    fixture.crash();
+    let due = fixture.due();
+    assert_eq!((due.events.len(), due.disabled.as_deref()), (0, Some("gone")));
+    fixture.put(&permit, "k", b"2").unwrap();
+    assert_eq!(fixture.state().backlog, 2);
+    fixture.store.disable_event_target(TARGET, None).wait().unwrap();
+    assert_eq!(fixture.take_all().len(), 2);
+    let unknown = fixture.store.disable_event_target("nobody", None).wait();
+    assert!(matches!(unknown, Err(Error::NotFound { .. })));
+    assert!(matches!(
+        fixture.store.test_event_target("nobody").wait(),
+        Err(Error::NotFound { .. })
+    ));
+    fixture.check();
+}
+
+#[test]
+fn rules_go_with_their_bucket_and_events_do_not() {
+    let (fixture, permit) = fixture(100);
+    fixture.store.set_event_rules(&permit, rules(ALL, "a"), true).wait().unwrap();
+    assert_eq!(fixture.store.event_rules(&permit).unwrap(), rules(ALL, "a"));
+    fixture.put(&permit, "b", b"1").unwrap();
+    fixture.put(&permit, "a", b"1").unwrap();
+    fixture.delete(&permit, "a").unwrap();
+    fixture.delete(&permit, "b").unwrap();
+    fixture.store.delete_bucket(&permit).wait().unwrap();
+    let again = fixture.make_bucket("bkt");
+    assert!(fixture.store.event_rules(&again).unwrap().is_empty());
+    fixture.put(&again, "a", b"1").unwrap();
+    let test =
+        fixture.due().events.iter().filter(|e| body_of(e)["Event"] == "s3:TestEvent").count();
+    assert_eq!((test, fixture.take_all().len()), (1, 3));
+    fixture.check();
+}
+
+#[test]
+fn what_is_old_is_forgotten() {
+    let (fixture, permit) = fixture(2);
+    fixture.listen(&permit, rules(ALL, ""));
+    for n in 0..6 {
+        fixture.put(&permit, &format!("k{n}"), b"x").unwrap();
+        fixture.settle(&fixture.due().events[0], Fate::Dead);
+    }
+    // The dead are bounded as the backlog is.
+    assert_eq!((fixture.state().dead, fixture.state().backlog), (2, 0));
+    assert_eq!(fixture.store.deliveries(TARGET).unwrap().len(), 6);
+    let (old, now) = (Timestamp::from_millis(0), clock::now().plus_millis(1));
+    assert_eq!(fixture.store.sweep_events(old, old).unwrap(), 0);
+    assert_eq!(fixture.store.sweep_events(now, old).unwrap(), 6);
+    assert_eq!(fixture.store.sweep_events(old, now).unwrap(), 2);
+    assert_eq!((fixture.state().dead, fixture.count_rows("outbox")), (0, 0));
+    fixture.check();
+}
+
+#[test]
+fn the_log_of_tries_is_bounded() {
+    let (fixture, permit) = fixture(100);
+    fixture.listen(&permit, rules(ALL, ""));
+    fixture.put(&permit, "k", b"x").unwrap();
+    let event = fixture.due().events.remove(0);
+    for _ in 0..LOG_ROWS_MAX + 20 {
+        fixture.settle(&event, Fate::Again(clock::now()));
+    }
+    assert_eq!(fixture.count_rows("deliveries"), LOG_ROWS_MAX);
+    let last = fixture.store.deliveries(TARGET).unwrap().remove(0);
+    assert_eq!(i64::from(last.attempt), LOG_ROWS_MAX + 20);
+}
+
+#[test]
+fn check_sees_a_wrong_count_and_a_lane_without_a_first() {
+    let (fixture, permit) = fixture(100);
+    fixture.listen(&permit, rules(ALL, ""));
+    fixture.put(&permit, "k", b"1").unwrap();
+    fixture.put(&permit, "k", b"2").unwrap();
+    for (sql, said) in [
+        ("UPDATE webhook_targets SET backlog = 3", "its row says"),
+        ("UPDATE webhook_targets SET backlog = 2, dead = 1", "its row says"),
+        ("UPDATE webhook_targets SET dead = 0; UPDATE outbox SET state = 1", "nothing goes"),
+        ("UPDATE outbox SET state = 0", "two events"),
+        ("UPDATE outbox SET state = 1 WHERE id = (SELECT min(id) FROM outbox)", "nothing goes"),
+        ("UPDATE outbox SET state = 1 - state; UPDATE outbox SET event = 99", "of no known event"),
+    ] {
+        fixture.store.engine.inspect(move |connection| connection.execute_batch(sql).unwrap());
+        let found = fixture.store.check().unwrap();
+        assert!(found.iter().any(|line| line.contains(said)), "{sql}: {found:?}");
+    }
+    let repair = "UPDATE outbox SET event = 1";
+    fixture.store.engine.inspect(move |connection| connection.execute_batch(repair).unwrap());
+    fixture.check();
+}
