@@ -114,6 +114,28 @@ fn other_buckets_small_bodies_and_unknown_ones_have_files_of_their_own() {
 }
 
 #[test]
+fn an_instant_object_is_an_event_like_any_other() {
+    let target = EventTarget { name: "app".into(), backlog_max: 100 };
+    let fixture = Fixture::with(|options| options.event_targets = vec![target]);
+    let permit = fixture.make_bucket("bucket");
+    let one = body(1, SIZE);
+    fixture.put_known(&permit, "a", &one);
+    let rule = crate::events::Rule {
+        id: "rule".into(),
+        kind: crate::events::Kind::Queue,
+        arn: "arn:partita:sqs::app:webhook".into(),
+        target: "app".into(),
+        events: vec!["s3:ObjectCreated:Put".into()],
+        prefix: None,
+        suffix: None,
+    };
+    let rules = crate::events::Rules::new(vec![rule]).expect("the rule is one");
+    fixture.store.set_event_rules(&permit, rules, false).wait().expect("rules are set");
+    assert!(fixture.take(&permit, "b", fixture.readable(&permit, &one)));
+    assert_eq!(fixture.count_rows("outbox"), 1);
+}
+
+#[test]
 fn a_refused_put_keeps_nothing() {
     let fixture = Fixture::once();
     let permit = fixture.make_bucket("bucket");
