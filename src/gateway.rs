@@ -139,6 +139,7 @@ impl Gateway {
         entry.principal(authenticated.principal.label());
         let content_length = head.content_length()?;
         check_mechanism(&authenticated, operation, &head)?;
+        let mechanism = authenticated.mechanism;
         let body = Incoming::new(body, authenticated.payload, content_length);
         check_payload(&body, operation)?;
 
@@ -146,7 +147,7 @@ impl Gateway {
         let caller = Caller::new(authenticated.principal, self.context.store.clone(), origin);
         let permits = caller.decide(operation, &head)?;
         let context = self.context.clone();
-        let call = Call { context, operation, head, caller, permits, body };
+        let call = Call { context, operation, head, mechanism, caller, permits, body };
         (operation.handle)(call).await
     }
 

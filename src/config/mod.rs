@@ -25,7 +25,7 @@ pub use setting::{Kind, Setting, readme_table};
 pub use webhook::{WEBHOOK_SETTINGS, Webhook, docs_table};
 
 use field::{Field, Value};
-use setting::{is_address, is_public_url, is_region};
+use setting::{is_address, is_bucket_list, is_public_url, is_region};
 
 use crate::types::{PART_BYTES_MIN, PUT_BYTES_MAX};
 
@@ -127,6 +127,12 @@ settings! {
         "Time that a request on a paused upload waits before it is answered with SlowDown.";
     verify_hold_ms: u64, "verify-hold-ms", integer(5_000, 1, 25_000),
         "Time that Complete reads a file to verify it before its answer begins, and goes on.";
+    instant_expect: bool, "instant-expect", Kind::Switch { default: true },
+        "Answer an upload that waits with Expect without its body, if the bytes can be read anyway.";
+    dedup_buckets: String, "dedup-buckets",
+        Kind::Text { default: "", shape: "bucket names, separated by commas, or *",
+            check: is_bucket_list },
+        "Buckets that store the same bytes once; costs a SHA-256 of every body.";
     free_bytes_min: u64, "free-bytes-min", integer(64 * MIB, 0, 1024 * GIB),
         "Free space of the disk below which writes are refused.";
     writer_queue_max: usize, "writer-queue-max", integer(4096, 1, 65_536),
@@ -175,6 +181,7 @@ impl Config {
             writer_queue_max: self.writer_queue_max,
             wal_bytes_restart: self.wal_bytes_restart,
             wal_bytes_max: self.wal_bytes_max,
+            dedup_buckets: self.dedup_buckets.split(',').map(|name| name.trim().into()).collect(),
             event_targets: self.webhooks.iter().map(Webhook::event_target).collect(),
         }
     }

@@ -154,6 +154,12 @@ pub(super) fn is_public_url(text: &str) -> bool {
         || authority.is_some_and(|host| is_address(host) || is_address(&format!("{host}:0")))
 }
 
+/// Names of buckets separated by commas, or `*`; nothing is a list too.
+pub(super) fn is_bucket_list(text: &str) -> bool {
+    matches!(text, "" | "*")
+        || text.split(',').all(|name| crate::types::BucketName::parse(name.trim()).is_some())
+}
+
 pub(super) fn is_region(text: &str) -> bool {
     let letter = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     (1..=63).contains(&text.len()) && text.bytes().all(letter)

@@ -19,10 +19,11 @@ use crate::access::Action;
 use crate::auth::EXPIRES_SECONDS_MAX;
 use crate::auth::presign::{Presigner, path_of};
 use crate::clock;
-use crate::ops::Demand;
+use crate::ops::instant::Reader;
 use crate::ops::opening::{self, Opened};
+use crate::ops::{Demand, declared};
 use crate::types::{BucketName, Layout, ObjectKey, PartNumber, UploadId};
-use crate::wire::{Error, ErrorCode, Head, date};
+use crate::wire::{Error, ErrorCode, Head, date, encoding};
 
 /// URLs of parts in one answer.
 const PARTS_MAX: u64 = 1000;
@@ -39,6 +40,7 @@ const HEADERS: &[(&str, &str)] = &[
     ("md5", "x-partita-content-md5"),
     ("contentType", "content-type"),
     ("callbackVar", "x-partita-callback-var"),
+    ("instantPrefixes", "x-partita-instant-prefix"),
 ];
 
 /// `POST grants`: opens the upload, or finds it open, and gives its URLs.
@@ -52,7 +54,9 @@ pub(super) async fn create(call: &Call) -> Answer {
     };
     let signer = Signer::of(call, asked.expires_seconds)?;
     let permit = call.caller.demand(&demand)?;
-    let opened = opening::open(&call.gateway, &permit, &asked.key, &asked.head).await;
+    let reader = Reader::of_caller(&call.gateway, &call.caller, &permit);
+    let reader = reader.filter(|_| asked.may_be_instant);
+    let opened = opening::open(&call.gateway, &permit, &asked.key, &asked.head, reader).await;
     let Opened { created, declaration, .. } = opened.map_err(named)?;
     let layout = declaration.and_then(|declaration| declaration.layout);
     let layout = layout.ok_or_else(|| invalid("size", "", "It is required."))?;
@@ -63,7 +67,7 @@ pub(super) async fn create(call: &Call) -> Answer {
         ("uploadId", json!(target.upload.to_string())),
         ("bucket", json!(target.bucket.as_str())),
         ("key", json!(target.key.as_str())),
-        ("upload", json!(if created.is_resumed { "resumed" } else { "created" })),
+        ("upload", json!(declared::how(&created))),
         ("size", json!(layout.size())),
         ("partSize", json!(layout.part_size())),
         ("partCount", json!(layout.count())),
@@ -98,6 +102,9 @@ struct Asked {
     key: ObjectKey,
     head: Head,
     expires_seconds: u64,
+    /// Whether it says below which keys the file may be found. It must: the digest may be an end
+    /// user's claim, and the key of a business server reads the files of all of them.
+    may_be_instant: bool,
 }
 
 impl Asked {
@@ -124,7 +131,8 @@ impl Asked {
             set(&mut headers, "callbackVar", &callback_var(&value)?)?;
         }
         metadata(&mut headers, fields.optional("metadata")?.unwrap_or_default())?;
-        check_prefixes(&fields.optional::<Vec<String>>("instantPrefixes")?.unwrap_or_default())?;
+        let prefixes: Vec<String> = fields.optional("instantPrefixes")?.unwrap_or_default();
+        instant_prefixes(&mut headers, &prefixes)?;
         let expires_seconds: u64 = fields.required("expiresIn")?;
         fields.end()?;
         if !(1..=EXPIRES_SECONDS_MAX).contains(&expires_seconds) {
@@ -133,7 +141,8 @@ impl Asked {
         }
         let path = path_of(&bucket, &key);
         let head = Head::new(Method::POST, &path, "uploads", headers, &[], true)?;
-        Ok(Self { bucket, key, head, expires_seconds })
+        let may_be_instant = !prefixes.is_empty();
+        Ok(Self { bucket, key, head, expires_seconds, may_be_instant })
     }
 }
 
@@ -183,16 +192,19 @@ fn callback_var(value: &Value) -> Result<String, Failure> {
     Ok(STANDARD.encode(text))
 }
 
-/// Below which keys a file of the same digest may be found instead of sent. Nothing is found yet,
-/// as without any prefix: so these are only checked.
-fn check_prefixes(prefixes: &[String]) -> Result<(), Failure> {
+/// Below which keys a file of the same digest may be found instead of sent.
+fn instant_prefixes(headers: &mut HeaderMap, prefixes: &[String]) -> Result<(), Failure> {
     if prefixes.len() > INSTANT_PREFIXES_MAX {
         let message = format!("There can be {INSTANT_PREFIXES_MAX} of them.");
         return Err(invalid("instantPrefixes", "", message));
     }
     match prefixes.iter().any(|prefix| prefix.is_empty() || prefix.len() > 1024) {
         true => Err(invalid("instantPrefixes", "", "A prefix has 1 to 1024 bytes.")),
-        false => Ok(()),
+        false if prefixes.is_empty() => Ok(()),
+        false => {
+            let list: Vec<String> = prefixes.iter().map(|prefix| encoding::url(prefix)).collect();
+            set(headers, "instantPrefixes", &list.join(","))
+        }
     }
 }
 

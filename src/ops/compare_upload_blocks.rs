@@ -1,12 +1,14 @@
 //! CompareUploadBlocks: what must really be sent of a file, by the digests of its parts.
 //!
 //! A part that the upload has with the same bytes is present, one with other bytes counts as
-//! missing: a changed file is sent as its difference. Parts that other objects have would be
-//! filled in here, between the comparison and the answer.
+//! missing: a changed file is sent as its difference. Parts whose bytes are in objects that the
+//! client may read are filled in, between the comparison and the answer ([`delta`]).
+
+use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Call, PARTS_BYTES_MAX, blocks, parts, receive};
+use super::{Call, PARTS_BYTES_MAX, blocks, delta, parts, receive};
 use crate::store::{self, ClaimedPart};
 use crate::types::{PART_NUMBER_MAX, PartNumber};
 use crate::wire::{Error, ErrorCode, Response, Result};
@@ -28,12 +30,19 @@ struct Part {
 pub async fn handle(call: Call) -> Result<Response> {
     let id = parts::upload_id(&call)?;
     // Before the document is asked for: it may be long.
-    call.context.store.upload(call.permit(), call.key(), id)?;
+    let open = call.context.store.upload(call.permit(), call.key(), id)?;
     let (body, call) = call.take_body();
     let claims = claims(&receive::document(&call.head, body, PARTS_BYTES_MAX).await?)?;
     let (permit, key) = (call.permit().clone(), call.key().clone());
-    let compare = move |store: &store::Store| store.compare_blocks(&permit, &key, id, &claims);
-    let missing = call.context.blocking(compare).await?;
+    let claims = Arc::new(claims);
+    let compare = || {
+        let (permit, key, claims) = (permit.clone(), key.clone(), Arc::clone(&claims));
+        move |store: &store::Store| store.compare_blocks(&permit, &key, id, &claims)
+    };
+    let mut missing = call.context.blocking(compare()).await?;
+    if delta::fill(&call, &open, &claims, &missing).await? {
+        missing = call.context.blocking(compare()).await?;
+    }
     Ok(Response::json(blocks::document(&missing)))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::incoming::Incoming;
 use super::{Demand, Demands, Operation};
 use crate::access::{self, Action, Origin, Permit, Principal, User};
+use crate::auth::Mechanism;
 use crate::config::Config;
 use crate::store::{self, Store};
 use crate::types::{BucketName, ObjectKey};
@@ -113,6 +114,8 @@ pub struct Call {
     pub operation: &'static Operation,
     /// The head.
     pub head: Head,
+    /// How the request is signed.
+    pub mechanism: Mechanism,
     /// Who asks.
     pub caller: Caller,
     /// What was allowed, in the order of the row's demands.

@@ -1,7 +1,7 @@
 //! CreateMultipartUpload: opens an upload and fixes the object's headers and checksum algorithm.
 
 use super::opening::Opened;
-use super::{Call, declared, expiry, opening};
+use super::{Call, declared, expiry, instant, opening};
 use crate::wire::xml::Writer;
 use crate::wire::{Response, Result};
 
@@ -10,7 +10,9 @@ use crate::wire::{Response, Result};
 /// # Errors
 /// Those of [`opening::open`].
 pub async fn handle(call: Call) -> Result<Response> {
-    let opened = opening::open(&call.context, call.permit(), call.key(), &call.head).await?;
+    let reader = instant::Reader::of(&call);
+    let opened =
+        opening::open(&call.context, call.permit(), call.key(), &call.head, reader).await?;
     let Opened { created, declaration, checksum } = opened;
 
     let mut xml = Writer::document("InitiateMultipartUploadResult");
@@ -24,7 +26,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     }
     expiry::announce(&mut response, &created.upload);
     if let Some(declaration) = &declaration {
-        declared::announce(&mut response, declaration, created.is_resumed);
+        declared::announce(&mut response, declaration, &created);
     }
     Ok(response)
 }

@@ -54,6 +54,14 @@ impl Incoming {
         matches!(self.payload, Payload::Sha256(_))
     }
 
+    /// The SHA-256 of the body, when the signature covers it.
+    pub(super) fn signed_sha256(&self) -> Option<[u8; 32]> {
+        match &self.payload {
+            Payload::Sha256(sha256) => Some(*sha256),
+            Payload::Unsigned | Payload::Chunked(_) => None,
+        }
+    }
+
     /// Whether the payload is one that only PutObject and UploadPart may have.
     pub fn is_chunked(&self) -> bool {
         matches!(self.payload, Payload::Chunked(_))

@@ -1,7 +1,7 @@
 //! Opens an upload as the head of a CreateMultipartUpload says: for the operation, and for a grant,
 //! which is such a request in another form.
 
-use super::{Context, declared, metadata};
+use super::{Context, declared, instant, metadata};
 use crate::access::Permit;
 use crate::digest::{ChecksumAlgorithm, ChecksumType};
 use crate::store::{CreatedUpload, Declaration, NewUpload};
@@ -18,7 +18,7 @@ pub struct Opened {
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
 }
 
-/// Opens the upload.
+/// Opens the upload. What a `reader` may read need not be sent; without one, all must.
 ///
 /// # Errors
 /// MetadataTooLarge; InvalidRequest for a checksum type that the algorithm does not have;
@@ -28,13 +28,16 @@ pub async fn open(
     permit: &Permit,
     key: &ObjectKey,
     head: &Head,
+    reader: Option<instant::Reader<'_>>,
 ) -> Result<Opened> {
     metadata::refuse_unsupported(head)?;
     let checksum = checksum::declared(head)?;
     let headers = metadata::of_request(head, context.config.metadata_bytes_max)?;
     let callback_var = metadata::callback_var(head)?;
     let declaration = declared::of_create(head, &context.config)?;
-    let new = NewUpload { headers, checksum, declaration, callback_var };
+    let algorithm = checksum.map(|(algorithm, _)| algorithm);
+    let instant = instant::of_create(reader, head, declaration.as_ref(), algorithm).await?;
+    let new = NewUpload { headers, checksum, declaration, callback_var, instant };
     let created = context.store.create_upload(permit, key.clone(), new).await?;
     Ok(Opened { created, declaration, checksum })
 }

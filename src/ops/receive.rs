@@ -116,6 +116,8 @@ pub struct Plan {
     pub origin: BlobOrigin,
     /// The algorithm of the upload, computed even when the client sent no value in it.
     pub algorithm: Option<ChecksumAlgorithm>,
+    /// Whether SHA-256 is computed, also when the client does not name it.
+    pub sha256: bool,
 }
 
 /// Everything that can be refused before the first byte: length and checksum headers.
@@ -164,7 +166,9 @@ pub async fn content(
     let admission = context.store.admit(length)?;
     let inline_max = context.config.inline_bytes_max;
     let Incoming { stream, payload, .. } = body;
-    let want = wanted(&payload, &expected);
+    let mut want = wanted(&payload, &expected);
+    // A body that SQLite will hold is never shared.
+    want.sha256 |= plan.sha256 && length.is_none_or(|length| length > inline_max as u64);
     let raw = match length {
         Some(length) => Framing::Raw { left: length },
         None => Framing::Unmeasured { left: bytes_max },

@@ -2,10 +2,10 @@
 //!
 //! **Invariant:** a part's row exists only for bytes that are already durable.
 
-use super::{Call, blocks, declared, metadata, parts, pause, receive};
-use crate::digest::{ChecksumAlgorithm, ChecksumType};
-use crate::store::{self, BlobOrigin, UploadRecord};
-use crate::types::PUT_BYTES_MAX;
+use super::{Call, blocks, declared, instant, metadata, parts, pause, receive};
+use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType};
+use crate::store::{self, AddedPart, BlobOrigin, InstantPart, UploadRecord};
+use crate::types::{PUT_BYTES_MAX, PartNumber, UploadId};
 use crate::wire::checksum::Expected;
 use crate::wire::{Error, ErrorCode, Response, Result};
 
@@ -29,9 +29,12 @@ pub async fn handle(call: Call) -> Result<Response> {
     let announced = receive::announced(&call.head, &call.body, PUT_BYTES_MAX)?;
     let algorithm = agree(&open.upload, &announced.expected)?;
 
+    if let Some(response) = without_body(&call, id, number, &announced, algorithm).await? {
+        return Ok(response);
+    }
     let origin =
         BlobOrigin { bucket: permit.bucket().id, key: key.clone(), part: Some((id, number)) };
-    let plan = receive::Plan { origin, algorithm };
+    let plan = receive::Plan { origin, algorithm, sha256: store.stores_once(permit.bucket()) };
     let (body, call) = call.take_body();
     let received = receive::content(&call.context, body.metered(id), announced, plan).await?;
     let sent = received.checksum.clone();
@@ -42,14 +45,40 @@ pub async fn handle(call: Call) -> Result<Response> {
         }
         added => added?,
     };
+    Ok(render(added, sent))
+}
 
+/// Stores by reference what the client waits to send, if it is there already; `None` otherwise.
+async fn without_body(
+    call: &Call,
+    id: UploadId,
+    number: PartNumber,
+    announced: &receive::Announced,
+    algorithm: Option<ChecksumAlgorithm>,
+) -> Result<Option<Response>> {
+    let readables = instant::of_body(call, announced, algorithm).await?;
+    if readables.is_empty() {
+        return Ok(None);
+    }
+    let sent = announced.expected.checksum.clone();
+    let parts = vec![InstantPart { number, readables, checksum: sent.clone() }];
+    let store = &call.context.store;
+    let added = store.put_parts_instant(call.permit(), call.key(), id, parts).await?;
+    Ok(added.into_iter().next().flatten().map(|added| {
+        let mut response = render(added, sent);
+        instant::announce(&mut response);
+        response
+    }))
+}
+
+fn render(added: AddedPart, sent: Option<Checksum>) -> Response {
     let mut response = Response::ok().header("etag", added.part.etag.quoted());
     declared::announce_next(&mut response, added.next);
     // Clients copy this into Complete; without it their own Complete would be refused.
     if let Some(checksum) = added.part.checksum.or(sent) {
         response.set(checksum.algorithm.header(), checksum.base64());
     }
-    Ok(response)
+    response
 }
 
 /// The algorithm to compute for this part, when it and the upload agree.

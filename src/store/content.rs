@@ -51,7 +51,7 @@ pub(super) struct StoredBlob {
     id: BlobId,
     epoch: u64,
     pub(super) inline_row: Option<i64>,
-    digests: Digests,
+    pub(super) digests: Digests,
 }
 
 /// One stored blob, whole: what a copied part can refer to.

@@ -47,6 +47,8 @@ pub struct OpenUpload {
     pub upload: UploadRecord,
     /// `None` for an upload of plain S3.
     pub declaration: Option<Declaration>,
+    /// Whether it was born complete, and nothing was sent since.
+    pub is_instant: bool,
 }
 
 /// What Create gives.
@@ -56,6 +58,8 @@ pub struct CreatedUpload {
     pub upload: UploadRecord,
     /// Whether it was there before, and was found by what it declares.
     pub is_resumed: bool,
+    /// Whether it is complete already: its bytes were there.
+    pub is_instant: bool,
 }
 
 /// Numbers of parts that are missing, both ends among them.

@@ -138,6 +138,12 @@ impl Engine {
         }
     }
 
+    /// Whether contents of this bucket that are there already are not stored again.
+    pub(crate) fn stores_once(&self, bucket: &Bucket) -> bool {
+        let names = &self.options.dedup_buckets;
+        names.iter().any(|name| name == "*" || *name == bucket.name.as_str())
+    }
+
     /// Has the writer run `work`, which adds something.
     pub(crate) fn write<T: Send + 'static>(
         &self,

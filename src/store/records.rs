@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::declared::{Declaration, WholeDigests};
+use super::instant::Readable;
 use crate::access::{Bucket, Owner};
 use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum};
 use crate::events::CallbackVar;
@@ -35,6 +36,8 @@ pub struct Options {
     pub wal_bytes_restart: u64,
     /// Bytes of WAL above which writes get SlowDown.
     pub wal_bytes_max: u64,
+    /// Names of buckets whose contents are stored once, `*` for all.
+    pub dedup_buckets: Vec<String>,
     /// Who may be told of events.
     pub event_targets: Vec<EventTarget>,
 }
@@ -177,6 +180,8 @@ pub struct NewUpload {
     pub callback_var: Option<CallbackVar>,
     /// What is said beyond S3 of the file that is to come.
     pub declaration: Option<Declaration>,
+    /// Contents that are that file, if any can still be taken.
+    pub instant: Vec<Readable>,
 }
 
 /// An open upload.

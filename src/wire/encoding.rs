@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::error::{Error, Result};
 use super::request::Head;
@@ -22,6 +22,21 @@ pub fn url(text: &str) -> String {
 /// A key as the path of a URL, without a leading slash: for `<Location>` and redirects.
 pub fn object_path(key: &str) -> String {
     url(key)
+}
+
+/// What [`url`] encoded, whatever else was encoded beside; `None` for a `%` without two digits, or
+/// what is not UTF-8.
+pub fn decode(text: &str) -> Option<String> {
+    let mut escapes = text.split('%');
+    escapes.next();
+    let digits = |rest: &str| {
+        rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
+    };
+    if !escapes.all(digits) {
+        return None;
+    }
+    let decoded = percent_decode_str(text).decode_utf8().ok()?;
+    Some(decoded.into_owned())
 }
 
 /// How keys are written in a listing.

@@ -266,12 +266,14 @@ impl Head {
 }
 
 /// A signature covers the values of a repeated header joined by commas, and whoever reads such a
-/// header reads the first: two readings of one request. Only user metadata may repeat.
+/// header reads the first: two readings of one request. Only user metadata and lists may repeat.
 fn refuse_repeated(headers: &HeaderMap) -> Result<()> {
     let binding = |name: &str| {
         (name.starts_with("x-amz-") || name.starts_with("x-partita-"))
             && !name.starts_with("x-amz-meta-")
             && name != "x-amz-object-attributes"
+            // A list: joined by commas it says the same.
+            && name != "x-partita-instant-prefix"
     };
     let repeated = headers
         .keys()

@@ -1,6 +1,7 @@
 //! Grants: what a business server is given for a browser, and what bounds it.
 
 use serde_json::{Value, json};
+use sha2::Digest as _;
 
 use crate::harness::{Answer, Gateway, Payload, Request, Who, bytes_of, valid_json};
 use crate::signer::{self, Signer};
@@ -73,6 +74,27 @@ fn a_browser_sends_a_file_with_nothing_but_the_urls() {
     assert_eq!(got.body, file);
     assert_eq!(got.header("content-type").as_deref(), Some("text/plain"));
     assert_eq!(got.header("x-amz-meta-song").as_deref(), Some("b"));
+    gateway.assert_sound();
+}
+
+/// The key of a business server reads everybody's files: a digest that an end user claimed finds
+/// none of them, but for those that the grant names.
+#[test]
+fn a_grant_finds_a_file_only_below_the_prefixes_that_it_names() {
+    let gateway = gateway();
+    let file = bytes_of(100_000, 3);
+    gateway.send(&Request::new("PUT", "/bkt/alice/a%2C%20b%25").body(file.clone())).expect(200);
+    let cases = [
+        (json!([]), "created"),
+        (json!(["bob/"]), "created"),
+        (json!(["bob/", "alice/a, b%"]), "instant"),
+    ];
+    for (prefixes, how) in cases {
+        let more = json!({ "key": format!("bob/{how}/{prefixes}"), "size": file.len(),
+            "partSize": null, "sha256": hex::encode(sha2::Sha256::digest(&file)),
+            "instantPrefixes": prefixes });
+        assert_eq!(grant(&gateway, more)["upload"], how, "{prefixes}");
+    }
     gateway.assert_sound();
 }
 

@@ -15,6 +15,7 @@ mod events;
 mod examples;
 mod grants;
 mod harness;
+mod instant;
 mod isolation;
 mod kill;
 mod limits;

@@ -111,10 +111,34 @@ const ROWS: &[Row] = &[
         "tests/it/declared.rs::an_upload_tells_when_it_ends_by_itself",
         "src/store/tests/nouns.rs::idle_uploads_expire_and_active_ones_do_not",
         "src/store/tests/declared.rs::a_paused_upload_outlives_idleness_but_not_its_cap"]),
+    (5, "a content is stored once, and objects refer to it", &[
+        "src/store/tests/instant.rs::the_same_bytes_are_one_file",
+        "src/store/tests/instant.rs::dead_content_is_found_by_nobody",
+        "src/store/tests/instant.rs::a_take_and_a_delete_have_an_order"]),
+    (38, "hash first: the file is there, or is resumed, or is new", &[
+        "tests/it/instant/create.rs::an_object_of_one_blob_is_one_part",
+        "tests/it/instant/create.rs::a_multipart_object_keeps_its_parts_and_its_tag",
+        "tests/it/instant/expect.rs::a_known_body_is_never_asked_for",
+        "tests/it/instant/delta.rs::only_what_changed_is_missing",
+        "src/store/tests/instant.rs::an_upload_that_is_born_complete_costs_the_same_for_any_number_of_parts"]),
+    (39, "a hash gives no file: SHA-256 and size, and only what one may read", &[
+        "tests/it/instant/attacks.rs::the_hash_of_anothers_file_gives_nothing",
+        "tests/it/instant/attacks.rs::a_deputy_narrows_what_it_may_find",
+        "tests/it/instant/attacks.rs::parts_of_own_uploads_are_narrowed_too",
+        "tests/it/instant/attacks.rs::a_found_upload_is_judged_anew",
+        "tests/it/instant/attacks.rs::a_miss_tells_nothing",
+        "src/store/tests/instant.rs::nobody_is_told_apart_by_the_lookups",
+        "tests/it/instant/attacks.rs::an_instant_object_counts_in_full",
+        "tests/it/instant/attacks.rs::a_forged_size_is_a_miss",
+        "tests/it/instant/expect.rs::every_named_digest_is_compared",
+        "tests/it/instant/attacks.rs::a_presigned_url_gives_nothing",
+        "tests/it/instant/attacks.rs::nobody_gives_nothing",
+        "src/store/tests/instant.rs::an_unlisted_part_is_no_candidate",
+        "tests/it/instant/create.rs::a_repeated_complete_publishes_once"]),
 ];
 
-/// Rows of instant upload, the page, events and what else is not of this module.
-const ELSEWHERE: &[u8] = &[5, 9, 17, 22, 23, 33, 34, 35, 36, 38, 39, 42, 43, 44];
+/// Rows of the page, events and what else is not of this module.
+const ELSEWHERE: &[u8] = &[9, 17, 22, 23, 33, 34, 35, 36, 42, 43, 44];
 
 const ROWS_MAX: u8 = 46;
 

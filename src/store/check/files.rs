@@ -14,6 +14,7 @@ struct FileRow {
     size: u64,
     md5: [u8; 16],
     crc64nvme: u64,
+    sha256: Option<[u8; 32]>,
 }
 
 pub(super) fn check(engine: &Engine, depth: Depth, found: &mut Vec<String>) -> Result<()> {
@@ -37,7 +38,7 @@ pub(super) fn check(engine: &Engine, depth: Depth, found: &mut Vec<String>) -> R
 fn read_page(engine: &Engine, after: BlobId) -> Result<Vec<FileRow>> {
     let reader = engine.readers.take()?;
     let mut statement = reader.prepare_cached(
-        "SELECT id, epoch, size, md5, crc64nvme FROM blobs
+        "SELECT id, epoch, size, md5, crc64nvme, sha256 FROM blobs
          WHERE id > ?1 AND inline_row IS NULL AND dead = 0 ORDER BY id LIMIT ?2",
     )?;
     let rows = statement.query_map(params![after, PAGE_ROWS], |row| {
@@ -46,6 +47,7 @@ fn read_page(engine: &Engine, after: BlobId) -> Result<Vec<FileRow>> {
             size: row.get("size")?,
             md5: row.get("md5")?,
             crc64nvme: row.get::<_, i64>("crc64nvme")?.cast_unsigned(),
+            sha256: row.get("sha256")?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -60,6 +62,9 @@ fn check_file(engine: &Engine, row: &FileRow, depth: Depth) -> Result<Option<Str
         Depth::Blocks => engine.blobs.verify(row.name, row.size),
     };
     match record {
+        Ok(record) if row.sha256.is_some() && row.sha256 != record.digests.sha256 => {
+            Ok(Some(format!("blob {}: the SHA-256 that it is found by is another one", row.name)))
+        }
         Ok(record)
             if (record.digests.md5, record.digests.crc64nvme) == (row.md5, row.crc64nvme) =>
         {

@@ -12,8 +12,8 @@ use super::{Depth, PAGE_ROWS, pages};
 use crate::digest::crc32c;
 use crate::store::engine::Engine;
 use crate::store::error::Result;
-use crate::store::meta::ContentId;
 use crate::store::meta::rows::GarbageKind;
+use crate::store::meta::{ContentId, born};
 use crate::types::{BlobId, UploadId};
 
 /// Ids counted in memory at once.
@@ -99,6 +99,7 @@ fn count(engine: &Engine, slice: Slice) -> Result<Option<Counts>> {
         })?;
     }
     count_parts(engine, slice, &mut counts)?;
+    count_born(engine, slice, &mut counts)?;
     count_queue(engine, slice, &mut counts)?;
     Ok((!counts.is_too_large()).then_some(counts))
 }
@@ -117,6 +118,26 @@ fn count_parts(engine: &Engine, slice: Slice, counts: &mut Counts) -> Result<()>
                 *counts.contents.entry(ContentId::Blob(blob)).or_default() += 1;
             }
             last = Some((row.get("upload")?, row.get("number")?));
+        }
+        Ok(last.filter(|_| !counts.is_too_large()))
+    })
+}
+
+/// Uploads that were born complete have a reference each.
+fn count_born(engine: &Engine, slice: Slice, counts: &mut Counts) -> Result<()> {
+    pages(engine, [0_u8; 16], |connection, after| {
+        let mut statement = connection.prepare_cached(
+            "SELECT id, content_kind, content FROM uploads WHERE id > ?1 ORDER BY id LIMIT ?2",
+        )?;
+        let mut rows = statement.query(params![after, PAGE_ROWS])?;
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            if let Some(content) = born::read_content(row)?
+                && slice.takes(&content.bytes())
+            {
+                *counts.contents.entry(content).or_default() += 1;
+            }
+            last = Some(row.get("id")?);
         }
         Ok(last.filter(|_| !counts.is_too_large()))
     })

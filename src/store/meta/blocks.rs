@@ -9,10 +9,11 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::uploads;
-use crate::access::Permit;
+use crate::access::{Bucket, Permit};
 use crate::store::declared::{Blocks, ClaimedPart, Gap, OpenUpload};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
+use crate::store::records::UploadRecord;
 use crate::types::{Layout, ObjectKey, PartNumber, UploadId};
 
 /// Gaps on one page.
@@ -29,9 +30,12 @@ pub(crate) fn missing(
 ) -> Result<Blocks> {
     let bucket = engine.require_bucket(permit)?;
     engine.readers.snapshot(|connection| {
-        let OpenUpload { upload, declaration } =
+        let OpenUpload { upload, declaration, is_instant } =
             uploads::find_open(engine, connection, &bucket, key, id)?;
         let layout = declaration.and_then(|declaration| declaration.layout);
+        if is_instant {
+            return Ok(complete(&bucket, upload, layout));
+        }
         let (received_bytes, highest): (u64, u16) = connection
             .prepare_cached(
                 "SELECT coalesce(sum(size), 0), coalesce(max(number), 0) FROM parts
@@ -50,6 +54,13 @@ pub(crate) fn missing(
         missing.truncate(max);
         Ok(Blocks { bucket: Arc::clone(&bucket), upload, layout, received_bytes, missing, next })
     })
+}
+
+/// Nothing is missing of an upload that was born complete.
+fn complete(bucket: &Arc<Bucket>, upload: UploadRecord, layout: Option<Layout>) -> Blocks {
+    let received_bytes = layout.map_or(0, Layout::size);
+    let bucket = Arc::clone(bucket);
+    Blocks { bucket, upload, layout, received_bytes, missing: Vec::new(), next: None }
 }
 
 /// The gaps below the highest part.
@@ -113,9 +124,12 @@ pub(crate) fn compare(
     let claimed: BTreeMap<PartNumber, &ClaimedPart> =
         claims.iter().map(|claim| (claim.number, claim)).collect();
     engine.readers.snapshot(|connection| {
-        let OpenUpload { upload, declaration } =
+        let OpenUpload { upload, declaration, is_instant } =
             uploads::find_open(engine, connection, &bucket, key, id)?;
         let layout = declaration.and_then(|declaration| declaration.layout);
+        if is_instant {
+            return Ok(complete(&bucket, upload, layout));
+        }
         let stored = read_stored(connection, id)?;
         let highest = claimed.keys().next_back().copied();
         if let Some((layout, number)) = layout.zip(highest)

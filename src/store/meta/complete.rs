@@ -16,7 +16,6 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
-use super::declarations;
 use super::job::Txn;
 use super::lifecycle::{Change, changed};
 use super::objects::{self, current, judge};
@@ -24,6 +23,7 @@ use super::outbox::Cause;
 use super::prepare::{Prepared, StoredPart, Upload, prepare};
 use super::rows::{ContentId, GarbageKind, damaged, enqueue, read_checksum, require_bucket};
 use super::uploads::{self, UPLOAD_COLUMNS};
+use super::{born, declarations};
 use crate::access::{Bucket, Permit};
 use crate::digest::ObjectChecksum;
 use crate::events::EventName;
@@ -61,7 +61,11 @@ pub(crate) fn complete(
         let part_bytes_min = engine.options.part_bytes_min;
         let mut prepared = prepare(&bucket, request, upload, list_digest, part_bytes_min)?;
         prepared.cause = Cause::of(permit);
-        match verify(engine, prepared.id, &prepared.pieces, &prepared.wanted)? {
+        let source = match prepared.content {
+            Some(ContentId::Manifest(id)) => id,
+            _ => prepared.id,
+        };
+        match verify(engine, source, &prepared.pieces, &prepared.wanted, prepared.known)? {
             Verified::Same => {}
             Verified::Moved => continue,
             Verified::Differs(error) => {
@@ -129,7 +133,7 @@ fn read_upload(
     request: &CompleteUpload,
 ) -> Result<Upload> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {UPLOAD_COLUMNS}, generation, headers, declared FROM uploads
+        "SELECT {UPLOAD_COLUMNS}, generation, headers, declared, content_kind, content FROM uploads
          WHERE id = ?1 AND bucket = ?2 AND key = ?3"
     ))?;
     let mut rows = statement.query(params![request.upload, bucket.id, request.key.as_bytes()])?;
@@ -142,8 +146,14 @@ fn read_upload(
         generation: row.get("generation")?,
         headers: row.get("headers")?,
         declaration,
+        content: born::read_content(row)?,
         parts: Vec::new(),
     };
+    if let Some(content) = upload.content {
+        let own = born::own_parts(connection, content, 0, usize::MAX)?;
+        upload.parts = own.into_iter().map(|(part, _)| part).collect();
+        return Ok(upload);
+    }
     let mut statement = connection.prepare_cached(
         "SELECT number, blob, size, md5, checksum, crc64nvme FROM parts
          WHERE upload = ?1 ORDER BY number",
@@ -181,17 +191,20 @@ fn publish(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Completed>> {
     }
     let current = current(txn, bucket, key)?;
     judge(&prepared.condition, current.as_ref())?;
-    insert_manifest(txn, prepared)?;
-    let callback_var = uploads::remove(txn, *id, Change::Completed, &prepared.cause)?;
+    if prepared.content.is_none() {
+        insert_manifest(txn, prepared)?;
+    }
+    let removed = uploads::remove(txn, *id, Change::Completed, &prepared.cause)?;
     let row = objects::Row {
         size: prepared.size,
         etag: prepared.etag,
-        content: ContentId::Manifest(*id),
+        // The upload's own reference becomes the object's.
+        content: prepared.content.unwrap_or(ContentId::Manifest(*id)),
         headers: &prepared.headers,
         checksum: prepared.checksum.as_ref().map(ObjectChecksum::encode),
         event: EventName::ObjectCreatedComplete,
         cause: &prepared.cause,
-        callback_var: callback_var.as_deref(),
+        callback_var: removed.callback_var.as_deref(),
     };
     let published = objects::publish(txn, bucket, key, current.as_ref(), row)?;
     if prepared.unlisted {
@@ -204,8 +217,9 @@ fn publish(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Completed>> {
 
 fn insert_manifest(txn: &Txn<'_>, prepared: &Prepared) -> Result<()> {
     txn.execute(
-        "INSERT INTO manifests (id, refs, dead, size, parts) VALUES (?1, 1, 0, ?2, ?3)",
-        params![prepared.id, prepared.size, prepared.etag.parts],
+        "INSERT INTO manifests (id, refs, dead, size, parts, sha256) VALUES (?1, 1, 0, ?2, ?3, ?4)",
+        // A SHA-256 that stands here was verified.
+        params![prepared.id, prepared.size, prepared.etag.parts, prepared.wanted.sha256],
     )?;
     let mut insert = txn.prepare(
         "INSERT INTO manifest_runs (manifest, first_offset, first_number, numbers)

@@ -12,6 +12,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
+use super::ContentId;
 use super::job::Txn;
 use super::rows::{damaged, encode_headers};
 use crate::access::{Bucket, User};
@@ -54,7 +55,14 @@ pub(crate) fn fingerprint(
     new: &NewUpload,
 ) -> Option<[u8; 32]> {
     // Taken apart, so that a setting that is added later cannot be forgotten here.
-    let NewUpload { headers: ObjectHeaders(headers), checksum, declaration, callback_var } = new;
+    // What is there already is no setting: it is judged anew by each Create.
+    let NewUpload {
+        headers: ObjectHeaders(headers),
+        checksum,
+        declaration,
+        callback_var,
+        instant: _,
+    } = new;
     let Declaration { layout, digests: WholeDigests { md5, sha256 } } = (*declaration)?;
     let (layout, sha256) = layout.zip(sha256)?;
     let mut headers = headers.clone();
@@ -77,6 +85,17 @@ pub(crate) fn fingerprint(
     // What another creator wants to be told again would be lost.
     add(callback_var.as_ref().map_or(&[], CallbackVar::as_bytes));
     Some(hasher.finalize().into())
+}
+
+/// The fingerprint of an upload that is born with this content, if with any: another one, so that
+/// it is found only by a Create that may take the content too.
+pub(crate) fn with_content(fingerprint: [u8; 32], content: Option<ContentId>) -> [u8; 32] {
+    let Some(content) = content else { return fingerprint };
+    let mut hasher = Sha256::new();
+    hasher.update(fingerprint);
+    hasher.update(content.kind().to_be_bytes());
+    hasher.update(content.bytes());
+    hasher.finalize().into()
 }
 
 /// The open upload of this fingerprint, with one creator more.

@@ -21,6 +21,7 @@ pub(crate) struct Txn<'c> {
     pub(crate) shared: &'c Shared,
     effects: RefCell<Vec<Effect>>,
     seqs: &'c SeqBlock,
+    is_staged_spare: Cell<bool>,
 }
 
 /// Sequence numbers that are reserved in the database and not used yet.
@@ -32,7 +33,8 @@ pub(crate) struct SeqBlock {
 
 impl<'c> Txn<'c> {
     pub(crate) fn new(connection: &'c Connection, seqs: &'c SeqBlock, shared: &'c Shared) -> Self {
-        Self { connection, shared, effects: RefCell::default(), seqs }
+        let is_staged_spare = Cell::new(false);
+        Self { connection, shared, effects: RefCell::default(), seqs, is_staged_spare }
     }
 
     /// The statement, prepared once for the connection.
@@ -59,6 +61,11 @@ impl<'c> Txn<'c> {
         }
         self.seqs.next.set(seq + 1);
         Ok(seq)
+    }
+
+    /// Notes that the job's staged file got no row: it goes when the job is committed.
+    pub(crate) fn spare_staged(&self) {
+        self.is_staged_spare.set(true);
     }
 
     pub(super) fn effect_count(&self) -> usize {
@@ -162,7 +169,8 @@ pub(crate) struct Work<T, W, R> {
     pub(crate) work: W,
     pub(crate) staged: Option<StagedBlob>,
     pub(crate) purpose: Purpose,
-    pub(crate) answer: Option<Result<T>>,
+    /// What the last run came to, and whether it needs the staged file.
+    pub(crate) answer: Option<(Result<T>, bool)>,
     pub(crate) reply: R,
 }
 
@@ -173,26 +181,27 @@ where
     R: FnOnce(Result<T>) + Send,
 {
     fn run(&mut self, txn: &Txn<'_>) -> Ran {
+        txn.is_staged_spare.set(false);
         let answer = (self.work)(txn, self.staged.as_ref());
         let ran = match &answer {
             Ok(_) => Ran::Kept,
             Err(error) => Fault::of(error).map_or(Ran::Refused, Ran::Fault),
         };
-        self.answer = Some(answer);
+        self.answer = Some((answer, !txn.is_staged_spare.take()));
         ran
     }
 
     fn settle(self: Box<Self>, verdict: Verdict, shared: &Shared) {
         let Self { staged, answer, reply, .. } = *self;
-        let answer = match verdict {
+        let (answer, needs_staged) = match verdict {
             Verdict::Committed => answer.expect("a committed job has been run"),
-            Verdict::Full => Err(Error::DiskFull),
-            Verdict::Busy => Err(Error::Overloaded),
-            Verdict::Unknown => Err(Error::Poisoned),
-            Verdict::Closed => Err(Error::Closed),
+            Verdict::Full => (Err(Error::DiskFull), false),
+            Verdict::Busy => (Err(Error::Overloaded), false),
+            Verdict::Unknown => (Err(Error::Poisoned), true),
+            Verdict::Closed => (Err(Error::Closed), false),
         };
         if let Some(staged) = staged {
-            if answer.is_ok() || verdict == Verdict::Unknown {
+            if verdict == Verdict::Unknown || answer.is_ok() && needs_staged {
                 staged.keep();
             } else {
                 shared.discard(staged);

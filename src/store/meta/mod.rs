@@ -7,9 +7,11 @@
 
 pub(crate) mod accounts;
 pub(crate) mod blocks;
+pub(crate) mod born;
 pub(crate) mod bucket_configurations;
 pub(crate) mod buckets;
 pub(crate) mod complete;
+pub(crate) mod contents;
 pub(crate) mod declarations;
 pub(crate) mod deliveries;
 pub(crate) mod job;

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::oneshot;
 
+use super::contents;
 use super::job::{Purpose, Txn, Work};
 use super::outbox::{Cause, Change, Detail, emit};
 use super::rows::{
-    ContentId, decode_headers, drop_reference, encode_headers, insert_blob, read_etag,
+    ContentId, damaged, decode_headers, drop_reference, encode_headers, read_etag,
     read_object_checksum, reference, require_bucket,
 };
 use crate::access::{Bucket, Permit};
@@ -18,6 +19,7 @@ use crate::store::blobs::StagedBlob;
 use crate::store::content::OpenObject;
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
+use crate::store::instant::Readable;
 use crate::store::pending::Pending;
 use crate::store::records::{NewObject, ObjectRecord, Published};
 use crate::types::{ETag, ObjectKey, WriteCondition};
@@ -55,16 +57,17 @@ pub(crate) fn put(
 ) -> Pending<Published> {
     let bucket = Arc::clone(permit.bucket());
     let headers = encode_headers(&new.headers);
+    let once = engine.stores_once(&bucket);
     let cause = Cause::of(permit);
     engine.write_staged(staged, move |txn, staged| {
         require_bucket(txn, &bucket)?;
         let current = current(txn, &bucket, &new.key)?;
         judge(&new.condition, current.as_ref())?;
-        insert_blob(txn, staged)?;
+        let blob = contents::insert_or_share(txn, staged, once)?;
         let row = Row {
             size: staged.digests().length,
             etag: ETag::plain(staged.digests().md5),
-            content: ContentId::Blob(staged.id()),
+            content: ContentId::Blob(blob),
             headers: &headers,
             checksum: new.checksum.as_ref().map(|checksum| checksum.encode()),
             event: EventName::ObjectCreatedPut,
@@ -72,6 +75,37 @@ pub(crate) fn put(
             callback_var: new.callback_var.as_ref().map(CallbackVar::as_bytes),
         };
         publish(txn, &bucket, &new.key, current.as_ref(), row)
+    })
+}
+
+/// Publishes the first of `readables`, single blobs of the same bytes, that can still be taken.
+pub(crate) fn put_instant(
+    engine: &Engine,
+    permit: &Permit,
+    new: NewObject,
+    readables: Vec<Readable>,
+) -> Pending<Option<Published>> {
+    let bucket = Arc::clone(permit.bucket());
+    let headers = encode_headers(&new.headers);
+    let cause = Cause::of(permit);
+    engine.write(move |txn| {
+        require_bucket(txn, &bucket)?;
+        let current = current(txn, &bucket, &new.key)?;
+        judge(&new.condition, current.as_ref())?;
+        // Before the old content of the key is dropped: it may be the same.
+        let Some(taken) = contents::take_first(txn, &readables)? else { return Ok(None) };
+        let (blob, digests) = taken.single().ok_or_else(|| damaged("no single blob"))?;
+        let row = Row {
+            size: digests.length,
+            etag: ETag::plain(digests.md5),
+            content: ContentId::Blob(blob),
+            headers: &headers,
+            checksum: new.checksum.as_ref().map(|checksum| checksum.encode()),
+            event: EventName::ObjectCreatedPut,
+            cause: &cause,
+            callback_var: new.callback_var.as_ref().map(CallbackVar::as_bytes),
+        };
+        publish(txn, &bucket, &new.key, current.as_ref(), row).map(Some)
     })
 }
 

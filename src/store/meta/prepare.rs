@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use md5::{Digest as _, Md5};
 
+use super::ContentId;
 use super::blocks::gaps_between;
 use super::complete::RUN_PARTS_MAX;
 use super::outbox::Cause;
@@ -45,6 +46,8 @@ pub(super) struct Upload {
     pub(super) generation: i64,
     pub(super) headers: Vec<u8>,
     pub(super) declaration: Option<Declaration>,
+    /// What it was born with: `parts` are those of it.
+    pub(super) content: Option<ContentId>,
     pub(super) parts: Vec<StoredPart>,
 }
 
@@ -61,6 +64,8 @@ pub(super) struct Prepared {
     pub(super) etag: ETag,
     pub(super) checksum: Option<ObjectChecksum>,
     pub(super) runs: Vec<Run>,
+    /// What is published by reference, in place of a manifest of its own.
+    pub(super) content: Option<ContentId>,
     /// Who asks; set by the verb.
     pub(super) cause: Cause,
     /// Whether parts are stored that are not listed.
@@ -68,6 +73,8 @@ pub(super) struct Prepared {
     pub(super) list_digest: [u8; 32],
     /// What all bytes together must be; compared before anything is published.
     pub(super) wanted: WholeDigests,
+    /// What they are known to be.
+    pub(super) known: WholeDigests,
     /// The listed parts: number, blob, bytes. Empty when there is nothing to compare.
     pub(super) pieces: Vec<(PartNumber, BlobId, u64)>,
 }
@@ -91,15 +98,22 @@ pub(super) fn prepare(
     if let Some(actual) = request.checksum_type.filter(|actual| *actual != expected) {
         return Err(Error::ChecksumTypeMismatch { expected, actual });
     }
+    // A content has parts of its own, all of which must be listed.
     let layout = upload.declaration.and_then(|declaration| declaration.layout);
+    let layout = layout.filter(|_| upload.content.is_none());
     let parts = match_parts(&request.parts, &upload.parts, declared)
         .map_err(|error| with_missing(error, bucket, request, &upload, layout))?;
     if let Some(layout) = layout.filter(|layout| parts.len() < usize::from(layout.count())) {
         return Err(Error::Incomplete(missing(bucket, request, &upload, layout)));
     }
+    if upload.content.is_some() {
+        require_all(&parts, &upload.parts)?;
+    }
+    let known = known_digests(&upload);
     let wanted = upload.declaration.unwrap_or_default().digests;
     let wanted = wanted.and(request.digests).ok_or(Error::DigestsDiffer)?;
-    let size = judge_sizes(&parts, part_bytes_min, request.object_size)?;
+    let least = if upload.content.is_some() { 0 } else { part_bytes_min };
+    let size = judge_sizes(&parts, least, request.object_size)?;
     let checksum = object_checksum(&parts, declared)?;
     if let Some(wanted) = &request.checksum {
         judge_checksum(wanted, &checksum, &parts, declared)?;
@@ -116,18 +130,50 @@ pub(super) fn prepare(
         headers: upload.headers,
         initiator: upload.record.initiator.id.clone(),
         size,
-        etag: ETag { md5: md5.finalize().into(), parts: Some(count) },
+        etag: match upload.content {
+            // As every object of one blob.
+            Some(ContentId::Blob(_)) => ETag::plain(parts[0].md5),
+            _ => ETag { md5: md5.finalize().into(), parts: Some(count) },
+        },
         checksum: Some(checksum),
         runs: build_runs(&parts),
         cause: Cause::default(),
         unlisted: parts.len() < upload.parts.len(),
         list_digest,
+        content: upload.content,
         wanted,
+        known,
         pieces: match wanted.is_empty() {
             true => Vec::new(),
             false => parts.iter().map(|part| (part.number, part.blob, part.size)).collect(),
         },
     })
+}
+
+/// A content is published whole or not at all.
+fn require_all(listed: &[&StoredPart], stored: &[StoredPart]) -> Result<()> {
+    let numbers = listed.iter().map(|part| Some(part.number)).chain(std::iter::repeat(None));
+    let lacking = stored.iter().zip(numbers).find(|(part, number)| Some(part.number) != *number);
+    match lacking {
+        None => Ok(()),
+        Some((part, _)) => {
+            Err(Error::InvalidPart { number: part.number, etag: None, incomplete: None })
+        }
+    }
+}
+
+/// What is known of all bytes together without reading them.
+fn known_digests(upload: &Upload) -> WholeDigests {
+    let Some(content) = upload.content else { return WholeDigests::default() };
+    let declared = upload.declaration.unwrap_or_default().digests;
+    WholeDigests {
+        // By which the content was found.
+        sha256: declared.sha256,
+        md5: match content {
+            ContentId::Blob(_) => upload.parts.first().map(|part| part.md5),
+            ContentId::Manifest(_) => None,
+        },
+    }
 }
 
 /// A part that is not as listed leaves a gap in the declared file.
@@ -211,7 +257,7 @@ fn match_parts<'a>(
 }
 
 impl StoredPart {
-    fn checksum_in(&self, algorithm: ChecksumAlgorithm) -> Option<Checksum> {
+    pub(super) fn checksum_in(&self, algorithm: ChecksumAlgorithm) -> Option<Checksum> {
         match &self.checksum {
             Some(checksum) if checksum.algorithm == algorithm => Some(checksum.clone()),
             _ if algorithm == ChecksumAlgorithm::Crc64nvme => {

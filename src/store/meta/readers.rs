@@ -75,6 +75,14 @@ impl Deref for Reader<'_> {
     }
 }
 
+/// To set what counts the work of a connection.
+#[cfg(test)]
+impl std::ops::DerefMut for Reader<'_> {
+    fn deref_mut(&mut self) -> &mut Connection {
+        self.connection.as_mut().expect("a loan has its connection until it is dropped")
+    }
+}
+
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
         let connection = self.connection.take();

@@ -207,7 +207,8 @@ pub(crate) fn require_bucket(txn: &Txn<'_>, bucket: &Bucket) -> Result<()> {
     there.ok_or(Error::NoSuchBucket)
 }
 
-/// Adds the row of a new blob, with one reference, and its bytes if they live in SQLite.
+/// Adds the row of a new blob, with one reference, and its bytes if they live in SQLite. (For
+/// objects and parts, [`super::contents`] asks first whether the bytes are there already.)
 pub(crate) fn insert_blob(txn: &Txn<'_>, staged: &StagedBlob) -> Result<()> {
     let (epoch, inline_row) = match staged.home() {
         Home::File(name) => (name.epoch, None),

@@ -11,7 +11,7 @@ use crate::store::error::{Error, Result};
 pub(crate) const APPLICATION_ID: i64 = 0x5072_7461;
 
 /// Each step brings the database from its index to the next version.
-const STEPS: &[&str] = &[FIRST, BUCKET_CONFIGURATIONS, EVENTS, DECLARED_UPLOADS];
+const STEPS: &[&str] = &[FIRST, BUCKET_CONFIGURATIONS, EVENTS, DECLARED_UPLOADS, FOUND_CONTENTS];
 
 /// The newest schema that this version knows.
 pub(crate) const VERSION: i64 = STEPS.len() as i64;
@@ -265,6 +265,26 @@ CREATE TABLE declarations (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX declarations_fingerprint ON declarations (fingerprint)
     WHERE fingerprint IS NOT NULL;
+";
+
+/// Contents are found by their bytes, and uploads can be born complete.
+const FOUND_CONTENTS: &str = "
+-- The SHA-256 of all bytes, if Complete has verified one.
+ALTER TABLE manifests ADD COLUMN sha256 BLOB;
+
+-- Only what is alive is found, and what is large enough to be worth it. Ids of contents and blobs
+-- ascend with time, so the two indexes on them grow at their ends.
+CREATE INDEX blobs_sha256 ON blobs (sha256, size)
+    WHERE sha256 IS NOT NULL AND dead = 0 AND inline_row IS NULL AND size >= 65536;
+CREATE INDEX manifests_sha256 ON manifests (sha256, size)
+    WHERE sha256 IS NOT NULL AND dead = 0 AND size >= 65536;
+CREATE INDEX objects_content ON objects (content) WHERE size >= 65536;
+CREATE INDEX parts_blob ON parts (blob) WHERE size >= 65536;
+
+-- The content of an upload that was born complete, with a reference of its own, as in objects.
+-- Both NULL in any other upload.
+ALTER TABLE uploads ADD COLUMN content_kind INTEGER;
+ALTER TABLE uploads ADD COLUMN content BLOB;
 ";
 
 /// Brings the database to [`VERSION`], each step in a transaction of its own.

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::declarations;
 use super::job::Txn;
 use super::lifecycle::{Change, changed};
 use super::outbox::Cause;
 use super::rows::{
-    ContentId, GarbageKind, drop_reference, encode_checksum, encode_headers, enqueue, insert_blob,
+    ContentId, GarbageKind, drop_reference, encode_checksum, encode_headers, enqueue,
     read_checksum, read_declared, read_key, reference, require_bucket,
 };
+use super::{born, contents, declarations};
 use crate::access::{Bucket, Permit};
 use crate::clock;
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
@@ -74,7 +74,7 @@ pub(crate) fn create(
     new: NewUpload,
 ) -> Pending<CreatedUpload> {
     let (bucket, user) = (Arc::clone(permit.bucket()), Arc::clone(permit.user()));
-    let fingerprint = declarations::fingerprint(&bucket, &user, &key, &new);
+    let named = declarations::fingerprint(&bucket, &user, &key, &new);
     let initiator = engine.directory().owner(&user.id);
     let cause = Cause::of(permit);
     let limits = Limits::of(engine);
@@ -90,31 +90,57 @@ pub(crate) fn create(
             paused: None,
             expires: limits.expires(now, None),
         };
+        let content = take_declared(txn, &new)?;
+        // What was born from a content is found only by those who may read it now.
+        let fingerprint = named.map(|named| declarations::with_content(named, content));
         if let Some(fingerprint) = &fingerprint
             && let Some(id) = declarations::join(txn, fingerprint)?
         {
+            if let Some(content) = content {
+                // It has a reference of its own.
+                drop_reference(txn, content)?;
+            }
             let sql = "UPDATE uploads SET last_active = ?2 WHERE id = ?1
-                 RETURNING initiated, paused";
-            (upload.initiated, upload.paused) = txn
+                 RETURNING initiated, paused, content IS NOT NULL";
+            let is_instant;
+            (upload.initiated, upload.paused, is_instant) = txn
                 .prepare(sql)?
-                .query_row(params![id, now], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                .query_row(params![id, now], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             (upload.id, upload.expires) = (id, limits.expires(now, upload.paused));
-            return Ok(CreatedUpload { upload, is_resumed: true });
+            return Ok(CreatedUpload { upload, is_resumed: true, is_instant });
         }
-        insert(txn, &bucket, &upload, &new)?;
+        insert(txn, &bucket, &upload, &new, content)?;
         if let Some(declaration) = &new.declaration {
             declarations::insert(txn, upload.id, declaration, fingerprint)?;
         }
         changed(txn, upload.id, Change::Created, &cause)?;
-        Ok(CreatedUpload { upload, is_resumed: false })
+        Ok(CreatedUpload { upload, is_resumed: false, is_instant: content.is_some() })
     })
 }
 
-fn insert(txn: &Txn<'_>, bucket: &Bucket, upload: &UploadRecord, new: &NewUpload) -> Result<()> {
+/// Takes a content that is the declared file, if there is one.
+fn take_declared(txn: &Txn<'_>, new: &NewUpload) -> Result<Option<ContentId>> {
+    let Some(declaration) = &new.declaration else { return Ok(None) };
+    for readable in new.instant.iter().filter(|readable| readable.is(declaration)) {
+        if contents::take(txn, readable)? {
+            return Ok(Some(readable.content()));
+        }
+    }
+    Ok(None)
+}
+
+fn insert(
+    txn: &Txn<'_>,
+    bucket: &Bucket,
+    upload: &UploadRecord,
+    new: &NewUpload,
+    content: Option<ContentId>,
+) -> Result<()> {
     txn.execute(
         "INSERT INTO uploads (id, bucket, key, initiated, last_active, initiator, headers,
-             checksum_algorithm, checksum_type, generation, declared, callback_var)
-         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10)",
+             checksum_algorithm, checksum_type, generation, declared, content_kind, content,
+             callback_var)
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12)",
         params![
             upload.id,
             bucket.id,
@@ -125,6 +151,8 @@ fn insert(txn: &Txn<'_>, bucket: &Bucket, upload: &UploadRecord, new: &NewUpload
             new.checksum.map(|(algorithm, _)| algorithm.code()),
             new.checksum.map(|(_, kind)| kind.code()),
             new.declaration.map(|_| true),
+            content.map(ContentId::kind),
+            content.map(ContentId::bytes),
             new.callback_var.as_ref().map(CallbackVar::as_bytes),
         ],
     )?;
@@ -166,7 +194,7 @@ pub(crate) fn find_open(
     id: UploadId,
 ) -> Result<OpenUpload> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {UPLOAD_COLUMNS}, declared FROM uploads
+        "SELECT {UPLOAD_COLUMNS}, declared, content IS NOT NULL AS is_instant FROM uploads
          WHERE id = ?1 AND bucket = ?2 AND key = ?3"
     ))?;
     let mut rows = statement.query(params![id, bucket.id, key.as_bytes()])?;
@@ -175,11 +203,11 @@ pub(crate) fn find_open(
     let is_declared: Option<bool> = row.get("declared")?;
     // The row that is being read holds its snapshot, so the declaration is of the same moment.
     let declaration = is_declared.map(|_| declarations::read(connection, id)).transpose()?;
-    Ok(OpenUpload { upload, declaration })
+    Ok(OpenUpload { upload, declaration, is_instant: row.get("is_instant")? })
 }
 
 /// A part's place: bucket, key, upload and number.
-struct Place {
+pub(super) struct Place {
     bucket: Arc<Bucket>,
     key: ObjectKey,
     upload: UploadId,
@@ -187,7 +215,11 @@ struct Place {
 }
 
 impl Place {
-    fn new(permit: &Permit, key: &ObjectKey, (upload, number): (UploadId, PartNumber)) -> Self {
+    pub(super) fn new(
+        permit: &Permit,
+        key: &ObjectKey,
+        (upload, number): (UploadId, PartNumber),
+    ) -> Self {
         Self { bucket: Arc::clone(permit.bucket()), key: key.clone(), upload, number }
     }
 }
@@ -200,13 +232,14 @@ pub(crate) fn put_part(
     staged: crate::store::blobs::StagedBlob,
 ) -> Pending<AddedPart> {
     let place = Place::new(permit, key, part);
+    let once = engine.stores_once(&place.bucket);
     engine.write_staged(staged, move |txn, staged| {
         let touched = touch(txn, &place, staged.digests().length)?;
-        insert_blob(txn, staged)?;
+        let blob = contents::insert_or_share(txn, staged, once)?;
         let digests = staged.digests();
         let known = touched.algorithm.and_then(|algorithm| digests.checksum_for(algorithm));
         let checksum = known.or_else(|| digests.checksum.clone());
-        let part = replace_part(txn, &place, staged.id(), digests, checksum)?;
+        let part = replace_part(txn, &place, blob, digests, checksum)?;
         touched.added(txn, &place, part)
     })
 }
@@ -247,15 +280,20 @@ pub(crate) fn copy_part(
 }
 
 /// An open upload that is about to get a part.
-struct Touched {
+pub(super) struct Touched {
     /// The algorithm that its parts must have.
-    algorithm: Option<ChecksumAlgorithm>,
+    pub(super) algorithm: Option<ChecksumAlgorithm>,
     is_declared: bool,
 }
 
 impl Touched {
     /// The part has its row now.
-    fn added(&self, txn: &Txn<'_>, place: &Place, part: PartRecord) -> Result<AddedPart> {
+    pub(super) fn added(
+        &self,
+        txn: &Txn<'_>,
+        place: &Place,
+        part: PartRecord,
+    ) -> Result<AddedPart> {
         changed(txn, place.upload, Change::Part, &Cause::default())?;
         let next = match self.is_declared {
             true => declarations::advance(txn, place.upload, place.number)?,
@@ -266,12 +304,12 @@ impl Touched {
 }
 
 /// The upload is open, and a part of this size fits it: notes that it changes.
-fn touch(txn: &Txn<'_>, place: &Place, size: u64) -> Result<Touched> {
+pub(super) fn touch(txn: &Txn<'_>, place: &Place, size: u64) -> Result<Touched> {
     require_bucket(txn, &place.bucket)?;
     let mut statement = txn.prepare(
         "UPDATE uploads SET generation = generation + 1, last_active = ?4
          WHERE id = ?1 AND bucket = ?2 AND key = ?3
-         RETURNING checksum_algorithm, checksum_type, declared",
+         RETURNING checksum_algorithm, checksum_type, declared, content_kind, content",
     )?;
     let mut rows = statement.query(params![
         place.upload,
@@ -282,6 +320,12 @@ fn touch(txn: &Txn<'_>, place: &Place, size: u64) -> Result<Touched> {
     let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
     let algorithm = read_declared(row)?.map(|(algorithm, _)| algorithm);
     let is_declared = row.get::<_, Option<bool>>("declared")?.is_some();
+    if let Some(content) = born::read_content(row)? {
+        // Somebody sends the file after all.
+        let sql = "UPDATE uploads SET content_kind = NULL, content = NULL WHERE id = ?1";
+        txn.execute(sql, [place.upload])?;
+        drop_reference(txn, content)?;
+    }
     if is_declared {
         declarations::judge_part(txn, place.upload, place.number, size)?;
     }
@@ -289,7 +333,7 @@ fn touch(txn: &Txn<'_>, place: &Place, size: u64) -> Result<Touched> {
 }
 
 /// Writes the part's row; its blob has its reference already. The blob that it replaces is dropped.
-fn replace_part(
+pub(super) fn replace_part(
     txn: &Txn<'_>,
     place: &Place,
     blob: BlobId,
@@ -339,6 +383,9 @@ pub(crate) fn list_parts(
     let bucket = engine.require_bucket(permit)?;
     engine.readers.snapshot(|connection| {
         let upload = find(engine, connection, &bucket, key, id)?;
+        if let Some(content) = born::content_of(connection, id)? {
+            return born::list_parts(connection, upload, content, after, max);
+        }
         let mut parts = Vec::new();
         let mut truncated = false;
         let mut statement = connection.prepare_cached(
@@ -402,24 +449,35 @@ pub(crate) fn end(
 
 /// Ends an open upload without an object: its parts are garbage from here on.
 pub(crate) fn drop_open(txn: &Txn<'_>, id: UploadId, why: Change, cause: &Cause) -> Result<()> {
-    remove(txn, id, why, cause)?;
+    if let Some(content) = remove(txn, id, why, cause)?.content {
+        drop_reference(txn, content)?;
+    }
     enqueue(txn, GarbageKind::Upload, id.as_bytes())
 }
 
-/// Takes the row of an open upload away, and all that only an open one has. Gives what its client
-/// wants to be told again.
-pub(crate) fn remove(
-    txn: &Txn<'_>,
-    id: UploadId,
-    why: Change,
-    cause: &Cause,
-) -> Result<Option<Vec<u8>>> {
+/// What is left of an open upload when its row is gone.
+pub(crate) struct Removed {
+    /// What its client wants to be told again.
+    pub(crate) callback_var: Option<Vec<u8>>,
+    /// The content that it was born with: its reference is the caller's now.
+    pub(crate) content: Option<ContentId>,
+}
+
+/// Takes the row of an open upload away, and all that only an open one has.
+pub(crate) fn remove(txn: &Txn<'_>, id: UploadId, why: Change, cause: &Cause) -> Result<Removed> {
     changed(txn, id, why, cause)?;
-    let (is_declared, callback_var): (Option<bool>, Option<Vec<u8>>) = txn
-        .prepare("DELETE FROM uploads WHERE id = ?1 RETURNING declared, callback_var")?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let sql = "DELETE FROM uploads WHERE id = ?1
+         RETURNING declared, callback_var, content_kind, content";
+    let mut statement = txn.prepare(sql)?;
+    let mut rows = statement.query([id])?;
+    let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
+    let is_declared: Option<bool> = row.get("declared")?;
+    let callback_var = row.get("callback_var")?;
+    let content = born::read_content(row)?;
+    // A DELETE … RETURNING is done with when its rows are.
+    drop(rows);
     if is_declared.is_some() {
         declarations::remove(txn, id)?;
     }
-    Ok(callback_var)
+    Ok(Removed { callback_var, content })
 }

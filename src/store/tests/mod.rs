@@ -6,6 +6,7 @@ mod crowd;
 mod declared;
 mod events;
 mod faults;
+mod instant;
 mod listing;
 mod memory;
 mod model;
@@ -46,6 +47,7 @@ fn options(folder: &TempDir) -> Options {
         writer_queue_max: 1024,
         wal_bytes_restart: 32 << 20,
         wal_bytes_max: 1 << 30,
+        dedup_buckets: Vec::new(),
         event_targets: Vec::new(),
     }
 }

@@ -1,0 +1,420 @@
+//! Contents found by their bytes, and stored once: races, the dead, and what a search costs.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sha2::{Digest as _, Sha256};
+
+use super::*;
+use crate::types::{ETagMatch, Layout};
+
+const SIZE: usize = 70_000;
+
+impl Fixture {
+    fn once() -> Self {
+        Self::with(|options| options.dedup_buckets = vec!["bucket".into()])
+    }
+
+    /// Stages a body whose SHA-256 is known.
+    fn stage_known(&self, permit: &Permit, body: &[u8]) -> StagedBlob {
+        let mut hasher = Hasher::new(Want { sha256: true, checksum: None });
+        hasher.update(body);
+        let origin = BlobOrigin { bucket: permit.bucket().id, key: key("origin"), part: None };
+        let length = Some(body.len() as u64);
+        let mut writer = self.store.begin_blob(origin, length).expect("a blob begins");
+        writer.write(body).expect("a blob is written");
+        writer.finish(hasher.finish()).expect("a blob is synced")
+    }
+
+    fn put_known(&self, permit: &Permit, name: &str, body: &[u8]) -> Published {
+        let staged = self.stage_known(permit, body);
+        self.store.put_object(permit, new_object(name), staged).wait().expect("published")
+    }
+
+    fn find(&self, permit: &Permit, body: &[u8]) -> Vec<Candidate> {
+        self.store.find_blobs(permit, &wanted(body)).expect("a search")
+    }
+
+    /// What root may read of what is found.
+    fn readable(&self, permit: &Permit, body: &[u8]) -> Vec<Readable> {
+        let grant = |candidate: Candidate| {
+            let object = candidate.object().map(|(bucket, _)| Arc::clone(bucket));
+            let permit = object.map(|bucket| self.permit_to(Action::GetObject, &bucket));
+            candidate.granted(permit.as_ref())
+        };
+        self.find(permit, body).into_iter().filter_map(grant).collect()
+    }
+
+    fn permit_to(&self, action: Action, bucket: &Arc<Bucket>) -> Permit {
+        authorize(&Principal::Key(Arc::clone(&self.root)), action, bucket).expect("root may")
+    }
+
+    /// Publishes by reference; tells whether it could be taken.
+    fn take(&self, permit: &Permit, name: &str, readables: Vec<Readable>) -> bool {
+        let put = self.store.put_object_instant(permit, new_object(name), readables);
+        put.wait().expect("an answer").is_some()
+    }
+}
+
+fn wanted(body: &[u8]) -> Wanted {
+    Wanted {
+        sha256: Sha256::digest(body).into(),
+        size: body.len() as u64,
+        algorithm: None,
+        prefixes: None,
+    }
+}
+
+#[test]
+fn the_same_bytes_are_one_file() {
+    let mut fixture = Fixture::once();
+    let permit = fixture.make_bucket("bucket");
+    let (one, other) = (body(1, SIZE), body(2, SIZE));
+    for name in ["a", "b", "c", "a"] {
+        fixture.put_known(&permit, name, &one);
+    }
+    fixture.put_known(&permit, "d", &other);
+    let upload = fixture.create_upload(&permit, "e");
+    for number in [1, 2] {
+        let staged = fixture.stage_known(&permit, &one);
+        let part = part_number(number);
+        fixture.store.put_part(&permit, &key("e"), upload, part, staged).wait().expect("a part");
+    }
+    fixture.check();
+    assert_eq!((fixture.count_files(), fixture.count_rows("blobs")), (2, 2));
+    fixture.complete(&permit, "e", upload, &[(1, &one), (2, &one)]).expect("complete");
+    fixture.crash();
+    for name in ["a", "b", "c"] {
+        assert_eq!(fixture.read(&permit, name).expect("read"), one);
+        fixture.delete(&permit, name).expect("deleted");
+        fixture.check();
+    }
+    assert_eq!(fixture.count_files(), 2, "a multipart object still has it");
+    assert_eq!(fixture.read(&permit, "e").expect("read"), [&one[..], &one].concat());
+    fixture.delete(&permit, "e").expect("deleted");
+    fixture.check();
+    assert_eq!(fixture.count_files(), 1);
+}
+
+#[test]
+fn other_buckets_small_bodies_and_unknown_ones_have_files_of_their_own() {
+    let fixture = Fixture::once();
+    let (permit, other) = (fixture.make_bucket("bucket"), fixture.make_bucket("other"));
+    let (large, small) = (body(1, SIZE), body(2, 65_535));
+    for name in ["a", "b"] {
+        fixture.put_known(&other, name, &large);
+        fixture.put(&permit, name, &large).expect("put");
+        fixture.put_known(&permit, &format!("small-{name}"), &small);
+    }
+    fixture.check();
+    assert_eq!(fixture.count_files(), 6);
+    // A bucket that stores once takes what another one has.
+    fixture.put_known(&permit, "c", &large);
+    fixture.check();
+    assert_eq!(fixture.count_files(), 6);
+}
+
+#[test]
+fn an_instant_object_is_an_event_like_any_other() {
+    let target = EventTarget { name: "app".into(), backlog_max: 100 };
+    let fixture = Fixture::with(|options| options.event_targets = vec![target]);
+    let permit = fixture.make_bucket("bucket");
+    let one = body(1, SIZE);
+    fixture.put_known(&permit, "a", &one);
+    let rule = crate::events::Rule {
+        id: "rule".into(),
+        kind: crate::events::Kind::Queue,
+        arn: "arn:partita:sqs::app:webhook".into(),
+        target: "app".into(),
+        events: vec!["s3:ObjectCreated:Put".into()],
+        prefix: None,
+        suffix: None,
+    };
+    let rules = crate::events::Rules::new(vec![rule]).expect("the rule is one");
+    fixture.store.set_event_rules(&permit, rules, false).wait().expect("rules are set");
+    assert!(fixture.take(&permit, "b", fixture.readable(&permit, &one)));
+    assert_eq!(fixture.count_rows("outbox"), 1);
+}
+
+#[test]
+fn a_refused_put_keeps_nothing() {
+    let fixture = Fixture::once();
+    let permit = fixture.make_bucket("bucket");
+    let one = body(1, SIZE);
+    fixture.put_known(&permit, "a", &one);
+    let condition = WriteCondition { if_none_match: Some(ETagMatch::Any), ..Default::default() };
+    let new = NewObject { condition, ..new_object("a") };
+    let staged = fixture.stage_known(&permit, &one);
+    let refused = fixture.store.put_object(&permit, new, staged).wait();
+    assert!(matches!(refused, Err(Error::PreconditionFailed { .. })), "{refused:?}");
+    fixture.check();
+    assert_eq!(fixture.count_files(), 1);
+}
+
+#[test]
+fn dead_content_is_found_by_nobody() {
+    let fixture = Fixture::once();
+    let permit = fixture.make_bucket("bucket");
+    let one = body(1, SIZE);
+    fixture.put_known(&permit, "a", &one);
+    let before = fixture.readable(&permit, &one);
+    assert_eq!(before.len(), 1);
+    // A reader holds the file, so GC cannot free it: it is dead all the same.
+    let open = fixture.store.open_object(&permit, &key("a")).expect("open");
+    fixture.delete(&permit, "a").expect("deleted");
+    fixture.store.collect_garbage().expect("garbage");
+    assert_eq!(fixture.count_rows("blobs"), 1, "dead, and pinned");
+    assert_eq!(fixture.find(&permit, &one).len(), 0);
+    assert!(!fixture.take(&permit, "b", before), "what was found before is dead too");
+    // T0 does not revive it either: there is a second file.
+    fixture.put_known(&permit, "c", &one);
+    assert_eq!(fixture.count_files(), 2);
+    assert_eq!(read_all(&open).expect("read"), one);
+    drop(open);
+    fixture.check();
+    assert_eq!(fixture.count_files(), 1);
+}
+
+#[test]
+fn what_was_found_is_taken_only_while_it_can_be_read_so() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let one = body(1, SIZE);
+    fixture.put_known(&permit, "a", &one);
+    let found = fixture.readable(&permit, &one);
+    // The content lives on in a copy, but the object by which it was allowed has other bytes.
+    let source = fixture.store.open_object(&permit, &key("a")).expect("open");
+    fixture.store.copy_object(&permit, new_object("b"), &source).wait().expect("copied");
+    fixture.put(&permit, "a", b"other").expect("put");
+    assert!(!fixture.take(&permit, "c", found));
+    let found = fixture.readable(&permit, &one);
+    assert!(fixture.take(&permit, "c", found), "by the copy it can");
+    fixture.check();
+}
+
+#[test]
+fn a_permit_for_something_else_is_no_grant() {
+    let fixture = Fixture::new();
+    let (permit, other) = (fixture.make_bucket("bucket"), fixture.make_bucket("other"));
+    let one = body(1, SIZE);
+    fixture.put_known(&permit, "a", &one);
+    let candidate = || fixture.find(&permit, &one).remove(0);
+    let read = |bucket| fixture.permit_to(Action::GetObject, bucket);
+    assert!(candidate().granted(None).is_none());
+    assert!(candidate().granted(Some(&permit)).is_none(), "a permit to put");
+    assert!(candidate().granted(Some(&read(other.bucket()))).is_none());
+    assert!(candidate().granted(Some(&read(permit.bucket()))).is_some());
+}
+
+#[test]
+fn an_unlisted_part_is_no_candidate() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let (one, two) = (body(1, SIZE), body(2, SIZE));
+    let upload = fixture.create_upload(&permit, "key");
+    for (number, body) in [(1, &one), (2, &two)] {
+        let staged = fixture.stage_known(&permit, body);
+        let part = part_number(number);
+        fixture.store.put_part(&permit, &key("key"), upload, part, staged).wait().expect("a part");
+    }
+    assert_eq!(fixture.find(&permit, &two).len(), 1, "of an own open upload");
+    let before = fixture.readable(&permit, &two);
+    // GC waits behind the writer, so the row of the unlisted part is still there.
+    let collecting = fixture.store.engine.collecting.lock();
+    fixture.complete(&permit, "key", upload, &[(1, &one)]).expect("complete");
+    assert_eq!(fixture.count_rows("parts"), 2);
+    assert_eq!(fixture.find(&permit, &one).len(), 1);
+    assert_eq!(fixture.find(&permit, &two).len(), 0);
+    assert!(!fixture.take(&permit, "b", before), "the upload is not open any more");
+    drop(collecting);
+    fixture.check();
+}
+
+#[test]
+fn a_part_of_anothers_open_upload_is_no_candidate() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let one = body(1, SIZE);
+    let upload = fixture.create_upload(&permit, "key");
+    let staged = fixture.stage_known(&permit, &one);
+    fixture.store.put_part(&permit, &key("key"), upload, part_number(1), staged).wait().expect("a");
+    let new = NewUser { name: "alice".to_owned(), ..NewUser::default() };
+    let (alice, credential) = fixture.store.create_user(new).wait().expect("a user");
+    let name = BucketName::parse("hers").expect("a name");
+    let made = fixture.store.create_bucket(name, &alice, "us-east-1").wait().expect("a bucket");
+    let (CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket)) = made;
+    let hers = authorize(&Principal::Key(credential), Action::PutObject, &bucket).expect("hers");
+    assert_eq!(fixture.find(&permit, &one).len(), 1);
+    assert_eq!(fixture.find(&hers, &one).len(), 0);
+}
+
+#[test]
+fn a_take_and_a_delete_have_an_order() {
+    let fixture = Fixture::once();
+    let permit = fixture.make_bucket("bucket");
+    let one = body(1, SIZE);
+    let (taken, missed) = (AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (fixture, permit, one) = (&fixture, &permit, &one);
+            let (taken, missed) = (&taken, &missed);
+            scope.spawn(move || {
+                let mut random = Random(thread + 1);
+                for round in 0..60 {
+                    let name = format!("{}", random.below(4));
+                    match random.below(4) {
+                        0 => drop(fixture.put_known(permit, &name, one)),
+                        1 => {
+                            let readables = fixture.readable(permit, one);
+                            if fixture.take(permit, &format!("{thread}-{round}"), readables) {
+                                taken.fetch_add(1, Ordering::Relaxed);
+                            } else {
+                                missed.fetch_add(1, Ordering::Relaxed);
+                            }
+                        }
+                        2 => drop(fixture.delete(permit, &name)),
+                        _ => {
+                            drop(fixture.delete(permit, &format!("{thread}-{}", round - 1)));
+                            fixture.store.collect_garbage().expect("garbage");
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let (taken, missed) = (taken.into_inner(), missed.into_inner());
+    assert!(taken > 0 && missed > 0, "both must have happened: {taken} {missed}");
+    fixture.check();
+    for thread in 0..8 {
+        for round in 0..60 {
+            match fixture.read(&permit, &format!("{thread}-{round}")) {
+                Ok(bytes) => assert_eq!(bytes, one),
+                Err(Error::NoSuchKey) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    let live = if fixture.find(&permit, &one).is_empty() { 0 } else { 1 };
+    assert_eq!(fixture.count_rows("blobs"), live, "stored once");
+}
+
+#[test]
+fn an_upload_that_is_born_complete_costs_the_same_for_any_number_of_parts() {
+    const PARTS: u16 = 600;
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let parts: Vec<Vec<u8>> = (0..PARTS).map(|part| body(part.into(), 200)).collect();
+    let whole = parts.concat();
+    let listed: Vec<(u16, &[u8])> = (1..).zip(parts.iter().map(Vec::as_slice)).collect();
+    let digests = WholeDigests { md5: None, sha256: Some(Sha256::digest(&whole).into()) };
+    let layout = Layout::new(whole.len() as u64, 200);
+    let declaration = Some(Declaration { layout, digests });
+    let create = |name: &str, instant| {
+        let new = NewUpload { declaration, instant, ..NewUpload::default() };
+        fixture.store.create_upload(&permit, key(name), new).wait().expect("an upload")
+    };
+    let first = create("a", Vec::new()).upload.id;
+    for (number, part) in &listed {
+        fixture.put_part(&permit, "a", first, *number, part).expect("a part");
+    }
+    let made = fixture.complete(&permit, "a", first, &listed).expect("complete");
+    let found = fixture.store.find_contents(&permit, &wanted(&whole)).expect("a search");
+    let read = fixture.permit_to(Action::GetObject, permit.bucket());
+    let found: Vec<Readable> =
+        found.into_iter().filter_map(|candidate| candidate.granted(Some(&read))).collect();
+    assert_eq!(found.len(), 1);
+    let rows = |fixture: &Fixture| {
+        ["parts", "manifest_runs", "manifests", "blobs"].map(|table| fixture.count_rows(table))
+    };
+    let before = rows(&fixture);
+    let born = create("b", found.clone());
+    assert!(born.is_instant);
+    assert_eq!(create("b", found).upload.id, born.upload.id);
+    let page = fixture.store.list_parts(&permit, &key("b"), born.upload.id, 0, 1000);
+    assert_eq!(page.expect("a page").parts.len(), usize::from(PARTS));
+    let again = fixture.complete(&permit, "b", born.upload.id, &listed).expect("complete");
+    assert_eq!(again, made);
+    assert_eq!(rows(&fixture), before, "not a row for the parts");
+    fixture.delete(&permit, "a").expect("deleted");
+    fixture.check();
+    assert_eq!(fixture.read(&permit, "b").expect("read"), whole);
+}
+
+#[test]
+fn another_content_than_the_declared_one_is_not_taken() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let (one, other) = (body(1, SIZE), body(2, SIZE));
+    fixture.put_known(&permit, "a", &one);
+    let digests = WholeDigests { md5: None, sha256: Some(Sha256::digest(&other).into()) };
+    let layout = Layout::new(SIZE as u64, SIZE as u64);
+    let declaration = Some(Declaration { layout, digests });
+    let instant = fixture.readable(&permit, &one);
+    let new = NewUpload { declaration, instant, ..NewUpload::default() };
+    let made = fixture.store.create_upload(&permit, key("b"), new).wait().expect("an upload");
+    assert!(!made.is_instant);
+    fixture.check();
+}
+
+/// Instructions of SQLite's machine that a search takes.
+fn steps_of(fixture: &Fixture, permit: &Permit, wanted: &Wanted) -> u64 {
+    // The statements are prepared before they are counted.
+    fixture.store.find_contents(permit, wanted).expect("a search");
+    let steps = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&steps);
+    let set = |handler: Option<Box<dyn FnMut() -> bool + Send>>| {
+        let mut reader = fixture.store.engine.readers.take().expect("a reader");
+        match handler {
+            Some(handler) => reader.progress_handler(1, Some(handler)).expect("a handler"),
+            None => reader.progress_handler(0, None::<fn() -> bool>).expect("none"),
+        }
+    };
+    set(Some(Box::new(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        false
+    })));
+    fixture.store.find_contents(permit, wanted).expect("a search");
+    set(None);
+    steps.load(Ordering::Relaxed)
+}
+
+#[test]
+fn nobody_is_told_apart_by_the_lookups() {
+    let fixture = Fixture::new();
+    let (mine, theirs) = (fixture.make_bucket("mine"), fixture.make_bucket("theirs"));
+    let (known, unknown) = (body(1, SIZE), body(2, SIZE));
+    fixture.put_known(&theirs, "a", &known);
+    let absent = steps_of(&fixture, &mine, &wanted(&unknown));
+    let other_size = Wanted { size: SIZE as u64 + 1, ..wanted(&known) };
+    assert_eq!(steps_of(&fixture, &mine, &other_size), absent, "another size is a miss");
+    let forbidden = steps_of(&fixture, &mine, &wanted(&known));
+    // Some microseconds, beside a transaction and its fsync that all have in common.
+    assert!(forbidden < absent + 150, "{forbidden} {absent}");
+    assert!(absent > 20, "a miss makes the lookups too: {absent}");
+}
+
+#[test]
+fn check_knows_references_of_uploads_that_are_born_complete() {
+    for (sql, line) in [
+        ("UPDATE uploads SET content = NULL, content_kind = NULL", "its row says 2 references"),
+        ("UPDATE blobs SET refs = 1", "its row says 1 references, there are 2"),
+        ("UPDATE blobs SET sha256 = zeroblob(32)", "SHA-256 that it is found by"),
+    ] {
+        let fixture = Fixture::new();
+        let permit = fixture.make_bucket("bucket");
+        let one = body(1, SIZE);
+        fixture.put_known(&permit, "a", &one);
+        let digests = WholeDigests { md5: None, sha256: Some(Sha256::digest(&one).into()) };
+        let layout = Layout::new(SIZE as u64, SIZE as u64);
+        let new = NewUpload {
+            declaration: Some(Declaration { layout, digests }),
+            instant: fixture.readable(&permit, &one),
+            ..NewUpload::default()
+        };
+        let made = fixture.store.create_upload(&permit, key("b"), new).wait().expect("an upload");
+        assert!(made.is_instant);
+        fixture.check();
+        fixture.store.engine.write(move |txn| txn.execute(sql, [])).wait().expect("a change");
+        let found = fixture.store.check_blocks().expect("check runs");
+        assert!(found.iter().any(|found| found.contains(line)), "{sql}: {found:?}");
+    }
+}
