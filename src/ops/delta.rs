@@ -3,7 +3,9 @@
 //! **Invariant:** it fills what is missing and nothing else, only for who may put the object, and
 //! only while the upload takes parts.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 
 use super::{Call, Demand, instant};
 use crate::access::Action;
@@ -11,8 +13,11 @@ use crate::store::{
     self, Blocks, Candidate, ClaimedPart, INSTANT_PARTS_MAX, InstantPart, OpenUpload,
     SHARED_BYTES_MIN, Store, Wanted,
 };
-use crate::types::{PartNumber, UploadId};
+use crate::types::{PUT_BYTES_MAX, PartNumber, UploadId};
 use crate::wire::{Error, Result};
+
+/// Bytes of a single blob that can be shared.
+const SIZES: RangeInclusive<u64> = SHARED_BYTES_MIN..=PUT_BYTES_MAX;
 
 /// Stores those parts by reference that are missing, and whose bytes are there in a single blob
 /// that the request may read. Tells whether there were any.
@@ -33,7 +38,7 @@ pub async fn fill(
     let algorithm = open.upload.checksum.map(|(algorithm, _)| algorithm);
     let wanted = |claim: &ClaimedPart| {
         let declared = missing.layout.and_then(|layout| layout.bytes_of(claim.number));
-        let size = claim.size.or(declared).filter(|size| *size >= SHARED_BYTES_MIN)?;
+        let size = claim.size.or(declared).filter(|size| SIZES.contains(size))?;
         // One that does not fit would have the whole step refused.
         let fits = missing.layout.is_none() || declared == Some(size);
         let sha256 = claim.sha256.filter(|_| fits)?;
@@ -46,8 +51,18 @@ pub async fn fill(
     }
     let permit = call.permit().clone();
     let find = move |store: &Store| -> store::Result<Vec<(PartNumber, Vec<Candidate>)>> {
-        let search = |(number, wanted)| Ok((number, store.find_blobs(&permit, &wanted)?));
-        lacking.into_iter().map(search).collect()
+        // Each content once, however often it is claimed: a search that is repeated would tell by
+        // its time what it does not tell by its answer.
+        let mut known: HashMap<([u8; 32], u64), Vec<Candidate>> = HashMap::new();
+        let mut found = Vec::with_capacity(lacking.len());
+        for (number, wanted) in lacking {
+            let candidates = match known.entry((wanted.sha256, wanted.size)) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(new) => new.insert(store.find_blobs(&permit, &wanted)?).clone(),
+            };
+            found.push((number, candidates));
+        }
+        Ok(found)
     };
     let found = call.context.blocking(find).await?;
     let claimed: BTreeMap<PartNumber, &ClaimedPart> =

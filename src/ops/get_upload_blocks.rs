@@ -21,7 +21,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     let (permit, key) = (call.permit().clone(), call.key().clone());
     let look = move |store: &Store| store.missing_blocks(&permit, &key, id, from, limit);
     if call.head.header("accept")?.is_some_and(|types| types.contains(watching::MEDIA_TYPE)) {
-        return watching::stream(call.context, id, look).await;
+        let user = call.permit().user().id.clone();
+        return watching::stream(call.context, &user, id, look).await;
     }
     let page = call.context.blocking(look).await?;
     Ok(Response::json(blocks::document(&page)))

@@ -32,7 +32,8 @@ pub fn prefixes(head: &Head) -> Result<Option<Vec<String>>> {
         let text = value.to_str().map_err(|_| Error::argument(PREFIX, "", "Expected ASCII."))?;
         list(text, &mut prefixes)?;
     }
-    if let Some(text) = head.query.get(PREFIX) {
+    // Presigners write the names of headers in any case: one that is overlooked would widen.
+    for (_, text) in head.query.pairs().iter().filter(|(n, _)| n.eq_ignore_ascii_case(PREFIX)) {
         list(text, &mut prefixes)?;
     }
     Ok((!prefixes.is_empty()).then_some(prefixes))

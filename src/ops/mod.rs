@@ -65,6 +65,7 @@ pub mod rates;
 pub mod receive;
 pub mod routing;
 mod send;
+mod shares;
 mod state;
 mod unconfigured;
 mod units;

@@ -5,14 +5,15 @@
 //!   reserved, no thread is taken. What waits holds its connection and one place of [`HELD`].
 //! - The answer is one that SDKs repeat. A final one would make them abort the whole upload.
 //! - A resume lets all who wait pass at once; a cancel tells them NoSuchUpload.
-//! - Those who wait leave half of the connections to those who resume.
+//! - Those who wait leave half of the connections to those who resume, and no user has more than a
+//!   quarter of the places.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
 use super::Call;
+use super::shares::Shares;
 use crate::store::OpenUpload;
 use crate::types::UploadId;
 use crate::wire::{Error, ErrorCode, Result};
@@ -20,26 +21,9 @@ use crate::wire::{Error, ErrorCode, Result};
 /// Seconds after which a client may come again: the waiting itself was here.
 const RETRY_AFTER_SECONDS: &str = "1";
 /// Requests that wait.
-static HELD: AtomicUsize = AtomicUsize::new(0);
-
-/// One of those that wait, until it is dropped.
-struct Held;
-
-impl Held {
-    /// `None` when so many wait already.
-    fn one_of(max: usize) -> Option<Self> {
-        // Made before the look, so that its drop takes back what was added.
-        let held = Self;
-        let before = HELD.fetch_add(1, Ordering::Relaxed);
-        (before < max).then_some(held)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        HELD.fetch_sub(1, Ordering::Relaxed);
-    }
-}
+static HELD: Shares = Shares::new();
+/// Of the places, each user may have one of so many.
+const USERS: usize = 4;
 
 /// The open upload, once it takes parts.
 ///
@@ -55,7 +39,9 @@ pub async fn pass(call: &Call, id: UploadId) -> Result<OpenUpload> {
 
 async fn hold(call: &Call, id: UploadId) -> Result<OpenUpload> {
     let config = &call.context.config;
-    let _held = Held::one_of((config.connections_max / 2).max(1)).ok_or_else(paused)?;
+    let places = (config.connections_max / 2).max(1);
+    let each = places.div_ceil(USERS);
+    let _held = HELD.take(&call.permit().user().id, each, places).ok_or_else(paused)?;
     let until = Instant::now() + Duration::from_millis(config.pause_hold_ms);
     let store = &call.context.store;
     let mut watch = store.watch_upload(id);

@@ -14,11 +14,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::BodyExt;
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::blocks;
 use super::context::Context;
+use super::shares::{Share, Shares};
 use crate::store::{Blocks, Result as StoreResult, Store};
 use crate::types::UploadId;
 use crate::wire::response::BodyError;
@@ -28,7 +29,9 @@ use crate::wire::{Body, Error, ErrorCode, Response, Result};
 pub const MEDIA_TYPE: &str = "text/event-stream";
 /// Streams at once.
 const WATCHERS_MAX: usize = 256;
-static WATCHERS: Semaphore = Semaphore::const_new(WATCHERS_MAX);
+/// Streams of one user.
+const WATCHERS_OF_USER: usize = 64;
+static WATCHERS: Shares = Shares::new();
 /// How long changes gather before the next event.
 const GATHER: Duration = Duration::from_millis(250);
 /// How often a comment shows that the stream is alive.
@@ -40,11 +43,11 @@ const STREAM_MAX: Duration = Duration::from_secs(600);
 ///
 /// # Errors
 /// NoSuchUpload; SlowDown when too many watch.
-pub async fn stream<F>(context: Context, id: UploadId, look: F) -> Result<Response>
+pub async fn stream<F>(context: Context, user: &str, id: UploadId, look: F) -> Result<Response>
 where
     F: Fn(&Store) -> StoreResult<Blocks> + Send + Sync + 'static,
 {
-    let place = WATCHERS.try_acquire().map_err(|_| {
+    let place = WATCHERS.take(user, WATCHERS_OF_USER, WATCHERS_MAX).ok_or_else(|| {
         let message = "Too many uploads are watched. Please try again.";
         Error::because(ErrorCode::SlowDown, message).header("retry-after", "5")
     })?;
@@ -73,7 +76,7 @@ struct Watching<F> {
     watch: crate::store::UploadWatch,
     look: Arc<F>,
     events: mpsc::Sender<Bytes>,
-    _place: SemaphorePermit<'static>,
+    _place: Share,
 }
 
 impl<F> Watching<F>

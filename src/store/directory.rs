@@ -151,12 +151,11 @@ impl Directory {
         self.read().buckets.len()
     }
 
-    /// A page of all buckets, by name: one pass over their names, which are in memory anyway.
-    pub(crate) fn all_buckets(&self, from: &str, max: usize) -> Vec<Arc<Bucket>> {
+    /// All buckets, by name: one pass over their names, which are in memory anyway.
+    pub(crate) fn all_buckets(&self, from: &str) -> Vec<Arc<Bucket>> {
         let follows = |bucket: &&Arc<Bucket>| bucket.name.as_str() >= from;
         let mut buckets: Vec<_> = self.read().buckets.values().filter(follows).cloned().collect();
         buckets.sort_unstable_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
-        buckets.truncate(max);
         buckets
     }
 

@@ -68,9 +68,9 @@ pub struct PartMap {
 
 /// Progress of uploads.
 impl Store {
-    /// At most `max` buckets of anybody, by name, from the name `from` on.
-    pub fn all_buckets(&self, from: &str, max: usize) -> Vec<Arc<Bucket>> {
-        self.engine.directory().all_buckets(from, max)
+    /// The buckets of everybody, by name, from the name `from` on.
+    pub fn all_buckets(&self, from: &str) -> Vec<Arc<Bucket>> {
+        self.engine.directory().all_buckets(from)
     }
 
     /// Where an open upload is. It tells nothing else, and whoever asks needs a permit for more.

@@ -15,6 +15,7 @@ use super::rows::{damaged, read_checksum};
 use super::uploads::{Place, replace_part, touch};
 use super::{ContentId, contents};
 use crate::access::Permit;
+use crate::digest::ChecksumAlgorithm;
 use crate::store::content::{read_blob, unpack_numbers};
 use crate::store::engine::Engine;
 use crate::store::error::Result;
@@ -32,10 +33,11 @@ pub(crate) fn read_content(row: &Row<'_>) -> Result<Option<ContentId>> {
 }
 
 /// At most `max` parts of a content with numbers above `after`; a single blob is one part. With the
-/// time at which each was stored, if it is known.
+/// time at which each was stored, if it is known, and a checksum in `algorithm` where there is one.
 pub(super) fn own_parts(
     connection: &Connection,
     content: ContentId,
+    algorithm: Option<ChecksumAlgorithm>,
     after: u16,
     max: usize,
 ) -> Result<Vec<(StoredPart, Option<Timestamp>)>> {
@@ -48,7 +50,9 @@ pub(super) fn own_parts(
                 blob: id,
                 size: digests.length,
                 md5: digests.md5,
-                checksum: digests.checksum,
+                checksum: algorithm
+                    .and_then(|algorithm| digests.checksum_for(algorithm))
+                    .or(digests.checksum),
                 crc64nvme: digests.crc64nvme,
             };
             return Ok(vec![(part, None)]);
@@ -113,7 +117,10 @@ pub(super) fn list_parts(
 ) -> Result<PartsPage> {
     let mut own = match max {
         0 => Vec::new(),
-        max => own_parts(connection, content, after, max + 1)?,
+        max => {
+            let algorithm = upload.checksum.map(|(algorithm, _)| algorithm);
+            own_parts(connection, content, algorithm, after, max + 1)?
+        }
     };
     let truncated = own.len() > max;
     own.truncate(max);

@@ -27,9 +27,10 @@ use super::{born, declarations};
 use crate::access::{Bucket, Permit};
 use crate::digest::ObjectChecksum;
 use crate::events::EventName;
+use crate::store::declared::WholeDigests;
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
-use crate::store::records::{CompleteUpload, Completed, ListedPart};
+use crate::store::records::{CompleteUpload, Completed};
 use crate::store::verify::{Verified, verify};
 use crate::types::{ETag, ObjectKey, Timestamp, UploadId};
 
@@ -46,7 +47,7 @@ pub(crate) fn complete(
     request: &CompleteUpload,
 ) -> Result<Completed> {
     let bucket = engine.require_bucket(permit)?;
-    let list_digest = digest_list(&request.parts);
+    let list_digest = digest_request(request);
     for _ in 0..PREPARE_TIMES_MAX {
         let upload = engine.readers.snapshot(|connection| {
             match replay(connection, &bucket, &request.key, request.upload, &list_digest)? {
@@ -150,7 +151,8 @@ fn read_upload(
         parts: Vec::new(),
     };
     if let Some(content) = upload.content {
-        let own = born::own_parts(connection, content, 0, usize::MAX)?;
+        let algorithm = upload.record.checksum.map(|(algorithm, _)| algorithm);
+        let own = born::own_parts(connection, content, algorithm, 0, usize::MAX)?;
         upload.parts = own.into_iter().map(|(part, _)| part).collect();
         return Ok(upload);
     }
@@ -253,16 +255,34 @@ fn insert_tombstone(
     Ok(())
 }
 
-/// What makes two lists the same: numbers and ETags, in order.
-fn digest_list(parts: &[ListedPart]) -> [u8; 32] {
+/// What makes two requests the same: numbers and ETags, in order, and what is said of the whole
+/// object: another size or digest was never verified.
+fn digest_request(request: &CompleteUpload) -> [u8; 32] {
     let mut hasher = Sha256::new();
-    for part in parts {
+    let WholeDigests { md5, sha256 } = &request.digests;
+    let size = request.object_size.map(u64::to_be_bytes);
+    let checksum = request.checksum.as_ref().map(|checksum| &checksum.value);
+    let said: [Option<&[u8]>; 4] = [
+        size.as_ref().map(<[u8; 8]>::as_slice),
+        md5.as_ref().map(<[u8; 16]>::as_slice),
+        sha256.as_ref().map(<[u8; 32]>::as_slice),
+        checksum.map(Vec::as_slice),
+    ];
+    hasher.update((request.parts.len() as u64).to_be_bytes());
+    for part in &request.parts {
         hasher.update(part.number.get().to_be_bytes());
         // Each entry has the same length, so that no two lists can run into each other.
         let etag = part.etag.map_or(([0; 16], 0), |etag| (etag.md5, etag.parts.unwrap_or(0)));
         hasher.update([u8::from(part.etag.is_some())]);
         hasher.update(etag.0);
         hasher.update(etag.1.to_be_bytes());
+    }
+    for (which, value) in (0_u8..).zip(said) {
+        // What is not said is not there: most requests are a list and nothing else.
+        if let Some(value) = value {
+            hasher.update([which, u8::try_from(value.len()).expect("at most a SHA-512")]);
+            hasher.update(value);
+        }
     }
     hasher.finalize().into()
 }

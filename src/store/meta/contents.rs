@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::ContentId;
 use super::job::Txn;
 use super::rows::{insert_blob, read_digests, read_key, reference};
-use crate::access::{Bucket, Permit};
+use crate::access::{Bucket, Permit, may_anything};
 use crate::digest::{ChecksumAlgorithm, Digests};
 use crate::store::blobs::{Home, StagedBlob};
 use crate::store::content::unpack_numbers;
@@ -24,11 +24,14 @@ use crate::store::error::Result;
 use crate::store::instant::{Candidate, Readable, SHARED_BYTES_MIN, Via, Wanted};
 use crate::types::{BlobId, BucketName, ObjectKey, PartNumber, UploadId};
 
-/// Contents of the same bytes that one search looks at, the newest first.
-const CONTENTS_MAX: usize = 8;
+/// Contents of the same bytes that one search looks at, the newest first; and buckets with one
+/// content. Many, because those that the user may not read must not hide those that it may.
+const SCANNED_MAX: usize = 1024;
+/// Candidates that a search gives: more of the same bytes are of no use.
+const FOUND_MAX: usize = 32;
 /// Objects of one content, for each prefix in the target's bucket.
 const KEYS_MAX: usize = 4;
-/// Buckets that hold one content, beside the target's.
+/// Buckets with one content that the user may read from, beside the target's.
 const BUCKETS_MAX: usize = 16;
 /// Parts that one blob is, that a search looks at.
 const PARTS_MAX: usize = 8;
@@ -52,10 +55,14 @@ pub(crate) fn find_whole(
         let search = Search { engine, connection, permit, wanted };
         let mut found = Vec::new();
         for (id, digests) in search.blobs()? {
-            search.objects_of(ContentId::Blob(id), None, digests, &mut found)?;
+            if found.len() < FOUND_MAX {
+                search.objects_of(ContentId::Blob(id), None, digests, &mut found)?;
+            }
         }
         for id in search.manifests()? {
-            search.objects_of(ContentId::Manifest(id), None, None, &mut found)?;
+            if found.len() < FOUND_MAX {
+                search.objects_of(ContentId::Manifest(id), None, None, &mut found)?;
+            }
         }
         Ok(found)
     })
@@ -73,8 +80,10 @@ pub(crate) fn find_blobs(
         let search = Search { engine, connection, permit, wanted };
         let mut found = Vec::new();
         for (id, digests) in search.blobs()? {
-            search.objects_of(ContentId::Blob(id), None, digests.clone(), &mut found)?;
-            search.parts_of(id, digests, &mut found)?;
+            if found.len() < FOUND_MAX {
+                search.objects_of(ContentId::Blob(id), None, digests.clone(), &mut found)?;
+                search.parts_of(id, digests, &mut found)?;
+            }
         }
         Ok(found)
     })
@@ -91,7 +100,7 @@ impl Search<'_> {
              ORDER BY id DESC LIMIT ?3",
         )?;
         let mut rows =
-            statement.query(params![self.wanted.sha256, self.wanted.size, CONTENTS_MAX])?;
+            statement.query(params![self.wanted.sha256, self.wanted.size, SCANNED_MAX])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let digests = read_digests(row)?;
@@ -115,7 +124,7 @@ impl Search<'_> {
              ORDER BY id DESC LIMIT ?3",
         )?;
         let found = statement
-            .query_map(params![self.wanted.sha256, self.wanted.size, CONTENTS_MAX], |row| {
+            .query_map(params![self.wanted.sha256, self.wanted.size, SCANNED_MAX], |row| {
                 row.get(0)
             })?;
         let mut found: Vec<UploadId> = found.collect::<rusqlite::Result<_>>()?;
@@ -175,14 +184,19 @@ impl Search<'_> {
         if self.wanted.prefixes.is_some() {
             return Ok(());
         }
-        let mut after = i64::MIN;
-        for _ in 0..BUCKETS_MAX {
+        let (mut after, mut pushed) = (i64::MIN, 0);
+        for _ in 0..SCANNED_MAX {
             let Some((bucket, key)) = self.next_bucket(content, after)? else { break };
             after = bucket;
             if bucket != own.id
                 && let Some(bucket) = self.bucket(bucket)?
+                && may_anything(self.permit.user(), &bucket)
             {
                 push(&bucket, key);
+                pushed += 1;
+            }
+            if pushed == BUCKETS_MAX {
+                break;
             }
         }
         Ok(())

@@ -41,6 +41,27 @@ fn gateway() -> Gateway {
     Gateway::with(&[("part-bytes-min", "1")])
 }
 
+/// A repetition answers for what was verified, and for nothing that was not.
+#[test]
+fn a_repetition_that_says_something_else_is_none() {
+    let gateway = gateway();
+    let file = File::new(&[1_000, 10]);
+    let upload = gateway.send(&Request::new("POST", "/bkt/k?uploads")).expect(200).text("UploadId");
+    let document = file.send(&gateway, &upload);
+    let wrong_sha256 = format!("{:064}", 0);
+    gateway.send(&complete(&upload, &document)).expect(200);
+    gateway.send(&complete(&upload, &document)).expect(200);
+    for (name, value) in [
+        ("x-partita-content-sha256", wrong_sha256.as_str()),
+        ("x-partita-content-md5", &md5_hex(b"other bytes")),
+        ("x-amz-mp-object-size", "1"),
+        ("x-amz-checksum-crc64nvme", "AAAAAAAAAAA="),
+    ] {
+        let answer = gateway.send(&complete(&upload, &document).header(name, value));
+        assert_eq!(answer.status, 404, "{name}: {answer:?}");
+    }
+}
+
 #[test]
 fn right_digests_publish_and_wrong_ones_do_not() {
     let gateway = gateway();

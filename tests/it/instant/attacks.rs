@@ -37,6 +37,20 @@ fn the_hash_of_anothers_file_gives_nothing() {
     gateway.assert_sound();
 }
 
+/// Or the number of copies that others have could be read from what is found.
+#[test]
+fn copies_of_others_hide_none_of_ones_own() {
+    let gateway = gateway();
+    let body = file(9);
+    gateway.send(&Request::new("PUT", "/hers").by(Who::Alice)).expect(200);
+    put(&gateway, Who::Alice, "/hers/own", &body);
+    for n in 0..40 {
+        put(&gateway, Who::Root, &format!("/bkt/copy-{n}"), &body);
+    }
+    assert_eq!(created(&gateway, &create("/hers/k?uploads", &body).by(Who::Alice)).0, "instant");
+    assert!(!offer(&gateway, &upload("/hers/l", &body).by(Who::Alice)).1);
+}
+
 #[test]
 fn a_deputy_narrows_what_it_may_find() {
     let gateway = gateway();
@@ -66,6 +80,11 @@ fn a_deputy_narrows_what_it_may_find() {
     let narrow = |prefix: &str| upload("/bkt/user2/n", &theirs).header(PREFIX, prefix);
     assert!(offer(&gateway, &narrow("user2/")).1);
     assert!(!offer(&gateway, &narrow("user1/")).1);
+    // A signed query says it in any case of letters, as presigners write it.
+    for name in [PREFIX, "X-Partita-Instant-Prefix"] {
+        let target = format!("/bkt/user2/{name}?uploads&{name}=none/");
+        assert_eq!(created(&gateway, &create(&target, &theirs)).0, "created", "{name}");
+    }
     // An empty one would narrow nothing.
     for list in ["", ",", "user1/,", "a,,b", "%", "%ff", &["a"; 17].join(",")] {
         let request = create("/bkt/k?uploads", &theirs).header(PREFIX, list);

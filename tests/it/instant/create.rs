@@ -112,6 +112,26 @@ fn a_repeated_complete_publishes_once() {
     gateway.assert_sound();
 }
 
+/// What is stored knows the digest by another name: as the SHA-256 that was signed.
+#[test]
+fn the_parts_have_the_checksum_that_the_upload_asks_for() {
+    let gateway = gateway();
+    let body = file(6);
+    put(&gateway, Who::Root, "/bkt/a", &body);
+    let request = create("/bkt/b?uploads", &body).header("x-amz-checksum-algorithm", "SHA256");
+    let (how, id) = created(&gateway, &request);
+    assert_eq!(how, "instant");
+    let target = format!("/bkt/b?uploadId={id}");
+    let listed = gateway.send(&Request::new("GET", target.as_str())).expect(200);
+    let (etag, checksum) = (listed.text("ETag"), listed.text("ChecksumSHA256"));
+    let list = format!(
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag>\
+         <ChecksumSHA256>{checksum}</ChecksumSHA256></Part></CompleteMultipartUpload>"
+    );
+    gateway.send(&Request::new("POST", target.as_str()).body(list)).expect(200);
+    gateway.assert_sound();
+}
+
 #[test]
 fn a_part_that_is_sent_after_all_makes_it_an_ordinary_upload() {
     let gateway = gateway();

@@ -81,3 +81,16 @@ fn a_paused_upload_is_not_filled_and_a_size_must_fit() {
     assert_eq!(compare(&gateway, request, &[&one, &one]), [2]);
     gateway.assert_sound();
 }
+
+#[test]
+fn a_size_that_no_part_has_is_a_miss() {
+    let gateway = gateway();
+    let create = Request::new("POST", "/bkt/k?uploads");
+    let id = gateway.send(&create).expect(200).text("UploadId");
+    for size in [u64::MAX, 1 << 63, 6 << 30] {
+        let claims = json!([{"partNumber": 1, "sha256": sha256(b""), "size": size}]).to_string();
+        let target = format!("/bkt/k?uploadId={id}&partita-blocks");
+        let answer = gateway.send(&Request::new("POST", target.as_str()).body(claims));
+        assert!(answer.status < 500, "{size}: {answer:?}");
+    }
+}
