@@ -70,10 +70,10 @@ async fn serve(config: Arc<Config>) -> Outcome {
 }
 
 async fn serve_store(config: Arc<Config>, store: Store, signals: Signals) -> Outcome {
-    // They end by themselves when the start fails below.
-    let workers = Workers::start(&config, &store).map_err(Failure::failed)?;
     // The address first: when it is taken, nothing was made or printed yet.
     let server = Server::bind(&config).await.map_err(Failure::failed)?;
+    // They end by themselves when the start fails below.
+    let workers = Workers::start(&config, &store).map_err(Failure::failed)?;
     let (for_root, data, given) = (store.clone(), config.data.clone(), config.root.clone());
     let made = blocking(move || root::ensure(&for_root, &data, given.as_ref())).await??;
     greet(&config, &server, made.as_ref());

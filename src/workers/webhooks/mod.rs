@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use super::StartError;
 use crate::clock;
 use crate::config::Config;
-use crate::store::Store;
+use crate::store::{Error, Store};
 use client::Client;
 use target::Target;
 
@@ -76,8 +76,9 @@ impl Webhooks {
                     let (tries, dead) = (now.minus_millis(log_ms), now.minus_millis(dead_ms));
                     // It waits for the writer, so not on this thread.
                     drop(tokio::task::spawn_blocking(move || {
-                        if let Err(error) = store.sweep_events(tries, dead) {
-                            tracing::error!(%error, "old events cannot be swept");
+                        match store.sweep_events(tries, dead) {
+                            Ok(_) | Err(Error::Closed) => {}
+                            Err(error) => tracing::error!(%error, "old events cannot be swept"),
                         }
                     }));
                 }
@@ -95,6 +96,8 @@ fn tell_alarms(store: &Store) {
                 tracing::warn!(alarm, "webhooks");
             }
         }
+        // The start failed elsewhere, and says so itself.
+        Err(Error::Closed) => {}
         Err(error) => tracing::error!(%error, "the state of webhooks cannot be read"),
     }
 }
