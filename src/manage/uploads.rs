@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::fields::invalid;
 use super::{Answer, Call, Failure, json_response};
 use crate::access::{Action, Permit};
-use crate::ops::{Demand, rates};
+use crate::ops::{Demand, blocks, rates};
 use crate::store::{PartMap, PartRun, ProgressPage, ProgressQuery, UploadProgress};
 use crate::types::{BucketName, Layout, ObjectKey, PartNumber, UploadId};
 use crate::wire::{Error, ErrorCode, date};
@@ -60,7 +60,7 @@ fn document<'a>(bucket: &'a BucketName, progress: &'a UploadProgress) -> Documen
         upload_id: upload.id.to_string(),
         bucket: bucket.as_str(),
         key: upload.key.as_str(),
-        status: if upload.paused.is_some() { "pause" } else { "upload" },
+        status: blocks::status(upload.paused.is_some()),
         paused_at: upload.paused.map(date::iso8601),
         total_size: layout.map(Layout::size),
         part_size: layout.map(Layout::part_size),

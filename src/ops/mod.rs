@@ -8,7 +8,7 @@
 
 mod abort_multipart_upload;
 mod acl;
-mod blocks;
+pub mod blocks;
 mod budget;
 mod compare_upload_blocks;
 mod complete_multipart_upload;

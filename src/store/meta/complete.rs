@@ -139,9 +139,7 @@ fn read_upload(
     ))?;
     let mut rows = statement.query(params![request.upload, bucket.id, request.key.as_bytes()])?;
     let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
-    let is_declared: Option<bool> = row.get("declared")?;
-    let declaration =
-        is_declared.map(|_| declarations::read(connection, request.upload)).transpose()?;
+    let declaration = declarations::of_row(connection, row, request.upload)?;
     let mut upload = Upload {
         record: uploads::read_upload(engine, row)?,
         generation: row.get("generation")?,

@@ -9,7 +9,7 @@
 //! - There is at most one open upload of each fingerprint, so of many Creates at once one makes the
 //!   upload and the others are given it.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sha2::{Digest as _, Sha256};
 
 use super::ContentId;
@@ -109,6 +109,16 @@ pub(crate) fn join(txn: &Txn<'_>, fingerprint: &[u8; 32]) -> Result<Option<Uploa
 pub(crate) fn leave(txn: &Txn<'_>, id: UploadId) -> Result<bool> {
     let sql = "UPDATE declarations SET creators = creators - 1 WHERE upload = ?1 AND creators > 1";
     Ok(txn.execute(sql, [id])? == 1)
+}
+
+/// What the upload of this row declared, if its column `declared` says that it did.
+pub(crate) fn of_row(
+    connection: &Connection,
+    row: &Row<'_>,
+    id: UploadId,
+) -> Result<Option<Declaration>> {
+    let is_declared: Option<bool> = row.get("declared")?;
+    is_declared.map(|_| read(connection, id)).transpose()
 }
 
 /// What an upload declared whose `declared` is 1.

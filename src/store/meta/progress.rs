@@ -68,8 +68,7 @@ pub(crate) fn page(
 /// The row of an upload, and the sum of its parts.
 fn read(engine: &Engine, connection: &Connection, row: &Row<'_>) -> Result<UploadProgress> {
     let upload = read_upload(engine, row)?;
-    let is_declared: Option<bool> = row.get("declared")?;
-    let declaration = is_declared.map(|_| declarations::read(connection, upload.id)).transpose()?;
+    let declaration = declarations::of_row(connection, row, upload.id)?;
     let (parts, received_bytes) = connection
         .prepare_cached("SELECT count(*), coalesce(sum(size), 0) FROM parts WHERE upload = ?1")?
         .query_row([upload.id], |row| Ok((row.get(0)?, row.get(1)?)))?;

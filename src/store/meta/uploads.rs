@@ -200,9 +200,8 @@ pub(crate) fn find_open(
     let mut rows = statement.query(params![id, bucket.id, key.as_bytes()])?;
     let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
     let upload = read_upload(engine, row)?;
-    let is_declared: Option<bool> = row.get("declared")?;
     // The row that is being read holds its snapshot, so the declaration is of the same moment.
-    let declaration = is_declared.map(|_| declarations::read(connection, id)).transpose()?;
+    let declaration = declarations::of_row(connection, row, id)?;
     Ok(OpenUpload { upload, declaration, is_instant: row.get("is_instant")? })
 }
 
