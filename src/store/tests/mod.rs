@@ -152,8 +152,12 @@ impl Fixture {
         self.store.complete_upload(permit, complete_request(name, upload, parts))
     }
 
-    /// Holds the writer until the sender is dropped, so that jobs gather behind it.
+    /// Holds the writer until the sender is dropped, so that jobs gather behind it. Begins after
+    /// the first round of the background work, which would take a place in the queue too.
     fn block_writer(&self) -> std::sync::mpsc::Sender<()> {
+        while !self.store.engine.swept.load(std::sync::atomic::Ordering::Acquire) {
+            std::thread::yield_now();
+        }
         let (release, wait) = std::sync::mpsc::channel::<()>();
         let (entered, inside) = std::sync::mpsc::channel();
         let engine = Arc::clone(&self.store.engine);
