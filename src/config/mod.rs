@@ -133,6 +133,10 @@ settings! {
         Kind::Text { default: "", shape: "bucket names, separated by commas, or *",
             check: is_bucket_list },
         "Buckets that store the same bytes once; costs a SHA-256 of every body.";
+    proof_buckets: String, "proof-buckets",
+        Kind::Text { default: "", shape: "bucket names, separated by commas, or *",
+            check: is_bucket_list },
+        "Buckets in which who proves to have a stored file need not send it; tells that it is there.";
     free_bytes_min: u64, "free-bytes-min", integer(64 * MIB, 0, 1024 * GIB),
         "Free space of the disk below which writes are refused.";
     writer_queue_max: usize, "writer-queue-max", integer(4096, 1, 65_536),
@@ -181,7 +185,8 @@ impl Config {
             writer_queue_max: self.writer_queue_max,
             wal_bytes_restart: self.wal_bytes_restart,
             wal_bytes_max: self.wal_bytes_max,
-            dedup_buckets: self.dedup_buckets.split(',').map(|name| name.trim().into()).collect(),
+            dedup_buckets: names(&self.dedup_buckets),
+            proof_buckets: names(&self.proof_buckets),
             event_targets: self.webhooks.iter().map(Webhook::event_target).collect(),
         }
     }
@@ -199,6 +204,11 @@ impl Config {
     pub fn drain_timeout(&self) -> Duration {
         Duration::from_millis(self.drain_timeout_ms)
     }
+}
+
+/// A list of buckets, taken apart.
+fn names(list: &str) -> Vec<String> {
+    list.split(',').map(|name| name.trim().into()).collect()
 }
 
 #[cfg(test)]

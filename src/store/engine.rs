@@ -140,8 +140,12 @@ impl Engine {
 
     /// Whether contents of this bucket that are there already are not stored again.
     pub(crate) fn stores_once(&self, bucket: &Bucket) -> bool {
-        let names = &self.options.dedup_buckets;
-        names.iter().any(|name| name == "*" || *name == bucket.name.as_str())
+        names(&self.options.dedup_buckets, bucket)
+    }
+
+    /// Whether who proves to have a content of this bucket is given it.
+    pub(crate) fn takes_proof(&self, bucket: &Bucket) -> bool {
+        names(&self.options.proof_buckets, bucket)
     }
 
     /// Has the writer run `work`, which adds something.
@@ -317,4 +321,9 @@ fn refuse_lost_database(path: &Path, options: &Options) -> Result<()> {
         path.display(),
         options.data.display()
     )))
+}
+
+/// Whether a list of buckets names this one.
+fn names(list: &[String], bucket: &Bucket) -> bool {
+    list.iter().any(|name| name == "*" || *name == bucket.name.as_str())
 }

@@ -1,15 +1,19 @@
 //! Contents that are found by what they are, not by a name: what is looked for, what was found, and
 //! what of it the request may read.
 //!
-//! **Invariant:** a [`Readable`] is made from a permit to get the object by which its content was
-//! found, or for a part of an open upload of the same principal; in no other way. The transaction
-//! that takes the reference looks again whether it is still so.
+//! **Invariants**
+//! - A [`Readable`] is made from a permit to get the object by which its content was found, or for a
+//!   part of an open upload of the same principal; in no other way. The transaction that takes the
+//!   reference looks again whether it is still so.
+//! - A [`Proven`] is taken only by an open upload of the bucket in which it was found, and only if
+//!   that bucket is one that takes proofs.
 
 use std::sync::Arc;
 
 use super::Store;
+use super::content::{self, OpenObject};
 use super::declared::Declaration;
-use super::error::Result;
+use super::error::{Error, Result};
 use super::meta::{ContentId, born, contents, objects};
 use super::pending::Pending;
 use super::records::{AddedPart, NewObject, Published};
@@ -76,6 +80,26 @@ impl Candidate {
         };
         is_granted.then_some(Readable(self))
     }
+
+    /// The content as one whose possession was proven. The caller has checked the proof.
+    pub fn proven(self) -> Proven {
+        Proven(Readable(self))
+    }
+}
+
+/// A content whose bytes the request has: it proved it, or it would have to send them.
+#[derive(Clone, Debug)]
+pub struct Proven(pub(super) Readable);
+
+/// What became of an upload whose whole file was proven.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Filled {
+    /// It is complete, as if it had been born so.
+    Instant,
+    /// It has parts already: the rest is to be sent.
+    HasParts,
+    /// None of the contents is alive, and in an object of the bucket, any more.
+    Gone,
 }
 
 /// A content that this request may read at this moment.
@@ -131,6 +155,11 @@ impl Store {
         self.engine.stores_once(bucket)
     }
 
+    /// Whether who proves to have a content of this bucket need not send it.
+    pub fn takes_proof(&self, bucket: &Bucket) -> bool {
+        self.engine.takes_proof(bucket)
+    }
+
     /// Live contents that are wholly what is wanted; a bounded number.
     pub fn find_contents(&self, permit: &Permit, wanted: &Wanted) -> Result<Vec<Candidate>> {
         contents::find_whole(&self.engine, permit, wanted)
@@ -139,6 +168,32 @@ impl Store {
     /// Live single blobs that are what is wanted, parts among them; a bounded number.
     pub fn find_blobs(&self, permit: &Permit, wanted: &Wanted) -> Result<Vec<Candidate>> {
         contents::find_blobs(&self.engine, permit, wanted)
+    }
+
+    /// The object of the permit's bucket by which a content was found, for a challenge to be read
+    /// from: nothing but a digest of it may leave. `None` when it has another content by now.
+    pub fn open_found(&self, permit: &Permit, found: &Candidate) -> Result<Option<OpenObject>> {
+        let Via::Object { bucket, key, part: None } = &found.via else { return Ok(None) };
+        if bucket.id != permit.bucket().id || !self.engine.takes_proof(bucket) {
+            return Ok(None);
+        }
+        match content::open(&self.engine, permit, key) {
+            Ok(object) => Ok(Some(object).filter(|object| object.content() == found.content)),
+            Err(Error::NoSuchKey) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes an open upload complete by the first of these contents that can still be taken and is
+    /// the file that it declares. [`Error::NoSuchUpload`].
+    pub fn fill_upload(
+        &self,
+        permit: &Permit,
+        key: &ObjectKey,
+        id: UploadId,
+        proven: Vec<Proven>,
+    ) -> Pending<Filled> {
+        born::fill(&self.engine, permit, key, id, proven)
     }
 
     /// Publishes the first of these blobs that can still be taken; `None` when none can. Errors as

@@ -44,7 +44,7 @@ pub use content::{BlobRef, ContentReader, OpenObject};
 pub use declared::*;
 pub use error::{Error, Result};
 pub use event_records::*;
-pub use instant::{Candidate, INSTANT_PARTS_MAX, InstantPart, Readable, SHARED_BYTES_MIN, Wanted};
+pub use instant::*;
 pub use pending::Pending;
 pub use progress::*;
 pub use records::*;

@@ -38,6 +38,8 @@ pub struct Options {
     pub wal_bytes_max: u64,
     /// Names of buckets whose contents are stored once, `*` for all.
     pub dedup_buckets: Vec<String>,
+    /// Names of buckets in which a proof of possession is as good as the bytes, `*` for all.
+    pub proof_buckets: Vec<String>,
     /// Who may be told of events.
     pub event_targets: Vec<EventTarget>,
 }

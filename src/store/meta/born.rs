@@ -5,21 +5,27 @@
 //! - Such an upload has a reference to its content and no part rows. A part that is stored after
 //!   all makes it an ordinary one: the content is dropped, and what was declared binds as ever.
 //! - Its reference goes to the object that Complete publishes; nothing is inserted for the parts.
+//! - An upload that was filled by a proof is found by no Create: another one has proven nothing.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use rusqlite::{Connection, Row, params};
 
+use super::job::Txn;
+use super::lifecycle::{Change, changed};
+use super::outbox::Cause;
 use super::prepare::StoredPart;
-use super::rows::{damaged, read_checksum};
+use super::rows::{damaged, read_checksum, require_bucket};
 use super::uploads::{Place, replace_part, touch};
-use super::{ContentId, contents};
+use super::{ContentId, contents, declarations};
 use crate::access::Permit;
+use crate::clock;
 use crate::digest::ChecksumAlgorithm;
 use crate::store::content::{read_blob, unpack_numbers};
 use crate::store::engine::Engine;
-use crate::store::error::Result;
-use crate::store::instant::{InstantPart, Readable};
+use crate::store::error::{Error, Result};
+use crate::store::instant::{Filled, InstantPart, Proven, Readable, Via};
 use crate::store::pending::Pending;
 use crate::store::records::{AddedPart, PartRecord, PartsPage, UploadRecord};
 use crate::types::{ETag, ObjectKey, PartNumber, Timestamp, UploadId};
@@ -163,4 +169,57 @@ pub(crate) fn put_parts(
         };
         parts.iter().map(put).collect()
     })
+}
+
+/// Makes an open upload without parts complete, by the first content that can still be taken.
+pub(crate) fn fill(
+    engine: &Engine,
+    permit: &Permit,
+    key: &ObjectKey,
+    id: UploadId,
+    proven: Vec<Proven>,
+) -> Pending<Filled> {
+    let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
+    let cause = Cause::of(permit);
+    let takes_proof = engine.takes_proof(&bucket);
+    engine.write(move |txn| {
+        require_bucket(txn, &bucket)?;
+        let mut statement = txn.prepare(
+            "SELECT declared, content_kind, content,
+                 EXISTS (SELECT 1 FROM parts WHERE upload = ?1) AS has_parts
+             FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3",
+        )?;
+        let mut rows = statement.query(params![id, bucket.id, key.as_bytes()])?;
+        let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
+        if read_content(row)?.is_some() {
+            return Ok(Filled::Instant);
+        }
+        if row.get("has_parts")? {
+            return Ok(Filled::HasParts);
+        }
+        let declaration = declarations::of_row(txn.connection, row, id)?;
+        let fits = |readable: &Readable| {
+            let is_of_bucket = match &readable.0.via {
+                Via::Object { bucket: of, part: None, .. } => of.id == bucket.id,
+                Via::Object { .. } | Via::Part { .. } => false,
+            };
+            is_of_bucket && declaration.as_ref().is_some_and(|declared| readable.is(declared))
+        };
+        for Proven(readable) in proven.iter().filter(|_| takes_proof) {
+            if fits(readable) && contents::take(txn, readable)? {
+                adopt(txn, id, readable.content())?;
+                changed(txn, id, Change::Part, &cause)?;
+                return Ok(Filled::Instant);
+            }
+        }
+        Ok(Filled::Gone)
+    })
+}
+
+/// Gives a content that has its reference to an open upload.
+fn adopt(txn: &Txn<'_>, id: UploadId, content: ContentId) -> Result<()> {
+    let sql = "UPDATE uploads SET generation = generation + 1, last_active = ?2,
+             content_kind = ?3, content = ?4 WHERE id = ?1";
+    txn.execute(sql, params![id, clock::now(), content.kind(), content.bytes()])?;
+    declarations::forget_fingerprint(txn, id)
 }

@@ -98,6 +98,11 @@ pub(crate) fn with_content(fingerprint: [u8; 32], content: Option<ContentId>) ->
     hasher.finalize().into()
 }
 
+/// Has no Create find the upload any more.
+pub(crate) fn forget_fingerprint(txn: &Txn<'_>, id: UploadId) -> Result<()> {
+    txn.execute("UPDATE declarations SET fingerprint = NULL WHERE upload = ?1", [id]).map(drop)
+}
+
 /// The open upload of this fingerprint, with one creator more.
 pub(crate) fn join(txn: &Txn<'_>, fingerprint: &[u8; 32]) -> Result<Option<UploadId>> {
     let sql = "UPDATE declarations SET creators = creators + 1 WHERE fingerprint = ?1

@@ -48,6 +48,7 @@ fn options(folder: &TempDir) -> Options {
         wal_bytes_restart: 32 << 20,
         wal_bytes_max: 1 << 30,
         dedup_buckets: Vec::new(),
+        proof_buckets: Vec::new(),
         event_targets: Vec::new(),
     }
 }
