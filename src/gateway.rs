@@ -59,7 +59,7 @@ impl Gateway {
     /// A gateway over an open store.
     pub fn new(config: Arc<Config>, store: Store) -> Self {
         let rules = Arc::new(config.auth_rules());
-        Self { context: Context { config, store }, rules }
+        Self { context: Context::new(config, store), rules }
     }
 
     /// The store behind the gateway.

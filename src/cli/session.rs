@@ -56,7 +56,7 @@ impl Session {
         for _ in 0..tries {
             match Store::open(config.store_options()) {
                 Ok(store) => {
-                    let context = ops::Context { config: Arc::new(config.clone()), store };
+                    let context = ops::Context::new(Arc::new(config.clone()), store);
                     return Ok(Self { runtime, way: Way::Local(context) });
                 }
                 Err(store::Error::Locked { .. }) => {}

@@ -19,9 +19,9 @@ use crate::access::Action;
 use crate::auth::EXPIRES_SECONDS_MAX;
 use crate::auth::presign::{Presigner, path_of};
 use crate::clock;
+use crate::ops::Demand;
 use crate::ops::instant::Reader;
 use crate::ops::opening::{self, Opened};
-use crate::ops::{Demand, declared};
 use crate::types::{BucketName, Layout, ObjectKey, PartNumber, UploadId};
 use crate::wire::{Error, ErrorCode, Head, date, encoding};
 
@@ -41,6 +41,7 @@ const HEADERS: &[(&str, &str)] = &[
     ("contentType", "content-type"),
     ("callbackVar", "x-partita-callback-var"),
     ("instantPrefixes", "x-partita-instant-prefix"),
+    ("proofPrefixes", "x-partita-proof-prefix"),
 ];
 
 /// `POST grants`: opens the upload, or finds it open, and gives its URLs.
@@ -55,9 +56,15 @@ pub(super) async fn create(call: &Call) -> Answer {
     let signer = Signer::of(call, asked.expires_seconds)?;
     let permit = call.caller.demand(&demand)?;
     let reader = Reader::of_caller(&call.gateway, &call.caller, &permit);
-    let reader = reader.filter(|_| asked.may_be_instant);
+    let reader = match asked.may_find {
+        MayFind::Nothing => None,
+        MayFind::ByProof => reader.map(|reader| reader.who_proves(true)),
+        MayFind::Below => reader,
+    };
     let opened = opening::open(&call.gateway, &permit, &asked.key, &asked.head, reader).await;
-    let Opened { created, declaration, .. } = opened.map_err(named)?;
+    let opened = opened.map_err(named)?;
+    let how = opened.how();
+    let Opened { created, declaration, .. } = opened;
     let layout = declaration.and_then(|declaration| declaration.layout);
     let layout = layout.ok_or_else(|| invalid("size", "", "It is required."))?;
     let target = Target { bucket: asked.bucket, key: asked.key, upload: created.upload.id };
@@ -67,7 +74,7 @@ pub(super) async fn create(call: &Call) -> Answer {
         ("uploadId", json!(target.upload.to_string())),
         ("bucket", json!(target.bucket.as_str())),
         ("key", json!(target.key.as_str())),
-        ("upload", json!(declared::how(&created))),
+        ("upload", json!(how)),
         ("size", json!(layout.size())),
         ("partSize", json!(layout.part_size())),
         ("partCount", json!(layout.count())),
@@ -102,9 +109,18 @@ struct Asked {
     key: ObjectKey,
     head: Head,
     expires_seconds: u64,
-    /// Whether it says below which keys the file may be found. It must: the digest may be an end
-    /// user's claim, and the key of a business server reads the files of all of them.
-    may_be_instant: bool,
+    may_find: MayFind,
+}
+
+/// Whether a grant says below which keys the file may be found. It must: the digest may be an end
+/// user's claim, and the key of a business server reads the files of all of them.
+#[derive(Clone, Copy)]
+enum MayFind {
+    Nothing,
+    /// For a proof of possession alone.
+    ByProof,
+    /// Below those prefixes.
+    Below,
 }
 
 impl Asked {
@@ -132,7 +148,9 @@ impl Asked {
         }
         metadata(&mut headers, fields.optional("metadata")?.unwrap_or_default())?;
         let prefixes: Vec<String> = fields.optional("instantPrefixes")?.unwrap_or_default();
-        instant_prefixes(&mut headers, &prefixes)?;
+        set_prefixes(&mut headers, "instantPrefixes", &prefixes)?;
+        let proof_prefixes: Vec<String> = fields.optional("proofPrefixes")?.unwrap_or_default();
+        set_prefixes(&mut headers, "proofPrefixes", &proof_prefixes)?;
         let expires_seconds: u64 = fields.required("expiresIn")?;
         fields.end()?;
         if !(1..=EXPIRES_SECONDS_MAX).contains(&expires_seconds) {
@@ -141,8 +159,12 @@ impl Asked {
         }
         let path = path_of(&bucket, &key);
         let head = Head::new(Method::POST, &path, "uploads", headers, &[], true)?;
-        let may_be_instant = !prefixes.is_empty();
-        Ok(Self { bucket, key, head, expires_seconds, may_be_instant })
+        let may_find = match (prefixes.is_empty(), proof_prefixes.is_empty()) {
+            (true, true) => MayFind::Nothing,
+            (true, false) => MayFind::ByProof,
+            (false, _) => MayFind::Below,
+        };
+        Ok(Self { bucket, key, head, expires_seconds, may_find })
     }
 }
 
@@ -193,17 +215,25 @@ fn callback_var(value: &Value) -> Result<String, Failure> {
 }
 
 /// Below which keys a file of the same digest may be found instead of sent.
-fn instant_prefixes(headers: &mut HeaderMap, prefixes: &[String]) -> Result<(), Failure> {
+fn set_prefixes(
+    headers: &mut HeaderMap,
+    name: &'static str,
+    prefixes: &[String],
+) -> Result<(), Failure> {
     if prefixes.len() > INSTANT_PREFIXES_MAX {
         let message = format!("There can be {INSTANT_PREFIXES_MAX} of them.");
-        return Err(invalid("instantPrefixes", "", message));
+        return Err(invalid(name, "", message));
     }
     match prefixes.iter().any(|prefix| prefix.is_empty() || prefix.len() > 1024) {
-        true => Err(invalid("instantPrefixes", "", "A prefix has 1 to 1024 bytes.")),
+        true => Err(invalid(name, "", "A prefix has 1 to 1024 bytes.")),
         false if prefixes.is_empty() => Ok(()),
         false => {
-            let list: Vec<String> = prefixes.iter().map(|prefix| encoding::url(prefix)).collect();
-            set(headers, "instantPrefixes", &list.join(","))
+            let encode = |prefix: &String| match (name, prefix.as_str()) {
+                ("proofPrefixes", "*") => prefix.clone(),
+                _ => encoding::url(prefix),
+            };
+            let list: Vec<String> = prefixes.iter().map(encode).collect();
+            set(headers, name, &list.join(","))
         }
     }
 }

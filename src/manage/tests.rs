@@ -20,7 +20,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let config = Config { data: folder.path().join("data"), ..Config::default() };
         let store = Store::open(config.store_options()).unwrap();
-        let gateway = ops::Context { config: std::sync::Arc::new(config), store: store.clone() };
+        let gateway = ops::Context::new(std::sync::Arc::new(config), store.clone());
         Self { store, gateway, _folder: folder }
     }
 

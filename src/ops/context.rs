@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::challenges::Challenges;
 use super::incoming::Incoming;
 use super::{Demand, Demands, Operation};
 use crate::access::{self, Action, Origin, Permit, Principal, User};
@@ -19,9 +20,16 @@ pub struct Context {
     pub config: Arc<Config>,
     /// The store.
     pub store: Store,
+    /// Challenges that wait for their answers.
+    pub challenges: Arc<Challenges>,
 }
 
 impl Context {
+    /// Over an open store.
+    pub fn new(config: Arc<Config>, store: Store) -> Self {
+        Self { config, store, challenges: Arc::default() }
+    }
+
     /// Runs a verb that reads files or many rows on the blocking pool. It runs to its end even
     /// when the client hangs up.
     pub async fn blocking<T, F>(&self, verb: F) -> Result<T>

@@ -13,7 +13,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     let reader = instant::Reader::of(&call);
     let opened =
         opening::open(&call.context, call.permit(), call.key(), &call.head, reader).await?;
-    let Opened { created, declaration, checksum } = opened;
+    let how = opened.how();
+    let Opened { created, declaration, checksum, .. } = opened;
 
     let mut xml = Writer::document("InitiateMultipartUploadResult");
     xml.text("Bucket", call.bucket().as_str());
@@ -26,7 +27,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     }
     expiry::announce(&mut response, &created.upload);
     if let Some(declaration) = &declaration {
-        declared::announce(&mut response, declaration, &created);
+        declared::announce(&mut response, declaration, how);
     }
     Ok(response)
 }

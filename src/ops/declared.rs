@@ -8,7 +8,7 @@
 
 use super::{Call, blocks};
 use crate::config::Config;
-use crate::store::{self, CreatedUpload, Declaration, OpenUpload, WholeDigests};
+use crate::store::{self, Declaration, OpenUpload, WholeDigests};
 use crate::types::{Layout, OBJECT_BYTES_MAX, PartNumber};
 use crate::wire::{Error, ErrorCode, Head, Response, Result};
 
@@ -99,21 +99,12 @@ fn digest<const N: usize>(head: &Head, name: &str) -> Result<Option<[u8; N]>> {
 }
 
 /// What the answer of Create says of a declared upload.
-pub fn announce(response: &mut Response, declaration: &Declaration, created: &CreatedUpload) {
+pub fn announce(response: &mut Response, declaration: &Declaration, how: &str) {
     if let Some(layout) = declaration.layout {
         response.set(PART_SIZE, layout.part_size().to_string());
         response.set(PART_COUNT, layout.count().to_string());
     }
-    response.set(UPLOAD, how(created));
-}
-
-/// What became of a Create, in a word.
-pub fn how(created: &CreatedUpload) -> &'static str {
-    match (created.is_instant, created.is_resumed) {
-        (true, _) => "instant",
-        (false, true) => "resumed",
-        (false, false) => "created",
-    }
+    response.set(UPLOAD, how);
 }
 
 /// What the answer to a part says: which one a sequential client would send next.

@@ -7,18 +7,31 @@
 //! - Each object by which a content was found is asked about, one by one, with the same decision
 //!   that GetObject takes ([`Caller::demand`]).
 //! - Nothing found, nothing allowed and another size are one answer: an empty list.
+//! - A challenge is offered only in a bucket whose operator opted in, and only for contents of
+//!   objects of that bucket.
 
+use std::time::Instant;
+
+use super::opening::Opened;
 use super::{Call, Caller, Context, Demand, receive};
 use crate::access::{Action, Permit};
 use crate::auth::Mechanism;
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
-use crate::store::{Candidate, Declaration, Readable, SHARED_BYTES_MIN, Store, Wanted};
-use crate::wire::{Error, Head, Response, Result, encoding};
+use crate::store::{
+    Candidate, CreatedUpload, Declaration, Readable, SHARED_BYTES_MIN, Store, Wanted,
+};
+use crate::types::ObjectKey;
+use crate::wire::{Error, ErrorCode, Head, Response, Result, encoding};
 
 /// Narrows what may be found to keys of the same bucket: a list of prefixes, separated by commas,
 /// each percent-encoded. (A signature does not tell two headers from one with a comma, so both must
 /// mean the same.)
 const PREFIX: &str = "x-partita-instant-prefix";
+/// As [`PREFIX`], for what may be given for a proof of possession; `*` is the whole bucket. Without
+/// it the other one narrows that too.
+const PROOF_PREFIX: &str = "x-partita-proof-prefix";
+/// The prefix of all keys, in [`PROOF_PREFIX`].
+const EVERYTHING: &str = "*";
 /// Prefixes in one request.
 const PREFIXES_MAX: usize = 16;
 
@@ -27,21 +40,29 @@ const PREFIXES_MAX: usize = 16;
 /// # Errors
 /// InvalidArgument for too many, and for one that is empty: it would narrow nothing.
 pub fn prefixes(head: &Head) -> Result<Option<Vec<String>>> {
+    listed(head, PREFIX)
+}
+
+fn listed(head: &Head, name: &'static str) -> Result<Option<Vec<String>>> {
     let mut prefixes = Vec::new();
-    for value in head.headers.get_all(PREFIX) {
-        let text = value.to_str().map_err(|_| Error::argument(PREFIX, "", "Expected ASCII."))?;
-        list(text, &mut prefixes)?;
+    for value in head.headers.get_all(name) {
+        let text = value.to_str().map_err(|_| Error::argument(name, "", "Expected ASCII."))?;
+        list(name, text, &mut prefixes)?;
     }
     // Presigners write the names of headers in any case: one that is overlooked would widen.
-    for (_, text) in head.query.pairs().iter().filter(|(n, _)| n.eq_ignore_ascii_case(PREFIX)) {
-        list(text, &mut prefixes)?;
+    for (_, text) in head.query.pairs().iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)) {
+        list(name, text, &mut prefixes)?;
     }
     Ok((!prefixes.is_empty()).then_some(prefixes))
 }
 
-fn list(text: &str, prefixes: &mut Vec<String>) -> Result<()> {
+fn list(name: &'static str, text: &str, prefixes: &mut Vec<String>) -> Result<()> {
     for prefix in text.split(',').map(str::trim) {
-        let refused = |message: String| Err(Error::argument(PREFIX, text, message));
+        if name == PROOF_PREFIX && prefix == EVERYTHING {
+            prefixes.push(String::new());
+            continue;
+        }
+        let refused = |message: String| Err(Error::argument(name, text, message));
         let Some(prefix) = encoding::decode(prefix).filter(|prefix| !prefix.is_empty()) else {
             return refused("Expected prefixes, percent-encoded, separated by commas.".into());
         };
@@ -61,11 +82,26 @@ pub fn is_reader(call: &Call) -> bool {
     }
 }
 
+/// Refuses who is no reader.
+///
+/// # Errors
+/// AccessDenied.
+pub fn require_reader(call: &Call) -> Result<()> {
+    if is_reader(call) {
+        return Ok(());
+    }
+    let message = "A challenge is asked for and answered by who signs in a header.";
+    Err(Error::because(ErrorCode::AccessDenied, message))
+}
+
 /// Who may be given what is here already: the holder of a key, who has signed a header.
+#[derive(Clone, Copy)]
 pub struct Reader<'a> {
     context: &'a Context,
     caller: &'a Caller,
     permit: &'a Permit,
+    /// Whether nothing is given without a proof.
+    proves: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -75,12 +111,19 @@ impl<'a> Reader<'a> {
             context: &call.context,
             caller: &call.caller,
             permit: call.permit(),
+            proves: false,
         })
     }
 
     /// Who asks the management interface, which knows no presigned URLs.
     pub fn of_caller(context: &'a Context, caller: &'a Caller, permit: &'a Permit) -> Option<Self> {
-        caller.principal.user().is_some().then_some(Self { context, caller, permit })
+        let reader = Self { context, caller, permit, proves: false };
+        caller.principal.user().is_some().then_some(reader)
+    }
+
+    /// The same, who is given nothing without a proof if `proves`.
+    pub fn who_proves(self, proves: bool) -> Self {
+        Self { proves, ..self }
     }
 }
 
@@ -95,16 +138,72 @@ pub async fn of_create(
     algorithm: Option<ChecksumAlgorithm>,
 ) -> Result<Vec<Readable>> {
     let prefixes = prefixes(head)?;
-    let Some((reader, declaration)) = reader.zip(declaration) else { return Ok(Vec::new()) };
-    let declared = declaration.layout.zip(declaration.digests.sha256);
-    let Some((layout, sha256)) = declared.filter(|(layout, _)| layout.size() >= SHARED_BYTES_MIN)
-    else {
-        return Ok(Vec::new());
-    };
-    let wanted = Wanted { sha256, size: layout.size(), algorithm, prefixes };
+    let reader = reader.filter(|reader| !reader.proves);
+    let wanted = declaration.and_then(|declaration| wanted(declaration, algorithm, prefixes));
+    let Some((reader, wanted)) = reader.zip(wanted) else { return Ok(Vec::new()) };
     let permit = reader.permit.clone();
     let find = move |store: &Store| store.find_contents(&permit, &wanted);
     Ok(readable(reader.caller, reader.context.blocking(find).await?))
+}
+
+/// What Create declares, if that can be found.
+fn wanted(
+    declaration: &Declaration,
+    algorithm: Option<ChecksumAlgorithm>,
+    prefixes: Option<Vec<String>>,
+) -> Option<Wanted> {
+    let (layout, sha256) = declaration.layout.zip(declaration.digests.sha256)?;
+    let size = layout.size();
+    (size >= SHARED_BYTES_MIN).then_some(Wanted { sha256, size, algorithm, prefixes })
+}
+
+/// Below which keys a content may be found that is given for a proof.
+///
+/// # Errors
+/// Those of [`prefixes`].
+pub fn proof_prefixes(head: &Head) -> Result<Vec<String>> {
+    let own = listed(head, PROOF_PREFIX)?;
+    let listed = own.map_or_else(|| prefixes(head), |own| Ok(Some(own)))?;
+    Ok(listed.unwrap_or_else(|| vec![String::new()]))
+}
+
+/// Offers a challenge for an open upload whose file is in an object of its bucket, if that bucket
+/// takes proofs. Tells whether there was one.
+///
+/// # Errors
+/// What the store says.
+pub async fn offer(
+    reader: Option<Reader<'_>>,
+    opened: &Opened,
+    key: &ObjectKey,
+    prefixes: Vec<String>,
+) -> Result<bool> {
+    let Some(reader) = reader.filter(|reader| {
+        reader.context.store.takes_proof(reader.permit.bucket()) && !opened.created.is_instant
+    }) else {
+        return Ok(false);
+    };
+    let algorithm = opened.checksum.map(|(algorithm, _)| algorithm);
+    let declaration = opened.declaration.as_ref();
+    let Some(wanted) = declaration.and_then(|it| wanted(it, algorithm, Some(prefixes))) else {
+        return Ok(false);
+    };
+    let CreatedUpload { upload, is_resumed, .. } = &opened.created;
+    let (id, is_resumed) = (upload.id, *is_resumed);
+    let (permit, key) = (reader.permit.clone(), key.clone());
+    let find = move |store: &Store| {
+        // What has parts is not born any more. One that ended meanwhile has nothing to prove.
+        let is_fresh = !is_resumed
+            || store.list_parts(&permit, &key, id, 0, 1).is_ok_and(|page| page.parts.is_empty());
+        if is_fresh { store.find_contents(&permit, &wanted) } else { Ok(Vec::new()) }
+    };
+    let found = reader.context.blocking(find).await?;
+    let is_offered = !found.is_empty();
+    if is_offered {
+        let user = &reader.permit.user().id;
+        reader.context.challenges.offer(user, id, found, Instant::now());
+    }
+    Ok(is_offered)
 }
 
 /// Single blobs that are the body of a PutObject or an UploadPart whose client waits with `Expect`

@@ -16,6 +16,20 @@ pub struct Opened {
     pub declaration: Option<Declaration>,
     /// The checksum that its parts must have.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+    /// Whether a proof of possession is as good as its bytes.
+    pub is_challenged: bool,
+}
+
+impl Opened {
+    /// What became of a Create, in a word.
+    pub fn how(&self) -> &'static str {
+        match (self.created.is_instant, self.is_challenged, self.created.is_resumed) {
+            (true, ..) => "instant",
+            (false, true, _) => "challenge",
+            (false, false, true) => "resumed",
+            (false, false, false) => "created",
+        }
+    }
 }
 
 /// Opens the upload. What a `reader` may read need not be sent; without one, all must.
@@ -36,8 +50,11 @@ pub async fn open(
     let callback_var = metadata::callback_var(head)?;
     let declaration = declared::of_create(head, &context.config)?;
     let algorithm = checksum.map(|(algorithm, _)| algorithm);
+    let proof_prefixes = instant::proof_prefixes(head)?;
     let instant = instant::of_create(reader, head, declaration.as_ref(), algorithm).await?;
     let new = NewUpload { headers, checksum, declaration, callback_var, instant };
     let created = context.store.create_upload(permit, key.clone(), new).await?;
-    Ok(Opened { created, declaration, checksum })
+    let mut opened = Opened { created, declaration, checksum, is_challenged: false };
+    opened.is_challenged = instant::offer(reader, &opened, key, proof_prefixes).await?;
+    Ok(opened)
 }

@@ -2,9 +2,9 @@
 //! what of it the request may read.
 //!
 //! **Invariants**
-//! - A [`Readable`] is made from a permit to get the object by which its content was found, or for a
-//!   part of an open upload of the same principal; in no other way. The transaction that takes the
-//!   reference looks again whether it is still so.
+//! - A [`Readable`] is made from a permit to get the object by which its content was found, or for
+//!   a part of an open upload of the same principal; in no other way. The transaction that takes
+//!   the reference looks again whether it is still so.
 //! - A [`Proven`] is taken only by an open upload of the bucket in which it was found, and only if
 //!   that bucket is one that takes proofs.
 
@@ -67,6 +67,11 @@ impl Candidate {
             Via::Object { bucket, key, .. } => Some((bucket, key)),
             Via::Part { .. } => None,
         }
+    }
+
+    /// Its bytes.
+    pub fn size(&self) -> u64 {
+        self.size
     }
 
     /// The content as one that the holder of `permit` may read; `None` when the permit is for

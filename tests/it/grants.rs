@@ -230,6 +230,8 @@ fn what_is_wrong_is_named() {
         ("callbackVar", json!({ "a": long }), "InvalidArgument"),
         ("instantPrefixes", json!([""]), "InvalidArgument"),
         ("instantPrefixes", json!("a/"), "InvalidArgument"),
+        ("proofPrefixes", json!([""]), "InvalidArgument"),
+        ("proofPrefixes", json!("a/"), "InvalidArgument"),
         ("expiresIn", json!(0), "InvalidArgument"),
         ("expiresIn", json!(604_801), "InvalidArgument"),
         ("expiresIn", Value::Null, "InvalidArgument"),

@@ -6,6 +6,7 @@ mod attacks;
 mod create;
 mod delta;
 mod expect;
+mod proof;
 
 /// Large enough to be found.
 pub const SIZE: usize = 70_000;

@@ -8,6 +8,10 @@ use crate::harness::{Gateway, Request, Script, Who};
 type Example =
     (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str, u16);
 
+/// An answer to no challenge.
+const PROOF: &str = r#"{"nonce":"0000000000000000000000000000000000000000000000000000000000000000",
+    "sha256":"0000000000000000000000000000000000000000000000000000000000000000"}"#;
+
 /// An example of each operation on the bucket `hers` of alice's. `$U` is an open upload of
 /// `hers/up` with the part 1, whose tag is `$E`.
 #[rustfmt::skip]
@@ -35,6 +39,8 @@ const EXAMPLES: &[Example] = &[
     ("ListMultipartUploads", "/hers?uploads", &[], "", 200),
     ("GetUploadBlocks", "/hers/up?uploadId=$U&partita-blocks", &[], "", 200),
     ("CompareUploadBlocks", "/hers/up?uploadId=$U&partita-blocks", &[], "[]", 200),
+    ("GetUploadChallenge", "/hers/up?uploadId=$U&partita-proof", &[], "", 400),
+    ("ProveUpload", "/hers/up?uploadId=$U&partita-proof", &[], PROOF, 403),
     ("GetUploadState", "/hers/up?uploadId=$U&partita-state", &[], "", 200),
     ("PutUploadState", "/hers/up?uploadId=$U&partita-state", &[], r#"{"status":"pause"}"#, 200),
     ("CompleteMultipartUpload", "/hers/up?uploadId=$U", &[],

@@ -221,5 +221,5 @@ fn adopt(txn: &Txn<'_>, id: UploadId, content: ContentId) -> Result<()> {
     let sql = "UPDATE uploads SET generation = generation + 1, last_active = ?2,
              content_kind = ?3, content = ?4 WHERE id = ?1";
     txn.execute(sql, params![id, clock::now(), content.kind(), content.bytes()])?;
-    declarations::forget_fingerprint(txn, id)
+    declarations::set_apart(txn, id)
 }

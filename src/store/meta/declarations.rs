@@ -98,9 +98,17 @@ pub(crate) fn with_content(fingerprint: [u8; 32], content: Option<ContentId>) ->
     hasher.finalize().into()
 }
 
-/// Has no Create find the upload any more.
-pub(crate) fn forget_fingerprint(txn: &Txn<'_>, id: UploadId) -> Result<()> {
-    txn.execute("UPDATE declarations SET fingerprint = NULL WHERE upload = ?1", [id]).map(drop)
+/// Gives the upload a fingerprint of its own, by which no Create finds it any more.
+pub(crate) fn set_apart(txn: &Txn<'_>, id: UploadId) -> Result<()> {
+    let sql = "SELECT fingerprint FROM declarations WHERE upload = ?1";
+    let fingerprint: Option<Vec<u8>> = txn.prepare(sql)?.query_row([id], |row| row.get(0))?;
+    let Some(fingerprint) = fingerprint else { return Ok(()) };
+    let mut hasher = Sha256::new();
+    hasher.update(fingerprint);
+    hasher.update(id.as_bytes());
+    let own: [u8; 32] = hasher.finalize().into();
+    let sql = "UPDATE declarations SET fingerprint = ?2 WHERE upload = ?1";
+    txn.execute(sql, params![id, own]).map(drop)
 }
 
 /// The open upload of this fingerprint, with one creator more.

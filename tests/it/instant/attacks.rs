@@ -128,7 +128,7 @@ fn a_found_upload_is_judged_anew() {
 }
 
 /// Everything that an answer says, but its ids and times.
-fn told(answer: &Answer, id: &str) -> (u16, Vec<(String, String)>, String) {
+pub fn told(answer: &Answer, id: &str) -> (u16, Vec<(String, String)>, String) {
     let varies = ["x-amz-request-id", "date", "x-amz-abort-date"];
     let headers = answer.headers.iter().filter(|(name, _)| !varies.contains(&name.as_str()));
     let body = String::from_utf8_lossy(&answer.body).replace(id, "ID");

@@ -4,24 +4,24 @@ use super::{create, created, file, gateway, put};
 use crate::declared::document;
 use crate::harness::{Answer, Gateway, Request, Who, md5_hex};
 
-fn parts(gateway: &Gateway, target: &str) -> Vec<(usize, String)> {
+pub fn parts(gateway: &Gateway, target: &str) -> Vec<(usize, String)> {
     let xml = gateway.send(&Request::new("GET", target)).expect(200).xml();
     let numbers = xml.texts("Part/PartNumber").into_iter().map(|text| text.parse().unwrap());
     numbers.zip(xml.texts("Part/ETag")).collect()
 }
 
-fn complete(gateway: &Gateway, target: &str, parts: &[(usize, String)]) -> Answer {
+pub fn complete(gateway: &Gateway, target: &str, parts: &[(usize, String)]) -> Answer {
     gateway.send(&Request::new("POST", target).body(document(parts)))
 }
 
-fn body_of(gateway: &Gateway, target: &str) -> Vec<u8> {
+pub fn body_of(gateway: &Gateway, target: &str) -> Vec<u8> {
     let answer = gateway.send(&Request::new("GET", target));
     assert!(matches!(answer.status, 200 | 206), "{answer:?}");
     answer.body
 }
 
 /// Uploads a file in two parts whose SHA-256 is declared, so that Complete verifies it.
-fn put_in_parts(gateway: &Gateway, key: &str, halves: [&[u8]; 2]) -> Answer {
+pub fn put_in_parts(gateway: &Gateway, key: &str, halves: [&[u8]; 2]) -> Answer {
     let whole = halves.concat();
     let request = create(&format!("/bkt/{key}?uploads"), &whole);
     let request = request.header("x-partita-part-size", halves[0].len().to_string());
