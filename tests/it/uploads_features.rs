@@ -134,6 +134,8 @@ const ROWS: &[Row] = &[
         "tests/it/instant/attacks.rs::a_presigned_url_gives_nothing",
         "tests/it/instant/attacks.rs::nobody_gives_nothing",
         "src/store/tests/instant.rs::an_unlisted_part_is_no_candidate",
+        "tests/it/instant/proof.rs::who_has_the_file_need_not_send_it",
+        "tests/it/instant/proof.rs::a_part_of_the_file_proves_nothing",
         "tests/it/instant/create.rs::a_repeated_complete_publishes_once"]),
     (17, "no error is passed over", &[
         "tests/it/tidy.rs::nothing_is_left_unfinished",

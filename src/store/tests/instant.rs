@@ -355,6 +355,47 @@ fn another_content_than_the_declared_one_is_not_taken() {
     fixture.check();
 }
 
+#[test]
+fn a_proof_is_taken_only_in_its_bucket() {
+    let one = body(1, SIZE);
+    let digests = WholeDigests { md5: None, sha256: Some(Sha256::digest(&one).into()) };
+    let declaration = Some(Declaration { layout: Layout::new(SIZE as u64, SIZE as u64), digests });
+    for (takes_proof, source, filled) in [
+        ("bucket", "bucket", Filled::Instant),
+        ("*", "bucket", Filled::Instant),
+        ("other", "bucket", Filled::Gone),
+        ("*", "other", Filled::Gone),
+    ] {
+        let fixture = Fixture::with(|options| options.proof_buckets = vec![takes_proof.into()]);
+        let permits = ["bucket", "other"].map(|name| fixture.make_bucket(name));
+        let [permit, other] = &permits;
+        let holder = if source == "bucket" { permit } else { other };
+        fixture.put_known(holder, "a", &one);
+        let found = fixture.store.find_contents(holder, &wanted(&one)).expect("a search");
+        let object = fixture.store.open_found(permit, &found[0]).expect("a look");
+        assert_eq!(object.is_some(), filled == Filled::Instant, "{takes_proof} {source}");
+        let new = NewUpload { declaration, ..NewUpload::default() };
+        let upload = fixture.store.create_upload(permit, key("b"), new).wait().expect("an upload");
+        let id = upload.upload.id;
+        let fill = |name: &str, id| {
+            let proven = found.iter().cloned().map(Candidate::proven).collect();
+            fixture.store.fill_upload(permit, &key(name), id, proven).wait()
+        };
+        assert!(matches!(fill("c", id), Err(Error::NoSuchUpload)), "of another key");
+        assert_eq!(fill("b", id).expect("an answer"), filled, "{takes_proof} {source}");
+        fixture.check();
+        // Nothing but the declared file is taken, and nothing by an upload that declares none.
+        let plain = fixture.create_upload(permit, "d");
+        assert_eq!(fill("d", plain).expect("an answer"), Filled::Gone);
+        let digests = WholeDigests { md5: None, sha256: Some([7; 32]) };
+        let declaration = declaration.map(|declared| Declaration { digests, ..declared });
+        let new = NewUpload { declaration, ..NewUpload::default() };
+        let another = fixture.store.create_upload(permit, key("e"), new).wait().expect("one");
+        assert_eq!(fill("e", another.upload.id).expect("an answer"), Filled::Gone);
+        fixture.check();
+    }
+}
+
 /// Instructions of SQLite's machine that a search takes.
 fn steps_of(fixture: &Fixture, permit: &Permit, wanted: &Wanted) -> u64 {
     // The statements are prepared before they are counted.

@@ -223,8 +223,9 @@ fn what_goes_between_challenge_and_answer_is_not_given() {
     let delete = |key: &str| drop(gateway.send(&Request::new("DELETE", key)).expect(204));
     for replaced in [false, true] {
         put(&gateway, Who::Root, "/bkt/user1/f", &body);
-        // Alive, but in no object of this bucket.
-        put(&gateway, Who::Root, "/other/user1/f", &body);
+        // The very content lives on, but in no object of this bucket.
+        let copy = Request::new("PUT", "/other/f").header("x-amz-copy-source", "bkt/user1/f");
+        gateway.send(&copy).expect(200);
         let target = challenged(&gateway, "/bkt/user2/f", &body);
         let right = proof(&challenge(&gateway, &target), &body);
         match replaced {
@@ -238,6 +239,8 @@ fn what_goes_between_challenge_and_answer_is_not_given() {
     // Gone before it was asked about.
     put(&gateway, Who::Root, "/bkt/user1/f", &body);
     let target = challenged(&gateway, "/bkt/user2/g", &body);
+    put(&gateway, Who::Root, "/bkt/user1/f", &file(10));
+    gateway.send(&ask_for(&target)).expect(400);
     delete("/bkt/user1/f");
     gateway.send(&ask_for(&target)).expect(400);
     // Of two objects the other one is as good.
