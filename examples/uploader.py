@@ -7,16 +7,22 @@
 
 The file is declared by its size and SHA-256. So the same command finds the same open upload again,
 after a break, from another machine too; and when the server may find the content instead of having
-it sent (`x-partita-upload: instant`), no part is missing, and nothing is sent.
+it sent (`x-partita-upload: instant`), no part is missing, and nothing is sent. In a bucket that takes
+proofs (`x-partita-upload: challenge`) it proves to have the file, by a digest of some of its bytes.
 """
 import argparse
 import concurrent.futures
 import hashlib
+import json
 import os
 import sys
+import urllib.parse
 
 import boto3
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.httpsession import URLLib3Session
 
 
 def sha256_of(path):
@@ -36,6 +42,30 @@ def create(s3, bucket, key, headers):
     return s3.create_multipart_upload(Bucket=bucket, Key=key)
 
 
+def ask_of_proof(s3, method, place, body=b""):
+    """A request that boto3 does not know, signed in its header as all others are."""
+    path = f"{place['Bucket']}/{urllib.parse.quote(place['Key'])}"
+    url = f"{s3.meta.endpoint_url}/{path}?partita-proof=&uploadId={place['UploadId']}"
+    request = AWSRequest(method, url, data=body)
+    S3SigV4Auth(boto3.Session().get_credentials(), "s3", s3.meta.region_name).add_auth(request)
+    return URLLib3Session().send(request.prepare())
+
+
+def prove(s3, place, path):
+    """Answers a challenge. Without a right answer the upload is open for its parts as before."""
+    asked = ask_of_proof(s3, "GET", place)
+    if asked.status_code != 200:
+        return False
+    challenge = json.loads(asked.content)
+    digest = hashlib.sha256(bytes.fromhex(challenge["nonce"]))
+    with open(path, "rb") as file:
+        for block in challenge["ranges"]:
+            file.seek(block["startByte"])
+            digest.update(file.read(block["endByte"] - block["startByte"] + 1))
+    proof = {"nonce": challenge["nonce"], "sha256": digest.hexdigest()}
+    return ask_of_proof(s3, "POST", place, json.dumps(proof).encode()).status_code == 200
+
+
 def stored_parts(s3, place):
     pages = s3.get_paginator("list_parts").paginate(**place)
     return {part["PartNumber"]: part["ETag"] for page in pages for part in page.get("Parts", [])}
@@ -48,18 +78,22 @@ def send_part(s3, place, path, number, part_size):
     return s3.upload_part(**place, PartNumber=number, Body=body)["ETag"], len(body)
 
 
-def upload(s3, path, bucket, key, prefix, parallel):
+def upload(s3, path, bucket, key, prefixes, parallel):
     size = os.path.getsize(path)
     headers = {"x-partita-object-size": str(size), "x-partita-content-sha256": sha256_of(path)}
-    if prefix:
-        headers["x-partita-instant-prefix"] = prefix
+    headers |= {name: value for name, value in prefixes.items() if value}
     made = create(s3, bucket, key, headers)
     told = made["ResponseMetadata"]["HTTPHeaders"]
     part_size, count = int(told["x-partita-part-size"]), int(told["x-partita-part-count"])
     place = {"Bucket": bucket, "Key": key, "UploadId": made["UploadId"]}
+    how = told["x-partita-upload"]
+    if how == "challenge":
+        how = "instant" if prove(s3, place, path) else "created"
     parts = stored_parts(s3, place)
-    missing = [number for number in range(1, count + 1) if number not in parts]
-    print(f"{told['x-partita-upload']}: {len(missing)} of {count} parts to send", flush=True)
+    # What is there already has parts of its own, whatever their size.
+    numbers = [] if how == "instant" else range(1, count + 1)
+    missing = [number for number in numbers if number not in parts]
+    print(f"{how}: {len(missing)} of {count} parts to send", flush=True)
     sent = 0
     with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
         waiting = {pool.submit(send_part, s3, place, path, number, part_size): number
@@ -80,6 +114,7 @@ def main():
     parser.add_argument("target", help="BUCKET/KEY")
     parser.add_argument("--parallel", type=int, default=4)
     parser.add_argument("--instant-prefix", help="look for the content only below this prefix")
+    parser.add_argument("--proof-prefix", help="prove to have what is below this prefix; * for all")
     asked = parser.parse_args()
     bucket, _, key = asked.target.partition("/")
     # A pause of the upload is answered with 503: more tries outlast a longer one.
@@ -88,7 +123,9 @@ def main():
     endpoint = os.environ.get("PARTITA", "http://127.0.0.1:9000")
     region = os.environ.get("AWS_REGION", "us-east-1")
     s3 = boto3.client("s3", endpoint_url=endpoint, region_name=region, config=config)
-    upload(s3, asked.file, bucket, key, asked.instant_prefix, asked.parallel)
+    prefixes = {"x-partita-instant-prefix": asked.instant_prefix,
+                "x-partita-proof-prefix": asked.proof_prefix}
+    upload(s3, asked.file, bucket, key, prefixes, asked.parallel)
 
 
 if __name__ == "__main__":

@@ -15,13 +15,14 @@ fn has_boto3() -> bool {
     tried.is_ok_and(|output| output.status.success())
 }
 
-fn uploader(gateway: &Gateway, file: &std::path::Path) -> Child {
+fn uploader(gateway: &Gateway, file: &std::path::Path, more: &[&str]) -> Child {
     let (id, secret) = Who::Root.key();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/uploader.py");
     Command::new("python3")
         .arg(script)
         .arg(file)
         .args(["bkt/film", "--parallel", "1"])
+        .args(more)
         .env("AWS_ACCESS_KEY_ID", id)
         .env("AWS_SECRET_ACCESS_KEY", secret)
         .env("PARTITA", format!("http://{}", gateway.host()))
@@ -61,7 +62,7 @@ fn the_uploader_goes_on_where_it_was_cut_off() {
         page.map_or(0, |page| page.parts.len())
     };
 
-    let mut first = uploader(&gateway, &file);
+    let mut first = uploader(&gateway, &file, &[]);
     let began = Instant::now();
     let upload = loop {
         let open = open_uploads(&gateway, &permit).into_iter().find(|of| parts(of) > 0);
@@ -77,7 +78,7 @@ fn the_uploader_goes_on_where_it_was_cut_off() {
     first.wait().unwrap();
     gateway.store().resume_upload(&permit, &upload.key, upload.id).wait().expect("resumed");
 
-    let again = uploader(&gateway, &file).wait_with_output().unwrap();
+    let again = uploader(&gateway, &file, &[]).wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&again.stdout);
     let complaint = String::from_utf8_lossy(&again.stderr);
     assert!(again.status.success(), "{said}{complaint}");
@@ -87,5 +88,34 @@ fn the_uploader_goes_on_where_it_was_cut_off() {
     assert!((1..5).contains(&left), "{said}");
     let got = gateway.send(&Request::new("GET", "/bkt/film")).expect(200);
     assert!(got.body == content, "another file came out");
+    gateway.assert_sound();
+}
+
+#[test]
+fn the_uploader_proves_what_it_may_not_find() {
+    if !has_boto3() {
+        println!("SKIPPED: python3 with boto3 is not here");
+        return;
+    }
+    let gateway = Gateway::with(&[("proof-buckets", "bkt")]);
+    let (theirs, file) = (bytes_of(FILE_BYTES, 8), gateway.folder().join("film"));
+    gateway.send(&Request::new("PUT", "/bkt/user1/film").body(theirs.clone())).expect(200);
+    std::fs::write(&file, &theirs).unwrap();
+    let narrow = ["--instant-prefix", "user2/", "--proof-prefix", "*"];
+    for (more, said) in [
+        (&narrow[..], "instant: 0 of 5"),
+        (&narrow[..2], "created: 5 of 5"),
+        // Now it may find what it has sent, which came in parts.
+        (&["--instant-prefix", "film"], "instant: 0 of 5"),
+    ] {
+        let sent = if said.starts_with("instant") { 0 } else { FILE_BYTES };
+        let said = format!("{said} parts to send\nbkt/film: {FILE_BYTES} bytes, {sent} sent\n");
+        let output = uploader(&gateway, &file, more).wait_with_output().unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), said, "{more:?} {complaint}");
+        assert!(output.status.success(), "{complaint}");
+        let got = gateway.send(&Request::new("GET", "/bkt/film")).expect(200);
+        assert!(got.body == theirs, "another file came out");
+    }
     gateway.assert_sound();
 }
