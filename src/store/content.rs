@@ -1,7 +1,7 @@
 //! The content of an object, open for reading.
 //!
 //! **Invariants**
-//! - What lives in SQLite is read together with the object's row, in one snapshot; anything else is
+//! - What lives in SQLite is read together with the object's row, by one statement; anything else is
 //!   pinned before the row is read a second time (see [`super::pins`]).
 //! - No byte leaves before its checksum was compared.
 //! - A reader holds one run of a manifest (at most 256 parts) and one unit of bytes at a time.
@@ -50,8 +50,26 @@ enum Source {
 pub(super) struct StoredBlob {
     id: BlobId,
     epoch: u64,
-    pub(super) inline_row: Option<i64>,
+    inline_row: Option<i64>,
     pub(super) digests: Digests,
+}
+
+/// A blob, and its bytes if they live in SQLite.
+pub(super) type LoadedBlob = (StoredBlob, Option<Bytes>);
+
+impl StoredBlob {
+    /// How many columns [`Self::of_row`] reads.
+    const COLUMNS: usize = 8;
+
+    /// From column `first` on `id`, `epoch`, `inline_row`, and those of [`read_digests`].
+    fn of_row(row: &Row<'_>, first: usize) -> Result<Self> {
+        Ok(Self {
+            id: row.get(first)?,
+            epoch: row.get(first + 1)?,
+            inline_row: row.get(first + 2)?,
+            digests: read_digests(row, first + 3)?,
+        })
+    }
 }
 
 /// One stored blob, whole: what a copied part can refer to.
@@ -112,15 +130,7 @@ enum Opened {
 pub(super) fn open(engine: &Arc<Engine>, permit: &Permit, key: &ObjectKey) -> Result<OpenObject> {
     let bucket = engine.require_bucket(permit)?;
     for _ in 0..LOOKS_MAX {
-        let found = engine.readers.snapshot(|connection| {
-            let found = objects::read_record(engine, connection, &bucket, key)?;
-            let (record, content) = found.ok_or(Error::NoSuchKey)?;
-            let ContentId::Blob(id) = content else { return Ok((record, content, None)) };
-            let blob = read_blob(connection, id)?;
-            let inline = blob.inline_row.map(|_| read_inline(connection, &blob)).transpose()?;
-            Ok((record, content, Some((blob, inline))))
-        })?;
-        let (record, content, blob) = found;
+        let (record, content, blob) = objects::read_with_blob(engine, &bucket, key)?;
         if blob.as_ref().is_some_and(|(blob, _)| blob.digests.length != record.size) {
             return Err(damaged(format!("{content:?} is not as long as its object")));
         }
@@ -341,11 +351,8 @@ impl ContentReader {
 }
 
 fn open_piece(engine: &Engine, piece: &Piece, wait: Wait) -> Result<Opened> {
-    let (blob, inline) = engine.readers.snapshot(|connection| {
-        let blob = read_blob(connection, piece.blob)?;
-        let inline = blob.inline_row.map(|_| read_inline(connection, &blob)).transpose()?;
-        Ok((blob, inline))
-    })?;
+    let (blob, inline) = load_blob(&*engine.readers.take()?, piece.blob)?;
+
     if blob.digests.length != piece.size {
         return Err(damaged(format!("blob {} is not as long as its part", blob.id)));
     }
@@ -360,34 +367,43 @@ pub(super) fn open_file(engine: &Engine, blob: &StoredBlob, wait: Wait) -> Resul
     engine.blobs.open_blob(name, blob.digests.length, wait)
 }
 
+/// The row of a blob, without its bytes.
 pub(super) fn read_blob(connection: &Connection, id: BlobId) -> Result<StoredBlob> {
     let mut statement = connection.prepare_cached(
-        "SELECT epoch, inline_row, size, md5, crc64nvme, sha256, checksum FROM blobs WHERE id = ?1",
+        "SELECT id, epoch, inline_row, size, md5, crc64nvme, sha256, checksum
+         FROM blobs WHERE id = ?1",
     )?;
     let mut rows = statement.query([id])?;
     let row = rows.next()?.ok_or_else(|| damaged(format!("blob {id} has no row")))?;
-    Ok(StoredBlob {
-        id,
-        epoch: row.get("epoch")?,
-        inline_row: row.get("inline_row")?,
-        digests: read_digests(row)?,
-    })
+    StoredBlob::of_row(row, 0)
 }
 
-/// The bytes of a blob in SQLite, compared with their CRC.
-pub(super) fn read_inline(connection: &Connection, blob: &StoredBlob) -> Result<Bytes> {
-    let found = connection
-        .prepare_cached("SELECT crc32c, bytes FROM inline_bytes WHERE id = ?1")?
-        .query_row([blob.inline_row], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?)))
-        .optional()?;
-    match found {
-        Some((crc, bytes))
-            if crc == crc32c(&bytes) && bytes.len() as u64 == blob.digests.length =>
-        {
-            Ok(bytes.into())
-        }
-        _ => Err(damaged(format!("blob {}: its bytes in SQLite do not verify", blob.id))),
+/// A blob with its bytes, if those live in SQLite: one statement, and so one snapshot.
+pub(super) fn load_blob(connection: &Connection, id: BlobId) -> Result<LoadedBlob> {
+    let mut statement = connection.prepare_cached(
+        "SELECT blobs.id, epoch, inline_row, size, md5, crc64nvme, sha256, checksum, crc32c, bytes
+         FROM blobs LEFT JOIN inline_bytes ON inline_bytes.id = inline_row
+         WHERE blobs.id = ?1",
+    )?;
+    let mut rows = statement.query([id])?;
+    let row = rows.next()?.ok_or_else(|| damaged(format!("blob {id} has no row")))?;
+    loaded_blob(row, 0)
+}
+
+/// From column `first` on those of [`StoredBlob::of_row`], then `crc32c` and `bytes`, which are
+/// compared.
+pub(super) fn loaded_blob(row: &Row<'_>, first: usize) -> Result<LoadedBlob> {
+    let blob = StoredBlob::of_row(row, first)?;
+    if blob.inline_row.is_none() {
+        return Ok((blob, None));
     }
+    let crc: Option<u32> = row.get(first + StoredBlob::COLUMNS)?;
+    let bytes = row.get_ref(first + StoredBlob::COLUMNS + 1)?;
+    let bytes = bytes.as_blob_or_null().map_err(rusqlite::Error::from)?.unwrap_or_default();
+    if crc != Some(crc32c(bytes)) || bytes.len() as u64 != blob.digests.length {
+        return Err(damaged(format!("blob {}: its bytes in SQLite do not verify", blob.id)));
+    }
+    Ok((blob, Some(Bytes::copy_from_slice(bytes))))
 }
 
 /// The run of a manifest that holds a part number, if any does.

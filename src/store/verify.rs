@@ -14,7 +14,7 @@ use rusqlite::{OptionalExtension as _, params};
 use sha2::Sha256;
 
 use super::blobs::{READ_BYTES_MAX, Wait};
-use super::content::{open_file, read_blob, read_inline};
+use super::content::{load_blob, open_file};
 use super::declared::WholeDigests;
 use super::engine::Engine;
 use super::error::{Error, Result};
@@ -141,9 +141,7 @@ fn read(
         if now != Some(blob) {
             return Ok(None);
         }
-        let stored = read_blob(connection, blob)?;
-        let inline = stored.inline_row.map(|_| read_inline(connection, &stored)).transpose()?;
-        Ok(Some((stored, inline)))
+        load_blob(connection, blob).map(Some)
     })?;
     match found {
         None => return Ok(false),

@@ -103,10 +103,10 @@ impl Search<'_> {
             statement.query(params![self.wanted.sha256, self.wanted.size, SCANNED_MAX])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            let digests = read_digests(row)?;
+            let digests = read_digests(row, 1)?;
             let wanted = self.wanted.algorithm;
             if wanted.is_none_or(|algorithm| digests.checksum_for(algorithm).is_some()) {
-                found.push((row.get("id")?, Some(digests)));
+                found.push((row.get(0)?, Some(digests)));
             }
         }
         if found.is_empty() {

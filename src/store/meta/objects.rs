@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::oneshot;
 
@@ -16,7 +17,7 @@ use crate::access::{Bucket, Permit};
 use crate::clock;
 use crate::events::{CallbackVar, EventName};
 use crate::store::blobs::StagedBlob;
-use crate::store::content::OpenObject;
+use crate::store::content::{LoadedBlob, OpenObject, loaded_blob};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
 use crate::store::instant::Readable;
@@ -316,8 +317,8 @@ pub(crate) fn record(engine: &Engine, permit: &Permit, key: &ObjectKey) -> Resul
     found.map(|(record, _)| record).ok_or(Error::NoSuchKey)
 }
 
-/// The object and what it points at, in one statement.
-pub(crate) fn read_record(
+/// The object and what it points at.
+fn read_record(
     engine: &Engine,
     connection: &Connection,
     bucket: &Bucket,
@@ -329,21 +330,63 @@ pub(crate) fn read_record(
          WHERE bucket = ?1 AND key = ?2",
     )?;
     let mut rows = statement.query(params![bucket.id, key.as_bytes()])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let etag = read_etag(row)?;
-    let headers = row.get_ref("headers")?.as_blob_or_null().map_err(rusqlite::Error::from)?;
-    let owner: String = row.get("owner")?;
+    rows.next()?.map(|row| record_of(engine, key, row)).transpose()
+}
+
+/// As [`record`], with what it points at and, if that is one blob, the blob: all in one statement,
+/// which is its own snapshot. Every GetObject runs it.
+pub(crate) fn read_with_blob(
+    engine: &Engine,
+    bucket: &Bucket,
+    key: &ObjectKey,
+) -> Result<(ObjectRecord, ContentId, Option<LoadedBlob>)> {
+    let reader = engine.readers.take()?;
+    let mut statement = reader.prepare_cached(
+        "SELECT o.size, o.md5, parts, modified, content_kind, content, owner, o.checksum, headers,
+             b.id, epoch, inline_row, b.size, b.md5, b.crc64nvme, b.sha256, b.checksum,
+             crc32c, bytes
+         FROM objects AS o LEFT JOIN object_headers USING (bucket, key, seq)
+             LEFT JOIN blobs AS b ON content_kind = 1 AND b.id = content
+             LEFT JOIN inline_bytes ON inline_bytes.id = inline_row
+         WHERE bucket = ?1 AND key = ?2",
+    )?;
+    let mut rows = statement.query(params![bucket.id, key.as_bytes()])?;
+    let row = rows.next()?.ok_or(Error::NoSuchKey)?;
+    let (record, content) = record_of(engine, key, row)?;
+    let blob = match content {
+        ContentId::Blob(id) if row.get_ref(RECORD_COLUMNS)? == ValueRef::Null => {
+            return Err(damaged(format!("blob {id} has no row")));
+        }
+        ContentId::Blob(_) => Some(loaded_blob(row, RECORD_COLUMNS)?),
+        ContentId::Manifest(_) => None,
+    };
+    Ok((record, content, blob))
+}
+
+/// How many columns [`record_of`] reads.
+const RECORD_COLUMNS: usize = 9;
+
+/// From the columns of the two statements above, by number: looking nine names up costs as much as
+/// the row itself.
+fn record_of(
+    engine: &Engine,
+    key: &ObjectKey,
+    row: &rusqlite::Row<'_>,
+) -> Result<(ObjectRecord, ContentId)> {
+    let etag = ETag { md5: row.get(1)?, parts: row.get(2)? };
+    let owner = row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?;
+    let headers = row.get_ref(8)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
     let record = ObjectRecord {
         key: key.clone(),
-        size: row.get("size")?,
+        size: row.get(0)?,
         etag,
-        modified: row.get("modified")?,
+        modified: row.get(3)?,
         headers: decode_headers(headers.unwrap_or_default())?,
-        checksum: read_object_checksum(row, "checksum")?,
-        owner: engine.directory().owner(&owner),
+        checksum: read_object_checksum(row, 7)?,
+        owner: engine.directory().owner(owner),
         parts: etag.parts,
     };
-    Ok(Some((record, ContentId::read(row, "content_kind", "content")?)))
+    Ok((record, ContentId::read(row, 4, 5)?))
 }
 
 /// The content that the key points at now, in a snapshot of its own.

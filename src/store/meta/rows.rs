@@ -38,7 +38,7 @@ impl ContentId {
     }
 
     /// From the columns `content_kind` and `content`.
-    pub(crate) fn read(row: &Row<'_>, kind: &str, content: &str) -> Result<Self> {
+    pub(crate) fn read(row: &Row<'_>, kind: impl RowIndex, content: impl RowIndex) -> Result<Self> {
         let id: [u8; 16] = row.get(content)?;
         match row.get::<_, i64>(kind)? {
             1 => Ok(Self::Blob(BlobId::from_bytes(id))),
@@ -134,7 +134,10 @@ pub(crate) fn read_etag(row: &Row<'_>) -> Result<ETag> {
 }
 
 /// An object's checksum.
-pub(crate) fn read_object_checksum(row: &Row<'_>, column: &str) -> Result<Option<ObjectChecksum>> {
+pub(crate) fn read_object_checksum(
+    row: &Row<'_>,
+    column: impl RowIndex,
+) -> Result<Option<ObjectChecksum>> {
     let bytes = row.get_ref(column)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
     bytes
         .map(|bytes| ObjectChecksum::decode(bytes).ok_or_else(|| damaged("an object's checksum")))
@@ -237,14 +240,15 @@ pub(crate) fn insert_blob(txn: &Txn<'_>, staged: &StagedBlob) -> Result<()> {
     Ok(())
 }
 
-/// The digests in a row of `blobs`.
-pub(crate) fn read_digests(row: &Row<'_>) -> Result<Digests> {
+/// The digests in a row of `blobs`: from column `first` on `size`, `md5`, `crc64nvme`, `sha256`,
+/// `checksum`. By number, for each GetObject reads them.
+pub(crate) fn read_digests(row: &Row<'_>, first: usize) -> Result<Digests> {
     Ok(Digests {
-        length: row.get("size")?,
-        md5: row.get("md5")?,
-        crc64nvme: row.get::<_, i64>("crc64nvme")?.cast_unsigned(),
-        sha256: row.get("sha256")?,
-        checksum: read_checksum(row, "checksum")?,
+        length: row.get(first)?,
+        md5: row.get(first + 1)?,
+        crc64nvme: row.get::<_, i64>(first + 2)?.cast_unsigned(),
+        sha256: row.get(first + 3)?,
+        checksum: read_checksum(row, first + 4)?,
     })
 }
 
