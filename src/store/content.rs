@@ -1,7 +1,7 @@
 //! The content of an object, open for reading.
 //!
 //! **Invariants**
-//! - What lives in SQLite is read together with the object's row, by one statement; anything else is
+//! - What lives in SQLite is read together with the object's row, by one statement; all else is
 //!   pinned before the row is read a second time (see [`super::pins`]).
 //! - No byte leaves before its checksum was compared.
 //! - A reader holds one run of a manifest (at most 256 parts) and one unit of bytes at a time.
