@@ -53,6 +53,7 @@ impl Body for Receiving {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        this.phase.goes_on();
         match Pin::new(&mut this.incoming).poll_frame(cx) {
             Poll::Ready(frame) => {
                 this.timer.disarm();
@@ -107,6 +108,7 @@ pub(super) struct Answering {
 impl Answering {
     /// Around the gateway's body.
     pub(super) fn new(body: Stream, phase: Phase) -> Self {
+        phase.goes_on();
         Self { body, phase }
     }
 }

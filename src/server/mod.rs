@@ -119,7 +119,8 @@ impl Server {
         let head_max = config.header_bytes_max + config.uri_bytes_max + HEAD_SLACK_BYTES;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            // A client that hangs up is noticed at once, and its handler dropped.
+            // A client that hangs up is noticed at once, and its handler dropped; before a body
+            // is asked for, by the socket.
             .half_close(false)
             .header_read_timeout(Duration::from_millis(config.idle_timeout_ms))
             .max_header_size(head_max)
