@@ -5,6 +5,8 @@
 //!   has changed nothing: the next one sends the row again (at least once, under the same id).
 //! - Each target has a task, a pool of connections and a number of tries under way of its own: one
 //!   that hangs, fails or is gone holds up no other.
+//! - A target that does not answer at all is tried with one event at a time until it does. No
+//!   event's next try comes earlier for that.
 //! - Of one key there is one event on its way to a target: the store gives the first of each lane.
 //! - No lease is written for a row that is sent: the lock on the data folder is the lease of them
 //!   all, and a transaction less for each event.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, header};
@@ -20,6 +20,8 @@ use crate::store::{DueEvent, DueEvents, Error, Fate, Store, Try};
 const SLEEP_MS_MAX: u64 = 60_000;
 /// Pause after the store could not be asked or told.
 const TROUBLE_PAUSE: Duration = Duration::from_millis(500);
+/// Tries in a row without any answer, after which one event at a time is tried.
+const UNANSWERED_MAX: u32 = 5;
 /// Time for tries under way at the end; what is cut is sent again by the next start.
 const END_PAUSE: Duration = Duration::from_millis(1_000);
 
@@ -31,11 +33,14 @@ pub(super) struct Target {
     store: Store,
     /// Whether the last try failed: the first failure and the first success are logged.
     failing: Arc<AtomicBool>,
+    /// Tries in a row that had no answer.
+    unanswered: Arc<AtomicU32>,
 }
 
 impl Target {
     pub(super) fn new(webhook: Webhook, client: Client, store: Store) -> Self {
-        Self { webhook: Arc::new(webhook), client, store, failing: Arc::default() }
+        let (failing, unanswered) = <(Arc<AtomicBool>, Arc<AtomicU32>)>::default();
+        Self { webhook: Arc::new(webhook), client, store, failing, unanswered }
     }
 
     /// Sends until it is told to stop.
@@ -58,7 +63,7 @@ impl Target {
                 let this = self.clone();
                 tries.spawn(async move { this.send(event).await });
             }
-            let is_full = under_way.len() >= self.webhook.concurrency_max;
+            let is_full = under_way.len() >= self.width();
             let sleep = due.next.map_or(SLEEP_MS_MAX, |next| {
                 next.millis().saturating_sub(clock::now().millis()).min(SLEEP_MS_MAX)
             });
@@ -81,9 +86,18 @@ impl Target {
                 .await;
     }
 
+    /// Events that may be on their way at once: one, while nobody answers. It finds out when
+    /// somebody does, and the others wait for that instead of their timeouts.
+    fn width(&self) -> usize {
+        match self.unanswered.load(Ordering::Relaxed) < UNANSWERED_MAX {
+            true => self.webhook.concurrency_max,
+            false => 1,
+        }
+    }
+
     /// What can be sent now, as far as there is room.
     fn due(&self, under_way: &HashSet<i64>) -> Result<DueEvents, Error> {
-        let room = self.webhook.concurrency_max - under_way.len();
+        let room = self.width().saturating_sub(under_way.len());
         if room == 0 {
             return Ok(DueEvents::default());
         }
@@ -107,6 +121,7 @@ impl Target {
             event.message,
             clock::now(),
         );
+        self.count(answered.is_some());
         self.tell(&answer, &fate);
         let reply = match answer {
             Ok(reply) => reply.body,
@@ -147,6 +162,16 @@ impl Target {
                     tokio::time::sleep(TROUBLE_PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// Counts the tries in a row that had no answer; any status is one.
+    fn count(&self, is_answered: bool) {
+        if is_answered {
+            self.unanswered.store(0, Ordering::Relaxed);
+        } else if self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 == UNANSWERED_MAX {
+            let webhook = &self.webhook.name;
+            tracing::warn!(webhook, "a webhook does not answer: one event at a time is tried");
         }
     }
 
