@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::client::{Client, Reply};
 use super::schedule::{self, Answered};
+use super::secrets::Secrets;
 use super::sign::signature;
 use crate::clock;
 use crate::config::Webhook;
@@ -30,6 +31,7 @@ const END_PAUSE: Duration = Duration::from_millis(1_000);
 pub(super) struct Target {
     webhook: Arc<Webhook>,
     client: Client,
+    secrets: Secrets,
     store: Store,
     /// Whether the last try failed: the first failure and the first success are logged.
     failing: Arc<AtomicBool>,
@@ -38,9 +40,10 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn new(webhook: Webhook, client: Client, store: Store) -> Self {
+    pub(super) fn new(webhook: Webhook, client: Client, secrets: Secrets, store: Store) -> Self {
+        let webhook = Arc::new(webhook);
         let (failing, unanswered) = <(Arc<AtomicBool>, Arc<AtomicU32>)>::default();
-        Self { webhook: Arc::new(webhook), client, store, failing, unanswered }
+        Self { webhook, client, secrets, store, failing, unanswered }
     }
 
     /// Sends until it is told to stop.
@@ -135,7 +138,7 @@ impl Target {
     fn headers(&self, event: &DueEvent) -> HeaderMap {
         let id = format!("msg_{}", event.message);
         let seconds = clock::now().seconds();
-        let signature = signature(&self.webhook.secrets, &id, seconds, &event.body);
+        let signature = signature(&self.secrets.of(&self.webhook.name), &id, seconds, &event.body);
         let value = |text: String| {
             HeaderValue::from_str(&text).expect("ASCII, as the configuration was checked")
         };
