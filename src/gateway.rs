@@ -86,7 +86,7 @@ impl Gateway {
         let outcome = CatchPanic(Box::pin(handling))
             .await
             .unwrap_or_else(|panic| Err(Error::new(ErrorCode::InternalError).caused_by(panic)));
-        let outcome = late::settle(self, outcome, &resource, &request_id).await;
+        let outcome = late::settle(self, outcome, &resource, &request_id, entry.late()).await;
         let mut response = match outcome {
             Ok(response) => response,
             Err(error) => {

@@ -3,6 +3,7 @@
 // A test that cannot go on may panic, also outside of a test function.
 #![allow(clippy::unwrap_used)]
 
+mod access_log;
 mod uploads;
 
 use std::io::{BufRead, BufReader, Read, Write};
