@@ -24,8 +24,9 @@ use crate::store::error::Result;
 use crate::store::instant::{Candidate, Readable, SHARED_BYTES_MIN, Via, Wanted};
 use crate::types::{BlobId, BucketName, ObjectKey, PartNumber, UploadId};
 
-/// Contents of the same bytes that one search looks at, the newest first; and buckets with one
-/// content. Many, because those that the user may not read must not hide those that it may.
+/// Contents of the same bytes that one search looks at, the newest first; and steps from bucket to
+/// bucket with one content. Many, because those that the user may not read must not hide those that
+/// it may.
 const SCANNED_MAX: usize = 1024;
 /// Candidates that a search gives: more of the same bytes are of no use.
 const FOUND_MAX: usize = 32;
@@ -184,10 +185,13 @@ impl Search<'_> {
         if self.wanted.prefixes.is_some() {
             return Ok(());
         }
-        let (mut after, mut pushed) = (i64::MIN, 0);
+        let (mut from, mut pushed) = (i64::MIN, 0);
         for _ in 0..SCANNED_MAX {
-            let Some((bucket, key)) = self.next_bucket(content, after)? else { break };
-            after = bucket;
+            // From one bucket of the user's to the next: those of others in between cost nothing.
+            let in_sight = self.engine.directory().next_id_in_sight(self.permit.user(), from);
+            let Some(from_here) = in_sight else { break };
+            let Some((bucket, key)) = self.next_bucket(content, from_here)? else { break };
+            from = bucket + 1;
             if bucket != own.id
                 && let Some(bucket) = self.bucket(bucket)?
                 && may_anything(self.permit.user(), &bucket)
@@ -226,14 +230,14 @@ impl Search<'_> {
         Ok(keys)
     }
 
-    /// The next bucket with an object that has `content`.
-    fn next_bucket(&self, content: ContentId, after: i64) -> Result<Option<(i64, ObjectKey)>> {
+    /// The first bucket, from the id `from` on, with an object that has `content`.
+    fn next_bucket(&self, content: ContentId, from: i64) -> Result<Option<(i64, ObjectKey)>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT bucket, key FROM objects
-             WHERE content = ?1 AND content_kind = ?2 AND size >= 65536 AND bucket > ?3
+             WHERE content = ?1 AND content_kind = ?2 AND size >= 65536 AND bucket >= ?3
              ORDER BY bucket, key LIMIT 1",
         )?;
-        let mut rows = statement.query(params![content.bytes(), content.kind(), after])?;
+        let mut rows = statement.query(params![content.bytes(), content.kind(), from])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         Ok(Some((row.get("bucket")?, read_key(row, "key")?)))
     }
