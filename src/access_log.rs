@@ -3,17 +3,13 @@
 //! `code` is that of the error that the client was told; `late` says that it stands in a 200, whose
 //! head was sent before. A client that hangs up before it is told has neither.
 
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 use std::time::Instant;
 
-use bytes::Bytes;
 use http::StatusCode;
-use http_body::{Body as _, Frame};
-use http_body_util::BodyExt;
 
-use crate::wire::response::{BodyError, Stream};
+use crate::wire::observed::{Observer, observed};
+use crate::wire::response::Stream;
 use crate::wire::{Error, ErrorCode};
 
 /// Longest text from a client that a line repeats, in bytes.
@@ -108,10 +104,18 @@ impl Entry {
     }
 
     /// The body of the answer, watched: its bytes are counted, and the line is written at its end.
-    pub fn watch(self, inner: Stream) -> Stream {
-        let mut entry = self;
-        entry.complete = inner.is_end_stream();
-        Watching { inner, entry }.boxed()
+    pub fn watch(self, body: Stream) -> Stream {
+        observed(body, self)
+    }
+}
+
+impl Observer for Entry {
+    fn passed(&mut self, bytes: u64) {
+        self.bytes += bytes;
+    }
+
+    fn ended(&mut self) {
+        self.complete = true;
     }
 }
 
@@ -134,39 +138,5 @@ impl Drop for Entry {
             milliseconds = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             complete = self.complete,
         );
-    }
-}
-
-struct Watching {
-    inner: Stream,
-    entry: Entry,
-}
-
-impl http_body::Body for Watching {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                self.entry.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                self.entry.complete = self.inner.is_end_stream();
-            }
-            Poll::Ready(None) => self.entry.complete = true,
-            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.inner.size_hint()
     }
 }

@@ -19,7 +19,6 @@ use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use http::StatusCode;
-use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 
 use crate::access::{Origin, Principal};
@@ -32,7 +31,8 @@ use crate::ops::incoming::Incoming;
 use crate::ops::receive;
 use crate::ops::{self, Accepts, Call, Caller, Context, Operation};
 use crate::store::Store;
-use crate::wire::response::{BodyError, Stream};
+use crate::wire::observed::{Observer, observed};
+use crate::wire::response::Stream;
 use crate::wire::{Address, Body, Error, ErrorCode, Head, Response, Result, xml};
 
 /// What the socket knows of a request.
@@ -74,7 +74,8 @@ impl Gateway {
         request: http::Request<Stream>,
     ) -> http::Response<Stream> {
         let (parts, body) = request.into_parts();
-        let (body, body_ended) = watched(body);
+        let body_ended = Arc::<AtomicBool>::default();
+        let body = observed(body, Ending(Arc::clone(&body_ended)));
         let request_id = request_id();
         let mut entry = Entry::begin(&arrival.peer, &request_id, &parts);
         let head_only = parts.method == http::Method::HEAD;
@@ -381,40 +382,12 @@ fn check_payload(body: &Incoming, operation: &Operation) -> Result<()> {
     Ok(())
 }
 
-/// A stream that notes whether it was read to its end; an unread body ends the connection.
-struct Watched {
-    inner: Stream,
-    ended: Arc<AtomicBool>,
-}
+/// Notes that a body was read to its end; an unread one ends the connection.
+struct Ending(Arc<AtomicBool>);
 
-/// The stream, and the flag that is set once its end was seen.
-fn watched(inner: Stream) -> (Stream, Arc<AtomicBool>) {
-    let ended = Arc::new(AtomicBool::new(inner.is_end_stream()));
-    let watched = Watched { inner, ended: Arc::clone(&ended) };
-    (watched.boxed(), ended)
-}
-
-impl http_body::Body for Watched {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Option<std::result::Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        if matches!(polled, Poll::Ready(None)) || self.inner.is_end_stream() {
-            self.ended.store(true, Ordering::Release);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.inner.size_hint()
+impl Observer for Ending {
+    fn ended(&mut self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 
