@@ -83,7 +83,17 @@ impl Gateway {
         let is_ours = manage::matches(&resource) && !self.names_a_bucket(&parts);
         let verdict = cors::decide(&parts, &self.context);
 
-        let handling = self.handle(&arrival, &request_id, parts, body, &verdict, &mut entry);
+        let handling = async {
+            check_limits(&parts, &self.context.config)?;
+            check_authority(&parts)?;
+            check_coding(&parts)?;
+            match is_ours {
+                true => self.manage(&arrival, &request_id, parts, body, &mut entry).await,
+                false => {
+                    self.handle(&arrival, &request_id, parts, body, &verdict, &mut entry).await
+                }
+            }
+        };
         let outcome = CatchPanic(Box::pin(handling))
             .await
             .unwrap_or_else(|panic| Err(Error::new(ErrorCode::InternalError).caused_by(panic)));
@@ -102,7 +112,7 @@ impl Gateway {
         self.finish(response, &request_id, head_only, &body_ended, entry)
     }
 
-    /// The pipeline itself.
+    /// The pipeline itself, for the operations of S3.
     async fn handle(
         &self,
         arrival: &Arrival,
@@ -113,12 +123,6 @@ impl Gateway {
         entry: &mut Entry,
     ) -> Result<Response> {
         let config = &self.context.config;
-        check_limits(&parts, config)?;
-        check_authority(&parts)?;
-        check_coding(&parts)?;
-        if manage::matches(parts.uri.path()) && !self.names_a_bucket(&parts) {
-            return self.manage(arrival, request_id, parts, body, entry).await;
-        }
         let raw_query = parts.uri.query().unwrap_or_default();
         let head = Head::new(
             parts.method,
