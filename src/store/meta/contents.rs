@@ -54,18 +54,11 @@ pub(crate) fn find_whole(
     engine.require_bucket(permit)?;
     engine.readers.snapshot(|connection| {
         let search = Search { engine, connection, permit, wanted };
-        let mut found = Vec::new();
-        for (id, digests) in search.blobs()? {
-            if found.len() < FOUND_MAX {
-                search.objects_of(ContentId::Blob(id), None, digests, &mut found)?;
-            }
-        }
-        for id in search.manifests()? {
-            if found.len() < FOUND_MAX {
-                search.objects_of(ContentId::Manifest(id), None, None, &mut found)?;
-            }
-        }
-        Ok(found)
+        let blobs = search.blobs()?.into_iter().map(|(id, of)| (ContentId::Blob(id), of));
+        let manifests = search.manifests()?.into_iter().map(|id| (ContentId::Manifest(id), None));
+        gather(blobs.chain(manifests), |(content, digests), found| {
+            search.objects_of(content, None, digests, found)
+        })
     })
 }
 
@@ -79,15 +72,26 @@ pub(crate) fn find_blobs(
     engine.require_bucket(permit)?;
     engine.readers.snapshot(|connection| {
         let search = Search { engine, connection, permit, wanted };
-        let mut found = Vec::new();
-        for (id, digests) in search.blobs()? {
-            if found.len() < FOUND_MAX {
-                search.objects_of(ContentId::Blob(id), None, digests.clone(), &mut found)?;
-                search.parts_of(id, digests, &mut found)?;
-            }
-        }
-        Ok(found)
+        gather(search.blobs()?, |(id, digests), found| {
+            search.objects_of(ContentId::Blob(id), None, digests.clone(), found)?;
+            search.parts_of(id, digests, found)
+        })
     })
+}
+
+/// What `look` finds of each content, until that is enough.
+fn gather<C>(
+    contents: impl IntoIterator<Item = C>,
+    look: impl Fn(C, &mut Vec<Candidate>) -> Result<()>,
+) -> Result<Vec<Candidate>> {
+    let mut found = Vec::new();
+    for content in contents {
+        if found.len() >= FOUND_MAX {
+            break;
+        }
+        look(content, &mut found)?;
+    }
+    Ok(found)
 }
 
 impl Search<'_> {
