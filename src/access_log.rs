@@ -1,16 +1,16 @@
 //! The access log: one line per request, written when the request is over, however it ended.
+//!
+//! `code` is that of the error that the client was told; `late` says that it stands in a 200, whose
+//! head was sent before. A client that hangs up before it is told has neither.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use bytes::Bytes;
 use http::StatusCode;
-use http_body::{Body as _, Frame};
-use http_body_util::BodyExt;
 
-use crate::wire::Error;
-use crate::wire::response::{BodyError, Stream};
+use crate::wire::observed::{Observer, observed};
+use crate::wire::response::Stream;
+use crate::wire::{Error, ErrorCode};
 
 /// Longest text from a client that a line repeats, in bytes.
 const TEXT_BYTES_MAX: usize = 1024;
@@ -26,9 +26,21 @@ pub struct Entry {
     operation: &'static str,
     status: Option<StatusCode>,
     code: &'static str,
+    late: Late,
     bytes: u64,
     complete: bool,
     begun: Instant,
+}
+
+/// Where the body of an answer notes the code of an error that stands in it. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Late(Arc<OnceLock<&'static str>>);
+
+impl Late {
+    /// Notes the code, the first time.
+    pub fn error(&self, code: ErrorCode) {
+        let _ = self.0.set(code.as_str());
+    }
 }
 
 impl Entry {
@@ -48,6 +60,7 @@ impl Entry {
             operation: "-",
             status: None,
             code: "-",
+            late: Late::default(),
             bytes: 0,
             complete: false,
             begun: Instant::now(),
@@ -85,17 +98,31 @@ impl Entry {
         }
     }
 
+    /// Where an error is noted that comes after the status.
+    pub fn late(&self) -> Late {
+        self.late.clone()
+    }
+
     /// The body of the answer, watched: its bytes are counted, and the line is written at its end.
-    pub fn watch(self, inner: Stream) -> Stream {
-        let mut entry = self;
-        entry.complete = inner.is_end_stream();
-        Watching { inner, entry }.boxed()
+    pub fn watch(self, body: Stream) -> Stream {
+        observed(body, self)
+    }
+}
+
+impl Observer for Entry {
+    fn passed(&mut self, bytes: u64) {
+        self.bytes += bytes;
+    }
+
+    fn ended(&mut self) {
+        self.complete = true;
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
         let status = self.status.map_or(499, |status| status.as_u16());
+        let late = self.late.0.get();
         tracing::info!(
             target: "access",
             request_id = self.request_id,
@@ -105,44 +132,11 @@ impl Drop for Entry {
             method = self.method,
             path = self.path,
             status,
-            code = self.code,
+            code = late.unwrap_or(&self.code),
+            late = late.is_some(),
             bytes = self.bytes,
             milliseconds = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             complete = self.complete,
         );
-    }
-}
-
-struct Watching {
-    inner: Stream,
-    entry: Entry,
-}
-
-impl http_body::Body for Watching {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                self.entry.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                self.entry.complete = self.inner.is_end_stream();
-            }
-            Poll::Ready(None) => self.entry.complete = true,
-            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.inner.size_hint()
     }
 }

@@ -19,7 +19,6 @@ use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use http::StatusCode;
-use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 
 use crate::access::{Origin, Principal};
@@ -32,7 +31,8 @@ use crate::ops::incoming::Incoming;
 use crate::ops::receive;
 use crate::ops::{self, Accepts, Call, Caller, Context, Operation};
 use crate::store::Store;
-use crate::wire::response::{BodyError, Stream};
+use crate::wire::observed::{Observer, observed};
+use crate::wire::response::Stream;
 use crate::wire::{Address, Body, Error, ErrorCode, Head, Response, Result, xml};
 
 /// What the socket knows of a request.
@@ -74,7 +74,8 @@ impl Gateway {
         request: http::Request<Stream>,
     ) -> http::Response<Stream> {
         let (parts, body) = request.into_parts();
-        let (body, body_ended) = watched(body);
+        let body_ended = Arc::<AtomicBool>::default();
+        let body = observed(body, Ending(Arc::clone(&body_ended)));
         let request_id = request_id();
         let mut entry = Entry::begin(&arrival.peer, &request_id, &parts);
         let head_only = parts.method == http::Method::HEAD;
@@ -82,11 +83,21 @@ impl Gateway {
         let is_ours = manage::matches(&resource) && !self.names_a_bucket(&parts);
         let verdict = cors::decide(&parts, &self.context);
 
-        let handling = self.handle(&arrival, &request_id, parts, body, &verdict, &mut entry);
+        let handling = async {
+            check_limits(&parts, &self.context.config)?;
+            check_authority(&parts)?;
+            check_coding(&parts)?;
+            match is_ours {
+                true => self.manage(&arrival, &request_id, parts, body, &mut entry).await,
+                false => {
+                    self.handle(&arrival, &request_id, parts, body, &verdict, &mut entry).await
+                }
+            }
+        };
         let outcome = CatchPanic(Box::pin(handling))
             .await
             .unwrap_or_else(|panic| Err(Error::new(ErrorCode::InternalError).caused_by(panic)));
-        let outcome = late::settle(self, outcome, &resource, &request_id).await;
+        let outcome = late::settle(self, outcome, &resource, &request_id, entry.late()).await;
         let mut response = match outcome {
             Ok(response) => response,
             Err(error) => {
@@ -101,7 +112,7 @@ impl Gateway {
         self.finish(response, &request_id, head_only, &body_ended, entry)
     }
 
-    /// The pipeline itself.
+    /// The pipeline itself, for the operations of S3.
     async fn handle(
         &self,
         arrival: &Arrival,
@@ -112,12 +123,6 @@ impl Gateway {
         entry: &mut Entry,
     ) -> Result<Response> {
         let config = &self.context.config;
-        check_limits(&parts, config)?;
-        check_authority(&parts)?;
-        check_coding(&parts)?;
-        if manage::matches(parts.uri.path()) && !self.names_a_bucket(&parts) {
-            return self.manage(arrival, request_id, parts, body, entry).await;
-        }
         let raw_query = parts.uri.query().unwrap_or_default();
         let head = Head::new(
             parts.method,
@@ -381,40 +386,12 @@ fn check_payload(body: &Incoming, operation: &Operation) -> Result<()> {
     Ok(())
 }
 
-/// A stream that notes whether it was read to its end; an unread body ends the connection.
-struct Watched {
-    inner: Stream,
-    ended: Arc<AtomicBool>,
-}
+/// Notes that a body was read to its end; an unread one ends the connection.
+struct Ending(Arc<AtomicBool>);
 
-/// The stream, and the flag that is set once its end was seen.
-fn watched(inner: Stream) -> (Stream, Arc<AtomicBool>) {
-    let ended = Arc::new(AtomicBool::new(inner.is_end_stream()));
-    let watched = Watched { inner, ended: Arc::clone(&ended) };
-    (watched.boxed(), ended)
-}
-
-impl http_body::Body for Watched {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Option<std::result::Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        if matches!(polled, Poll::Ready(None)) || self.inner.is_end_stream() {
-            self.ended.store(true, Ordering::Release);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.inner.size_hint()
+impl Observer for Ending {
+    fn ended(&mut self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 

@@ -11,6 +11,7 @@
 mod check;
 mod health;
 mod key;
+mod reload;
 mod root;
 mod serve;
 mod session;

@@ -12,12 +12,13 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
+use super::reload::Reload;
 use super::{Failure, Outcome, SETTINGS, check_owner, flag, load, root};
 use crate::config::{Config, KeyPair};
 use crate::gateway::Gateway;
 use crate::log;
 use crate::manage::health::DURABILITY;
-use crate::server::{Server, Tls};
+use crate::server::Server;
 use crate::store::{self, Store};
 use crate::workers::Workers;
 
@@ -49,18 +50,18 @@ pub(super) fn run(matches: &ArgMatches) -> Outcome {
     let log = log::start(&config);
     // Connections are served by the server's own threads; this one accepts, and watches.
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(serve(config));
+    let outcome = runtime.block_on(serve(config, matches));
     runtime.shutdown_timeout(Duration::from_millis(RUNTIME_END_MS_MAX));
     // Written out before the last word is said on standard error.
     drop(log);
     outcome
 }
 
-async fn serve(config: Arc<Config>) -> Outcome {
+async fn serve(config: Arc<Config>, matches: &ArgMatches) -> Outcome {
     let signals = Signals::listen()?;
     let options = config.store_options();
     let store = blocking(move || Store::open(options)).await?.map_err(cannot_open)?;
-    let outcome = serve_store(config, store.clone(), signals).await;
+    let outcome = serve_store(config, matches, store.clone(), signals).await;
     let poisoned = store.health().poisoned;
     blocking(move || store.close()).await?;
     match poisoned {
@@ -69,7 +70,12 @@ async fn serve(config: Arc<Config>) -> Outcome {
     }
 }
 
-async fn serve_store(config: Arc<Config>, store: Store, signals: Signals) -> Outcome {
+async fn serve_store(
+    config: Arc<Config>,
+    matches: &ArgMatches,
+    store: Store,
+    signals: Signals,
+) -> Outcome {
     // The address first: when it is taken, nothing was made or printed yet.
     let server = Server::bind(&config).await.map_err(Failure::failed)?;
     // They end by themselves when the start fails below.
@@ -82,7 +88,8 @@ async fn serve_store(config: Arc<Config>, store: Store, signals: Signals) -> Out
         let gateway = gateway.clone();
         async move { gateway.serve(arrival, request).await }
     };
-    let asked = signals.watch(server.tls());
+    let reload = Reload::new(matches.clone(), server.tls(), workers.secrets());
+    let asked = signals.watch(reload);
     let drain = config.drain_timeout();
     let stop = async {
         tokio::select! {
@@ -144,7 +151,7 @@ fn cannot_open(error: store::Error) -> Failure {
 }
 
 /// Runs what blocks on the pool for it.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work).await.map_err(Failure::failed)
@@ -179,8 +186,8 @@ impl Signals {
     }
 
     /// Handles signals from now on: the first that asks for the end wakes the answer, the second
-    /// ends the process at once. SIGHUP reads the certificate again.
-    fn watch(mut self, tls: Option<Tls>) -> Arc<Notify> {
+    /// ends the process at once. SIGHUP reads again what can be.
+    fn watch(mut self, reload: Reload) -> Arc<Notify> {
         let asked = Arc::new(Notify::new());
         let wake = Arc::clone(&asked);
         tokio::spawn(async move {
@@ -192,7 +199,7 @@ impl Signals {
                     _ = self.hang_up.recv() => false,
                 };
                 if !end {
-                    reload(tls.as_ref()).await;
+                    reload.run().await;
                 } else if ending {
                     std::process::exit(1);
                 } else {
@@ -203,17 +210,5 @@ impl Signals {
             }
         });
         asked
-    }
-}
-
-async fn reload(tls: Option<&Tls>) {
-    let Some(tls) = tls.cloned() else {
-        tracing::info!("SIGHUP: there is no certificate to read again");
-        return;
-    };
-    match blocking(move || tls.reload()).await {
-        Ok(Ok(())) => tracing::info!("SIGHUP: the certificate was read again"),
-        Ok(Err(error)) => tracing::error!(%error, "SIGHUP: the old certificate stays"),
-        Err(_) => tracing::error!("SIGHUP: reading the certificate broke off"),
     }
 }

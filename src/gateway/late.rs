@@ -17,6 +17,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, Sleep};
 
 use super::Gateway;
+use crate::access_log::Late;
 use crate::wire::response::BodyError;
 use crate::wire::xml::DECLARATION;
 use crate::wire::{Body, Error, ErrorCode, Response, Result};
@@ -27,6 +28,7 @@ pub(super) async fn settle(
     outcome: Result<Response>,
     resource: &str,
     request_id: &str,
+    late: Late,
 ) -> Result<Response> {
     let work = match outcome {
         Ok(Response { body: Body::Late(work), .. }) => work,
@@ -41,6 +43,7 @@ pub(super) async fn settle(
         gateway: gateway.clone(),
         resource: resource.to_owned(),
         request_id: request_id.to_owned(),
+        late,
         work: Some(work),
         begun: false,
         every: hold,
@@ -59,6 +62,7 @@ struct Waiting {
     gateway: Gateway,
     resource: String,
     request_id: String,
+    late: Late,
     /// `None` when the document was given.
     work: Option<JoinHandle<Result<Response>>>,
     begun: bool,
@@ -72,6 +76,7 @@ impl Waiting {
         let response = outcome.unwrap_or_else(|error| {
             let (request_id, code) = (&self.request_id, error.code.as_str());
             let source = error.source.as_ref().map(ToString::to_string).unwrap_or_default();
+            self.late.error(error.code);
             tracing::warn!(request_id, code, source, "an error in a 200: {}", error.message);
             self.gateway.render(error, &self.resource, &self.request_id)
         });

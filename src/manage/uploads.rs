@@ -247,12 +247,13 @@ impl Scan {
             return Ok((vec![demand(bucket)?], None));
         }
         let from = self.marker.as_ref().map_or("", |marker| marker.bucket.as_str());
-        // One that was deleted just now is as little to be seen as one of somebody else's: neither
-        // counts, so that no name of theirs stands in a marker.
-        let buckets = call.store.all_buckets(from);
-        let mut permits = buckets.iter().filter_map(|of| demand(&of.name).ok());
-        let page: Vec<Permit> = permits.by_ref().take(BUCKETS_MAX).collect();
-        let next = permits.next().map(|permit| permit.bucket().name.as_str().to_owned());
+        let Some(user) = call.caller.principal.user() else { return Ok((Vec::new(), None)) };
+        // Others' buckets do not count, so no name of theirs stands in a marker.
+        let buckets = call.store.buckets_in_sight(user, from, BUCKETS_MAX + 1);
+        let next = buckets.get(BUCKETS_MAX).map(|bucket| bucket.name.as_str().to_owned());
+        let page = buckets.iter().take(BUCKETS_MAX);
+        // One that was deleted just now is not to be seen either.
+        let page = page.filter_map(|bucket| demand(&bucket.name).ok()).collect();
         Ok((page, next))
     }
 }

@@ -4,8 +4,7 @@
 //! answer, and the upload survives them. Only when the whole file must be read to verify it, which
 //! may take long, the answer can be a 200 with an error in its body, as AWS does it.
 
-use tokio::sync::Semaphore;
-
+use super::turns::{self, Turns};
 use super::{COMPLETE_BYTES_MAX, Call, Context, declared, parts, pause, receive};
 use crate::access::Permit;
 use crate::digest::{Checksum, ChecksumAlgorithm};
@@ -15,15 +14,18 @@ use crate::wire::xml::{self, Element, Writer};
 use crate::wire::{Error, ErrorCode, Head, Response, Result, checksum, conditions, encoding};
 
 /// Whole files that are read at once; others wait, and their clients are kept alive.
-const VERIFICATIONS_MAX: usize = 4;
-static VERIFICATIONS: Semaphore = Semaphore::const_new(VERIFICATIONS_MAX);
+static VERIFICATIONS: Turns =
+    Turns::new(turns::Limits { turns: 4, turns_of_user: 3, places: 256, places_of_user: 64 });
+/// Seconds after which one may come again for whom there was no place.
+const RETRY_AFTER_SECONDS: &str = "5";
 
 /// Publishes the object; the same request again gets the same answer.
 ///
 /// # Errors
-/// SlowDown while the upload is paused; NoSuchUpload, MalformedXML, InvalidPart, InvalidPartOrder,
-/// EntityTooSmall, PreconditionFailed, BadDigest; InvalidRequest for sizes and checksums that do
-/// not agree, and for gaps in a declared file.
+/// SlowDown while the upload is paused, and when too many whole files wait to be verified;
+/// NoSuchUpload, MalformedXML, InvalidPart, InvalidPartOrder, EntityTooSmall, PreconditionFailed,
+/// BadDigest; InvalidRequest for sizes and checksums that do not agree, and for gaps in a declared
+/// file.
 pub async fn handle(call: Call) -> Result<Response> {
     let upload = parts::upload_id(&call)?;
     let condition = conditions::write(&call.head)?;
@@ -33,7 +35,11 @@ pub async fn handle(call: Call) -> Result<Response> {
     let digests = declared::digests(&call.head)?;
     let (permit, key) = (call.permit().clone(), call.key().clone());
     // Before the document is asked for: it may be long.
-    let declared = declared_digests(&call, upload).await?;
+    let is_long = declared_digests(&call, upload).await? || !digests.is_empty();
+    let place = match is_long {
+        true => Some(VERIFICATIONS.place(&permit.user().id).ok_or_else(busy)?),
+        false => None,
+    };
     let document = receive::document_of_complete(&call.head, call.body, COMPLETE_BYTES_MAX).await?;
     let parts = listed_parts(&document)?;
     let request = CompleteUpload {
@@ -46,8 +52,7 @@ pub async fn handle(call: Call) -> Result<Response> {
         checksum,
         digests,
     };
-    let is_long = declared || !digests.is_empty();
-    let work = complete(call.context, permit, request, call.head, is_long);
+    let work = complete(call.context, permit, request, call.head, place);
     match is_long {
         true => Ok(Response::late(work)),
         false => work.await,
@@ -71,11 +76,11 @@ async fn complete(
     permit: Permit,
     request: CompleteUpload,
     head: Head,
-    is_long: bool,
+    place: Option<turns::Place>,
 ) -> Result<Response> {
-    let _turn = match is_long {
-        true => VERIFICATIONS.acquire().await.ok(),
-        false => None,
+    let _turn = match place {
+        Some(place) => Some(place.turn().await),
+        None => None,
     };
     let (bucket, upload) = (permit.bucket().name.clone(), request.upload);
     let completed = context.blocking(move |store| store.complete_upload(&permit, request));
@@ -84,6 +89,11 @@ async fn complete(
         _ => error,
     })?;
     Ok(render(&head, bucket.as_str(), &completed))
+}
+
+fn busy() -> Error {
+    let message = "Too many whole files are to be verified. Please try again.";
+    Error::because(ErrorCode::SlowDown, message).header("retry-after", RETRY_AFTER_SECONDS)
 }
 
 fn render(head: &Head, bucket: &str, completed: &Completed) -> Response {

@@ -71,6 +71,7 @@ pub mod routing;
 mod send;
 mod shares;
 mod state;
+mod turns;
 mod unconfigured;
 mod units;
 mod upload_part;

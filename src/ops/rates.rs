@@ -10,17 +10,12 @@
 //!   is older goes when the table has doubled.
 
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::task::{Context as TaskContext, Poll};
 use std::time::Instant;
 
-use bytes::Bytes;
-use http_body::Frame;
-use http_body_util::BodyExt;
-
 use crate::types::UploadId;
-use crate::wire::response::{BodyError, Stream};
+use crate::wire::observed::{Observer, observed};
+use crate::wire::response::Stream;
 
 /// The seconds that a rate is measured over.
 const WINDOW_SECONDS: u64 = 5;
@@ -47,7 +42,7 @@ pub fn of(id: UploadId) -> Rate {
 
 /// A body of a part, whose bytes count for its upload from now on.
 pub fn metered(id: UploadId, body: Stream) -> Stream {
-    Metered { inner: body, flight: RATES.begin(id, RATES.millis()) }.boxed()
+    observed(body, RATES.begin(id, RATES.millis()))
 }
 
 struct Rates {
@@ -164,8 +159,8 @@ struct Flight {
     bytes: u64,
 }
 
-impl Flight {
-    fn add(&mut self, bytes: u64) {
+impl Observer for Flight {
+    fn passed(&mut self, bytes: u64) {
         lock(&self.meter).add(self.rates.millis(), bytes);
         self.bytes += bytes;
     }
@@ -176,38 +171,6 @@ impl Drop for Flight {
         let mut meter = lock(&self.meter);
         meter.bodies -= 1;
         meter.in_flight_bytes -= self.bytes;
-    }
-}
-
-struct Metered {
-    inner: Stream,
-    flight: Flight,
-}
-
-impl http_body::Body for Metered {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
-            let bytes = data.len() as u64;
-            self.flight.add(bytes);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.inner.size_hint()
     }
 }
 
@@ -241,7 +204,7 @@ mod tests {
         let rates: &'static Rates = Box::leak(Box::default());
         let busy = UploadId::new();
         let mut flight = rates.begin(busy, 0);
-        flight.add(7);
+        flight.passed(7);
         let count = |rates: &Rates| lock(&rates.table).meters.len();
         for _ in 0..KEPT_MIN {
             drop(rates.begin(UploadId::new(), 1000));

@@ -4,6 +4,7 @@
 //! - A request's body fails with an [`io::Error`] and nothing else: `TimedOut` when no byte came
 //!   for the stall time while one was wanted, `InvalidData` when its chunks are malformed,
 //!   `UnexpectedEof` when the client hung up.
+//! - An answer without an end of its own, an event stream, ends when the server begins to drain.
 //! - The clock of a request's body runs only while the handler waits for it, so a slow disk of ours
 //!   is never taken for a slow client.
 
@@ -13,7 +14,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -53,6 +57,7 @@ impl Body for Receiving {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        this.phase.goes_on();
         match Pin::new(&mut this.incoming).poll_frame(cx) {
             Poll::Ready(frame) => {
                 this.timer.disarm();
@@ -98,17 +103,28 @@ fn cause(error: hyper::Error) -> io::Error {
     io::Error::new(kind, error)
 }
 
+/// When a body without an end is to end.
+pub(super) type End = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// The body of an answer under way; its end is the end of the request.
 pub(super) struct Answering {
     body: Stream,
+    end: Option<End>,
     phase: Phase,
 }
 
 impl Answering {
     /// Around the gateway's body.
-    pub(super) fn new(body: Stream, phase: Phase) -> Self {
-        Self { body, phase }
+    pub(super) fn new(body: Stream, end: Option<End>, phase: Phase) -> Self {
+        phase.goes_on();
+        Self { body, end, phase }
     }
+}
+
+/// Whether an answer has no end of its own.
+pub(super) fn is_endless(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(CONTENT_TYPE);
+    media_type.is_some_and(|media_type| media_type.as_bytes().starts_with(b"text/event-stream"))
 }
 
 impl Body for Answering {
@@ -119,7 +135,13 @@ impl Body for Answering {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let this = &mut *self;
+        if this.end.as_mut().is_some_and(|end| end.as_mut().poll(cx).is_ready()) {
+            // What is behind the body is told at once, not when the connection is gone.
+            this.end = None;
+            this.body = Empty::new().map_err(|never| match never {}).boxed();
+        }
+        Pin::new(&mut this.body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -37,7 +37,7 @@ pub use tls::{Tls, TlsError};
 use crate::config::Config;
 use crate::gateway::Arrival;
 use crate::wire::response::Stream;
-use body::{Answering, Receiving};
+use body::{Answering, End, Receiving, is_endless};
 use socket::{Limits, Phase, Socket};
 use workers::Workers;
 
@@ -119,7 +119,8 @@ impl Server {
         let head_max = config.header_bytes_max + config.uri_bytes_max + HEAD_SLACK_BYTES;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            // A client that hangs up is noticed at once, and its handler dropped.
+            // A client that hangs up is noticed at once, and its handler dropped; before a body
+            // is asked for, by the socket.
             .half_close(false)
             .header_read_timeout(Duration::from_millis(config.idle_timeout_ms))
             .max_header_size(head_max)
@@ -354,7 +355,14 @@ where
             let request =
                 request.map(|body| Receiving::new(body, limits.stall, phase.clone()).boxed());
             let answer = handler(arrival, request);
-            async move { Ok::<_, Infallible>(answer.await.map(|body| Answering::new(body, phase))) }
+            let mut stage = stage_now.clone();
+            async move {
+                let answer = answer.await;
+                let end = is_endless(answer.headers()).then(|| -> End {
+                    Box::pin(async move { reached(&mut stage, Stage::Draining).await })
+                });
+                Ok::<_, Infallible>(answer.map(|body| Answering::new(body, end, phase)))
+            }
         });
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);

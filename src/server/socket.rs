@@ -8,21 +8,26 @@
 //! - When the peer may still be sending, the end of a connection is in two steps: no more is sent,
 //!   then what comes is thrown away. Closing at once would reset the connection, and an answer that
 //!   was given before the body was read (a 403 to 20 MiB) could be lost.
+//! - A handler that waits before it asks for the body is dropped within [`LOOK_MS`] of the peer's
+//!   closing. hyper reads nothing then, and so does not see the end, which stands behind the body.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep};
 
 /// Most bytes thrown away after the last answer.
 const DISCARDED_BYTES_MAX: u64 = 64 << 20;
 /// Longest time spent on throwing bytes away.
 const DISCARDING_MS_MAX: u64 = 2_000;
+/// How often it is looked after a peer whose request waits unread.
+const LOOK_MS: u64 = 500;
 /// Bytes thrown away at once.
 const DISCARD_UNIT_BYTES: usize = 16 << 10;
 
@@ -44,6 +49,8 @@ struct State {
     phase: AtomicU8,
     /// The body of the last request was not read to its end.
     unread: AtomicBool,
+    /// The handler has neither asked for the body yet nor answered.
+    held: AtomicBool,
 }
 
 const BUSY: u8 = 0;
@@ -54,7 +61,12 @@ impl Phase {
     /// A request is under way (or a handshake, which has its own bound).
     pub(super) fn busy(&self) {
         self.0.unread.store(false, Ordering::Relaxed);
+        self.0.held.store(true, Ordering::Relaxed);
         self.0.phase.store(BUSY, Ordering::Relaxed);
+    }
+    /// The handler asks for the body, or answers.
+    pub(super) fn goes_on(&self) {
+        self.0.held.store(false, Ordering::Relaxed);
     }
     /// The handler wants no more of a body that has not ended.
     pub(super) fn unread(&self) {
@@ -66,6 +78,9 @@ impl Phase {
     }
     fn is(&self, phase: u8) -> bool {
         self.0.phase.load(Ordering::Relaxed) == phase
+    }
+    fn is_held(&self) -> bool {
+        self.0.held.load(Ordering::Relaxed)
     }
     /// Whether nothing more is expected from the peer.
     fn is_quiet(&self) -> bool {
@@ -105,6 +120,33 @@ impl Timer {
     }
 }
 
+/// A socket that knows of its peer's end also when nobody reads.
+pub(super) trait Peered {
+    /// Whether the peer will send nothing more. What it has sent may still be there to be read.
+    fn peer_has_closed(&self) -> bool;
+}
+
+impl Peered for TcpStream {
+    fn peer_has_closed(&self) -> bool {
+        has_closed(pin!(self.ready(Interest::READABLE)))
+    }
+}
+
+impl Peered for UnixStream {
+    fn peer_has_closed(&self) -> bool {
+        has_closed(pin!(self.ready(Interest::READABLE)))
+    }
+}
+
+/// What is known already: nobody waits for it to become so.
+fn has_closed(ready: Pin<&mut impl Future<Output = io::Result<Ready>>>) -> bool {
+    match ready.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(ready)) => ready.is_read_closed(),
+        Poll::Ready(Err(_)) => true,
+        Poll::Pending => false,
+    }
+}
+
 /// A connection's socket.
 pub(super) struct Socket<S> {
     stream: S,
@@ -113,6 +155,7 @@ pub(super) struct Socket<S> {
     head_began: Option<Instant>,
     head_timer: Timer,
     write_timer: Timer,
+    look_timer: Timer,
     close: Close,
 }
 
@@ -133,6 +176,7 @@ impl<S> Socket<S> {
             head_began: None,
             head_timer: Timer::default(),
             write_timer: Timer::default(),
+            look_timer: Timer::default(),
             close: Close::Open,
         }
     }
@@ -175,6 +219,25 @@ impl<S> Socket<S> {
     }
 }
 
+impl<S: Peered> Socket<S> {
+    /// Looks after the peer from time to time, while its request is held.
+    fn look(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if !self.phase.is_held() {
+            self.look_timer.disarm();
+            return Ok(());
+        }
+        self.look_timer.arm(Instant::now() + Duration::from_millis(LOOK_MS));
+        while self.look_timer.ended(cx) {
+            if self.stream.peer_has_closed() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            self.look_timer.disarm();
+            self.look_timer.arm(Instant::now() + Duration::from_millis(LOOK_MS));
+        }
+        Ok(())
+    }
+}
+
 fn timed_out(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, what)
 }
@@ -201,7 +264,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
+impl<S: AsyncRead + AsyncWrite + Peered + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -225,6 +288,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes each time that it is polled, whether there is anything to write or not.
+        self.look(cx)?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

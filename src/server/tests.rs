@@ -79,9 +79,38 @@ async fn handle(arrival: Arrival, request: Request<Stream>) -> Response<Stream> 
             answer(200, "slow", false)
         }
         "/never" => std::future::pending().await,
+        "/events" => {
+            let mut response = Response::new(Events { is_begun: false }.boxed());
+            let headers = response.headers_mut();
+            headers.insert("content-type", http::HeaderValue::from_static("text/event-stream"));
+            response
+        }
         "/large" => Response::new(Full::new(Bytes::from(vec![7; 64 << 20])).map_err(never).boxed()),
         _ => {
             answer(200, &format!("{} {} {}", arrival.peer, arrival.secure, arrival.control), false)
+        }
+    }
+}
+
+/// One event, and then none for ever.
+struct Events {
+    is_begun: bool,
+}
+
+impl http_body::Body for Events {
+    type Data = Bytes;
+    type Error = crate::wire::response::BodyError;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        match std::mem::replace(&mut self.is_begun, true) {
+            true => std::task::Poll::Pending,
+            false => {
+                let event = Bytes::from_static(b"data: 1\n\n");
+                std::task::Poll::Ready(Some(Ok(http_body::Frame::data(event))))
+            }
         }
     }
 }
@@ -408,7 +437,24 @@ async fn an_address_in_use_and_a_bad_certificate_are_said_plainly() {
 #[test]
 fn the_limit_of_a_body_is_known_before_it_is_read() {
     let body = answer(200, "", false).into_body();
-    let answering = Answering::new(body, Phase::default());
+    let answering = Answering::new(body, None, Phase::default());
     assert_eq!(answering.size_hint().exact(), Some(0));
     assert!(answering.is_end_stream());
+}
+
+#[tokio::test]
+async fn an_event_stream_ends_when_the_server_begins_to_drain() {
+    let server = start(Config { drain_timeout_ms: 8_000, ..short_times() }).await;
+    let mut stream = connect_to(server.address).await;
+    stream.write_all(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let mut begun = Vec::new();
+    while !begun.ends_with(b"data: 1\n\n\r\n") {
+        timeout(PATIENCE, stream.read_buf(&mut begun)).await.unwrap().unwrap();
+    }
+    let asked = Instant::now();
+    let reading = async { (rest(&mut stream).await, asked.elapsed()) };
+    let (in_time, (end, after)) = tokio::join!(server.end(), reading);
+    assert!(in_time);
+    assert_eq!(end, "0\r\n\r\n", "it ends as a body does");
+    assert!(after < Duration::from_secs(4), "{after:?}");
 }

@@ -61,6 +61,8 @@ struct State {
     buckets: HashMap<BucketName, Arc<Bucket>>,
     /// Owner's id and bucket's name: the order in which ListBuckets reads.
     owned: BTreeSet<(String, String)>,
+    /// Owner's id and bucket's id: the order in which a search goes through what it may read.
+    owned_ids: BTreeSet<(String, i64)>,
     /// By the id of the bucket.
     configurations: HashMap<(i64, BucketConfigurationKind), Arc<BucketConfiguration>>,
 }
@@ -151,12 +153,33 @@ impl Directory {
         self.read().buckets.len()
     }
 
-    /// All buckets, by name: one pass over their names, which are in memory anyway.
-    pub(crate) fn all_buckets(&self, from: &str) -> Vec<Arc<Bucket>> {
+    /// The buckets in which the user may do anything, as [`may_anything`] has it, by name. Others'
+    /// cost nothing; for root it is one pass over all names.
+    ///
+    /// [`may_anything`]: crate::access::may_anything
+    pub(crate) fn buckets_in_sight(&self, user: &User, from: &str, max: usize) -> Vec<Arc<Bucket>> {
+        let state = self.read();
+        if !user.root {
+            let first = Bound::Included((user.id.clone(), from.to_owned()));
+            let owned = state.owned.range((first, Bound::Unbounded));
+            let names = owned.take_while(|(owner, _)| *owner == user.id).take(max);
+            return names.map(|(_, name)| state.bucket(name)).collect();
+        }
         let follows = |bucket: &&Arc<Bucket>| bucket.name.as_str() >= from;
-        let mut buckets: Vec<_> = self.read().buckets.values().filter(follows).cloned().collect();
+        let mut buckets: Vec<_> = state.buckets.values().filter(follows).cloned().collect();
         buckets.sort_unstable_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
+        buckets.truncate(max);
         buckets
+    }
+
+    /// The least id, from `from` on, of a bucket that may be in sight of the user.
+    pub(crate) fn next_id_in_sight(&self, user: &User, from: i64) -> Option<i64> {
+        if user.root {
+            return Some(from);
+        }
+        let state = self.read();
+        let mut owned = state.owned_ids.range((user.id.clone(), from)..);
+        owned.next().filter(|(owner, _)| *owner == user.id).map(|(_, id)| *id)
     }
 
     pub(crate) fn buckets(
@@ -180,16 +203,18 @@ impl Directory {
         if max == 0 {
             return (Vec::new(), false);
         }
-        let by_name = |name: &str| {
-            let name = BucketName::parse(name).expect("names of buckets were parsed before");
-            Arc::clone(&state.buckets[&name])
-        };
-        let page = names.by_ref().take(max).map(|(_, name)| by_name(name)).collect();
+        let page = names.by_ref().take(max).map(|(_, name)| state.bucket(name)).collect();
         (page, names.next().is_some())
     }
 }
 
 impl State {
+    /// One that is there.
+    fn bucket(&self, name: &str) -> Arc<Bucket> {
+        let name = BucketName::parse(name).expect("names of buckets were parsed before");
+        Arc::clone(&self.buckets[&name])
+    }
+
     fn apply(&mut self, effect: Effect) {
         match effect {
             Effect::UserMade(user) => {
@@ -209,10 +234,12 @@ impl State {
                 self.keys.remove(&id);
             }
             Effect::BucketMade(bucket) => {
+                self.owned_ids.insert((bucket.owner.id.clone(), bucket.id));
                 self.owned.insert((bucket.owner.id.clone(), bucket.name.as_str().to_owned()));
                 self.buckets.insert(bucket.name.clone(), bucket);
             }
             Effect::BucketGone(bucket) => {
+                self.owned_ids.remove(&(bucket.owner.id.clone(), bucket.id));
                 self.owned.remove(&(bucket.owner.id.clone(), bucket.name.as_str().to_owned()));
                 self.buckets.remove(&bucket.name);
                 for kind in BucketConfigurationKind::ALL {

@@ -6,7 +6,7 @@ use super::declared::Declaration;
 use super::meta::{progress, states};
 use super::records::UploadRecord;
 use super::{Pending, Result, Store};
-use crate::access::{Bucket, Permit};
+use crate::access::{Bucket, Permit, User};
 use crate::types::{BucketName, ObjectKey, PartNumber, Timestamp, UploadId};
 
 /// How far an open upload is.
@@ -68,9 +68,10 @@ pub struct PartMap {
 
 /// Progress of uploads.
 impl Store {
-    /// The buckets of everybody, by name, from the name `from` on.
-    pub fn all_buckets(&self, from: &str) -> Vec<Arc<Bucket>> {
-        self.engine.directory().all_buckets(from)
+    /// The buckets in which the user may do anything, by name, from the name `from` on; at most
+    /// `max`. Each is still to be decided about.
+    pub fn buckets_in_sight(&self, user: &User, from: &str, max: usize) -> Vec<Arc<Bucket>> {
+        self.engine.directory().buckets_in_sight(user, from, max)
     }
 
     /// Where an open upload is. It tells nothing else, and whoever asks needs a permit for more.

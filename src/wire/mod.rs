@@ -10,6 +10,7 @@ pub mod cors;
 pub mod date;
 pub mod encoding;
 pub mod error;
+pub mod observed;
 pub mod range;
 pub mod request;
 pub mod response;

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::store::Store;
+pub use webhooks::{Replaced, Secrets};
 
 /// Time for what hangs on a blocking call, such as a lookup of a name, when all else has ended.
 const END_MS_MAX: u64 = 100;
@@ -42,6 +43,7 @@ pub enum StartError {
 
 /// The workers, at work.
 pub struct Workers {
+    secrets: Secrets,
     stop: watch::Sender<bool>,
     thread: JoinHandle<()>,
 }
@@ -53,6 +55,7 @@ impl Workers {
     /// [`StartError::Webhook`] when the authorities that a target names cannot be read.
     pub fn start(config: &Config, store: &Store) -> Result<Self, StartError> {
         let webhooks = webhooks::Webhooks::new(config, store)?;
+        let secrets = webhooks.secrets();
         let runtime = Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(BLOCKING_THREADS_MAX)
@@ -64,7 +67,12 @@ impl Workers {
             runtime.shutdown_timeout(Duration::from_millis(END_MS_MAX));
         };
         let thread = std::thread::Builder::new().name("partita-webhooks".into()).spawn(work)?;
-        Ok(Self { stop, thread })
+        Ok(Self { secrets, stop, thread })
+    }
+
+    /// What signs the events, to be read again while the workers run.
+    pub fn secrets(&self) -> Secrets {
+        self.secrets.clone()
     }
 
     /// Ends them; what is under way has a moment. Blocking.

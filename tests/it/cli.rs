@@ -3,6 +3,7 @@
 // A test that cannot go on may panic, also outside of a test function.
 #![allow(clippy::unwrap_used)]
 
+mod access_log;
 mod uploads;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -354,4 +355,33 @@ fn a_reader_that_goes_away_is_no_failure() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(code(&output), 0);
     assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn a_hang_up_says_what_was_read_again_and_shows_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("partita.toml"));
+    let table = |name: &str, secret: &str| {
+        format!("[webhook.{name}]\nurl = 'http://127.0.0.1:1/'\nsecrets = 'whsec_{secret}'\n")
+    };
+    let (old, new) = ("b2xk".repeat(8), "bmV3".repeat(8));
+    std::fs::write(&file, table("app", &old) + &table("gone", &old)).unwrap();
+    let server = Server::start(&data, &["--config", file.to_str().unwrap()]);
+    for text in [
+        table("app", &new) + &table("more", &new),
+        table("app", &old) + "\nnonsense = 1",
+        table("app", "short"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        server.signal(Signal::HUP);
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let (code, log) = server.stop();
+    assert_eq!(code, 0, "{log}");
+    let count = |words: &str| log.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(count("the secrets of webhooks were read again webhooks=\"app\""), 1, "{log}");
+    assert_eq!(count("come and go with a restart only webhooks=\"gone, more\""), 1, "{log}");
+    assert_eq!(count("the old secrets of webhooks stay"), 2, "{log}");
+    assert_eq!(count("nonsense"), 1, "{log}");
+    assert!(!log.contains(&old) && !log.contains(&new), "{log}");
 }

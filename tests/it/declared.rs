@@ -6,6 +6,7 @@ use crate::harness::{Answer, Gateway, Request, Script, bytes_of, check, check_wi
 
 mod digests;
 mod resume;
+mod turns;
 
 /// The document of Complete for these parts: number and ETag.
 pub fn document(parts: &[(usize, String)]) -> String {

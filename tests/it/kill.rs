@@ -22,6 +22,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::signer::Signer;
 use client::Client;
 use model::{Book, Chance, Races};
@@ -65,6 +67,12 @@ impl Server {
         // Held on to no longer: nothing else is written to it.
         let address = line.and_then(|text| text.parse().ok()).expect("it tells where it listens");
         Self { process, address }
+    }
+
+    /// Has it read again what it reads again.
+    pub fn hang_up(&self) {
+        let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::HUP).unwrap();
     }
 
     pub fn kill(&mut self) {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Answer, Gateway, Request, Script, bytes_of, check_with};
+use crate::harness::{Answer, Gateway, Request, Script, Who, bytes_of, check_with};
 
 const PAUSE: &str = r#"{"status":"pause"}"#;
 const RESUME: &str = r#"{"status":"upload"}"#;
@@ -206,4 +206,72 @@ fn half_of_the_connections_are_left_to_those_who_resume() {
         answers.into_iter().partition(|answer| answer.status == 200);
     refused.iter().for_each(is_told_to_come_again);
     assert!(refused.len() >= 3, "{} passed", passed.len());
+}
+
+#[test]
+fn those_whose_clients_are_gone_leave_their_places_soon() {
+    // The places of one user: a quarter of half of the connections.
+    const PLACES: usize = 50;
+    let connections = (PLACES * 8).to_string();
+    let gateway = Gateway::with(&[
+        ("part-bytes-min", "1"),
+        ("pause-hold-ms", "20000"),
+        ("connections-max", &connections),
+    ]);
+    // A user whom no other test holds, for all are in this process.
+    let by_bob = |request: Request| request.by(Who::Bob);
+    gateway.send(&by_bob(Request::new("PUT", "/bobs"))).expect(200);
+    gateway.send(&by_bob(Request::new("PUT", "/bobs/source").body("bytes"))).expect(200);
+    let created = gateway.send(&by_bob(Request::new("POST", "/bobs/k?uploads")));
+    let target = format!("/bobs/k?uploadId={}", created.expect(200).text("UploadId"));
+    let set = |wish: &str| {
+        let request = Request::new("PUT", format!("{target}&partita-state")).body(wish);
+        gateway.send(&by_bob(request)).expect(200);
+    };
+    set(PAUSE);
+    let part = |number: usize, bytes: usize| {
+        let request = Request::new("PUT", format!("{target}&partNumber={number}"));
+        by_bob(request.body(bytes_of(bytes, 1))).encode(&gateway.host())
+    };
+    let copy = by_bob(Request::new("PUT", format!("{target}&partNumber=1")))
+        .header("x-amz-copy-source", "bobs/source")
+        .encode(&gateway.host());
+    let is_refused = |request: &[u8]| {
+        let mut connection = gateway.connect();
+        connection.write(request);
+        connection.answers_within(Duration::from_millis(300))
+    };
+    // With a body that has come, one that is larger than what the sockets take and so still comes,
+    // none at all, and none with the next request behind it.
+    let kinds = [part(1, 10), part(1, 70_000)[..9_000].to_vec(), copy.clone(), copy.repeat(2)];
+    let hold = || -> Vec<_> {
+        let requests = kinds.iter().cycle().take(PLACES);
+        requests
+            .map(|request| {
+                let mut connection = gateway.connect();
+                connection.write(request);
+                connection
+            })
+            .collect()
+    };
+    let held = hold();
+    let full = Instant::now();
+    while !is_refused(&kinds[0]) {
+        assert!(full.elapsed() < Duration::from_secs(10), "there is no bound");
+    }
+    drop(held);
+    let gone = Instant::now();
+    std::thread::sleep(Duration::from_millis(1_000));
+    let mut held = hold();
+    std::thread::sleep(Duration::from_millis(500));
+    for connection in &mut held {
+        assert!(!connection.answers_within(Duration::from_millis(1)), "a place is still taken");
+    }
+    println!("{PLACES} places free {:?} after their clients went", gone.elapsed());
+    set(RESUME);
+    for (connection, kind) in held.iter_mut().zip(kinds.iter().cycle()) {
+        if kind.len() != 9_000 {
+            connection.read_answer("PUT").expect(200);
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Open uploads as an operator and as users see them, and what they do to them.
 
+use partita::types::BucketName;
 use serde_json::{Value, json};
 
 use crate::grants::{ask, failure, gateway};
@@ -283,4 +284,69 @@ fn a_clean_up_ends_only_what_is_idle_and_only_when_told() {
         assert!(message.starts_with(field), "{message}");
     }
     gateway.assert_sound();
+}
+
+/// Buckets that one page looks into.
+const BUCKETS_OF_PAGE: usize = 1000;
+
+#[test]
+fn pages_go_through_more_buckets_than_one_looks_into_and_name_only_ones_own() {
+    let gateway = gateway();
+    // Hers and his stand in turn; nobody's uploads but those in a few of hers and of his.
+    let count = BUCKETS_OF_PAGE + 50;
+    let user = |who: Who| gateway.store().user(who.name()).expect("the user is there");
+    for (who, letter) in [(Who::Alice, 'a'), (Who::Bob, 'b')] {
+        let name = |n: usize| BucketName::parse(&format!("n{n:04}-{letter}")).expect("a name");
+        let make = |n| gateway.store().create_bucket(name(n), &user(who), "us-east-1");
+        let made: Vec<_> = (0..count).map(make).collect();
+        made.into_iter().for_each(|made| drop(made.wait().expect("the bucket is made")));
+    }
+    // In the first, at both sides of where a page ends, and in the last.
+    let places = [0, 1, BUCKETS_OF_PAGE - 1, BUCKETS_OF_PAGE, count - 1];
+    let mut wanted = Vec::new();
+    for n in places {
+        for (who, letter) in [(Who::Alice, 'a'), (Who::Bob, 'b')] {
+            let bucket = format!("n{n:04}-{letter}");
+            let id = create(&gateway, who, &format!("/{bucket}/k"), None);
+            wanted.push((bucket, id));
+        }
+    }
+    let uploads = |page: &Value| -> Vec<(String, String)> {
+        let text = |of: &Value, name: &str| of[name].as_str().unwrap().to_owned();
+        let uploads = page["uploads"].as_array().unwrap();
+        uploads.iter().map(|of| (text(of, "bucket"), text(of, "uploadId"))).collect()
+    };
+    let walk = |who: Who, limit: usize| {
+        let (mut seen, mut markers, mut marker) = (Vec::new(), Vec::new(), String::new());
+        loop {
+            let page = get(&gateway, who, &format!("uploads?limit={limit}&marker={marker}"));
+            seen.extend(uploads(&page));
+            let Some(next) = page["nextMarker"].as_str() else { return (seen, markers) };
+            markers.push(next.to_owned());
+            marker = crate::signer::encode(next.as_bytes(), false);
+        }
+    };
+    let ends_with = |letter: &str| -> Vec<(String, String)> {
+        wanted.iter().filter(|(bucket, _)| bucket.ends_with(letter)).cloned().collect()
+    };
+    for (who, mine) in [(Who::Alice, ends_with("a")), (Who::Bob, ends_with("b"))] {
+        for limit in [1, 3, 1000] {
+            let (seen, markers) = walk(who, limit);
+            assert_eq!(seen, mine, "{who:?} {limit}");
+            let letter = &who.name()[..1];
+            let bucket = |marker: &str| marker.split('/').next().unwrap().to_owned();
+            assert!(markers.iter().all(|marker| bucket(marker).ends_with(letter)), "{markers:?}");
+        }
+        let (_, markers) = walk(who, 1000);
+        assert_eq!(markers, [format!("n{BUCKETS_OF_PAGE:04}-{}", &who.name()[..1])]);
+    }
+    assert_eq!(walk(Who::Root, 1000).0, wanted);
+    assert_eq!(walk(Who::Root, 1000).1.len(), 2, "three pages of a thousand buckets");
+    // The name of a bucket of another's, or of none, is a place like any other.
+    for (marker, page_of) in
+        [("n1000-b", 4..5), ("n0999-zz", 3..5), ("zzz", 0..0), ("n0001-b", 2..4)]
+    {
+        let page = get(&gateway, Who::Alice, &format!("uploads?marker={marker}"));
+        assert_eq!(uploads(&page), ends_with("a")[page_of], "{marker}");
+    }
 }

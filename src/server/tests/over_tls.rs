@@ -11,8 +11,11 @@ fn certify(folder: &std::path::Path) -> Vec<u8> {
     made.cert.der().to_vec()
 }
 
-/// One request, trusting only this certificate.
-async fn ask(address: SocketAddr, trusted: &[u8], request: &[u8]) -> io::Result<String> {
+/// A connection that trusts only this certificate.
+async fn connect_trusting(
+    address: SocketAddr,
+    trusted: &[u8],
+) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(trusted.to_vec().into()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -23,7 +26,12 @@ async fn ask(address: SocketAddr, trusted: &[u8], request: &[u8]) -> io::Result<
         .with_no_client_auth();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
     let name = ServerName::try_from("localhost").unwrap();
-    let mut stream = connector.connect(name, connect_to(address).await).await?;
+    connector.connect(name, connect_to(address).await).await
+}
+
+/// One request, trusting only this certificate.
+async fn ask(address: SocketAddr, trusted: &[u8], request: &[u8]) -> io::Result<String> {
+    let mut stream = connect_trusting(address, trusted).await?;
     stream.write_all(request).await?;
     stream.flush().await?;
     let mut bytes = Vec::new();
@@ -92,4 +100,31 @@ async fn a_sender_of_20_mib_reads_its_refusal() {
     request.resize(request.len() + (20 << 20), b'x');
     let answer = ask(server.address, &trusted, &request).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_handler_that_has_not_asked_for_the_body_is_dropped_too() {
+    const UNREAD: &[u8] = b"PUT /never HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nbody";
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = certify(folder.path());
+    for is_secure in [false, true] {
+        let mut config = Config { drain_timeout_ms: 5_000, ..short_times() };
+        if is_secure {
+            config.tls_cert = Some(folder.path().join("cert.pem"));
+            config.tls_key = Some(folder.path().join("key.pem"));
+        }
+        let server = start(config).await;
+        if is_secure {
+            let mut stream = connect_trusting(server.address, &certificate).await.unwrap();
+            stream.write_all(UNREAD).await.unwrap();
+            stream.flush().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        } else {
+            connect_to(server.address).await.write_all(UNREAD).await.unwrap();
+        }
+        // The connection was dropped: nothing keeps the server but a handler that waits.
+        let began = Instant::now();
+        assert!(server.end().await, "the handler goes on although nobody listens");
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    }
 }

@@ -24,8 +24,9 @@ use crate::store::error::Result;
 use crate::store::instant::{Candidate, Readable, SHARED_BYTES_MIN, Via, Wanted};
 use crate::types::{BlobId, BucketName, ObjectKey, PartNumber, UploadId};
 
-/// Contents of the same bytes that one search looks at, the newest first; and buckets with one
-/// content. Many, because those that the user may not read must not hide those that it may.
+/// Contents of the same bytes that one search looks at, the newest first; and steps from bucket to
+/// bucket with one content. Many, because those that the user may not read must not hide those that
+/// it may.
 const SCANNED_MAX: usize = 1024;
 /// Candidates that a search gives: more of the same bytes are of no use.
 const FOUND_MAX: usize = 32;
@@ -53,18 +54,11 @@ pub(crate) fn find_whole(
     engine.require_bucket(permit)?;
     engine.readers.snapshot(|connection| {
         let search = Search { engine, connection, permit, wanted };
-        let mut found = Vec::new();
-        for (id, digests) in search.blobs()? {
-            if found.len() < FOUND_MAX {
-                search.objects_of(ContentId::Blob(id), None, digests, &mut found)?;
-            }
-        }
-        for id in search.manifests()? {
-            if found.len() < FOUND_MAX {
-                search.objects_of(ContentId::Manifest(id), None, None, &mut found)?;
-            }
-        }
-        Ok(found)
+        let blobs = search.blobs()?.into_iter().map(|(id, of)| (ContentId::Blob(id), of));
+        let manifests = search.manifests()?.into_iter().map(|id| (ContentId::Manifest(id), None));
+        gather(blobs.chain(manifests), |(content, digests), found| {
+            search.objects_of(content, None, digests, found)
+        })
     })
 }
 
@@ -78,15 +72,26 @@ pub(crate) fn find_blobs(
     engine.require_bucket(permit)?;
     engine.readers.snapshot(|connection| {
         let search = Search { engine, connection, permit, wanted };
-        let mut found = Vec::new();
-        for (id, digests) in search.blobs()? {
-            if found.len() < FOUND_MAX {
-                search.objects_of(ContentId::Blob(id), None, digests.clone(), &mut found)?;
-                search.parts_of(id, digests, &mut found)?;
-            }
-        }
-        Ok(found)
+        gather(search.blobs()?, |(id, digests), found| {
+            search.objects_of(ContentId::Blob(id), None, digests.clone(), found)?;
+            search.parts_of(id, digests, found)
+        })
     })
+}
+
+/// What `look` finds of each content, until that is enough.
+fn gather<C>(
+    contents: impl IntoIterator<Item = C>,
+    look: impl Fn(C, &mut Vec<Candidate>) -> Result<()>,
+) -> Result<Vec<Candidate>> {
+    let mut found = Vec::new();
+    for content in contents {
+        if found.len() >= FOUND_MAX {
+            break;
+        }
+        look(content, &mut found)?;
+    }
+    Ok(found)
 }
 
 impl Search<'_> {
@@ -184,10 +189,13 @@ impl Search<'_> {
         if self.wanted.prefixes.is_some() {
             return Ok(());
         }
-        let (mut after, mut pushed) = (i64::MIN, 0);
+        let (mut from, mut pushed) = (i64::MIN, 0);
         for _ in 0..SCANNED_MAX {
-            let Some((bucket, key)) = self.next_bucket(content, after)? else { break };
-            after = bucket;
+            // From one bucket of the user's to the next: those of others in between cost nothing.
+            let in_sight = self.engine.directory().next_id_in_sight(self.permit.user(), from);
+            let Some(from_here) = in_sight else { break };
+            let Some((bucket, key)) = self.next_bucket(content, from_here)? else { break };
+            from = bucket + 1;
             if bucket != own.id
                 && let Some(bucket) = self.bucket(bucket)?
                 && may_anything(self.permit.user(), &bucket)
@@ -226,14 +234,14 @@ impl Search<'_> {
         Ok(keys)
     }
 
-    /// The next bucket with an object that has `content`.
-    fn next_bucket(&self, content: ContentId, after: i64) -> Result<Option<(i64, ObjectKey)>> {
+    /// The first bucket, from the id `from` on, with an object that has `content`.
+    fn next_bucket(&self, content: ContentId, from: i64) -> Result<Option<(i64, ObjectKey)>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT bucket, key FROM objects
-             WHERE content = ?1 AND content_kind = ?2 AND size >= 65536 AND bucket > ?3
+             WHERE content = ?1 AND content_kind = ?2 AND size >= 65536 AND bucket >= ?3
              ORDER BY bucket, key LIMIT 1",
         )?;
-        let mut rows = statement.query(params![content.bytes(), content.kind(), after])?;
+        let mut rows = statement.query(params![content.bytes(), content.kind(), from])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         Ok(Some((row.get("bucket")?, read_key(row, "key")?)))
     }

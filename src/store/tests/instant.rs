@@ -434,6 +434,52 @@ fn nobody_is_told_apart_by_the_lookups() {
 }
 
 #[test]
+fn buckets_of_others_neither_hide_what_is_ones_own_nor_cost_steps() {
+    const OTHERS: usize = 1_100;
+    let fixture = Fixture::new();
+    let new = NewUser { name: "alice".to_owned(), ..NewUser::default() };
+    let (_, alice) = fixture.store.create_user(new).wait().expect("a user");
+    let alice = Principal::Key(alice);
+    let make = |name: &str| {
+        let (name, user) = (BucketName::parse(name), alice.user().expect("she has a key"));
+        let made = fixture.store.create_bucket(name.expect("a name"), user, "us-east-1").wait();
+        match made.expect("the bucket is made") {
+            CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket) => {
+                authorize(&alice, Action::PutObject, &bucket).expect("it is hers")
+            }
+        }
+    };
+    let one = body(1, SIZE);
+    let first = make("alice-first");
+    let theirs = fixture.make_bucket("theirs");
+    fixture.put_known(&theirs, "a", &one);
+    let steps_of_one = steps_of(&fixture, &first, &wanted(&one));
+    let user = &fixture.root.user;
+    for chunk in (0..OTHERS).collect::<Vec<_>>().chunks(500) {
+        let name = |n: &usize| BucketName::parse(&format!("theirs-{n}")).expect("a name");
+        let made = |n| fixture.store.create_bucket(name(n), user, "us-east-1");
+        let made: Vec<_> = chunk.iter().map(made).collect();
+        made.into_iter().for_each(|made| drop(made.wait().expect("the bucket is made")));
+        let put = |n| {
+            let bucket = fixture.store.bucket(&name(n)).expect("it was made");
+            let (permit, new) = (fixture.permit(&bucket), new_object("a"));
+            fixture.store.put_object_instant(&permit, new, fixture.readable(&theirs, &one))
+        };
+        let put: Vec<_> = chunk.iter().map(put).collect();
+        put.into_iter().for_each(|put| assert!(put.wait().expect("an answer").is_some()));
+    }
+    assert_eq!(steps_of(&fixture, &first, &wanted(&one)), steps_of_one, "they are not looked at");
+    let last = make("alice-last");
+    assert!(fixture.take(&last, "b", fixture.readable(&theirs, &one)));
+    let found = fixture.find(&first, &one);
+    let found: Vec<_> = found.iter().filter_map(Candidate::object).collect();
+    let hers = found.iter().map(|(bucket, key)| (bucket.name.as_str(), key.as_str()));
+    assert_eq!(hers.collect::<Vec<_>>(), [("alice-last", "b")]);
+    let in_all = OTHERS as u64 * 5;
+    assert!(steps_of(&fixture, &first, &wanted(&one)) < steps_of_one + in_all / 10);
+}
+
+#[test]
 fn check_knows_references_of_uploads_that_are_born_complete() {
     for (sql, line) in [
         ("UPDATE uploads SET content = NULL, content_kind = NULL", "its row says 2 references"),

@@ -5,6 +5,8 @@
 //!   has changed nothing: the next one sends the row again (at least once, under the same id).
 //! - Each target has a task, a pool of connections and a number of tries under way of its own: one
 //!   that hangs, fails or is gone holds up no other.
+//! - A target that does not answer at all is tried with one event at a time until it does. No
+//!   event's next try comes earlier for that.
 //! - Of one key there is one event on its way to a target: the store gives the first of each lane.
 //! - No lease is written for a row that is sent: the lock on the data folder is the lease of them
 //!   all, and a transaction less for each event.
@@ -14,6 +16,7 @@
 mod addresses;
 mod client;
 mod schedule;
+mod secrets;
 mod sign;
 mod target;
 
@@ -27,6 +30,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::store::{Error, Store};
 use client::Client;
+pub use secrets::{Replaced, Secrets};
 use target::Target;
 
 /// How often what is too old is forgotten.
@@ -36,6 +40,7 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// All targets.
 pub(super) struct Webhooks {
     targets: Vec<Target>,
+    secrets: Secrets,
     store: Store,
     log_ms: u64,
     dead_ms: u64,
@@ -43,25 +48,32 @@ pub(super) struct Webhooks {
 
 impl Webhooks {
     pub(super) fn new(config: &Config, store: &Store) -> Result<Self, StartError> {
+        let secrets = Secrets::new(&config.webhooks);
         let target = |webhook: &crate::config::Webhook| -> Result<Target, StartError> {
             let client = Client::new(webhook).map_err(|problem| StartError::Webhook {
                 name: webhook.name.clone(),
                 setting: "ca-file",
                 problem,
             })?;
-            Ok(Target::new(webhook.clone(), client, store.clone()))
+            Ok(Target::new(webhook.clone(), client, secrets.clone(), store.clone()))
         };
         Ok(Self {
             targets: config.webhooks.iter().map(target).collect::<Result<_, _>>()?,
+            secrets,
             store: store.clone(),
             log_ms: config.webhook_log_days * DAY_MS,
             dead_ms: config.webhook_dead_days * DAY_MS,
         })
     }
 
+    /// What signs, to be changed while it runs.
+    pub(super) fn secrets(&self) -> Secrets {
+        self.secrets.clone()
+    }
+
     /// Sends until it is told to stop.
     pub(super) async fn run(self, mut stopped: watch::Receiver<bool>) {
-        let Self { targets, store, log_ms, dead_ms } = self;
+        let Self { targets, secrets: _, store, log_ms, dead_ms } = self;
         tell_alarms(&store);
         let mut tasks = JoinSet::new();
         for target in targets {

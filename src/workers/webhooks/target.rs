@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, header};
@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::client::{Client, Reply};
 use super::schedule::{self, Answered};
+use super::secrets::Secrets;
 use super::sign::signature;
 use crate::clock;
 use crate::config::Webhook;
@@ -20,6 +21,8 @@ use crate::store::{DueEvent, DueEvents, Error, Fate, Store, Try};
 const SLEEP_MS_MAX: u64 = 60_000;
 /// Pause after the store could not be asked or told.
 const TROUBLE_PAUSE: Duration = Duration::from_millis(500);
+/// Tries in a row without any answer, after which one event at a time is tried.
+const UNANSWERED_MAX: u32 = 5;
 /// Time for tries under way at the end; what is cut is sent again by the next start.
 const END_PAUSE: Duration = Duration::from_millis(1_000);
 
@@ -28,14 +31,19 @@ const END_PAUSE: Duration = Duration::from_millis(1_000);
 pub(super) struct Target {
     webhook: Arc<Webhook>,
     client: Client,
+    secrets: Secrets,
     store: Store,
     /// Whether the last try failed: the first failure and the first success are logged.
     failing: Arc<AtomicBool>,
+    /// Tries in a row that had no answer.
+    unanswered: Arc<AtomicU32>,
 }
 
 impl Target {
-    pub(super) fn new(webhook: Webhook, client: Client, store: Store) -> Self {
-        Self { webhook: Arc::new(webhook), client, store, failing: Arc::default() }
+    pub(super) fn new(webhook: Webhook, client: Client, secrets: Secrets, store: Store) -> Self {
+        let webhook = Arc::new(webhook);
+        let (failing, unanswered) = <(Arc<AtomicBool>, Arc<AtomicU32>)>::default();
+        Self { webhook, client, secrets, store, failing, unanswered }
     }
 
     /// Sends until it is told to stop.
@@ -58,7 +66,7 @@ impl Target {
                 let this = self.clone();
                 tries.spawn(async move { this.send(event).await });
             }
-            let is_full = under_way.len() >= self.webhook.concurrency_max;
+            let is_full = under_way.len() >= self.width();
             let sleep = due.next.map_or(SLEEP_MS_MAX, |next| {
                 next.millis().saturating_sub(clock::now().millis()).min(SLEEP_MS_MAX)
             });
@@ -81,9 +89,18 @@ impl Target {
                 .await;
     }
 
+    /// Events that may be on their way at once: one, while nobody answers. It finds out when
+    /// somebody does, and the others wait for that instead of their timeouts.
+    fn width(&self) -> usize {
+        match self.unanswered.load(Ordering::Relaxed) < UNANSWERED_MAX {
+            true => self.webhook.concurrency_max,
+            false => 1,
+        }
+    }
+
     /// What can be sent now, as far as there is room.
     fn due(&self, under_way: &HashSet<i64>) -> Result<DueEvents, Error> {
-        let room = self.webhook.concurrency_max - under_way.len();
+        let room = self.width().saturating_sub(under_way.len());
         if room == 0 {
             return Ok(DueEvents::default());
         }
@@ -107,6 +124,7 @@ impl Target {
             event.message,
             clock::now(),
         );
+        self.count(answered.is_some());
         self.tell(&answer, &fate);
         let reply = match answer {
             Ok(reply) => reply.body,
@@ -120,7 +138,7 @@ impl Target {
     fn headers(&self, event: &DueEvent) -> HeaderMap {
         let id = format!("msg_{}", event.message);
         let seconds = clock::now().seconds();
-        let signature = signature(&self.webhook.secrets, &id, seconds, &event.body);
+        let signature = signature(&self.secrets.of(&self.webhook.name), &id, seconds, &event.body);
         let value = |text: String| {
             HeaderValue::from_str(&text).expect("ASCII, as the configuration was checked")
         };
@@ -147,6 +165,16 @@ impl Target {
                     tokio::time::sleep(TROUBLE_PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// Counts the tries in a row that had no answer; any status is one.
+    fn count(&self, is_answered: bool) {
+        if is_answered {
+            self.unanswered.store(0, Ordering::Relaxed);
+        } else if self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 == UNANSWERED_MAX {
+            let webhook = &self.webhook.name;
+            tracing::warn!(webhook, "a webhook does not answer: one event at a time is tried");
         }
     }
 

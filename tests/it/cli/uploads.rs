@@ -4,22 +4,16 @@ use super::*;
 use crate::harness::{Answer, Connection, Request, Who};
 
 /// A server whose root is the root of the other tests.
-fn server(data: &Path) -> Server {
-    let mut command = partita(&[
-        "serve",
-        "--data",
-        data.to_str().unwrap(),
-        "--listen",
-        "127.0.0.1:0",
-        "--part-bytes-min",
-        "1",
-    ]);
+pub fn server(data: &Path, more: &[&str]) -> Server {
+    let data = data.to_str().unwrap();
+    let fixed = ["serve", "--data", data, "--listen", "127.0.0.1:0", "--part-bytes-min", "1"];
+    let mut command = partita(&[&fixed, more].concat());
     let (id, secret) = Who::Root.key();
     command.env("PARTITA_ROOT_ACCESS_KEY_ID", id).env("PARTITA_ROOT_SECRET_ACCESS_KEY", secret);
     Server::start_command(command)
 }
 
-fn send(server: &Server, request: &Request) -> Answer {
+pub fn send(server: &Server, request: &Request) -> Answer {
     let mut connection = Connection::open(server.address().parse().unwrap());
     connection.write(&request.encode(server.address()));
     connection.read_answer(&request.method)
@@ -72,7 +66,7 @@ fn uploads_work_on(data: &Path, ids: &[String; 2]) {
 fn uploads_are_seen_and_changed_with_and_without_a_server() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
-    let running = server(data);
+    let running = server(data, &[]);
     send(&running, &Request::new("PUT", "/bkt")).expect(200);
     let pair = |server: &Server| [upload(server, "/bkt/a"), upload(server, "/bkt/b%20c")];
     uploads_work_on(data, &pair(&running));
@@ -93,7 +87,7 @@ fn uploads_are_seen_and_changed_with_and_without_a_server() {
 #[test]
 fn a_watch_follows_an_upload_to_its_end() {
     let folder = tempfile::tempdir().unwrap();
-    let running = server(folder.path());
+    let running = server(folder.path(), &[]);
     send(&running, &Request::new("PUT", "/bkt")).expect(200);
     let id = upload(&running, "/bkt/a");
     let data = folder.path().to_str().unwrap();

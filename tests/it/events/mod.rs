@@ -5,6 +5,8 @@ mod cli;
 mod flaky;
 mod page;
 mod receiver;
+mod secrets;
+mod silent;
 
 use std::time::Duration;
 

@@ -342,6 +342,14 @@ impl Connection {
         self.buffer.is_empty() && !self.fill()
     }
 
+    /// Whether anything comes in this time, be it the end.
+    pub fn answers_within(&mut self, time: Duration) -> bool {
+        self.stream.set_read_timeout(Some(time)).expect("a time is set");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("a time is set");
+        !self.buffer.is_empty() || peeked.is_ok()
+    }
+
     /// Reads the status line and headers of the next answer, interim or final.
     #[track_caller]
     pub fn read_head(&mut self) -> Answer {

@@ -1,0 +1,66 @@
+//! A body that tells somebody what passes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+
+use super::response::{BodyError, Stream};
+
+/// Who is told. It is dropped with the body, however far that came.
+pub trait Observer: Send + Sync + Unpin + 'static {
+    /// So many bytes have passed.
+    fn passed(&mut self, _bytes: u64) {}
+    /// Nothing more will pass. It may be told more than once.
+    fn ended(&mut self) {}
+}
+
+/// The same body, observed.
+pub fn observed(inner: Stream, mut observer: impl Observer) -> Stream {
+    if inner.is_end_stream() {
+        observer.ended();
+    }
+    Observed { inner, observer }.boxed()
+}
+
+struct Observed<O> {
+    inner: Stream,
+    observer: O,
+}
+
+impl<O: Observer> Body for Observed<O> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        let polled = Pin::new(&mut this.inner).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    this.observer.passed(data.len() as u64);
+                }
+                // The last frame may be known as such: nobody need ask for one more.
+                if this.inner.is_end_stream() {
+                    this.observer.ended();
+                }
+            }
+            Poll::Ready(None) => this.observer.ended(),
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
