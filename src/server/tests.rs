@@ -16,7 +16,9 @@ use super::*;
 mod over_tls;
 
 /// Far more than anything here should take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Requests that have come to `/drained` and `/never`.
+static ENTERED: AtomicUsize = AtomicUsize::new(0);
 
 /// A server under test; it ends when told, and says whether all requests ended in time.
 struct Running {
@@ -78,12 +80,20 @@ async fn handle(arrival: Arrival, request: Request<Stream>) -> Response<Stream> 
             tokio::time::sleep(Duration::from_millis(900)).await;
             answer(200, "slow", false)
         }
-        "/never" => std::future::pending().await,
         "/events" => {
             let mut response = Response::new(Events { is_begun: false }.boxed());
             let headers = response.headers_mut();
             headers.insert("content-type", http::HeaderValue::from_static("text/event-stream"));
             response
+        }
+        "/drained" => {
+            ENTERED.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            answer(200, "slow", false)
+        }
+        "/never" => {
+            ENTERED.fetch_add(1, Ordering::SeqCst);
+            std::future::pending().await
         }
         "/large" => Response::new(Full::new(Bytes::from(vec![7; 64 << 20])).map_err(never).boxed()),
         _ => {
@@ -143,6 +153,15 @@ async fn rest(stream: &mut (impl AsyncRead + Unpin)) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Waits until a counter has come so far.
+async fn reach(counter: &AtomicUsize, count: usize) {
+    let began = Instant::now();
+    while counter.load(Ordering::SeqCst) < count {
+        assert!(began.elapsed() < PATIENCE, "it does not come");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// What a raw request gets, until the connection ends.
 async fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = connect_to(address).await;
@@ -183,21 +202,17 @@ async fn a_control_socket_works_below_a_path_longer_than_an_address() {
 
 #[tokio::test]
 async fn headers_that_come_slowly_are_cut_and_idle_connections_last_longer() {
-    let server = start(short_times()).await;
+    // So long that nothing here is cut because it is idle.
+    let server = start(Config { idle_timeout_ms: 600_000, ..short_times() }).await;
     let began = Instant::now();
     let mut slow = connect_to(server.address).await;
+    slow.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: ").await.unwrap();
     // A byte each 50 ms is progress, and yet it must end.
-    let trickle = async {
-        for byte in b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" {
-            if slow.write_all(&[*byte]).await.is_err() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        rest(&mut slow).await
-    };
-    assert_eq!(trickle.await, "");
-    let cut_after = began.elapsed();
+    while slow.write_all(b"a").await.is_ok() {
+        assert!(began.elapsed() < PATIENCE, "it is never cut");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(rest(&mut slow).await, "");
 
     let began = Instant::now();
     let mut silent = connect_to(server.address).await;
@@ -205,10 +220,9 @@ async fn headers_that_come_slowly_are_cut_and_idle_connections_last_longer() {
     assert_eq!(rest(&mut silent).await, "");
     let silent_after = began.elapsed();
     assert!(silent_after >= Duration::from_millis(290), "{silent_after:?}");
-    assert!(silent_after < Duration::from_millis(1_500), "{silent_after:?}");
-    assert!(cut_after < Duration::from_secs(4), "{cut_after:?}");
 
     // Idle before and between requests: the longer time counts, and the second request is served.
+    let server = start(Config { idle_timeout_ms: 4_000, ..short_times() }).await;
     let mut idle = connect_to(server.address).await;
     let mut buffer = [0; 512];
     for _ in 0..2 {
@@ -219,7 +233,7 @@ async fn headers_that_come_slowly_are_cut_and_idle_connections_last_longer() {
     }
     let began = Instant::now();
     assert_eq!(rest(&mut idle).await, "");
-    assert!(began.elapsed() >= Duration::from_millis(1_500), "{:?}", began.elapsed());
+    assert!(began.elapsed() >= Duration::from_millis(3_500), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -232,10 +246,11 @@ async fn a_body_that_stalls_fails_and_a_slow_handler_does_not() {
         "{stalled}"
     );
 
-    let mut trickle = connect_to(server.address).await;
+    let patient = start(Config { stall_timeout_ms: 3_000, ..short_times() }).await;
+    let mut trickle = connect_to(patient.address).await;
     trickle.write_all(head.replace("10", "6").as_bytes()).await.unwrap();
     for _ in 0..6 {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(600)).await;
         trickle.write_all(b"x").await.unwrap();
     }
     let slow_but_steady = rest(&mut trickle).await;
@@ -255,12 +270,13 @@ async fn a_client_that_reads_no_answer_is_cut() {
     let server = start(short_times()).await;
     let mut stream = connect_to(server.address).await;
     stream.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    tokio::time::sleep(Duration::from_millis(3_000)).await;
     let mut bytes = Vec::new();
     let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("it never ends");
     assert!(bytes.len() < 64 << 20, "the answer went through although nobody read it");
 
     // A client that reads slowly, but reads, gets everything.
+    let server = start(Config { stall_timeout_ms: 3_000, ..short_times() }).await;
     let mut stream = connect_to(server.address).await;
     let request = b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     stream.write_all(request).await.unwrap();
@@ -270,8 +286,11 @@ async fn a_client_that_reads_no_answer_is_cut() {
         if read == 0 {
             break;
         }
+        // Four times, together for longer than it may do nothing.
+        if (total + read) >> 24 > total >> 24 {
+            tokio::time::sleep(Duration::from_millis(1_000)).await;
+        }
         total += read;
-        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert!(total > 64 << 20, "{total}");
 }
@@ -357,11 +376,11 @@ async fn connections_beyond_the_limit_wait_for_their_turn() {
 
 #[tokio::test]
 async fn a_drain_lets_requests_end_and_cuts_those_that_do_not() {
-    let server = start(Config { drain_timeout_ms: 5_000, ..short_times() }).await;
+    let server = start(Config { drain_timeout_ms: 60_000, ..short_times() }).await;
     let idle = connect_to(server.address).await;
     let mut busy = connect_to(server.address).await;
-    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    busy.write_all(b"GET /drained HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    reach(&ENTERED, 1).await;
     let address = server.address;
     let ended = tokio::spawn(server.end());
     let answer = rest(&mut busy).await;
@@ -373,7 +392,7 @@ async fn a_drain_lets_requests_end_and_cuts_those_that_do_not() {
     let server = start(short_times()).await;
     let mut stuck = connect_to(server.address).await;
     stuck.write_all(b"GET /never HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    reach(&ENTERED, 2).await;
     let began = Instant::now();
     assert!(!server.end().await);
     assert!(began.elapsed() >= Duration::from_millis(390), "{:?}", began.elapsed());
@@ -383,6 +402,7 @@ async fn a_drain_lets_requests_end_and_cuts_those_that_do_not() {
 #[tokio::test]
 async fn a_handler_is_dropped_when_its_client_hangs_up() {
     static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    static BEGUN: AtomicUsize = AtomicUsize::new(0);
     struct Guard;
     impl Drop for Guard {
         fn drop(&mut self) {
@@ -395,19 +415,16 @@ async fn a_handler_is_dropped_when_its_client_hangs_up() {
     let address = server.address();
     let handler = |_: Arrival, _: Request<Stream>| async {
         let _guard = Guard;
+        BEGUN.fetch_add(1, Ordering::SeqCst);
         std::future::pending::<Response<Stream>>().await
     };
     let running = tokio::spawn(server.run(handler, std::future::pending()));
     let mut stream = connect_to(address).await;
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    reach(&BEGUN, 1).await;
     assert_eq!(DROPPED.load(Ordering::SeqCst), 0);
     drop(stream);
-    let began = Instant::now();
-    while DROPPED.load(Ordering::SeqCst) == 0 {
-        assert!(began.elapsed() < PATIENCE, "the handler goes on although nobody listens");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    reach(&DROPPED, 1).await;
     running.abort();
 }
 

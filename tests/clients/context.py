@@ -22,7 +22,7 @@ import raw
 
 # A key with every character that some layer escapes in its own way.
 ODD_KEY = "a b+c/é~%$&@=;:.txt"
-COMMAND_SECONDS_MAX = 180
+COMMAND_SECONDS_MAX = 600
 
 
 class CheckFailed(Exception):

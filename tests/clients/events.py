@@ -24,7 +24,7 @@ from table import CLIENTS
 
 HERE = pathlib.Path(__file__).resolve().parent
 SECRET = "whsec_cGFydGl0YS10ZXN0cy1zZWNyZXQtb2YtMzItYnl0ZXM="
-SECONDS_MAX = 30
+SECONDS_MAX = 120
 
 # What boto3 does, in its own environment.
 BOTO3 = """

@@ -16,8 +16,8 @@ import urllib.request
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 REGION = "us-east-1"
-START_SECONDS_MAX = 30
-STOP_SECONDS_MAX = 30
+START_SECONDS_MAX = 120
+STOP_SECONDS_MAX = 120
 
 
 def build(release=False):

@@ -19,7 +19,7 @@ from s3 import Client
 from server import Refused, Server
 from verify import Findings, verify
 from volume import Unavailable, Volume, loses_what_is_not_synced
-from workload import Crowd, make_bucket
+from workload import SHARING, Crowd, make_bucket
 
 WRITERS = 8
 VOLUME_MEBIBYTES = 512
@@ -54,7 +54,7 @@ def cut_often(options, folder, volume, count, tracer=()):
     """Cuts until `count` is reached or something is wrong; then checks every invariant."""
     chance = random.Random(f"cuts {options.seed}")
     model, findings = Model(WRITERS), None
-    server = Server(options.binary, volume.point / "data", folder / "server.log")
+    server = Server(options.binary, volume.point / "data", folder / "server.log", SHARING)
     give_up = time.monotonic() + 60 + count * SECONDS_MAX_PER_CUT
     done = 0
     try:

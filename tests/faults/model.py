@@ -22,6 +22,11 @@ class Content:
         """The bytes."""
         return b"".join(random.Random(seed).randbytes(size) for seed, size in self.pieces)
 
+    @functools.lru_cache(maxsize=256)
+    def sha256(self):
+        """The SHA-256 of all bytes, in hexadecimal."""
+        return hashlib.sha256(self.body()).hexdigest()
+
     @property
     def size(self):
         """Bytes."""
@@ -51,9 +56,15 @@ class Upload:
     ended: str = ""
     ending: str = ""
     result: Content | None = None
+    # Create found its bytes: `parts` is that one content, and none is sent.
+    born: bool = False
+    # Complete tells the SHA-256 of the whole, so that the server reads it.
+    told: bool = False
 
     def joined(self):
         """The object that Complete would make of the acknowledged parts."""
+        if self.born:
+            return self.parts[1]
         pieces = tuple(self.parts[number].pieces[0] for number in sorted(self.parts))
         return Content(pieces, multipart=True)
 
@@ -89,6 +100,10 @@ class Book:
     def open_uploads(self):
         """Uploads that nobody has tried to end."""
         return [upload for upload in self.uploads if not upload.ended and not upload.ending]
+
+    def fed_uploads(self):
+        """Those of them to which parts are sent."""
+        return [upload for upload in self.open_uploads() if not upload.born]
 
     def forget_old_uploads(self, keep):
         """Drops all but the last few ended uploads."""

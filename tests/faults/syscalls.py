@@ -17,7 +17,7 @@ from model import Model
 from s3 import Broken, TooSlow
 from server import Server
 from verify import verify
-from workload import LARGE_BYTES, SMALL_BYTES, Writer, make_bucket
+from workload import LARGE_BYTES, SHARED, SHARING, SMALL_BYTES, Writer, make_bucket
 
 RULES = (
     ("fsync", "error=EIO"), ("fdatasync", "error=EIO"),
@@ -25,6 +25,7 @@ RULES = (
     ("fallocate", "error=ENOSPC"), ("openat", "error=EMFILE"),
     ("unlinkat", "error=EIO"), ("ftruncate", "error=EIO"),
     ("fsync", "signal=KILL"), ("fdatasync", "signal=KILL"), ("pwrite64", "signal=KILL"),
+    ("unlinkat", "signal=KILL"),
 )
 FEW = ("1", "2", "1+", "3+")
 # Syncs of these must be believed when they fail; the database file itself is synced by a
@@ -77,11 +78,21 @@ class _Everything(Writer):
         for key in ("joined", "dropped", "stays open"):
             self.send_create(key)
             self.send_part(self.book.uploads[-1], 1, self.content(LARGE_BYTES))
+        joined = self.book.uploads[0]
+        self.send_part(joined, 2, self.content(LARGE_BYTES))
+        joined.told = True
+        for key in ("known", "known too"):
+            self.put_content(key, SHARED[0])
+        self.send_create_born("born", SHARED[0])
         self.disturbed.set()
+
+    def put_content(self, key, content):
+        """PutObject with these bytes."""
+        return self.change("PUT", key, content, body=content.body())
 
     def changes(self):
         """Each kind of change, apart from the others: a doubt about one leaves the others sure."""
-        joined, dropped, stays = self.book.uploads
+        joined, dropped, stays, born = self.book.uploads
         yield lambda: self.put(SMALL_BYTES, key="new small")
         yield lambda: self.put(LARGE_BYTES, key="new large")
         yield lambda: self.put(LARGE_BYTES, key="replaced small")
@@ -91,6 +102,13 @@ class _Everything(Writer):
         yield lambda: self.send_complete(joined)
         yield lambda: self.send_abort(dropped)
         yield lambda: self.send_create("one more")
+        yield lambda: self.put_content("stored once", SHARED[0])
+        yield lambda: self.put_content("known too", SHARED[0])
+        yield lambda: self.send_part(stays, 3, SHARED[0])
+        yield lambda: self.send_digest(stays, 4, SHARED[0])
+        yield lambda: self.send_complete(born)
+        yield lambda: self.send_create_born("born too", SHARED[0])
+        yield lambda: self.change("DELETE", "known", None, wanted=(204,))
         yield lambda: self.change("DELETE", "deleted small", None, wanted=(204,))
         yield lambda: self.change("DELETE", "deleted large", None, wanted=(204,))
         yield lambda: self.put(LARGE_BYTES, key="last large")
@@ -111,7 +129,7 @@ def _run(options, folder, rule):
     """One server, one fault; gives the number of failed calls and complaints."""
     folder.mkdir()
     model = Model(1)
-    server = Server(options.binary, folder / "data", folder / "log")
+    server = Server(options.binary, folder / "data", folder / "log", SHARING)
     try:
         writer = _Everything(server.start(), model)
         writer.prepare()
@@ -155,7 +173,7 @@ def _count(options, folder):
     """How often each thread at most makes each call: the last N that can matter."""
     folder = folder / "count"
     folder.mkdir()
-    server = Server(options.binary, folder / "data", folder / "log")
+    server = Server(options.binary, folder / "data", folder / "log", SHARING)
     try:
         writer = _Everything(server.start(), Model(1))
         writer.prepare()

@@ -3,8 +3,12 @@
 Each has its own keys and uploads, so it always knows what it should see; beside them all try to
 create the same new keys. An answer that contradicts the model is a complaint at once. A broken
 connection or a 5xx leaves a doubt and ends the writer: verify.py settles it after the restart.
+
+A few contents are everybody's. Where the server stores such contents once, they meet; and what is
+there already is not sent: uploads are born complete, and parts are filled by their digests.
 """
 
+import json
 import random
 import threading
 
@@ -18,6 +22,9 @@ PART_NUMBERS = 5
 ENDED_UPLOADS_KEPT = 4
 # The gateway keeps bodies up to 64 KiB in SQLite, larger ones in files.
 SMALL_BYTES, LARGE_BYTES = (1, 20_000), (65_537, 400_000)
+SHARED = [Content(((seed, 70_000),)) for seed in range(1, 5)]
+# For the server: it stores contents once, and can find them.
+SHARING = ("--dedup-buckets", BUCKET)
 
 
 class Writer(threading.Thread):
@@ -35,7 +42,7 @@ class Writer(threading.Thread):
         actions = [(self.put_small, 28), (self.put_large, 18), (self.delete, 12),
                    (self.create_upload, 8), (self.put_part, 22), (self.complete, 8),
                    (self.abort, 3), (self.put_if_absent, 6), (self.put_if_match, 6),
-                   (self.race, 6)]
+                   (self.race, 6), (self.create_born, 5), (self.fill_part, 5)]
         names, weights = zip(*actions)
         try:
             while not self.stop.is_set():
@@ -50,7 +57,9 @@ class Writer(threading.Thread):
             self.client.close()
 
     def content(self, bounds):
-        """New bytes."""
+        """New bytes; of the large ones some are everybody's."""
+        if bounds == LARGE_BYTES and self.random.random() < 0.3:
+            return self.random.choice(SHARED)
         return Content(((self.random.getrandbits(60), self.random.randint(*bounds)),))
 
     def key(self):
@@ -143,9 +152,23 @@ class Writer(threading.Thread):
             return True
         return self.send_create(self.key())
 
+    def create_born(self):
+        """CreateMultipartUpload of a file that may be there already."""
+        if len(self.book.open_uploads()) >= UPLOADS_PER_WRITER:
+            return True
+        return self.send_create_born(self.key(), self.random.choice(SHARED))
+
+    def fill_part(self):
+        """A part that may be there already, by its digest."""
+        upload = self.pick_fed()
+        if not upload:
+            return self.create_upload()
+        number = self.random.randint(1, PART_NUMBERS)
+        return self.send_digest(upload, number, self.random.choice(SHARED))
+
     def put_part(self):
         """UploadPart, new or again."""
-        upload = self.pick_upload()
+        upload = self.pick_fed()
         if not upload:
             return self.create_upload()
         bounds = self.random.choice((SMALL_BYTES, LARGE_BYTES))
@@ -172,6 +195,50 @@ class Writer(threading.Thread):
         uploads = self.book.open_uploads()
         return self.random.choice(uploads) if uploads else None
 
+    def pick_fed(self):
+        """One of the open uploads to which parts are sent, if there is one."""
+        uploads = self.book.fed_uploads()
+        return self.random.choice(uploads) if uploads else None
+
+    def send_create_born(self, key, content):
+        """Declares a file; an upload that is not complete at once is given up."""
+        # Metadata of its own: else another Create of the same file would be given this upload.
+        headers = {"x-partita-object-size": content.size, "x-partita-part-size": content.size,
+                   "x-partita-content-sha256": content.sha256(),
+                   "x-amz-meta-own": f"{self.random.getrandbits(60):x}"}
+        answer = self.send("POST", key, query={"uploads": ""}, headers=headers)
+        if self.is_unknown(answer, f"declare a file for {key}"):
+            return False
+        state = answer.headers.get("x-partita-upload")
+        if answer.status != 200 or state not in ("instant", "created"):
+            self.complaints.append(f"declare a file for {key}: {answer} {state}")
+            return True
+        upload = Upload(key, answer.xml().findtext("UploadId"), {1: content}, born=True)
+        if state == "created":
+            answer = self.send("DELETE", key, query={"uploadId": upload.id})
+            return not self.is_unknown(answer, f"give up {key}")
+        self.book.uploads.append(upload)
+        self.book.acknowledged += 1
+        return True
+
+    def send_digest(self, upload, number, content):
+        """Stores one part by its digest, if its bytes are there."""
+        upload.part_doubts[number] = content
+        claim = [{"partNumber": number, "size": content.size, "sha256": content.sha256()}]
+        answer = self.send("POST", upload.key, body=json.dumps(claim).encode(),
+                           query={"uploadId": upload.id, "partita-blocks": ""})
+        if self.is_unknown(answer, f"the digest of part {number} of {upload.key}"):
+            return False
+        del upload.part_doubts[number]
+        if answer.status != 200:
+            self.complaints.append(f"the digest of part {number} of {upload.key}: {answer}")
+            return True
+        blocks = json.loads(answer.body)["expectBlocks"]
+        if not any(block["firstPart"] <= number <= block["lastPart"] for block in blocks):
+            upload.parts[number] = content
+            self.book.acknowledged += 1
+        return True
+
     def send_create(self, key):
         """Creates an upload; gives False when the outcome is unknown, as all of these."""
         answer = self.send("POST", key, query={"uploads": ""})
@@ -180,7 +247,8 @@ class Writer(threading.Thread):
         if answer.status != 200:
             self.complaints.append(f"create an upload of {key}: {answer}")
             return True
-        self.book.uploads.append(Upload(key, answer.xml().findtext("UploadId")))
+        told = self.random.random() < 0.5
+        self.book.uploads.append(Upload(key, answer.xml().findtext("UploadId"), told=told))
         self.book.acknowledged += 1
         return True
 
@@ -232,8 +300,11 @@ class Writer(threading.Thread):
 def repeat_complete(client, upload):
     """Sends Complete with the list that belongs to the upload's result."""
     etags = [(number, content.etag()) for number, content in upload.parts.items()]
+    # One part alone would make an object that is found by the same digest as the part.
+    told = upload.told and len(upload.parts) > 1
+    headers = {"x-partita-content-sha256": upload.result.sha256()} if told else {}
     return client.request("POST", f"/{BUCKET}/{upload.key}", query={"uploadId": upload.id},
-                          body=complete_document(etags))
+                          headers=headers, body=complete_document(etags))
 
 
 def make_bucket(client):

@@ -3,7 +3,8 @@
 //! Each round: eight writers work against the real binary, it is killed, started again on the same
 //! folder, and compared with what it had acknowledged. It cannot find a missing fsync, because the
 //! page cache survives a kill; `tests/faults` cuts the power for that. It finds torn changes, lost
-//! rows, files that a restart takes for garbage, and uploads that come back.
+//! rows, files that a restart takes for garbage, and uploads that come back. All writers have a few
+//! contents in common, which are stored once and given without their bytes.
 //!
 //! `PARTITA_KILL_ROUNDS` asks for more rounds, `PARTITA_KILL_SEED` for those of an earlier run (the
 //! moment of the kill is repeated, what it meets is not).
@@ -32,6 +33,8 @@ use writer::{BUCKET, Round, Writer};
 pub const BINARY: &str = env!("CARGO_BIN_EXE_partita");
 const WRITERS: usize = 8;
 const ROUNDS: u64 = 12;
+/// How often as many rounds there may be, until enough was done.
+const ROUNDS_TIMES_MAX: u64 = 10;
 /// Milliseconds that a round's server lives.
 const LIFE_MS: (usize, usize) = (50, 1000);
 pub const ACCESS_KEY: &str = "KILLTESTACCESSKEY";
@@ -45,7 +48,8 @@ pub struct Server {
 
 impl Server {
     fn start(data: &Path) -> Self {
-        Self::start_with(data, &[])
+        // Answers begin when they are known, so that each is one answer of a known length.
+        Self::start_with(data, &["--dedup-buckets", BUCKET, "--verify-hold-ms", "25000"])
     }
 
     /// With more flags.
@@ -108,7 +112,13 @@ fn a_kill_loses_nothing_that_was_acknowledged() {
     let mut server = Server::start(&data);
     let made = Client::new(server.address, &signer).send("PUT", &format!("/{BUCKET}"), &[], b"");
     assert_eq!(made.expect("it is up").status, 200);
-    for number in 0..rounds {
+    let (mut acknowledged, mut taken) = (0, 0);
+    for number in 0.. {
+        // On a busy machine little happens in a round: then there are more of them.
+        let is_enough = acknowledged > rounds as usize * 20 && taken > rounds as usize;
+        if number >= rounds && (is_enough || number >= rounds * ROUNDS_TIMES_MAX) {
+            break;
+        }
         let life = chance.within(LIFE_MS.0, LIFE_MS.1);
         let life = Duration::from_millis(life as u64);
         let crowd = Crowd { number, seed, races: &races, signer: &signer };
@@ -118,15 +128,18 @@ fn a_kill_loses_nothing_that_was_acknowledged() {
         let mut races = races.lock().unwrap();
         let wrong = verify::verify(&mut client, &mut books, &mut races, number);
         assert!(wrong.is_empty(), "round {number} of PARTITA_KILL_SEED={seed}: {wrong:#?}");
+        acknowledged = books.iter().map(|book| book.acknowledged).sum();
+        taken = books.iter().map(|book| book.taken).sum();
+        println!("{} kills, {acknowledged} acknowledged, {taken} of them taken", number + 1);
     }
     server.kill();
-    let acknowledged: usize = books.iter().map(|book| book.acknowledged).sum();
-    println!("{rounds} kills, {acknowledged} acknowledged, 0 lost");
-    assert!(acknowledged as u64 > rounds * 20, "too little was done to prove anything");
+    let is_enough = acknowledged > rounds as usize * 20 && taken > rounds as usize;
+    assert!(is_enough, "too little was done to prove anything: {acknowledged}, {taken} taken");
     let check = Command::new(BINARY).args(["check", "--blocks", "--data"]).arg(&data).output();
     let check = check.expect("the binary starts");
     let text = String::from_utf8_lossy(&check.stdout);
     assert!(check.status.success(), "{text}{}", String::from_utf8_lossy(&check.stderr));
+    verify::no_file_without_row(&data);
 }
 
 /// The writers of one round.

@@ -66,6 +66,9 @@ pub(crate) struct Shared {
     /// Who waits for an upload to change.
     pub(crate) watchers: Arc<Watchers>,
     discards: Mutex<Vec<StagedBlob>>,
+    /// The most rows that one batch has changed: how long the writer is held, on any machine.
+    #[cfg(test)]
+    pub(crate) most_changes: AtomicU64,
 }
 
 impl Shared {
@@ -85,6 +88,8 @@ impl Shared {
             checkpointing: Mutex::default(),
             watchers: Arc::default(),
             discards: Mutex::default(),
+            #[cfg(test)]
+            most_changes: AtomicU64::default(),
         }
     }
 
@@ -217,6 +222,8 @@ impl Writer {
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
             return self.refuse(vec![first], &error.into());
         }
+        #[cfg(test)]
+        let before = self.connection.total_changes();
         let (mut jobs, mut bytes) = (Vec::new(), 0);
         let txn = Txn::new(&self.connection, &self.seqs, &self.shared);
         let mut next = Some(first);
@@ -242,6 +249,10 @@ impl Writer {
             }
         }
         let effects = txn.into_effects();
+        #[cfg(test)]
+        let changes = self.connection.total_changes() - before;
+        #[cfg(test)]
+        self.shared.most_changes.fetch_max(changes, Ordering::AcqRel);
         match self.connection.execute_batch("COMMIT") {
             Ok(()) => self.committed(jobs, effects),
             Err(error) => {

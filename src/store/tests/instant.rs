@@ -10,12 +10,12 @@ use crate::types::{ETagMatch, Layout};
 const SIZE: usize = 70_000;
 
 impl Fixture {
-    fn once() -> Self {
+    pub(super) fn once() -> Self {
         Self::with(|options| options.dedup_buckets = vec!["bucket".into()])
     }
 
     /// Stages a body whose SHA-256 is known.
-    fn stage_known(&self, permit: &Permit, body: &[u8]) -> StagedBlob {
+    pub(super) fn stage_known(&self, permit: &Permit, body: &[u8]) -> StagedBlob {
         let mut hasher = Hasher::new(Want { sha256: true, checksum: None });
         hasher.update(body);
         let origin = BlobOrigin { bucket: permit.bucket().id, key: key("origin"), part: None };
@@ -25,17 +25,17 @@ impl Fixture {
         writer.finish(hasher.finish()).expect("a blob is synced")
     }
 
-    fn put_known(&self, permit: &Permit, name: &str, body: &[u8]) -> Published {
+    pub(super) fn put_known(&self, permit: &Permit, name: &str, body: &[u8]) -> Published {
         let staged = self.stage_known(permit, body);
         self.store.put_object(permit, new_object(name), staged).wait().expect("published")
     }
 
-    fn find(&self, permit: &Permit, body: &[u8]) -> Vec<Candidate> {
+    pub(super) fn find(&self, permit: &Permit, body: &[u8]) -> Vec<Candidate> {
         self.store.find_blobs(permit, &wanted(body)).expect("a search")
     }
 
     /// What root may read of what is found.
-    fn readable(&self, permit: &Permit, body: &[u8]) -> Vec<Readable> {
+    pub(super) fn readable(&self, permit: &Permit, body: &[u8]) -> Vec<Readable> {
         let grant = |candidate: Candidate| {
             let object = candidate.object().map(|(bucket, _)| Arc::clone(bucket));
             let permit = object.map(|bucket| self.permit_to(Action::GetObject, &bucket));
@@ -44,18 +44,18 @@ impl Fixture {
         self.find(permit, body).into_iter().filter_map(grant).collect()
     }
 
-    fn permit_to(&self, action: Action, bucket: &Arc<Bucket>) -> Permit {
+    pub(super) fn permit_to(&self, action: Action, bucket: &Arc<Bucket>) -> Permit {
         authorize(&Principal::Key(Arc::clone(&self.root)), action, bucket).expect("root may")
     }
 
     /// Publishes by reference; tells whether it could be taken.
-    fn take(&self, permit: &Permit, name: &str, readables: Vec<Readable>) -> bool {
+    pub(super) fn take(&self, permit: &Permit, name: &str, readables: Vec<Readable>) -> bool {
         let put = self.store.put_object_instant(permit, new_object(name), readables);
         put.wait().expect("an answer").is_some()
     }
 }
 
-fn wanted(body: &[u8]) -> Wanted {
+pub(super) fn wanted(body: &[u8]) -> Wanted {
     Wanted {
         sha256: Sha256::digest(body).into(),
         size: body.len() as u64,

@@ -2,6 +2,7 @@
 
 mod basics;
 mod complete;
+mod crash_points;
 mod crowd;
 mod declared;
 mod events;

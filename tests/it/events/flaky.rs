@@ -78,7 +78,7 @@ fn no_event_is_lost_and_order_is_kept_through_kills_and_a_flaky_receiver() {
     let patience = Instant::now();
     while !missing().is_empty() {
         let left = missing();
-        assert!(patience.elapsed() < Duration::from_secs(120), "missing: {left:?}");
+        assert!(patience.elapsed() < Duration::from_secs(300), "missing: {left:?}");
         std::thread::sleep(Duration::from_millis(100));
     }
     wait_until(|| backlog(&data) == 0);

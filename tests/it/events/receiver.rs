@@ -154,7 +154,7 @@ impl Receiver {
 pub fn wait_until(mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_so() {
-        assert!(started.elapsed() < Duration::from_secs(30), "it did not come");
+        assert!(started.elapsed() < Duration::from_secs(120), "it did not come");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -9,7 +9,7 @@ use super::xml::Element;
 use crate::signer::{self, Body, Signed};
 
 /// Longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How the body is framed and verified: the value of `x-amz-content-sha256`.
 #[derive(Clone, Debug)]
@@ -335,6 +335,14 @@ impl Connection {
     /// Says that nothing more will come.
     pub fn finish(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// Whether something has come that was not read yet. Does not wait.
+    pub fn has_come(&mut self) -> bool {
+        self.stream.set_nonblocking(true).expect("an option is set");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("an option is set");
+        !self.buffer.is_empty() || peeked.is_ok()
     }
 
     /// Whether the peer has closed: nothing comes but the end.

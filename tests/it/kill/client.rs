@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::signer::{self, Body, Signer};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// For a machine that is busy with everything else.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The answer did not come, or not whole: what became of the request is unknown.
 #[derive(Debug)]
@@ -20,11 +21,15 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The value of a header, empty when it is not there.
+    pub fn header(&self, wanted: &str) -> &str {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map_or("", |(_, value)| value)
+    }
+
     /// The entity tag of the headers, without quotes.
     pub fn etag(&self) -> String {
-        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        let etag = lines.filter(|(name, _)| name.eq_ignore_ascii_case("etag")).map(|(_, v)| v);
-        etag.map(|value| value.trim_matches('"').to_owned()).next().unwrap_or_default()
+        self.header("etag").trim_matches('"').to_owned()
     }
 
     /// The text of the document.
@@ -45,6 +50,9 @@ pub fn texts(document: &str, name: &str) -> Vec<String> {
     pieces.filter_map(|piece| Some(piece.split_once(&close)?.0.to_owned())).collect()
 }
 
+/// With this header the body waits to be asked for, and its SHA-256 is signed.
+pub const EXPECT: (&str, &str) = ("expect", "100-continue");
+
 /// Root's requests over one connection.
 pub struct Client {
     address: SocketAddr,
@@ -58,7 +66,8 @@ impl Client {
         Self { address, signer: signer.clone(), stream: None }
     }
 
-    /// Sends one signed request, its payload unsigned, and reads its whole answer.
+    /// Sends one signed request, its payload unsigned but with [`EXPECT`], and reads its whole
+    /// answer.
     pub fn send(
         &mut self,
         method: &str,
@@ -81,8 +90,9 @@ impl Client {
         body: &[u8],
     ) -> Option<Answer> {
         let host = self.address.to_string();
-        let signed =
-            self.signer.header(signer::now(), method, &host, target, headers, Body::Unsigned);
+        let waits = headers.contains(&EXPECT);
+        let payload = if waits { Body::Sha256(body) } else { Body::Unsigned };
+        let signed = self.signer.header(signer::now(), method, &host, target, headers, payload);
         let mut head = format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\n");
         let own = headers.iter().map(|(name, value)| (*name, *value));
         for (name, value) in own.chain(signed.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())))
@@ -91,11 +101,17 @@ impl Client {
         }
         head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
         let mut bytes = head.into_bytes();
-        bytes.extend_from_slice(body);
+        if !waits {
+            bytes.extend_from_slice(body);
+        }
         let stream = self.connected()?;
         // A refusal may come before the body was taken: then writing fails, and reading does not.
         let _ = stream.write_all(&bytes);
-        let answer = read_answer(stream)?;
+        let mut answer = read_answer(stream)?;
+        if answer.status == 100 {
+            let _ = stream.write_all(body);
+            answer = read_answer(stream)?;
+        }
         if answer.head.to_ascii_lowercase().contains("\r\nconnection: close\r\n") {
             self.stream = None;
         }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use md5::{Digest, Md5};
+use sha2::Sha256;
 
 /// Random numbers that a seed repeats.
 pub struct Chance(u64);
@@ -45,9 +46,22 @@ impl Content {
         Self { pieces: vec![(chance.next(), length)], is_multipart: false }
     }
 
+    /// One of a few contents that all writers have: stored once, and given without its bytes.
+    pub fn shared(chance: &mut Chance) -> Self {
+        Self {
+            pieces: vec![(chance.within(1, SHARED) as u64, DECLARED_BYTES)],
+            is_multipart: false,
+        }
+    }
+
     /// What Complete makes of parts.
     pub fn joined<'a>(parts: impl Iterator<Item = &'a Content>) -> Self {
         Self { pieces: parts.flat_map(|part| part.pieces.clone()).collect(), is_multipart: true }
+    }
+
+    /// The SHA-256 of the bytes, in hexadecimal.
+    pub fn sha256(&self) -> String {
+        hex::encode(Sha256::digest(self.bytes()))
     }
 
     /// The bytes.
@@ -89,7 +103,7 @@ pub enum End {
 }
 
 /// One multipart upload.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Upload {
     pub key: String,
     pub id: String,
@@ -103,6 +117,10 @@ pub struct Upload {
     pub is_ended: bool,
     /// What Create declared, if anything.
     pub declared: Option<Declared>,
+    /// Whether Create found its bytes: `parts` is that one content, and nothing is sent.
+    pub is_born: bool,
+    /// Whether Complete tells the SHA-256 of the whole, so that all bytes are read.
+    pub is_told: bool,
 }
 
 /// A file of [`DECLARED_PARTS`] parts, all of [`DECLARED_BYTES`].
@@ -112,6 +130,8 @@ pub struct Declared {
     pub sha256: Option<String>,
 }
 
+/// Contents that all writers have.
+const SHARED: usize = 4;
 /// Parts of a declared file.
 pub const DECLARED_PARTS: u16 = 4;
 /// Bytes of each of them.
@@ -143,7 +163,10 @@ impl Upload {
 
     /// What Complete makes of the acknowledged parts.
     pub fn result(&self) -> Content {
-        Content::joined(self.parts.values())
+        match self.parts.get(&1) {
+            Some(content) if self.is_born => content.clone(),
+            _ => Content::joined(self.parts.values()),
+        }
     }
 
     /// The body of Complete.
@@ -166,6 +189,8 @@ pub struct Book {
     pub doubt: Option<(String, Option<Content>)>,
     pub uploads: Vec<Upload>,
     pub acknowledged: usize,
+    /// How many of these were of bytes that were there already, and were not sent.
+    pub taken: usize,
 }
 
 impl Book {
@@ -184,6 +209,13 @@ impl Book {
     pub fn keys(&self) -> BTreeSet<String> {
         let doubt = self.doubt.iter().map(|(key, _)| key.clone());
         self.objects.keys().cloned().chain(doubt).collect()
+    }
+
+    /// Those of [`Self::open_uploads`] to which parts are sent.
+    pub fn fed_uploads(&self) -> Vec<usize> {
+        let mut open = self.open_uploads();
+        open.retain(|at| !self.uploads[*at].is_born);
+        open
     }
 
     /// The positions of the uploads that nobody tried to end.

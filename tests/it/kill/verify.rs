@@ -2,6 +2,7 @@
 //! all. What is seen settles the doubts, so that the next round begins with certainty.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::client::{Client, texts};
 use super::model::{Book, Content, End, Races, Upload};
@@ -231,4 +232,19 @@ fn verify_list(
     if listed != wanted {
         wrong.push(format!("the list shows {listed:#?}, not {wanted:#?}"));
     }
+}
+
+/// What kills have left on the disk was swept by the starts after them.
+pub fn no_file_without_row(data: &Path) {
+    let database = rusqlite::Connection::open(data.join("partita.db")).expect("the database");
+    let mut find = database.prepare("SELECT 1 FROM blobs WHERE id = ?1").expect("a statement");
+    let list = |folder| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut count = 0;
+    for file in list(data.join("blobs")).flat_map(list) {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let id = hex::decode(name.split_once('-').expect("a blob's name").1).expect("its id");
+        assert!(find.exists([id]).unwrap(), "{name}: no row names it");
+        count += 1;
+    }
+    assert!(count > 0, "nothing was looked at");
 }

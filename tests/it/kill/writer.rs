@@ -5,7 +5,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::client::{Answer, Broken, Client, texts};
+use super::client::{Answer, Broken, Client, EXPECT, texts};
 use super::model::{
     Book, Chance, Content, DECLARED_BYTES, DECLARED_PARTS, Declared, End, Races, Upload,
 };
@@ -42,15 +42,18 @@ impl Writer<'_> {
     pub fn run(mut self) {
         let ended = loop {
             let step = match self.chance.within(0, 99) {
-                0..26 => self.put(SMALL),
-                26..42 => self.put(LARGE),
-                42..53 => self.delete(),
-                53..60 => self.create(),
-                60..76 => self.put_part(),
-                76..83 => self.complete(),
-                83..87 => self.abort(),
-                87..91 => self.put_if_absent(),
-                91..96 => self.put_if_match(),
+                0..20 => self.put(SMALL),
+                20..32 => self.put(LARGE),
+                32..40 => self.put_known(),
+                40..50 => self.delete(),
+                50..56 => self.create(),
+                56..60 => self.create_born(),
+                60..72 => self.put_part(),
+                72..77 => self.fill_part(),
+                77..84 => self.complete(),
+                84..88 => self.abort(),
+                88..92 => self.put_if_absent(),
+                92..96 => self.put_if_match(),
                 _ => self.race(),
             };
             if let Err(Broken) = step {
@@ -103,11 +106,15 @@ impl Writer<'_> {
         if wanted < 300 {
             self.book.objects.insert(key, new);
             self.book.acknowledged += 1;
+            self.book.taken += usize::from(answer.header("x-partita-upload") == "instant");
         }
         Ok(())
     }
 
     fn content(&mut self, (least, most): (usize, usize)) -> Content {
+        if (least, most) == LARGE && self.chance.within(0, 2) == 0 {
+            return Content::shared(&mut self.chance);
+        }
         let length = self.chance.within(least, most);
         Content::new(&mut self.chance, length)
     }
@@ -115,6 +122,12 @@ impl Writer<'_> {
     fn put(&mut self, lengths: (usize, usize)) -> Result<(), Broken> {
         let (key, new) = (self.key(), self.content(lengths));
         self.change(key, Some(new), None, 200)
+    }
+
+    /// Bytes that may be there already: then they need not be sent.
+    fn put_known(&mut self) -> Result<(), Broken> {
+        let (key, new) = (self.key(), Content::shared(&mut self.chance));
+        self.change(key, Some(new), Some(EXPECT), 200)
     }
 
     fn delete(&mut self) -> Result<(), Broken> {
@@ -186,20 +199,53 @@ impl Writer<'_> {
         let answer = self.send("POST", &format!("{key}?uploads"), &headers, b"")?;
         let id = answer.texts("UploadId").pop();
         let id = id.unwrap_or_else(|| panic!("create {key}: {}", answer.text()));
-        let (parts, doubt) = Default::default();
-        let (ending, is_ended) = (None, false);
-        self.book.uploads.push(Upload { key, id, parts, doubt, ending, is_ended, declared });
+        let is_told = self.chance.within(0, 1) == 0;
+        self.book.uploads.push(Upload { key, id, declared, is_told, ..Upload::default() });
         self.book.acknowledged += 1;
         Ok(())
     }
 
-    fn pick(&mut self) -> Option<usize> {
-        let open = self.book.open_uploads();
-        (!open.is_empty()).then(|| open[self.chance.within(0, open.len() - 1)])
+    /// An upload of a file that may be there already; one that must be sent is given up.
+    fn create_born(&mut self) -> Result<(), Broken> {
+        if self.book.open_uploads().len() >= UPLOADS_OPEN_MAX {
+            return Ok(());
+        }
+        let (key, content) = (self.key(), Content::shared(&mut self.chance));
+        let (size, sha256) = (content.length().to_string(), content.sha256());
+        // Its own, so that it is never found again by another Create.
+        let own = format!("{:x}", self.chance.next());
+        let headers = [
+            ("x-partita-object-size", size.as_str()),
+            ("x-partita-part-size", size.as_str()),
+            ("x-partita-content-sha256", sha256.as_str()),
+            ("x-amz-meta-own", own.as_str()),
+        ];
+        let answer = self.send("POST", &format!("{key}?uploads"), &headers, b"")?;
+        let id = answer.texts("UploadId").pop();
+        let id = id.unwrap_or_else(|| panic!("create {key}: {}", answer.text()));
+        match answer.header("x-partita-upload") {
+            "instant" => {
+                let parts = [(1, content)].into();
+                let upload = Upload { key, id, parts, is_born: true, ..Upload::default() };
+                self.book.uploads.push(upload);
+                self.book.acknowledged += 1;
+                self.book.taken += 1;
+            }
+            "created" => {
+                let target = format!("{key}?uploadId={id}");
+                assert_eq!(self.send("DELETE", &target, &[], b"")?.status, 204, "{target}");
+            }
+            other => panic!("create {key}: {other}"),
+        }
+        Ok(())
+    }
+
+    fn pick(&mut self, from: Vec<usize>) -> Option<usize> {
+        (!from.is_empty()).then(|| from[self.chance.within(0, from.len() - 1)])
     }
 
     fn put_part(&mut self) -> Result<(), Broken> {
-        let Some(at) = self.pick() else { return self.create() };
+        let Some(at) = self.pick(self.book.fed_uploads()) else { return self.create() };
         let is_declared = self.book.uploads[at].declared.is_some();
         let last = if is_declared { usize::from(DECLARED_PARTS) } else { PARTS };
         let number = self.chance.within(1, last) as u16;
@@ -222,8 +268,35 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// A part by its digest, which is stored if its bytes are there.
+    fn fill_part(&mut self) -> Result<(), Broken> {
+        let Some(at) = self.pick(self.book.fed_uploads()) else { return self.create() };
+        let number = self.chance.within(1, PARTS) as u16;
+        let part = Content::shared(&mut self.chance);
+        let upload = &mut self.book.uploads[at];
+        upload.doubt = Some((number, part.clone()));
+        let target = format!("{}?uploadId={}&partita-blocks", upload.key, upload.id);
+        let (size, sha256) = (part.length(), part.sha256());
+        let claims = serde_json::json!([{"partNumber": number, "size": size, "sha256": sha256}]);
+        let answer = self.send("POST", &target, &[], claims.to_string().as_bytes())?;
+        assert_eq!(answer.status, 200, "{target}: {}", answer.text());
+        let blocks: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+        let is_missing = blocks["expectBlocks"].as_array().expect("a list").iter().any(|block| {
+            let end = |name: &str| block[name].as_u64().expect("a number");
+            (end("firstPart")..=end("lastPart")).contains(&number.into())
+        });
+        let upload = &mut self.book.uploads[at];
+        upload.doubt = None;
+        if !is_missing && upload.parts.insert(number, part.clone()).as_ref() != Some(&part) {
+            self.book.acknowledged += 1;
+            self.book.taken += 1;
+        }
+        Ok(())
+    }
+
     fn complete(&mut self) -> Result<(), Broken> {
-        let at = self.pick().filter(|at| self.book.uploads[*at].can_complete());
+        let at =
+            self.pick(self.book.open_uploads()).filter(|at| self.book.uploads[*at].can_complete());
         let Some(at) = at else { return self.put_part() };
         let upload = &mut self.book.uploads[at];
         upload.ending = Some(End::Complete);
@@ -247,7 +320,7 @@ impl Writer<'_> {
     }
 
     fn abort(&mut self) -> Result<(), Broken> {
-        let Some(at) = self.pick() else { return Ok(()) };
+        let Some(at) = self.pick(self.book.open_uploads()) else { return Ok(()) };
         let upload = &mut self.book.uploads[at];
         upload.ending = Some(End::Abort);
         let target = format!("{}?uploadId={}", upload.key, upload.id);
@@ -262,5 +335,9 @@ impl Writer<'_> {
 /// Sends Complete with all acknowledged parts.
 pub fn complete(client: &mut Client, upload: &Upload) -> Result<Answer, Broken> {
     let target = format!("/{BUCKET}/{}?uploadId={}", upload.key, upload.id);
-    client.send("POST", &target, &[], upload.document().as_bytes())
+    // One part alone would make an object that is found by the same digest as the part.
+    let is_told = upload.is_told && upload.parts.len() > 1;
+    let sha256 = if is_told { upload.result().sha256() } else { String::new() };
+    let header = is_told.then_some(("x-partita-content-sha256", sha256.as_str()));
+    client.send("POST", &target, header.as_slice(), upload.document().as_bytes())
 }

@@ -1,24 +1,31 @@
 //! What the model knows of an open upload, and the files that uploads declare.
 
 use std::collections::BTreeMap;
-
-use sha2::{Digest as _, Sha256};
+use std::rc::Rc;
+use std::sync::LazyLock;
 
 use super::super::{Declaration, WholeDigests, body, part_number};
+use super::content::{Content, ModelBlob, sha256};
+use crate::store::meta::ContentId;
 use crate::types::Layout;
 
 /// An open upload.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct ModelUpload {
     pub(super) name: String,
-    pub(super) parts: BTreeMap<u16, Vec<u8>>,
+    /// What was stored; of one that was born complete, nothing.
+    pub(super) parts: BTreeMap<u16, Rc<ModelBlob>>,
     pub(super) declared: Option<File>,
+    /// What it was born with, until something is sent.
+    pub(super) born: Option<Content>,
+    /// By which it is found again: its file, and what it was born with.
+    pub(super) found_by: Option<(File, Option<ContentId>)>,
     pub(super) creators: usize,
     pub(super) is_paused: bool,
 }
 
-/// A file that an upload declares: parts of [`PART_BYTES`], of which the seed tells the bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A file that an upload declares, of which the seed tells the bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct File {
     pub(super) seed: u64,
     pub(super) layout: Layout,
@@ -26,29 +33,82 @@ pub(super) struct File {
     pub(super) is_named: bool,
 }
 
-/// Bytes of every part but the last.
-pub(super) const PART_BYTES: u64 = 1_500;
+/// Bytes of every part but the last: of files that are too small to be found, and of others.
+const SMALL_PART_BYTES: u64 = 1_500;
+const LARGE_PART_BYTES: u64 = 66_000;
+/// Files that uploads declare.
+pub(super) const FILES: u64 = 4;
+
+/// Their bytes: made once, for that takes long.
+static BYTES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let bytes = |seed| body(1 << 40 | seed, File::new(seed, false, false).layout.size() as usize);
+    (0..FILES).map(bytes).collect()
+});
 
 impl File {
-    pub(super) fn part(self, number: u16) -> Vec<u8> {
-        let bytes = self.layout.bytes_of(part_number(number)).unwrap_or(7);
-        body(self.seed << 8 | u64::from(number), bytes as usize)
+    /// Two files are small, and two large; one of each ends with a short part. The small ones come
+    /// with two part sizes: the same bytes in other parts are another upload.
+    pub(super) fn new(seed: u64, is_named: bool, in_other_parts: bool) -> Self {
+        let part_bytes = if seed < FILES / 2 { SMALL_PART_BYTES } else { LARGE_PART_BYTES };
+        let size = 2 * part_bytes + 700 * (seed % 2);
+        let part_bytes = if in_other_parts { part_bytes + 100 } else { part_bytes };
+        Self { seed, layout: Layout::new(size, part_bytes).expect("a layout"), is_named }
+    }
+
+    pub(super) fn bytes(self) -> &'static [u8] {
+        &BYTES[self.seed as usize]
+    }
+
+    /// The bytes of a part; a few for a number that the file does not have.
+    pub(super) fn part(self, number: u16) -> Rc<[u8]> {
+        let number = part_number(number);
+        match self.layout.bytes_of(number) {
+            None => vec![0; 7].into(),
+            Some(bytes) => {
+                let first = self.layout.first_byte(number) as usize;
+                self.bytes()[first..first + bytes as usize].into()
+            }
+        }
     }
 
     pub(super) fn declaration(self) -> Declaration {
-        let whole: Vec<u8> = (1..=self.layout.count()).flat_map(|n| self.part(n)).collect();
-        let sha256 = self.is_named.then(|| Sha256::digest(&whole).into());
+        let sha256 = self.is_named.then(|| sha256(self.bytes()));
         Declaration { layout: Some(self.layout), digests: WholeDigests { md5: None, sha256 } }
     }
 }
 
 impl ModelUpload {
+    /// What ListParts shows and Complete may list.
+    pub(super) fn shown(&self) -> BTreeMap<u16, Rc<ModelBlob>> {
+        self.born.as_ref().map_or_else(|| self.parts.clone(), Content::parts)
+    }
+
     /// The numbers that are missing, the naive way.
     pub(super) fn missing(&self) -> Vec<u16> {
+        if self.born.is_some() {
+            return Vec::new();
+        }
         let end = match self.declared {
             Some(file) => file.layout.count(),
             None => self.parts.keys().next_back().copied().unwrap_or(0),
         };
         (1..=end).filter(|number| !self.parts.contains_key(number)).collect()
+    }
+
+    /// What a stored part tells of what comes next: nothing without a declaration.
+    pub(super) fn next(&self) -> Option<u16> {
+        self.declared.and_then(|_| self.missing().first().copied())
+    }
+
+    /// Whether a part of so many bytes is one of the file.
+    pub(super) fn fits(&self, number: u16, bytes: usize) -> bool {
+        let number = part_number(number);
+        self.declared.is_none_or(|file| file.layout.bytes_of(number) == Some(bytes as u64))
+    }
+
+    /// A part has come, so it is an ordinary upload from here on.
+    pub(super) fn add(&mut self, number: u16, blob: Rc<ModelBlob>) {
+        self.born = None;
+        self.parts.insert(number, blob);
     }
 }

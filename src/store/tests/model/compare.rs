@@ -1,0 +1,105 @@
+//! What must be there, by the model: answers, rows, counts of references, files.
+
+use super::content::Census;
+use super::*;
+
+impl World {
+    /// Everything, by every judge.
+    pub(super) fn compare_everything(&mut self) {
+        self.end_readers();
+        self.compare_all();
+        self.fixture.check();
+        self.compare_rows();
+    }
+
+    pub(super) fn compare_all(&self) {
+        for (bucket, (permit, model)) in &self.buckets {
+            for name in KEYS {
+                let read = self.fixture.read(permit, name);
+                match model.objects.get(*name) {
+                    None => assert!(matches!(read, Err(Error::NoSuchKey)), "{bucket}/{name}"),
+                    Some((content, etag)) => {
+                        let wanted = content.bytes();
+                        assert!(read.expect("read") == wanted, "{bucket}/{name}");
+                        let record = self.fixture.store.object(permit, &key(name)).expect("head");
+                        assert_eq!((record.etag, record.size), (*etag, wanted.len() as u64));
+                    }
+                }
+            }
+            for (id, open) in &model.uploads {
+                self.compare_upload(permit, *id, open);
+            }
+        }
+    }
+
+    fn compare_upload(&self, permit: &Permit, id: UploadId, open: &ModelUpload) {
+        let (store, name) = (&self.fixture.store, key(&open.name));
+        let page = store.list_parts(permit, &name, id, 0, 1000).expect("parts");
+        let got: Vec<_> = page.parts.iter().map(|p| (p.number.get(), p.etag, p.size)).collect();
+        let tell = |(number, part): (u16, Rc<ModelBlob>)| {
+            (number, etag(&part.bytes), part.bytes.len() as u64)
+        };
+        assert_eq!(got, open.shown().into_iter().map(tell).collect::<Vec<_>>());
+        let blocks = store.missing_blocks(permit, &name, id, PartNumber::FIRST, 1000);
+        let blocks = blocks.expect("what is missing");
+        let numbers = blocks.missing.iter().flat_map(|gap| gap.first.get()..=gap.last.get());
+        assert_eq!(numbers.collect::<Vec<_>>(), open.missing());
+        assert_eq!(blocks.upload.paused.is_some(), open.is_paused);
+        assert_eq!(store.upload(permit, &name, id).expect("open").is_instant, open.born.is_some());
+    }
+
+    /// Blobs and manifests are those that somebody has, with as many references as there are; and
+    /// the files are those of the blobs, no more and no fewer. Everything dropped must be freed.
+    fn compare_rows(&self) {
+        let Census { blobs, manifests } = self.census();
+        let wanted: Vec<_> = blobs.iter().map(|(id, (_, count))| (*id, *count)).collect();
+        assert_eq!(self.references::<BlobId>("blobs"), wanted);
+        let wanted: Vec<_> = manifests.into_iter().collect();
+        assert_eq!(self.references::<UploadId>("manifests"), wanted);
+        let files = blobs.values().filter(|(blob, _)| blob.is_file()).count();
+        assert_eq!(self.fixture.count_files(), files);
+        let reader = self.fixture.store.engine.readers.take().expect("a reader");
+        let mut statement = reader.prepare("SELECT upload, creators FROM declarations").expect("a");
+        let creators = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        let creators: BTreeMap<UploadId, usize> =
+            creators.expect("rows").collect::<rusqlite::Result<_>>().expect("rows");
+        let models = self.buckets.values().flat_map(|(_, model)| &model.uploads);
+        let declared = models.filter(|(_, upload)| upload.declared.is_some());
+        assert_eq!(creators, declared.map(|(id, upload)| (*id, upload.creators)).collect());
+    }
+
+    /// The ids of a table with their counts.
+    fn references<I: rusqlite::types::FromSql>(&self, table: &str) -> Vec<(I, i64)> {
+        let reader = self.fixture.store.engine.readers.take().expect("a reader");
+        let sql = format!("SELECT id, refs FROM {table} ORDER BY id");
+        let mut statement = reader.prepare(&sql).expect("a statement");
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.expect("rows").collect::<rusqlite::Result<_>>().expect("rows")
+    }
+
+    /// With the buckets goes everything.
+    pub(super) fn empty_everything(self) {
+        for (permit, model) in self.buckets.values() {
+            let keys = model.objects.keys().map(|name| key(name)).collect();
+            self.fixture.store.delete_objects(permit, keys).wait().expect("gone");
+            self.fixture.store.delete_bucket(permit).wait().expect("the bucket is empty");
+        }
+        self.fixture.check();
+        assert_eq!(self.fixture.count_files(), 0);
+        for table in [
+            "objects",
+            "blobs",
+            "inline_bytes",
+            "uploads",
+            "declarations",
+            "parts",
+            "manifests",
+            "manifest_runs",
+            "garbage",
+            "object_headers",
+            "buckets",
+        ] {
+            assert_eq!(self.fixture.count_rows(table), 0, "{table}");
+        }
+    }
+}

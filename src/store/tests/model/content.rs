@@ -1,0 +1,130 @@
+//! What the model knows of bytes: who holds them, and therefore what must be on the disk.
+//!
+//! A blob is one [`Rc`] in the model, so who holds it can be counted by a walk over all holders,
+//! which knows nothing of how the store counts.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::super::*;
+use crate::store::meta::ContentId;
+use crate::types::BlobId;
+
+/// The bytes of one PUT or part.
+pub(super) struct ModelBlob {
+    pub(super) id: BlobId,
+    pub(super) bytes: Rc<[u8]>,
+    /// Whether its SHA-256 is known, so that it can be found.
+    pub(super) is_known: bool,
+}
+
+/// The listed parts of an upload that was completed.
+pub(super) struct ModelManifest {
+    pub(super) id: UploadId,
+    pub(super) parts: BTreeMap<u16, Rc<ModelBlob>>,
+    /// If Complete has verified one.
+    pub(super) sha256: Option<[u8; 32]>,
+}
+
+/// What an object has.
+#[derive(Clone)]
+pub(super) enum Content {
+    Single(Rc<ModelBlob>),
+    Joined(Rc<ModelManifest>),
+}
+
+impl ModelBlob {
+    /// Whether a search by SHA-256 and size may see it.
+    pub(super) fn can_be_found(&self) -> bool {
+        self.is_known && self.bytes.len() as u64 >= SHARED_BYTES_MIN
+    }
+
+    pub(super) fn is_file(&self) -> bool {
+        self.bytes.len() > INLINE_BYTES
+    }
+}
+
+impl Content {
+    pub(super) fn id(&self) -> ContentId {
+        match self {
+            Self::Single(blob) => ContentId::Blob(blob.id),
+            Self::Joined(manifest) => ContentId::Manifest(manifest.id),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Single(blob) => blob.bytes.to_vec(),
+            Self::Joined(manifest) => join(&manifest.parts),
+        }
+    }
+
+    /// The parts that an upload has which was born with it.
+    pub(super) fn parts(&self) -> BTreeMap<u16, Rc<ModelBlob>> {
+        match self {
+            Self::Single(blob) => BTreeMap::from([(1, Rc::clone(blob))]),
+            Self::Joined(manifest) => manifest.parts.clone(),
+        }
+    }
+
+    /// Whether a search for a whole content of these bytes may see it.
+    pub(super) fn is_found_by(&self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Single(blob) => blob.can_be_found() && *blob.bytes == *bytes,
+            Self::Joined(manifest) => {
+                bytes.len() as u64 >= SHARED_BYTES_MIN && manifest.sha256 == Some(sha256(bytes))
+            }
+        }
+    }
+}
+
+/// All parts together.
+pub(super) fn join(parts: &BTreeMap<u16, Rc<ModelBlob>>) -> Vec<u8> {
+    parts.values().map(|part| &*part.bytes).collect::<Vec<_>>().concat()
+}
+
+/// The tag of a multipart object: the MD5 of the MD5s of its parts, and their number.
+pub(super) fn joined_etag(parts: &BTreeMap<u16, Rc<ModelBlob>>) -> ETag {
+    let md5s: Vec<u8> = parts.values().flat_map(|part| etag(&part.bytes).md5).collect();
+    ETag { md5: digests(&md5s, None).md5, parts: Some(parts.len() as u16) }
+}
+
+pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// Everything that is held by anybody, and how often.
+#[derive(Default)]
+pub(super) struct Census {
+    pub(super) blobs: BTreeMap<BlobId, (Rc<ModelBlob>, i64)>,
+    pub(super) manifests: BTreeMap<UploadId, i64>,
+}
+
+impl Census {
+    /// An object, or an upload that was born with it.
+    pub(super) fn count(&mut self, content: &Content) {
+        match content {
+            Content::Single(blob) => self.count_blob(blob),
+            Content::Joined(manifest) => {
+                let holders = self.manifests.entry(manifest.id).or_default();
+                *holders += 1;
+                // However many have it, its parts stand in it once.
+                if *holders == 1 {
+                    manifest.parts.values().for_each(|part| self.count_blob(part));
+                }
+            }
+        }
+    }
+
+    pub(super) fn count_blob(&mut self, blob: &Rc<ModelBlob>) {
+        self.blobs.entry(blob.id).or_insert_with(|| (Rc::clone(blob), 0)).1 += 1;
+    }
+
+    /// The oldest blob of these bytes that can be found.
+    pub(super) fn same_as(&self, bytes: &[u8]) -> Option<&Rc<ModelBlob>> {
+        let mut blobs = self.blobs.values().map(|(blob, _)| blob);
+        blobs.find(|blob| blob.can_be_found() && *blob.bytes == *bytes)
+    }
+}

@@ -1,0 +1,374 @@
+//! Verbs that take what is there already, as the model sees it: what may be found, what can still
+//! be taken of what was found long ago, and which blob a body becomes that is stored once.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::content::{Census, Content, ModelBlob};
+use super::upload::File;
+use super::*;
+use crate::store::instant::Via;
+use crate::store::meta::{ContentId, objects};
+use crate::types::BlobId;
+
+/// Findings that are kept, to be taken when they may be stale.
+const KEPT_MAX: usize = 12;
+/// Above so many, a search need not give all.
+const FOUND_MAX: usize = 32;
+const PARTS_MAX: usize = 8;
+
+impl World {
+    /// Everything that is held.
+    pub(super) fn census(&self) -> Census {
+        let mut census = Census::default();
+        for (_, model) in self.buckets.values() {
+            model.objects.values().for_each(|(content, _)| census.count(content));
+            for upload in model.uploads.values() {
+                upload.born.iter().for_each(|content| census.count(content));
+                upload.parts.values().for_each(|part| census.count_blob(part));
+            }
+        }
+        census
+    }
+
+    /// What the model has under an id that the store gave.
+    pub(super) fn content(&self, id: ContentId) -> Content {
+        if let ContentId::Blob(id) = id {
+            return Content::Single(Rc::clone(&self.census().blobs[&id].0));
+        }
+        let held = self.contents().into_iter().find(|content| content.id() == id);
+        held.expect("somebody has it")
+    }
+
+    /// What objects and uploads that were born complete have.
+    fn contents(&self) -> Vec<Content> {
+        let models = self.buckets.values().map(|(_, model)| model);
+        let held = models.flat_map(|model| {
+            let objects = model.objects.values().map(|(content, _)| content.clone());
+            objects.chain(model.uploads.values().filter_map(|upload| upload.born.clone()))
+        });
+        held.collect()
+    }
+
+    /// Whether what made a content readable still has it.
+    pub(super) fn holds(&self, candidate: &Candidate) -> bool {
+        match &candidate.via {
+            Via::Object { bucket, key, part } => {
+                let models = self.buckets.values();
+                let model = models.filter(|(permit, _)| permit.bucket().id == bucket.id);
+                let object = model.filter_map(|(_, model)| model.objects.get(key.as_str())).next();
+                let Some((content, _)) = object else { return false };
+                let Some((manifest, number)) = part else {
+                    return content.id() == candidate.content;
+                };
+                content.id() == ContentId::Manifest(*manifest)
+                    && content
+                        .parts()
+                        .get(&number.get())
+                        .is_some_and(|part| ContentId::Blob(part.id) == candidate.content)
+            }
+            Via::Part { upload, number, .. } => {
+                let open = self.buckets.values().find_map(|(_, model)| model.uploads.get(upload));
+                let part = open.and_then(|open| open.parts.get(&number.get()));
+                part.is_some_and(|part| ContentId::Blob(part.id) == candidate.content)
+            }
+        }
+    }
+
+    /// Stages a body, often so that its SHA-256 is known.
+    pub(super) fn stage(&mut self, bucket: &str, bytes: &Rc<[u8]>) -> (StagedBlob, ModelBlob) {
+        let permit = &self.buckets[bucket].0;
+        let is_known = bytes.len() > INLINE_BYTES && self.random.below(5) > 0;
+        let staged = match is_known {
+            true => self.fixture.stage_known(permit, bytes),
+            false => self.fixture.stage(permit, bytes, None),
+        };
+        let blob = ModelBlob { id: staged.id(), bytes: Rc::clone(bytes), is_known };
+        if blob.can_be_found() {
+            self.made.insert(blob.id, Rc::clone(bytes));
+        }
+        (staged, blob)
+    }
+
+    /// The blob that `sent` became, now that the store says which: itself, or one of the same bytes
+    /// where such are stored once, and always then. It may be one that nobody holds any more but
+    /// parts that wait to be freed: that is as good as any.
+    pub(super) fn stored_or_shared(
+        &mut self,
+        bucket: &str,
+        sent: ModelBlob,
+        became: ContentId,
+    ) -> Rc<ModelBlob> {
+        let ContentId::Blob(id) = became else { panic!("{became:?} is no blob") };
+        let is_once = bucket == ONCE && sent.can_be_found();
+        let census = self.census();
+        let same = census.same_as(&sent.bytes).filter(|_| is_once);
+        if id == sent.id {
+            assert!(same.is_none(), "{bucket}: {id} could have been shared");
+            return Rc::new(sent);
+        }
+        assert!(is_once, "{bucket}: {id} should not have been shared");
+        assert!(self.made.get(&id) == Some(&sent.bytes), "{id} has other bytes");
+        let same = same.cloned();
+        self.note("stored once");
+        match same {
+            Some(same) if same.id == id => same,
+            Some(same) => {
+                assert!(id < same.id, "{id} is not the first of its bytes");
+                Rc::new(ModelBlob { id, ..sent })
+            }
+            None => Rc::new(ModelBlob { id, ..sent }),
+        }
+    }
+
+    pub(super) fn content_of_object(&self, bucket: &str, name: &str) -> ContentId {
+        let permit = &self.buckets[bucket].0;
+        let found =
+            objects::read_content_id(&self.fixture.store.engine, permit.bucket(), &key(name));
+        found.expect("a lookup").expect("an object")
+    }
+
+    pub(super) fn blob_of_part(&self, upload: UploadId, number: u16) -> ContentId {
+        let reader = self.fixture.store.engine.readers.take().expect("a reader");
+        let sql = "SELECT blob FROM parts WHERE upload = ?1 AND number = ?2";
+        let blob = reader.query_row(sql, rusqlite::params![upload, number], |row| row.get(0));
+        ContentId::Blob(blob.expect("a part"))
+    }
+
+    /// Single blobs of these bytes that may be read now, as the store finds them.
+    fn find_blobs(&mut self, bucket: &str, bytes: &[u8]) -> Vec<Readable> {
+        let prefix = *self.random.pick(&[None, None, None, Some("a"), Some("b/")]);
+        let prefixes = prefix.map(|prefix| vec![prefix.to_owned()]);
+        let permit = &self.buckets[bucket].0;
+        let wanted = Wanted { prefixes, ..wanted(bytes) };
+        // Of a blob with more parts than that, not all are looked at. Counted first: GC takes rows
+        // away at any time, and adds none.
+        let census = self.census();
+        let same = census.blobs.values().map(|(blob, _)| blob);
+        let same = same.filter(|blob| blob.can_be_found() && *blob.bytes == *bytes);
+        let must: Vec<BlobId> = same
+            .filter(|blob| self.is_readable(blob.id) && self.count_parts(blob.id) <= PARTS_MAX)
+            .map(|blob| blob.id)
+            .collect();
+        let found = self.fixture.store.find_blobs(permit, &wanted).expect("a search");
+        self.judge_found(bucket, prefix, bytes, &found);
+        if prefix.is_none() && found.len() < FOUND_MAX {
+            let got: BTreeSet<ContentId> = found.iter().map(|found| found.content).collect();
+            let missed = must.into_iter().find(|id| !got.contains(&ContentId::Blob(*id)));
+            assert_eq!(missed, None, "it can be read, and is not found");
+        }
+        self.grant(found)
+    }
+
+    /// Whether an object has it, or it is a part of one, or of an open upload.
+    fn is_readable(&self, id: BlobId) -> bool {
+        let holds = |parts: &std::collections::BTreeMap<u16, Rc<ModelBlob>>| {
+            parts.values().any(|part| part.id == id)
+        };
+        self.buckets.values().any(|(_, model)| {
+            model.objects.values().any(|(content, _)| holds(&content.parts()))
+                || model.uploads.values().any(|upload| holds(&upload.parts))
+        })
+    }
+
+    /// Rows of parts with this blob, those that wait to be freed among them.
+    fn count_parts(&self, id: BlobId) -> usize {
+        let reader = self.fixture.store.engine.readers.take().expect("a reader");
+        let sql = "SELECT count(*) FROM parts WHERE blob = ?1";
+        reader.query_row(sql, [id], |row| row.get(0)).expect("a count")
+    }
+
+    /// What is found is what was looked for, where it was looked for, and can be taken now.
+    fn judge_found(&self, bucket: &str, prefix: Option<&str>, bytes: &[u8], found: &[Candidate]) {
+        for candidate in found {
+            assert!(self.holds(candidate), "{candidate:?} cannot be read so");
+            assert!(self.content(candidate.content).bytes() == bytes, "{candidate:?}: other bytes");
+            if let (Some(prefix), Some((of, key))) = (prefix, candidate.object()) {
+                assert_eq!(of.id, self.buckets[bucket].0.bucket().id);
+                assert!(key.as_str().starts_with(prefix), "{candidate:?} is outside of {prefix}");
+            }
+        }
+    }
+
+    fn grant(&self, found: Vec<Candidate>) -> Vec<Readable> {
+        let grant = |candidate: Candidate| {
+            let bucket = candidate.object().map(|(bucket, _)| Arc::clone(bucket));
+            let permit = bucket.map(|bucket| self.fixture.permit_to(Action::GetObject, &bucket));
+            candidate.granted(permit.as_ref()).expect("root may read all")
+        };
+        found.into_iter().map(grant).collect()
+    }
+
+    /// Whole contents that may be read now, for an upload that declares a file; or none, because
+    /// its Create does not ask. Sometimes after findings that are old, and of other files.
+    pub(super) fn readable_files(&mut self, bucket: &str, declared: Option<File>) -> Vec<Readable> {
+        let Some(file) = declared else { return Vec::new() };
+        let mut readables = Vec::new();
+        if self.random.below(3) == 0 {
+            readables.extend(self.kept.iter().flat_map(|(_, old)| old.clone()));
+        }
+        if self.random.below(3) > 0 {
+            let permit = &self.buckets[bucket].0;
+            let found = self.fixture.store.find_contents(permit, &wanted(file.bytes()));
+            let found = found.expect("a search");
+            self.judge_found(bucket, None, file.bytes(), &found);
+            let got: BTreeSet<ContentId> = found.iter().map(|found| found.content).collect();
+            let mut objects = self.buckets.values().flat_map(|(_, model)| model.objects.values());
+            assert!(objects.all(|(content, _)| !content.is_found_by(file.bytes())
+                || got.contains(&content.id())
+                || found.len() >= FOUND_MAX));
+            let fresh = self.grant(found);
+            self.keep(file.bytes().into(), &fresh);
+            readables.extend(fresh);
+        }
+        readables
+    }
+
+    fn keep(&mut self, bytes: Rc<[u8]>, readables: &[Readable]) {
+        if self.kept.len() == KEPT_MAX {
+            let at = self.random.below(KEPT_MAX);
+            self.kept.swap_remove(at);
+        }
+        self.kept.push((bytes, readables.to_vec()));
+    }
+
+    /// Bytes with single blobs of them, found now or long ago.
+    fn readables(&mut self, bucket: &str, bytes: Rc<[u8]>) -> (Rc<[u8]>, Vec<Readable>) {
+        let is_single = |kept: &&(Rc<[u8]>, Vec<Readable>)| {
+            kept.1.iter().all(|readable| readable.single().is_some())
+        };
+        let old: Vec<_> = self.kept.iter().filter(is_single).cloned().collect();
+        if !old.is_empty() && self.random.below(3) == 0 {
+            return self.random.pick(&old).clone();
+        }
+        let found = self.find_blobs(bucket, &bytes);
+        self.keep(Rc::clone(&bytes), &found);
+        (bytes, found)
+    }
+
+    /// The first that can be taken, by what the model knows.
+    fn taken(&self, readables: &[Readable]) -> Option<Rc<ModelBlob>> {
+        let taken = readables.iter().find(|readable| self.holds(&readable.0))?;
+        match self.content(taken.content()) {
+            Content::Single(blob) => Some(blob),
+            Content::Joined(_) => panic!("a single blob was looked for"),
+        }
+    }
+
+    /// PutObject of what is there already.
+    pub(super) fn put_instant(&mut self, bucket: &str, name: &str) {
+        let bytes = self.shared_body();
+        let (bytes, readables) = self.readables(bucket, bytes);
+        let taken = self.taken(&readables);
+        let (condition, is_refused) = self.condition(bucket, name);
+        let permit = &self.buckets[bucket].0;
+        let new = NewObject { condition, ..new_object(name) };
+        let result = self.fixture.store.put_object_instant(permit, new, readables).wait();
+        if is_refused {
+            assert!(matches!(result, Err(Error::PreconditionFailed { .. })), "{result:?}");
+            return;
+        }
+        let published = result.expect("an answer");
+        assert_eq!(published.is_some(), taken.is_some(), "{bucket}/{name}");
+        self.note(if taken.is_some() { "object taken" } else { "object not taken" });
+        let (Some(published), Some(blob)) = (published, taken) else { return };
+        assert_eq!(published.etag, etag(&bytes));
+        let content = Content::Single(blob);
+        assert_eq!(self.content_of_object(bucket, name), content.id());
+        let (_, model) = self.buckets.get_mut(bucket).expect("a bucket");
+        model.objects.insert(name.to_owned(), (content, published.etag));
+    }
+
+    /// UploadPart of what is there already; or all parts of a file at once, as a comparison of
+    /// digests fills them.
+    pub(super) fn put_parts_instant(&mut self) {
+        let Some((bucket, id)) = self.pick_upload() else { return };
+        let declared = self.upload(&bucket, id).declared;
+        let numbers = match declared {
+            Some(file) if self.random.below(2) == 0 => self.compare_blocks(&bucket, id, file),
+            _ => vec![self.random.below(5) as u16 + 1],
+        };
+        let mut parts = Vec::new();
+        for number in numbers {
+            let bytes = match declared {
+                Some(file) if self.random.below(6) > 0 => file.part(number),
+                _ => self.shared_body(),
+            };
+            let (_, readables) = self.readables(&bucket, bytes);
+            parts.push(InstantPart { number: part_number(number), readables, checksum: None });
+        }
+        let (permit, model) = &self.buckets[&bucket];
+        let name = key(&model.uploads[&id].name);
+        let stored = self.fixture.store.put_parts_instant(permit, &name, id, parts.clone()).wait();
+        // One after the other, in one transaction: each sees what those before it have done.
+        let before = self.upload(&bucket, id).clone();
+        let mut wanted = Vec::new();
+        for part in &parts {
+            let number = part.number.get();
+            let Some(blob) = self.taken(&part.readables) else {
+                wanted.push(None);
+                continue;
+            };
+            let upload = self.upload(&bucket, id);
+            if !upload.fits(number, blob.bytes.len()) {
+                *upload = before;
+                self.note("instant part does not fit");
+                assert!(matches!(stored, Err(Error::PartMisfit { .. })), "{stored:?}");
+                return;
+            }
+            let was_born = upload.born.is_some();
+            upload.add(number, Rc::clone(&blob));
+            wanted.push(Some((number, etag(&blob.bytes), upload.next())));
+            self.note(if was_born { "part taken by a born upload" } else { "part taken" });
+        }
+        let told = |added: Option<AddedPart>| {
+            let AddedPart { part, next } = added?;
+            Some((part.number.get(), part.etag, next.map(PartNumber::get)))
+        };
+        let stored: Vec<_> = stored.expect("an answer").into_iter().map(told).collect();
+        assert_eq!(stored, wanted);
+        for (number, blob) in &self.buckets[&bucket].1.uploads[&id].parts {
+            assert_eq!(self.blob_of_part(id, *number), ContentId::Blob(blob.id));
+        }
+    }
+
+    /// The numbers of the parts that a client lacks there which has the whole file.
+    fn compare_blocks(&self, bucket: &str, id: UploadId, file: File) -> Vec<u16> {
+        let (permit, model) = &self.buckets[bucket];
+        let open = &model.uploads[&id];
+        let claim = |number: u16| ClaimedPart {
+            number: part_number(number),
+            size: None,
+            md5: Some(etag(&file.part(number)).md5),
+            sha256: None,
+            crc64nvme: None,
+        };
+        let numbers = 1..=file.layout.count();
+        let claims: Vec<ClaimedPart> = numbers.clone().map(claim).collect();
+        let blocks = self.fixture.store.compare_blocks(permit, &key(&open.name), id, &claims);
+        let missing = blocks.expect("a comparison").missing;
+        let missing: Vec<u16> =
+            missing.iter().flat_map(|gap| gap.first.get()..=gap.last.get()).collect();
+        let is_there = |number: &u16| {
+            let part = open.parts.get(number);
+            open.born.is_some() || part.is_some_and(|part| part.bytes == file.part(*number))
+        };
+        assert_eq!(missing, numbers.filter(|number| !is_there(number)).collect::<Vec<_>>());
+        missing
+    }
+
+    /// An upload that is over takes nothing by reference either.
+    pub(super) fn late_instant_part(&mut self, bucket: &str, name: &str, id: UploadId) {
+        let bytes = self.shared_body();
+        let (_, readables) = self.readables(bucket, bytes);
+        let is_there = self.taken(&readables).is_some();
+        let part = InstantPart { number: part_number(1), readables, checksum: None };
+        let permit = &self.buckets[bucket].0;
+        let late = self.fixture.store.put_parts_instant(permit, &key(name), id, vec![part]).wait();
+        match late {
+            Err(Error::NoSuchUpload) => assert!(is_there),
+            Ok(stored) => assert!(!is_there && stored.iter().all(Option::is_none)),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
