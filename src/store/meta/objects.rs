@@ -70,7 +70,7 @@ pub(crate) fn put(
             content: ContentId::Blob(blob),
             headers: &headers,
             checksum: new.checksum.as_ref().map(|checksum| checksum.encode()),
-            event: EventName::ObjectCreatedPut,
+            event: new.event,
             cause: &cause,
             callback_var: new.callback_var.as_ref().map(CallbackVar::as_bytes),
         };
@@ -101,7 +101,7 @@ pub(crate) fn put_instant(
             content: ContentId::Blob(blob),
             headers: &headers,
             checksum: new.checksum.as_ref().map(|checksum| checksum.encode()),
-            event: EventName::ObjectCreatedPut,
+            event: new.event,
             cause: &cause,
             callback_var: new.callback_var.as_ref().map(CallbackVar::as_bytes),
         };
@@ -134,7 +134,7 @@ pub(crate) fn copy(
             content,
             headers: &headers,
             checksum,
-            event: EventName::ObjectCreatedCopy,
+            event: new.event,
             cause: &cause,
             callback_var: new.callback_var.as_ref().map(CallbackVar::as_bytes),
         };
