@@ -1,8 +1,8 @@
 //! The only way bytes enter: body → aws-chunked decoder → digests → a staged blob.
 //!
 //! **Invariant:** a staged blob leaves this file only after every check that the request asked for
-//! has passed: chunk signatures, trailer, length, SHA-256, Content-MD5, checksum, a form's end. Until then the
-//! bytes are in memory or in a file that nothing names.
+//! has passed: chunk signatures, trailer, length, SHA-256, Content-MD5, checksum, the end of a
+//! form. Until then the bytes are in memory or in a file that nothing names.
 //!
 //! Memory for one body is two units (see [`super::units`]): one on its way to the disk, one that
 //! fills.
