@@ -144,7 +144,7 @@ def form(ctx):
         # Of a path only the last name counts.
         name = f"form-{version}/" + ctx.odd_key.rsplit("/", 1)[-1]
         ctx.expect_stored(name, "small")
-        ctx.expect(s3.head_object(Bucket=ctx.bucket, Key=name)["ContentType"] == "text/plain",
+        ctx.expect(_s3(ctx).head_object(Bucket=ctx.bucket, Key=name)["ContentType"] == "text/plain",
                    "another type")
         post["fields"]["key"] = "elsewhere"
         fields = {**post["fields"], "file": ("x", ctx.data("small"))}
