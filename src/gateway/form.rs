@@ -1,5 +1,10 @@
 //! Forms in the pipeline: their fields are read, then they are authenticated like any request. What
 //! comes out is the head of a write, for which the pipeline goes on.
+//!
+//! **Invariant:** whom nobody knows yet is not waited for long: all fields come within the time
+//! that a body may stall.
+
+use std::time::Duration;
 
 use super::{Gateway, Signed};
 use crate::auth::{self, Mechanism};
@@ -17,7 +22,11 @@ pub(super) async fn open(gateway: &Gateway, request: Signed) -> Result<Signed> {
         let message = "A form is signed by a policy among its fields, and in no other way.";
         return Err(Error::because(ErrorCode::InvalidRequest, message));
     }
-    let (fields, body) = form::read(&request.head, request.body).await?;
+    let patience = Duration::from_millis(gateway.context.config.stall_timeout_ms);
+    let reading = form::read(&request.head, request.body);
+    let (fields, body) = tokio::time::timeout(patience, reading)
+        .await
+        .unwrap_or_else(|_| Err(ErrorCode::RequestTimeout.into()))?;
     let key = |id: &str| gateway.context.store.credential(id);
     let bucket = request.head.bucket();
     // The time after the fields came, however slowly.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use crate::harness::{Answer, Form, Framing, Gateway, Request, Script, bytes_of};
+use crate::harness::{Answer, Connection, Form, Framing, Gateway, Request, Script, bytes_of};
 
 const BOUNDARY: &str = "----a-Boundary";
 
@@ -133,6 +133,33 @@ fn a_form_that_stalls_is_ended() {
         assert!(began.elapsed() < Duration::from_secs(10));
     }
     assert_nothing(&gateway);
+}
+
+#[test]
+fn fields_that_dribble_are_not_waited_for() {
+    let gateway = Gateway::with(&[("stall-timeout-ms", "1000")]);
+    let dribble = |connection: &mut Connection, bytes: &[u8]| {
+        for byte in bytes {
+            connection.write(&[*byte]);
+            std::thread::sleep(Duration::from_millis(40));
+        }
+    };
+    let (head, body) = form(b"content").encode_apart(&gateway.host());
+    let mut connection = gateway.connect();
+    connection.write(&head);
+    // Never a stall by itself, but too long in all: the answer is there already.
+    dribble(&mut connection, &body[..40]);
+    let began = Instant::now();
+    assert_eq!(code(&connection.read_answer("POST")), (400, "RequestTimeout".into()));
+    assert!(began.elapsed() < Duration::from_millis(700), "it ended by a stall");
+    assert_nothing(&gateway);
+    // The file of a form that is allowed may take its time, as any body.
+    let mut connection = gateway.connect();
+    connection.write(&head);
+    let fields = body.len() - 40;
+    connection.write(&body[..fields]);
+    dribble(&mut connection, &body[fields..]);
+    connection.read_answer("POST").expect(204);
 }
 
 #[test]
