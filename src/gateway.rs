@@ -3,11 +3,13 @@
 //!
 //! **Invariants**
 //! - No byte of a body is read before the request is authenticated, authorized and known to be one
-//!   that the row takes; hyper sends `100 Continue` when a handler first asks for the body.
+//!   that the row takes; hyper sends `100 Continue` when a handler first asks for the body. The one
+//!   exception are the fields of a form, few and bounded, in which its signature stands.
 //! - Every request ends in one answer and one line in the access log, also when the client hangs up
 //!   or a handler panics.
 
 mod cors;
+mod form;
 mod late;
 
 use std::future::Future;
@@ -46,6 +48,15 @@ pub struct Arrival {
     pub control: bool,
     /// Whether the server is draining: readiness fails, requests are still served.
     pub draining: bool,
+}
+
+/// A request whose signature has been checked, and whose file or body has not been read.
+struct Signed {
+    head: Head,
+    principal: Principal,
+    mechanism: Mechanism,
+    body: Incoming,
+    form: Option<ops::form::Form>,
 }
 
 /// The gateway: everything between the sockets and the operations. Cheap to clone.
@@ -141,18 +152,24 @@ impl Gateway {
 
         let key = |id: &str| self.context.store.credential(id);
         let authenticated = auth::authenticate(&head, &key, clock::now(), &self.rules)?;
-        entry.principal(authenticated.principal.label());
         let content_length = head.content_length()?;
         check_mechanism(&authenticated, operation, &head)?;
-        let mechanism = authenticated.mechanism;
-        let body = Incoming::new(body, authenticated.payload, content_length);
+        let Authenticated { principal, mechanism, payload } = authenticated;
+        let body = Incoming::new(body, payload, content_length);
         check_payload(&body, operation)?;
+        let signed = Signed { head, principal, mechanism, body, form: None };
+        let signed = match operation.accepts {
+            Accepts::Form => form::open(self, signed).await?,
+            Accepts::Nothing | Accepts::Document(_) | Accepts::Content => signed,
+        };
+        let Signed { head, principal, mechanism, body, form } = signed;
+        entry.principal(principal.label());
 
         let origin = Origin { request_id: request_id.into(), peer: arrival.peer.clone() };
-        let caller = Caller::new(authenticated.principal, self.context.store.clone(), origin);
+        let caller = Caller::new(principal, self.context.store.clone(), origin);
         let permits = caller.decide(operation, &head)?;
         let context = self.context.clone();
-        let call = Call { context, operation, head, mechanism, caller, permits, body };
+        let call = Call { context, operation, head, mechanism, caller, permits, body, form };
         (operation.handle)(call).await
     }
 
@@ -364,7 +381,7 @@ fn check_mechanism(
     match authenticated.mechanism {
         Mechanism::PresignedV2 => {}
         Mechanism::Anonymous => return ops::refuse_overrides(head),
-        Mechanism::HeaderV4 | Mechanism::PresignedV4 => return Ok(()),
+        Mechanism::HeaderV4 | Mechanism::PresignedV4 | Mechanism::Form => return Ok(()),
     }
     let signed = |word: &str| auth::sigv2::SUB_RESOURCES.contains(&word);
     let words = ops::routing::words(head);

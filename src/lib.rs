@@ -62,7 +62,8 @@
 //!    same.
 //! 4. **No rotten byte is served**: each block is checked before it leaves ([`ops`], `send`).
 //! 5. **Nothing is read before it is allowed**: route, signature and permit come before the first
-//!    byte of a body ([`gateway`]); a [`Permit`](access::Permit) is made in one place.
+//!    byte of a body, or of a form's file ([`gateway`]); a [`Permit`](access::Permit) is made in
+//!    one place.
 //! 6. **Nothing is published before it is verified**: every chunk signature, trailer, digest and
 //!    length is checked before a row is written ([`ops`], `receive`).
 //! 7. **Every word of a request is consumed** by the operation that wins, or it is refused.

@@ -14,6 +14,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use partita::access::{Action, Credential, Permit, Principal, authorize};
 use partita::config::Config;
 use partita::digest::{Digests, Hasher, Want};
+use partita::events::EventName;
 use partita::store::{
     CompleteUpload, CreatedBucket, ListQuery, ListedPart, NewObject, NewUpload, NewUser, Pending,
     StagedBlob, Store,
@@ -57,6 +58,7 @@ impl Shelf {
                 headers: ObjectHeaders::default(),
                 checksum: None,
                 condition,
+                event: EventName::ObjectCreatedPut,
                 callback_var: None,
             };
             store.put_object(&permit, new, body.stage())

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use partita::access::{Action, Credential, Permit, Principal, authorize};
 use partita::config::{Config, KeyPair};
 use partita::digest::{ChecksumAlgorithm, Digests, Hasher, ObjectChecksum, Want};
+use partita::events::EventName;
 use partita::store::{
     self, CreatedBucket, NewObject, NewUser, Pending, Published, StagedBlob, Store,
 };
@@ -147,6 +148,7 @@ impl Seeder<'_> {
             headers: ObjectHeaders::default(),
             checksum: checksum.map(ObjectChecksum::full),
             condition: WriteCondition::default(),
+            event: EventName::ObjectCreatedPut,
             callback_var: None,
         };
         let staged = StagedBlob::inline(self.body.clone(), self.digests.clone());

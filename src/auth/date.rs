@@ -36,6 +36,24 @@ pub(super) fn parse_basic(text: &str) -> Option<u64> {
     u64::try_from(Offset::UTC.to_timestamp(civil).ok()?.as_second()).ok()
 }
 
+/// From `yyyy-MM-dd'T'HH:mm:ss'Z'`, with or without a fraction of the second, which is dropped.
+pub(super) fn parse_extended(text: &str) -> Option<u64> {
+    let (seconds, fraction) = text.strip_suffix('Z')?.split_at_checked(19)?;
+    let digits = |digits: &str| digits.len() <= 9 && digits.bytes().all(|c| c.is_ascii_digit());
+    let fraction_is_one = match fraction.strip_prefix('.') {
+        Some(fraction) => !fraction.is_empty() && digits(fraction),
+        None => fraction.is_empty(),
+    };
+    let separators = [(4, '-'), (7, '-'), (10, 'T'), (13, ':'), (16, ':')];
+    let separated =
+        separators.iter().all(|(at, separator)| seconds.as_bytes()[*at] == *separator as u8);
+    if !fraction_is_one || !separated {
+        return None;
+    }
+    let bare: String = seconds.chars().filter(|c| !matches!(c, '-' | ':')).collect();
+    parse_basic(&format!("{bare}Z"))
+}
+
 /// From a `Date` header: IMF-fixdate, or the form of `x-amz-date`, which some clients put there.
 /// botocore writes the zone of mail, `-0000`, for GMT.
 pub(super) fn parse_date_header(text: &str) -> Option<u64> {
@@ -99,6 +117,33 @@ mod tests {
             if let Some(seconds) = seconds {
                 assert_eq!(basic(seconds), text);
             }
+        }
+    }
+
+    #[test]
+    fn extended_dates_are_as_strict() {
+        for (text, seconds) in [
+            ("2013-05-24T00:00:00Z", Some(1_369_353_600)),
+            ("2013-05-24T00:00:00.000Z", Some(1_369_353_600)),
+            ("2013-05-24T00:00:00.999999999Z", Some(1_369_353_600)),
+            ("2013-05-24T00:00:00.Z", None),
+            ("2013-05-24T00:00:00.1234567890Z", None),
+            ("2013-05-24T00:00:00,1Z", None),
+            ("2013-05-24T00:00:00z", None),
+            ("2013-05-24T00:00:00", None),
+            ("2013-05-24T00:00:00+00:00", None),
+            ("2013-05-24 00:00:00Z", None),
+            ("2013-05-24 00:00:00.000000+00:00", None),
+            ("2013-13-24T00:00:00Z", None),
+            ("2013-05-24T24:00:00Z", None),
+            ("2013-5-024T00:00:00Z", None),
+            ("2013-05-24T-1:-1:-1Z", None),
+            ("20130524T000000Z", None),
+            ("2013-05-24T00:00:0\u{664}Z", None),
+            ("", None),
+            ("Z", None),
+        ] {
+            assert_eq!(parse_extended(text), seconds, "{text}");
         }
     }
 

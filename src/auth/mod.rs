@@ -1,12 +1,15 @@
 //! Who sent this request, and how its body is to be verified. Pure: the time is an argument.
 //!
 //! **Invariant:** [`authenticate`] is exhaustive over the ways to sign and over the ways to send a
-//! payload, and it is called once, before a byte of the body is read.
+//! payload, and it is called once, before a byte of the body is read. (A form is signed in its own
+//! fields, so they are read first; [`form::authenticate`] is called before any byte of its file.)
 
 mod canonical;
 pub mod chunked;
 mod date;
+pub mod form;
 mod payload;
+mod policy;
 pub mod presign;
 mod signing_key;
 pub mod sigv2;
@@ -18,7 +21,9 @@ use std::sync::Arc;
 
 use crate::access::{Credential, Principal};
 use crate::types::Timestamp;
-use crate::wire::{Error, ErrorCode, Head, Result};
+use crate::wire::{self, Error, ErrorCode, Head, Result};
+
+pub use policy::Bounds;
 
 /// The longest life of a presigned URL in seconds: seven days.
 pub const EXPIRES_SECONDS_MAX: u64 = 604_800;
@@ -30,7 +35,7 @@ pub struct Rules {
     pub region: String,
     /// Refuse a credential scope of another region.
     pub region_strict: bool,
-    /// Accept SigV2 in presigned URLs.
+    /// Accept SigV2 in presigned URLs and forms.
     pub sigv2_presigned: bool,
 }
 
@@ -45,6 +50,8 @@ pub enum Mechanism {
     PresignedV4,
     /// `Signature` and `AWSAccessKeyId` in the query.
     PresignedV2,
+    /// A policy among the fields of a form, signed in either way.
+    Form,
 }
 
 /// What a checked signature tells.
@@ -58,7 +65,7 @@ pub struct Authenticated {
     pub payload: Payload,
 }
 
-/// How the body is framed and verified; decided by `x-amz-content-sha256` alone.
+/// How the body is framed and verified; decided by `x-amz-content-sha256` alone, but for forms.
 #[derive(Debug)]
 pub enum Payload {
     /// Raw, taken as it comes: UNSIGNED-PAYLOAD.
@@ -67,6 +74,8 @@ pub enum Payload {
     Sha256([u8; 32]),
     /// aws-chunked.
     Chunked(ChunkedPayload),
+    /// The file of a form, whose fields have been read.
+    Form(Box<wire::form::File>),
 }
 
 /// An aws-chunked body before its first byte.
@@ -103,7 +112,8 @@ pub fn authenticate(
 ) -> Result<Authenticated> {
     refuse_repeats(head)?;
     match mechanism(head)? {
-        Mechanism::Anonymous => anonymous(head),
+        // No head claims to be a form's: whether a form is signed stands in its fields.
+        Mechanism::Anonymous | Mechanism::Form => anonymous(head),
         Mechanism::HeaderV4 => sigv4::header(head, key, now, rules),
         Mechanism::PresignedV4 => sigv4::presigned(head, key, now, rules),
         Mechanism::PresignedV2 => sigv2::presigned(head, key, now, rules),

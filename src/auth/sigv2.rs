@@ -1,4 +1,4 @@
-//! AWS Signature Version 2 in presigned URLs, which boto3 and aws-cli v1 still make.
+//! AWS Signature Version 2 in presigned URLs and forms, which boto3 and aws-cli v1 still make.
 //!
 //! **Invariant:** it signs the method, the path as sent, the `x-amz-*` headers and a fixed list of
 //! sub-resources, and nothing else of the query. So the gateway lets such a request select only
@@ -88,6 +88,21 @@ pub(super) fn presigned(
         mechanism: Mechanism::PresignedV2,
         payload: Mode::parse(payload)?.unsigned(head)?,
     })
+}
+
+/// Who signed the policy of a form; its text, as it stands in the field, is the string to sign. It
+/// is strict base64, without line ends, so it is never the text of a presigned URL.
+pub(super) fn policy(
+    access_key_id: &str,
+    signature: &str,
+    policy: &str,
+    keys: Keys<'_>,
+    rules: &Rules,
+) -> Result<Arc<Credential>> {
+    if !rules.sigv2_presigned {
+        return Err(super::please_use_v4());
+    }
+    verify(policy.as_bytes(), access_key_id, signature, keys)
 }
 
 /// `Expires` is a time, not a duration.

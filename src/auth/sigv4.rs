@@ -27,6 +27,7 @@ const DUMMY_SECRET: &str = "0000000000000000000000000000000000000000";
 enum Place {
     Header,
     Query,
+    Form,
 }
 
 impl Place {
@@ -37,24 +38,30 @@ impl Place {
                 format!("The authorization header is malformed; {why}"),
             ),
             Self::Query => Error::because(ErrorCode::AuthorizationQueryParametersError, why),
+            Self::Form => Error::because(ErrorCode::InvalidArgument, why),
         }
+    }
+}
+
+/// Whose key it is, and for which day and region it signs.
+struct Scope<'a> {
+    access_key_id: &'a str,
+    /// `yyyyMMdd`.
+    day: &'a str,
+    region: &'a str,
+}
+
+impl Scope<'_> {
+    fn text(&self) -> String {
+        format!("{}/{}/s3/aws4_request", self.day, self.region)
     }
 }
 
 /// What a request says of its own signature.
 struct Claim<'a> {
-    access_key_id: &'a str,
-    /// `yyyyMMdd`.
-    day: &'a str,
-    region: &'a str,
+    scope: Scope<'a>,
     signed: SignedHeaders,
     signature: &'a str,
-}
-
-impl Claim<'_> {
-    fn scope(&self) -> String {
-        format!("{}/{}/s3/aws4_request", self.day, self.region)
-    }
 }
 
 /// A request with an `AWS4-HMAC-SHA256` Authorization header.
@@ -66,7 +73,7 @@ pub(super) fn header(
 ) -> Result<Authenticated> {
     let claim = parse_authorization(head.header("authorization")?.unwrap_or_default())?;
     let time = header_time(head)?;
-    check_scope(Place::Header, &claim, time, rules)?;
+    check_scope(Place::Header, &claim.scope, time, rules)?;
     if !date::within_skew(time, now.seconds()) {
         return Err(Error::new(ErrorCode::RequestTimeTooSkewed)
             .field("RequestTime", date::basic(time))
@@ -85,7 +92,8 @@ pub(super) fn header(
     let date_text = date::basic(time);
     let verified = verify(&claim, &date_text, &canonical, keys)?;
     refuse_token(head)?;
-    let signer = ChunkSigner::new(verified.key, &date_text, &claim.scope(), verified.signature);
+    let signer =
+        ChunkSigner::new(verified.key, &date_text, &claim.scope.text(), verified.signature);
     Ok(Authenticated {
         principal: Principal::Key(verified.credential),
         mechanism: Mechanism::HeaderV4,
@@ -124,7 +132,7 @@ pub(super) fn presigned(
         place.malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
     })?;
     let expires_seconds = parse_expires(parameter("X-Amz-Expires")?)?;
-    check_scope(place, &claim, time, rules)?;
+    check_scope(place, &claim.scope, time, rules)?;
     check_life(time, expires_seconds, now)?;
     let payload = presigned_payload(head, &claim.signed)?;
     claim.signed.demand_all(head)?;
@@ -173,6 +181,13 @@ fn parse_claim<'a>(
     signed: &str,
     signature: &'a str,
 ) -> Result<Claim<'a>> {
+    let scope = parse_scope(place, credential)?;
+    let signed = SignedHeaders::parse(signed)
+        .ok_or_else(|| place.malformed("SignedHeaders must be lower case and unique."))?;
+    Ok(Claim { scope, signed, signature })
+}
+
+fn parse_scope(place: Place, credential: &str) -> Result<Scope<'_>> {
     let malformed = || {
         place.malformed(
             "the Credential is mal-formed; expecting \
@@ -191,9 +206,7 @@ fn parse_claim<'a>(
         let why = format!("incorrect service \"{service}\". This endpoint belongs to \"s3\".");
         return Err(place.malformed(&why));
     }
-    let signed = SignedHeaders::parse(signed)
-        .ok_or_else(|| place.malformed("SignedHeaders must be lower case and unique."))?;
-    Ok(Claim { access_key_id, day, region, signed, signature })
+    Ok(Scope { access_key_id, day, region })
 }
 
 /// The time of a header-signed request: `x-amz-date`, else `Date`.
@@ -210,8 +223,8 @@ fn header_time(head: &Head) -> Result<u64> {
     })
 }
 
-fn check_scope(place: Place, claim: &Claim<'_>, time: u64, rules: &Rules) -> Result<()> {
-    let Claim { day, region, .. } = claim;
+fn check_scope(place: Place, scope: &Scope<'_>, time: u64, rules: &Rules) -> Result<()> {
+    let Scope { day, region, .. } = scope;
     let date_text = date::basic(time);
     if !date_text.starts_with(day) || day.len() != "yyyyMMdd".len() {
         let why = format!(
@@ -299,21 +312,66 @@ fn verify(
     canonical: &[u8],
     keys: Keys<'_>,
 ) -> Result<Verified> {
-    let scope = claim.scope();
     let digest = hex::encode(Sha256::digest(canonical));
-    let string_to_sign = format!("{ALGORITHM}\n{date_text}\n{scope}\n{digest}");
-    let credential = keys(claim.access_key_id).filter(|credential| credential.enabled);
+    let string_to_sign = format!("{ALGORITHM}\n{date_text}\n{}\n{digest}", claim.scope.text());
+    verify_text(&claim.scope, &string_to_sign, claim.signature, keys).map_err(|error| {
+        match error.code {
+            ErrorCode::SignatureDoesNotMatch => error
+                .field("CanonicalRequest", String::from_utf8_lossy(canonical))
+                .field("CanonicalRequestBytes", spaced_hex(canonical)),
+            _ => error,
+        }
+    })
+}
+
+fn verify_text(
+    scope: &Scope<'_>,
+    string_to_sign: &str,
+    provided: &str,
+    keys: Keys<'_>,
+) -> Result<Verified> {
+    let credential = keys(scope.access_key_id).filter(|credential| credential.enabled);
     let secret = credential.as_ref().map_or(DUMMY_SECRET, |known| &known.secret_access_key);
-    let key = SigningKey::derive(secret, claim.day, claim.region);
+    let key = SigningKey::derive(secret, scope.day, scope.region);
     let signature = key.sign(string_to_sign.as_bytes());
-    let matches = signature_matches(claim.signature.as_bytes(), &signature);
+    let matches = signature_matches(provided.as_bytes(), &signature);
     match (credential, matches) {
         (Some(credential), true) => Ok(Verified { credential, key, signature }),
-        (None, _) => Err(unknown_key(claim.access_key_id)),
-        (Some(_), false) => Err(mismatch(claim.access_key_id, &string_to_sign, claim.signature)
-            .field("CanonicalRequest", String::from_utf8_lossy(canonical))
-            .field("CanonicalRequestBytes", spaced_hex(canonical))),
+        (None, _) => Err(unknown_key(scope.access_key_id)),
+        (Some(_), false) => Err(mismatch(scope.access_key_id, string_to_sign, provided)),
     }
+}
+
+/// The fields of a form that is signed with SigV4.
+pub(super) struct FormClaim<'a> {
+    /// `x-amz-algorithm`.
+    pub(super) algorithm: &'a str,
+    /// `x-amz-credential`.
+    pub(super) credential: &'a str,
+    /// `x-amz-date`.
+    pub(super) date: &'a str,
+    /// `x-amz-signature`.
+    pub(super) signature: &'a str,
+}
+
+/// Who signed the policy of a form; its text, as it stands in the field, is the string to sign.
+/// How long it is good for is said by the policy and not by the date.
+pub(super) fn policy(
+    claim: &FormClaim<'_>,
+    policy: &str,
+    keys: Keys<'_>,
+    rules: &Rules,
+) -> Result<Arc<Credential>> {
+    let place = Place::Form;
+    if claim.algorithm != ALGORITHM {
+        return Err(place.malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
+    }
+    let scope = parse_scope(place, claim.credential)?;
+    let time = date::parse_basic(claim.date).ok_or_else(|| {
+        place.malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
+    })?;
+    check_scope(place, &scope, time, rules)?;
+    Ok(verify_text(&scope, policy, claim.signature, keys)?.credential)
 }
 
 /// InvalidAccessKeyId, for keys that are unknown or disabled.

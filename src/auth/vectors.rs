@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method};
 
@@ -287,6 +289,80 @@ fn any_changed_byte_of_the_published_bodies_is_refused() {
             let error = decode(published_payload(trailer), &[&body[..end]]).unwrap_err();
             assert_eq!(error.code, ErrorCode::IncompleteBody, "{end} of {}", body.len());
         }
+    }
+}
+
+/// The published policy of an upload by form.
+const POLICY: &str = r#"{ "expiration": "2015-12-30T12:00:00.000Z",
+  "conditions": [
+    {"bucket": "sigv4examplebucket"},
+    ["starts-with", "$key", "user/user1/"],
+    {"acl": "public-read"},
+    {"success_action_redirect": "http://sigv4examplebucket.s3.amazonaws.com/successful_upload.html"},
+    ["starts-with", "$Content-Type", "image/"],
+    {"x-amz-meta-uuid": "14365123651274"},
+    {"x-amz-server-side-encryption": "AES256"},
+    ["starts-with", "$x-amz-meta-tag", ""],
+
+    {"x-amz-credential": "AKIAIOSFODNN7EXAMPLE/20151229/us-east-1/s3/aws4_request"},
+    {"x-amz-algorithm": "AWS4-HMAC-SHA256"},
+    {"x-amz-date": "20151229T000000Z" }
+  ]
+}"#;
+
+#[test]
+fn the_published_form_is_accepted_and_no_other() {
+    let policy = STANDARD.encode(POLICY.replace('\n', "\r\n"));
+    let signature = "8afdbf4008c03f22c2cd3cdb72e4afbb1f6a588f3255ac628749a66d7f09699e";
+    let bucket = crate::types::BucketName::parse("sigv4examplebucket").unwrap();
+    let check = |policy: &str, signature: &str, credential: &str, date: &str, seconds: u64| {
+        let url = "http://sigv4examplebucket.s3.amazonaws.com/successful_upload.html";
+        let fields = wire::form::Fields::from([
+            ("key", "user/user1/photo.jpg"),
+            ("acl", "public-read"),
+            ("success_action_redirect", url),
+            ("Content-Type", "image/jpeg"),
+            ("x-amz-meta-uuid", "14365123651274"),
+            ("x-amz-server-side-encryption", "AES256"),
+            ("X-Amz-Credential", credential),
+            ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"),
+            ("X-Amz-Date", date),
+            ("x-amz-meta-tag", ""),
+            ("Policy", policy),
+            ("X-Amz-Signature", signature),
+        ]);
+        let now = Timestamp::from_millis(seconds * 1000);
+        form::authenticate(&fields, &bucket, &keys, now, &rules()).map_err(|error| error.code)
+    };
+    let credential = "AKIAIOSFODNN7EXAMPLE/20151229/us-east-1/s3/aws4_request";
+    // Noon of 2015-12-30.
+    let (date, end) = ("20151229T000000Z", 1_451_476_800);
+    let (principal, bounds) = check(&policy, signature, credential, date, end).unwrap();
+    assert_eq!(principal.credential().unwrap().access_key_id, "AKIAIOSFODNN7EXAMPLE");
+    assert_eq!(bounds, Bounds::default());
+    let refused = |policy: &str, signature: &str, credential: &str, date: &str, seconds| {
+        check(policy, signature, credential, date, seconds).unwrap_err()
+    };
+    let mismatch = ErrorCode::SignatureDoesNotMatch;
+    assert_eq!(refused(&policy, signature, credential, date, end + 1), ErrorCode::AccessDenied);
+    assert_eq!(refused(&policy, &flipped(signature), credential, date, end), mismatch);
+    assert_eq!(refused(&policy, "", credential, date, end), mismatch);
+    let other = STANDARD.encode(POLICY.replace('\n', "\r\n").replace("2015-12-30", "2035-12-30"));
+    assert_eq!(refused(&other, signature, credential, date, end), mismatch);
+    for (credential, code) in [
+        ("AKIDEXAMPLE/20151229/us-east-1/s3/aws4_request", mismatch),
+        ("AKUNKNOWN/20151229/us-east-1/s3/aws4_request", ErrorCode::InvalidAccessKeyId),
+        ("AKIAIOSFODNN7EXAMPLE/20151228/us-east-1/s3/aws4_request", ErrorCode::InvalidArgument),
+        ("AKIAIOSFODNN7EXAMPLE/20151229/eu-west-1/s3/aws4_request", ErrorCode::InvalidArgument),
+        ("AKIAIOSFODNN7EXAMPLE/20151229/us-east-1/sts/aws4_request", ErrorCode::InvalidArgument),
+        ("AKIAIOSFODNN7EXAMPLE", ErrorCode::InvalidArgument),
+        ("", ErrorCode::InvalidArgument),
+    ] {
+        assert_eq!(refused(&policy, signature, credential, date, end), code, "{credential}");
+    }
+    for date in ["", "20151230T000000Z", "2015-12-29T00:00:00Z"] {
+        let code = refused(&policy, signature, credential, date, end);
+        assert_eq!(code, ErrorCode::InvalidArgument, "{date}");
     }
 }
 

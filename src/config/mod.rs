@@ -87,7 +87,7 @@ settings! {
     tls_key: Option<PathBuf>, "tls-key", Kind::Path { default: None },
         "PEM file with the private key of the certificate.";
     sigv2_presigned: bool, "sigv2-presigned", Kind::Switch { default: true },
-        "Accept the old SigV2 in presigned URLs.";
+        "Accept the old SigV2 in presigned URLs and forms.";
     default_object_ownership: ObjectOwnership, "default-object-ownership",
         Kind::Choice { default: "BucketOwnerEnforced", options: ObjectOwnership::NAMES },
         "Object ownership of new buckets.";

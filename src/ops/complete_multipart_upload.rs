@@ -99,7 +99,7 @@ fn busy() -> Error {
 fn render(head: &Head, bucket: &str, completed: &Completed) -> Response {
     let key = head.key().as_str();
     let mut xml = Writer::document("CompleteMultipartUploadResult");
-    xml.text("Location", location(head, bucket, key));
+    xml.text("Location", encoding::object_url(head, bucket, key));
     xml.text("Bucket", bucket);
     xml.text("Key", key);
     xml.text("ETag", completed.etag.quoted());
@@ -108,16 +108,6 @@ fn render(head: &Head, bucket: &str, completed: &Completed) -> Response {
         xml.text("ChecksumType", checksum.kind.name());
     }
     Response::xml(xml.finish())
-}
-
-/// The URL of the object, in the style of the request.
-fn location(head: &Head, bucket: &str, key: &str) -> String {
-    let scheme = if head.secure { "https" } else { "http" };
-    let path = encoding::object_path(key);
-    match head.virtual_host {
-        true => format!("{scheme}://{}/{path}", head.host),
-        false => format!("{scheme}://{}/{bucket}/{path}", head.host),
-    }
 }
 
 /// The size that the request names, in S3's header or in ours.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::challenges::Challenges;
+use super::form::Form;
 use super::incoming::Incoming;
 use super::{Demand, Demands, Operation};
 use crate::access::{self, Action, Origin, Permit, Principal, User};
@@ -128,8 +129,10 @@ pub struct Call {
     pub caller: Caller,
     /// What was allowed, in the order of the row's demands.
     pub permits: Vec<Permit>,
-    /// The body, unread.
+    /// The body, unread; of a form, what follows its fields.
     pub body: Incoming,
+    /// The fields of a form and what its policy says of its file.
+    pub form: Option<Form>,
 }
 
 impl Call {

@@ -1,6 +1,7 @@
 //! CopyObject: one more reference to the source's content; no byte is moved, whatever the size.
 
 use super::{Call, context, copying, metadata};
+use crate::events::EventName;
 use crate::store::NewObject;
 use crate::types::PUT_BYTES_MAX;
 use crate::wire::xml::Writer;
@@ -38,7 +39,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     };
     let checksum = copying::checksum_of_copy(&call, &object).await?;
     let key = call.key().clone();
-    let new = NewObject { key, headers, checksum: checksum.clone(), condition, callback_var };
+    let (checksum_kept, event) = (checksum.clone(), EventName::ObjectCreatedCopy);
+    let new = NewObject { key, headers, checksum: checksum_kept, condition, event, callback_var };
     let published = call.context.store.copy_object(call.permit(), new, &object).await?;
 
     let mut xml = Writer::document("CopyObjectResult");

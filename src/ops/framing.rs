@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 
 use crate::auth::chunked::{ChunkedDecoder, Trailers};
 use crate::wire::response::{BodyError, Stream};
-use crate::wire::{Error, ErrorCode, Result};
+use crate::wire::{Error, ErrorCode, Result, form};
 
 /// How the end of a body is known.
 pub enum Framing {
@@ -27,6 +27,13 @@ pub enum Framing {
     },
     /// aws-chunked tells.
     Chunked(Box<ChunkedDecoder>),
+    /// The delimiter of a form tells, after at most so many bytes.
+    Form {
+        /// Finds it.
+        file: Box<form::File>,
+        /// Bytes.
+        left: u64,
+    },
 }
 
 /// The content of a body.
@@ -46,7 +53,7 @@ impl Source {
     /// Appends what comes until `content` has `bytes`; `false` when the body ended before.
     ///
     /// # Errors
-    /// IncompleteBody, EntityTooLarge, RequestTimeout, and those of aws-chunked.
+    /// IncompleteBody, EntityTooLarge, RequestTimeout, and those of aws-chunked and of forms.
     pub async fn fill(&mut self, content: &mut BytesMut, bytes: usize) -> Result<bool> {
         while content.len() < bytes {
             let Some(piece) = self.rest.front_mut() else {
@@ -82,6 +89,12 @@ impl Source {
             Framing::Unmeasured { left } => {
                 *left = left.checked_sub(data.len() as u64).ok_or(ErrorCode::EntityTooLarge)?;
             }
+            Framing::Form { file, left } => {
+                let content = file.push(data)?;
+                *left = left.checked_sub(content.len() as u64).ok_or(ErrorCode::EntityTooLarge)?;
+                self.rest.push_back(content);
+                return Ok(true);
+            }
         }
         self.rest.push_back(data);
         Ok(true)
@@ -96,6 +109,7 @@ impl Source {
             Framing::Raw { left: 0 } | Framing::Unmeasured { .. } => Ok(None),
             Framing::Raw { .. } => Err(ErrorCode::IncompleteBody.into()),
             Framing::Chunked(decoder) => decoder.finish().map(Some),
+            Framing::Form { file, .. } => file.finish().map(|()| None),
         }
     }
 }

@@ -38,6 +38,7 @@ impl Incoming {
         match &self.payload {
             Payload::Chunked(chunked) => Some(chunked.decoded_length),
             Payload::Unsigned | Payload::Sha256(_) => self.content_length,
+            Payload::Form(_) => None,
         }
     }
 
@@ -45,7 +46,7 @@ impl Incoming {
     pub(super) fn trailer(&self) -> Option<&[String]> {
         match &self.payload {
             Payload::Chunked(chunked) => chunked.trailer.as_deref(),
-            Payload::Unsigned | Payload::Sha256(_) => None,
+            Payload::Unsigned | Payload::Sha256(_) | Payload::Form(_) => None,
         }
     }
 
@@ -58,8 +59,21 @@ impl Incoming {
     pub(super) fn signed_sha256(&self) -> Option<[u8; 32]> {
         match &self.payload {
             Payload::Sha256(sha256) => Some(*sha256),
-            Payload::Unsigned | Payload::Chunked(_) => None,
+            Payload::Unsigned | Payload::Chunked(_) | Payload::Form(_) => None,
         }
+    }
+
+    /// The most bytes that the file of a form can have, when the client tells the body's length.
+    pub(super) fn file_bytes_max(&self) -> Option<u64> {
+        match &self.payload {
+            Payload::Form(file) => Some(self.content_length?.saturating_sub(file.end_bytes())),
+            Payload::Unsigned | Payload::Sha256(_) | Payload::Chunked(_) => None,
+        }
+    }
+
+    /// Whether nothing is said of the body but its length.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.payload, Payload::Unsigned)
     }
 
     /// Whether the payload is one that only PutObject and UploadPart may have.

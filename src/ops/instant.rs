@@ -78,7 +78,10 @@ fn list(name: &'static str, text: &str, prefixes: &mut Vec<String>) -> Result<()
 pub fn is_reader(call: &Call) -> bool {
     match call.mechanism {
         Mechanism::HeaderV4 => call.caller.principal.user().is_some(),
-        Mechanism::PresignedV4 | Mechanism::PresignedV2 | Mechanism::Anonymous => false,
+        Mechanism::PresignedV4
+        | Mechanism::PresignedV2
+        | Mechanism::Form
+        | Mechanism::Anonymous => false,
     }
 }
 

@@ -28,6 +28,7 @@ mod delta;
 mod disk;
 mod errors;
 mod expiry;
+pub mod form;
 mod framing;
 mod get_bucket_acl;
 mod get_bucket_cors;
@@ -58,7 +59,9 @@ mod notification;
 pub mod opening;
 mod parts;
 mod pause;
+mod post_object;
 mod prove_upload;
+mod publishing;
 mod put_bucket_acl;
 mod put_bucket_cors;
 mod put_bucket_notification_configuration;
@@ -131,6 +134,9 @@ pub enum Accepts {
     Document(usize),
     /// The bytes of an object or a part; the only place where aws-chunked is legal.
     Content,
+    /// A form, whose fields say who sends it and what it is about; they are read before both are
+    /// decided, and the file after.
+    Form,
 }
 
 /// One thing that must be allowed before an operation begins.
@@ -149,7 +155,7 @@ pub struct Demand {
 pub enum Demands {
     /// One action on the service.
     Service(Action),
-    /// One action on what the request addresses.
+    /// One action on what the request addresses; on what the `key` of a form does.
     Target(Action),
     /// Several, read from the head: a copy demands its source too.
     Several(fn(&Head) -> Result<Vec<Demand>>),
@@ -206,7 +212,7 @@ macro_rules! operations {
     };
 }
 
-use Accepts::{Content, Document, Nothing};
+use Accepts::{Content, Document, Form, Nothing};
 use Action as A;
 use Demands::{Service, Several, Target};
 use Selector::{Header, Query, QueryValue};
@@ -227,6 +233,7 @@ pub static OPERATIONS: &[Operation] = operations! {
     "DeleteObjects"             delete_objects            POST   Bucket  [Query("delete")]                                []                          Document(DELETE_BYTES_MAX),   Target(A::DeleteObject);
 
     "PutObject"                 put_object                PUT    Object  []                                               []                          Content,                      Target(A::PutObject);
+    "PostObject"                post_object               POST   Bucket  []                                               []                          Form,                         Target(A::PutObject);
     "GetObject"                 get_object                GET    Object  []                                               ["versionId", "partNumber"] Nothing,                      Target(A::GetObject);
     "HeadObject"                head_object               HEAD   Object  []                                               ["versionId", "partNumber"] Nothing,                      Target(A::GetObject);
     "DeleteObject"              delete_object             DELETE Object  []                                               ["versionId"]               Nothing,                      Target(A::DeleteObject);

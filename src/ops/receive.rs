@@ -1,8 +1,8 @@
 //! The only way bytes enter: body → aws-chunked decoder → digests → a staged blob.
 //!
 //! **Invariant:** a staged blob leaves this file only after every check that the request asked for
-//! has passed: chunk signatures, trailer, length, SHA-256, Content-MD5, checksum. Until then the
-//! bytes are in memory or in a file that nothing names.
+//! has passed: chunk signatures, trailer, length, SHA-256, Content-MD5, checksum, the end of a
+//! form. Until then the bytes are in memory or in a file that nothing names.
 //!
 //! Memory for one body is two units (see [`super::units`]): one on its way to the disk, one that
 //! fills.
@@ -16,12 +16,13 @@ use super::disk::{self, Disk};
 use super::framing::{Framing, Source, next_data};
 use super::incoming::Incoming;
 use super::units::Moving;
-use crate::auth::Payload;
 use crate::auth::chunked::{ChunkedDecoder, Trailers};
+use crate::auth::{Bounds, Payload};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, Want};
 use crate::store::{Admission, BlobOrigin, OpenObject, StagedBlob};
 use crate::types::ByteRange;
 use crate::wire::checksum::{self, Expected};
+use crate::wire::form::FIELDS_BYTES_MAX;
 use crate::wire::response::Stream;
 use crate::wire::{Error, ErrorCode, Head, Result};
 
@@ -104,7 +105,8 @@ pub struct Received {
 pub struct Announced {
     /// Bytes of content; `None` when HTTP's own chunks are to tell it.
     length: Option<u64>,
-    /// Largest content in bytes.
+    /// Fewest and most bytes of content.
+    bytes_min: u64,
     bytes_max: u64,
     /// The digests that it is held to.
     pub expected: Expected,
@@ -131,11 +133,48 @@ pub fn announced(head: &Head, body: &Incoming, bytes_max: u64) -> Result<Announc
         return Err(ErrorCode::MissingContentLength.into());
     }
     if let Some(length) = length.filter(|length| *length > bytes_max) {
-        return Err(Error::new(ErrorCode::EntityTooLarge)
-            .field("ProposedSize", length.to_string())
-            .field("MaxSizeAllowed", bytes_max.to_string()));
+        return Err(too_large(length, bytes_max));
     }
-    Ok(Announced { length, bytes_max, expected: checksum::expected(head, body.trailer())? })
+    let expected = checksum::expected(head, body.trailer())?;
+    Ok(Announced { length, bytes_min: 0, bytes_max, expected })
+}
+
+/// As [`announced`], of the file of a form: how long it is, is known at its end. Only what cannot
+/// be is refused before.
+///
+/// # Errors
+/// EntityTooLarge, EntityTooSmall, and those of [`checksum::expected`].
+pub fn announced_file(
+    head: &Head,
+    body: &Incoming,
+    bytes_max: u64,
+    bounds: Bounds,
+) -> Result<Announced> {
+    let bytes_max = bytes_max.min(bounds.bytes_max);
+    let bytes_max = own_limit(head)?.map_or(bytes_max, |own| own.min(bytes_max));
+    if let Some(most) = body.file_bytes_max() {
+        let least = most.saturating_sub(FIELDS_BYTES_MAX as u64);
+        if least > bytes_max {
+            return Err(too_large(least, bytes_max));
+        }
+        if most < bounds.bytes_min {
+            return Err(too_small(most, bounds.bytes_min));
+        }
+    }
+    let expected = checksum::expected(head, None)?;
+    Ok(Announced { length: None, bytes_min: bounds.bytes_min, bytes_max, expected })
+}
+
+fn too_large(length: u64, bytes_max: u64) -> Error {
+    Error::new(ErrorCode::EntityTooLarge)
+        .field("ProposedSize", length.to_string())
+        .field("MaxSizeAllowed", bytes_max.to_string())
+}
+
+fn too_small(length: u64, bytes_min: u64) -> Error {
+    Error::new(ErrorCode::EntityTooSmall)
+        .field("ProposedSize", length.to_string())
+        .field("MinSizeAllowed", bytes_min.to_string())
 }
 
 /// The most bytes that whoever signed the request allows. It is a word of ours in the headers or in
@@ -149,7 +188,7 @@ fn own_limit(head: &Head) -> Result<Option<u64>> {
     })
 }
 
-/// Receives the content of a PutObject or an UploadPart, as [`announced`].
+/// Receives the content of a PutObject, a PostObject or an UploadPart, as [`announced`].
 ///
 /// # Errors
 /// IncompleteBody, RequestTimeout; EntityTooLarge for a body of unknown length; BadDigest and its
@@ -160,7 +199,7 @@ pub async fn content(
     announced: Announced,
     plan: Plan,
 ) -> Result<Received> {
-    let Announced { length, bytes_max, mut expected } = announced;
+    let Announced { length, bytes_min, bytes_max, mut expected } = announced;
     expected.algorithm = expected.algorithm.or(plan.algorithm);
     // Held while the bytes come, so that bodies on their way in cannot overshoot together.
     let admission = context.store.admit(length)?;
@@ -179,9 +218,10 @@ pub async fn content(
         Payload::Chunked(chunked) => {
             (None, Framing::Chunked(Box::new(ChunkedDecoder::new(chunked))))
         }
+        Payload::Form(file) => (None, Framing::Form { file, left: bytes_max }),
     };
     let mut source = Source::new(stream, framing);
-    let checks = Checks { expected, sha256, length };
+    let checks = Checks { expected, sha256, length, bytes_min };
     // A body of unknown length begins in memory, and moves to a file when it grows.
     let begun = match length {
         Some(length) if length > inline_max as u64 => Begun::default(),
@@ -200,6 +240,7 @@ struct Checks {
     expected: Expected,
     sha256: Option<[u8; 32]>,
     length: Option<u64>,
+    bytes_min: u64,
 }
 
 impl Checks {
@@ -207,6 +248,9 @@ impl Checks {
     fn verify(&self, trailers: Option<Trailers>, digests: &Digests) -> Result<Option<Checksum>> {
         if self.length.is_some_and(|length| digests.length != length) {
             return Err(ErrorCode::IncompleteBody.into());
+        }
+        if digests.length < self.bytes_min {
+            return Err(too_small(digests.length, self.bytes_min));
         }
         if let Some(sha256) = &self.sha256 {
             compare_sha256(sha256, digests)?;
@@ -298,7 +342,7 @@ fn verify_sha256(payload: &Payload, digests: &Digests) -> Result<()> {
     match payload {
         Payload::Sha256(sha256) => compare_sha256(sha256, digests),
         Payload::Unsigned => Ok(()),
-        Payload::Chunked(_) => Err(ErrorCode::InvalidRequest.into()),
+        Payload::Chunked(_) | Payload::Form(_) => Err(ErrorCode::InvalidRequest.into()),
     }
 }
 

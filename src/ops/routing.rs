@@ -149,12 +149,6 @@ fn no_row(scope: Scope, head: &Head) -> Error {
             "IAM and STS actions are not implemented.",
         );
     }
-    let form = head.headers.get("content-type").is_some_and(|value| {
-        value.as_bytes().to_ascii_lowercase().starts_with(b"multipart/form-data")
-    });
-    if scope == Scope::Bucket && head.method == http::Method::POST && form {
-        return Error::because(ErrorCode::NotImplemented, "Form uploads are not implemented.");
-    }
     let mut allowed: Vec<&str> = OPERATIONS
         .iter()
         .filter(|row| row.scope == scope && row.selectors.is_empty())

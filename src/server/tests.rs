@@ -80,6 +80,7 @@ async fn handle(arrival: Arrival, request: Request<Stream>) -> Response<Stream> 
             tokio::time::sleep(Duration::from_millis(900)).await;
             answer(200, "slow", false)
         }
+        "/unread" => std::future::pending().await,
         "/events" => {
             let mut response = Response::new(Events { is_begun: false }.boxed());
             let headers = response.headers_mut();

@@ -8,7 +8,7 @@ use super::declared::{Declaration, WholeDigests};
 use super::instant::Readable;
 use crate::access::{Bucket, Owner};
 use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum};
-use crate::events::CallbackVar;
+use crate::events::{CallbackVar, EventName};
 use crate::types::{
     ETag, ObjectHeaders, ObjectKey, PartNumber, Timestamp, UploadId, WriteCondition,
 };
@@ -307,6 +307,8 @@ pub struct NewObject {
     pub checksum: Option<ObjectChecksum>,
     /// If-Match and If-None-Match, judged in the transaction.
     pub condition: WriteCondition,
+    /// What is told of it.
+    pub event: EventName,
     /// What the client wants to be told again with the event.
     pub callback_var: Option<CallbackVar>,
 }

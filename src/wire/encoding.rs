@@ -24,6 +24,16 @@ pub fn object_path(key: &str) -> String {
     url(key)
 }
 
+/// The URL of an object of the addressed bucket, in the style of the request.
+pub fn object_url(head: &Head, bucket: &str, key: &str) -> String {
+    let scheme = if head.secure { "https" } else { "http" };
+    let path = object_path(key);
+    match head.virtual_host {
+        true => format!("{scheme}://{}/{path}", head.host),
+        false => format!("{scheme}://{}/{bucket}/{path}", head.host),
+    }
+}
+
 /// What [`url`] encoded, whatever else was encoded beside; `None` for a `%` without two digits, or
 /// what is not UTF-8.
 pub fn decode(text: &str) -> Option<String> {

@@ -59,14 +59,17 @@ error_codes! {
     400 InvalidLocationConstraint "The specified location constraint is not valid.";
     400 InvalidPart "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
     400 InvalidPartOrder "The list of parts was not in ascending order. Parts must be ordered by part number.";
+    400 InvalidPolicyDocument "The content of the form does not meet the conditions specified in the policy document.";
     400 InvalidRequest "The request is not valid.";
     400 InvalidStorageClass "The storage class you specified is not valid.";
     400 InvalidTag "The tag provided was not a valid tag.";
     400 InvalidURI "The specified URI could not be parsed.";
     400 KeyTooLongError "Your key is too long.";
+    400 MalformedPOSTRequest "The body of your POST request is not well-formed multipart/form-data.";
     400 MalformedTrailerError "The request contained trailing data that was not well-formed or did not conform to our published schema.";
     400 MalformedXML "The XML you provided was not well-formed or did not validate against our published schema.";
     400 MaxMessageLengthExceeded "Your request was too big.";
+    400 MaxPostPreDataLengthExceededError "Your POST request fields preceding the upload file were too large.";
     400 MetadataTooLarge "Your metadata headers exceed the maximum allowed metadata size.";
     400 MissingRequestBodyError "Request body is empty.";
     400 RequestHeaderSectionTooLarge "Your request header section exceeds the maximum allowed request header section size.";

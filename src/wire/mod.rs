@@ -1,7 +1,8 @@
 //! S3's dialect of HTTP, pure: no state, no I/O, no clock.
 //!
 //! What a request says ([`request`]), what an answer looks like ([`response`], [`error`]), and the
-//! small languages in between: XML, checksums, conditions, ranges, dates, copy sources, CORS rules.
+//! small languages in between: XML, forms, checksums, conditions, ranges, dates, copy sources, CORS
+//! rules.
 
 pub mod checksum;
 pub mod conditions;
@@ -10,6 +11,7 @@ pub mod cors;
 pub mod date;
 pub mod encoding;
 pub mod error;
+pub mod form;
 pub mod observed;
 pub mod range;
 pub mod request;

@@ -15,6 +15,7 @@ CHECKS = {
     "list": "a list with prefixes",
     "delete": "many keys removed",
     "presign": "a presigned GET and PUT, used by plain http",
+    "form": "a form by a policy of the SDK's, posted by plain http",
     "cond": "a conditional write",
     "resume": "a multipart upload goes on from what ListParts says",
     "pause": "the server pauses an upload for a minute, and the client does not notice",

@@ -2,7 +2,7 @@
 
 use partita::ops::{OPERATIONS, Scope};
 
-use crate::harness::{Gateway, Request, Script, Who};
+use crate::harness::{Form, Gateway, Request, Script, Who};
 
 /// An operation's name, a target, headers, a body, and the status that the owner is answered with.
 type Example =
@@ -27,6 +27,8 @@ const EXAMPLES: &[Example] = &[
     ("DeleteObjects", "/hers?delete", &[],
         "<Delete><Object><Key>doomed</Key></Object></Delete>", 200),
     ("PutObject", "/hers/key", &[], "new bytes", 200),
+    // Its body is made for whoever sends it.
+    ("PostObject", "/hers", &[], "", 204),
     ("GetObject", "/hers/key", &[], "", 200),
     ("HeadObject", "/hers/key", &[], "", 200),
     ("DeleteObject", "/hers/doomed", &[], "", 204),
@@ -110,7 +112,7 @@ impl Hers {
         self.tag = script.get("E").to_owned();
     }
 
-    fn request(&self, name: &str, bucket: &str) -> (Request, u16) {
+    fn request(&self, name: &str, bucket: &str, who: Who) -> (Request, u16) {
         let example = EXAMPLES.iter().find(|(example, ..)| *example == name);
         let (_, target, headers, body, status) =
             *example.unwrap_or_else(|| panic!("{name} has no example here"));
@@ -121,7 +123,10 @@ impl Hers {
         for (name, value) in headers {
             request = request.header(name, *value);
         }
-        (request, status)
+        if name == "PostObject" {
+            return (Form::new(&bucket[1..], "posted").by(who).request(), status);
+        }
+        (request.by(who), status)
     }
 
     /// Everything that a stranger could have changed.
@@ -156,10 +161,10 @@ fn strangers_are_denied_and_change_nothing() {
     let hers = Hers::start();
     let before = hers.state();
     for row in OPERATIONS {
-        let (request, _) = hers.request(row.name, "/hers");
-        let (nowhere, _) = hers.request(row.name, "/nobkt");
         for who in [Who::Bob, Who::Anonymous] {
-            let answer = hers.gateway.send(&request.clone().by(who));
+            let (request, _) = hers.request(row.name, "/hers", who);
+            let (nowhere, _) = hers.request(row.name, "/nobkt", who);
+            let answer = hers.gateway.send(&request);
             let case = format!("{} by {who:?}: {answer:?}", row.name);
             match (row.name, who) {
                 // Anybody may ask for his own buckets, and try to make one.
@@ -175,7 +180,7 @@ fn strangers_are_denied_and_change_nothing() {
                 }
             }
             if row.scope != Scope::Service && row.name != "CreateBucket" {
-                let answer = hers.gateway.send(&nowhere.clone().by(who));
+                let answer = hers.gateway.send(&nowhere);
                 assert_eq!(answer.status, 404, "{} by {who:?}: {answer:?}", row.name);
                 let code = answer.code();
                 assert!(request.method == "HEAD" || code.as_deref() == Some("NoSuchBucket"));
@@ -190,8 +195,8 @@ fn the_owner_and_root_are_served() {
     for who in [Who::Alice, Who::Root] {
         let mut hers = Hers::start();
         for row in OPERATIONS {
-            let (request, status) = hers.request(row.name, "/hers");
-            let answer = hers.gateway.send(&request.by(who));
+            let (request, status) = hers.request(row.name, "/hers", who);
+            let answer = hers.gateway.send(&request);
             let status = match (row.name, who) {
                 ("CreateBucket", Who::Root) => 409,
                 _ => status,

@@ -281,9 +281,8 @@ fn methods_that_no_operation_has() {
         POST /bkt/k                => 405 MethodNotAllowed | Method = POST | ResourceType = OBJECT
             | allow: DELETE, GET, HEAD, PUT
         PATCH /bkt/k               => 405 MethodNotAllowed
-        POST /bkt                  => 405 MethodNotAllowed | ResourceType = BUCKET
-            | allow: DELETE, GET, HEAD, PUT
-        POST /bkt | content-type: multipart/form-data; boundary=x << x => 501 NotImplemented
+        PATCH /bkt                 => 405 MethodNotAllowed | ResourceType = BUCKET
+            | allow: DELETE, GET, HEAD, POST, PUT
         DELETE /                   => 405 MethodNotAllowed | ResourceType = SERVICE | allow: GET
         POST / << Action=AssumeRole => 501 NotImplemented
         HEAD /                     => 405

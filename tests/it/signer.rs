@@ -214,6 +214,27 @@ impl Signer {
         )
     }
 
+    /// The fields that sign the policy of a form with SigV4; `policy` is its base64.
+    pub fn policy_v4(&self, at: u64, policy: &str) -> [(&'static str, String); 4] {
+        let date = basic_date(at);
+        let (scope, key) = self.scope_and_key(&date);
+        [
+            ("x-amz-algorithm", "AWS4-HMAC-SHA256".into()),
+            ("x-amz-credential", format!("{}/{scope}", self.access_key)),
+            ("x-amz-date", date),
+            ("x-amz-signature", hex::encode(hmac256(&key, policy.as_bytes()))),
+        ]
+    }
+
+    /// The fields that sign the policy of a form with SigV2.
+    pub fn policy_v2(&self, policy: &str) -> [(&'static str, String); 2] {
+        let mut mac = Hmac::<Sha1>::new_from_slice(self.secret.as_bytes()).expect("any length");
+        mac.update(policy.as_bytes());
+        let signature =
+            base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
+        [("AWSAccessKeyId", self.access_key.clone()), ("signature", signature)]
+    }
+
     fn scope_and_key(&self, date: &str) -> (String, [u8; 32]) {
         let day = &date[..8];
         let mut key = hmac256(format!("AWS4{}", self.secret).as_bytes(), day.as_bytes());
@@ -305,6 +326,14 @@ pub fn encode_unsigned(data: &[u8], sizes: &[usize], trailers: &[(&str, &str)]) 
 pub fn now() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.expect("the clock is past 1970").as_secs()
+}
+
+/// `yyyy-MM-dd'T'HH:mm:ss'Z'`, with thousandths.
+pub fn extended_date(at: u64) -> String {
+    let basic = basic_date(at);
+    let (date, time) = basic.split_at(9);
+    let (year, month, day) = (&date[..4], &date[4..6], &date[6..8]);
+    format!("{year}-{month}-{day}T{}:{}:{}.000Z", &time[..2], &time[2..4], &time[4..6])
 }
 
 /// `yyyyMMdd'T'HHmmss'Z'`.

@@ -151,6 +151,13 @@ const ROWS: &[Row] = &[
     (35, "many targets, each with its own key, chosen by bucket", &[
         "tests/it/events/mod.rs::one_that_hangs_or_babbles_holds_up_no_other",
         "tests/it/events/cli.rs::a_target_that_cannot_be_refuses_to_start"]),
+    (42, "a plain HTML form is enough for a small file", &[
+        "tests/it/ops/post_object.rs::stores_the_file_with_what_the_fields_say",
+        "tests/it/ops/post_object.rs::the_file_is_as_long_as_the_policy_allows",
+        "tests/it/ops/post_object.rs::the_policy_covers_every_field",
+        "tests/it/forms.rs::a_file_is_what_was_sent",
+        "tests/it/instant/attacks.rs::a_form_gives_nothing",
+        "tests/clients/clients/boto3_sdk.py::form"]),
     (43, "a transfer ends when it stalls, not when it is long", &[
         "src/server/tests.rs::a_body_that_stalls_fails_and_a_slow_handler_does_not",
         "src/server/tests.rs::a_client_that_reads_no_answer_is_cut"]),
@@ -159,9 +166,9 @@ const ROWS: &[Row] = &[
         "tests/it/ops/get_object.rs::a_signed_request_may_override_headers"]),
 ];
 
-/// Rows of the browser page (checked in Chromium by `tests/browser/checks/upload_page.mjs`), of
-/// the container (`tests/deploy`), and of uploads by HTML form, which are not served yet.
-const ELSEWHERE: &[u8] = &[9, 22, 23, 36, 42];
+/// Rows of the browser page (checked in Chromium by `tests/browser/checks/upload_page.mjs`), and of
+/// the container (`tests/deploy`).
+const ELSEWHERE: &[u8] = &[9, 22, 23, 36];
 
 const ROWS_MAX: u8 = 46;
 

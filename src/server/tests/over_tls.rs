@@ -104,7 +104,7 @@ async fn a_sender_of_20_mib_reads_its_refusal() {
 
 #[tokio::test]
 async fn a_handler_that_has_not_asked_for_the_body_is_dropped_too() {
-    const UNREAD: &[u8] = b"PUT /never HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nbody";
+    const UNREAD: &[u8] = b"PUT /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nbody";
     let folder = tempfile::tempdir().unwrap();
     let certificate = certify(folder.path());
     for is_secure in [false, true] {

@@ -71,7 +71,7 @@ pub(crate) fn put(
             content: ContentId::Blob(blob),
             headers: &headers,
             checksum: new.checksum.as_ref().map(|checksum| checksum.encode()),
-            event: EventName::ObjectCreatedPut,
+            event: new.event,
             cause: &cause,
             callback_var: new.callback_var.as_ref().map(CallbackVar::as_bytes),
         };
@@ -102,7 +102,7 @@ pub(crate) fn put_instant(
             content: ContentId::Blob(blob),
             headers: &headers,
             checksum: new.checksum.as_ref().map(|checksum| checksum.encode()),
-            event: EventName::ObjectCreatedPut,
+            event: new.event,
             cause: &cause,
             callback_var: new.callback_var.as_ref().map(CallbackVar::as_bytes),
         };
@@ -135,7 +135,7 @@ pub(crate) fn copy(
             content,
             headers: &headers,
             checksum,
-            event: EventName::ObjectCreatedCopy,
+            event: new.event,
             cause: &cause,
             callback_var: new.callback_var.as_ref().map(CallbackVar::as_bytes),
         };

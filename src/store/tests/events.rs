@@ -91,7 +91,8 @@ fn what_changes_is_recorded_and_what_does_not_is_not() {
     fixture.listen(&permit, rules(ALL, ""));
     fixture.put(&permit, "a", b"1").unwrap();
     let source = fixture.store.open_object(&permit, &key("a")).unwrap();
-    fixture.store.copy_object(&permit, new_object("b"), &source).wait().unwrap();
+    let copy = NewObject { event: EventName::ObjectCreatedCopy, ..new_object("b") };
+    fixture.store.copy_object(&permit, copy, &source).wait().unwrap();
     let upload = fixture.create_upload(&permit, "c");
     fixture.put_part(&permit, "c", upload, 1, b"part").unwrap();
     let parts: &[(u16, &[u8])] = &[(1, b"part")];

@@ -23,6 +23,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::access::{Action, Principal, authorize};
 use crate::digest::{ChecksumAlgorithm, Digests, Hasher, Want};
+use crate::events::EventName;
 use crate::types::{ETag, ObjectHeaders};
 
 /// Bodies up to this many bytes are inline in these tests.
@@ -226,6 +227,7 @@ fn new_object(name: &str) -> NewObject {
         headers: ObjectHeaders::default(),
         checksum: None,
         condition: WriteCondition::default(),
+        event: EventName::ObjectCreatedPut,
         callback_var: None,
     }
 }

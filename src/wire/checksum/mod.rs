@@ -156,6 +156,11 @@ pub fn mode_enabled(head: &Head) -> bool {
     mode.is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"))
 }
 
+/// Whether a header or field of this name, in lower case, bears a checksum.
+pub fn is_value(name: &str) -> bool {
+    ChecksumAlgorithm::from_header(name).is_some()
+}
+
 /// The object's checksum that CompleteMultipartUpload names in a header, with or without `-N`.
 pub fn object_checksum(head: &Head) -> Result<Option<Checksum>> {
     value(head, true)

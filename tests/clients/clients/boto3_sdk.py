@@ -124,6 +124,34 @@ def presign(ctx):
         ctx.expect_stored(name, "small")
 
 
+def form(ctx):
+    import urllib3
+    pool = urllib3.PoolManager(ca_certs=ctx.ca_file if ctx.tls else None)
+    for version in ("s3", "s3v4"):
+        s3 = _s3(ctx, signature_version=version)
+        conditions = [["starts-with", "$Content-Type", "text/"],
+                      ["content-length-range", 1, len(ctx.data("small"))],
+                      {"success_action_status": "201"}]
+        post = s3.generate_presigned_post(
+            ctx.bucket, f"form-{version}/${{filename}}",
+            Fields={"Content-Type": "text/plain", "success_action_status": "201"},
+            Conditions=conditions, ExpiresIn=300)
+        for content, status in ((b"", 400), (ctx.data("small") + b"x", 400),
+                                (ctx.data("small"), 201)):
+            fields = {**post["fields"], "file": (ctx.odd_key, content)}
+            answer = pool.request("POST", post["url"], fields=fields)
+            ctx.expect(answer.status == status, f"{version}: {answer.status} {answer.data[:400]}")
+        # Of a path only the last name counts.
+        name = f"form-{version}/" + ctx.odd_key.rsplit("/", 1)[-1]
+        ctx.expect_stored(name, "small")
+        ctx.expect(_s3(ctx).head_object(Bucket=ctx.bucket, Key=name)["ContentType"] == "text/plain",
+                   "another type")
+        post["fields"]["key"] = "elsewhere"
+        fields = {**post["fields"], "file": ("x", ctx.data("small"))}
+        answer = pool.request("POST", post["url"], fields=fields)
+        ctx.expect(answer.status == 403, f"{version}: another key is {answer.status}")
+
+
 def cond(ctx):
     s3 = _s3(ctx)
     put = {"Bucket": ctx.bucket, "Key": "cond"}

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Gateway, Request, Script, base64};
+use crate::harness::{Form, Gateway, Request, Script, base64};
 use receiver::{Reaction, Receiver, SECRET, status, wait_until};
 
 /// The table of a target. `more` are further lines.
@@ -134,6 +134,30 @@ fn what_happens_is_told_with_a_signature_that_verifies() {
     let ids: std::collections::HashSet<_> =
         all.iter().map(|one| one.header("webhook-id")).collect();
     assert_eq!(ids.len(), all.len(), "each event has an id of its own");
+    gateway.assert_sound();
+}
+
+#[test]
+fn a_form_is_told_of_as_a_post() {
+    let receiver = Receiver::willing();
+    let (gateway, _folder) = gateway_with(&[target("app", &receiver.url(), "")]);
+    listen(&gateway, "app");
+    let form = Form::new("bkt", "from a page")
+        .field("x-partita-callback-var", base64(br#"{"order": 7.50}"#))
+        .field("x-amz-meta-colour", "red")
+        .file(b"hello");
+    gateway.send(&form.request()).expect(204);
+    wait_until(|| state(&gateway, "app").backlog == 0);
+    let received = receiver.received();
+    assert_eq!(received.len(), 1);
+    let told = received[0].record();
+    assert_eq!(received[0].event(), "s3:ObjectCreated:Post");
+    assert_eq!(told["eventName"], "ObjectCreated:Post");
+    assert_eq!(told["s3"]["object"]["key"], "from%20a%20page");
+    assert_eq!(told["s3"]["object"]["size"], 5);
+    assert_eq!(told["s3"]["object"]["userMetadata"]["x-amz-meta-colour"], "red");
+    assert_eq!(told["userIdentity"]["principalId"], "root");
+    assert_eq!(told["opaqueData"], json!({ "order": 7.50 }));
     gateway.assert_sound();
 }
 

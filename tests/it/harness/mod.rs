@@ -24,6 +24,7 @@
 //! - `{md5hex}`, `{crc32}`, … stand for a digest of the request's body: base64, as in headers.
 
 mod digest;
+mod form;
 mod gateway;
 mod http;
 mod json;
@@ -31,6 +32,7 @@ mod script;
 mod xml;
 
 pub use digest::{base64, bytes_of, checksum, crc_names, md5_hex};
+pub use form::{Form, Version};
 pub use gateway::{Gateway, Who};
 pub use http::{Answer, Connection, Framing, Payload, Request};
 pub use json::valid_json;

@@ -1,7 +1,7 @@
 //! Each attack on instant upload, by name.
 
 use super::{create, created, file, gateway, offer, put, sha256, upload};
-use crate::harness::{Answer, Gateway, Payload, Request, Who};
+use crate::harness::{Answer, Form, Gateway, Payload, Request, Version, Who};
 use crate::signer;
 
 const PREFIX: &str = "x-partita-instant-prefix";
@@ -245,6 +245,46 @@ fn a_presigned_url_gives_nothing() {
         let (answer, asked) = offer(&gateway, &request);
         assert_eq!((answer.status, asked), (200, true), "{headers:?} {answer:?}");
     }
+    gateway.assert_sound();
+}
+
+/// Neither digests among its fields nor those in headers make a form an upload without bytes.
+#[test]
+fn a_form_gives_nothing() {
+    let gateway = gateway();
+    let body = file(15);
+    put(&gateway, Who::Root, "/bkt/a", &body);
+    let sum = crate::harness::base64(&hex::decode(sha256(&body)).unwrap());
+    let digests: [&[(&str, &str)]; 3] = [
+        &[("x-amz-checksum-sha256", &sum)],
+        &[("x-partita-content-sha256", &sha256(&body)), ("x-partita-object-size", "70000")],
+        &[("x-amz-checksum-sha256", &sum), ("x-partita-instant-prefix", "a")],
+    ];
+    for version in [Version::V4, Version::V2] {
+        for fields in digests {
+            let form = |file: &[u8]| {
+                let form = Form::new("bkt", "b").version(version).file(file);
+                fields.iter().fold(form, |form, (name, value)| form.field(name, *value))
+            };
+            // The whole body is asked for, and the answer says nothing of what is there.
+            let (answer, asked) = offer(&gateway, &form(&body).request());
+            assert_eq!((answer.status, asked), (204, true), "{fields:?} {answer:?}");
+            assert_eq!(answer.header("x-partita-upload"), None);
+            gateway.send(&Request::new("DELETE", "/bkt/b")).expect(204);
+            // Without the bytes there is no object of theirs.
+            let empty = gateway.send(&form(b"").request());
+            let got = gateway.send(&Request::new("GET", "/bkt/b"));
+            match empty.status {
+                204 => assert_eq!(got.expect(200).body, b""),
+                status => assert_eq!((status, got.status), (400, 404), "{fields:?}"),
+            }
+            gateway.send(&Request::new("DELETE", "/bkt/b")).expect(204);
+        }
+    }
+    // A digest that the head names is of a request that somebody signs, and nobody signs this one.
+    let named = Form::new("bkt", "b").file(&body).request();
+    let named = named.header("x-amz-content-sha256", sha256(&body));
+    assert_eq!(gateway.send(&named).expect(400).code().as_deref(), Some("InvalidRequest"));
     gateway.assert_sound();
 }
 

@@ -30,6 +30,7 @@ mod list_object_versions;
 mod list_objects;
 mod list_objects_v2;
 mod list_parts;
+mod post_object;
 mod prove_upload;
 mod put_bucket_acl;
 mod put_bucket_cors;

@@ -1,0 +1,90 @@
+//! The headers of a part, as far as a form needs them: `Content-Disposition` and its parameters.
+
+/// What a part says of itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Disposition {
+    /// The name of the field.
+    pub(super) name: String,
+    /// The name of the file.
+    pub(super) file_name: Option<String>,
+}
+
+/// Codings in which a part is what it is; browsers send none, and in another one the bytes that are
+/// stored would not be those that were meant.
+const PLAIN_CODINGS: [&str; 3] = ["7bit", "8bit", "binary"];
+
+/// Reads the header lines of a part; `None` when they are not those of a part of a form.
+pub(super) fn disposition(lines: &[u8]) -> Option<Disposition> {
+    let text = std::str::from_utf8(lines).ok()?;
+    let mut found = None;
+    for line in text.split("\r\n") {
+        let (name, rest) = line.split_once(':')?;
+        if name.eq_ignore_ascii_case("content-disposition") {
+            let (kind, parameters) = value(rest)?;
+            if !kind.eq_ignore_ascii_case("form-data") || found.is_some() {
+                return None;
+            }
+            let parameter = |name: &str| {
+                parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone())
+            };
+            let name = parameter("name").filter(|name| !name.is_empty())?;
+            found = Some(Disposition { name, file_name: parameter("filename") });
+        } else if name.eq_ignore_ascii_case("content-transfer-encoding") {
+            let coding = rest.trim();
+            PLAIN_CODINGS.iter().find(|plain| coding.eq_ignore_ascii_case(plain))?;
+        }
+    }
+    found
+}
+
+/// A header's value and its parameters, names in lower case; `None` when it is malformed, or has a
+/// parameter twice.
+pub(super) fn value(text: &str) -> Option<(&str, Vec<(String, String)>)> {
+    let end = text.find(';').unwrap_or(text.len());
+    let (kind, mut rest) = text.split_at(end);
+    let mut parameters: Vec<(String, String)> = Vec::new();
+    loop {
+        rest = rest.trim_start();
+        if rest.is_empty() {
+            return Some((kind.trim(), parameters));
+        }
+        rest = rest.strip_prefix(';')?.trim_start();
+        if rest.is_empty() {
+            continue;
+        }
+        let (name, after) = rest.split_once('=')?;
+        let name = name.trim().to_ascii_lowercase();
+        let token = |c: u8| c.is_ascii_alphanumeric() || b"-_*.".contains(&c);
+        if !name.bytes().all(token) || parameters.iter().any(|(n, _)| *n == name) {
+            return None;
+        }
+        let after = after.trim_start();
+        let (value, left) = match after.strip_prefix('"') {
+            Some(quoted) => unquote(quoted)?,
+            None => {
+                let end = after.find(';').unwrap_or(after.len());
+                (after[..end].trim_end().to_owned(), &after[end..])
+            }
+        };
+        parameters.push((name, value));
+        rest = left;
+    }
+}
+
+/// What stands before the closing quote, and what follows it. A backslash quotes only a quote and
+/// itself: in the path of a file on Windows it is a backslash.
+fn unquote(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Some((value, &text[at + 1..])),
+            '\\' => {
+                let quoted = chars.next_if(|(_, next)| matches!(next, '"' | '\\'));
+                value.push(quoted.map_or('\\', |(_, next)| next));
+            }
+            _ => value.push(c),
+        }
+    }
+    None
+}
