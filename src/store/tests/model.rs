@@ -20,6 +20,7 @@ use self::content::{Content, ModelBlob};
 use self::upload::{FILES, File, ModelUpload};
 use super::instant::wanted;
 use super::*;
+use crate::store::meta::ContentId;
 use crate::types::BlobId;
 
 /// Verbs in one run; how often as many to wait for [`MUST_HAPPEN`]; and after how many everything
@@ -158,7 +159,8 @@ impl World {
             17..24 => self.put_instant(&bucket, &name),
             24..32 => self.delete(&bucket, &name),
             32..38 => self.copy(&bucket, &name),
-            38..43 => self.list(&bucket),
+            38..40 => self.list(&bucket),
+            40..43 => self.copy_slowly(&bucket, &name),
             // Few keys, so that a file is declared again while its upload is open.
             43..53 => {
                 let name = *self.random.pick(&KEYS[..3]);
@@ -251,6 +253,37 @@ impl World {
             let opened = self.fixture.store.open_object(permit, &key(name)).expect("open");
             self.readers.push((opened, content.bytes()));
         }
+    }
+
+    /// Copies what was opened long ago: it can be taken only while somebody has it, not because a
+    /// reader keeps it from being freed.
+    fn copy_slowly(&mut self, bucket: &str, name: &str) {
+        if self.readers.is_empty() {
+            return;
+        }
+        let at = self.random.below(self.readers.len());
+        let source = self.readers[at].0.clone();
+        let id = source.content();
+        let is_held = self.is_held(id);
+        if let ContentId::Blob(blob) = id
+            && !is_held
+            && self.count_parts(blob) > 0
+        {
+            // Parts that wait to be freed have it: nobody knows for how long.
+            return;
+        }
+        let permit = &self.buckets[bucket].0;
+        let copied = self.fixture.store.copy_object(permit, new_object(name), &source).wait();
+        if !is_held {
+            assert!(matches!(copied, Err(Error::NoSuchKey)), "{copied:?}");
+            self.note("dead copy refused");
+            return;
+        }
+        let etag = copied.expect("it is alive").etag;
+        assert_eq!(etag, source.record.etag, "a copy keeps the ETag");
+        let content = self.content(id);
+        let (_, model) = self.buckets.get_mut(bucket).expect("a bucket");
+        model.objects.insert(name.to_owned(), (content, etag));
     }
 
     /// Nobody reads any more: so nothing that is dead must stay.

@@ -40,6 +40,14 @@ impl World {
         held.expect("somebody has it")
     }
 
+    /// Whether anybody has it.
+    pub(super) fn is_held(&self, id: ContentId) -> bool {
+        match id {
+            ContentId::Blob(id) => self.census().blobs.contains_key(&id),
+            ContentId::Manifest(id) => self.census().manifests.contains_key(&id),
+        }
+    }
+
     /// What objects and uploads that were born complete have.
     fn contents(&self) -> Vec<Content> {
         let models = self.buckets.values().map(|(_, model)| model);
@@ -172,7 +180,7 @@ impl World {
     }
 
     /// Rows of parts with this blob, those that wait to be freed among them.
-    fn count_parts(&self, id: BlobId) -> usize {
+    pub(super) fn count_parts(&self, id: BlobId) -> usize {
         let reader = self.fixture.store.engine.readers.take().expect("a reader");
         let sql = "SELECT count(*) FROM parts WHERE blob = ?1";
         reader.query_row(sql, [id], |row| row.get(0)).expect("a count")
