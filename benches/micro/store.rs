@@ -17,7 +17,7 @@ use partita::digest::{Digests, Hasher, Want};
 use partita::events::EventName;
 use partita::store::{
     CompleteUpload, CreatedBucket, ListQuery, ListedPart, NewObject, NewUpload, NewUser, Pending,
-    StagedBlob, Store,
+    StagedBlob, Store, WholeDigests,
 };
 use partita::types::{
     BucketName, ByteRange, ETag, ObjectHeaders, ObjectKey, PART_NUMBER_MAX, PartNumber,
@@ -109,7 +109,7 @@ fn permit(store: &Store) -> Permit {
 fn put_multipart(store: &Store, permit: &Permit, body: &Body) {
     let key = multipart_key();
     let upload = store.create_upload(permit, key.clone(), NewUpload::default()).wait();
-    let upload = upload.expect("an upload").id;
+    let upload = upload.expect("an upload").upload.id;
     let numbers: Vec<PartNumber> = (1..=PART_NUMBER_MAX).filter_map(PartNumber::new).collect();
     let put = |number: &PartNumber| store.put_part(permit, &key, upload, *number, body.stage());
     settle(numbers.iter().map(put));
@@ -123,6 +123,7 @@ fn put_multipart(store: &Store, permit: &Permit, body: &Body) {
         object_size: None,
         checksum_type: None,
         checksum: None,
+        digests: WholeDigests::default(),
     };
     store.complete_upload(permit, complete).expect("the parts are there");
 }

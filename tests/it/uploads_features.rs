@@ -127,7 +127,7 @@ const ROWS: &[Row] = &[
         "tests/it/instant/attacks.rs::parts_of_own_uploads_are_narrowed_too",
         "tests/it/instant/attacks.rs::a_found_upload_is_judged_anew",
         "tests/it/instant/attacks.rs::a_miss_tells_nothing",
-        "src/store/tests/instant.rs::nobody_is_told_apart_by_the_lookups",
+        "src/store/tests/instant_search.rs::nobody_is_told_apart_by_the_lookups",
         "tests/it/instant/attacks.rs::an_instant_object_counts_in_full",
         "tests/it/instant/attacks.rs::a_forged_size_is_a_miss",
         "tests/it/instant/expect.rs::every_named_digest_is_compared",

@@ -272,7 +272,7 @@ fn ten_thousand_parts_are_joined_and_dropped_without_holding_the_writer() {
         fixture.store.collect_garbage()
     });
     deleted.expect("gc");
-    // Three rows for each of the 256 parts or blobs of a step: it, its blob, its place in line.
+    // Three rows for each of the 256 parts or blobs of a step: it, its blob, its entry.
     assert!((256..=3 * 256 + 20).contains(&rows), "the writer was held for {rows} rows");
     fixture.check();
     assert_eq!(fixture.count_rows("parts") + fixture.count_rows("blobs"), 0);

@@ -8,6 +8,7 @@ mod declared;
 mod events;
 mod faults;
 mod instant;
+mod instant_search;
 mod listing;
 mod memory;
 mod model;

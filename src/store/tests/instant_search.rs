@@ -1,0 +1,90 @@
+//! What a search for known bytes costs: the same whether they are absent or another's, however many
+//! buckets others have.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::instant::{SIZE, wanted};
+use super::*;
+
+/// Instructions of SQLite's machine that a search takes.
+fn steps_of(fixture: &Fixture, permit: &Permit, wanted: &Wanted) -> u64 {
+    // The statements are prepared before they are counted.
+    fixture.store.find_contents(permit, wanted).expect("a search");
+    let steps = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&steps);
+    let set = |handler: Option<Box<dyn FnMut() -> bool + Send>>| {
+        let mut reader = fixture.store.engine.readers.take().expect("a reader");
+        match handler {
+            Some(handler) => reader.progress_handler(1, Some(handler)).expect("a handler"),
+            None => reader.progress_handler(0, None::<fn() -> bool>).expect("none"),
+        }
+    };
+    set(Some(Box::new(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        false
+    })));
+    fixture.store.find_contents(permit, wanted).expect("a search");
+    set(None);
+    steps.load(Ordering::Relaxed)
+}
+
+#[test]
+fn nobody_is_told_apart_by_the_lookups() {
+    let fixture = Fixture::new();
+    let (mine, theirs) = (fixture.make_bucket("mine"), fixture.make_bucket("theirs"));
+    let (known, unknown) = (body(1, SIZE), body(2, SIZE));
+    fixture.put_known(&theirs, "a", &known);
+    let absent = steps_of(&fixture, &mine, &wanted(&unknown));
+    let other_size = Wanted { size: SIZE as u64 + 1, ..wanted(&known) };
+    assert_eq!(steps_of(&fixture, &mine, &other_size), absent, "another size is a miss");
+    let forbidden = steps_of(&fixture, &mine, &wanted(&known));
+    // Some microseconds, beside a transaction and its fsync that all have in common.
+    assert!(forbidden < absent + 150, "{forbidden} {absent}");
+    assert!(absent > 20, "a miss makes the lookups too: {absent}");
+}
+
+#[test]
+fn buckets_of_others_neither_hide_what_is_ones_own_nor_cost_steps() {
+    const OTHERS: usize = 1_100;
+    let fixture = Fixture::new();
+    let new = NewUser { name: "alice".to_owned(), ..NewUser::default() };
+    let (_, alice) = fixture.store.create_user(new).wait().expect("a user");
+    let alice = Principal::Key(alice);
+    let make = |name: &str| {
+        let (name, user) = (BucketName::parse(name), alice.user().expect("she has a key"));
+        let made = fixture.store.create_bucket(name.expect("a name"), user, "us-east-1").wait();
+        match made.expect("the bucket is made") {
+            CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket) => {
+                authorize(&alice, Action::PutObject, &bucket).expect("it is hers")
+            }
+        }
+    };
+    let one = body(1, SIZE);
+    let first = make("alice-first");
+    let theirs = fixture.make_bucket("theirs");
+    fixture.put_known(&theirs, "a", &one);
+    let steps_of_one = steps_of(&fixture, &first, &wanted(&one));
+    let user = &fixture.root.user;
+    for chunk in (0..OTHERS).collect::<Vec<_>>().chunks(500) {
+        let name = |n: &usize| BucketName::parse(&format!("theirs-{n}")).expect("a name");
+        let made = |n| fixture.store.create_bucket(name(n), user, "us-east-1");
+        let made: Vec<_> = chunk.iter().map(made).collect();
+        made.into_iter().for_each(|made| drop(made.wait().expect("the bucket is made")));
+        let put = |n| {
+            let bucket = fixture.store.bucket(&name(n)).expect("it was made");
+            let (permit, new) = (fixture.permit(&bucket), new_object("a"));
+            fixture.store.put_object_instant(&permit, new, fixture.readable(&theirs, &one))
+        };
+        let put: Vec<_> = chunk.iter().map(put).collect();
+        put.into_iter().for_each(|put| assert!(put.wait().expect("an answer").is_some()));
+    }
+    assert_eq!(steps_of(&fixture, &first, &wanted(&one)), steps_of_one, "they are not looked at");
+    let last = make("alice-last");
+    assert!(fixture.take(&last, "b", fixture.readable(&theirs, &one)));
+    let found = fixture.find(&first, &one);
+    let found: Vec<_> = found.iter().filter_map(Candidate::object).collect();
+    let hers = found.iter().map(|(bucket, key)| (bucket.name.as_str(), key.as_str()));
+    assert_eq!(hers.collect::<Vec<_>>(), [("alice-last", "b")]);
+    let in_all = OTHERS as u64 * 5;
+    assert!(steps_of(&fixture, &first, &wanted(&one)) < steps_of_one + in_all / 10);
+}
