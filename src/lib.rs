@@ -49,8 +49,9 @@
 //! page cache holds. What waits for a disk or takes long (files, lists, hashing) goes to the
 //! blocking pool of that runtime; what changes rows goes to the one writer.
 //!
-//! Imports only point downwards in this list's sense: `store` knows no HTTP, `wire` and `auth` know
-//! no database, files or clock, operations never import each other. `tests/it/tidy.rs` checks it.
+//! Each module names only those that a table in `tests/it/tidy.rs` allows it, without circles:
+//! `store` knows no HTTP, `wire` and `auth` know no database, files or clock, operations never
+//! import each other.
 //!
 //! ## Invariants
 //!

@@ -118,7 +118,8 @@ fn greet(config: &Config, server: &Server, made: Option<&KeyPair>) {
         let endpoint = reachable(&url, server.address());
         text.push_str(&format!(
             "root credentials, shown this once and kept in {}/root-credentials; to try them:\n\
-             export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_DEFAULT_REGION={} && \
+             export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_DEFAULT_REGION={} \
+             AWS_ENDPOINT_URL={endpoint} && \
              aws --endpoint-url {endpoint} s3 mb s3://demo && \
              echo hello | aws --endpoint-url {endpoint} s3 cp - s3://demo/hello.txt\n",
             data.display(),

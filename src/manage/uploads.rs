@@ -53,7 +53,7 @@ struct Initiator<'a> {
 }
 
 fn document<'a>(bucket: &'a BucketName, progress: &'a UploadProgress) -> Document<'a> {
-    let UploadProgress { upload, declaration, last_active, parts, received_bytes } = progress;
+    let UploadProgress { upload, declaration, last_active, parts, received_bytes, .. } = progress;
     let layout = declaration.and_then(|declaration| declaration.layout);
     let rate = rates::of(upload.id);
     Document {

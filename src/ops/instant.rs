@@ -58,14 +58,15 @@ fn listed(head: &Head, name: &'static str) -> Result<Option<Vec<String>>> {
 
 fn list(name: &'static str, text: &str, prefixes: &mut Vec<String>) -> Result<()> {
     for prefix in text.split(',').map(str::trim) {
-        if name == PROOF_PREFIX && prefix == EVERYTHING {
-            prefixes.push(String::new());
-            continue;
-        }
         let refused = |message: String| Err(Error::argument(name, text, message));
-        let Some(prefix) = encoding::decode(prefix).filter(|prefix| !prefix.is_empty()) else {
+        let decoded = match prefix {
+            EVERYTHING if name == PROOF_PREFIX => Some(String::new()),
+            _ => encoding::decode(prefix).filter(|prefix| !prefix.is_empty()),
+        };
+        let Some(prefix) = decoded else {
             return refused("Expected prefixes, percent-encoded, separated by commas.".into());
         };
+        // Each is a lookup of its own for every content that is found.
         if prefixes.len() == PREFIXES_MAX {
             return refused(format!("There can be {PREFIXES_MAX} of them."));
         }

@@ -22,6 +22,9 @@ pub struct UploadProgress {
     pub parts: u16,
     /// Their bytes.
     pub received_bytes: u64,
+    /// Whether it was born complete, and nothing was sent since: then the parts are those that it
+    /// declared, in one run.
+    pub is_whole: bool,
 }
 
 /// A page of open uploads, by key, then by initiation.

@@ -272,8 +272,9 @@ fn refuse_repeated(headers: &HeaderMap) -> Result<()> {
         (name.starts_with("x-amz-") || name.starts_with("x-partita-"))
             && !name.starts_with("x-amz-meta-")
             && name != "x-amz-object-attributes"
-            // A list: joined by commas it says the same.
+            // Lists: joined by commas they say the same.
             && name != "x-partita-instant-prefix"
+            && name != "x-partita-proof-prefix"
     };
     let repeated = headers
         .keys()

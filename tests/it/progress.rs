@@ -78,6 +78,32 @@ fn an_upload_shows_how_far_it_is() {
 }
 
 #[test]
+fn an_upload_that_was_born_complete_has_all_its_bytes() {
+    let gateway = gateway();
+    let whole = crate::instant::file(1);
+    let size = whole.len() as u64;
+    crate::instant::put(&gateway, Who::Root, "/bkt/stored", &whole);
+    let part = (size / 4 + 1).to_string();
+    let request = crate::instant::create("/bkt/again?uploads", &whole);
+    let request = request.header("x-partita-part-size", part.as_str());
+    let created = gateway.send(&request).expect(200);
+    assert_eq!(created.header("x-partita-upload").as_deref(), Some("instant"));
+    let id = created.text("UploadId");
+    let page = get(&gateway, Who::Root, "uploads?bucket=bkt");
+    let one = get(&gateway, Who::Root, &format!("uploads/{id}"));
+    for of in [&page["uploads"][0], &one] {
+        let told = [&of["receivedBytes"], &of["receivedParts"], &of["partCount"]];
+        assert_eq!(told, [&json!(size), &json!(4), &json!(4)]);
+    }
+    assert_eq!(one["parts"].as_array().unwrap().len(), 1, "one run: {one}");
+    // What is sent after all is all that is there.
+    let sent = part.parse::<usize>().unwrap();
+    put(&gateway, "/bkt/again", &id, 2, sent);
+    let one = get(&gateway, Who::Root, &format!("uploads/{id}"));
+    assert_eq!((&one["receivedBytes"], &one["receivedParts"]), (&json!(sent), &json!(1)));
+}
+
+#[test]
 fn what_is_on_its_way_shows_before_its_part_is_there() {
     let gateway = gateway();
     let id = create(&gateway, Who::Root, "/bkt/a", None);

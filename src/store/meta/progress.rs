@@ -47,7 +47,7 @@ pub(crate) fn page(
     };
     engine.readers.snapshot(|connection| {
         let mut statement = connection.prepare_cached(&format!(
-            "SELECT {UPLOAD_COLUMNS}, declared FROM uploads
+            "SELECT {UPLOAD_COLUMNS}, declared, content IS NOT NULL AS is_instant FROM uploads
              WHERE bucket = ?1 AND (key, id) > (?2, ?3) AND key < ?4 ORDER BY key, id LIMIT ?5"
         ))?;
         let mut rows =
@@ -65,15 +65,24 @@ pub(crate) fn page(
     })
 }
 
-/// The row of an upload, and the sum of its parts.
+/// The row of an upload, and the sum of its parts. One that was born complete has no rows of parts:
+/// its file is there as it was declared.
 fn read(engine: &Engine, connection: &Connection, row: &Row<'_>) -> Result<UploadProgress> {
     let upload = read_upload(engine, row)?;
     let declaration = declarations::of_row(connection, row, upload.id)?;
-    let (parts, received_bytes) = connection
-        .prepare_cached("SELECT count(*), coalesce(sum(size), 0) FROM parts WHERE upload = ?1")?
-        .query_row([upload.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let whole = match row.get("is_instant")? {
+        true => declaration.as_ref().and_then(|declaration| declaration.layout),
+        false => None,
+    };
+    let (parts, received_bytes) = match whole {
+        Some(layout) => (layout.count(), layout.size()),
+        None => connection
+            .prepare_cached("SELECT count(*), coalesce(sum(size), 0) FROM parts WHERE upload = ?1")?
+            .query_row([upload.id], |row| Ok((row.get(0)?, row.get(1)?)))?,
+    };
+    let is_whole = whole.is_some();
     let last_active = row.get("last_active")?;
-    Ok(UploadProgress { upload, declaration, last_active, parts, received_bytes })
+    Ok(UploadProgress { upload, declaration, last_active, parts, received_bytes, is_whole })
 }
 
 pub(crate) fn map(
@@ -88,7 +97,7 @@ pub(crate) fn map(
     engine.readers.snapshot(|connection| {
         let progress = connection
             .prepare_cached(&format!(
-                "SELECT {UPLOAD_COLUMNS}, declared FROM uploads
+                "SELECT {UPLOAD_COLUMNS}, declared, content IS NOT NULL AS is_instant FROM uploads
                  WHERE id = ?1 AND bucket = ?2 AND key = ?3"
             ))?
             .query_row(params![id, bucket.id, key.as_bytes()], |row| {
@@ -97,7 +106,13 @@ pub(crate) fn map(
             .optional()?
             .ok_or(Error::NoSuchUpload)??;
         let max = max.min(RUNS_MAX);
-        let mut runs = read_runs(connection, id, from, max + 1)?;
+        let mut runs = match PartNumber::new(progress.parts).filter(|_| progress.is_whole) {
+            Some(last) if from == PartNumber::FIRST => {
+                vec![PartRun { first: from, last, bytes: progress.received_bytes }]
+            }
+            Some(_) => Vec::new(),
+            None => read_runs(connection, id, from, max + 1)?,
+        };
         let next = runs.get(max).map(|run| run.first);
         runs.truncate(max);
         Ok(PartMap { progress, runs, next })

@@ -359,7 +359,7 @@ fn a_deputy_narrows_what_may_be_proven() {
         };
         assert_eq!(created(&gateway, &request).0, how, "{prefix} {proof_prefix:?}");
     }
-    for list in ["", ",", "user1/,", "*,", "%", &["a"; 17].join(",")] {
+    for list in ["", ",", "user1/,", "*,", "%", &["a"; 17].join(","), &["*"; 17].join(",")] {
         for bucket in ["bkt", "other"] {
             let request = create(&format!("/{bucket}/k?uploads"), &theirs);
             let answer = gateway.send(&request.header(PROOF_PREFIX, list)).expect(400);
