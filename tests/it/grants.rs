@@ -13,16 +13,27 @@ pub fn gateway() -> Gateway {
 /// A signed request to the management interface.
 pub fn ask(gateway: &Gateway, who: Who, request: &str, body: &Value) -> Answer {
     let (method, path) = request.split_once(' ').unwrap();
-    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-    gateway.send(&Request::new(method, format!("/_partita/v1/{path}")).by(who).body(body))
+    let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    let target = format!("/_partita/v1/{path}");
+    let answer = gateway.send(&Request::new(method, target).by(who).body(bytes.clone()));
+    // What is taken is what the documents say may be asked.
+    let schema = match (method, path) {
+        ("POST", "grants") => Some("grant-request"),
+        ("POST", "uploads/clean") => Some("clean-request"),
+        ("PUT", path) if path.starts_with("uploads/") => Some("change"),
+        _ => None,
+    };
+    if let Some(schema) = schema.filter(|_| answer.status < 300) {
+        valid_json(schema, &bytes);
+    }
+    answer
 }
 
 /// The code and the sentence of an error.
 #[track_caller]
 pub fn failure(answer: &Answer) -> (u16, String, String) {
     assert_eq!(answer.header("content-type").as_deref(), Some("application/json"), "{answer:?}");
-    let document: Value = serde_json::from_slice(&answer.body).unwrap();
-    assert_eq!(document.as_object().unwrap().len(), 2, "{document}");
+    let document = valid_json("error", &answer.body);
     let text = |name: &str| document[name].as_str().unwrap().to_owned();
     (answer.status, text("error"), text("message"))
 }

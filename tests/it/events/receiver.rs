@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::harness::valid_json;
+
 /// The secret of all receivers, as the configuration has it.
 pub const SECRET: &str = "whsec_cGFydGl0YS10ZXN0cy1zZWNyZXQtb2YtMzItYnl0ZXM=";
 
@@ -146,6 +148,22 @@ impl Receiver {
             received.len() >= count
         });
         received
+    }
+}
+
+/// Whatever came is what the documents say.
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        const LOOKED_AT: usize = 50;
+        if std::thread::panicking() {
+            return;
+        }
+        let all = self.all();
+        for one in
+            all.iter().take(LOOKED_AT).chain(all.iter().skip(LOOKED_AT).rev().take(LOOKED_AT))
+        {
+            valid_json("event", &one.bytes);
+        }
     }
 }
 
