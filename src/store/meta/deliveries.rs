@@ -245,7 +245,7 @@ pub(crate) fn resend(engine: &Engine, target: &str, message: MessageId) -> Pendi
             .query_row(params![message, target], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         match found {
-            None => Err(Error::NotFound { what: format!("the message {message} of {target}") }),
+            None => Err(Error::NotFound { what: format!("the message msg_{message} of {target}") }),
             Some((id, DEAD)) => revive(txn, &target, id),
             Some((id, DUE)) => {
                 let sql = "UPDATE outbox SET next_at = ?2, attempts = 0 WHERE id = ?1";
@@ -254,7 +254,7 @@ pub(crate) fn resend(engine: &Engine, target: &str, message: MessageId) -> Pendi
                 Ok(())
             }
             Some(_) => Err(Error::Refused(format!(
-                "the message {message} waits behind an earlier one of its key"
+                "the message msg_{message} waits behind an earlier one of its key"
             ))),
         }
     })
