@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::BodyExt;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::blocks;
 use super::context::Context;
@@ -56,7 +56,7 @@ where
     let first = read(&context, &look).await?;
     let (events, body) = mpsc::channel(1);
     let watching = Watching { context, watch, look, events, _place: place };
-    tokio::spawn(watching.run(first));
+    tokio::spawn(watching.run(first, Instant::now() + STREAM_MAX));
     let response = Response::ok().header("content-type", MEDIA_TYPE);
     let response = response.header("cache-control", "no-store");
     Ok(response.with_body(Body::Stream(Events(body).boxed())))
@@ -83,8 +83,12 @@ impl<F> Watching<F>
 where
     F: Fn(&Store) -> StoreResult<Blocks> + Send + Sync + 'static,
 {
-    async fn run(mut self, first: String) {
-        let until = Instant::now() + STREAM_MAX;
+    /// Tells until then, and no longer: also when an event waits for a client that does not read.
+    async fn run(self, first: String, until: Instant) {
+        let _ = timeout_at(until, self.tell(first)).await;
+    }
+
+    async fn tell(mut self, first: String) {
         let mut known = first;
         let mut event = Some(event_of(&known));
         loop {
@@ -95,7 +99,6 @@ where
             }
             tokio::select! {
                 () = self.events.closed() => return,
-                () = sleep_until(until) => return,
                 () = sleep(KEEP_ALIVE) => event = Some(": still watching\n\n".to_owned()),
                 () = self.watch.changed() => {
                     sleep(GATHER).await;
@@ -130,5 +133,30 @@ impl http_body::Body for Events {
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<std::result::Result<Frame<Bytes>, BodyError>>> {
         self.0.poll_recv(cx).map(|event| event.map(|event| Ok(Frame::data(event))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_keeps_no_place_beyond_its_time() {
+        static PLACES: Shares = Shares::new();
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = Config { data: folder.path().join("data"), ..Config::default() };
+        let store = Store::open(config.store_options()).expect("a new store opens");
+        let watch = store.watch_upload(UploadId::new());
+        let context = Context::new(Arc::new(config), store);
+        let (events, _unread) = mpsc::channel(1);
+        events.try_send(Bytes::new()).expect("there is room for one");
+        let look = Arc::new(|_: &Store| -> StoreResult<Blocks> { panic!("nothing changes") });
+        let place = PLACES.take("alice", 1, 1).expect("a place");
+        let watching = Watching { context, watch, look, events, _place: place };
+        let run = watching.run("{}".into(), Instant::now() + Duration::from_millis(50));
+        let ended = tokio::time::timeout(Duration::from_secs(10), run).await;
+        assert!(ended.is_ok(), "it waits for who does not read");
+        assert!(PLACES.take("alice", 1, 1).is_some());
     }
 }
