@@ -1,7 +1,8 @@
 //! Server-sent events: what is missing of an upload, each time that it changes.
 //!
 //! **Invariants**
-//! - At most [`WATCHERS_MAX`] streams are open at once, each for at most [`STREAM_MAX`]; a browser
+//! - At most [`WATCHERS_MAX`] streams are open at once, few of one user and fewer of one upload,
+//!   each for at most [`STREAM_MAX`]; a browser
 //!   opens the next one by itself.
 //! - A stream costs one look for all changes of a [`GATHER`], none while nothing changes.
 //! - It watches before it looks, so no change is missed; a client that hangs up is noticed at once.
@@ -31,7 +32,10 @@ pub const MEDIA_TYPE: &str = "text/event-stream";
 const WATCHERS_MAX: usize = 256;
 /// Streams of one user.
 const WATCHERS_OF_USER: usize = 64;
+/// Streams of one upload: all browsers of an application may be one user.
+const WATCHERS_OF_UPLOAD: usize = 4;
 static WATCHERS: Shares = Shares::new();
+static WATCHERS_OF: Shares = Shares::new();
 /// How long changes gather before the next event.
 const GATHER: Duration = Duration::from_millis(250);
 /// How often a comment shows that the stream is alive.
@@ -47,19 +51,24 @@ pub async fn stream<F>(context: Context, user: &str, id: UploadId, look: F) -> R
 where
     F: Fn(&Store) -> StoreResult<Blocks> + Send + Sync + 'static,
 {
-    let place = WATCHERS.take(user, WATCHERS_OF_USER, WATCHERS_MAX).ok_or_else(|| {
-        let message = "Too many uploads are watched. Please try again.";
-        Error::because(ErrorCode::SlowDown, message).header("retry-after", "5")
-    })?;
+    let place = WATCHERS.take(user, WATCHERS_OF_USER, WATCHERS_MAX).ok_or_else(busy)?;
     let look = Arc::new(look);
     let watch = context.store.watch_upload(id);
     let first = read(&context, &look).await?;
+    // Not before it is known that the user may see this upload.
+    let of_upload = WATCHERS_OF.take(&id.to_string(), WATCHERS_OF_UPLOAD, WATCHERS_MAX);
+    let places = [place, of_upload.ok_or_else(busy)?];
     let (events, body) = mpsc::channel(1);
-    let watching = Watching { context, watch, look, events, _place: place };
+    let watching = Watching { context, watch, look, events, _places: places };
     tokio::spawn(watching.run(first, Instant::now() + STREAM_MAX));
     let response = Response::ok().header("content-type", MEDIA_TYPE);
     let response = response.header("cache-control", "no-store");
     Ok(response.with_body(Body::Stream(Events(body).boxed())))
+}
+
+fn busy() -> Error {
+    let message = "Too many uploads are watched, or this one by too many. Please try again.";
+    Error::because(ErrorCode::SlowDown, message).header("retry-after", "5")
 }
 
 async fn read<F>(context: &Context, look: &Arc<F>) -> Result<String>
@@ -76,7 +85,7 @@ struct Watching<F> {
     watch: crate::store::UploadWatch,
     look: Arc<F>,
     events: mpsc::Sender<Bytes>,
-    _place: Share,
+    _places: [Share; 2],
 }
 
 impl<F> Watching<F>
@@ -152,11 +161,11 @@ mod tests {
         let (events, _unread) = mpsc::channel(1);
         events.try_send(Bytes::new()).expect("there is room for one");
         let look = Arc::new(|_: &Store| -> StoreResult<Blocks> { panic!("nothing changes") });
-        let place = PLACES.take("alice", 1, 1).expect("a place");
-        let watching = Watching { context, watch, look, events, _place: place };
+        let places = ["alice", "upload"].map(|who| PLACES.take(who, 1, 2).expect("a place"));
+        let watching = Watching { context, watch, look, events, _places: places };
         let run = watching.run("{}".into(), Instant::now() + Duration::from_millis(50));
         let ended = tokio::time::timeout(Duration::from_secs(10), run).await;
         assert!(ended.is_ok(), "it waits for who does not read");
-        assert!(PLACES.take("alice", 1, 1).is_some());
+        assert!(PLACES.take("alice", 1, 1).is_some(), "its places are free");
     }
 }
