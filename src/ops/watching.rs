@@ -5,6 +5,7 @@
 //!   each for at most [`STREAM_MAX`]; a browser
 //!   opens the next one by itself.
 //! - A stream costs one look for all changes of a [`GATHER`], none while nothing changes.
+//! - It ends before the first event, or sign of life, that its key or its URL does not live to see.
 //! - It watches before it looks, so no change is missed; a client that hangs up is noticed at once.
 
 use std::pin::Pin;
@@ -43,11 +44,18 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a stream may last.
 const STREAM_MAX: Duration = Duration::from_secs(600);
 
-/// Answers with a stream of events `blocks`, and `end` when the upload is over.
+/// Answers with a stream of events `blocks`, and `end` when the upload is over. `recheck` says
+/// whether the request is still good.
 ///
 /// # Errors
 /// NoSuchUpload; SlowDown when too many watch.
-pub async fn stream<F>(context: Context, user: &str, id: UploadId, look: F) -> Result<Response>
+pub async fn stream<F>(
+    context: Context,
+    user: &str,
+    id: UploadId,
+    look: F,
+    recheck: impl Fn() -> Result<()> + Send + Sync + 'static,
+) -> Result<Response>
 where
     F: Fn(&Store) -> StoreResult<Blocks> + Send + Sync + 'static,
 {
@@ -59,7 +67,8 @@ where
     let of_upload = WATCHERS_OF.take(&id.to_string(), WATCHERS_OF_UPLOAD, WATCHERS_MAX);
     let places = [place, of_upload.ok_or_else(busy)?];
     let (events, body) = mpsc::channel(1);
-    let watching = Watching { context, watch, look, events, _places: places };
+    let recheck = Box::new(recheck);
+    let watching = Watching { context, watch, look, recheck, events, _places: places };
     tokio::spawn(watching.run(first, Instant::now() + STREAM_MAX));
     let response = Response::ok().header("content-type", MEDIA_TYPE);
     let response = response.header("cache-control", "no-store");
@@ -84,6 +93,7 @@ struct Watching<F> {
     context: Context,
     watch: crate::store::UploadWatch,
     look: Arc<F>,
+    recheck: Box<dyn Fn() -> Result<()> + Send + Sync>,
     events: mpsc::Sender<Bytes>,
     _places: [Share; 2],
 }
@@ -102,7 +112,7 @@ where
         let mut event = Some(event_of(&known));
         loop {
             if let Some(event) = event.take()
-                && self.events.send(event.into()).await.is_err()
+                && ((self.recheck)().is_err() || self.events.send(event.into()).await.is_err())
             {
                 return;
             }
@@ -162,7 +172,8 @@ mod tests {
         events.try_send(Bytes::new()).expect("there is room for one");
         let look = Arc::new(|_: &Store| -> StoreResult<Blocks> { panic!("nothing changes") });
         let places = ["alice", "upload"].map(|who| PLACES.take(who, 1, 2).expect("a place"));
-        let watching = Watching { context, watch, look, events, _places: places };
+        let recheck = Box::new(|| Ok(()));
+        let watching = Watching { context, watch, look, recheck, events, _places: places };
         let run = watching.run("{}".into(), Instant::now() + Duration::from_millis(50));
         let ended = tokio::time::timeout(Duration::from_secs(10), run).await;
         assert!(ended.is_ok(), "it waits for who does not read");
