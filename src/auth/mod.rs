@@ -120,6 +120,32 @@ pub fn authenticate(
     }
 }
 
+/// Checks again what may have ended since a request was authenticated, for those that last: its
+/// key, and the life of a presigned URL.
+///
+/// # Errors
+/// What the same request would be refused with if it came now.
+pub fn recheck(
+    head: &Head,
+    mechanism: Mechanism,
+    principal: &Principal,
+    key: &dyn Fn(&str) -> Option<Arc<Credential>>,
+    now: Timestamp,
+) -> Result<()> {
+    match mechanism {
+        Mechanism::PresignedV4 => sigv4::recheck_life(head, now)?,
+        Mechanism::PresignedV2 => sigv2::recheck_life(head, now)?,
+        // Signed at the moment when the request began.
+        Mechanism::Anonymous | Mechanism::HeaderV4 | Mechanism::Form => {}
+    }
+    let Some(signed) = principal.credential() else { return Ok(()) };
+    let id = &signed.access_key_id;
+    let same = |known: &Arc<Credential>| {
+        known.enabled && known.secret_access_key == signed.secret_access_key
+    };
+    key(id).filter(same).map(|_| ()).ok_or_else(|| sigv4::unknown_key(id))
+}
+
 /// How the request claims to be signed: by any one word of a mechanism, so that a request with
 /// half of a signature is an error and never an anonymous one.
 fn mechanism(head: &Head) -> Result<Mechanism> {

@@ -120,6 +120,11 @@ fn check_life(expires: &str, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
+/// Checks the life of a presigned URL again.
+pub(super) fn recheck_life(head: &Head, now: Timestamp) -> Result<()> {
+    check_life(head.query.non_empty("Expires").unwrap_or_default(), now)
+}
+
 fn demand_no_vendor_words(head: &Head) -> Result<()> {
     let ours = |name: &str| {
         let name = name.to_ascii_lowercase();

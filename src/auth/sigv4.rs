@@ -274,6 +274,13 @@ fn check_life(time: u64, expires_seconds: u64, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
+/// Checks the life of a presigned URL again.
+pub(super) fn recheck_life(head: &Head, now: Timestamp) -> Result<()> {
+    let parameter = |name| head.query.get(name).unwrap_or_default();
+    let time = date::parse_basic(parameter("X-Amz-Date")).ok_or(ErrorCode::AccessDenied)?;
+    check_life(time, parse_expires(parameter("X-Amz-Expires"))?, now)
+}
+
 struct PresignedPayload<'a> {
     /// The last line of the canonical request.
     canonical: &'a str,

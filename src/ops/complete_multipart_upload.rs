@@ -14,8 +14,13 @@ use crate::wire::xml::{self, Element, Writer};
 use crate::wire::{Error, ErrorCode, Head, Response, Result, checksum, conditions, encoding};
 
 /// Whole files that are read at once; others wait, and their clients are kept alive.
-static VERIFICATIONS: Turns =
-    Turns::new(turns::Limits { turns: 4, turns_of_user: 3, places: 256, places_of_user: 64 });
+static VERIFICATIONS: Turns = Turns::new(turns::Limits {
+    turns: 4,
+    turns_of_user: 3,
+    places: 256,
+    places_of_user: 64,
+    places_of_upload: 4,
+});
 /// Seconds after which one may come again for whom there was no place.
 const RETRY_AFTER_SECONDS: &str = "5";
 
@@ -37,7 +42,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     // Before the document is asked for: it may be long.
     let is_long = declared_digests(&call, upload).await? || !digests.is_empty();
     let place = match is_long {
-        true => Some(VERIFICATIONS.place(&permit.user().id).ok_or_else(busy)?),
+        true => Some(VERIFICATIONS.place(&permit.user().id, &upload.to_string()).ok_or_else(busy)?),
         false => None,
     };
     let document = receive::document_of_complete(&call.head, call.body, COMPLETE_BYTES_MAX).await?;

@@ -7,7 +7,8 @@ use super::form::Form;
 use super::incoming::Incoming;
 use super::{Demand, Demands, Operation};
 use crate::access::{self, Action, Origin, Permit, Principal, User};
-use crate::auth::Mechanism;
+use crate::auth::{self, Mechanism};
+use crate::clock;
 use crate::config::Config;
 use crate::store::{self, Store};
 use crate::types::{BucketName, ObjectKey};
@@ -143,6 +144,18 @@ impl Call {
     /// The permit for the copy source: the second demand of the rows that copy.
     pub fn source_permit(&self) -> &Permit {
         self.permits.get(1).expect("a row that copies demands its source second")
+    }
+    /// What may be asked again while the request lasts: whether its signature is still good.
+    ///
+    /// # Errors
+    /// Of what it gives: InvalidAccessKeyId, AccessDenied.
+    pub fn recheck(&self) -> impl Fn() -> Result<()> + Send + Sync + 'static {
+        let (head, mechanism) = (self.head.clone(), self.mechanism);
+        let Caller { principal, store, .. } = self.caller.clone();
+        move || {
+            let key = |id: &str| store.credential(id);
+            auth::recheck(&head, mechanism, &principal, &key, clock::now())
+        }
     }
     /// The body, and the call without it.
     pub fn take_body(mut self) -> (Incoming, Self) {

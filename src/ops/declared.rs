@@ -4,7 +4,8 @@
 //! **Invariants**
 //! - A header that is there is understood or refused, never overlooked; presigned URLs may carry it
 //!   in their query.
-//! - A part that cannot fit is refused before its body is read.
+//! - A part that cannot fit is refused before its body is read; one whose length nobody told, no
+//!   later than at its first byte too many.
 
 use super::{Call, blocks};
 use crate::config::Config;
@@ -148,6 +149,19 @@ pub async fn check_part(
             })
         }
     }
+}
+
+/// The bytes that a part of a declared file has; `None` when nothing tells.
+pub fn part_bytes(open: &OpenUpload, number: PartNumber) -> Option<u64> {
+    open.declaration?.layout?.bytes_of(number)
+}
+
+/// More bytes came than the part has. How many there would have been, nobody knows.
+pub fn part_overrun(number: PartNumber, expected: u64) -> Error {
+    let message = format!("Part {number} of the declared file has {expected} bytes; more came.");
+    Error::because(ErrorCode::InvalidRequest, message)
+        .field("PartNumber", number.to_string())
+        .field("ExpectedSize", expected.to_string())
 }
 
 /// Whether `Content-Range: bytes a-b/total` names this part. The inner error says why not.

@@ -22,7 +22,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     let look = move |store: &Store| store.missing_blocks(&permit, &key, id, from, limit);
     if call.head.header("accept")?.is_some_and(|types| types.contains(watching::MEDIA_TYPE)) {
         let user = call.permit().user().id.clone();
-        return watching::stream(call.context, &user, id, look).await;
+        let recheck = call.recheck();
+        return watching::stream(call.context, &user, id, look, recheck).await;
     }
     let page = call.context.blocking(look).await?;
     Ok(Response::json(blocks::document(&page)))

@@ -4,7 +4,8 @@
 //! - Nothing of the body is read before the gate is passed: no `100 Continue` is sent, no room is
 //!   reserved, no thread is taken. What waits holds its connection and one place of [`HELD`].
 //! - The answer is one that SDKs repeat. A final one would make them abort the whole upload.
-//! - A resume lets all who wait pass at once; a cancel tells them NoSuchUpload.
+//! - A resume lets all who wait pass at once, but those whose key or URL has ended meanwhile; a
+//!   cancel tells them NoSuchUpload.
 //! - Those who wait leave half of the connections to those who resume, and no user has more than a
 //!   quarter of the places.
 
@@ -28,7 +29,8 @@ const USERS: usize = 4;
 /// The open upload, once it takes parts.
 ///
 /// # Errors
-/// NoSuchUpload; SlowDown when it is paused for longer than a request may wait.
+/// NoSuchUpload; SlowDown when it is paused for longer than a request may wait; InvalidAccessKeyId
+/// and AccessDenied when its key or its URL has ended meanwhile.
 pub async fn pass(call: &Call, id: UploadId) -> Result<OpenUpload> {
     let open = call.context.store.upload(call.permit(), call.key(), id)?;
     match open.upload.paused {
@@ -44,10 +46,12 @@ async fn hold(call: &Call, id: UploadId) -> Result<OpenUpload> {
     let _held = HELD.take(&call.permit().user().id, each, places).ok_or_else(paused)?;
     let until = Instant::now() + Duration::from_millis(config.pause_hold_ms);
     let store = &call.context.store;
+    let recheck = call.recheck();
     let mut watch = store.watch_upload(id);
     loop {
         let open = store.upload(call.permit(), call.key(), id)?;
         if open.upload.paused.is_none() {
+            recheck()?;
             return Ok(open);
         }
         timeout_at(until, watch.changed()).await.map_err(|_| paused())?;

@@ -112,6 +112,17 @@ pub struct Announced {
     pub expected: Expected,
 }
 
+impl Announced {
+    /// Holds a body of unknown length to at most so many bytes; whether it was allowed more.
+    pub fn narrow(&mut self, bytes_max: u64) -> bool {
+        let narrows = self.length.is_none() && bytes_max < self.bytes_max;
+        if narrows {
+            self.bytes_max = bytes_max;
+        }
+        narrows
+    }
+}
+
 /// Where a body goes.
 pub struct Plan {
     /// What the bytes are for, for the blob's trailer.

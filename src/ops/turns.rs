@@ -4,6 +4,8 @@
 //! **Invariants**
 //! - Who waits has a place, and places are bounded, for all and for each user; without one nothing
 //!   is held.
+//! - No upload has more than one turn, nor more than a few places: all browsers of an application
+//!   may be one user, and each of them comes again for its own upload.
 //! - No user has all turns. As each stands in the common queue with no more than that, somebody
 //!   else's is never behind all that one user has asked for.
 
@@ -24,6 +26,8 @@ pub struct Limits {
     pub places: usize,
     /// Those of one user.
     pub places_of_user: usize,
+    /// Those of one upload, of which one has a turn.
+    pub places_of_upload: usize,
 }
 
 /// Turns of one kind.
@@ -31,21 +35,29 @@ pub struct Turns {
     limits: Limits,
     all: Semaphore,
     /// Of the users who have a place.
-    users: LazyLock<Mutex<HashMap<String, Weak<Semaphore>>>>,
+    users: Queues,
+    /// Of the uploads that have one.
+    uploads: Queues,
     places: Shares,
+    places_of_uploads: Shares,
 }
+
+/// Queues of those who have turns of their own.
+struct Queues(LazyLock<Mutex<HashMap<String, Weak<Semaphore>>>>);
 
 /// A place among those who wait, until it is dropped.
 pub struct Place {
     turns: &'static Turns,
     own: Arc<Semaphore>,
-    _place: Share,
+    of_upload: Arc<Semaphore>,
+    _places: [Share; 2],
 }
 
 /// A turn, until it is dropped.
 pub struct Turn {
     _all: SemaphorePermit<'static>,
     _own: OwnedSemaphorePermit,
+    _of_upload: OwnedSemaphorePermit,
     _place: Place,
 }
 
@@ -53,20 +65,45 @@ impl Turns {
     /// Nobody waits.
     pub const fn new(limits: Limits) -> Self {
         let all = Semaphore::const_new(limits.turns);
-        Self { limits, all, users: LazyLock::new(Mutex::default), places: Shares::new() }
+        Self {
+            limits,
+            all,
+            users: Queues::new(),
+            uploads: Queues::new(),
+            places: Shares::new(),
+            places_of_uploads: Shares::new(),
+        }
     }
 
-    /// A place for the user: `None` when all are taken, or this one has its share.
-    pub fn place(&'static self, user: &str) -> Option<Place> {
-        let Limits { places, places_of_user, .. } = self.limits;
+    /// A place for an upload of the user's: `None` when all are taken, or it has its share, or the
+    /// user.
+    pub fn place(&'static self, user: &str, upload: &str) -> Option<Place> {
+        let Limits { places, places_of_user, places_of_upload, turns_of_user, .. } = self.limits;
+        let of_upload = self.places_of_uploads.take(upload, places_of_upload, places)?;
         let place = self.places.take(user, places_of_user, places)?;
+        Some(Place {
+            turns: self,
+            own: self.users.of(user, turns_of_user),
+            of_upload: self.uploads.of(upload, 1),
+            _places: [place, of_upload],
+        })
+    }
+}
+
+impl Queues {
+    const fn new() -> Self {
+        Self(LazyLock::new(Mutex::default))
+    }
+
+    /// The queue of this one, with so many turns if nobody stands in it.
+    fn of(&self, whose: &str, turns: usize) -> Arc<Semaphore> {
         // Each change is a single step, so a panic elsewhere cannot leave it half done.
-        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        users.retain(|_, own| own.strong_count() > 0);
-        let known = users.get(user).and_then(Weak::upgrade);
-        let own = known.unwrap_or_else(|| Arc::new(Semaphore::new(self.limits.turns_of_user)));
-        users.insert(user.to_owned(), Arc::downgrade(&own));
-        Some(Place { turns: self, own, _place: place })
+        let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.retain(|_, queue| queue.strong_count() > 0);
+        let known = queues.get(whose).and_then(Weak::upgrade);
+        let queue = known.unwrap_or_else(|| Arc::new(Semaphore::new(turns)));
+        queues.insert(whose.to_owned(), Arc::downgrade(&queue));
+        queue
     }
 }
 
@@ -74,10 +111,12 @@ impl Place {
     /// Waits for the turn.
     pub async fn turn(self) -> Turn {
         const OPEN: &str = "the semaphores are never closed";
-        // First among the user's own, so that few of them stand in the common queue.
+        // First among the upload's and the user's own, so that few of them stand in the common
+        // queue.
+        let of_upload = Arc::clone(&self.of_upload).acquire_owned().await.expect(OPEN);
         let own = Arc::clone(&self.own).acquire_owned().await.expect(OPEN);
         let all = self.turns.all.acquire().await.expect(OPEN);
-        Turn { _all: all, _own: own, _place: self }
+        Turn { _all: all, _own: own, _of_upload: of_upload, _place: self }
     }
 }
 
@@ -85,14 +124,30 @@ impl Place {
 mod tests {
     use std::future::Future;
     use std::pin::Pin;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Context, Poll, Waker};
 
     use super::*;
 
     type Waiting = Pin<Box<dyn Future<Output = Turn>>>;
 
+    const fn limits(
+        turns: usize,
+        turns_of_user: usize,
+        places: usize,
+        places_of_user: usize,
+    ) -> Limits {
+        Limits { turns, turns_of_user, places, places_of_user, places_of_upload: 2 }
+    }
+
+    /// A place for an upload that nobody else has.
+    fn place(turns: &'static Turns, user: &str) -> Option<Place> {
+        static UPLOADS: AtomicUsize = AtomicUsize::new(0);
+        turns.place(user, &UPLOADS.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+
     fn wait(turns: &'static Turns, user: &str) -> Waiting {
-        Box::pin(turns.place(user).expect("there is a place").turn())
+        Box::pin(place(turns, user).expect("there is a place").turn())
     }
 
     fn poll(waiting: &mut Waiting) -> Option<Turn> {
@@ -104,10 +159,9 @@ mod tests {
 
     #[test]
     fn one_user_leaves_turns_to_others_and_waits_in_order() {
-        static TURNS: Turns =
-            Turns::new(Limits { turns: 3, turns_of_user: 2, places: 8, places_of_user: 5 });
+        static TURNS: Turns = Turns::new(limits(3, 2, 8, 5));
         let mut alice: Vec<Waiting> = (0..5).map(|_| wait(&TURNS, "alice")).collect();
-        assert!(TURNS.place("alice").is_none(), "her places are taken");
+        assert!(place(&TURNS, "alice").is_none(), "her places are taken");
         let mut at_work: Vec<Turn> =
             alice.drain(..2).filter_map(|mut one| poll(&mut one)).collect();
         assert_eq!(at_work.len(), 2);
@@ -117,7 +171,7 @@ mod tests {
         let bob = poll(&mut bob).expect("there is a turn left");
         assert!(poll(&mut second).is_none());
         drop(wait(&TURNS, "carol"));
-        assert!(TURNS.place("carol").is_some_and(|_| true), "a place that is left is free");
+        assert!(place(&TURNS, "carol").is_some_and(|_| true), "a place that is left is free");
         // The next turn is that of him who waits for all; of hers, the first of those who wait.
         drop(at_work.pop());
         let second = poll(&mut second).expect("it is his turn");
@@ -127,16 +181,33 @@ mod tests {
         assert!(poll(&mut alice[1]).is_none());
         drop((first, at_work, alice));
         assert!(TURNS.places.take("dora", 8, 8).is_some());
-        assert!((0..5).map(|_| TURNS.place("alice")).all(|place| place.is_some()));
+        assert!((0..5).map(|_| place(&TURNS, "alice")).all(|place| place.is_some()));
     }
 
     #[test]
     fn places_are_bounded_for_all_together() {
-        static TURNS: Turns =
-            Turns::new(Limits { turns: 1, turns_of_user: 1, places: 2, places_of_user: 2 });
-        let places = [TURNS.place("alice"), TURNS.place("bob")];
-        assert!(TURNS.place("carol").is_none());
+        static TURNS: Turns = Turns::new(limits(1, 1, 2, 2));
+        let places = [place(&TURNS, "alice"), place(&TURNS, "bob")];
+        assert!(place(&TURNS, "carol").is_none());
         drop(places);
-        assert!(TURNS.place("carol").is_some());
+        assert!(place(&TURNS, "carol").is_some());
+    }
+
+    #[test]
+    fn one_upload_has_one_turn_and_few_places() {
+        static TURNS: Turns = Turns::new(limits(4, 3, 8, 8));
+        let place = |upload| TURNS.place("alice", upload);
+        let turn = |upload| -> Waiting { Box::pin(place(upload).expect("a place").turn()) };
+        let (mut first, mut second) = (turn("a"), turn("a"));
+        let at_work = poll(&mut first).expect("nobody else is there");
+        assert!(poll(&mut second).is_none(), "the upload has its turn");
+        assert!(place("a").is_none(), "and its places");
+        let other = poll(&mut turn("b")).expect("another upload of hers has a turn");
+        drop(at_work);
+        let at_work = poll(&mut second).expect("its turn is free");
+        drop((first, other, at_work));
+        drop(second);
+        assert!(place("a").is_some());
+        assert!(TURNS.places_of_uploads.take("a", 2, 8).is_some());
     }
 }

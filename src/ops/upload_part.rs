@@ -26,7 +26,9 @@ pub async fn handle(call: Call) -> Result<Response> {
     let store = call.context.store.clone();
     let open = pause::pass(&call, id).await?;
     declared::check_part(&call, &open, number, call.body.declared_length()).await?;
-    let announced = receive::announced(&call.head, &call.body, PUT_BYTES_MAX)?;
+    let mut announced = receive::announced(&call.head, &call.body, PUT_BYTES_MAX)?;
+    // Of a body whose length is announced, the part's size has been judged.
+    let of_part = declared::part_bytes(&open, number).filter(|bytes| announced.narrow(*bytes));
     let algorithm = agree(&open.upload, &announced.expected)?;
 
     if let Some(response) = without_body(&call, id, number, &announced, algorithm).await? {
@@ -36,7 +38,14 @@ pub async fn handle(call: Call) -> Result<Response> {
         BlobOrigin { bucket: permit.bucket().id, key: key.clone(), part: Some((id, number)) };
     let plan = receive::Plan { origin, algorithm, sha256: store.stores_once(permit.bucket()) };
     let (body, call) = call.take_body();
-    let received = receive::content(&call.context, body.metered(id), announced, plan).await?;
+    let received = receive::content(&call.context, body.metered(id), announced, plan).await;
+    let received = match (received, of_part) {
+        (Err(error), Some(expected)) if error.code == ErrorCode::EntityTooLarge => {
+            let error = declared::part_overrun(number, expected);
+            return Err(blocks::with_missing(&call, id, error).await);
+        }
+        (received, _) => received?,
+    };
     let sent = received.checksum.clone();
     let added = match store.put_part(&permit, &key, id, number, received.staged).await {
         // Its length was not known before.

@@ -1,9 +1,11 @@
 //! Server-sent events: what is missing of an upload, each time that it changes.
 //!
 //! **Invariants**
-//! - At most [`WATCHERS_MAX`] streams are open at once, each for at most [`STREAM_MAX`]; a browser
+//! - At most [`WATCHERS_MAX`] streams are open at once, few of one user and fewer of one upload,
+//!   each for at most [`STREAM_MAX`]; a browser
 //!   opens the next one by itself.
 //! - A stream costs one look for all changes of a [`GATHER`], none while nothing changes.
+//! - It ends before the first event, or sign of life, that its key or its URL does not live to see.
 //! - It watches before it looks, so no change is missed; a client that hangs up is noticed at once.
 
 use std::pin::Pin;
@@ -15,7 +17,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::BodyExt;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::blocks;
 use super::context::Context;
@@ -31,7 +33,10 @@ pub const MEDIA_TYPE: &str = "text/event-stream";
 const WATCHERS_MAX: usize = 256;
 /// Streams of one user.
 const WATCHERS_OF_USER: usize = 64;
+/// Streams of one upload: all browsers of an application may be one user.
+const WATCHERS_OF_UPLOAD: usize = 4;
 static WATCHERS: Shares = Shares::new();
+static WATCHERS_OF: Shares = Shares::new();
 /// How long changes gather before the next event.
 const GATHER: Duration = Duration::from_millis(250);
 /// How often a comment shows that the stream is alive.
@@ -39,27 +44,40 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a stream may last.
 const STREAM_MAX: Duration = Duration::from_secs(600);
 
-/// Answers with a stream of events `blocks`, and `end` when the upload is over.
+/// Answers with a stream of events `blocks`, and `end` when the upload is over. `recheck` says
+/// whether the request is still good.
 ///
 /// # Errors
 /// NoSuchUpload; SlowDown when too many watch.
-pub async fn stream<F>(context: Context, user: &str, id: UploadId, look: F) -> Result<Response>
+pub async fn stream<F>(
+    context: Context,
+    user: &str,
+    id: UploadId,
+    look: F,
+    recheck: impl Fn() -> Result<()> + Send + Sync + 'static,
+) -> Result<Response>
 where
     F: Fn(&Store) -> StoreResult<Blocks> + Send + Sync + 'static,
 {
-    let place = WATCHERS.take(user, WATCHERS_OF_USER, WATCHERS_MAX).ok_or_else(|| {
-        let message = "Too many uploads are watched. Please try again.";
-        Error::because(ErrorCode::SlowDown, message).header("retry-after", "5")
-    })?;
+    let place = WATCHERS.take(user, WATCHERS_OF_USER, WATCHERS_MAX).ok_or_else(busy)?;
     let look = Arc::new(look);
     let watch = context.store.watch_upload(id);
     let first = read(&context, &look).await?;
+    // Not before it is known that the user may see this upload.
+    let of_upload = WATCHERS_OF.take(&id.to_string(), WATCHERS_OF_UPLOAD, WATCHERS_MAX);
+    let places = [place, of_upload.ok_or_else(busy)?];
     let (events, body) = mpsc::channel(1);
-    let watching = Watching { context, watch, look, events, _place: place };
-    tokio::spawn(watching.run(first));
+    let recheck = Box::new(recheck);
+    let watching = Watching { context, watch, look, recheck, events, _places: places };
+    tokio::spawn(watching.run(first, Instant::now() + STREAM_MAX));
     let response = Response::ok().header("content-type", MEDIA_TYPE);
     let response = response.header("cache-control", "no-store");
     Ok(response.with_body(Body::Stream(Events(body).boxed())))
+}
+
+fn busy() -> Error {
+    let message = "Too many uploads are watched, or this one by too many. Please try again.";
+    Error::because(ErrorCode::SlowDown, message).header("retry-after", "5")
 }
 
 async fn read<F>(context: &Context, look: &Arc<F>) -> Result<String>
@@ -75,27 +93,31 @@ struct Watching<F> {
     context: Context,
     watch: crate::store::UploadWatch,
     look: Arc<F>,
+    recheck: Box<dyn Fn() -> Result<()> + Send + Sync>,
     events: mpsc::Sender<Bytes>,
-    _place: Share,
+    _places: [Share; 2],
 }
 
 impl<F> Watching<F>
 where
     F: Fn(&Store) -> StoreResult<Blocks> + Send + Sync + 'static,
 {
-    async fn run(mut self, first: String) {
-        let until = Instant::now() + STREAM_MAX;
+    /// Tells until then, and no longer: also when an event waits for a client that does not read.
+    async fn run(self, first: String, until: Instant) {
+        let _ = timeout_at(until, self.tell(first)).await;
+    }
+
+    async fn tell(mut self, first: String) {
         let mut known = first;
         let mut event = Some(event_of(&known));
         loop {
             if let Some(event) = event.take()
-                && self.events.send(event.into()).await.is_err()
+                && ((self.recheck)().is_err() || self.events.send(event.into()).await.is_err())
             {
                 return;
             }
             tokio::select! {
                 () = self.events.closed() => return,
-                () = sleep_until(until) => return,
                 () = sleep(KEEP_ALIVE) => event = Some(": still watching\n\n".to_owned()),
                 () = self.watch.changed() => {
                     sleep(GATHER).await;
@@ -130,5 +152,31 @@ impl http_body::Body for Events {
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<std::result::Result<Frame<Bytes>, BodyError>>> {
         self.0.poll_recv(cx).map(|event| event.map(|event| Ok(Frame::data(event))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_keeps_no_place_beyond_its_time() {
+        static PLACES: Shares = Shares::new();
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = Config { data: folder.path().join("data"), ..Config::default() };
+        let store = Store::open(config.store_options()).expect("a new store opens");
+        let watch = store.watch_upload(UploadId::new());
+        let context = Context::new(Arc::new(config), store);
+        let (events, _unread) = mpsc::channel(1);
+        events.try_send(Bytes::new()).expect("there is room for one");
+        let look = Arc::new(|_: &Store| -> StoreResult<Blocks> { panic!("nothing changes") });
+        let places = ["alice", "upload"].map(|who| PLACES.take(who, 1, 2).expect("a place"));
+        let recheck = Box::new(|| Ok(()));
+        let watching = Watching { context, watch, look, recheck, events, _places: places };
+        let run = watching.run("{}".into(), Instant::now() + Duration::from_millis(50));
+        let ended = tokio::time::timeout(Duration::from_secs(10), run).await;
+        assert!(ended.is_ok(), "it waits for who does not read");
+        assert!(PLACES.take("alice", 1, 1).is_some(), "its places are free");
     }
 }

@@ -152,6 +152,43 @@ fn a_body_of_unknown_length_is_judged_when_it_is_there() {
     gateway.assert_sound();
 }
 
+/// In memory, and in a file: the body never ends, so whoever waits for its end never answers.
+#[test]
+fn a_body_of_unknown_length_is_stopped_at_the_first_byte_too_many() {
+    let gateway = Gateway::start();
+    for size in [100, 1_000_000] {
+        let key = format!("/bkt/k{size}");
+        let created = Request::new("POST", format!("{key}?uploads"));
+        let created = created.header("x-partita-object-size", size.to_string());
+        let upload = gateway.send(&created).expect(200).text("UploadId");
+        let target = format!("{key}?uploadId={upload}&partNumber=1");
+        let request = Request::new("PUT", &target)
+            .payload(crate::harness::Payload::Unsigned)
+            .framing(crate::harness::Framing::Chunked(1))
+            .body("?");
+        let (head, _) = request.encode_apart(&gateway.host());
+        let mut connection = gateway.connect();
+        connection.write(&head);
+        let sent = |bytes: usize| {
+            [format!("{bytes:x}\r\n").as_bytes(), &bytes_of(bytes, 1), b"\r\n"].concat()
+        };
+        connection.write(&sent(size));
+        assert!(!connection.answers_within(std::time::Duration::from_millis(300)), "it may end");
+        connection.write(&sent(1));
+        let answer = connection.read_answer("PUT").expect(400);
+        assert_eq!(answer.code().as_deref(), Some("InvalidRequest"), "{answer:?}");
+        assert_eq!(answer.text("ExpectedSize"), size.to_string());
+        let missing = format!("bytes=0-{}", size - 1);
+        assert_eq!(answer.header("x-partita-expected"), Some(missing));
+        // Whoever bound the body to less is told that.
+        let own = Request::new("PUT", format!("{target}&x-partita-max-bytes=5"))
+            .framing(crate::harness::Framing::Chunked(10))
+            .body(bytes_of(size, 1));
+        assert_eq!(gateway.send(&own).code().as_deref(), Some("EntityTooLarge"));
+    }
+    gateway.assert_sound();
+}
+
 #[test]
 fn content_range_says_the_same_as_the_number() {
     check_with(

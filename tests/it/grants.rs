@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
-use crate::harness::{Answer, Gateway, Payload, Request, Who, bytes_of, valid_json};
+use crate::harness::{Answer, Connection, Gateway, Payload, Request, Who, bytes_of, valid_json};
 use crate::signer::{self, Signer};
 
 pub fn gateway() -> Gateway {
@@ -152,6 +152,50 @@ fn urls_end_with_their_life_and_with_their_key() {
     let late = browse(&gateway, "GET", &short["blocksUrl"], "");
     assert_eq!((late.status, late.code().unwrap()), (403, "AccessDenied".into()));
     assert!(late.text("Message").contains("expired"), "{late:?}");
+}
+
+/// A browser's request that waits for a pause, and one that watches, are judged again.
+#[test]
+fn what_lasts_ends_with_its_key_and_with_its_life() {
+    let gateway = gateway();
+    gateway.send(&Request::new("PUT", "/alices").by(Who::Alice)).expect(200);
+    let asked = |life: u64| {
+        let asked = json!({ "bucket": "alices", "key": "k", "size": 5, "expiresIn": life });
+        valid_json("grant", &ask(&gateway, Who::Alice, "POST grants", &asked).expect(200).body)
+    };
+    let set = |grant: &Value, wish: &str| {
+        let upload = grant["uploadId"].as_str().unwrap();
+        let target = format!("/alices/k?uploadId={upload}&partita-state");
+        let wish = format!(r#"{{"status":"{wish}"}}"#);
+        gateway.send(&Request::new("PUT", target).body(wish)).expect(200);
+    };
+    let begin = |method: &str, url: &Value, body: &str| {
+        let url = url.as_str().unwrap();
+        let target = url.strip_prefix(&format!("http://{}", gateway.host())).expect(url);
+        let mut request = Request::new(method, target).by(Who::Anonymous).body(body);
+        request.unsigned_headers.push(("Accept".into(), "text/event-stream".into()));
+        let mut connection = gateway.connect();
+        connection.write(&request.encode(&gateway.host()));
+        connection
+    };
+    let code = |connection: &mut Connection| connection.read_answer("PUT").expect(403).code();
+    let [good, late, long] = [60, 2, 60].map(asked);
+    for grant in [&good, &late, &long] {
+        set(grant, "pause");
+    }
+    let mut held = [&good, &late, &long].map(|of| begin("PUT", &of["partUrls"][0]["url"], "12345"));
+    let mut stream = begin("GET", &long["blocksUrl"], "");
+    stream.read_head().expect(200);
+    assert!(stream.read_chunk().starts_with(b"event: blocks"));
+    std::thread::sleep(std::time::Duration::from_millis(4100));
+    set(&good, "upload");
+    held[0].read_answer("PUT").expect(200);
+    set(&late, "upload");
+    assert_eq!(code(&mut held[1]).as_deref(), Some("AccessDenied"));
+    gateway.store().set_key_enabled(&Who::Alice.key().0, false).wait().unwrap();
+    set(&long, "upload");
+    assert_eq!(code(&mut held[2]).as_deref(), Some("InvalidAccessKeyId"));
+    assert!(stream.read_chunk().is_empty(), "nothing is told, and no end of the upload");
 }
 
 #[test]

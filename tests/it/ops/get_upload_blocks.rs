@@ -151,3 +151,26 @@ fn a_watcher_is_told_of_each_change_and_of_the_end() {
     assert_eq!(event("end"), "{}");
     assert!(connection.read_chunk().is_empty(), "the stream ends");
 }
+
+#[test]
+fn one_upload_leaves_streams_to_the_others_of_its_user() {
+    let (gateway, target) = upload(&FILE, &[]);
+    let watch = |target: &str| {
+        let mut connection = gateway.connect();
+        let request = Request::new("GET", target).header("accept", "text/event-stream");
+        connection.write(&request.encode(&gateway.host()));
+        let status = connection.read_head().status;
+        (connection, status)
+    };
+    let mut streams: Vec<_> = (0..4).map(|_| watch(&target)).collect();
+    assert!(streams.iter().all(|(_, status)| *status == 200));
+    assert_eq!(watch(&target).1, 503, "four watch it");
+    let other = gateway.send(&Request::new("POST", "/bkt/other?uploads")).text("UploadId");
+    assert_eq!(watch(&format!("/bkt/other?uploadId={other}&partita-blocks")).1, 200);
+    streams.pop();
+    let freed = (0..500).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        watch(&target).1 == 200
+    });
+    assert!(freed, "who hangs up leaves a place");
+}
