@@ -5,7 +5,8 @@
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
-use super::{END_BYTES, FIELDS_BYTES_MAX, Found, find, malformed};
+use super::search::{END_BYTES, Found, find, goes_on};
+use super::{FIELDS_BYTES_MAX, malformed};
 use crate::wire::error::Result;
 
 /// The file of a form, under way.
@@ -42,6 +43,10 @@ impl File {
     pub fn push(&mut self, data: Bytes) -> Result<Bytes> {
         if let State::Ended { bytes } = self.state {
             self.pass_over(bytes + data.len())?;
+            return Ok(Bytes::new());
+        }
+        if goes_on(&self.finder, self.held.len(), &data) {
+            self.held.extend_from_slice(&data);
             return Ok(Bytes::new());
         }
         let mut data = match self.held.is_empty() {

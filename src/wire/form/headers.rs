@@ -13,11 +13,19 @@ pub(super) struct Disposition {
 /// stored would not be those that were meant.
 const PLAIN_CODINGS: [&str; 3] = ["7bit", "8bit", "binary"];
 
+/// Most header lines of a part; browsers send two.
+const LINES_MAX: usize = 8;
+/// Most parameters of a header; browsers send two. Each is compared with those before it.
+const PARAMETERS_MAX: usize = 8;
+
 /// Reads the header lines of a part; `None` when they are not those of a part of a form.
 pub(super) fn disposition(lines: &[u8]) -> Option<Disposition> {
     let text = std::str::from_utf8(lines).ok()?;
     let mut found = None;
-    for line in text.split("\r\n") {
+    for (index, line) in text.split("\r\n").enumerate() {
+        if index == LINES_MAX {
+            return None;
+        }
         let (name, rest) = line.split_once(':')?;
         if name.eq_ignore_ascii_case("content-disposition") {
             let (kind, parameters) = value(rest)?;
@@ -38,7 +46,7 @@ pub(super) fn disposition(lines: &[u8]) -> Option<Disposition> {
 }
 
 /// A header's value and its parameters, names in lower case; `None` when it is malformed, or has a
-/// parameter twice.
+/// parameter twice or too many of them.
 pub(super) fn value(text: &str) -> Option<(&str, Vec<(String, String)>)> {
     let end = text.find(';').unwrap_or(text.len());
     let (kind, mut rest) = text.split_at(end);
@@ -51,6 +59,9 @@ pub(super) fn value(text: &str) -> Option<(&str, Vec<(String, String)>)> {
         rest = rest.strip_prefix(';')?.trim_start();
         if rest.is_empty() {
             continue;
+        }
+        if parameters.len() == PARAMETERS_MAX {
+            return None;
         }
         let (name, after) = rest.split_once('=')?;
         let name = name.trim().to_ascii_lowercase();

@@ -12,15 +12,17 @@
 
 mod file;
 mod headers;
+mod search;
 #[cfg(test)]
 mod tests;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use memchr::memmem;
 
 use super::error::{Error, ErrorCode, Result};
 pub use file::File;
 use headers::Disposition;
+use search::{END_BYTES, Found, find, goes_on, look};
 
 /// The most bytes before the content of the file, boundaries and headers included; and the most
 /// that fields may have once the name of the file is put into them.
@@ -105,52 +107,36 @@ impl Delimiter {
     }
 }
 
-/// What follows a delimiter: `--` after the last part, a line end after others.
-const END_BYTES: usize = 2;
-
-/// Where a delimiter stands in some bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Found {
-    /// There is none, and none begins in the last bytes.
-    No,
-    /// From here on there may be one, once more bytes are there.
-    Perhaps(usize),
-    /// Here.
-    At(usize),
-}
-
-/// The first whole delimiter in `data`.
-fn find(finder: &memmem::Finder<'_>, data: &[u8]) -> Found {
-    let delimiter = finder.needle();
-    let mut from = 0;
-    while let Some(at) = finder.find(&data[from..]).map(|at| from + at) {
-        let end = at + delimiter.len();
-        match &data[end..data.len().min(end + END_BYTES)] {
-            b"--" | b"\r\n" => return Found::At(at),
-            b"" | b"-" | b"\r" => return Found::Perhaps(at),
-            _ => from = at + 1,
-        }
-    }
-    // A delimiter has one carriage return, its first byte: so the last one there is decides.
-    let tail = data.len().saturating_sub(delimiter.len() - 1).max(from);
-    match memchr::memrchr(b'\r', &data[tail..]).map(|at| tail + at) {
-        Some(at) if delimiter.starts_with(&data[at..]) => Found::Perhaps(at),
-        _ => Found::No,
-    }
-}
-
 /// The first delimiter has no line end before it in the body; held, it is like all others.
 const FIRST_LINE_END: &[u8] = b"\r\n";
+/// What ends the head of a part.
+const HEAD_END: &[u8] = b"\r\n\r\n";
 
 /// A form up to the first byte of its file.
 #[derive(Debug)]
 pub struct Opening {
     finder: memmem::Finder<'static>,
-    /// What came and is not understood yet; begins with a delimiter.
+    /// What came and is not understood yet; begins with what is awaited.
     held: BytesMut,
     /// Bytes of what was understood.
     taken: usize,
+    awaited: Awaited,
     fields: Fields,
+}
+
+/// What comes next of a form, and how many bytes of it need not be searched again.
+#[derive(Debug)]
+enum Awaited {
+    Delimiter,
+    /// The line end after a delimiter, and the header lines of a part.
+    Head {
+        searched: usize,
+    },
+    /// The value of a field, up to the next delimiter.
+    Value {
+        name: String,
+        searched: usize,
+    },
 }
 
 /// A form whose fields are all there.
@@ -169,7 +155,7 @@ impl Opening {
     pub fn new(delimiter: &Delimiter) -> Self {
         let held = BytesMut::from(FIRST_LINE_END);
         let finder = memmem::Finder::new(&delimiter.0).into_owned();
-        Self { finder, held, taken: 0, fields: Fields::default() }
+        Self { finder, held, taken: 0, awaited: Awaited::Delimiter, fields: Fields::default() }
     }
 
     /// Takes what comes; gives the form once its file begins.
@@ -178,23 +164,29 @@ impl Opening {
     /// MalformedPOSTRequest; InvalidArgument for a repeated field and for a form without a file;
     /// MaxPostPreDataLengthExceededError.
     pub fn push(&mut self, data: &[u8]) -> Result<Option<Opened>> {
+        let decides = match self.awaited {
+            Awaited::Value { searched, .. } => {
+                !goes_on(&self.finder, self.held.len() - searched, data)
+            }
+            Awaited::Delimiter | Awaited::Head { .. } => true,
+        };
         self.held.extend_from_slice(data);
-        while let Some(part) = self.part()? {
-            if self.bytes(part.content) > FIELDS_BYTES_MAX {
-                return Err(too_long());
-            }
-            if part.disposition.name.eq_ignore_ascii_case("file") {
-                return self.opened(part).map(Some);
-            }
-            match find(&self.finder, &self.held[part.content..]) {
-                Found::At(length) => {
-                    let end = part.content + length;
-                    let content = self.held.split_to(end).split_off(part.content);
-                    self.taken += end;
-                    self.fields.add(&part.disposition.name, &content)?;
-                }
-                Found::No | Found::Perhaps(_) => break,
-            }
+        let mut more = decides;
+        while more {
+            more = match &self.awaited {
+                Awaited::Delimiter => self.delimiter()?,
+                Awaited::Head { searched } => match self.head(*searched)? {
+                    Some(part) if part.name.eq_ignore_ascii_case("file") => {
+                        return self.opened(part.file_name).map(Some);
+                    }
+                    Some(part) => {
+                        self.awaited = Awaited::Value { name: part.name, searched: 0 };
+                        true
+                    }
+                    None => false,
+                },
+                Awaited::Value { .. } => self.value()?,
+            };
         }
         match self.bytes(self.held.len()) > FIELDS_BYTES_MAX {
             true => Err(too_long()),
@@ -212,51 +204,80 @@ impl Opening {
         malformed()
     }
 
-    /// The part that begins with what is held, once its headers are all there.
-    fn part(&mut self) -> Result<Option<Part>> {
-        let delimiter = self.finder.needle();
-        if self.taken == 0 && b"\r\n\r\n".starts_with(&self.held) {
-            return Ok(None);
+    fn take(&mut self, bytes: usize) {
+        self.held.advance(bytes);
+        self.taken += bytes;
+    }
+
+    /// Takes a delimiter; whether it is there.
+    fn delimiter(&mut self) -> Result<bool> {
+        if self.taken == 0 && HEAD_END.starts_with(&self.held) {
+            return Ok(false);
         }
         if self.taken == 0 && self.held.starts_with(b"\r\n\r\n") {
             // One line end before the first line is what some clients send.
-            let _ = self.held.split_to(FIRST_LINE_END.len());
-            self.taken = FIRST_LINE_END.len();
+            self.take(FIRST_LINE_END.len());
         }
+        let delimiter = self.finder.needle();
         let known = delimiter.len().min(self.held.len());
-        if self.held[..known] != delimiter[..known] {
+        if look(&self.held[..known]) != &delimiter[..known] {
             return Err(malformed());
         }
-        let Some(rest) = self.held.get(delimiter.len()..) else { return Ok(None) };
-        match rest.get(..END_BYTES) {
-            None => return Ok(None),
-            Some(b"--") => return Err(one_file()),
-            Some(b"\r\n") => {}
-            Some(_) => return Err(malformed()),
+        match self.held[known..].get(..END_BYTES) {
+            None => Ok(false),
+            Some(b"--") => Err(one_file()),
+            Some(b"\r\n") => {
+                self.take(known);
+                self.awaited = Awaited::Head { searched: 0 };
+                Ok(true)
+            }
+            Some(_) => Err(malformed()),
         }
-        let Some(length) = memmem::find(rest, b"\r\n\r\n") else { return Ok(None) };
-        let lines = rest.get(END_BYTES..length).ok_or_else(malformed)?;
-        let disposition = headers::disposition(lines).ok_or_else(malformed)?;
-        let content = delimiter.len() + length + b"\r\n\r\n".len();
-        Ok(Some(Part { disposition, content }))
     }
 
-    fn opened(&mut self, part: Part) -> Result<Opened> {
-        let begun = self.held.split_off(part.content).freeze();
+    /// Takes the head of a part, once its headers are all there.
+    fn head(&mut self, searched: usize) -> Result<Option<Disposition>> {
+        let Some(at) = memmem::find(look(&self.held[searched..]), HEAD_END) else {
+            let searched = searched.max(self.held.len().saturating_sub(HEAD_END.len() - 1));
+            self.awaited = Awaited::Head { searched };
+            return Ok(None);
+        };
+        let length = searched + at;
+        if self.bytes(length + HEAD_END.len()) > FIELDS_BYTES_MAX {
+            return Err(too_long());
+        }
+        let lines = self.held.get(END_BYTES..length).ok_or_else(malformed)?;
+        let part = headers::disposition(look(lines)).ok_or_else(malformed)?;
+        self.take(length + HEAD_END.len());
+        Ok(Some(part))
+    }
+
+    /// Takes the value of a field; whether it is all there.
+    fn value(&mut self) -> Result<bool> {
+        let Awaited::Value { name, searched } = &mut self.awaited else { return Ok(true) };
+        match find(&self.finder, &self.held[*searched..]) {
+            Found::At(at) => {
+                let length = *searched + at;
+                self.fields.add(name, &self.held[..length])?;
+                self.take(length);
+                self.awaited = Awaited::Delimiter;
+                return Ok(true);
+            }
+            Found::Perhaps(at) => *searched += at,
+            Found::No => *searched = self.held.len(),
+        }
+        Ok(false)
+    }
+
+    fn opened(&mut self, file_name: Option<String>) -> Result<Opened> {
+        let begun = std::mem::take(&mut self.held).freeze();
         let mut fields = std::mem::take(&mut self.fields);
-        let name = part.disposition.file_name.unwrap_or_default();
+        let name = file_name.unwrap_or_default();
         // A client that sends a whole path means its last name.
         let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
         fields.put_file_name(name)?;
         Ok(Opened { fields, file: File::new(self.finder.clone()), begun })
     }
-}
-
-/// A part whose headers are there.
-struct Part {
-    disposition: Disposition,
-    /// Where its content begins in what is held.
-    content: usize,
 }
 
 fn malformed() -> Error {

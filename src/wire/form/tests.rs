@@ -290,3 +290,87 @@ fn the_boundary_stands_in_the_content_type() {
         assert_eq!(error.code, ErrorCode::PreconditionFailed, "{other}");
     }
 }
+
+/// What is most work per byte: much that is no delimiter, and much that almost is one.
+fn laborious(boundary: &str) -> Vec<Vec<u8>> {
+    let all_but_the_last = &boundary[..boundary.len() - 1];
+    let fill = |unit: String| unit.into_bytes().repeat(9 << 10).into_iter().take(9 << 10).collect();
+    vec![
+        fill("x".into()),
+        fill("\r".into()),
+        fill("\r\n--".into()),
+        fill(format!("\r\n--{all_but_the_last}")),
+        fill(format!("\r\n--{boundary}\rx")),
+        fill(format!("\r\n--{boundary}-x")),
+        fill(format!("\r\n--{boundary}x")),
+    ]
+}
+
+#[test]
+fn work_is_linear_whatever_the_pieces_are() {
+    const WORK_PER_BYTE_MAX: usize = 6;
+    for boundary in ["b".to_owned(), "bnd".to_owned(), "b".repeat(BOUNDARY_BYTES_MAX)] {
+        let head = |name: &str, more: &str| {
+            format!("--{boundary}\r\nContent-Disposition: form-data; name={name}{more}\r\n\r\n")
+        };
+        let parameters: String = (2..8).map(|n| format!("; p{n}={}", "v".repeat(1500))).collect();
+        let lines: String = (1..8).map(|n| format!("\r\nX-{n}:{}", "\r".repeat(1300))).collect();
+        for (more, content) in ["", &parameters, &lines]
+            .into_iter()
+            .flat_map(|more| laborious(&boundary).into_iter().map(move |content| (more, content)))
+        {
+            let mut body = Vec::new();
+            body.extend(head("key", more).into_bytes());
+            body.extend(&content);
+            body.extend(format!("\r\n{}", head("file", "")).into_bytes());
+            body.extend(&content);
+            body.extend(format!("\r\n--{boundary}--").into_bytes());
+            let content_type = format!("multipart/form-data; boundary={boundary}");
+            for size in [1, 2, 3, 50, body.len()] {
+                search::LOOKED_AT.set(0);
+                let (fields, file) = read_of(&content_type, body.chunks(size)).unwrap();
+                assert_eq!(fields.get("key").map(str::as_bytes), Some(&content[..]));
+                assert_eq!(file, content);
+                let work = search::LOOKED_AT.get();
+                assert!(work >= body.len(), "{work} is not all that was done");
+                let most = WORK_PER_BYTE_MAX * body.len();
+                assert!(work <= most, "{work} for {} by {size}: {content:.99?}", body.len());
+            }
+        }
+    }
+    // Many fields, and a head that does not end.
+    let fields: String = (0..350).map(|n| field(&format!("{n:x}"), "")).collect();
+    let endless = "--bnd\r\nA:".to_owned() + &"\r\n\r".repeat(FIELDS_BYTES_MAX / 3 - 10);
+    for body in [fields, endless] {
+        search::LOOKED_AT.set(0);
+        let error = read(body.as_bytes().chunks(1)).unwrap_err();
+        assert_eq!(error, ErrorCode::MalformedPOSTRequest);
+        let work = search::LOOKED_AT.get();
+        assert!(work <= WORK_PER_BYTE_MAX * body.len(), "{work} for {}", body.len());
+    }
+}
+
+#[test]
+fn a_head_has_few_lines_and_few_parameters() {
+    let parameters = |n: usize| (1..n).map(|n| format!("; p{n}=v")).collect::<String>() + ";";
+    let lines = |n: usize| (1..n).map(|n| format!("X-{n}: v\r\n")).collect::<String>();
+    for (count, accepted) in [(8, true), (9, false), (1000, false)] {
+        let disposition = "Content-Disposition: form-data; name=file";
+        let (lines, parameters) = (lines(count), parameters(count));
+        for body in [
+            format!("--bnd\r\n{disposition}{parameters}\r\n\r\nv\r\n--bnd--"),
+            format!("--bnd\r\n{lines}{disposition}\r\n\r\nv\r\n--bnd--"),
+        ] {
+            let expected = match accepted {
+                true => Ok(b"v".to_vec()),
+                false => Err(ErrorCode::MalformedPOSTRequest),
+            };
+            assert_eq!(read([body.as_bytes()]).map(|(_, file)| file), expected, "{body}");
+            assert_eq!(read(body.as_bytes().chunks(1)).map(|(_, file)| file), expected, "{body}");
+        }
+        let content_type = format!("{TYPE}{parameters}");
+        let outcome = Delimiter::of(&content_type).map(|_| ()).map_err(|error| error.code);
+        let expected = accepted.then_some(()).ok_or(ErrorCode::MalformedPOSTRequest);
+        assert_eq!(outcome, expected, "{content_type}");
+    }
+}
