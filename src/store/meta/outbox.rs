@@ -8,9 +8,9 @@
 //!   is due is found by one index, however many wait, and order per key is kept.
 //! - `webhook_targets` counts the rows of its target, in the same transaction.
 //! - What finds no room is counted in the target's gap, and all that is missing lies between its
-//!   first and its last. A full backlog takes nothing in until half of it is taken; a full lane only
-//!   turns its own events away. The gap ends, as an event of its own, when no more than half of the
-//!   backlog waits. Of those events one waits at most, so gaps never fill what they tell of.
+//!   first and its last. A full backlog takes nothing in until half of it is taken; a full lane
+//!   only turns its own events away. The gap ends, as an event of its own, when no more than half
+//!   of the backlog waits. Of those events one waits at most: gaps never fill what they tell of.
 
 use std::sync::Arc;
 

@@ -271,6 +271,24 @@ fn what_is_past_the_backlog_is_one_gap_and_no_put_fails_for_it() {
     fixture.check();
 }
 
+#[test]
+fn a_gap_of_an_older_database_is_that_of_a_full_backlog() {
+    let (mut fixture, permit) = fixture(4);
+    fixture.listen(&permit, rules(ALL, ""));
+    for n in 0..5 {
+        fixture.put(&permit, &format!("k{n}"), b"x").unwrap();
+    }
+    fixture.store.close();
+    let connection = rusqlite::Connection::open(fixture.options.data.join("partita.db")).unwrap();
+    let back = "ALTER TABLE webhook_targets DROP COLUMN is_full; PRAGMA user_version = 5;";
+    connection.execute_batch(back).unwrap();
+    drop(connection);
+    fixture.crash();
+    fixture.settle(&fixture.due().events[0], Fate::Taken);
+    fixture.put(&permit, "late", b"x").unwrap();
+    assert_eq!((fixture.state().backlog, fixture.state().gap_count), (3, 2));
+}
+
 /// How many events the gaps say are missing, one number for each of them.
 fn gaps(bodies: &[serde_json::Value]) -> Vec<u64> {
     bodies.iter().filter_map(|body| body["Gap"]["count"].as_u64()).collect()

@@ -1,7 +1,7 @@
 //! The keys that sign the events of each target. The operator may change them while all runs.
 //!
-//! **Invariant:** keys go to the receiver that they were given with: a target of which anything else
-//! was changed keeps its own until a restart.
+//! **Invariant:** keys go to the receiver that they were given with: a target of which anything
+//! else was changed keeps its own until a restart.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
