@@ -43,17 +43,26 @@ impl Reload {
         }
     }
 
-    /// The whole configuration must be right, and of it the secrets are taken.
+    /// The whole configuration must be right, and of it the secrets are taken, of
+    /// targets of which nothing else was changed.
     async fn read_secrets(&self) {
         let (matches, secrets) = (Arc::clone(&self.matches), self.secrets.clone());
         let read = move || load(&matches).map(|config| secrets.replace(&config.webhooks));
         match blocking(read).await {
-            Ok(Ok(Replaced { changed, strange })) => {
+            Ok(Ok(Replaced { changed, strange, altered })) => {
                 let webhooks = changed.join(", ");
                 tracing::info!(webhooks, "SIGHUP: the secrets of webhooks were read again");
                 if !strange.is_empty() {
                     let webhooks = strange.join(", ");
                     tracing::warn!(webhooks, "SIGHUP: webhooks come and go with a restart only");
+                }
+                if !altered.is_empty() {
+                    let webhooks = altered.join(", ");
+                    tracing::warn!(
+                        webhooks,
+                        "SIGHUP: webhooks whose other settings were changed keep their old secrets \
+                         too: all of it needs a restart"
+                    );
                 }
             }
             Ok(Err(Failure::Usage(error))) => {

@@ -135,6 +135,27 @@ impl Webhook {
         EventTarget { name: self.name.clone(), backlog_max: self.backlog_max }
     }
 
+    /// Whether the other one is the same but for the keys that sign. All fields are named, so that
+    /// a new one is not forgotten.
+    pub(crate) fn differs_in_secrets_at_most(&self, other: &Self) -> bool {
+        let Self {
+            name,
+            url,
+            secrets: _,
+            token,
+            timeout_ms,
+            backlog_max,
+            concurrency_max,
+            retry_ms,
+            allow_addresses,
+            ca_file,
+        } = self;
+        (name, url, token, timeout_ms, backlog_max)
+            == (&other.name, &other.url, &other.token, &other.timeout_ms, &other.backlog_max)
+            && (concurrency_max, retry_ms, allow_addresses, ca_file)
+                == (&other.concurrency_max, &other.retry_ms, &other.allow_addresses, &other.ca_file)
+    }
+
     fn from_values(name: &str, values: &HashMap<&'static str, Value>) -> Self {
         let text = |name: &str| match values.get(name) {
             Some(Value::Text(text)) => text.clone(),

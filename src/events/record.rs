@@ -194,7 +194,7 @@ pub fn test_event(bucket: &str, request_id: &str, time: Timestamp) -> Vec<u8> {
     document.to_string().into_bytes()
 }
 
-/// Events that were not recorded because the target's backlog was full.
+/// Events that were not recorded because the target's backlog, or a key's share of it, was full.
 pub fn gap(target: &str, count: u64, first: Timestamp, last: Timestamp) -> Vec<u8> {
     let document = json!({
         "EventName": EventName::Gap.as_str(),

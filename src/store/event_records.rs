@@ -108,7 +108,7 @@ impl TargetState {
         if self.gap_count > 0 {
             let count = self.gap_count;
             return Some(format!(
-                "webhook {name}: the backlog is full, {count} events are missing"
+                "webhook {name}: the backlog is full, for all or for one key, {count} events are missing"
             ));
         }
         if !self.configured {

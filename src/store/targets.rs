@@ -14,6 +14,12 @@ use super::records::EventTarget;
 /// it out by mistake loses nothing.
 const UNKNOWN_BACKLOG_MAX: u64 = 10_000;
 
+/// Events of one key that may wait for a target: a share of its backlog, so that who may write one
+/// key takes nothing from the others. Not fewer than the lower bound, for small backlogs; not more
+/// than the upper one, for they are counted when one more comes.
+const LANE_SHARE: u64 = 16;
+const LANE_BOUNDS: (u64, u64) = (16, 1024);
+
 /// All of them.
 pub(crate) struct Targets {
     backlogs: HashMap<String, u64>,
@@ -36,6 +42,11 @@ impl Targets {
         self.backlogs.get(target).copied().unwrap_or(UNKNOWN_BACKLOG_MAX)
     }
 
+    /// How many events of one key may wait for it.
+    pub(crate) fn lane_max(&self, target: &str) -> u64 {
+        (self.backlog_max(target) / LANE_SHARE).clamp(LANE_BOUNDS.0, LANE_BOUNDS.1)
+    }
+
     /// What wakes the one who sends to it. A ring that nobody waits for is kept, once.
     pub(crate) fn bell(&self, target: &str) -> Arc<Notify> {
         let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,7 +62,8 @@ impl Targets {
                 tracing::error!(
                     %target,
                     max,
-                    "the backlog of a webhook is full: new events are only counted"
+                    "the backlog of a webhook is full, for all or for one key: new events are \
+                     only counted"
                 );
             }
             _ => {}

@@ -7,8 +7,10 @@
 //!   sent, the others wait behind it; whatever takes the first away lets the next one go. So what
 //!   is due is found by one index, however many wait, and order per key is kept.
 //! - `webhook_targets` counts the rows of its target, in the same transaction.
-//! - While a gap is open, every event is counted in it, so that all that is missing lies between
-//!   its first and its last. It ends, as an event of its own, when half of the backlog is taken.
+//! - What finds no room is counted in the target's gap, and all that is missing lies between its
+//!   first and its last. A full backlog takes nothing in until half of it is taken; a full lane
+//!   only turns its own events away. The gap ends, as an event of its own, when no more than half
+//!   of the backlog waits. Of those events one waits at most: gaps never fill what they tell of.
 
 use std::sync::Arc;
 
@@ -136,13 +138,20 @@ pub(crate) struct Letter<'a> {
 /// Puts it into the outbox, or, where that is full, counts it. Gives its id, if it has one.
 pub(crate) fn post(txn: &Txn<'_>, letter: &Letter<'_>) -> Result<Option<MessageId>> {
     let Letter { target, time, .. } = *letter;
-    let max = i64::try_from(txn.shared.targets.backlog_max(target)).unwrap_or(i64::MAX);
+    let targets = &txn.shared.targets;
+    let max = i64::try_from(targets.backlog_max(target)).unwrap_or(i64::MAX);
+    let lane_max = i64::try_from(targets.lane_max(target)).unwrap_or(i64::MAX);
     // A target that the configuration does not name has no row before its first event.
     txn.execute("INSERT OR IGNORE INTO webhook_targets (name) VALUES (?1)", [target])?;
+    // Where less waits than one lane may hold, none is full, and none is counted.
+    let (bucket, key) = letter.lane;
     let has_room = txn.execute(
         "UPDATE webhook_targets SET backlog = backlog + 1
-         WHERE name = ?1 AND gap_count = 0 AND backlog < ?2",
-        params![target, max],
+         WHERE name = ?1 AND is_full = 0 AND backlog < ?2 AND (backlog < ?5 OR ?5 > (
+             SELECT count(*) FROM (
+                 SELECT 1 FROM outbox
+                 WHERE target = ?1 AND bucket = ?3 AND key = ?4 AND state < 2 LIMIT ?5)))",
+        params![target, max, bucket, key, lane_max],
     )? == 1;
     if has_room {
         return insert(txn, letter).map(Some);
@@ -150,10 +159,10 @@ pub(crate) fn post(txn: &Txn<'_>, letter: &Letter<'_>) -> Result<Option<MessageI
     let count: i64 = txn
         .prepare(
             "UPDATE webhook_targets SET gap_count = gap_count + 1, gap_last = ?2,
-                 gap_first = coalesce(gap_first, ?2)
+                 gap_first = coalesce(gap_first, ?2), is_full = max(is_full, backlog >= ?3)
              WHERE name = ?1 RETURNING gap_count",
         )?
-        .query_row(params![target, time], |row| row.get(0))?;
+        .query_row(params![target, time, max], |row| row.get(0))?;
     if count == 1 {
         txn.effect(Effect::EventGap(target.into()));
     }
@@ -186,13 +195,20 @@ pub(crate) fn let_next_go(txn: &Txn<'_>, target: &str, lane: (&str, &[u8])) -> R
     Ok(())
 }
 
-/// Ends a gap when there is room again: what was counted becomes an event of its own.
+/// Ends a gap when there is room again: what was counted becomes an event of its own, unless an
+/// earlier one still waits; then it is called again when that one goes.
 pub(crate) fn close_gap(txn: &Txn<'_>, target: &str, time: Timestamp) -> Result<()> {
     let max = i64::try_from(txn.shared.targets.backlog_max(target)).unwrap_or(i64::MAX);
+    txn.execute(
+        "UPDATE webhook_targets SET is_full = 0 WHERE name = ?1 AND is_full = 1 AND backlog <= ?2",
+        params![target, max / 2],
+    )?;
     let gap = txn
         .prepare(
             "SELECT gap_count, gap_first, gap_last FROM webhook_targets
-             WHERE name = ?1 AND gap_count > 0 AND backlog <= ?2",
+             WHERE name = ?1 AND gap_count > 0 AND backlog <= ?2 AND NOT EXISTS (
+                 SELECT 1 FROM outbox
+                 WHERE target = ?1 AND bucket = '' AND key = x'' AND state < 2)",
         )?
         .query_row(params![target, max / 2], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;

@@ -11,7 +11,8 @@ use crate::store::error::{Error, Result};
 pub(crate) const APPLICATION_ID: i64 = 0x5072_7461;
 
 /// Each step brings the database from its index to the next version.
-const STEPS: &[&str] = &[FIRST, BUCKET_CONFIGURATIONS, EVENTS, DECLARED_UPLOADS, FOUND_CONTENTS];
+const STEPS: &[&str] =
+    &[FIRST, BUCKET_CONFIGURATIONS, EVENTS, DECLARED_UPLOADS, FOUND_CONTENTS, FULL_BACKLOGS];
 
 /// The newest schema that this version knows.
 pub(crate) const VERSION: i64 = STEPS.len() as i64;
@@ -285,6 +286,13 @@ CREATE INDEX parts_blob ON parts (blob) WHERE size >= 65536;
 -- Both NULL in any other upload.
 ALTER TABLE uploads ADD COLUMN content_kind INTEGER;
 ALTER TABLE uploads ADD COLUMN content BLOB;
+";
+
+/// Whether a gap is that of the whole target, or of single keys only.
+const FULL_BACKLOGS: &str = "
+-- 1 from when the backlog is full until half of it is taken: till then no event is added.
+ALTER TABLE webhook_targets ADD COLUMN is_full INTEGER NOT NULL DEFAULT 0;
+UPDATE webhook_targets SET is_full = 1 WHERE gap_count > 0;
 ";
 
 /// Brings the database to [`VERSION`], each step in a transaction of its own.

@@ -272,6 +272,92 @@ fn what_is_past_the_backlog_is_one_gap_and_no_put_fails_for_it() {
 }
 
 #[test]
+fn a_gap_of_an_older_database_is_that_of_a_full_backlog() {
+    let (mut fixture, permit) = fixture(4);
+    fixture.listen(&permit, rules(ALL, ""));
+    for n in 0..5 {
+        fixture.put(&permit, &format!("k{n}"), b"x").unwrap();
+    }
+    fixture.store.close();
+    let connection = rusqlite::Connection::open(fixture.options.data.join("partita.db")).unwrap();
+    let back = "ALTER TABLE webhook_targets DROP COLUMN is_full; PRAGMA user_version = 5;";
+    connection.execute_batch(back).unwrap();
+    drop(connection);
+    fixture.crash();
+    fixture.settle(&fixture.due().events[0], Fate::Taken);
+    fixture.put(&permit, "late", b"x").unwrap();
+    assert_eq!((fixture.state().backlog, fixture.state().gap_count), (3, 2));
+}
+
+/// How many events the gaps say are missing, one number for each of them.
+fn gaps(bodies: &[serde_json::Value]) -> Vec<u64> {
+    bodies.iter().filter_map(|body| body["Gap"]["count"].as_u64()).collect()
+}
+
+#[test]
+fn one_key_has_a_share_of_the_backlog_and_the_others_the_rest() {
+    let (mut fixture, permit) = fixture(64);
+    fixture.listen(&permit, rules(ALL, ""));
+    let upload = fixture.create_upload(&permit, "hot");
+    for _ in 0..20 {
+        fixture.store.pause_upload(&permit, &key("hot"), upload).wait().unwrap();
+        fixture.store.resume_upload(&permit, &key("hot"), upload).wait().unwrap();
+    }
+    let state = fixture.state();
+    assert_eq!((state.backlog, state.gap_count), (16, 25), "a sixteenth, but not fewer than 16");
+    fixture.crash();
+    for n in 0..48 {
+        fixture.put(&permit, &format!("k{n}"), b"x").unwrap();
+    }
+    assert_eq!((fixture.state().backlog, fixture.state().gap_count), (64, 25), "none is missing");
+    // Now all is full, and stays so until half is taken, whoever comes.
+    fixture.put(&permit, "late", b"x").unwrap();
+    fixture.settle(&fixture.due().events[1], Fate::Taken);
+    fixture.put(&permit, "late", b"x").unwrap();
+    assert_eq!((fixture.state().backlog, fixture.state().gap_count), (63, 27));
+    fixture.check();
+    let due = fixture.due().events;
+    due[1..32].iter().for_each(|event| fixture.settle(event, Fate::Taken));
+    assert_eq!((fixture.state().backlog, fixture.state().gap_count), (33, 0));
+    assert_eq!(gaps(&fixture.due().events.iter().map(body_of).collect::<Vec<_>>()), [27]);
+    fixture.put(&permit, "after", b"x").unwrap();
+    assert_eq!((fixture.state().backlog, fixture.state().gap_count), (34, 0));
+    fixture.check();
+}
+
+#[test]
+fn gaps_of_a_key_do_not_fill_the_backlog_themselves() {
+    let (fixture, permit) = fixture(64);
+    fixture.listen(&permit, rules(ALL, ""));
+    let put = || fixture.put(&permit, "hot", b"x").unwrap();
+    for _ in 0..17 {
+        put();
+    }
+    let (mut taken, mut told) = (0, Vec::new());
+    // The key takes each place that becomes free, and one more is missing each time.
+    for _ in 0..30 {
+        let due = fixture.due().events;
+        let hot = due.iter().find(|event| body_of(event).get("Gap").is_none()).unwrap();
+        fixture.settle(hot, Fate::Taken);
+        taken += 1;
+        put();
+        put();
+        assert_eq!(fixture.state().backlog, 17, "its sixteen and one gap");
+    }
+    assert_eq!(fixture.state().gap_count, 30);
+    fixture.check();
+    while let Some(first) = fixture.due().events.first() {
+        let body = body_of(first);
+        told.extend(gaps(std::slice::from_ref(&body)));
+        taken += u64::from(body.get("Gap").is_none());
+        fixture.settle(first, Fate::Taken);
+    }
+    assert_eq!(told, [1, 30]);
+    assert_eq!(taken + told.iter().sum::<u64>(), 17 + 60, "each is told or counted");
+    assert_eq!((fixture.state().backlog, fixture.state().gap_count), (0, 0));
+}
+
+#[test]
 fn a_disabled_target_keeps_its_events() {
     let (mut fixture, permit) = fixture(100);
     fixture.listen(&permit, rules(ALL, ""));

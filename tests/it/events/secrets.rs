@@ -55,4 +55,13 @@ fn secrets_are_read_again_and_bad_ones_not_taken() {
         std::thread::sleep(Duration::from_millis(300));
         assert_eq!(next(), (false, true), "the old ones stay");
     }
+    // Secrets of another receiver are not for this one.
+    let table = target("app", "http://127.0.0.1:9/elsewhere", "");
+    std::fs::write(&config, table).unwrap();
+    server.hang_up();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(next(), (false, true), "another URL waits for a restart, and its secrets with it");
+    write(SECRET);
+    server.hang_up();
+    wait_until(|| next() == (true, false));
 }
