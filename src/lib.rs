@@ -67,7 +67,8 @@
 //!    one place.
 //! 6. **Nothing is published before it is verified**: every chunk signature, trailer, digest and
 //!    length is checked before a row is written ([`ops`], `receive`).
-//! 7. **Every word of a request is consumed** by the operation that wins, or it is refused.
+//! 7. **Every word of a request is consumed** by the operation that wins, and every header of
+//!    Partita's own read by it, or it is refused.
 //! 8. **Cost is bounded**: each queue, page, document, buffer and header has a named limit.
 //! 9. **What happened is told at least once**, in the order of its key, and nothing else: the event
 //!    is written by the transaction that it tells of ([`events`]).
@@ -77,6 +78,7 @@
 //! - a new operation: its file in `src/ops`, its test file in `tests/it/ops`, its row in
 //!   [`ops::OPERATIONS`];
 //! - a new setting: its row in [`config`]; a new error code: its row in [`wire::error`];
+//! - a new header of our own: its row in [`ops::extensions`];
 //! - a new event: its row in [`events::names`], and the change that tells of it in [`store`];
 //! - a new checksum algorithm: its row in [`digest`];
 //! - a new kind of bucket configuration: its kind in [`store`], its document in [`wire`];

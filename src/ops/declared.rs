@@ -2,21 +2,18 @@
 //! fits it.
 //!
 //! **Invariants**
-//! - A header that is there is understood or refused, never overlooked; presigned URLs may carry it
-//!   in their query.
+//! - A header that is there is understood or refused, never overlooked ([`super::extensions`]);
+//!   presigned URLs may carry it in their query.
 //! - A part that cannot fit is refused before its body is read; one whose length nobody told, no
 //!   later than at its first byte too many.
 
+use super::extensions::{CONTENT_MD5, CONTENT_SHA256, OBJECT_SIZE, PART_SIZE};
 use super::{Call, blocks};
 use crate::config::Config;
 use crate::store::{self, Declaration, OpenUpload, WholeDigests};
 use crate::types::{Layout, OBJECT_BYTES_MAX, PartNumber};
 use crate::wire::{Error, ErrorCode, Head, Response, Result};
 
-const OBJECT_SIZE: &str = "x-partita-object-size";
-const PART_SIZE: &str = "x-partita-part-size";
-const SHA256: &str = "x-partita-content-sha256";
-const MD5: &str = "x-partita-content-md5";
 /// The number of parts that a declared upload has.
 const PART_COUNT: &str = "x-partita-part-count";
 /// Whether Create made the upload or found it.
@@ -67,7 +64,7 @@ fn layout(head: &Head, config: &Config) -> Result<Option<Layout>> {
 /// # Errors
 /// InvalidArgument, naming the header.
 pub fn digests(head: &Head) -> Result<WholeDigests> {
-    Ok(WholeDigests { md5: digest(head, MD5)?, sha256: digest(head, SHA256)? })
+    Ok(WholeDigests { md5: digest(head, CONTENT_MD5)?, sha256: digest(head, CONTENT_SHA256)? })
 }
 
 /// The size of the whole file that Complete names.

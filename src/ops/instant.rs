@@ -12,6 +12,7 @@
 
 use std::time::Instant;
 
+use super::extensions::{INSTANT_PREFIX, PROOF_PREFIX};
 use super::opening::Opened;
 use super::{Call, Caller, Context, Demand, receive};
 use crate::access::{Action, Permit};
@@ -23,13 +24,6 @@ use crate::store::{
 use crate::types::ObjectKey;
 use crate::wire::{Error, ErrorCode, Head, Response, Result, encoding};
 
-/// Narrows what may be found to keys of the same bucket: a list of prefixes, separated by commas,
-/// each percent-encoded. (A signature does not tell two headers from one with a comma, so both must
-/// mean the same.)
-const PREFIX: &str = "x-partita-instant-prefix";
-/// As [`PREFIX`], for what may be given for a proof of possession; `*` is the whole bucket. Without
-/// it the other one narrows that too.
-const PROOF_PREFIX: &str = "x-partita-proof-prefix";
 /// The prefix of all keys, in [`PROOF_PREFIX`].
 const EVERYTHING: &str = "*";
 /// Prefixes in one request.
@@ -40,7 +34,7 @@ const PREFIXES_MAX: usize = 16;
 /// # Errors
 /// InvalidArgument for too many, and for one that is empty: it would narrow nothing.
 pub fn prefixes(head: &Head) -> Result<Option<Vec<String>>> {
-    listed(head, PREFIX)
+    listed(head, INSTANT_PREFIX)
 }
 
 fn listed(head: &Head, name: &'static str) -> Result<Option<Vec<String>>> {

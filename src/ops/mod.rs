@@ -28,6 +28,7 @@ mod delta;
 mod disk;
 mod errors;
 mod expiry;
+pub mod extensions;
 pub mod form;
 mod framing;
 mod get_bucket_acl;

@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq;
 use super::budget::Budget;
 use super::context::Context;
 use super::disk::{self, Disk};
+use super::extensions::MAX_BYTES;
 use super::framing::{Framing, Source, next_data};
 use super::incoming::Incoming;
 use super::units::Moving;
@@ -26,8 +27,6 @@ use crate::wire::form::FIELDS_BYTES_MAX;
 use crate::wire::response::Stream;
 use crate::wire::{Error, ErrorCode, Head, Result};
 
-/// The most bytes that a signed request allows its body.
-const MAX_BYTES: &str = "x-partita-max-bytes";
 /// Room that a small body gets before its first byte came.
 const BEGUN_BYTES: u64 = 4 << 10;
 /// Bytes of all documents on their way in: one may be long, and there are many connections.

@@ -13,6 +13,7 @@ mod cors;
 mod declared;
 mod events;
 mod examples;
+mod extensions;
 mod forms;
 mod grants;
 mod harness;
