@@ -23,5 +23,5 @@ pub mod rules;
 
 pub use callback::CallbackVar;
 pub use names::{EventName, Selection};
-pub use record::{Happening, Subject};
+pub use record::{Happening, Missing, Subject};
 pub use rules::{Kind, Rule, RuleError, Rules};

@@ -2,8 +2,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::callback::CallbackVar;
 use super::names::EventName;
@@ -194,8 +194,21 @@ pub fn test_event(bucket: &str, request_id: &str, time: Timestamp) -> Vec<u8> {
     document.to_string().into_bytes()
 }
 
-/// Events that were not recorded because the target's backlog, or a key's share of it, was full.
-pub fn gap(target: &str, count: u64, first: Timestamp, last: Timestamp) -> Vec<u8> {
+/// Events of which a target is told no more than how many they are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Missing {
+    /// How many.
+    pub count: u64,
+    /// The time of the first.
+    pub first: Timestamp,
+    /// The time of the last.
+    pub last: Timestamp,
+}
+
+/// Events that were not recorded because the target's backlog, or a key's share of it, was full, or
+/// that were given up and forgotten.
+pub fn gap(target: &str, missing: &Missing) -> Vec<u8> {
+    let Missing { count, first, last } = *missing;
     let document = json!({
         "EventName": EventName::Gap.as_str(),
         "Key": "",
@@ -210,6 +223,18 @@ pub fn gap(target: &str, count: u64, first: Timestamp, last: Timestamp) -> Vec<u
     document.to_string().into_bytes()
 }
 
+/// What the body of a gap counts; `None` when it is none.
+pub fn missing(body: &[u8]) -> Option<Missing> {
+    let document: Value = serde_json::from_slice(body).ok()?;
+    let gap = document.get("Gap")?;
+    let time = |name: &str| {
+        let time: jiff::Timestamp = gap.get(name)?.as_str()?.parse().ok()?;
+        u64::try_from(time.as_millisecond()).ok().map(Timestamp::from_millis)
+    };
+    let count = gap.get("count")?.as_u64()?;
+    Some(Missing { count, first: time("first")?, last: time("last")? })
+}
+
 /// ISO 8601 with milliseconds.
 fn iso8601(time: Timestamp) -> String {
     let millis = i64::try_from(time.millis()).unwrap_or(i64::MAX);
@@ -219,8 +244,6 @@ fn iso8601(time: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     fn happening(subject: Subject<'_>) -> Happening<'_> {
@@ -306,7 +329,11 @@ mod tests {
         let test: Value = serde_json::from_slice(&test_event("bkt", "R", time)).unwrap();
         assert_eq!(test["Event"], "s3:TestEvent");
         assert_eq!(test["Time"], "1970-01-01T00:00:00.000Z");
-        let gap: Value = serde_json::from_slice(&gap("app", 7, time, time)).unwrap();
+        let missing = Missing { count: 7, first: time, last: Timestamp::from_millis(1_234) };
+        let body = gap("app", &missing);
+        assert_eq!(super::missing(&body), Some(missing), "what it counts is read back");
+        assert_eq!(super::missing(&test_event("bkt", "R", time)), None);
+        let gap: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(
             (&gap["EventName"], &gap["Gap"]["count"]),
             (&json!("partita:Events:Gap"), &json!(7))

@@ -62,8 +62,8 @@ impl Targets {
                 tracing::error!(
                     %target,
                     max,
-                    "the backlog of a webhook is full, for all or for one key: new events are \
-                     only counted"
+                    "the backlog of a webhook is full, for all or for one key, or too many were \
+                     given up: further events are only counted"
                 );
             }
             _ => {}

@@ -10,10 +10,10 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::job::Txn;
-use super::outbox::{DEAD, DUE, Letter, close_gap, insert, let_next_go};
+use super::outbox::{DEAD, DUE, Letter, close_gap, insert, let_next_go, widen_gap};
 use super::rows::damaged;
 use crate::clock;
-use crate::events::{EventName, record};
+use crate::events::{EventName, Missing, record};
 use crate::store::directory::Effect;
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
@@ -186,15 +186,22 @@ fn leave_backlog(txn: &Txn<'_>, target: &str, lane: (&str, &[u8]), time: Timesta
     close_gap(txn, target, time)
 }
 
-/// The dead of a target are bounded as its backlog is.
+/// The dead of a target are bounded as its backlog is. The one that makes room is counted in the
+/// gap, and with it what it counted, if it was a gap itself.
 fn forget_oldest_dead(txn: &Txn<'_>, target: &str) -> Result<()> {
-    let gone = txn.execute(
-        "DELETE FROM outbox WHERE id =
-             (SELECT min(id) FROM outbox WHERE target = ?1 AND state = 2)",
-        [target],
-    )?;
-    let sql = "UPDATE webhook_targets SET dead = dead - ?2 WHERE name = ?1";
-    txn.execute(sql, params![target, gone]).map(drop)
+    let sql = "DELETE FROM outbox WHERE id =
+                   (SELECT min(id) FROM outbox WHERE target = ?1 AND state = 2)
+               RETURNING event, body, created";
+    let dead = |row: &Row<'_>| Ok((row.get::<_, u8>(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?));
+    let forgotten = txn.prepare(sql)?.query_row([target], dead).optional()?;
+    let Some((event, body, created)) = forgotten else { return Ok(()) };
+    let sql = "UPDATE webhook_targets SET dead = dead - 1 WHERE name = ?1";
+    txn.execute(sql, [target])?;
+    let missing = match event == EventName::Gap.code() {
+        true => record::missing(&body).ok_or_else(|| damaged("a gap in the outbox"))?,
+        false => Missing { count: 1, first: created, last: created },
+    };
+    widen_gap(txn, target, &missing)
 }
 
 /// Sends a target nothing any more, or (with `None`) sends to it again.

@@ -8,7 +8,7 @@
 //!   is due is found by one index, however many wait, and order per key is kept.
 //! - `webhook_targets` counts the rows of its target, in the same transaction.
 //! - What finds no room is counted in the target's gap, and all that is missing lies between its
-//!   first and its last. A full backlog takes nothing in until half of it is taken; a full lane
+//!   first and its last. So is what was given up and made room for others that were. A full backlog takes nothing in until half of it is taken; a full lane
 //!   only turns its own events away. The gap ends, as an event of its own, when no more than half
 //!   of the backlog waits. Of those events one waits at most: gaps never fill what they tell of.
 
@@ -19,7 +19,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::job::Txn;
 use super::rows::{damaged, decode_headers};
 use crate::access::{Bucket, Origin, Permit, User};
-use crate::events::{CallbackVar, EventName, Happening, Rules, Subject, record};
+use crate::events::{CallbackVar, EventName, Happening, Missing, Rules, Subject, record};
 use crate::store::directory::Effect;
 use crate::store::engine::Engine;
 use crate::store::error::Result;
@@ -156,17 +156,29 @@ pub(crate) fn post(txn: &Txn<'_>, letter: &Letter<'_>) -> Result<Option<MessageI
     if has_room {
         return insert(txn, letter).map(Some);
     }
-    let count: i64 = txn
+    txn.execute(
+        "UPDATE webhook_targets SET is_full = 1 WHERE name = ?1 AND backlog >= ?2",
+        params![target, max],
+    )?;
+    widen_gap(txn, target, &Missing { count: 1, first: time, last: time })?;
+    Ok(None)
+}
+
+/// Counts what nobody will be told but by the gap.
+pub(crate) fn widen_gap(txn: &Txn<'_>, target: &str, missing: &Missing) -> Result<()> {
+    let Missing { count, first, last } = *missing;
+    let counted: u64 = txn
         .prepare(
-            "UPDATE webhook_targets SET gap_count = gap_count + 1, gap_last = ?2,
-                 gap_first = coalesce(gap_first, ?2), is_full = max(is_full, backlog >= ?3)
+            "UPDATE webhook_targets SET gap_count = gap_count + ?2,
+                 gap_first = min(coalesce(gap_first, ?3), ?3),
+                 gap_last = max(coalesce(gap_last, ?4), ?4)
              WHERE name = ?1 RETURNING gap_count",
         )?
-        .query_row(params![target, time, max], |row| row.get(0))?;
-    if count == 1 {
+        .query_row(params![target, count, first, last], |row| row.get(0))?;
+    if counted == count {
         txn.effect(Effect::EventGap(target.into()));
     }
-    Ok(None)
+    Ok(())
 }
 
 /// Adds the row; it is counted already.
@@ -210,16 +222,18 @@ pub(crate) fn close_gap(txn: &Txn<'_>, target: &str, time: Timestamp) -> Result<
                  SELECT 1 FROM outbox
                  WHERE target = ?1 AND bucket = '' AND key = x'' AND state < 2)",
         )?
-        .query_row(params![target, max / 2], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row(params![target, max / 2], |row| {
+            Ok(Missing { count: row.get(0)?, first: row.get(1)?, last: row.get(2)? })
+        })
         .optional()?;
-    let Some((count, first, last)) = gap else { return Ok(()) };
+    let Some(missing) = gap else { return Ok(()) };
     txn.execute(
         "UPDATE webhook_targets
          SET gap_count = 0, gap_first = NULL, gap_last = NULL, backlog = backlog + 1
          WHERE name = ?1",
         [target],
     )?;
-    let body = record::gap(target, count, first, last);
+    let body = record::gap(target, &missing);
     let letter = Letter { target, lane: ("", b""), event: EventName::Gap, body, time };
     insert(txn, &letter).map(drop)
 }
