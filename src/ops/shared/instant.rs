@@ -13,10 +13,11 @@
 use std::time::Instant;
 
 use super::opening::Opened;
-use super::{Call, Caller, Context, Demand, receive};
+use super::{Call, Caller, Context, receive};
 use crate::access::{Action, Permit};
 use crate::auth::Mechanism;
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
+use crate::ops::Demand;
 use crate::store::{
     Candidate, CreatedUpload, Declaration, Readable, SHARED_BYTES_MIN, Store, Wanted,
 };
