@@ -17,8 +17,8 @@ use crate::events::{EventName, record};
 use crate::store::directory::Effect;
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
-use crate::store::event_records::{Delivery, DueEvent, DueEvents, Fate, TargetState, Try};
 use crate::store::pending::Pending;
+use crate::store::records::{Delivery, DueEvent, DueEvents, Fate, TargetState, Try};
 use crate::types::{MessageId, Timestamp};
 
 /// Rows in one transaction of what goes through many.
