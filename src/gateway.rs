@@ -29,8 +29,9 @@ use crate::auth::{self, Authenticated, Mechanism, Payload};
 use crate::clock;
 use crate::config::Config;
 use crate::manage;
-use crate::ops::incoming::Incoming;
-use crate::ops::receive;
+use crate::ops::shared::form::Form;
+use crate::ops::shared::incoming::Incoming;
+use crate::ops::shared::receive;
 use crate::ops::{self, Accepts, Call, Caller, Context, Operation};
 use crate::store::Store;
 use crate::wire::observed::{Observer, observed};
@@ -56,7 +57,7 @@ struct Signed {
     principal: Principal,
     mechanism: Mechanism,
     body: Incoming,
-    form: Option<ops::form::Form>,
+    form: Option<Form>,
 }
 
 /// The gateway: everything between the sockets and the operations. Cheap to clone.

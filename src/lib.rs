@@ -14,15 +14,16 @@
 //!       ├ auth      signatures               pure: canonical request, SigV4, SigV2, aws-chunked
 //!       ├ access    who may do what          the one decision, and the proof of it: a Permit
 //!       └ ops       one file per operation   OPERATIONS is the table that drives everything
-//!           ├ receive   the only way bytes enter: decode → digest → verify → stage
-//!           ├ send      the only way bytes leave: verified blocks, read ahead by one unit
+//!           ├ shared/receive   the only way bytes enter: decode → digest → verify → stage
+//!           ├ shared/send      the only way bytes leave: verified blocks, read ahead by one unit
 //!           └ store     the door: one verb, one transaction
 //!               ├ meta    SQLite: one writer thread (group commit), readers, a file per noun
 //!               ├ blobs   immutable files with a trailer of block checksums
 //!               └ gc, check, recovery
 //! ```
 //!
-//! A PutObject crosses `server → gateway → ops/put_object (→ receive) → store → store/blobs`.
+//! A PutObject crosses `server → gateway → ops/put_object → ops/shared/receive → store →
+//! store/blobs`.
 //!
 //! ## What each module owns
 //!
@@ -61,12 +62,13 @@
 //!    is an alarm, never a 404.
 //! 3. **Complete is one transaction** whose cost does not grow with bytes; repeated, it answers the
 //!    same.
-//! 4. **No rotten byte is served**: each block is checked before it leaves ([`ops`], `send`).
+//! 4. **No rotten byte is served**: each block is checked before it leaves ([`ops::shared`],
+//!    `send`).
 //! 5. **Nothing is read before it is allowed**: route, signature and permit come before the first
 //!    byte of a body, or of a form's file ([`gateway`]); a [`Permit`](access::Permit) is made in
 //!    one place.
 //! 6. **Nothing is published before it is verified**: every chunk signature, trailer, digest and
-//!    length is checked before a row is written ([`ops`], `receive`).
+//!    length is checked before a row is written ([`ops::shared::receive`]).
 //! 7. **Every word of a request is consumed** by the operation that wins, and every header of
 //!    Partita's own read by it, or it is refused.
 //! 8. **Cost is bounded**: each queue, page, document, buffer and header has a named limit.

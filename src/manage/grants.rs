@@ -20,8 +20,8 @@ use crate::auth::EXPIRES_SECONDS_MAX;
 use crate::auth::presign::{Presigner, path_of};
 use crate::clock;
 use crate::ops::Demand;
-use crate::ops::instant::Reader;
-use crate::ops::opening::{self, Opened};
+use crate::ops::shared::instant::Reader;
+use crate::ops::shared::opening::{self, Opened};
 use crate::types::{BucketName, Layout, ObjectKey, PartNumber, UploadId};
 use crate::wire::{Error, ErrorCode, Head, date, encoding};
 

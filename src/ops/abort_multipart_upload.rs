@@ -1,6 +1,7 @@
 //! AbortMultipartUpload: ends an upload; its parts are garbage from this moment on.
 
-use super::{Call, parts};
+use super::Call;
+use super::shared::parts;
 use crate::wire::{Response, Result};
 
 /// Answers 204.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Call, PARTS_BYTES_MAX, blocks, delta, parts, receive};
+use super::shared::{blocks, delta, parts, receive};
+use super::{Call, PARTS_BYTES_MAX};
 use crate::store::{self, ClaimedPart};
 use crate::types::{PART_NUMBER_MAX, PartNumber};
 use crate::wire::{Error, ErrorCode, Response, Result};

@@ -4,8 +4,9 @@
 //! answer, and the upload survives them. Only when the whole file must be read to verify it, which
 //! may take long, the answer can be a 200 with an error in its body, as AWS does it.
 
-use super::turns::{self, Turns};
-use super::{COMPLETE_BYTES_MAX, Call, Context, declared, parts, pause, receive};
+use super::shared::turns::{self, Turns};
+use super::shared::{declared, parts, pause, receive};
+use super::{COMPLETE_BYTES_MAX, Call, Context};
 use crate::access::Permit;
 use crate::digest::{Checksum, ChecksumAlgorithm};
 use crate::store::{CompleteUpload, Completed, ListedPart};

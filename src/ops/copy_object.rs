@@ -1,6 +1,7 @@
 //! CopyObject: one more reference to the source's content; no byte is moved, whatever the size.
 
-use super::{Call, context, copying, metadata};
+use super::Call;
+use super::shared::{context, copying, metadata};
 use crate::events::EventName;
 use crate::store::NewObject;
 use crate::types::PUT_BYTES_MAX;

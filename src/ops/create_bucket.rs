@@ -1,6 +1,7 @@
 //! CreateBucket: makes a bucket that belongs to the caller.
 
-use super::{Accepts, Call, DOCUMENT_BYTES_MAX, metadata, receive};
+use super::shared::{metadata, receive};
+use super::{Accepts, Call, DOCUMENT_BYTES_MAX};
 use crate::access::Action;
 use crate::store::CreatedBucket;
 use crate::wire::{Error, ErrorCode, Response, Result, xml};

@@ -1,7 +1,8 @@
 //! CreateMultipartUpload: opens an upload and fixes the object's headers and checksum algorithm.
 
-use super::opening::Opened;
-use super::{Call, declared, expiry, instant, opening};
+use super::Call;
+use super::shared::opening::Opened;
+use super::shared::{declared, expiry, instant, opening};
 use crate::wire::xml::Writer;
 use crate::wire::{Response, Result};
 

@@ -1,6 +1,7 @@
 //! DeleteObject: removes a key; one that is not there is removed already.
 
-use super::{Call, send};
+use super::Call;
+use super::shared::send;
 use crate::types::WriteCondition;
 use crate::wire::{Error, ErrorCode, Response, Result, conditions};
 

@@ -1,6 +1,7 @@
 //! DeleteObjects: up to 1,000 keys at once, each deleted or refused on its own.
 
-use super::{Call, DELETE_BYTES_MAX, receive};
+use super::shared::receive;
+use super::{Call, DELETE_BYTES_MAX};
 use crate::types::ObjectKey;
 use crate::wire::xml::{self, Element, Writer};
 use crate::wire::{Error, ErrorCode, Response, Result};

@@ -1,6 +1,7 @@
 //! GetBucketAcl: the owner has full control, and nobody else has any.
 
-use super::{Call, acl};
+use super::Call;
+use super::shared::acl;
 use crate::wire::{Response, Result};
 
 /// Answers with the one grant.

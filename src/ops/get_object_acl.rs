@@ -1,6 +1,7 @@
 //! GetObjectAcl: the owner has full control, and nobody else has any.
 
-use super::{Call, acl, send};
+use super::Call;
+use super::shared::{acl, send};
 use crate::wire::{Response, Result};
 
 /// Answers with the one grant.

@@ -1,6 +1,7 @@
 //! GetObjectAttributes: what HEAD tells of an object, and its parts, in one document.
 
-use super::{Call, listing, send};
+use super::Call;
+use super::shared::{listing, send};
 use crate::store::{OpenObject, PartSpan};
 use crate::types::PartNumber;
 use crate::wire::xml::Writer;

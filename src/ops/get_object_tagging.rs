@@ -1,6 +1,7 @@
 //! GetObjectTagging: no object has tags here; aws-cli asks before it copies.
 
-use super::{Call, send};
+use super::Call;
+use super::shared::send;
 use crate::wire::xml::Writer;
 use crate::wire::{Response, Result};
 

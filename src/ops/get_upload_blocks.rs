@@ -1,7 +1,8 @@
 //! GetUploadBlocks: what of an open upload is missing; the basis of every resume that knows more
 //! than parts.
 
-use super::{Call, blocks, parts, watching};
+use super::Call;
+use super::shared::{blocks, parts, watching};
 use crate::store::Store;
 use crate::types::{PART_NUMBER_MAX, PartNumber};
 use crate::wire::{Error, Head, Response, Result};

@@ -5,9 +5,10 @@
 
 use std::time::Instant;
 
-use super::challenge::{self, Proof, Question};
-use super::challenges::{QUESTION_LIFE, Refusal};
-use super::{Call, instant, parts};
+use super::Call;
+use super::shared::challenge::{self, Proof, Question};
+use super::shared::challenges::{QUESTION_LIFE, Refusal};
+use super::shared::{instant, parts};
 use crate::clock;
 use crate::store::{self, Candidate, Store};
 use crate::types::UploadId;

@@ -1,6 +1,7 @@
 //! GetUploadState: whether an open upload takes parts, and when it ends by itself.
 
-use super::{Call, parts, state};
+use super::Call;
+use super::shared::{parts, state};
 use crate::wire::{Response, Result};
 
 /// Answers with a JSON document (`docs/schemas/state.json`).

@@ -1,6 +1,7 @@
 //! HeadObject: what GetObject would answer, without the bytes.
 
-use super::{Call, send};
+use super::Call;
+use super::shared::send;
 use crate::wire::{Response, Result};
 
 /// Answers 200, 206, or 304.

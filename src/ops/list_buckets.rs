@@ -1,6 +1,7 @@
 //! ListBuckets: the buckets that the caller owns, in order of name.
 
-use super::{Call, listing};
+use super::Call;
+use super::shared::listing;
 use crate::access::Action;
 use crate::wire::xml::Writer;
 use crate::wire::{Error, Response, Result, date};

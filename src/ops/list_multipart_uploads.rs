@@ -1,7 +1,7 @@
 //! ListMultipartUploads: the open uploads of a bucket, by key and then by time of initiation.
 
 use super::Call;
-use super::listing::{self, Keys};
+use super::shared::listing::{self, Keys};
 use crate::store::{Listed, UploadRecord, UploadsQuery};
 use crate::types::UploadId;
 use crate::wire::xml::Writer;

@@ -3,7 +3,7 @@
 //! Suites and clients empty buckets through this list.
 
 use super::Call;
-use super::listing::{self, Keys};
+use super::shared::listing::{self, Keys};
 use crate::store::{ListQuery, Listed};
 use crate::wire::xml::Writer;
 use crate::wire::{Error, Response, Result};

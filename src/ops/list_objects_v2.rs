@@ -1,7 +1,7 @@
 //! ListObjectsV2: keys and common prefixes, page by page, with opaque tokens.
 
 use super::Call;
-use super::listing::{self, Keys};
+use super::shared::listing::{self, Keys};
 use crate::store::ListQuery;
 use crate::wire::xml::Writer;
 use crate::wire::{Response, Result};

@@ -1,6 +1,7 @@
 //! ListParts: what has arrived of an open upload; the basis of every resume.
 
-use super::{Call, expiry, listing, parts};
+use super::Call;
+use super::shared::{expiry, listing, parts};
 use crate::wire::xml::Writer;
 use crate::wire::{Response, Result, date};
 

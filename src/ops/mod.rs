@@ -1,36 +1,23 @@
 //! The operations of S3: one row in [`OPERATIONS`], one file, one test file for each.
 //!
 //! The table drives everything: routing, authorization, which payloads are legal, the README. To
-//! add an operation, write its file, its test file and its row.
+//! add an operation, write its file, its test file and its row. Beside this file, [`routing`]
+//! and [`extensions`] there are operations only; what they share is in [`shared`].
 //!
 //! **Invariant:** every selecting word of a request is consumed by the row that wins ([`route`]),
 //! so `PUT /b/k?uploadId=U` without a part number can never overwrite the object.
 
 mod abort_multipart_upload;
-mod acl;
-pub mod blocks;
-mod budget;
-mod challenge;
-pub mod challenges;
 mod compare_upload_blocks;
 mod complete_multipart_upload;
-pub mod context;
 mod copy_object;
-mod copying;
 mod create_bucket;
 mod create_multipart_upload;
-pub mod declared;
 mod delete_bucket;
 mod delete_bucket_cors;
 mod delete_object;
 mod delete_objects;
-mod delta;
-mod disk;
-mod errors;
-mod expiry;
 pub mod extensions;
-pub mod form;
-mod framing;
 mod get_bucket_acl;
 mod get_bucket_cors;
 mod get_bucket_location;
@@ -43,57 +30,41 @@ mod get_object_tagging;
 mod get_upload_blocks;
 mod get_upload_challenge;
 mod get_upload_state;
-mod hashing;
 mod head_bucket;
 mod head_object;
-pub mod incoming;
-pub mod instant;
 mod list_buckets;
 mod list_multipart_uploads;
 mod list_object_versions;
 mod list_objects;
 mod list_objects_v2;
 mod list_parts;
-mod listing;
-mod metadata;
-mod notification;
-pub mod opening;
-mod parts;
-mod pause;
 mod post_object;
 mod prove_upload;
-mod publishing;
 mod put_bucket_acl;
 mod put_bucket_cors;
 mod put_bucket_notification_configuration;
 mod put_object;
 mod put_object_acl;
 mod put_upload_state;
-pub mod rates;
-pub mod receive;
 pub mod routing;
-mod send;
-mod shares;
-mod state;
-mod turns;
+pub mod shared;
 mod unconfigured;
-mod units;
 mod upload_part;
 mod upload_part_copy;
-mod watching;
 
 use std::future::Future;
 use std::pin::Pin;
 
 use http::Method;
 
+use self::shared::context;
 use crate::access::Action;
 use crate::types::{BucketName, ObjectKey};
 use crate::wire::{Head, Response, Result};
 
-pub use context::{Call, Caller, Context};
 pub use routing::route;
-pub use send::refuse_overrides;
+pub use shared::send::refuse_overrides;
+pub use shared::{Call, Caller, Context};
 
 /// What an operation is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

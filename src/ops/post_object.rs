@@ -6,9 +6,10 @@
 //! - What is here already is never given for a hash: whoever made the form allowed one upload of
 //!   bytes, and not the reading of others.
 
-use super::form::Form;
-use super::publishing::{self, Stored};
-use super::{Call, metadata, receive};
+use super::Call;
+use super::shared::form::Form;
+use super::shared::publishing::{self, Stored};
+use super::shared::{metadata, receive};
 use crate::events::EventName;
 use crate::store::NewObject;
 use crate::types::{PUT_BYTES_MAX, WriteCondition};

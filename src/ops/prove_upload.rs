@@ -5,7 +5,8 @@
 
 use std::time::Instant;
 
-use super::{Call, DOCUMENT_BYTES_MAX, blocks, challenge, instant, parts, receive};
+use super::shared::{blocks, challenge, instant, parts, receive};
+use super::{Call, DOCUMENT_BYTES_MAX};
 use crate::store::{Candidate, Filled, Store};
 use crate::types::PartNumber;
 use crate::wire::{Error, ErrorCode, Response, Result};

@@ -1,6 +1,7 @@
 //! PutBucketAcl: takes the list that the bucket has already, and no other.
 
-use super::{Call, acl};
+use super::Call;
+use super::shared::acl;
 use crate::wire::{Response, Result};
 
 /// Answers 200 and changes nothing.

@@ -1,6 +1,7 @@
 //! PutBucketCors: sets the rules for pages of other origins, in place of all earlier ones.
 
-use super::{Call, DOCUMENT_BYTES_MAX, receive};
+use super::shared::receive;
+use super::{Call, DOCUMENT_BYTES_MAX};
 use crate::store::BucketConfigurationKind;
 use crate::wire::{ErrorCode, Response, Result, cors};
 

@@ -1,6 +1,7 @@
 //! PutBucketNotificationConfiguration: sets who is told of what happens in the bucket.
 
-use super::{Call, DOCUMENT_BYTES_MAX, notification, receive};
+use super::shared::{notification, receive};
+use super::{Call, DOCUMENT_BYTES_MAX};
 use crate::store::BucketConfigurationKind;
 use crate::wire::{Response, Result};
 

@@ -3,7 +3,8 @@
 //! **Invariant:** everything that can be refused without the body is refused before the first byte
 //! of it is read, so a client that waits for 100 Continue never sends it for nothing.
 
-use super::{Call, Context, instant, metadata, publishing, receive};
+use super::shared::{instant, metadata, publishing, receive};
+use super::{Call, Context};
 use crate::access::Permit;
 use crate::digest::{ChecksumAlgorithm, ObjectChecksum};
 use crate::events::EventName;

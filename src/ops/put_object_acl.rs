@@ -1,6 +1,7 @@
 //! PutObjectAcl: takes the list that the object has already, and no other.
 
-use super::{Call, acl, send};
+use super::Call;
+use super::shared::{acl, send};
 use crate::wire::{Response, Result};
 
 /// Answers 200 and changes nothing.

@@ -2,8 +2,9 @@
 //!
 //! A cancel ends the upload for all its creators, where AbortMultipartUpload takes one away.
 
-use super::state::{self, Wish};
-use super::{Call, DOCUMENT_BYTES_MAX, Demand, parts, receive};
+use super::shared::state::{self, Wish};
+use super::shared::{parts, receive};
+use super::{Call, DOCUMENT_BYTES_MAX, Demand};
 use crate::access::Action;
 use crate::wire::{Response, Result};
 

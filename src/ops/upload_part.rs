@@ -2,7 +2,8 @@
 //!
 //! **Invariant:** a part's row exists only for bytes that are already durable.
 
-use super::{Call, blocks, declared, instant, metadata, parts, pause, receive};
+use super::Call;
+use super::shared::{blocks, declared, instant, metadata, parts, pause, receive};
 use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType};
 use crate::store::{self, AddedPart, BlobOrigin, InstantPart, UploadRecord};
 use crate::types::{PUT_BYTES_MAX, PartNumber, UploadId};

@@ -3,7 +3,8 @@
 //! A range that is exactly one stored blob is taken by reference; any other range is read through
 //! the block check and written as a blob of its own.
 
-use super::{Call, context, copying, declared, metadata, parts, pause, receive};
+use super::Call;
+use super::shared::{context, copying, declared, metadata, parts, pause, receive};
 use crate::digest::{ChecksumAlgorithm, Want};
 use crate::store::{AddedPart, BlobOrigin, OpenObject, UploadRecord};
 use crate::types::{ByteRange, PUT_BYTES_MAX, PartNumber};

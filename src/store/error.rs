@@ -5,7 +5,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::declared::Incomplete;
+use super::records::Incomplete;
 use crate::digest::{ChecksumAlgorithm, ChecksumType};
 use crate::types::{ETag, PartNumber, Unmet};
 

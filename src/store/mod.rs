@@ -17,23 +17,19 @@ mod bell;
 pub mod blobs;
 mod check;
 mod content;
-mod declared;
 mod directory;
 mod engine;
 pub mod error;
-mod event_records;
-mod event_verbs;
 mod gc;
-mod instant;
 mod meta;
 mod pending;
 mod pins;
-mod progress;
 mod records;
 mod space;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod verbs;
 mod verify;
 mod watchers;
 
@@ -41,12 +37,8 @@ use std::sync::Arc;
 
 pub use blobs::{BlobOrigin, BlobWriter, StagedBlob};
 pub use content::{BlobRef, ContentReader, OpenObject};
-pub use declared::*;
 pub use error::{Error, Result};
-pub use event_records::*;
-pub use instant::*;
 pub use pending::Pending;
-pub use progress::*;
 pub use records::*;
 pub use space::Admission;
 pub use watchers::UploadWatch;

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::meta::ContentId;
+use super::records::ContentId;
 
 /// The table of pins: content → number of readers.
 #[derive(Default)]

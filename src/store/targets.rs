@@ -62,8 +62,8 @@ impl Targets {
                 tracing::error!(
                     %target,
                     max,
-                    "the backlog of a webhook is full, for all or for one key, or too many were \
-                     given up: further events are only counted"
+                    "events of a webhook are counted and not kept: its backlog is full, for all or \
+                     for one key, or too many were given up"
                 );
             }
             _ => {}

@@ -15,11 +15,10 @@ use sha2::Sha256;
 
 use super::blobs::{READ_BYTES_MAX, Wait};
 use super::content::{load_blob, open_file};
-use super::declared::WholeDigests;
 use super::engine::Engine;
 use super::error::{Error, Result};
-use super::meta::ContentId;
 use super::meta::rows::damaged;
+use super::records::{ContentId, WholeDigests};
 use crate::types::{BlobId, ByteRange, PartNumber, UploadId};
 
 /// Results that are remembered.

@@ -78,7 +78,7 @@ const ROWS: &[Row] = &[
         "tests/it/ops/get_upload_blocks.rs::a_url_for_it_can_be_presigned"]),
     (29, "the offsets of a block are verified", &[
         "tests/it/declared.rs::content_range_says_the_same_as_the_number",
-        "src/ops/declared.rs::a_content_range_names_a_part_or_says_why_not"]),
+        "src/ops/shared/declared.rs::a_content_range_names_a_part_or_says_why_not"]),
     (30, "the server says which block it wants", &[
         "tests/it/declared.rs::a_part_has_the_bytes_of_its_number",
         "tests/it/declared.rs::a_part_that_cannot_fit_is_refused_before_its_body"]),

@@ -12,8 +12,9 @@ use super::{Depth, PAGE_ROWS, pages};
 use crate::digest::crc32c;
 use crate::store::engine::Engine;
 use crate::store::error::Result;
+use crate::store::meta::born;
 use crate::store::meta::rows::GarbageKind;
-use crate::store::meta::{ContentId, born};
+use crate::store::records::ContentId;
 use crate::types::{BlobId, UploadId};
 
 /// Ids counted in memory at once.

@@ -10,7 +10,8 @@ use crate::store::directory::Effect;
 use crate::store::engine::Engine;
 use crate::store::error::Result;
 use crate::store::meta::rows::GarbageKind;
-use crate::store::meta::{ContentId, PAGE_BYTES, accounts, bucket_configurations};
+use crate::store::meta::{PAGE_BYTES, accounts, bucket_configurations};
+use crate::store::records::ContentId;
 use crate::types::{ObjectKey, UploadId};
 
 /// Bytes of database up to which SQLite checks itself in one go.

@@ -10,10 +10,9 @@ use rusqlite::{Connection, params};
 
 use super::uploads;
 use crate::access::{Bucket, Permit};
-use crate::store::declared::{Blocks, ClaimedPart, Gap, OpenUpload};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
-use crate::store::records::UploadRecord;
+use crate::store::records::{Blocks, ClaimedPart, Gap, OpenUpload, UploadRecord};
 use crate::types::{Layout, ObjectKey, PartNumber, UploadId};
 
 /// Gaps on one page.

@@ -18,16 +18,18 @@ use super::outbox::Cause;
 use super::prepare::StoredPart;
 use super::rows::{damaged, read_checksum, require_bucket};
 use super::uploads::{Place, replace_part, touch};
-use super::{ContentId, contents, declarations};
+use super::{contents, declarations};
 use crate::access::Permit;
 use crate::clock;
 use crate::digest::ChecksumAlgorithm;
 use crate::store::content::{read_blob, unpack_numbers};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
-use crate::store::instant::{Filled, InstantPart, Proven, Readable, Via};
 use crate::store::pending::Pending;
-use crate::store::records::{AddedPart, PartRecord, PartsPage, UploadRecord};
+use crate::store::records::{
+    AddedPart, ContentId, Filled, InstantPart, PartRecord, PartsPage, Proven, Readable,
+    UploadRecord, Via,
+};
 use crate::types::{ETag, ObjectKey, PartNumber, Timestamp, UploadId};
 
 /// The content in the columns `content_kind` and `content` of an upload.

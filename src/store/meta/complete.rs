@@ -21,16 +21,15 @@ use super::lifecycle::{Change, changed};
 use super::objects::{self, current, judge};
 use super::outbox::Cause;
 use super::prepare::{Prepared, StoredPart, Upload, prepare};
-use super::rows::{ContentId, GarbageKind, damaged, enqueue, read_checksum, require_bucket};
+use super::rows::{GarbageKind, damaged, enqueue, read_checksum, require_bucket};
 use super::uploads::{self, UPLOAD_COLUMNS};
 use super::{born, declarations};
 use crate::access::{Bucket, Permit};
 use crate::digest::ObjectChecksum;
 use crate::events::EventName;
-use crate::store::declared::WholeDigests;
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
-use crate::store::records::{CompleteUpload, Completed};
+use crate::store::records::{CompleteUpload, Completed, ContentId, WholeDigests};
 use crate::store::verify::{Verified, verify};
 use crate::types::{ETag, ObjectKey, Timestamp, UploadId};
 

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::ContentId;
 use super::job::Txn;
 use super::rows::{insert_blob, read_digests, read_key, reference};
 use crate::access::{Bucket, Permit, may_anything};
@@ -21,7 +20,7 @@ use crate::store::blobs::{Home, StagedBlob};
 use crate::store::content::unpack_numbers;
 use crate::store::engine::Engine;
 use crate::store::error::Result;
-use crate::store::instant::{Candidate, Readable, SHARED_BYTES_MIN, Via, Wanted};
+use crate::store::records::{Candidate, ContentId, Readable, SHARED_BYTES_MIN, Via, Wanted};
 use crate::types::{BlobId, BucketName, ObjectKey, PartNumber, UploadId};
 
 /// Contents of the same bytes that one search looks at, the newest first; and steps from bucket to

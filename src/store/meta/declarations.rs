@@ -12,14 +12,12 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sha2::{Digest as _, Sha256};
 
-use super::ContentId;
 use super::job::Txn;
 use super::rows::{damaged, encode_headers};
 use crate::access::{Bucket, User};
 use crate::events::CallbackVar;
-use crate::store::declared::{Declaration, WholeDigests};
 use crate::store::error::{Error, Result};
-use crate::store::records::NewUpload;
+use crate::store::records::{ContentId, Declaration, NewUpload, WholeDigests};
 use crate::types::{Layout, ObjectHeaders, ObjectKey, PART_NUMBER_MAX, PartNumber, UploadId};
 
 /// Adds what an upload declares, for its first creator.

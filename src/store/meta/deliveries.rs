@@ -10,15 +10,15 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::job::Txn;
-use super::outbox::{DEAD, DUE, Letter, close_gap, insert, let_next_go, widen_gap};
+use super::outbox::{DEAD, DUE, Letter, close_gap, insert, let_next_go, make_room, widen_gap};
 use super::rows::damaged;
 use crate::clock;
 use crate::events::{EventName, Missing, record};
 use crate::store::directory::Effect;
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
-use crate::store::event_records::{Delivery, DueEvent, DueEvents, Fate, TargetState, Try};
 use crate::store::pending::Pending;
+use crate::store::records::{Delivery, DueEvent, DueEvents, Fate, TargetState, Try};
 use crate::types::{MessageId, Timestamp};
 
 /// Rows in one transaction of what goes through many.
@@ -148,7 +148,8 @@ fn apply(txn: &Txn<'_>, entry: &Entry, tried: &Try) -> Result<()> {
     match &tried.fate {
         Fate::Taken => {
             txn.execute("DELETE FROM outbox WHERE id = ?1", [tried.id])?;
-            leave_backlog(txn, &entry.target, lane, tried.at)
+            leave_backlog(txn, &entry.target, lane)?;
+            close_gap(txn, &entry.target, tried.at)
         }
         Fate::Again(next_at) => {
             txn.execute(
@@ -165,38 +166,47 @@ fn apply(txn: &Txn<'_>, entry: &Entry, tried: &Try) -> Result<()> {
             Ok(())
         }
         Fate::Dead => {
-            txn.execute(
-                "UPDATE outbox SET attempts = ?2, state = 2 WHERE id = ?1",
-                params![tried.id, attempts],
-            )?;
-            let sql = "UPDATE webhook_targets SET dead = dead + 1 WHERE name = ?1 RETURNING dead";
-            let dead: u64 = txn.prepare(sql)?.query_row([&entry.target], |row| row.get(0))?;
-            if dead > txn.shared.targets.backlog_max(&entry.target) {
-                forget_oldest_dead(txn, &entry.target)?;
-            }
-            leave_backlog(txn, &entry.target, lane, tried.at)
+            give_up(txn, entry, tried.id, attempts)?;
+            leave_backlog(txn, &entry.target, lane)
         }
     }
 }
 
 /// A row of the lane is not waiting any more.
-fn leave_backlog(txn: &Txn<'_>, target: &str, lane: (&str, &[u8]), time: Timestamp) -> Result<()> {
+fn leave_backlog(txn: &Txn<'_>, target: &str, lane: (&str, &[u8])) -> Result<()> {
     txn.execute("UPDATE webhook_targets SET backlog = backlog - 1 WHERE name = ?1", [target])?;
     let_next_go(txn, target, lane)?;
-    close_gap(txn, target, time)
+    make_room(txn, target)
 }
 
-/// The dead of a target are bounded as its backlog is. The one that makes room is counted in the
-/// gap, and with it what it counted, if it was a gap itself.
-fn forget_oldest_dead(txn: &Txn<'_>, target: &str) -> Result<()> {
-    let sql = "DELETE FROM outbox WHERE id =
-                   (SELECT min(id) FROM outbox WHERE target = ?1 AND state = 2)
-               RETURNING event, body, created";
-    let dead = |row: &Row<'_>| Ok((row.get::<_, u8>(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?));
-    let forgotten = txn.prepare(sql)?.query_row([target], dead).optional()?;
-    let Some((event, body, created)) = forgotten else { return Ok(()) };
+/// Keeps the row as dead; a gap is counted on instead, and told when another event is taken: what
+/// tells of events never takes their places.
+fn give_up(txn: &Txn<'_>, entry: &Entry, id: i64, attempts: u32) -> Result<()> {
+    if entry.event == EventName::Gap.code() {
+        return count(txn, &entry.target, id);
+    }
+    let sql = "UPDATE outbox SET attempts = ?2, state = 2 WHERE id = ?1";
+    txn.execute(sql, params![id, attempts])?;
+    let sql = "UPDATE webhook_targets SET dead = dead + 1 WHERE name = ?1 RETURNING dead";
+    let dead: u64 = txn.prepare(sql)?.query_row([&entry.target], |row| row.get(0))?;
+    if dead <= txn.shared.targets.backlog_max(&entry.target) {
+        return Ok(());
+    }
+    // The dead of a target are bounded as its backlog is.
+    let oldest = "SELECT min(id) FROM outbox WHERE target = ?1 AND state = 2";
+    let oldest: i64 = txn.prepare(oldest)?.query_row([&entry.target], |row| row.get(0))?;
     let sql = "UPDATE webhook_targets SET dead = dead - 1 WHERE name = ?1";
-    txn.execute(sql, [target])?;
+    txn.execute(sql, [&entry.target])?;
+    count(txn, &entry.target, oldest)
+}
+
+/// Takes the row out and counts it in the gap; for a gap, all that it counted.
+fn count(txn: &Txn<'_>, target: &str, id: i64) -> Result<()> {
+    let (event, body, created) = txn
+        .prepare("DELETE FROM outbox WHERE id = ?1 RETURNING event, body, created")?
+        .query_row([id], |row| {
+            Ok((row.get::<_, u8>(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?))
+        })?;
     let missing = match event == EventName::Gap.code() {
         true => record::missing(&body).ok_or_else(|| damaged("a gap in the outbox"))?,
         false => Missing { count: 1, first: created, last: created },

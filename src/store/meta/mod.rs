@@ -36,7 +36,6 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::error::{Error, Result};
-pub(crate) use rows::ContentId;
 
 /// The database's file name in the data folder.
 pub(crate) const FILE_NAME: &str = "partita.db";

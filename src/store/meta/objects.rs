@@ -10,8 +10,8 @@ use super::contents;
 use super::job::{Purpose, Txn, Work};
 use super::outbox::{Cause, Change, Detail, emit};
 use super::rows::{
-    ContentId, damaged, decode_headers, drop_reference, encode_headers, read_etag,
-    read_object_checksum, reference, require_bucket,
+    damaged, decode_headers, drop_reference, encode_headers, read_etag, read_object_checksum,
+    reference, require_bucket,
 };
 use crate::access::{Bucket, Permit};
 use crate::clock;
@@ -20,9 +20,8 @@ use crate::store::blobs::StagedBlob;
 use crate::store::content::{LoadedBlob, OpenObject, loaded_blob};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
-use crate::store::instant::Readable;
 use crate::store::pending::Pending;
-use crate::store::records::{NewObject, ObjectRecord, Published};
+use crate::store::records::{ContentId, NewObject, ObjectRecord, Published, Readable};
 use crate::types::{ETag, ObjectKey, WriteCondition};
 
 /// Keys in one step of DeleteObjects.

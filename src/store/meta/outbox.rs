@@ -8,9 +8,11 @@
 //!   is due is found by one index, however many wait, and order per key is kept.
 //! - `webhook_targets` counts the rows of its target, in the same transaction.
 //! - What finds no room is counted in the target's gap, and all that is missing lies between its
-//!   first and its last. So is what was given up and made room for others that were. A full backlog takes nothing in until half of it is taken; a full lane
-//!   only turns its own events away. The gap ends, as an event of its own, when no more than half
-//!   of the backlog waits. Of those events one waits at most: gaps never fill what they tell of.
+//!   first and its last; so is what was given up and made room for others that were. A full backlog
+//!   takes nothing in until half of it went; a full lane only turns its own events away. The gap
+//!   ends, as an event of its own, when an event is taken and no more than half of the backlog
+//!   waits. Of those events one waits at most, and none is kept as dead: gaps never fill what they
+//!   tell of.
 
 use std::sync::Arc;
 
@@ -207,14 +209,20 @@ pub(crate) fn let_next_go(txn: &Txn<'_>, target: &str, lane: (&str, &[u8])) -> R
     Ok(())
 }
 
-/// Ends a gap when there is room again: what was counted becomes an event of its own, unless an
-/// earlier one still waits; then it is called again when that one goes.
+/// Lets a full backlog take events in again when half of it went.
+pub(crate) fn make_room(txn: &Txn<'_>, target: &str) -> Result<()> {
+    let sql = "UPDATE webhook_targets SET is_full = 0
+               WHERE name = ?1 AND is_full = 1 AND backlog <= ?2";
+    txn.execute(sql, params![target, half_of_backlog(txn, target)]).map(drop)
+}
+
+fn half_of_backlog(txn: &Txn<'_>, target: &str) -> i64 {
+    i64::try_from(txn.shared.targets.backlog_max(target)).unwrap_or(i64::MAX) / 2
+}
+
+/// Ends a gap when there is room again and the target takes events: what was counted becomes an
+/// event of its own, unless an earlier one still waits; then it is called again when that one goes.
 pub(crate) fn close_gap(txn: &Txn<'_>, target: &str, time: Timestamp) -> Result<()> {
-    let max = i64::try_from(txn.shared.targets.backlog_max(target)).unwrap_or(i64::MAX);
-    txn.execute(
-        "UPDATE webhook_targets SET is_full = 0 WHERE name = ?1 AND is_full = 1 AND backlog <= ?2",
-        params![target, max / 2],
-    )?;
     let gap = txn
         .prepare(
             "SELECT gap_count, gap_first, gap_last FROM webhook_targets
@@ -222,7 +230,7 @@ pub(crate) fn close_gap(txn: &Txn<'_>, target: &str, time: Timestamp) -> Result<
                  SELECT 1 FROM outbox
                  WHERE target = ?1 AND bucket = '' AND key = x'' AND state < 2)",
         )?
-        .query_row(params![target, max / 2], |row| {
+        .query_row(params![target, half_of_backlog(txn, target)], |row| {
             Ok(Missing { count: row.get(0)?, first: row.get(1)?, last: row.get(2)? })
         })
         .optional()?;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use md5::{Digest as _, Md5};
 
-use super::ContentId;
 use super::blocks::gaps_between;
 use super::complete::RUN_PARTS_MAX;
 use super::outbox::Cause;
@@ -16,9 +15,11 @@ use crate::access::Bucket;
 use crate::digest::{
     Checksum, ChecksumAlgorithm, ChecksumType, Combiner, ObjectChecksum, composite,
 };
-use crate::store::declared::{Blocks, Declaration, Incomplete, WholeDigests};
 use crate::store::error::{Error, Result};
-use crate::store::records::{CompleteUpload, ListedPart, UploadRecord};
+use crate::store::records::{
+    Blocks, CompleteUpload, ContentId, Declaration, Incomplete, ListedPart, UploadRecord,
+    WholeDigests,
+};
 use crate::types::{
     BlobId, ETag, Layout, OBJECT_BYTES_MAX, ObjectKey, PartNumber, UploadId, WriteCondition,
 };

@@ -12,7 +12,7 @@ use super::uploads::{UPLOAD_COLUMNS, read_upload};
 use crate::access::Permit;
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
-use crate::store::progress::{PartMap, PartRun, ProgressPage, ProgressQuery, UploadProgress};
+use crate::store::records::{PartMap, PartRun, ProgressPage, ProgressQuery, UploadProgress};
 use crate::types::{BucketName, ObjectKey, PartNumber, UploadId};
 
 /// Rows of parts after which a page ends.

@@ -9,34 +9,12 @@ use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType, Digests, ObjectCh
 use crate::store::blobs::{Home, StagedBlob};
 use crate::store::directory::Effect;
 use crate::store::error::{Error, Result};
+use crate::store::records::ContentId;
 use crate::types::{
     BlobId, ETag, MessageId, ObjectHeaders, ObjectKey, PartNumber, Timestamp, UploadId,
 };
 
-/// What an object row points at.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub(crate) enum ContentId {
-    /// One blob: its bytes are in SQLite or in a file, as its row says.
-    Blob(BlobId),
-    /// The listed parts of a completed upload.
-    Manifest(UploadId),
-}
-
 impl ContentId {
-    pub(crate) fn kind(self) -> i64 {
-        match self {
-            Self::Blob(_) => 1,
-            Self::Manifest(_) => 2,
-        }
-    }
-
-    pub(crate) fn bytes(self) -> [u8; 16] {
-        match self {
-            Self::Blob(id) => *id.as_bytes(),
-            Self::Manifest(id) => *id.as_bytes(),
-        }
-    }
-
     /// From the columns `content_kind` and `content`.
     pub(crate) fn read(row: &Row<'_>, kind: impl RowIndex, content: impl RowIndex) -> Result<Self> {
         let id: [u8; 16] = row.get(content)?;

@@ -11,8 +11,8 @@ use super::job::Txn;
 use super::lifecycle::{Change, changed};
 use super::outbox::Cause;
 use super::rows::{
-    ContentId, GarbageKind, drop_reference, encode_checksum, encode_headers, enqueue,
-    read_checksum, read_declared, read_key, reference, require_bucket,
+    GarbageKind, drop_reference, encode_checksum, encode_headers, enqueue, read_checksum,
+    read_declared, read_key, reference, require_bucket,
 };
 use super::{born, contents, declarations};
 use crate::access::{Bucket, Permit};
@@ -20,11 +20,12 @@ use crate::clock;
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
 use crate::events::CallbackVar;
 use crate::store::content::{BlobRef, OpenObject};
-use crate::store::declared::{CreatedUpload, OpenUpload};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
 use crate::store::pending::Pending;
-use crate::store::records::{AddedPart, NewUpload, PartRecord, PartsPage, UploadRecord};
+use crate::store::records::{
+    AddedPart, ContentId, CreatedUpload, NewUpload, OpenUpload, PartRecord, PartsPage, UploadRecord,
+};
 use crate::types::{BlobId, ETag, ObjectKey, PartNumber, Timestamp, UploadId};
 
 /// The columns that [`read_upload`] needs; the key first, as every scan has it.

@@ -20,7 +20,7 @@ use self::content::{Content, ModelBlob};
 use self::upload::{FILES, File, ModelUpload};
 use super::instant::wanted;
 use super::*;
-use crate::store::meta::ContentId;
+use crate::store::records::ContentId;
 use crate::types::BlobId;
 
 /// Verbs in one run; how often as many to wait for [`MUST_HAPPEN`]; and after how many everything

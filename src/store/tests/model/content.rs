@@ -9,7 +9,7 @@ use std::rc::Rc;
 use sha2::{Digest as _, Sha256};
 
 use super::super::*;
-use crate::store::meta::ContentId;
+use crate::store::records::ContentId;
 use crate::types::BlobId;
 
 /// The bytes of one PUT or part.

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use super::content::{Census, Content, ModelBlob};
 use super::upload::File;
 use super::*;
-use crate::store::instant::Via;
-use crate::store::meta::{ContentId, objects};
+use crate::store::meta::objects;
+use crate::store::records::{ContentId, Via};
 use crate::types::BlobId;
 
 /// Findings that are kept, to be taken when they may be stale.

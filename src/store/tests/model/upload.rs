@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use super::super::{Declaration, WholeDigests, body, part_number};
 use super::content::{Content, ModelBlob, sha256};
-use crate::store::meta::ContentId;
+use crate::store::records::ContentId;
 use crate::types::Layout;
 
 /// An open upload.

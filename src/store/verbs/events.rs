@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-#[cfg(doc)]
-use super::Error;
-use super::event_records::{Delivery, DueEvents, TargetState, Try};
-use super::meta::{deliveries, outbox};
-use super::{BucketConfigurationKind, Pending, Result, Store};
 use crate::access::Permit;
 use crate::events::Rules;
+#[cfg(doc)]
+use crate::store::Error;
+use crate::store::meta::{deliveries, outbox};
+use crate::store::records::{BucketConfigurationKind, Delivery, DueEvents, TargetState, Try};
+use crate::store::{Pending, Result, Store};
 use crate::types::{MessageId, Timestamp};
 
 impl Store {

@@ -3,8 +3,9 @@
 //! A request may name that list, in any of S3's ways; one that asks for another list is refused,
 //! because a 200 would promise what is not done.
 
-use super::{Call, DOCUMENT_BYTES_MAX, receive};
+use super::{Call, receive};
 use crate::access::Owner;
+use crate::ops::DOCUMENT_BYTES_MAX;
 use crate::wire::xml::{self, Element, Writer};
 use crate::wire::{Error, ErrorCode, Head, Response, Result};
 

@@ -7,8 +7,9 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 
-use super::{Call, Demand, instant};
+use super::{Call, instant};
 use crate::access::Action;
+use crate::ops::Demand;
 use crate::store::{
     self, Blocks, Candidate, ClaimedPart, INSTANT_PARTS_MAX, InstantPart, OpenUpload,
     SHARED_BYTES_MIN, Store, Wanted,

@@ -1,5 +1,5 @@
-//! Contents that are found by what they are, not by a name: what is looked for, what was found, and
-//! what of it the request may read.
+//! Contents, and those that are found by what they are, not by a name: what is looked for, what was
+//! found, and what of it the request may read.
 //!
 //! **Invariants**
 //! - A [`Readable`] is made from a permit to get the object by which its content was found, or for
@@ -10,13 +10,7 @@
 
 use std::sync::Arc;
 
-use super::Store;
-use super::content::{self, OpenObject};
 use super::declared::Declaration;
-use super::error::{Error, Result};
-use super::meta::{ContentId, born, contents, objects};
-use super::pending::Pending;
-use super::records::{AddedPart, NewObject, Published};
 use crate::access::{Action, Bucket, Permit, User};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
 use crate::types::{BlobId, ObjectKey, PartNumber, UploadId};
@@ -26,6 +20,31 @@ pub const SHARED_BYTES_MIN: u64 = 64 << 10;
 
 /// Parts that one transaction fills.
 pub const INSTANT_PARTS_MAX: usize = 64;
+
+/// What an object row points at.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) enum ContentId {
+    /// One blob: its bytes are in SQLite or in a file, as its row says.
+    Blob(BlobId),
+    /// The listed parts of a completed upload.
+    Manifest(UploadId),
+}
+
+impl ContentId {
+    pub(crate) fn kind(self) -> i64 {
+        match self {
+            Self::Blob(_) => 1,
+            Self::Manifest(_) => 2,
+        }
+    }
+
+    pub(crate) fn bytes(self) -> [u8; 16] {
+        match self {
+            Self::Blob(id) => *id.as_bytes(),
+            Self::Manifest(id) => *id.as_bytes(),
+        }
+    }
+}
 
 /// Which content is looked for, and where.
 #[derive(Clone, Debug)]
@@ -42,7 +61,7 @@ pub struct Wanted {
 
 /// By what a content was found.
 #[derive(Clone, Debug)]
-pub(super) enum Via {
+pub(in crate::store) enum Via {
     /// An object that has it; or that has the whole blob as its part of this number.
     Object { bucket: Arc<Bucket>, key: ObjectKey, part: Option<(UploadId, PartNumber)> },
     /// A part of an open upload of this user's.
@@ -52,11 +71,11 @@ pub(super) enum Via {
 /// A content that was found, which the request may not be allowed to read.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    pub(super) sha256: [u8; 32],
-    pub(super) size: u64,
-    pub(super) content: ContentId,
-    pub(super) digests: Option<Digests>,
-    pub(super) via: Via,
+    pub(in crate::store) sha256: [u8; 32],
+    pub(in crate::store) size: u64,
+    pub(in crate::store) content: ContentId,
+    pub(in crate::store) digests: Option<Digests>,
+    pub(in crate::store) via: Via,
 }
 
 impl Candidate {
@@ -94,7 +113,7 @@ impl Candidate {
 
 /// A content whose bytes the request has: it proved it, or it would have to send them.
 #[derive(Clone, Debug)]
-pub struct Proven(pub(super) Readable);
+pub struct Proven(pub(in crate::store) Readable);
 
 /// What became of an upload whose whole file was proven.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,7 +128,7 @@ pub enum Filled {
 
 /// A content that this request may read at this moment.
 #[derive(Clone, Debug)]
-pub struct Readable(pub(super) Candidate);
+pub struct Readable(pub(in crate::store) Candidate);
 
 impl Readable {
     /// The digests of a single blob.
@@ -117,12 +136,12 @@ impl Readable {
         self.0.digests.as_ref()
     }
 
-    pub(super) fn content(&self) -> ContentId {
+    pub(in crate::store) fn content(&self) -> ContentId {
         self.0.content
     }
 
     /// Whether the whole content is the file that was declared.
-    pub(super) fn is(&self, declaration: &Declaration) -> bool {
+    pub(in crate::store) fn is(&self, declaration: &Declaration) -> bool {
         declaration.digests.sha256 == Some(self.0.sha256)
             && declaration.layout.is_some_and(|layout| layout.size() == self.0.size)
             && match (declaration.digests.md5, &self.0.digests) {
@@ -133,7 +152,7 @@ impl Readable {
     }
 
     /// The blob with its digests, when the content is a single one.
-    pub(super) fn single(&self) -> Option<(BlobId, &Digests)> {
+    pub(in crate::store) fn single(&self) -> Option<(BlobId, &Digests)> {
         match (self.0.content, &self.0.digests) {
             (ContentId::Blob(id), Some(digests)) => Some((id, digests)),
             _ => None,
@@ -150,78 +169,4 @@ pub struct InstantPart {
     pub readables: Vec<Readable>,
     /// The checksum that it shall show, if the upload has no algorithm.
     pub checksum: Option<Checksum>,
-}
-
-/// Contents by their bytes. Whether the request may read what was found is not decided here: see
-/// [`Candidate::granted`].
-impl Store {
-    /// Whether contents of this bucket are stored once, for which their SHA-256 must be computed.
-    pub fn stores_once(&self, bucket: &Bucket) -> bool {
-        self.engine.stores_once(bucket)
-    }
-
-    /// Whether who proves to have a content of this bucket need not send it.
-    pub fn takes_proof(&self, bucket: &Bucket) -> bool {
-        self.engine.takes_proof(bucket)
-    }
-
-    /// Live contents that are wholly what is wanted; a bounded number.
-    pub fn find_contents(&self, permit: &Permit, wanted: &Wanted) -> Result<Vec<Candidate>> {
-        contents::find_whole(&self.engine, permit, wanted)
-    }
-
-    /// Live single blobs that are what is wanted, parts among them; a bounded number.
-    pub fn find_blobs(&self, permit: &Permit, wanted: &Wanted) -> Result<Vec<Candidate>> {
-        contents::find_blobs(&self.engine, permit, wanted)
-    }
-
-    /// The object of the permit's bucket by which a content was found, for a challenge to be read
-    /// from: nothing but a digest of it may leave. `None` when it has another content by now.
-    pub fn open_found(&self, permit: &Permit, found: &Candidate) -> Result<Option<OpenObject>> {
-        let Via::Object { bucket, key, part: None } = &found.via else { return Ok(None) };
-        if bucket.id != permit.bucket().id || !self.engine.takes_proof(bucket) {
-            return Ok(None);
-        }
-        match content::open(&self.engine, permit, key) {
-            Ok(object) => Ok(Some(object).filter(|object| object.content() == found.content)),
-            Err(Error::NoSuchKey) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Makes an open upload complete by the first of these contents that can still be taken and is
-    /// the file that it declares. [`Error::NoSuchUpload`].
-    pub fn fill_upload(
-        &self,
-        permit: &Permit,
-        key: &ObjectKey,
-        id: UploadId,
-        proven: Vec<Proven>,
-    ) -> Pending<Filled> {
-        born::fill(&self.engine, permit, key, id, proven)
-    }
-
-    /// Publishes the first of these blobs that can still be taken; `None` when none can. Errors as
-    /// [`Store::put_object`].
-    pub fn put_object_instant(
-        &self,
-        permit: &Permit,
-        new: NewObject,
-        readables: Vec<Readable>,
-    ) -> Pending<Option<Published>> {
-        objects::put_instant(&self.engine, permit, new, readables)
-    }
-
-    /// Stores parts by reference, at most [`INSTANT_PARTS_MAX`] at once; `None` for each whose
-    /// blobs cannot be taken any more. Errors as [`Store::put_part`].
-    pub fn put_parts_instant(
-        &self,
-        permit: &Permit,
-        key: &ObjectKey,
-        id: UploadId,
-        parts: Vec<InstantPart>,
-    ) -> Pending<Vec<Option<AddedPart>>> {
-        assert!(parts.len() <= INSTANT_PARTS_MAX, "one step of the writer is bounded");
-        born::put_parts(&self.engine, permit, key, id, parts)
-    }
 }

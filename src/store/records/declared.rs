@@ -1,0 +1,37 @@
+//! What an upload may say, beyond S3, of the file that is to come.
+
+use crate::types::Layout;
+
+/// Digests of a whole file, whatever parts it came in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct WholeDigests {
+    /// MD5 of all bytes; never the ETag of an upload.
+    pub md5: Option<[u8; 16]>,
+    /// SHA-256 of all bytes.
+    pub sha256: Option<[u8; 32]>,
+}
+
+impl WholeDigests {
+    /// Whether there is nothing to compare.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What both ask for; `None` when they contradict each other.
+    pub fn and(self, other: Self) -> Option<Self> {
+        fn both<T: PartialEq + Copy>(one: Option<T>, other: Option<T>) -> Option<Option<T>> {
+            let agree = one.is_none() || other.is_none() || one == other;
+            agree.then_some(one.or(other))
+        }
+        Some(Self { md5: both(self.md5, other.md5)?, sha256: both(self.sha256, other.sha256)? })
+    }
+}
+
+/// What Create declares of the file that is to come. Every field binds the parts and Complete.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Declaration {
+    /// Its size, and the size of its parts.
+    pub layout: Option<Layout>,
+    /// Its digests.
+    pub digests: WholeDigests,
+}

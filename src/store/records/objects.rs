@@ -1,0 +1,83 @@
+//! Objects: what is published, looked up and listed.
+
+use std::sync::Arc;
+
+use crate::access::Owner;
+use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum};
+use crate::events::{CallbackVar, EventName};
+use crate::types::{ETag, ObjectHeaders, ObjectKey, Timestamp, WriteCondition};
+
+/// One object as HEAD and GET tell it.
+#[derive(Clone, Debug)]
+pub struct ObjectRecord {
+    /// The key.
+    pub key: ObjectKey,
+    /// Bytes.
+    pub size: u64,
+    /// The entity tag.
+    pub etag: ETag,
+    /// Last-Modified.
+    pub modified: Timestamp,
+    /// Stored headers and user metadata.
+    pub headers: ObjectHeaders,
+    /// The checksum that S3 shows.
+    pub checksum: Option<ObjectChecksum>,
+    /// The owner.
+    pub owner: Owner,
+    /// The number of parts, for a multipart object.
+    pub parts: Option<u16>,
+}
+
+/// One object as lists tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedObject {
+    /// The key.
+    pub key: String,
+    /// Bytes.
+    pub size: u64,
+    /// The entity tag.
+    pub etag: ETag,
+    /// Last-Modified.
+    pub modified: Timestamp,
+    /// Algorithm and type of its checksum.
+    pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
+    /// The owner.
+    pub owner: Arc<Owner>,
+}
+
+/// What a new current object is made with, beside its content.
+#[derive(Clone, Debug)]
+pub struct NewObject {
+    /// The key.
+    pub key: ObjectKey,
+    /// Headers and user metadata.
+    pub headers: ObjectHeaders,
+    /// The checksum that S3 will show.
+    pub checksum: Option<ObjectChecksum>,
+    /// If-Match and If-None-Match, judged in the transaction.
+    pub condition: WriteCondition,
+    /// What is told of it.
+    pub event: EventName,
+    /// What the client wants to be told again with the event.
+    pub callback_var: Option<CallbackVar>,
+}
+
+/// What was published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its tag.
+    pub etag: ETag,
+    /// Its Last-Modified.
+    pub modified: Timestamp,
+}
+
+/// A part of a stored multipart object, for `?partNumber=`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartSpan {
+    /// Where it begins in the object.
+    pub first: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Its checksum in the algorithm of the object's.
+    pub checksum: Option<Checksum>,
+}
