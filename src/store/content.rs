@@ -10,18 +10,19 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::Connection;
 
 use super::blobs::{BlobFile, BlobName, READ_BYTES_MAX, Wait};
 use super::engine::Engine;
 use super::error::{Error, Result};
+use super::meta::manifests::{Piece, RUN_AFTER_NUMBER, RUN_OF_NUMBER, read_run, read_run_at};
 use super::meta::objects;
-use super::meta::rows::{damaged, read_checksum, read_digests};
+use super::meta::rows::damaged;
+use super::meta::stored::{StoredBlob, load_blob, read_blob};
 use super::pins::Pin;
-use super::records::{ContentId, ObjectRecord, PartSpan};
+use super::records::{BlobRef, ContentId, ObjectRecord, PartSpan};
 use crate::access::Permit;
-use crate::digest::{Checksum, Digests, crc32c};
-use crate::types::{BlobId, ByteRange, ObjectKey, PartNumber, UploadId};
+use crate::types::{ByteRange, ObjectKey, PartNumber, UploadId};
 
 /// How often an object is looked at again because it was replaced under the reader.
 const LOOKS_MAX: usize = 16;
@@ -43,67 +44,6 @@ enum Source {
     Inline(StoredBlob, Bytes),
     File(StoredBlob, #[allow(dead_code)] Arc<Pin>), // Held, not read.
     Manifest(UploadId, #[allow(dead_code)] Arc<Pin>), // Held, not read.
-}
-
-/// A row of `blobs`.
-#[derive(Clone)]
-pub(super) struct StoredBlob {
-    id: BlobId,
-    epoch: u64,
-    inline_row: Option<i64>,
-    pub(super) digests: Digests,
-}
-
-/// A blob, and its bytes if they live in SQLite.
-pub(super) type LoadedBlob = (StoredBlob, Option<Bytes>);
-
-impl StoredBlob {
-    /// How many columns [`Self::of_row`] reads.
-    const COLUMNS: usize = 8;
-
-    /// From column `first` on `id`, `epoch`, `inline_row`, and those of [`read_digests`].
-    fn of_row(row: &Row<'_>, first: usize) -> Result<Self> {
-        Ok(Self {
-            id: row.get(first)?,
-            epoch: row.get(first + 1)?,
-            inline_row: row.get(first + 2)?,
-            digests: read_digests(row, first + 3)?,
-        })
-    }
-}
-
-/// One stored blob, whole: what a copied part can refer to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct BlobRef {
-    /// Its id.
-    pub id: BlobId,
-    /// Bytes.
-    pub size: u64,
-    /// MD5 of its bytes.
-    pub md5: [u8; 16],
-    /// CRC64NVME of its bytes.
-    pub crc64nvme: u64,
-    /// SHA-256 of its bytes, if it was computed.
-    pub sha256: Option<[u8; 32]>,
-    /// The checksum that came with it, in the client's algorithm.
-    pub checksum: Option<Checksum>,
-}
-
-/// A part of a manifest: its place in the object, and its blob.
-#[derive(Clone)]
-struct Piece {
-    number: PartNumber,
-    first: u64,
-    size: u64,
-    blob: BlobId,
-    checksum: Option<Checksum>,
-}
-
-impl Piece {
-    /// The offset behind its last byte.
-    fn end(&self) -> u64 {
-        self.first + self.size
-    }
 }
 
 /// Reads verified bytes, a unit at a time. Keeps the content pinned. Blocking.
@@ -365,102 +305,4 @@ fn open_piece(engine: &Engine, piece: &Piece, wait: Wait) -> Result<Opened> {
 pub(super) fn open_file(engine: &Engine, blob: &StoredBlob, wait: Wait) -> Result<BlobFile> {
     let name = BlobName { epoch: blob.epoch, id: blob.id };
     engine.blobs.open_blob(name, blob.digests.length, wait)
-}
-
-/// The row of a blob, without its bytes.
-pub(super) fn read_blob(connection: &Connection, id: BlobId) -> Result<StoredBlob> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, epoch, inline_row, size, md5, crc64nvme, sha256, checksum
-         FROM blobs WHERE id = ?1",
-    )?;
-    let mut rows = statement.query([id])?;
-    let row = rows.next()?.ok_or_else(|| damaged(format!("blob {id} has no row")))?;
-    StoredBlob::of_row(row, 0)
-}
-
-/// A blob with its bytes, if those live in SQLite: one statement, and so one snapshot.
-pub(super) fn load_blob(connection: &Connection, id: BlobId) -> Result<LoadedBlob> {
-    let mut statement = connection.prepare_cached(
-        "SELECT blobs.id, epoch, inline_row, size, md5, crc64nvme, sha256, checksum, crc32c, bytes
-         FROM blobs LEFT JOIN inline_bytes ON inline_bytes.id = inline_row
-         WHERE blobs.id = ?1",
-    )?;
-    let mut rows = statement.query([id])?;
-    let row = rows.next()?.ok_or_else(|| damaged(format!("blob {id} has no row")))?;
-    loaded_blob(row, 0)
-}
-
-/// From column `first` on those of [`StoredBlob::of_row`], then `crc32c` and `bytes`, which are
-/// compared.
-pub(super) fn loaded_blob(row: &Row<'_>, first: usize) -> Result<LoadedBlob> {
-    let blob = StoredBlob::of_row(row, first)?;
-    if blob.inline_row.is_none() {
-        return Ok((blob, None));
-    }
-    let crc: Option<u32> = row.get(first + StoredBlob::COLUMNS)?;
-    let bytes = row.get_ref(first + StoredBlob::COLUMNS + 1)?;
-    let bytes = bytes.as_blob_or_null().map_err(rusqlite::Error::from)?.unwrap_or_default();
-    if crc != Some(crc32c(bytes)) || bytes.len() as u64 != blob.digests.length {
-        return Err(damaged(format!("blob {}: its bytes in SQLite do not verify", blob.id)));
-    }
-    Ok((blob, Some(Bytes::copy_from_slice(bytes))))
-}
-
-/// The run of a manifest that holds a part number, if any does.
-const RUN_OF_NUMBER: &str = "SELECT first_offset, numbers FROM manifest_runs
-     WHERE manifest = ?1 AND first_number <= ?2
-     ORDER BY first_offset DESC, first_number DESC LIMIT 1";
-/// The first run whose parts all have greater numbers.
-const RUN_AFTER_NUMBER: &str = "SELECT first_offset, numbers FROM manifest_runs
-     WHERE manifest = ?1 AND first_number > ?2
-     ORDER BY first_offset, first_number LIMIT 1";
-
-/// The run of a manifest that holds the byte at `offset`.
-fn read_run_at(connection: &Connection, id: UploadId, offset: u64) -> Result<Vec<Piece>> {
-    read_run(
-        connection,
-        id,
-        "SELECT first_offset, numbers FROM manifest_runs
-         WHERE manifest = ?1 AND first_offset <= ?2
-         ORDER BY first_offset DESC, first_number DESC LIMIT 1",
-        offset,
-    )
-}
-
-/// The parts of the run that `sql` finds.
-fn read_run(connection: &Connection, id: UploadId, sql: &str, key: u64) -> Result<Vec<Piece>> {
-    let found = connection
-        .prepare_cached(sql)?
-        .query_row(params![id, key], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, Vec<u8>>(1)?)))
-        .optional()?;
-    let Some((mut first, packed)) = found else { return Ok(Vec::new()) };
-    let numbers = unpack_numbers(&packed).ok_or_else(|| damaged(format!("a run of {id}")))?;
-    let mut pieces = Vec::with_capacity(numbers.len());
-    // A lookup for each part, not a scan: unlisted parts may stand between them.
-    let mut statement = connection.prepare_cached(
-        "SELECT size, blob, checksum FROM parts WHERE upload = ?1 AND number = ?2",
-    )?;
-    for number in numbers {
-        let read = |row: &Row<'_>| {
-            Ok((row.get::<_, u64>(0)?, row.get::<_, BlobId>(1)?, read_checksum(row, "checksum")))
-        };
-        let part = statement.query_row(params![id, number], read).optional()?;
-        let (size, blob, checksum) =
-            part.ok_or_else(|| damaged(format!("manifest {id} lacks part {number}")))?;
-        pieces.push(Piece { number, first, size, blob, checksum: checksum? });
-        first += size;
-    }
-    Ok(pieces)
-}
-
-/// The part numbers of a run; `None` for anything but 1 to 256 ascending ones.
-pub(super) fn unpack_numbers(packed: &[u8]) -> Option<Vec<PartNumber>> {
-    let (pairs, rest) = packed.as_chunks::<2>();
-    let numbers: Vec<PartNumber> = pairs
-        .iter()
-        .map(|pair| PartNumber::new(u16::from_be_bytes(*pair)))
-        .collect::<Option<_>>()?;
-    let ascending = numbers.windows(2).all(|pair| pair[0] < pair[1]);
-    let few = (1..=super::meta::complete::RUN_PARTS_MAX).contains(&numbers.len());
-    (ascending && few && rest.is_empty()).then_some(numbers)
 }

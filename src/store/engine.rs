@@ -1,31 +1,27 @@
 //! What stands behind the door: the database, the files, the tables in memory and the threads.
 
-use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+mod start;
+
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::ballast::Ballast;
-use super::blobs::{self, Blobs, DataLock, StagedBlob, lock};
+use super::blobs::{Blobs, DataLock, StagedBlob};
 use super::directory::Directory;
 use super::error::{Error, Result};
-use super::gc;
-use super::meta::job::{Job, Purpose, SeqBlock, Txn, Verdict, Work};
+use super::meta::job::{Job, Purpose, Txn, Verdict, Work};
 use super::meta::readers::Readers;
-use super::meta::writer::{Message, Shared, Writer, send};
-use super::meta::{FILE_NAME, Role, accounts, bucket_configurations, connect, outbox, wal};
+use super::meta::shared::Shared;
+use super::meta::writer::{Message, send};
+use super::meta::{FILE_NAME, PAGE_BYTES, Role, connect, wal};
 use super::pending::Pending;
 use super::pins::Pins;
 use super::records::{Health, Options};
+use super::remembered::Remembered;
 use super::space::Space;
-use super::targets::Targets;
-use super::verify::Remembered;
 use crate::access::{Bucket, Permit};
 
 /// One open store.
@@ -49,75 +45,6 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Opens and recovers: what an earlier run left in the WAL is moved into the database here, its
-    /// files are dealt with by the GC thread.
-    pub(crate) fn open(options: Options) -> Result<Arc<Self>> {
-        let lock = lock(&options.data)?;
-        let ballast = Arc::new(Ballast::new(&options.data));
-        ballast.make_room_to_open()?;
-        let path = options.data.join(FILE_NAME);
-        refuse_lost_database(&path, &options)?;
-        let mut connection = connect(&path, Role::Writer)?;
-        sync_folder(&options)?;
-        wal::recover(&connection)?;
-        let blobs = Blobs::open(&options.data, next_epoch(&connection)?)?;
-        outbox::know_targets(&connection, &options.event_targets)?;
-        let targets = Targets::new(&options.event_targets);
-        let shared = Arc::new(Shared::new(Arc::clone(&blobs), Arc::clone(&ballast), targets));
-        shared.directory.apply(accounts::load(&connection)?);
-        shared.directory.apply(bucket_configurations::load(&connection)?);
-        wal::watch(&mut connection, &shared)?;
-
-        let space = Arc::new(Space::new(Arc::clone(&blobs), ballast, options.free_bytes_min));
-        let (sender, receiver) = sync_channel(options.writer_queue_max.max(1));
-        let writer = Writer {
-            connection,
-            receiver,
-            shared: Arc::clone(&shared),
-            wal_bytes_restart: options.wal_bytes_restart,
-            wal_bytes_wait: options.wal_bytes_max / 2,
-            restart_at: options.wal_bytes_restart,
-            seqs: SeqBlock::default(),
-        };
-        let mover = connect(&path, Role::Checkpointer)?;
-        let (mover_shared, mover_space) = (Arc::clone(&shared), Arc::clone(&space));
-        let engine = Arc::new(Self {
-            options,
-            shared,
-            blobs,
-            space,
-            pins: Arc::default(),
-            readers: Readers::new(path),
-            swept: AtomicBool::new(false),
-            verified: Remembered::default(),
-            collecting: Mutex::default(),
-            sender,
-            threads: Mutex::default(),
-            lock: Mutex::new(Some(lock)),
-        });
-        engine.start("partita-writer", move || writer.run())?;
-        engine.start("partita-wal", move || wal::run(&mover, &mover_shared, &mover_space))?;
-        let (weak, shared) = (Arc::downgrade(&engine), Arc::clone(&engine.shared));
-        engine.start("partita-gc", move || gc::run(&weak, &shared))?;
-        Ok(engine)
-    }
-
-    fn start(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
-        let (blobs, what) = (Arc::clone(&self.blobs), name.to_owned());
-        // A store that has lost a thread keeps no promise any more: better to end and recover.
-        let guarded = move || {
-            if catch_unwind(AssertUnwindSafe(run)).is_err() {
-                blobs.poison(format!("the thread {what} panicked"));
-            }
-        };
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(guarded)
-            .map_err(|source| Error::io("start a thread for", &self.options.data, source))?;
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
-        Ok(())
-    }
-
     /// Users, keys and buckets.
     pub(crate) fn directory(&self) -> &Directory {
         &self.shared.directory
@@ -217,7 +144,7 @@ impl Engine {
     pub(crate) fn health(&self) -> Health {
         let poisoned = self.blobs.poison_reason();
         let wal_bytes = self.shared.wal_bytes();
-        let moved = self.shared.wal_moved.load(Ordering::Relaxed) * super::meta::PAGE_BYTES;
+        let moved = self.shared.wal_moved.load(Ordering::Relaxed) * PAGE_BYTES;
         Health {
             writable: self.alive().is_ok() && !self.is_wal_too_long() && self.space.has_room_for(0),
             poisoned,
@@ -276,9 +203,9 @@ impl Engine {
 
     /// Looks at the writer's own connection.
     #[cfg(test)]
-    pub(crate) fn inspect(&self, look: impl FnOnce(&Connection) + Send + 'static) {
+    pub(crate) fn inspect(&self, look: impl FnOnce(&rusqlite::Connection) + Send + 'static) {
         let (done, wait) = std::sync::mpsc::channel();
-        let look = Box::new(move |connection: &Connection| {
+        let look = Box::new(move |connection: &rusqlite::Connection| {
             look(connection);
             let _ = done.send(());
         });
@@ -292,35 +219,9 @@ pub(crate) fn upgrade(engine: &Weak<Engine>) -> Option<Arc<Engine>> {
     engine.upgrade().filter(|engine| engine.alive().is_ok())
 }
 
-/// The database file's own name must survive a power cut.
-fn sync_folder(options: &Options) -> Result<()> {
-    let sync = || File::open(&options.data)?.sync_all();
-    sync().map_err(|source| Error::io("sync", &options.data, source))
-}
-
-/// The number of this run, committed before anything bears it.
-fn next_epoch(connection: &Connection) -> Result<u64> {
-    let sql = "UPDATE counters SET value = value + 1 WHERE name = 'epoch' RETURNING value";
-    Ok(connection.query_row(sql, [], |row| row.get(0))?)
-}
-
 /// Counts commits, for those who must know whether something changed meanwhile.
 pub(crate) fn commits(engine: &Engine) -> u64 {
     engine.shared.commits.load(Ordering::Acquire)
-}
-
-/// Bytes without a database are somebody's objects, whose rows were lost or not restored yet. An
-/// empty database beside them would take all of them for garbage.
-fn refuse_lost_database(path: &Path, options: &Options) -> Result<()> {
-    if path.exists() || !blobs::holds_any(&options.data)? {
-        return Ok(());
-    }
-    Err(Error::Refused(format!(
-        "{} is not there, but {} holds files of objects: restore the database from a backup, or \
-         name an empty data folder",
-        path.display(),
-        options.data.display()
-    )))
 }
 
 /// Whether a list of buckets names this one.

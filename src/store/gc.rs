@@ -17,15 +17,15 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::bell::Heard;
 use super::blobs::{BlobName, Found};
-use super::content::unpack_numbers;
 use super::engine::{Engine, upgrade};
 use super::error::{Error, Result};
 use super::meta::job::Txn;
 use super::meta::lifecycle::Change;
+use super::meta::manifests::unpack_numbers;
 use super::meta::outbox::Cause;
 use super::meta::rows::{GarbageKind, damaged, drop_reference};
+use super::meta::shared::Shared;
 use super::meta::uploads;
-use super::meta::writer::Shared;
 use super::records::ContentId;
 use crate::clock;
 use crate::types::{BlobId, PartNumber, Timestamp, UploadId};

@@ -25,6 +25,7 @@ mod meta;
 mod pending;
 mod pins;
 mod records;
+mod remembered;
 mod space;
 mod targets;
 #[cfg(test)]
@@ -36,7 +37,7 @@ mod watchers;
 use std::sync::Arc;
 
 pub use blobs::{BlobOrigin, BlobWriter, StagedBlob};
-pub use content::{BlobRef, ContentReader, OpenObject};
+pub use content::{ContentReader, OpenObject};
 pub use error::{Error, Result};
 pub use pending::Pending;
 pub use records::*;
@@ -45,7 +46,8 @@ pub use watchers::UploadWatch;
 
 use self::engine::Engine;
 use self::meta::{
-    accounts, blocks, bucket_configurations, buckets, complete, listing, objects, states, uploads,
+    accounts, blocks, bucket_configurations, buckets, complete, listing, objects, parts, states,
+    uploads,
 };
 use crate::access::{Bucket, Credential, Owner, Permit, User};
 use crate::digest::Checksum;
@@ -293,7 +295,7 @@ impl Store {
         new: NewObject,
         source: &OpenObject,
     ) -> Pending<Published> {
-        objects::copy(&self.engine, permit, new, source)
+        objects::copy(&self.engine, permit, new, source.content(), &source.record)
     }
 
     /// A page of keys and common prefixes, in byte order.
@@ -370,7 +372,7 @@ impl Store {
         number: PartNumber,
         staged: StagedBlob,
     ) -> Pending<AddedPart> {
-        uploads::put_part(&self.engine, permit, key, (id, number), staged)
+        parts::put(&self.engine, permit, key, (id, number), staged)
     }
 
     /// Stores a whole blob of `source` as a part, by reference. `checksum` is what the part shall
@@ -387,7 +389,7 @@ impl Store {
         blob: BlobRef,
         checksum: Option<Checksum>,
     ) -> Pending<AddedPart> {
-        uploads::copy_part(&self.engine, permit, key, (id, number), source, blob, checksum)
+        parts::copy(&self.engine, permit, key, (id, number), source, blob, checksum)
     }
 
     /// At most `max` parts with numbers above `after`. [`Error::NoSuchUpload`].
@@ -399,7 +401,7 @@ impl Store {
         after: u16,
         max: usize,
     ) -> Result<PartsPage> {
-        uploads::list_parts(&self.engine, permit, key, id, after, max)
+        parts::list(&self.engine, permit, key, id, after, max)
     }
 
     /// A page of open uploads, by key, then by initiation.

@@ -4,47 +4,20 @@
 //! - It runs beside the writer and may take long; a part is pinned before its row is read, so its
 //!   bytes stay until they were read. A part that is not the prepared one any more ends it at once.
 //! - What was read once is not read again for a repetition: blobs never change, so a list of blobs
-//!   has one digest for ever. The last [`REMEMBERED_MAX`] results are kept in memory.
-
-use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+//!   has one digest for ever ([`super::remembered`]).
 
 use md5::{Digest as _, Md5};
 use rusqlite::{OptionalExtension as _, params};
 use sha2::Sha256;
 
 use super::blobs::{READ_BYTES_MAX, Wait};
-use super::content::{load_blob, open_file};
+use super::content::open_file;
 use super::engine::Engine;
 use super::error::{Error, Result};
 use super::meta::rows::damaged;
+use super::meta::stored::load_blob;
 use super::records::{ContentId, WholeDigests};
 use crate::types::{BlobId, ByteRange, PartNumber, UploadId};
-
-/// Results that are remembered.
-const REMEMBERED_MAX: usize = 64;
-
-/// Digests of lists of blobs, by the SHA-256 of their ids.
-#[derive(Default)]
-pub(crate) struct Remembered(Mutex<VecDeque<([u8; 32], WholeDigests)>>);
-
-impl Remembered {
-    /// What is known of this list.
-    fn get(&self, list: &[u8; 32]) -> WholeDigests {
-        let results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = results.iter().find(|(key, _)| key == list);
-        found.map(|(_, digests)| *digests).unwrap_or_default()
-    }
-
-    fn put(&self, list: [u8; 32], digests: WholeDigests) {
-        let mut results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        results.retain(|(key, _)| *key != list);
-        if results.len() == REMEMBERED_MAX {
-            results.pop_front();
-        }
-        results.push_back((list, digests));
-    }
-}
 
 /// How a comparison ended.
 pub(crate) enum Verified {

@@ -15,7 +15,7 @@ use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::folder_sync::FolderSync;
-use super::{BlobName, Found};
+use super::name::{BlobName, Found};
 use crate::store::error::{Error, Result};
 use crate::types::Timestamp;
 

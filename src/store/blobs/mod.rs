@@ -12,6 +12,7 @@
 pub mod folder_sync;
 mod folders;
 mod lock;
+mod name;
 mod reader;
 mod staged;
 mod trailer;
@@ -28,6 +29,7 @@ use rustix::fs::{self, AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 pub use lock::{DataLock, lock};
+pub use name::{BlobName, Found};
 pub use reader::{BlobFile, Wait};
 pub use staged::{Home, StagedBlob};
 pub use writer::BlobWriter;
@@ -41,35 +43,6 @@ use folders::{Folders, Syncs};
 pub const BLOCK_BYTES: u64 = 64 << 10;
 /// Most bytes that one [`BlobFile::read`] may be asked for.
 pub const READ_BYTES_MAX: u64 = 8 << 20;
-
-/// The name of one blob: the server run that made it, and its id. `Display` gives the file name.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct BlobName {
-    /// The number of the server run that made it.
-    pub epoch: u64,
-    /// The random id.
-    pub id: BlobId,
-}
-
-impl BlobName {
-    /// From a file name: `<epoch in 8 or more hex digits>-<32 hex digits>`, as `Display` gives it.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (epoch, id) = text.split_once('-')?;
-        let name = Self { epoch: u64::from_str_radix(epoch, 16).ok()?, id: BlobId::parse(id)? };
-        // One name, one spelling: no upper case, no sign, no spare zeros.
-        (name.to_string() == text).then_some(name)
-    }
-    /// Which of the 256 folders holds it: the id's last byte, which is random.
-    pub fn folder(&self) -> u8 {
-        self.id.as_bytes()[15]
-    }
-}
-
-impl fmt::Display for BlobName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}-{}", self.epoch, self.id)
-    }
-}
 
 /// What a blob was made for: kept in its trailer, so that a lost database can be rebuilt.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -91,15 +64,6 @@ pub struct BlobRecord {
     pub origin: BlobOrigin,
     /// Length and digests of the plain bytes.
     pub digests: Digests,
-}
-
-/// One thing that [`Blobs::scan`] met.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Found {
-    /// A blob's file, in its right place, and the bytes of the whole file (trailer included).
-    Blob(BlobName, u64),
-    /// Anything else: path below the data folder.
-    Foreign(PathBuf),
 }
 
 /// Whether a data folder holds the file of any blob. Stops at the first.

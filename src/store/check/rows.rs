@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{PAGE_ROWS, pages};
-use crate::store::content::unpack_numbers;
 use crate::store::directory::Effect;
 use crate::store::engine::Engine;
 use crate::store::error::Result;
+use crate::store::meta::manifests::unpack_numbers;
 use crate::store::meta::rows::GarbageKind;
 use crate::store::meta::{PAGE_BYTES, accounts, bucket_configurations};
 use crate::store::records::ContentId;

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 
 use super::uploads;
-use crate::access::{Bucket, Permit};
+use crate::access::Permit;
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
-use crate::store::records::{Blocks, ClaimedPart, Gap, OpenUpload, UploadRecord};
+use crate::store::records::{Blocks, ClaimedPart, Gap, OpenUpload};
 use crate::types::{Layout, ObjectKey, PartNumber, UploadId};
 
 /// Gaps on one page.
@@ -27,14 +27,7 @@ pub(crate) fn missing(
     from: PartNumber,
     max: usize,
 ) -> Result<Blocks> {
-    let bucket = engine.require_bucket(permit)?;
-    engine.readers.snapshot(|connection| {
-        let OpenUpload { upload, declaration, is_instant } =
-            uploads::find_open(engine, connection, &bucket, key, id)?;
-        let layout = declaration.and_then(|declaration| declaration.layout);
-        if is_instant {
-            return Ok(complete(&bucket, upload, layout));
-        }
+    look(engine, permit, key, id, |connection, layout| {
         let (received_bytes, highest): (u64, u16) = connection
             .prepare_cached(
                 "SELECT coalesce(sum(size), 0), coalesce(max(number), 0) FROM parts
@@ -47,19 +40,46 @@ pub(crate) fn missing(
         let end = layout.map_or(0, Layout::count);
         let tail = (highest + 1).max(from.get());
         if missing.len() <= max && tail <= end {
-            missing.extend(gap(tail, end));
+            missing.extend(Gap::new(tail, end));
         }
         let next = missing.get(max).map(|gap| gap.first);
         missing.truncate(max);
-        Ok(Blocks { bucket: Arc::clone(&bucket), upload, layout, received_bytes, missing, next })
+        Ok(Found { received_bytes, missing, next })
     })
 }
 
-/// Nothing is missing of an upload that was born complete.
-fn complete(bucket: &Arc<Bucket>, upload: UploadRecord, layout: Option<Layout>) -> Blocks {
-    let received_bytes = layout.map_or(0, Layout::size);
-    let bucket = Arc::clone(bucket);
-    Blocks { bucket, upload, layout, received_bytes, missing: Vec::new(), next: None }
+/// What a look at the parts of an upload finds.
+struct Found {
+    received_bytes: u64,
+    missing: Vec<Gap>,
+    next: Option<PartNumber>,
+}
+
+/// Looks at the parts of an open upload, in one snapshot with the upload itself. One that was born
+/// complete has no part rows: nothing of it is missing.
+fn look(
+    engine: &Engine,
+    permit: &Permit,
+    key: &ObjectKey,
+    id: UploadId,
+    parts: impl FnOnce(&Connection, Option<Layout>) -> Result<Found>,
+) -> Result<Blocks> {
+    let bucket = engine.require_bucket(permit)?;
+    engine.readers.snapshot(|connection| {
+        let OpenUpload { upload, declaration, is_instant } =
+            uploads::find_open(engine, connection, &bucket, key, id)?;
+        let layout = declaration.and_then(|declaration| declaration.layout);
+        let found = match is_instant {
+            true => {
+                let received_bytes = layout.map_or(0, Layout::size);
+                Found { received_bytes, missing: Vec::new(), next: None }
+            }
+            false => parts(connection, layout)?,
+        };
+        let Found { received_bytes, missing, next } = found;
+        let bucket = Arc::clone(&bucket);
+        Ok(Blocks { bucket, upload, layout, received_bytes, missing, next })
+    })
 }
 
 /// The gaps below the highest part.
@@ -79,13 +99,9 @@ fn read_gaps(
     let mut gaps = Vec::new();
     while let Some(row) = rows.next()? {
         let (before, number): (u16, u16) = (row.get(0)?, row.get(1)?);
-        gaps.extend(gap(before + 1, number - 1));
+        gaps.extend(Gap::new(before + 1, number - 1));
     }
     Ok(gaps)
-}
-
-fn gap(first: u16, last: u16) -> Option<Gap> {
-    PartNumber::new(first).zip(PartNumber::new(last)).map(|(first, last)| Gap { first, last })
 }
 
 /// A stored part, as claims are judged by it.
@@ -119,16 +135,9 @@ pub(crate) fn compare(
     id: UploadId,
     claims: &[ClaimedPart],
 ) -> Result<Blocks> {
-    let bucket = engine.require_bucket(permit)?;
     let claimed: BTreeMap<PartNumber, &ClaimedPart> =
         claims.iter().map(|claim| (claim.number, claim)).collect();
-    engine.readers.snapshot(|connection| {
-        let OpenUpload { upload, declaration, is_instant } =
-            uploads::find_open(engine, connection, &bucket, key, id)?;
-        let layout = declaration.and_then(|declaration| declaration.layout);
-        if is_instant {
-            return Ok(complete(&bucket, upload, layout));
-        }
+    look(engine, permit, key, id, |connection, layout| {
         let stored = read_stored(connection, id)?;
         let highest = claimed.keys().next_back().copied();
         if let Some((layout, number)) = layout.zip(highest)
@@ -141,10 +150,9 @@ pub(crate) fn compare(
         let present = stored
             .iter()
             .filter(|part| claimed.get(&part.number).is_none_or(|claim| part.is(claim)));
-        let missing = gaps_between(present.map(|part| part.number.get()), end);
+        let missing = Gap::between(present.map(|part| part.number.get()), end);
         let received_bytes = stored.iter().map(|part| part.size).sum();
-        let bucket = Arc::clone(&bucket);
-        Ok(Blocks { bucket, upload, layout, received_bytes, missing, next: None })
+        Ok(Found { received_bytes, missing, next: None })
     })
 }
 
@@ -165,20 +173,4 @@ fn read_stored(connection: &Connection, id: UploadId) -> Result<Vec<Stored>> {
         });
     }
     Ok(stored)
-}
-
-/// The gaps from 1 to `end` that ascending numbers leave.
-pub(super) fn gaps_between(present: impl Iterator<Item = u16>, end: u16) -> Vec<Gap> {
-    let mut gaps = Vec::new();
-    let mut next = 1;
-    for number in present {
-        if next < number {
-            gaps.extend(gap(next, number - 1));
-        }
-        next = number + 1;
-    }
-    if next <= end {
-        gaps.extend(gap(next, end));
-    }
-    gaps
 }

@@ -1,5 +1,4 @@
-//! Uploads that are born complete: the parts of the content that they have; and parts that are
-//! stored by reference.
+//! Uploads that are born complete, or made so by a proof: the parts of the content that they have.
 //!
 //! **Invariants**
 //! - Such an upload has a reference to its content and no part rows. A part that is stored after
@@ -14,21 +13,20 @@ use rusqlite::{Connection, Row, params};
 
 use super::job::Txn;
 use super::lifecycle::{Change, changed};
+use super::manifests::unpack_numbers;
 use super::outbox::Cause;
 use super::prepare::StoredPart;
 use super::rows::{damaged, read_checksum, require_bucket};
-use super::uploads::{Place, replace_part, touch};
+use super::stored::read_blob;
 use super::{contents, declarations};
 use crate::access::Permit;
 use crate::clock;
 use crate::digest::ChecksumAlgorithm;
-use crate::store::content::{read_blob, unpack_numbers};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
 use crate::store::pending::Pending;
 use crate::store::records::{
-    AddedPart, ContentId, Filled, InstantPart, PartRecord, PartsPage, Proven, Readable,
-    UploadRecord, Via,
+    ContentId, Filled, PartRecord, PartsPage, Proven, Readable, UploadRecord, Via,
 };
 use crate::types::{ETag, ObjectKey, PartNumber, Timestamp, UploadId};
 
@@ -145,32 +143,6 @@ pub(super) fn list_parts(
     };
     let parts = own.into_iter().map(record).collect();
     Ok(PartsPage { parts, truncated, upload })
-}
-
-/// Stores parts by reference, each from the first of its contents that can still be taken; `None`
-/// for a part that has none any more. All in one transaction, so there must not be many.
-pub(crate) fn put_parts(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
-    upload: UploadId,
-    parts: Vec<InstantPart>,
-) -> Pending<Vec<Option<AddedPart>>> {
-    let (permit, key) = (permit.clone(), key.clone());
-    engine.write(move |txn| {
-        let put = |part: &InstantPart| {
-            let place = Place::new(&permit, &key, (upload, part.number));
-            let taken = contents::take_first(txn, &part.readables)?;
-            let Some((blob, digests)) = taken.and_then(Readable::single) else { return Ok(None) };
-            let touched = touch(txn, &place, digests.length)?;
-            let known = touched.algorithm.and_then(|algorithm| digests.checksum_for(algorithm));
-            let checksum = known.or_else(|| part.checksum.clone());
-            let checksum = checksum.or_else(|| digests.checksum.clone());
-            let added = replace_part(txn, &place, blob, digests, checksum)?;
-            touched.added(txn, &place, added).map(Some)
-        };
-        parts.iter().map(put).collect()
-    })
 }
 
 /// Makes an open upload without parts complete, by the first content that can still be taken.

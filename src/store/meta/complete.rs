@@ -33,8 +33,6 @@ use crate::store::records::{CompleteUpload, Completed, ContentId, WholeDigests};
 use crate::store::verify::{Verified, verify};
 use crate::types::{ETag, ObjectKey, Timestamp, UploadId};
 
-/// Parts in one run of a manifest.
-pub(crate) const RUN_PARTS_MAX: usize = 256;
 /// How often Complete is prepared when parts keep arriving.
 const PREPARE_TIMES_MAX: usize = 3;
 /// How long a finished upload answers repetitions.

@@ -13,11 +13,11 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::job::Txn;
+use super::manifests::unpack_numbers;
 use super::rows::{insert_blob, read_digests, read_key, reference};
 use crate::access::{Bucket, Permit, may_anything};
 use crate::digest::{ChecksumAlgorithm, Digests};
 use crate::store::blobs::{Home, StagedBlob};
-use crate::store::content::unpack_numbers;
 use crate::store::engine::Engine;
 use crate::store::error::Result;
 use crate::store::records::{Candidate, ContentId, Readable, SHARED_BYTES_MIN, Via, Wanted};

@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 
 use rusqlite::{CachedStatement, Connection, ErrorCode, Params};
 
-use super::writer::Shared;
+use super::shared::Shared;
 use crate::store::blobs::StagedBlob;
 use crate::store::directory::Effect;
 use crate::store::error::{Error, Result};

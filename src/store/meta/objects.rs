@@ -13,11 +13,11 @@ use super::rows::{
     damaged, decode_headers, drop_reference, encode_headers, read_etag, read_object_checksum,
     reference, require_bucket,
 };
+use super::stored::{LoadedBlob, loaded_blob};
 use crate::access::{Bucket, Permit};
 use crate::clock;
 use crate::events::{CallbackVar, EventName};
 use crate::store::blobs::StagedBlob;
-use crate::store::content::{LoadedBlob, OpenObject, loaded_blob};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
 use crate::store::pending::Pending;
@@ -49,32 +49,64 @@ pub(crate) struct Row<'a> {
     pub(crate) callback_var: Option<&'a [u8]>,
 }
 
+/// An object on its way: what its row needs besides its content, whichever way that came.
+struct Coming {
+    bucket: Arc<Bucket>,
+    new: NewObject,
+    headers: Vec<u8>,
+    cause: Cause,
+}
+
+impl Coming {
+    fn of(permit: &Permit, new: NewObject) -> Self {
+        let headers = encode_headers(&new.headers);
+        Self { bucket: Arc::clone(permit.bucket()), new, headers, cause: Cause::of(permit) }
+    }
+
+    /// What it will replace, if the conditions hold.
+    fn judged(&self, txn: &Txn<'_>) -> Result<Option<Current>> {
+        require_bucket(txn, &self.bucket)?;
+        let current = current(txn, &self.bucket, &self.new.key)?;
+        judge(&self.new.condition, current.as_ref())?;
+        Ok(current)
+    }
+
+    /// Publishes it with `content`, which has its reference already.
+    fn publish(
+        &self,
+        txn: &Txn<'_>,
+        current: Option<&Current>,
+        content: ContentId,
+        size: u64,
+        etag: ETag,
+    ) -> Result<Published> {
+        let row = Row {
+            size,
+            etag,
+            content,
+            headers: &self.headers,
+            checksum: self.new.checksum.as_ref().map(|checksum| checksum.encode()),
+            event: self.new.event,
+            cause: &self.cause,
+            callback_var: self.new.callback_var.as_ref().map(CallbackVar::as_bytes),
+        };
+        publish(txn, &self.bucket, &self.new.key, current, row)
+    }
+}
+
 pub(crate) fn put(
     engine: &Engine,
     permit: &Permit,
     new: NewObject,
     staged: StagedBlob,
 ) -> Pending<Published> {
-    let bucket = Arc::clone(permit.bucket());
-    let headers = encode_headers(&new.headers);
-    let once = engine.stores_once(&bucket);
-    let cause = Cause::of(permit);
+    let coming = Coming::of(permit, new);
+    let once = engine.stores_once(&coming.bucket);
     engine.write_staged(staged, move |txn, staged| {
-        require_bucket(txn, &bucket)?;
-        let current = current(txn, &bucket, &new.key)?;
-        judge(&new.condition, current.as_ref())?;
-        let blob = contents::insert_or_share(txn, staged, once)?;
-        let row = Row {
-            size: staged.digests().length,
-            etag: ETag::plain(staged.digests().md5),
-            content: ContentId::Blob(blob),
-            headers: &headers,
-            checksum: new.checksum.as_ref().map(|checksum| checksum.encode()),
-            event: new.event,
-            cause: &cause,
-            callback_var: new.callback_var.as_ref().map(CallbackVar::as_bytes),
-        };
-        publish(txn, &bucket, &new.key, current.as_ref(), row)
+        let current = coming.judged(txn)?;
+        let blob = ContentId::Blob(contents::insert_or_share(txn, staged, once)?);
+        let digests = staged.digests();
+        coming.publish(txn, current.as_ref(), blob, digests.length, ETag::plain(digests.md5))
     })
 }
 
@@ -85,60 +117,34 @@ pub(crate) fn put_instant(
     new: NewObject,
     readables: Vec<Readable>,
 ) -> Pending<Option<Published>> {
-    let bucket = Arc::clone(permit.bucket());
-    let headers = encode_headers(&new.headers);
-    let cause = Cause::of(permit);
+    let coming = Coming::of(permit, new);
     engine.write(move |txn| {
-        require_bucket(txn, &bucket)?;
-        let current = current(txn, &bucket, &new.key)?;
-        judge(&new.condition, current.as_ref())?;
+        let current = coming.judged(txn)?;
         // Before the old content of the key is dropped: it may be the same.
         let Some(taken) = contents::take_first(txn, &readables)? else { return Ok(None) };
         let (blob, digests) = taken.single().ok_or_else(|| damaged("no single blob"))?;
-        let row = Row {
-            size: digests.length,
-            etag: ETag::plain(digests.md5),
-            content: ContentId::Blob(blob),
-            headers: &headers,
-            checksum: new.checksum.as_ref().map(|checksum| checksum.encode()),
-            event: new.event,
-            cause: &cause,
-            callback_var: new.callback_var.as_ref().map(CallbackVar::as_bytes),
-        };
-        publish(txn, &bucket, &new.key, current.as_ref(), row).map(Some)
+        let (blob, etag) = (ContentId::Blob(blob), ETag::plain(digests.md5));
+        coming.publish(txn, current.as_ref(), blob, digests.length, etag).map(Some)
     })
 }
 
+/// Publishes `content`, which is that of the object `source`.
 pub(crate) fn copy(
     engine: &Engine,
     permit: &Permit,
     new: NewObject,
-    source: &OpenObject,
+    content: ContentId,
+    source: &ObjectRecord,
 ) -> Pending<Published> {
-    let bucket = Arc::clone(permit.bucket());
-    let headers = encode_headers(&new.headers);
-    let (content, size, etag) = (source.content(), source.record.size, source.record.etag);
-    let cause = Cause::of(permit);
+    let coming = Coming::of(permit, new);
+    let (size, etag) = (source.size, source.etag);
     engine.write(move |txn| {
-        require_bucket(txn, &bucket)?;
-        let current = current(txn, &bucket, &new.key)?;
-        judge(&new.condition, current.as_ref())?;
+        let current = coming.judged(txn)?;
         // Before the old content of the key is dropped: it may be the same.
         if !reference(txn, content)? {
             return Err(Error::NoSuchKey);
         }
-        let checksum = new.checksum.as_ref().map(|checksum| checksum.encode());
-        let row = Row {
-            size,
-            etag,
-            content,
-            headers: &headers,
-            checksum,
-            event: new.event,
-            cause: &cause,
-            callback_var: new.callback_var.as_ref().map(CallbackVar::as_bytes),
-        };
-        publish(txn, &bucket, &new.key, current.as_ref(), row)
+        coming.publish(txn, current.as_ref(), content, size, etag)
     })
 }
 

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use md5::{Digest as _, Md5};
 
-use super::blocks::gaps_between;
-use super::complete::RUN_PARTS_MAX;
+use super::manifests::RUN_PARTS_MAX;
 use super::outbox::Cause;
 use super::rows::damaged;
 use crate::access::Bucket;
@@ -17,7 +16,7 @@ use crate::digest::{
 };
 use crate::store::error::{Error, Result};
 use crate::store::records::{
-    Blocks, CompleteUpload, ContentId, Declaration, Incomplete, ListedPart, UploadRecord,
+    Blocks, CompleteUpload, ContentId, Declaration, Gap, Incomplete, ListedPart, UploadRecord,
     WholeDigests,
 };
 use crate::types::{
@@ -213,7 +212,7 @@ fn missing(
         upload: upload.record.clone(),
         layout: Some(layout),
         received_bytes: upload.parts.iter().map(|part| part.size).sum(),
-        missing: gaps_between(present.iter().map(|part| part.number.get()), layout.count()),
+        missing: Gap::between(present.iter().map(|part| part.number.get()), layout.count()),
         next: None,
     };
     let listed_bytes = present.iter().map(|part| part.size).sum();

@@ -15,7 +15,7 @@ use rusqlite::{Connection, MAIN_DB};
 
 use super::PAGE_BYTES;
 use super::job::Fault;
-use super::writer::Shared;
+use super::shared::Shared;
 use crate::store::bell::Heard;
 use crate::store::error::{Error, Result};
 use crate::store::space::Space;

@@ -15,6 +15,29 @@ pub struct Gap {
     pub last: PartNumber,
 }
 
+impl Gap {
+    /// From `first` to `last`; `None` when these are no part numbers.
+    pub(in crate::store) fn new(first: u16, last: u16) -> Option<Self> {
+        PartNumber::new(first).zip(PartNumber::new(last)).map(|(first, last)| Self { first, last })
+    }
+
+    /// The gaps from 1 to `end` that ascending numbers leave.
+    pub(in crate::store) fn between(present: impl Iterator<Item = u16>, end: u16) -> Vec<Self> {
+        let mut gaps = Vec::new();
+        let mut next = 1;
+        for number in present {
+            if next < number {
+                gaps.extend(Self::new(next, number - 1));
+            }
+            next = number + 1;
+        }
+        if next <= end {
+            gaps.extend(Self::new(next, end));
+        }
+        gaps
+    }
+}
+
 /// What a client has as a part; at least one digest is given.
 #[derive(Clone, Debug)]
 pub struct ClaimedPart {

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::*;
 use crate::store::meta::job::{Job, Purpose, Ran, Txn, Verdict};
-use crate::store::meta::writer::Shared;
+use crate::store::meta::shared::Shared;
 use crate::types::Layout;
 
 const SIZE: usize = 70_000;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::meta::job::{Job, Purpose, Ran, Txn, Verdict};
-use crate::store::meta::writer::Shared;
+use crate::store::meta::shared::Shared;
 
 fn limit_pages(fixture: &Fixture, spare: i64) {
     fixture.store.engine.inspect(move |connection| {

@@ -2,7 +2,7 @@
 
 use crate::access::{Bucket, Permit};
 use crate::store::content::{self, OpenObject};
-use crate::store::meta::{born, contents, objects};
+use crate::store::meta::{born, contents, objects, parts};
 use crate::store::records::{
     AddedPart, Candidate, Filled, INSTANT_PARTS_MAX, InstantPart, NewObject, Proven, Published,
     Readable, Via, Wanted,
@@ -79,6 +79,6 @@ impl Store {
         parts: Vec<InstantPart>,
     ) -> Pending<Vec<Option<AddedPart>>> {
         assert!(parts.len() <= INSTANT_PARTS_MAX, "one step of the writer is bounded");
-        born::put_parts(&self.engine, permit, key, id, parts)
+        parts::put_instant(&self.engine, permit, key, id, parts)
     }
 }
