@@ -49,8 +49,8 @@ pub(super) fn run(matches: &ArgMatches) -> Outcome {
 fn create(matches: &ArgMatches) -> Outcome {
     let text = |flag: &str| matches.get_one::<String>(flag).map(String::as_str);
     let request = json!({
-        "access_key_id": text("access-key-id"),
-        "secret_access_key": text("secret-access-key"),
+        "accessKeyId": text("access-key-id"),
+        "secretAccessKey": text("secret-access-key"),
     });
     let session = Session::open(&load(matches)?, false)?;
     let path = format!("users/{}/keys", segment(text("user").expect("it is required")));
@@ -71,7 +71,7 @@ fn list(matches: &ArgMatches) -> Outcome {
     };
     let session = Session::open(&load(matches)?, false)?;
     let answer = session.ask(Method::GET, &path, Value::Null)?;
-    print_list(matches, &answer["keys"], &["access_key_id", "user", "enabled", "created"])
+    print_list(matches, &answer["keys"], &["accessKeyId", "user", "enabled", "created"])
 }
 
 fn change(matches: &ArgMatches, method: Method, request: Value) -> Outcome {
@@ -84,13 +84,25 @@ fn change(matches: &ArgMatches, method: Method, request: Value) -> Outcome {
 /// A key that was just made. Its secret is shown here and never again.
 pub(super) fn print_new(out: &mut impl Write, key: &Value) -> io::Result<()> {
     let text = |field: &str| key[field].as_str().unwrap_or_default().to_owned();
-    writeln!(out, "access key id      {}", text("access_key_id"))?;
-    writeln!(out, "secret access key  {}", text("secret_access_key"))
+    writeln!(out, "access key id      {}", text("accessKeyId"))?;
+    writeln!(out, "secret access key  {}", text("secretAccessKey"))
 }
 
 /// A text without control characters: what came from elsewhere must not steer a terminal.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The heading of a column: `lastStatus` is LAST STATUS.
+fn heading(field: &str) -> String {
+    let mut words = String::new();
+    for letter in field.chars() {
+        if letter.is_uppercase() {
+            words.push(' ');
+        }
+        words.push(letter.to_ascii_uppercase());
+    }
+    words
 }
 
 /// A list as JSON, or as a table with these columns.
@@ -118,7 +130,7 @@ pub(super) fn print_list(matches: &ArgMatches, list: &Value, columns: &[&str]) -
         let padded = cells.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
         writeln!(out, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())
     };
-    line(columns.iter().map(|column| column.replace('_', " ").to_uppercase()).collect())?;
+    line(columns.iter().map(|column| heading(column)).collect())?;
     for row in rows {
         line(columns.iter().map(|column| cell(row, column)).collect())?;
     }

@@ -86,7 +86,7 @@ fn list(matches: &ArgMatches) -> Outcome {
         return Ok(());
     }
     let rows: Value = uploads.as_array().into_iter().flatten().map(row).collect();
-    let columns = ["upload", "bucket", "key", "status", "received", "parts", "rate", "last_active"];
+    let columns = ["upload", "bucket", "key", "status", "received", "parts", "rate", "lastActive"];
     super::key::print_list(matches, &rows, &columns)
 }
 
@@ -118,7 +118,7 @@ fn row(upload: &Value) -> Value {
         "received": received(upload),
         "parts": parts(upload),
         "rate": rate(upload),
-        "last_active": upload["lastActiveAt"],
+        "lastActive": upload["lastActiveAt"],
     })
 }
 

@@ -12,10 +12,10 @@ use super::{Outcome, folder_flags, json_flag, load};
 /// The flags of `create`, with their fields in the request.
 const FIELDS: &[(&str, &str, &str)] = &[
     ("id", "id", "Canonical id; random if not given"),
-    ("display-name", "display_name", "Display name in S3's answers; the name if not given"),
+    ("display-name", "displayName", "Display name in S3's answers; the name if not given"),
     ("email", "email", "E-mail address"),
-    ("access-key-id", "access_key_id", "Access key id; random if not given"),
-    ("secret-access-key", "secret_access_key", "Secret access key; random if not given"),
+    ("access-key-id", "accessKeyId", "Access key id; random if not given"),
+    ("secret-access-key", "secretAccessKey", "Secret access key; random if not given"),
 ];
 
 pub(super) fn command() -> Command {
@@ -73,7 +73,7 @@ fn create(matches: &ArgMatches) -> Outcome {
 fn list(matches: &ArgMatches) -> Outcome {
     let session = Session::open(&load(matches)?, false)?;
     let answer = session.ask(Method::GET, "users", Value::Null)?;
-    let columns = ["name", "id", "display_name", "email", "root"];
+    let columns = ["name", "id", "displayName", "email", "root"];
     super::key::print_list(matches, &answer["users"], &columns)
 }
 

@@ -68,7 +68,7 @@ pub(super) fn run(matches: &ArgMatches) -> Outcome {
 fn list(matches: &ArgMatches) -> Outcome {
     let session = Session::open(&load(matches)?, false)?;
     let answer = session.ask(Method::GET, "webhooks", Value::Null)?;
-    let columns = ["name", "backlog", "dead", "missing", "last", "last_status", "next", "alarm"];
+    let columns = ["name", "backlog", "dead", "missing", "last", "lastStatus", "next", "alarm"];
     print_list(matches, &answer["webhooks"], &columns)
 }
 

@@ -22,10 +22,10 @@ impl KeyPair {
     pub fn parse(id: &str, secret: &str) -> Result<Self, (&'static str, &'static str)> {
         let id_byte = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
         if !(3..=128).contains(&id.len()) || !id.bytes().all(id_byte) {
-            return Err(("access_key_id", ACCESS_KEY_ID_SHAPE));
+            return Err(("accessKeyId", ACCESS_KEY_ID_SHAPE));
         }
         if !(8..=128).contains(&secret.len()) || !secret.bytes().all(|c| c.is_ascii_graphic()) {
-            return Err(("secret_access_key", SECRET_SHAPE));
+            return Err(("secretAccessKey", SECRET_SHAPE));
         }
         Ok(Self { access_key_id: id.to_owned(), secret_access_key: secret.to_owned() })
     }

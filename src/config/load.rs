@@ -121,7 +121,7 @@ fn root_credentials(
         (Some(id), Some(secret)) => KeyPair::parse(&id, &secret).map(Some).map_err(|wrong| {
             let (half, shape) = wrong;
             let name =
-                if half == "access_key_id" { ROOT_ACCESS_KEY_ID } else { ROOT_SECRET_ACCESS_KEY };
+                if half == "accessKeyId" { ROOT_ACCESS_KEY_ID } else { ROOT_SECRET_ACCESS_KEY };
             ConfigError::new(name, format!("it must be {shape}"))
         }),
         (Some(_), None) => Err(ConfigError::new(

@@ -14,7 +14,7 @@ use crate::wire::Response;
 const NAME_LENGTH_MAX: usize = 128;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct CreateUserRequest {
     name: String,
     id: Option<String>,
@@ -25,7 +25,7 @@ struct CreateUserRequest {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct CreateKeyRequest {
     access_key_id: Option<String>,
     secret_access_key: Option<String>,
@@ -52,7 +52,7 @@ pub(super) async fn create_user(call: &Call) -> Answer {
     if let Some(id) = &request.id {
         word("id", id)?;
     }
-    for (what, text) in [("display_name", &request.display_name), ("email", &request.email)] {
+    for (what, text) in [("displayName", &request.display_name), ("email", &request.email)] {
         if let Some(text) = text {
             line(what, text)?;
         }
@@ -117,7 +117,7 @@ fn user_document(user: &User) -> Value {
     json!({
         "name": user.name,
         "id": user.id,
-        "display_name": user.display_name,
+        "displayName": user.display_name,
         "email": user.email,
         "root": user.root,
         "created": time(user.created),
@@ -126,7 +126,7 @@ fn user_document(user: &User) -> Value {
 
 fn key_document(credential: &Credential) -> Value {
     json!({
-        "access_key_id": credential.access_key_id,
+        "accessKeyId": credential.access_key_id,
         "user": credential.user.name,
         "enabled": credential.enabled,
         "created": time(credential.created),
@@ -135,7 +135,7 @@ fn key_document(credential: &Credential) -> Value {
 
 fn new_key_document(credential: &Credential) -> Value {
     let mut document = key_document(credential);
-    document["secret_access_key"] = json!(credential.secret_access_key);
+    document["secretAccessKey"] = json!(credential.secret_access_key);
     document
 }
 
@@ -147,7 +147,7 @@ fn pair(id: Option<String>, secret: Option<String>) -> Result<Option<(String, St
             Ok(pair) => Ok(Some(pair.into_parts())),
             Err((half, shape)) => Err(Failure::invalid(format!("{half} must be {shape}"))),
         },
-        _ => Err(Failure::invalid("give access_key_id and secret_access_key, or neither")),
+        _ => Err(Failure::invalid("give accessKeyId and secretAccessKey, or neither")),
     }
 }
 

@@ -32,9 +32,9 @@ pub(super) async fn summary(call: &Call) -> Answer {
     });
     if call.context.control {
         document["poisoned"] = json!(health.poisoned);
-        document["wal_bytes"] = json!(health.wal_bytes);
-        document["free_bytes"] = json!(health.free_bytes);
-        document["queue_length"] = json!(health.queue_length);
+        document["walBytes"] = json!(health.wal_bytes);
+        document["freeBytes"] = json!(health.free_bytes);
+        document["queueLength"] = json!(health.queue_length);
         // A webhook in trouble is no reason to send anybody away.
         let states = call.store.event_targets().unwrap_or_default();
         document["alarms"] = states.iter().filter_map(TargetState::alarm).collect();

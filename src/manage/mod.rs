@@ -5,6 +5,7 @@
 //!   for the key that signed, like an operation of S3; everything else needs the control socket,
 //!   which only the owner of the data folder can open.
 //! - A secret leaves once, in the answer that made it.
+//! - Fields are named in camelCase: in requests, in answers, and so in what `--json` prints.
 //! - The commands of `partita` are these rows, whether a server runs or not, so there is one
 //!   behaviour and one place for its rules.
 

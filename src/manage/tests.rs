@@ -50,7 +50,22 @@ impl Bench {
             Body::Full(bytes) => serde_json::from_slice(bytes).unwrap(),
             _ => Value::Null,
         };
+        assert_camel_case(&document);
         (response.status.as_u16(), document)
+    }
+}
+
+/// Every name of a field, however deep, is in camelCase.
+fn assert_camel_case(document: &Value) {
+    match document {
+        Value::Array(items) => items.iter().for_each(assert_camel_case),
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+            let is_camel_case = name.starts_with(|c: char| c.is_ascii_lowercase())
+                && name.chars().all(|c| c.is_ascii_alphanumeric());
+            assert!(is_camel_case, "{name}");
+            assert_camel_case(value);
+        }),
+        _ => {}
     }
 }
 
@@ -98,9 +113,9 @@ async fn health_tells_the_state_and_draining_is_not_ready() {
     assert_eq!(document["durability"], "durable: fsync before every answer");
     assert_eq!(document["writable"], true);
     assert_eq!(document["version"], env!("CARGO_PKG_VERSION"));
-    assert_eq!(document["free_bytes"], Value::Null, "details are for the operator");
+    assert_eq!(document["freeBytes"], Value::Null, "details are for the operator");
     let (_, details) = bench.ask(CONTROL, "GET health", Value::Null).await;
-    assert!(details["free_bytes"].is_u64());
+    assert!(details["freeBytes"].is_u64());
 
     let draining = Context { control: false, draining: true };
     for path in ["health", "health/ready"] {
@@ -122,13 +137,13 @@ async fn users_and_keys_come_and_go() {
     let (status, made) = ask("POST users", json!({ "name": "ann", "email": "ann@a" })).await;
     assert_eq!(status, 201, "{made}");
     assert_eq!(made["user"]["name"], "ann");
-    let id = made["key"]["access_key_id"].as_str().unwrap().to_owned();
-    let secret = made["key"]["secret_access_key"].as_str().unwrap().to_owned();
+    let id = made["key"]["accessKeyId"].as_str().unwrap().to_owned();
+    let secret = made["key"]["secretAccessKey"].as_str().unwrap().to_owned();
     let stored = bench.store.credential(&id).unwrap();
     assert_eq!(stored.secret_access_key, secret);
     assert!(!stored.user.root, "nobody becomes root here");
 
-    let chosen = json!({ "access_key_id": "chosen", "secret_access_key": "chosen-secret" });
+    let chosen = json!({ "accessKeyId": "chosen", "secretAccessKey": "chosen-secret" });
     assert_eq!(ask("POST users/ann/keys", chosen.clone()).await.0, 201);
     assert_eq!(ask("POST users/ann/keys", chosen).await.0, 409);
     assert_eq!(ask("POST users/bob/keys", Value::Null).await.0, 404);
@@ -165,17 +180,17 @@ async fn what_is_not_valid_is_refused_by_name() {
         ("POST users", json!({ "name": long }), "name"),
         ("POST users", json!({ "name": "a", "root": true }), "root"),
         ("POST users", json!({ "name": "a", "id": "x\ny" }), "id"),
-        ("POST users", json!({ "name": "a", "display_name": "x\u{7}" }), "display_name"),
-        ("POST users", json!({ "name": "a", "access_key_id": "abc" }), "secret_access_key"),
+        ("POST users", json!({ "name": "a", "displayName": "x\u{7}" }), "displayName"),
+        ("POST users", json!({ "name": "a", "accessKeyId": "abc" }), "secretAccessKey"),
         (
             "POST users",
-            json!({ "name": "a", "access_key_id": "a/c", "secret_access_key": "12345678" }),
-            "access_key_id",
+            json!({ "name": "a", "accessKeyId": "a/c", "secretAccessKey": "12345678" }),
+            "accessKeyId",
         ),
         (
             "POST users",
-            json!({ "name": "a", "access_key_id": "abc", "secret_access_key": "1234567" }),
-            "secret_access_key",
+            json!({ "name": "a", "accessKeyId": "abc", "secretAccessKey": "1234567" }),
+            "secretAccessKey",
         ),
         ("PUT keys/a", json!({}), "enabled"),
         ("POST check", json!({ "blocks": 1 }), "invalid type"),

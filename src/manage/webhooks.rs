@@ -83,14 +83,14 @@ fn state_document(state: &TargetState) -> Value {
         "name": state.name,
         "configured": state.configured,
         "backlog": state.backlog,
-        "backlog_max": state.backlog_max,
+        "backlogMax": state.backlog_max,
         "dead": state.dead,
         "missing": state.gap_count,
-        "missing_since": state.gap_first.map(time),
+        "missingSince": state.gap_first.map(time),
         "disabled": state.disabled,
         "next": state.next_at.map(time),
         "last": state.last.as_ref().map(|last| time(last.at)),
-        "last_status": state.last.as_ref().and_then(|last| last.status),
+        "lastStatus": state.last.as_ref().and_then(|last| last.status),
         "alarm": state.alarm(),
     })
 }

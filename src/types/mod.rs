@@ -404,6 +404,20 @@ mod tests {
     }
 
     #[test]
+    fn no_id_tells_the_next() {
+        let ids: Vec<_> = (0..10_000).map(|_| UploadId::new()).collect();
+        // Also of ids of one millisecond the last 32 bits are drawn anew.
+        let low = |id: &UploadId| u32::from_be_bytes(id.as_bytes()[12..].try_into().unwrap());
+        for bit in 0..32 {
+            let ones = ids.iter().filter(|id| low(id) >> bit & 1 == 1).count();
+            assert!((4_500..5_500).contains(&ones), "bit {bit} is set {ones} times");
+        }
+        let steps = ids.windows(2).map(|pair| low(&pair[1]).wrapping_sub(low(&pair[0])));
+        let steps: std::collections::HashSet<u32> = steps.collect();
+        assert!(steps.len() > 9_900, "steps repeat: {}", steps.len());
+    }
+
+    #[test]
     fn part_numbers_are_1_to_10000() {
         for (text, number) in [
             ("1", Some(1)),

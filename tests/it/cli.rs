@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::harness::camel_case;
+
 /// Far more than anything here should take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -52,7 +54,7 @@ fn on(data: &Path, arguments: &[&str]) -> String {
 
 /// As [`on`], parsed.
 fn json_on(data: &Path, arguments: &[&str]) -> Value {
-    serde_json::from_str(&on(data, &[arguments, &["--json"]].concat())).unwrap()
+    camel_case(&on(data, &[arguments, &["--json"]].concat()))
 }
 
 /// A running server; killed when the test ends.
@@ -173,7 +175,7 @@ fn a_first_start_prints_its_credentials_once_and_ends_well() {
     assert!(greeting.contains(&format!("AWS_SECRET_ACCESS_KEY={secret} ")), "{greeting}");
 
     let (status, health) = server.get("/_partita/v1/health");
-    let health: Value = serde_json::from_str(&health).unwrap();
+    let health = camel_case(&health);
     assert_eq!((status, health["status"].as_str()), (200, Some("ready")));
     assert_eq!(server.get("/_partita/v1/users").0, 403);
     for entry in std::fs::read_dir(&data).unwrap() {
@@ -218,7 +220,7 @@ fn root_comes_from_the_environment() {
     let server = Server::start_command(command);
     assert!(!server.greeting.join("\n").contains("the-root-secret"));
     let keys = json_on(folder.path(), &["key", "list", "root"]);
-    assert_eq!(keys[0]["access_key_id"], "the-root-key");
+    assert_eq!(keys[0]["accessKeyId"], "the-root-key");
     let (code, log) = server.stop();
     assert_eq!(code, 0);
     assert!(!log.contains("the-root-secret"), "{log}");
@@ -233,9 +235,9 @@ fn commands_work_on(data: &Path) {
         &["user", "create", "ann", "--id", "ann-id", "--display-name", "Ann A", "--email", "a@b"],
     );
     assert_eq!(made["user"]["id"], "ann-id");
-    assert_eq!(made["user"]["display_name"], "Ann A");
-    let first = made["key"]["access_key_id"].as_str().unwrap().to_owned();
-    assert!(made["key"]["secret_access_key"].as_str().unwrap().len() >= 8);
+    assert_eq!(made["user"]["displayName"], "Ann A");
+    let first = made["key"]["accessKeyId"].as_str().unwrap().to_owned();
+    assert!(made["key"]["secretAccessKey"].as_str().unwrap().len() >= 8);
 
     let chosen = ["--access-key-id", "ann.2", "--secret-access-key", "ann-secret-2"];
     let made = on(data, &[&["key", "create", "ann"], &chosen[..]].concat());
@@ -247,7 +249,7 @@ fn commands_work_on(data: &Path) {
     on(data, &["key", "disable", "ann.2"]);
     let enabled = || {
         let keys = json_on(data, &["key", "list", "ann"]);
-        let key = keys.as_array().unwrap().iter().find(|key| key["access_key_id"] == "ann.2");
+        let key = keys.as_array().unwrap().iter().find(|key| key["accessKeyId"] == "ann.2");
         key.map(|key| key["enabled"].as_bool().unwrap())
     };
     assert_eq!(enabled(), Some(false));

@@ -29,8 +29,10 @@ const ROWS: &[Row] = &[
         "tests/it/pause.rs::fifty_connections_all_wait_and_a_resume_wakes_them_at_once"]),
     (8, "resume: what is there, and what is missing", &[
         "tests/it/ops/list_parts.rs::what_has_arrived",
+        "tests/it/ops/list_multipart_uploads.rs::by_key_and_then_by_time",
         "tests/it/ops/get_upload_blocks.rs::missing_runs_are_merged_and_sorted"]),
     (10, "parts of 5 MiB, 10,000 of them", &[
+        "src/store/tests/complete.rs::ten_thousand_parts_are_joined_and_dropped_without_holding_the_writer",
         "tests/it/declared.rs::a_malformed_declaration_is_refused_by_its_name",
         "tests/it/limits.rs::numbers_of_parts"]),
     (11, "each part's hash is verified", &[
@@ -42,10 +44,13 @@ const ROWS: &[Row] = &[
     (13, "complete looks at every listed part", &[
         "tests/it/ops/complete_multipart_upload.rs::bad_lists_are_refused_and_the_upload_survives"]),
     (14, "ids cannot be guessed, and an id alone opens nothing", &[
+        "src/types/mod.rs::no_id_tells_the_next",
         "tests/it/isolation.rs::strangers_are_denied_and_change_nothing"]),
     (15, "ids and numbers never become paths", &[
+        "tests/it/ops/upload_part.rs::what_looks_like_a_path_is_none",
         "tests/it/ops/upload_part.rs::numbers_and_ids_are_checked"]),
     (16, "two writers of one part: one of them wins, wholly", &[
+        "tests/it/ops/upload_part.rs::of_two_senders_of_one_part_the_one_that_ends_last_wins_wholly",
         "tests/it/ops/upload_part.rs::the_same_number_replaces_the_part",
         "src/store/tests/races.rs::a_part_replaced_during_complete_is_seen_or_refused_never_mixed"]),
     (18, "everything that a resume needs, the check of the whole included", &[
@@ -82,6 +87,7 @@ const ROWS: &[Row] = &[
     (30, "the server says which block it wants", &[
         "tests/it/declared.rs::a_part_has_the_bytes_of_its_number",
         "tests/it/declared.rs::a_part_that_cannot_fit_is_refused_before_its_body"]),
+    // Each client for a minute, over http and TLS: tests/clients/run --check pause
     (31, "pause, upload, cancel", &[
         "tests/it/pause.rs::what_changes_the_upload_waits_and_what_does_not_goes_on",
         "tests/it/pause.rs::nothing_of_the_body_is_asked_for_while_it_waits",
@@ -89,7 +95,8 @@ const ROWS: &[Row] = &[
         "tests/it/ops/put_upload_state.rs::a_cancel_ends_it_for_all",
         "tests/clients/clients/boto3_sdk.py::pause",
         "tests/clients/clients/aws_cli.py::pause",
-        "tests/clients/clients/rclone.py::pause"]),
+        "tests/clients/clients/rclone.py::pause",
+        "tests/clients/clients/aws_sdk_js.mjs::pause"]),
     (32, "total size, status, expected blocks", &[
         "tests/it/ops/get_upload_blocks.rs::missing_runs_are_merged_and_sorted",
         "tests/it/ops/get_upload_blocks.rs::pages_are_of_runs",
@@ -106,16 +113,28 @@ const ROWS: &[Row] = &[
     (45, "every document is as its schema says", &[
         "tests/it/ops/get_upload_state.rs::the_document_is_as_its_schema_says",
         "tests/it/ops/get_upload_blocks.rs::without_a_declared_size_only_gaps_between_parts_are_known",
-        "tests/it/ops/compare_upload_blocks.rs::what_differs_counts_as_missing"]),
+        "tests/it/ops/compare_upload_blocks.rs::what_differs_counts_as_missing",
+        "tests/it/grants.rs::a_browser_sends_a_file_with_nothing_but_the_urls",
+        "tests/it/grants.rs::the_parts_come_in_pages",
+        "tests/it/grants.rs::what_is_wrong_is_named",
+        "tests/it/progress.rs::an_upload_shows_how_far_it_is",
+        "tests/it/progress.rs::an_upload_is_paused_resumed_extended_and_cancelled",
+        "tests/it/progress.rs::a_clean_up_ends_only_what_is_idle_and_only_when_told",
+        "tests/it/instant/proof.rs::who_has_the_file_need_not_send_it",
+        "tests/it/events/mod.rs::what_happens_is_told_with_a_signature_that_verifies",
+        "tests/it/uploads_features.rs::every_schema_is_held_against_documents"]),
     (46, "what nobody ends is cleaned up, and says when", &[
         "tests/it/declared.rs::an_upload_tells_when_it_ends_by_itself",
         "src/store/tests/nouns.rs::idle_uploads_expire_and_active_ones_do_not",
-        "src/store/tests/declared.rs::a_paused_upload_outlives_idleness_but_not_its_cap"]),
+        "src/store/tests/declared.rs::a_paused_upload_outlives_idleness_but_not_its_cap",
+        "tests/it/events/flaky.rs::no_event_is_lost_and_order_is_kept_through_kills_and_a_flaky_receiver",
+        "tests/it/progress.rs::a_clean_up_ends_only_what_is_idle_and_only_when_told"]),
     (5, "a content is stored once, and objects refer to it", &[
         "src/store/tests/instant.rs::the_same_bytes_are_one_file",
         "src/store/tests/instant.rs::dead_content_is_found_by_nobody",
         "src/store/tests/instant.rs::a_take_and_a_delete_have_an_order"]),
     (38, "hash first: the file is there, or is resumed, or is new", &[
+        "tests/it/declared/resume.rs::the_same_file_is_the_same_upload_also_after_a_restart",
         "tests/it/instant/create.rs::an_object_of_one_blob_is_one_part",
         "tests/it/instant/create.rs::a_multipart_object_keeps_its_parts_and_its_tag",
         "tests/it/instant/expect.rs::a_known_body_is_never_asked_for",
@@ -139,7 +158,8 @@ const ROWS: &[Row] = &[
         "tests/it/instant/create.rs::a_repeated_complete_publishes_once"]),
     (17, "no error is passed over", &[
         "tests/it/tidy.rs::nothing_is_left_unfinished",
-        "src/store/blobs/tests/lifecycle.rs::a_failed_sync_is_final"]),
+        "src/store/blobs/tests/lifecycle.rs::a_failed_sync_is_final",
+        "src/store/tests/faults.rs::a_full_database_fails_the_one_job_and_keeps_the_others_of_the_batch"]),
     (33, "the business server is told, and its own words come back", &[
         "tests/it/events/mod.rs::what_happens_is_told_with_a_signature_that_verifies",
         "src/store/tests/events.rs::what_changes_is_recorded_and_what_does_not_is_not"]),
@@ -180,6 +200,28 @@ fn no_row_is_missing() {
     assert_eq!(numbers, (1..=ROWS_MAX).collect::<Vec<_>>());
 }
 
+/// A schema that no test names would be a promise that nobody keeps.
+#[test]
+fn every_schema_is_held_against_documents() {
+    fn texts(folder: &Path, all: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            match entry.path() {
+                path if path.is_dir() => texts(&path, all),
+                path if path.ends_with("uploads_features.rs") => {}
+                path => all.push_str(&std::fs::read_to_string(path).unwrap()),
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut tests = String::new();
+    texts(&root.join("tests/it"), &mut tests);
+    for entry in std::fs::read_dir(root.join("docs/schemas")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        assert!(tests.contains(&format!("\"{name}\"")), "{name}.json");
+    }
+}
+
 #[test]
 fn every_named_test_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -189,9 +231,10 @@ fn every_named_test_is_there() {
         for name in *tests {
             let (file, test) = name.split_once("::").expect("a file and a test");
             let text = std::fs::read_to_string(root.join(file)).unwrap_or_default();
-            let is_there = match file.ends_with(".py") {
-                true => text.contains(&format!("\ndef {test}(ctx):")),
-                false => {
+            let is_there = match file.rsplit_once('.') {
+                Some((_, "py")) => text.contains(&format!("\ndef {test}(ctx):")),
+                Some((_, "mjs")) => text.contains(&format!("\n    async {test}() {{")),
+                _ => {
                     let lines: Vec<&str> = text.lines().map(str::trim).collect();
                     lines.windows(2).any(|pair| {
                         pair[0].ends_with("test]") && pair[1].contains(&format!("fn {test}("))

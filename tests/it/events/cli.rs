@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::receiver::{Reaction, Receiver, status, wait_until};
 use super::target;
+use crate::harness::camel_case;
 use crate::kill::client::Client;
 use crate::kill::{ACCESS_KEY, BINARY, SECRET_KEY, Server};
 use crate::signer::Signer;
@@ -33,9 +34,7 @@ fn an_operator_sees_and_mends_what_does_not_arrive() {
         assert!(output.status.success(), "{words:?}: {}", text(&output.stderr));
         text(&output.stdout)
     };
-    let json_on = |words: &[&str]| -> Value {
-        serde_json::from_str(&on(&[words, &["--json"]].concat())).expect("JSON")
-    };
+    let json_on = |words: &[&str]| camel_case(&on(&[words, &["--json"]].concat()));
     let refused = |words: &[&str], why: &str| {
         let output = run(&data, &config, words);
         assert_eq!(output.status.code(), Some(1), "{words:?}");
@@ -47,7 +46,7 @@ fn an_operator_sees_and_mends_what_does_not_arrive() {
     let signer = Signer::new(ACCESS_KEY, SECRET_KEY);
     let mut client = Client::new(server.address, &signer);
     super::flaky::subscribe(&mut client);
-    wait_until(|| json_on(&["list"])[0]["last_status"] == 200);
+    wait_until(|| json_on(&["list"])[0]["lastStatus"] == 200);
     let tested = on(&["test", "app"]);
     assert!(tested.starts_with("status 200 in "), "{tested}");
 

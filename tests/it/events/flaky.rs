@@ -1,26 +1,29 @@
 //! kill -9 at random moments, and a receiver that is as bad: nothing that was acknowledged is
-//! missing, and what is told of a key is told in order.
+//! missing, of objects and of uploads, and what is told of a key is told in order.
 //!
 //! `PARTITA_EVENTS` and `PARTITA_EVENT_KILLS` ask for more of both; the full size is 10,000 and 50.
+
+mod lives;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
+
 use super::receiver::{Reaction, Received, Receiver, SECRET, status, wait_until};
-use crate::harness::base64;
 use crate::kill::client::Client;
 use crate::kill::{ACCESS_KEY, BINARY, SECRET_KEY, Server, setting};
 use crate::signer::Signer;
+use lives::{EXPIRED, Step, Work, life};
 
 const EVENTS: u64 = 600;
 const KILLS: u64 = 6;
-const WRITERS: usize = 4;
-/// Keys of each writer: few, so that events of one key meet.
-const KEYS: usize = 5;
+/// Far longer than any wait between two tries.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Older than any upload may be.
+const YEAR_MS: i64 = 366 * 86_400_000;
 
 /// A number that follows from others as if by chance.
 fn chance(of: u64) -> u64 {
@@ -58,79 +61,154 @@ fn no_event_is_lost_and_order_is_kept_through_kills_and_a_flaky_receiver() {
     );
     std::fs::write(&config, table).unwrap();
     let flags = ["--config", config.to_str().unwrap(), "--log-level", "error"];
+    // What a Complete finds is known before its answer begins.
+    let flags = [&flags[..], &["--verify-hold-ms", "25000"]].concat();
     let signer = Signer::new(ACCESS_KEY, SECRET_KEY);
     let work = Work::default();
 
     let mut server = Server::start_with(&data, &flags);
-    subscribe(&mut Client::new(server.address, &signer));
+    subscribe_to(&mut Client::new(server.address, &signer), &PATTERNS);
     let started = Instant::now();
+    let mut aged = HashSet::new();
     for number in 0..kills {
         let goal = (events * (number + 1) / kills) as usize;
         work.until(goal, &mut server, &signer, chance(number) % 40);
+        aged.extend(age(&data).into_iter().map(|number| (number, EXPIRED)));
         server = Server::start_with(&data, &flags);
     }
-    let acknowledged = work.acknowledged.lock().unwrap().clone();
-    let missing = || -> Vec<u64> {
-        let taken: HashSet<u64> =
-            receiver.received().iter().filter(|one| one.status == 200).map(number_of).collect();
-        acknowledged.iter().copied().filter(|number| !taken.contains(number)).collect()
-    };
-    let patience = Instant::now();
-    while !missing().is_empty() {
-        let left = missing();
-        assert!(patience.elapsed() < Duration::from_secs(300), "missing: {left:?}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    let acknowledged = work.acknowledged();
+    let wanted: HashSet<Told> = acknowledged.iter().copied().chain(aged).collect();
+    wait_for_all(&receiver, &wanted);
     wait_until(|| backlog(&data) == 0);
     server.kill();
 
     let received = receiver.received();
-    judge(&received, &acknowledged, work.next.load(Ordering::Relaxed) as u64);
+    judge(&received, work.begun());
+    let taken = received.iter().filter(|one| one.status == 200).count();
     println!(
-        "{kills} kills, {} events acknowledged, {} requests received ({} taken), 0 missing, {:?}",
+        "{kills} kills, {} events acknowledged, {} requests received ({taken} taken), 0 missing, \
+         {:?}\n{:?}",
         acknowledged.len(),
         received.len(),
-        received.iter().filter(|one| one.status == 200).count(),
-        started.elapsed()
+        started.elapsed(),
+        counts(&wanted)
     );
     assert!(acknowledged.len() as u64 >= events);
+    assert_eq!(counts(&wanted).len(), EVENT_NAMES, "each event was there");
     let check = Command::new(BINARY).args(["check", "--data"]).arg(&data).output().unwrap();
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
 }
 
+/// Waits until all of it was taken, or nothing has come for long.
+fn wait_for_all(receiver: &Receiver, wanted: &HashSet<Told>) {
+    let (mut count, mut since) = (0, Instant::now());
+    loop {
+        let received = receiver.received();
+        let taken: HashSet<Told> =
+            received.iter().filter(|one| one.status == 200).map(told_by).collect();
+        let missing: Vec<_> = wanted.difference(&taken).collect();
+        if missing.is_empty() {
+            return;
+        }
+        if received.len() > count {
+            (count, since) = (received.len(), Instant::now());
+        }
+        assert!(since.elapsed() < SILENCE, "missing: {missing:?}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The number of a life, and what was told of it.
+type Told<'a> = (u64, &'a str);
+
+const PATTERNS: [&str; 3] = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "partita:Upload:*"];
+/// Put, Complete and Delete of objects, and all six of uploads.
+const EVENT_NAMES: usize = 9;
+
+fn counts<'a>(told: &HashSet<Told<'a>>) -> BTreeMap<&'a str, usize> {
+    let mut counts = BTreeMap::new();
+    told.iter().for_each(|(_, event)| *counts.entry(*event).or_default() += 1);
+    counts
+}
+
+/// Has `bkt` tell of new objects.
 pub fn subscribe(client: &mut Client) {
+    subscribe_to(client, &PATTERNS[..1]);
+}
+
+fn subscribe_to(client: &mut Client, patterns: &[&str]) {
     assert_eq!(client.send("PUT", "/bkt", &[], b"").unwrap().status, 200);
-    let document = "<NotificationConfiguration><QueueConfiguration>\
-        <Queue>arn:partita:sqs::app:webhook</Queue><Event>s3:ObjectCreated:*</Event>\
-        </QueueConfiguration></NotificationConfiguration>";
+    let events: String = patterns.iter().map(|name| format!("<Event>{name}</Event>")).collect();
+    let document = format!(
+        "<NotificationConfiguration><QueueConfiguration>\
+         <Queue>arn:partita:sqs::app:webhook</Queue>{events}\
+         </QueueConfiguration></NotificationConfiguration>"
+    );
     let made = client.send("PUT", "/bkt?notification", &[], document.as_bytes());
     assert_eq!(made.unwrap().status, 200);
 }
 
-/// The number that the event's client gave it.
-fn number_of(received: &Received) -> u64 {
-    received.record()["opaqueData"]["n"].as_u64().expect("each event has its number")
+/// Makes the uploads that a kill has left open a year older, so that the next server ends them, and
+/// tells their numbers. The next server still finds the log as the kill left it.
+fn age(data: &Path) -> Vec<u64> {
+    let database = rusqlite::Connection::open(data.join("partita.db")).expect("the database");
+    database.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).expect("a setting");
+    let sql = "UPDATE uploads SET last_active = last_active - ?1, paused = paused - ?1
+         RETURNING callback_var";
+    let mut statement = database.prepare(sql).expect("a statement");
+    let vars = statement.query_map([YEAR_MS], |row| row.get::<_, Vec<u8>>(0)).expect("rows");
+    vars.map(|var| {
+        let var: serde_json::Value = serde_json::from_slice(&var.expect("a row")).expect("JSON");
+        var["n"].as_u64().expect("each upload has its number")
+    })
+    .collect()
+}
+
+/// The life that an event is of, by its variable; by its key where it has none.
+fn told_by(received: &Received) -> Told<'_> {
+    let of_key = || received.key().rsplit_once("/gone-").and_then(|(_, text)| text.parse().ok());
+    let number = received.record()["opaqueData"]["n"].as_u64().or_else(of_key);
+    (number.expect("each event has its number"), received.event())
 }
 
 /// Each event is told under one id, in the order of its key, and nothing is told that nobody did.
 /// The order is that of first tries: what a killed server sent may come in after what the next one
 /// sends, but nothing is sent before what comes before it was taken.
-fn judge(received: &[Received], acknowledged: &[u64], tried: u64) {
+fn judge(received: &[Received], begun: u64) {
     let mut last: HashMap<&str, &str> = HashMap::new();
-    let mut ids: BTreeMap<u64, HashSet<&str>> = BTreeMap::new();
+    let mut ids: HashMap<Told, &str> = HashMap::new();
+    let mut lives: BTreeMap<u64, Vec<(&str, &str)>> = BTreeMap::new();
     for one in received {
-        let of_number = ids.entry(number_of(one)).or_default();
-        if of_number.is_empty() {
-            let before = last.insert(one.key(), one.sequencer());
-            assert!(before.is_none_or(|before| before < one.sequencer()), "{}: order", one.key());
+        let (told, id) = (told_by(one), one.header("webhook-id"));
+        match ids.insert(told, id) {
+            Some(before) => assert_eq!(before, id, "{told:?} is recorded more than once"),
+            None => {
+                let before = last.insert(one.key(), one.sequencer());
+                assert!(before.is_none_or(|it| it < one.sequencer()), "{}: order", one.key());
+                lives.entry(told.0).or_default().push((one.sequencer(), told.1));
+            }
         }
-        of_number.insert(one.header("webhook-id"));
     }
-    for (number, ids) in &ids {
-        assert!(*number < tried, "nobody did {number}");
-        assert_eq!(ids.len(), 1, "{number} is recorded more than once");
+    for (number, mut events) in lives {
+        assert!(number < begun, "nobody did {number}");
+        events.sort_unstable();
+        judge_life(number, events.into_iter().map(|(_, event)| event).collect());
     }
-    assert!(acknowledged.iter().all(|number| ids.contains_key(number)));
+}
+
+/// What is told of a life is its beginning, without a hole; and then, of an upload that is not yet
+/// over, that it has expired.
+fn judge_life(number: u64, mut told: Vec<&str>) {
+    let steps: Vec<Step> = life(number).iter().copied().filter(|it| it.event().is_some()).collect();
+    let has_expired = told.last() == Some(&EXPIRED);
+    if has_expired {
+        told.pop();
+    }
+    let events: Vec<&str> = steps.iter().filter_map(|step| step.event()).take(told.len()).collect();
+    assert_eq!(told, events, "{number}: {steps:?}");
+    let is_over = told.len() == steps.len() && steps.last().is_some_and(|step| step.is_end());
+    let is_upload = matches!(steps[0], Step::Create | Step::CreateWrong);
+    assert!(!has_expired || is_upload && !is_over && !told.is_empty(), "{number} has not expired");
 }
 
 /// Events that wait, as the command tells it.
@@ -139,69 +217,4 @@ fn backlog(data: &Path) -> u64 {
     let out = out.expect("the binary starts");
     let list: serde_json::Value = serde_json::from_slice(&out.stdout).expect("JSON");
     list[0]["backlog"].as_u64().expect("a number")
-}
-
-#[derive(Default)]
-struct Work {
-    next: AtomicUsize,
-    acknowledged: Mutex<Vec<u64>>,
-}
-
-impl Work {
-    /// Writers work until so many events are acknowledged, and a little longer; then the server is
-    /// killed under them.
-    fn until(&self, goal: usize, server: &mut Server, signer: &Signer, longer_ms: u64) {
-        let is_killed = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            for writer in 0..WRITERS {
-                let mut client = Client::new(server.address, signer);
-                let is_killed = &is_killed;
-                scope.spawn(move || {
-                    while !is_killed.load(Ordering::Acquire) {
-                        self.write(writer, &mut client);
-                    }
-                });
-            }
-            while self.acknowledged.lock().unwrap().len() < goal {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            std::thread::sleep(Duration::from_millis(longer_ms));
-            server.kill();
-            is_killed.store(true, Ordering::Release);
-        });
-    }
-
-    /// One event: a PUT, or now and then a whole upload whose Complete is sent twice.
-    fn write(&self, writer: usize, client: &mut Client) {
-        let number = self.next.fetch_add(1, Ordering::Relaxed) as u64;
-        let target = format!("/bkt/w{writer}/k{}", chance(number) as usize % KEYS);
-        let var = base64(format!("{{\"n\":{number}}}").as_bytes());
-        let headers = [("x-partita-callback-var", var.as_str())];
-        let done = match chance(number) % 10 {
-            0 => upload(client, &target, &headers),
-            _ => client.send("PUT", &target, &headers, b"body").is_ok_and(|it| it.status == 200),
-        };
-        if done {
-            self.acknowledged.lock().unwrap().push(number);
-        }
-    }
-}
-
-fn upload(client: &mut Client, target: &str, headers: &[(&str, &str)]) -> bool {
-    let Ok(made) = client.send("POST", &format!("{target}?uploads"), headers, b"") else {
-        return false;
-    };
-    let Some(id) = made.texts("UploadId").pop() else { return false };
-    let part = client.send("PUT", &format!("{target}?partNumber=1&uploadId={id}"), &[], b"part");
-    let Ok(part) = part else { return false };
-    let document = format!(
-        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{}</ETag></Part>\
-         </CompleteMultipartUpload>",
-        part.etag()
-    );
-    let mut complete =
-        || client.send("POST", &format!("{target}?uploadId={id}"), &[], document.as_bytes());
-    // The repetition answers the same and tells nobody.
-    let first = complete().is_ok_and(|answer| answer.status == 200);
-    complete().is_ok_and(|answer| answer.status == 200) || first
 }

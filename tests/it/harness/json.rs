@@ -2,6 +2,28 @@
 
 use serde_json::Value;
 
+/// The document, every field of which is named in camelCase, however deep it lies.
+#[track_caller]
+pub fn camel_case(document: &str) -> Value {
+    fn names(value: &Value, all: &mut Vec<String>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| names(item, all)),
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+                all.push(name.clone());
+                names(value, all);
+            }),
+            _ => {}
+        }
+    }
+    let value =
+        serde_json::from_str(document).unwrap_or_else(|error| panic!("{error}: {document}"));
+    let mut all = Vec::new();
+    names(&value, &mut all);
+    all.retain(|name| !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.contains('_'));
+    assert!(all.is_empty(), "{all:?}");
+    value
+}
+
 /// The document, valid by `docs/schemas/NAME.json`.
 #[track_caller]
 pub fn valid_json(name: &str, document: &[u8]) -> Value {

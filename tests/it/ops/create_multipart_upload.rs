@@ -21,6 +21,7 @@ fn fixes_the_headers_of_the_object() {
         &[("part-bytes-min", "1")],
         r#"
         POST /bkt/k?uploads | content-type: text/x | x-amz-meta-a: b | cache-control: c
+            | content-disposition: attachment; filename*=UTF-8''%C3%A4%20b.txt
             | content-encoding: aws-chunked, gzip => 200 | UploadId -> U
         PUT /bkt/k?uploadId=$U&partNumber=1 | content-type: text/y | x-amz-meta-z: z << hello
             => 200 | etag -> E
@@ -28,6 +29,7 @@ fn fixes_the_headers_of_the_object() {
             << <CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>$E</ETag></Part>
             </CompleteMultipartUpload> => 200
         GET /bkt/k => 200 | content-type: text/x | x-amz-meta-a: b | cache-control: c
+            | content-disposition: attachment; filename*=UTF-8''%C3%A4%20b.txt
             | content-encoding: gzip | -x-amz-meta-z << hello
         "#,
     );

@@ -1,6 +1,8 @@
 //! UploadPart.
 
-use crate::harness::{check, check_with};
+use std::path::{Path, PathBuf};
+
+use crate::harness::{Gateway, Request, Script, bytes_of, check, check_with, md5_hex};
 
 #[test]
 fn stores_a_part_and_answers_with_its_digests() {
@@ -58,6 +60,70 @@ fn numbers_and_ids_are_checked() {
         GET /bkt/k?uploadId=$U                       => 200 | !Part
         "#,
     );
+}
+
+/// Every file below the folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn what_looks_like_a_path_is_none() {
+    let gateway = Gateway::start();
+    Script::new(&gateway).run(
+        r#"
+        POST /bkt/k?uploads => 200 | UploadId -> U
+        PUT /bkt/k?uploadId=..%2F..%2Fout&partNumber=1 << x => 404 NoSuchUpload
+        PUT /bkt/k?uploadId=%2Ftmp%2Fout&partNumber=1 << x  => 404 NoSuchUpload
+        PUT /bkt/k?uploadId=$U%2F..%2Fout&partNumber=1 << x => 404 NoSuchUpload
+        PUT /bkt/k?uploadId=$U&partNumber=1%2F..%2Fout << x => 400 InvalidArgument
+        PUT /bkt/k?uploadId=$U&partNumber=..%2Fout << x     => 400 InvalidArgument
+        # A key may be anything: it is a name and no place.
+        PUT /bkt/..%2F..%2Fout << @300000                   => 200
+        GET /bkt/..%2F..%2Fout                              => 200 << @300000
+        POST /bkt/%2Ftmp%2F..%2Fout?uploads                 => 200 | UploadId -> V
+        PUT /bkt/%2Ftmp%2F..%2Fout?uploadId=$V&partNumber=1 << @300000 => 200
+        "#,
+    );
+    let files = files(gateway.folder());
+    let is_blob = |path: &&PathBuf| path.components().any(|folder| folder.as_os_str() == "blobs");
+    assert_eq!(files.iter().filter(is_blob).count(), 2, "{files:?}");
+    for path in files {
+        let name = path.file_name().unwrap().to_string_lossy();
+        assert!(!name.contains("out") && !name.contains(".."), "{path:?}");
+    }
+}
+
+#[test]
+fn of_two_senders_of_one_part_the_one_that_ends_last_wins_wholly() {
+    let gateway = Gateway::with(&[("part-bytes-min", "1")]);
+    let upload = gateway.send(&Request::new("POST", "/bkt/k?uploads")).text("UploadId");
+    let target = format!("/bkt/k?uploadId={upload}&partNumber=1");
+    let request = |seed| Request::new("PUT", target.as_str()).body(bytes_of(300_000, seed));
+    // The first one is in the middle of it while the second one comes and goes.
+    let (head, body) = request(1).encode_apart(&gateway.host());
+    let mut first = gateway.connect();
+    first.write(&[&head[..], &body[..150_000]].concat());
+    gateway.send(&request(2)).expect(200);
+    let listed = |seed| {
+        let answer = gateway.send(&Request::new("GET", format!("/bkt/k?uploadId={upload}")));
+        let etag = format!("\"{}\"", md5_hex(&bytes_of(300_000, seed)));
+        assert_eq!(answer.xml().texts("Part/ETag"), [etag.as_str()]);
+        etag
+    };
+    listed(2);
+    first.write(&body[150_000..]);
+    first.read_answer("PUT").expect(200);
+    let document = format!(
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{}</ETag></Part>\
+         </CompleteMultipartUpload>",
+        listed(1)
+    );
+    let complete = Request::new("POST", format!("/bkt/k?uploadId={upload}")).body(document);
+    gateway.send(&complete).expect(200);
+    assert_eq!(gateway.send(&Request::new("GET", "/bkt/k")).body, bytes_of(300_000, 1));
+    gateway.assert_sound();
 }
 
 #[test]
