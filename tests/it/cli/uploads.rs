@@ -106,3 +106,16 @@ fn a_watch_follows_an_upload_to_its_end() {
     while next() != "the upload is over" {}
     assert_eq!(watch.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn what_a_client_wrote_steers_no_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = server(folder.path(), &[]);
+    send(&running, &Request::new("PUT", "/bkt")).expect(200);
+    let id = upload(&running, "/bkt/a%1B%5B2J%0Ab");
+    assert_eq!(running.stop().0, 0);
+    for words in [&["list"][..], &["show", &id], &["watch"], &["watch", &id]] {
+        let shown = on(folder.path(), &[&["uploads"], words].concat());
+        assert!(shown.contains("a [2J b"), "{words:?}: {shown:?}");
+    }
+}
