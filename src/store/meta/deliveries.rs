@@ -265,6 +265,10 @@ pub(crate) fn resend(engine: &Engine, target: &str, message: MessageId) -> Pendi
 pub(crate) fn resend_dead(engine: &Engine, target: &str) -> Pending<u64> {
     let target = target.to_owned();
     engine.write(move |txn| {
+        let sql = "SELECT 1 FROM webhook_targets WHERE name = ?1";
+        if !txn.prepare(sql)?.exists([&target])? {
+            return Err(unknown(&target));
+        }
         let ids: Vec<i64> = txn
             .prepare("SELECT id FROM outbox WHERE target = ?1 AND state = 2 ORDER BY id LIMIT ?2")?
             .query_map(params![target, STEP_ROWS], |row| row.get(0))?

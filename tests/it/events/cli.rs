@@ -87,6 +87,7 @@ fn an_operator_sees_and_mends_what_does_not_arrive() {
     on(&["enable", "app"]);
     refused(&["resend", "app", message], "is not there");
     refused(&["resend", "app", "msg_1"], "no id of a message");
+    refused(&["resend", "nobody", "--dead"], "the webhook nobody is not there");
     refused(&["deliveries", "nobody"], "the webhook nobody is not there");
     refused(&["test", "nobody"], "the webhook nobody is not there");
     server.kill();
