@@ -52,7 +52,12 @@ pub async fn handle(call: Call) -> Result<Response> {
         (received, _) => received?,
     };
     if let Some(bytes) = of_range.filter(|bytes| *bytes != received.staged.digests().length) {
-        call.context.blocking(move |_| Ok(drop(received))).await?;
+        call.context
+            .blocking(move |_| {
+                drop(received);
+                Ok(())
+            })
+            .await?;
         return Err(declared::range_misfit(number, bytes));
     }
     let sent = received.checksum.clone();
