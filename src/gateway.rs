@@ -79,6 +79,11 @@ impl Gateway {
         &self.context.store
     }
 
+    /// The server takes no more connections: those who wait for a later request wait in vain.
+    pub fn begin_to_end(&self) {
+        self.context.ending.begin();
+    }
+
     /// Serves one request. Never fails: every error becomes an answer.
     pub async fn serve(
         &self,

@@ -84,18 +84,21 @@ async fn serve_store(
     let made = blocking(move || root::ensure(&for_root, &data, given.as_ref())).await??;
     greet(&config, &server, made.as_ref());
     let gateway = Gateway::new(Arc::clone(&config), store.clone());
+    let served = gateway.clone();
     let handler = move |arrival, request| {
-        let gateway = gateway.clone();
+        let gateway = served.clone();
         async move { gateway.serve(arrival, request).await }
     };
     let reload = Reload::new(matches.clone(), server.tls(), workers.secrets());
     let asked = signals.watch(reload);
     let drain = config.drain_timeout();
     let stop = async {
-        tokio::select! {
+        let drain = tokio::select! {
             () = asked.notified() => drain,
             () = poisoned(&store) => drain.min(Duration::from_millis(POISONED_DRAIN_MS)),
-        }
+        };
+        gateway.begin_to_end();
+        drain
     };
     if !server.run(handler, stop).await {
         tracing::warn!("requests under way were cut: the drain time is over");

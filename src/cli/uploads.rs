@@ -7,6 +7,7 @@ use http::Method;
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
+use super::key::printable;
 use super::session::{Session, segment};
 use super::{Outcome, folder_flags, json_flag, load, watch};
 
@@ -171,7 +172,7 @@ fn show(matches: &ArgMatches) -> Outcome {
         writeln!(out, "{upload:#}")?;
         return Ok(());
     }
-    let text = |field: &str| upload[field].as_str().unwrap_or("-").to_owned();
+    let text = |field: &str| printable(upload[field].as_str().unwrap_or("-"));
     for (name, value) in [
         ("upload", text("uploadId")),
         ("bucket", text("bucket")),

@@ -9,6 +9,7 @@ use http::{Method, StatusCode};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
+use super::key::printable;
 use super::session::{Session, segment};
 use super::uploads::{all, number, rate, received};
 use super::{Failure, Outcome, load};
@@ -142,7 +143,7 @@ impl Shown {
 }
 
 fn line(upload: &Value) -> String {
-    let text = |field: &str| upload[field].as_str().unwrap_or("-").to_owned();
+    let text = |field: &str| printable(upload[field].as_str().unwrap_or("-"));
     let (id, bucket, key, status) = (text("uploadId"), text("bucket"), text("key"), text("status"));
     format!("{id} {status:<6} {} {} {bucket}/{key}", received(upload), rate(upload))
 }

@@ -30,6 +30,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     let mut announced = receive::announced(&call.head, &call.body, PUT_BYTES_MAX)?;
     // Of a body whose length is announced, the part's size has been judged.
     let of_part = declared::part_bytes(&open, number).filter(|bytes| announced.narrow(*bytes));
+    let of_range = declared::range_bytes(&call, &open)?;
+    let is_of_range = of_range.is_some_and(|bytes| announced.narrow(bytes));
     let algorithm = agree(&open.upload, &announced.expected)?;
 
     if let Some(response) = without_body(&call, id, number, &announced, algorithm).await? {
@@ -45,8 +47,20 @@ pub async fn handle(call: Call) -> Result<Response> {
             let error = declared::part_overrun(number, expected);
             return Err(blocks::with_missing(&call, id, error).await);
         }
+        (Err(error), None) if is_of_range && error.code == ErrorCode::EntityTooLarge => {
+            return Err(declared::range_misfit(number, of_range.unwrap_or_default()));
+        }
         (received, _) => received?,
     };
+    if let Some(bytes) = of_range.filter(|bytes| *bytes != received.staged.digests().length) {
+        call.context
+            .blocking(move |_| {
+                drop(received);
+                Ok(())
+            })
+            .await?;
+        return Err(declared::range_misfit(number, bytes));
+    }
     let sent = received.checksum.clone();
     let added = match store.put_part(&permit, &key, id, number, received.staged).await {
         // Its length was not known before.

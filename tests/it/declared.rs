@@ -152,6 +152,23 @@ fn a_body_of_unknown_length_is_judged_when_it_is_there() {
     gateway.assert_sound();
 }
 
+#[test]
+fn a_body_of_unknown_length_is_held_to_its_content_range() {
+    let gateway = Gateway::start();
+    let upload = gateway.send(&Request::new("POST", "/bkt/k?uploads")).text("UploadId");
+    for size in [100, 1_000_000] {
+        for (length, code) in [(size - 1, "InvalidRange"), (size + 1, "InvalidRange"), (size, "")] {
+            let request = Request::new("PUT", format!("/bkt/k?uploadId={upload}&partNumber=1"))
+                .header("content-range", format!("bytes 7-{}/*", size + 6))
+                .framing(crate::harness::Framing::Chunked(1000))
+                .body(bytes_of(length, 1));
+            let answer = gateway.send(&request);
+            assert_eq!(answer.code().unwrap_or_default(), code, "{length}: {answer:?}");
+        }
+    }
+    gateway.assert_sound();
+}
+
 /// In memory, and in a file: the body never ends, so whoever waits for its end never answers.
 #[test]
 fn a_body_of_unknown_length_is_stopped_at_the_first_byte_too_many() {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::challenges::Challenges;
 use super::form::Form;
 use super::incoming::Incoming;
@@ -24,12 +26,31 @@ pub struct Context {
     pub store: Store,
     /// Challenges that wait for their answers.
     pub challenges: Arc<Challenges>,
+    /// Whether the server is about to end.
+    pub ending: Ending,
+}
+
+/// Tells those who wait for somebody else's request that none comes any more.
+#[derive(Clone, Default)]
+pub struct Ending(Arc<watch::Sender<bool>>);
+
+impl Ending {
+    /// The server is about to end.
+    pub fn begin(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Returns when that is so.
+    pub async fn begun(&self) {
+        // The sender is here, so there is no other end of waiting.
+        let _ = self.0.subscribe().wait_for(|begun| *begun).await;
+    }
 }
 
 impl Context {
     /// Over an open store.
     pub fn new(config: Arc<Config>, store: Store) -> Self {
-        Self { config, store, challenges: Arc::default() }
+        Self { config, store, challenges: Arc::default(), ending: Ending::default() }
     }
 
     /// Runs a verb that reads files or many rows on the blocking pool. It runs to its end even

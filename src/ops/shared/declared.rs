@@ -153,6 +153,25 @@ pub fn part_bytes(open: &OpenUpload, number: PartNumber) -> Option<u64> {
     open.declaration?.layout?.bytes_of(number)
 }
 
+/// The bytes that a part must have by its Content-Range, which has been judged, where no declared
+/// file tells them.
+///
+/// # Errors
+/// Those of the header.
+pub fn range_bytes(call: &Call, open: &OpenUpload) -> Result<Option<u64>> {
+    if open.declaration.is_some_and(|declaration| declaration.layout.is_some()) {
+        return Ok(None);
+    }
+    let range = call.head.header("content-range")?.and_then(parse_range);
+    Ok(range.map(|(first, last, _)| last - first + 1))
+}
+
+/// The body, whose length nobody told, is not as long as its Content-Range says.
+pub fn range_misfit(number: PartNumber, bytes: u64) -> Error {
+    let message = format!("The range has {bytes} bytes, but the body has more or less.");
+    Error::because(ErrorCode::InvalidRange, message).field("PartNumber", number.to_string())
+}
+
 /// More bytes came than the part has. How many there would have been, nobody knows.
 pub fn part_overrun(number: PartNumber, expected: u64) -> Error {
     let message = format!("Part {number} of the declared file has {expected} bytes; more came.");

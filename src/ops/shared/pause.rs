@@ -6,6 +6,7 @@
 //! - The answer is one that SDKs repeat. A final one would make them abort the whole upload.
 //! - A resume lets all who wait pass at once, but those whose key or URL has ended meanwhile; a
 //!   cancel tells them NoSuchUpload.
+//! - Nobody can resume at a server that is about to end, so they are told then at once.
 //! - Those who wait leave half of the connections to those who resume, and no user has more than a
 //!   quarter of the places.
 
@@ -54,7 +55,10 @@ async fn hold(call: &Call, id: UploadId) -> Result<OpenUpload> {
             recheck()?;
             return Ok(open);
         }
-        timeout_at(until, watch.changed()).await.map_err(|_| paused())?;
+        tokio::select! {
+            changed = timeout_at(until, watch.changed()) => changed.map_err(|_| paused())?,
+            () = call.context.ending.begun() => return Err(paused()),
+        }
     }
 }
 

@@ -106,3 +106,34 @@ fn a_watch_follows_an_upload_to_its_end() {
     while next() != "the upload is over" {}
     assert_eq!(watch.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn what_a_client_wrote_steers_no_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = server(folder.path(), &[]);
+    send(&running, &Request::new("PUT", "/bkt")).expect(200);
+    let id = upload(&running, "/bkt/a%1B%5B2J%0Ab");
+    assert_eq!(running.stop().0, 0);
+    for words in [&["list"][..], &["show", &id], &["watch"], &["watch", &id]] {
+        let shown = on(folder.path(), &[&["uploads"], words].concat());
+        assert!(shown.contains("a [2J b"), "{words:?}: {shown:?}");
+    }
+}
+
+#[test]
+fn who_waits_for_a_paused_upload_does_not_hold_up_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = server(folder.path(), &["--pause-hold-ms", "55000"]);
+    send(&running, &Request::new("PUT", "/bkt")).expect(200);
+    let id = upload(&running, "/bkt/a");
+    on(folder.path(), &["uploads", "pause", &id]);
+    let part = Request::new("PUT", format!("/bkt/a?partNumber=1&uploadId={id}")).body("0123456789");
+    let mut waiting = Connection::open(running.address().parse().unwrap());
+    waiting.write(&part.encode(running.address()));
+    assert!(!waiting.answers_within(std::time::Duration::from_millis(300)));
+    let begun = std::time::Instant::now();
+    assert_eq!(running.stop().0, 0);
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    let answer = waiting.read_answer("PUT").expect(503);
+    assert_eq!(answer.header("x-partita-upload-state").as_deref(), Some("paused"));
+}

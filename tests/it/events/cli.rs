@@ -66,6 +66,8 @@ fn an_operator_sees_and_mends_what_does_not_arrive() {
     assert!(on(&["deliveries", "app"]).lines().all(|line| line.len() < 300));
     let log = json_on(&["deliveries", "app"]);
     assert_eq!(log[0]["reply"].as_str().unwrap().len(), 1024);
+    let of_test = log.as_array().unwrap().iter().find(|row| row["bucket"] == "").unwrap();
+    assert_eq!((&of_test["event"], &of_test["key"]), (&"s3:TestEvent".into(), &"".into()));
     let of_k = log.as_array().unwrap().iter().find(|row| row["key"] == "k").unwrap();
     assert_eq!((&of_k["event"], &of_k["status"]), (&"s3:ObjectCreated:Put".into(), &500.into()));
     let message = of_k["message"].as_str().unwrap();
@@ -84,6 +86,7 @@ fn an_operator_sees_and_mends_what_does_not_arrive() {
     on(&["enable", "app"]);
     refused(&["resend", "app", message], "is not there");
     refused(&["resend", "app", "msg_1"], "no id of a message");
+    refused(&["resend", "nobody", "--dead"], "the webhook nobody is not there");
     refused(&["deliveries", "nobody"], "the webhook nobody is not there");
     refused(&["test", "nobody"], "the webhook nobody is not there");
     server.kill();
