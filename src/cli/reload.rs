@@ -50,8 +50,12 @@ impl Reload {
         let read = move || load(&matches).map(|config| secrets.replace(&config.webhooks));
         match blocking(read).await {
             Ok(Ok(Replaced { changed, strange, altered })) => {
-                let webhooks = changed.join(", ");
-                tracing::info!(webhooks, "SIGHUP: the secrets of webhooks were read again");
+                if changed.is_empty() {
+                    tracing::info!("SIGHUP: no secret of a webhook at work has changed");
+                } else {
+                    let webhooks = changed.join(", ");
+                    tracing::info!(webhooks, "SIGHUP: the secrets of webhooks were read again");
+                }
                 if !strange.is_empty() {
                     let webhooks = strange.join(", ");
                     tracing::warn!(webhooks, "SIGHUP: webhooks come and go with a restart only");

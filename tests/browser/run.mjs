@@ -12,9 +12,17 @@ const HERE = import.meta.dirname ?? new URL(".", import.meta.url).pathname;
 const REPO = join(HERE, "../..");
 const CHECK_SECONDS_MAX = 30;
 
-const { values: options } = parseArgs({
-  options: { binary: { type: "string" }, only: { type: "string" } },
-});
+/** The options of the command line; what is none of them ends the run in one line. */
+function given() {
+  try {
+    return parseArgs({ options: { binary: { type: "string" }, only: { type: "string" } } }).values;
+  } catch (error) {
+    console.error(`${error.message}\nTry tests/browser/run --help.`);
+    process.exit(2);
+  }
+}
+
+const options = given();
 
 function built() {
   execFileSync("cargo", ["build", "--bin", "partita"], { cwd: REPO, stdio: "inherit" });

@@ -376,6 +376,7 @@ fn a_hang_up_says_what_was_read_again_and_shows_no_secret() {
     std::fs::write(&file, table("app", &old) + &table("gone", &old)).unwrap();
     let server = Server::start(&data, &["--config", file.to_str().unwrap()]);
     for text in [
+        table("app", &old) + &table("gone", &old),
         table("app", &new) + &table("more", &new),
         table("app", &old) + "\nnonsense = 1",
         table("app", "short"),
@@ -387,6 +388,8 @@ fn a_hang_up_says_what_was_read_again_and_shows_no_secret() {
     let (code, log) = server.stop();
     assert_eq!(code, 0, "{log}");
     let count = |words: &str| log.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(count("no secret of a webhook at work has changed"), 1, "{log}");
+    assert_eq!(count("the secrets of webhooks were read again"), 1, "{log}");
     assert_eq!(count("the secrets of webhooks were read again webhooks=\"app\""), 1, "{log}");
     assert_eq!(count("come and go with a restart only webhooks=\"gone, more\""), 1, "{log}");
     assert_eq!(count("the old secrets of webhooks stay"), 2, "{log}");

@@ -1,10 +1,14 @@
 //! The rules of the structure, checked like any other behaviour: a rule without a test is a wish.
 
+mod paths;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use partita::ops::OPERATIONS;
+
+use self::paths::{Named, named};
 
 const LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
@@ -115,35 +119,36 @@ fn imports_only_point_downwards() {
             found.push(format!("{}: {module} is not in the table", name_of(&path)));
             continue;
         };
-        for (number, line) in std::fs::read_to_string(&path).unwrap().lines().enumerate() {
-            if line.trim_start().starts_with("//") {
+        for Named { line, path: to } in paths_of(&path) {
+            let Some(named) = to.first().filter(|name| name.starts_with(char::is_lowercase)) else {
                 continue;
-            }
-            for named in crate_paths(line) {
-                if named != module && !allowed.contains(&named.as_str()) {
-                    let place = format!("{}:{}", name_of(&path), number + 1);
-                    found.push(format!("{place}: {module} names {named}"));
-                }
+            };
+            if *named != module && !allowed.contains(&named.as_str()) {
+                found.push(format!("{}:{line}: {module} names {named}", name_of(&path)));
             }
         }
     }
     fail("imports only point downwards", found);
 }
 
-/// The first segments of every `crate::…` path on a line, braces included.
-fn crate_paths(line: &str) -> Vec<String> {
-    let mut named = Vec::new();
-    for rest in line.split("crate::").skip(1) {
-        let segment = |text: &str| -> String {
-            text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
-        };
-        match rest.strip_prefix('{') {
-            Some(list) => named.extend(list.split(',').map(segment)),
-            None => named.push(segment(rest)),
+/// The paths within the crate that a file names.
+fn paths_of(path: &Path) -> Vec<Named> {
+    let file = path.strip_prefix(root().join("src")).unwrap().display().to_string();
+    named(&file, &std::fs::read_to_string(path).unwrap())
+}
+
+#[test]
+fn records_of_the_store_name_records_only() {
+    let mut found = Vec::new();
+    for path in rust_files("src/store/records") {
+        for Named { line, path: to } in paths_of(&path) {
+            let is_in_store = to.first().is_some_and(|first| first == "store");
+            if is_in_store && to.get(1).is_some_and(|second| second != "records") {
+                found.push(format!("{}:{line}: {}", name_of(&path), to.join("::")));
+            }
         }
     }
-    named.retain(|name| !name.is_empty() && name.chars().next().unwrap().is_lowercase());
-    named
+    fail("a record names a verb, or what stands behind one", found);
 }
 
 #[test]
@@ -211,9 +216,13 @@ fn functions_stay_short() {
         let lines: Vec<&str> = text.lines().collect();
         for (at, line) in lines.iter().enumerate() {
             let code = line.trim_start();
-            let is_function = ["fn ", "pub fn ", "async fn ", "pub async fn ", "pub(super) fn "]
-                .iter()
-                .any(|start| code.starts_with(start));
+            // With whatever stands before it: `pub(crate)`, `async`, `const`.
+            let (before, _) = code.split_once("fn ").unwrap_or(("-", ""));
+            let is_function = before.split_whitespace().all(|word| {
+                word.starts_with("pub")
+                    || ["async", "const", "unsafe"].contains(&word)
+                    || word.ends_with(')')
+            });
             if !is_function {
                 continue;
             }
@@ -244,37 +253,38 @@ fn nothing_is_left_unfinished() {
     fail("left unfinished", found);
 }
 
-#[test]
-fn each_operation_has_its_file_and_its_test_file() {
-    let modules: BTreeSet<String> = OPERATIONS.iter().map(|row| row.module.to_owned()).collect();
-    for module in &modules {
-        let source = root().join(format!("src/ops/{module}.rs"));
-        assert!(source.exists(), "{module} has no file in src/ops");
-    }
-    let mut tested = BTreeSet::new();
-    for path in rust_files("tests/it/ops") {
-        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
-        if stem != "mod" {
-            tested.insert(stem);
-        }
-    }
-    assert_eq!(tested, modules, "tests/it/ops mirrors the operations of src/ops");
+/// The stems of the files that stand in a folder itself.
+fn stems(folder: &str) -> BTreeSet<String> {
+    let folder = root().join(folder);
+    let files = rust_files(&folder.display().to_string()).into_iter();
+    let own = files.filter(|path| path.parent() == Some(&folder));
+    own.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect()
 }
 
 #[test]
-fn operations_do_not_import_each_other() {
+fn each_operation_has_its_file_and_its_test_file() {
+    let mut modules: BTreeSet<String> =
+        OPERATIONS.iter().map(|row| row.module.to_owned()).collect();
+    modules.insert("mod".to_owned());
+    assert_eq!(stems("tests/it/ops"), modules, "tests/it/ops mirrors the operations");
+    modules.insert("routing".to_owned());
+    assert_eq!(stems("src/ops"), modules, "src/ops holds operations, their table and its routing");
+}
+
+#[test]
+fn operations_are_named_by_their_table_only() {
     let modules: BTreeSet<&str> = OPERATIONS.iter().map(|row| row.module).collect();
     let mut found = Vec::new();
-    for module in &modules {
-        let path = root().join(format!("src/ops/{module}.rs"));
-        for line in std::fs::read_to_string(path).unwrap().lines() {
-            let Some(import) = line.strip_prefix("use super::") else { continue };
-            let words = import.split(|c: char| !c.is_alphanumeric() && c != '_');
-            let other = words.into_iter().find(|word| *word != *module && modules.contains(word));
-            found.extend(other.map(|other| format!("{module} imports {other}")));
+    for path in rust_files("src") {
+        for Named { line, path: to } in paths_of(&path) {
+            let [first, second, ..] = to.as_slice() else { continue };
+            let own = path.ends_with(format!("src/ops/{second}.rs"));
+            if first == "ops" && modules.contains(second.as_str()) && !own {
+                found.push(format!("{}:{line}: {second}", name_of(&path)));
+            }
         }
     }
-    fail("an operation imports another", found);
+    fail("an operation is named by another file", found);
 }
 
 /// The lines of a README table between its two markers.

@@ -3,43 +3,12 @@
 //! A request may name that list, in any of S3's ways; one that asks for another list is refused,
 //! because a 200 would promise what is not done.
 
+use super::canned::of_headers;
 use super::{Call, receive};
 use crate::access::Owner;
 use crate::ops::DOCUMENT_BYTES_MAX;
 use crate::wire::xml::{self, Element, Writer};
-use crate::wire::{Error, ErrorCode, Head, Response, Result};
-
-/// Canned ACLs that say no more than that the owner has full control.
-const CANNED_WITHOUT_EFFECT: &[&str] =
-    &["private", "bucket-owner-full-control", "bucket-owner-read"];
-/// The other canned ACLs of S3.
-const CANNED_WITH_EFFECT: &[&str] = &[
-    "public-read",
-    "public-read-write",
-    "authenticated-read",
-    "aws-exec-read",
-    "log-delivery-write",
-];
-
-/// Whether the headers name a list, which is then the only one there can be.
-///
-/// # Errors
-/// AccessControlListNotSupported for any other list; InvalidArgument for a word S3 does not know.
-pub fn of_headers(head: &Head) -> Result<bool> {
-    let grants = |name: &str| name.to_ascii_lowercase().starts_with("x-amz-grant-");
-    let hoisted = head.query.pairs().iter().any(|(name, _)| grants(name));
-    if hoisted || head.headers.keys().any(|name| grants(name.as_str())) {
-        return Err(ErrorCode::AccessControlListNotSupported.into());
-    }
-    match head.header_or_query("x-amz-acl")?.unwrap_or_default() {
-        "" => Ok(false),
-        canned if CANNED_WITHOUT_EFFECT.contains(&canned) => Ok(true),
-        canned if CANNED_WITH_EFFECT.contains(&canned) => {
-            Err(ErrorCode::AccessControlListNotSupported.into())
-        }
-        other => Err(Error::argument("x-amz-acl", other, "Unknown canned ACL.")),
-    }
-}
+use crate::wire::{ErrorCode, Response, Result};
 
 /// Serves PutBucketAcl and PutObjectAcl: the list is read, in headers or in the body, and must be
 /// the one that is there.

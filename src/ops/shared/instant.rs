@@ -12,7 +12,6 @@
 
 use std::time::Instant;
 
-use super::opening::Opened;
 use super::{Call, Caller, Context, receive};
 use crate::access::{Action, Permit};
 use crate::auth::Mechanism;
@@ -173,21 +172,21 @@ pub fn proof_prefixes(head: &Head) -> Result<Vec<String>> {
 /// What the store says.
 pub async fn offer(
     reader: Option<Reader<'_>>,
-    opened: &Opened,
+    created: &CreatedUpload,
+    declaration: Option<&Declaration>,
+    algorithm: Option<ChecksumAlgorithm>,
     key: &ObjectKey,
     prefixes: Vec<String>,
 ) -> Result<bool> {
     let Some(reader) = reader.filter(|reader| {
-        reader.context.store.takes_proof(reader.permit.bucket()) && !opened.created.is_instant
+        reader.context.store.takes_proof(reader.permit.bucket()) && !created.is_instant
     }) else {
         return Ok(false);
     };
-    let algorithm = opened.checksum.map(|(algorithm, _)| algorithm);
-    let declaration = opened.declaration.as_ref();
     let Some(wanted) = declaration.and_then(|it| wanted(it, algorithm, Some(prefixes))) else {
         return Ok(false);
     };
-    let CreatedUpload { upload, is_resumed, .. } = &opened.created;
+    let CreatedUpload { upload, is_resumed, .. } = created;
     let (id, is_resumed) = (upload.id, *is_resumed);
     let (permit, key) = (reader.permit.clone(), key.clone());
     let find = move |store: &Store| {

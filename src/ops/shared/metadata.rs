@@ -1,6 +1,6 @@
 //! The headers that an object keeps, and those that ask for what is not there yet.
 
-use super::acl;
+use super::canned;
 use crate::events::{CallbackVar, callback};
 use crate::types::ObjectHeaders;
 use crate::wire::{Error, ErrorCode, Head, Result};
@@ -131,7 +131,7 @@ const STORAGE_CLASSES: &[&str] = &["", "STANDARD", "REDUCED_REDUNDANCY"];
 /// Refuses what a write asks for and does not get.
 ///
 /// # Errors
-/// NotImplemented, InvalidStorageClass, and those of [`acl::of_headers`].
+/// NotImplemented, InvalidStorageClass, and those of [`canned::of_headers`].
 pub fn refuse_unsupported(head: &Head) -> Result<()> {
     for name in NOT_IMPLEMENTED {
         if head.header_or_query(name)?.is_some_and(|value| !value.is_empty()) {
@@ -139,7 +139,7 @@ pub fn refuse_unsupported(head: &Head) -> Result<()> {
             return Err(Error::because(ErrorCode::NotImplemented, message).field("Header", *name));
         }
     }
-    acl::of_headers(head)?;
+    canned::of_headers(head)?;
     let class = head.header_or_query("x-amz-storage-class")?.unwrap_or_default();
     if !STORAGE_CLASSES.contains(&class) {
         return Err(

@@ -1,8 +1,8 @@
 //! What several operations share, and what of one of them is long enough to be read alone.
 //!
 //! - of every operation: [`context`], `errors`;
-//! - what the head or a document says: `acl`, [`form`], `listing`, `metadata`, `notification`,
-//!   `parts`;
+//! - what the head or a document says: `acl`, `canned`, [`form`], `listing`, `metadata`,
+//!   `notification`, `parts`;
 //! - the bytes that come: [`incoming`], [`receive`], and for it `framing`, `disk`, `hashing`,
 //!   `budget`, `units`; those that go: `send`;
 //! - objects: `copying`, `publishing`;
@@ -16,6 +16,7 @@
 pub(super) mod acl;
 pub mod blocks;
 mod budget;
+mod canned;
 pub(super) mod challenge;
 pub mod challenges;
 pub mod context;

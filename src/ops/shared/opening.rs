@@ -54,7 +54,8 @@ pub async fn open(
     let instant = instant::of_create(reader, head, declaration.as_ref(), algorithm).await?;
     let new = NewUpload { headers, checksum, declaration, callback_var, instant };
     let created = context.store.create_upload(permit, key.clone(), new).await?;
-    let mut opened = Opened { created, declaration, checksum, is_challenged: false };
-    opened.is_challenged = instant::offer(reader, &opened, key, proof_prefixes).await?;
-    Ok(opened)
+    let declared = declaration.as_ref();
+    let is_challenged =
+        instant::offer(reader, &created, declared, algorithm, key, proof_prefixes).await?;
+    Ok(Opened { created, declaration, checksum, is_challenged })
 }
