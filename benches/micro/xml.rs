@@ -18,14 +18,14 @@ const ROOT: &str = "CompleteMultipartUpload";
 /// The elements of ListObjectsV2, with the values formatted as it does.
 fn list_page(keys: &[String]) -> Vec<u8> {
     let mut xml = Writer::document("ListBucketResult");
-    xml.text("Name", "bucket").text("KeyCount", keys.len().to_string());
+    xml.text("Name", "bucket").display("KeyCount", keys.len());
     for key in keys {
         xml.element("Contents", |xml| {
             xml.text("Key", key);
             xml.text("LastModified", date::iso8601(Timestamp::from_millis(1_700_000_000_000)));
             xml.text("ETag", ETag::plain([7; 16]).quoted());
             xml.text("ChecksumAlgorithm", "CRC64NVME").text("ChecksumType", "FULL_OBJECT");
-            xml.text("Size", 8_388_608.to_string()).text("StorageClass", "STANDARD");
+            xml.display("Size", 8_388_608).text("StorageClass", "STANDARD");
         });
     }
     xml.finish()

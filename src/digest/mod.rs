@@ -230,12 +230,17 @@ impl ObjectChecksum {
     }
     /// What [`Self::encode`] wrote; `None` for anything else.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let (&[algorithm, kind, high, low], value) = bytes.split_first_chunk::<4>()?;
+        let (algorithm, kind) = Self::decode_kind(bytes)?;
+        let (&[_, _, high, low], value) = bytes.split_first_chunk::<4>()?;
+        let parts = Some(u16::from_be_bytes([high, low])).filter(|&n| n > 0);
+        Some(Self { checksum: Checksum { algorithm, value: value.to_vec() }, kind, parts })
+    }
+    /// As [`Self::decode`], but without the value: lists do not tell it.
+    pub fn decode_kind(bytes: &[u8]) -> Option<(ChecksumAlgorithm, ChecksumType)> {
+        let (&[algorithm, kind, ..], value) = bytes.split_first_chunk::<4>()?;
         let algorithm = ChecksumAlgorithm::from_code(algorithm)?;
         let kind = ChecksumType::from_code(kind)?;
-        let parts = Some(u16::from_be_bytes([high, low])).filter(|&n| n > 0);
-        let value = (value.len() == algorithm.length()).then(|| value.to_vec())?;
-        Some(Self { checksum: Checksum { algorithm, value }, kind, parts })
+        (value.len() == algorithm.length()).then_some((algorithm, kind))
     }
 }
 

@@ -20,7 +20,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let mut xml = Writer::document("InitiateMultipartUploadResult");
     xml.text("Bucket", call.bucket().as_str());
     xml.text("Key", call.key().as_str());
-    xml.text("UploadId", created.upload.id.to_string());
+    xml.display("UploadId", created.upload.id);
     let mut response = Response::xml(xml.finish());
     if let Some((algorithm, kind)) = checksum {
         response.set("x-amz-checksum-algorithm", algorithm.name());

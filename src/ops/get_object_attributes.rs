@@ -37,7 +37,7 @@ pub async fn handle(call: Call) -> Result<Response> {
 
     let mut xml = Writer::document("GetObjectAttributesResponse");
     if asked.etag {
-        xml.text("ETag", record.etag.to_string());
+        xml.display("ETag", record.etag);
     }
     if let Some(checksum) = record.checksum.as_ref().filter(|_| asked.checksum) {
         xml.element("Checksum", |xml| {
@@ -49,18 +49,18 @@ pub async fn handle(call: Call) -> Result<Response> {
         let (rows, truncated) = page(&call, &object, after, max).await?;
         let last = rows.last().map_or(after, |(number, _)| number.get());
         xml.element("ObjectParts", |xml| {
-            xml.text("PartsCount", count.to_string());
+            xml.display("PartsCount", count);
             xml.text("PartNumberMarker", marker);
-            xml.text("NextPartNumberMarker", last.to_string());
-            xml.text("MaxParts", max.to_string());
-            xml.text("IsTruncated", truncated.to_string());
+            xml.display("NextPartNumberMarker", last);
+            xml.display("MaxParts", max);
+            xml.display("IsTruncated", truncated);
             for (number, span) in &rows {
                 xml.element("Part", |xml| {
-                    xml.text("PartNumber", number.to_string());
+                    xml.display("PartNumber", number);
                     if let Some(checksum) = &span.checksum {
                         xml.text(checksum.algorithm.element(), checksum.base64());
                     }
-                    xml.text("Size", span.size.to_string());
+                    xml.display("Size", span.size);
                 });
             }
         });
@@ -69,7 +69,7 @@ pub async fn handle(call: Call) -> Result<Response> {
         xml.text("StorageClass", "STANDARD");
     }
     if asked.size {
-        xml.text("ObjectSize", record.size.to_string());
+        xml.display("ObjectSize", record.size);
     }
     Ok(Response::xml(xml.finish()).header("last-modified", date::http_date(record.modified)))
 }

@@ -52,8 +52,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     xml.text("Prefix", keys.text(listing::text(head, "prefix")));
     xml.optional("Delimiter", delimiter.as_deref().map(|delimiter| keys.text(delimiter)));
     keys.note(&mut xml);
-    xml.text("MaxUploads", max.to_string());
-    xml.text("IsTruncated", page.truncated.to_string());
+    xml.display("MaxUploads", max);
+    xml.display("IsTruncated", page.truncated);
     for entry in &page.entries {
         match entry {
             Listed::Item(upload) => xml.element("Upload", |xml| describe(xml, keys, upload)),
@@ -67,7 +67,7 @@ pub async fn handle(call: Call) -> Result<Response> {
 
 fn describe(xml: &mut Writer, keys: Keys, upload: &UploadRecord) {
     xml.text("Key", keys.text(upload.key.as_str()));
-    xml.text("UploadId", upload.id.to_string());
+    xml.display("UploadId", upload.id);
     listing::owner(xml, "Initiator", &upload.initiator);
     listing::owner(xml, "Owner", &upload.initiator);
     xml.text("StorageClass", "STANDARD");

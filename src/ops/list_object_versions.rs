@@ -45,9 +45,9 @@ pub async fn handle(call: Call) -> Result<Response> {
             xml.text("NextVersionIdMarker", "null");
         }
     }
-    xml.text("MaxKeys", max.to_string());
+    xml.display("MaxKeys", max);
     xml.optional("Delimiter", delimiter.as_deref().map(|delimiter| keys.text(delimiter)));
-    xml.text("IsTruncated", page.truncated.to_string());
+    xml.display("IsTruncated", page.truncated);
     keys.note(&mut xml);
     for entry in &page.entries {
         match entry {

@@ -32,9 +32,9 @@ pub async fn handle(call: Call) -> Result<Response> {
     if page.truncated && delimiter.is_some() {
         xml.optional("NextMarker", listing::last_of(&page.entries).map(|last| keys.text(last)));
     }
-    xml.text("MaxKeys", max.to_string());
+    xml.display("MaxKeys", max);
     xml.optional("Delimiter", delimiter.as_deref().map(|delimiter| keys.text(delimiter)));
-    xml.text("IsTruncated", page.truncated.to_string());
+    xml.display("IsTruncated", page.truncated);
     keys.note(&mut xml);
     listing::entries(&mut xml, keys, &page.entries, true);
     Ok(Response::xml(xml.finish()))

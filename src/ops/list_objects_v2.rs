@@ -36,10 +36,10 @@ pub async fn handle(call: Call) -> Result<Response> {
     if page.truncated {
         xml.optional("NextContinuationToken", listing::last_of(&page.entries).map(listing::token));
     }
-    xml.text("KeyCount", page.entries.len().to_string());
-    xml.text("MaxKeys", max.to_string());
+    xml.display("KeyCount", page.entries.len());
+    xml.display("MaxKeys", max);
     xml.optional("Delimiter", delimiter.as_deref().map(|delimiter| keys.text(delimiter)));
-    xml.text("IsTruncated", page.truncated.to_string());
+    xml.display("IsTruncated", page.truncated);
     keys.note(&mut xml);
     let with_owner = head.query.get("fetch-owner") == Some("true");
     listing::entries(&mut xml, keys, &page.entries, with_owner);

@@ -22,7 +22,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let mut xml = Writer::document("ListPartsResult");
     xml.text("Bucket", call.bucket().as_str());
     xml.text("Key", call.key().as_str());
-    xml.text("UploadId", id.to_string());
+    xml.display("UploadId", id);
     listing::owner(&mut xml, "Initiator", &page.upload.initiator);
     listing::owner(&mut xml, "Owner", &page.upload.initiator);
     xml.text("StorageClass", "STANDARD");
@@ -30,17 +30,17 @@ pub async fn handle(call: Call) -> Result<Response> {
     xml.text("PartNumberMarker", marker);
     let last = page.parts.last().map(|part| part.number.to_string());
     xml.text("NextPartNumberMarker", last.unwrap_or_else(|| marker.to_owned()));
-    xml.text("MaxParts", max.to_string());
-    xml.text("IsTruncated", page.truncated.to_string());
+    xml.display("MaxParts", max);
+    xml.display("IsTruncated", page.truncated);
     for part in &page.parts {
         xml.element("Part", |xml| {
-            xml.text("PartNumber", part.number.to_string());
+            xml.display("PartNumber", part.number);
             xml.text("LastModified", date::iso8601(part.modified));
             xml.text("ETag", part.etag.quoted());
             if let Some(checksum) = &part.checksum {
                 xml.text(checksum.algorithm.element(), checksum.base64());
             }
-            xml.text("Size", part.size.to_string());
+            xml.display("Size", part.size);
         });
     }
     let mut response = Response::xml(xml.finish());

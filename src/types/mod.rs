@@ -211,15 +211,31 @@ impl ETag {
     }
     /// The form of HTTP headers: in double quotes.
     pub fn quoted(&self) -> String {
-        format!("\"{self}\"")
+        let mut text = String::with_capacity(ETAG_TEXT_BYTES + 2);
+        text.push('"');
+        // Without a formatter: a list has a thousand of them.
+        text.push_str(as_hex(&self.md5, &mut [0; 32]));
+        if let Some(parts) = self.parts {
+            text.push('-');
+            text.push_str(&parts.to_string());
+        }
+        text.push('"');
+        text
     }
+}
+
+/// The longest text of a tag: `hex-N`, N of five digits.
+const ETAG_TEXT_BYTES: usize = 32 + 1 + 5;
+
+/// An MD5 in hexadecimal digits, which are put into `digits`.
+fn as_hex<'d>(md5: &[u8; 16], digits: &'d mut [u8; 32]) -> &'d str {
+    hex::encode_to_slice(md5, digits).expect("two digits for each byte");
+    std::str::from_utf8(digits).expect("digits are text")
 }
 
 impl fmt::Display for ETag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0; 32];
-        hex::encode_to_slice(self.md5, &mut digits).map_err(|_| fmt::Error)?;
-        f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)?;
+        f.write_str(as_hex(&self.md5, &mut [0; 32]))?;
         match self.parts {
             Some(parts) => write!(f, "-{parts}"),
             None => Ok(()),

@@ -1,5 +1,7 @@
 //! What the list operations share: page sizes, url-encoding, entries, owners.
 
+use std::borrow::Cow;
+
 use crate::access::Owner;
 use crate::digest::{ChecksumAlgorithm, ChecksumType};
 use crate::store::{Listed, ListedObject};
@@ -54,14 +56,14 @@ impl Keys {
         Ok(Self { encoding: EncodingType::read(head)? })
     }
     /// A key, prefix, delimiter or marker as it stands in the answer.
-    pub fn text(self, key: &str) -> String {
-        self.encoding.apply(key).into_owned()
+    pub fn text(self, key: &str) -> Cow<'_, str> {
+        self.encoding.apply(key)
     }
     /// The prefix as version 1 of the list echoes it: the SDKs do not decode it there. One that
     /// XML cannot bear is encoded all the same.
-    pub fn echo(self, prefix: &str) -> String {
+    pub fn echo(self, prefix: &str) -> Cow<'_, str> {
         let illegal = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
-        if prefix.contains(illegal) { self.text(prefix) } else { prefix.to_owned() }
+        if prefix.contains(illegal) { self.text(prefix) } else { prefix.into() }
     }
     /// `<EncodingType>`, which tells the client to decode.
     pub fn note(self, xml: &mut Writer) {
@@ -106,7 +108,7 @@ pub fn object(xml: &mut Writer, keys: Keys, object: &ListedObject, with_owner: b
     xml.text("LastModified", date::iso8601(object.modified));
     xml.text("ETag", object.etag.quoted());
     checksum(xml, object.checksum);
-    xml.text("Size", object.size.to_string());
+    xml.display("Size", object.size);
     if with_owner {
         owner(xml, "Owner", &object.owner);
     }

@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Rows, Statement, params};
+use rusqlite::{CachedStatement, Connection, Row, Rows};
 
 use super::uploads::{UPLOAD_COLUMNS, read_upload};
-use crate::access::{Owner, Permit};
+use crate::access::{Bucket, Owner, Permit};
 use crate::digest::ObjectChecksum;
 use crate::store::engine::Engine;
 use crate::store::error::Result;
@@ -93,42 +93,81 @@ fn behind_id(key: &[u8], id: UploadId) -> Lower {
     }
 }
 
-/// The rows from a place on.
-type Found<'s> = rusqlite::Result<Rows<'s>>;
-
 /// The column of the key, in the rows of every scan. Columns have numbers here: to look a name up
 /// costs more than to read a value, and a page has thousands of both.
 const KEY: usize = 0;
 
+/// A scan of an index, by two statements over the same rows.
+struct Scan<'c> {
+    /// Gives all that an entry is made of.
+    whole: CachedStatement<'c>,
+    /// Gives the key, which is all that a common prefix is made of.
+    keys: CachedStatement<'c>,
+}
+
+impl<'c> Scan<'c> {
+    /// `rows`: where they are, with the bucket as ?1, the end as ?2, and the place to begin at as
+    /// ?3 and, where several rows have one key, ?4.
+    fn new(
+        connection: &'c Connection,
+        (columns, rows): (&str, &str),
+        bucket: &Bucket,
+        fold: &Fold<'_>,
+    ) -> Result<Self> {
+        // These two stay bound from seek to seek.
+        let prepare = |columns: &str| -> Result<CachedStatement<'c>> {
+            let mut statement = connection.prepare_cached(&format!("SELECT {columns} {rows}"))?;
+            statement.raw_bind_parameter(1, bucket.id)?;
+            statement.raw_bind_parameter(2, successor(fold.prefix))?;
+            Ok(statement)
+        };
+        Ok(Self { whole: prepare(columns)?, keys: prepare("key")? })
+    }
+
+    /// The rows from a place on.
+    fn seek(&mut self, lower: &Lower, only_keys: bool) -> rusqlite::Result<Rows<'_>> {
+        let statement = if only_keys { &mut self.keys } else { &mut self.whole };
+        statement.raw_bind_parameter(3, lower.key.as_slice())?;
+        if statement.parameter_count() > 3 {
+            statement.raw_bind_parameter(4, lower.id)?;
+        }
+        Ok(statement.raw_query())
+    }
+}
+
 /// Walks the index; gives the page and the number of rows that were touched.
 fn walk<T>(
-    statement: &mut Statement<'_>,
+    mut scan: Scan<'_>,
     fold: &Fold<'_>,
     mut lower: Lower,
     max: usize,
-    mut seek: impl for<'s> FnMut(&'s mut Statement<'_>, &Lower, &[u8]) -> Found<'s>,
-    mut read: impl FnMut(&rusqlite::Row<'_>) -> Result<T>,
+    mut read: impl FnMut(&Row<'_>) -> Result<T>,
 ) -> Result<(Page<T>, usize)> {
-    let upper = successor(fold.prefix);
     let (mut entries, mut touched) = (Vec::new(), 0);
     if max == 0 {
         return Ok((Page { entries, truncated: false }, touched));
     }
+    // Behind a prefix there is mostly another one; a key that is none is read again, whole.
+    let mut only_keys = fold.delimiter.is_some();
     'seek: loop {
-        let mut rows = seek(statement, &lower, &upper)?;
+        let mut rows = scan.seek(&lower, only_keys)?;
         while let Some(row) = rows.next()? {
             touched += 1;
             if entries.len() == max {
                 return Ok((Page { entries, truncated: true }, touched));
             }
             let key = row.get_ref(KEY)?.as_blob().map_err(rusqlite::Error::from)?;
-            let Some(prefix) = fold.common_prefix(key) else {
-                entries.push(Listed::Item(read(row)?));
-                continue;
-            };
-            lower = Lower::at(successor(prefix));
-            entries.push(Listed::Prefix(text(prefix)));
-            continue 'seek;
+            if let Some(prefix) = fold.common_prefix(key) {
+                lower = Lower::at(successor(prefix));
+                entries.push(Listed::Prefix(text(prefix)));
+                only_keys = true;
+                continue 'seek;
+            }
+            if only_keys {
+                only_keys = false;
+                continue 'seek;
+            }
+            entries.push(Listed::Item(read(row)?));
         }
         return Ok((Page { entries, truncated: false }, touched));
     }
@@ -156,33 +195,27 @@ pub(crate) fn objects_counted(
     let bucket = engine.require_bucket(permit)?;
     let fold = Fold::new(&query.prefix, query.delimiter.as_deref(), query.after.as_deref());
     engine.readers.snapshot(|connection| {
-        let mut statement = connection.prepare_cached(
-            "SELECT key, size, md5, parts, modified, owner, checksum FROM objects
-             WHERE bucket = ?1 AND key >= ?2 AND key < ?3 ORDER BY key",
-        )?;
+        let columns = "key, size, md5, parts, modified, owner, checksum";
+        let rows = "FROM objects WHERE bucket = ?1 AND key < ?2 AND key >= ?3 ORDER BY key";
+        let scan = Scan::new(connection, (columns, rows), &bucket, &fold)?;
         let mut owner = None;
-        walk(
-            &mut statement,
-            &fold,
-            fold.first(None),
-            query.max,
-            |statement, lower, upper| statement.query(params![bucket.id, lower.key, upper]),
-            |row| read_listed(engine, row, &mut owner),
-        )
+        let read = |row: &Row<'_>| read_listed(engine, row, &mut owner);
+        walk(scan, &fold, fold.first(None), query.max, read)
     })
 }
 
 /// A row of the list. `owner` is that of the row before: mostly the same again.
 fn read_listed(
     engine: &Engine,
-    row: &rusqlite::Row<'_>,
+    row: &Row<'_>,
     owner: &mut Option<Arc<Owner>>,
 ) -> Result<ListedObject> {
     let key = row.get_ref(KEY)?.as_blob().map_err(rusqlite::Error::from)?;
     let key = std::str::from_utf8(key).map_err(|_| damaged("a key that is no text"))?;
     let checksum = row.get_ref(6)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
-    let checksum = checksum
-        .map(|bytes| ObjectChecksum::decode(bytes).ok_or_else(|| damaged("an object's checksum")));
+    let checksum = checksum.map(|bytes| {
+        ObjectChecksum::decode_kind(bytes).ok_or_else(|| damaged("an object's checksum"))
+    });
     let owner_id = row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?;
     let owner = match owner {
         Some(owner) if owner.id == owner_id => owner,
@@ -193,7 +226,7 @@ fn read_listed(
         size: row.get(1)?,
         etag: ETag { md5: row.get(2)?, parts: row.get(3)? },
         modified: row.get(4)?,
-        checksum: checksum.transpose()?.map(|of| (of.checksum.algorithm, of.kind)),
+        checksum: checksum.transpose()?,
         owner: Arc::clone(owner),
     })
 }
@@ -207,20 +240,11 @@ pub(crate) fn uploads(
     let marker = query.key_marker.as_deref();
     let fold = Fold::new(&query.prefix, query.delimiter.as_deref(), marker);
     engine.readers.snapshot(|connection| {
-        let mut statement = connection.prepare_cached(&format!(
-            "SELECT {UPLOAD_COLUMNS} FROM uploads
-             WHERE bucket = ?1 AND (key, id) >= (?2, ?3) AND key < ?4 ORDER BY key, id"
-        ))?;
-        let page = walk(
-            &mut statement,
-            &fold,
-            fold.first(query.upload_id_marker),
-            query.max,
-            |statement, lower, upper| {
-                statement.query(params![bucket.id, lower.key, lower.id, upper])
-            },
-            |row| read_upload(engine, row),
-        )?;
+        let rows = "FROM uploads
+             WHERE bucket = ?1 AND key < ?2 AND (key, id) >= (?3, ?4) ORDER BY key, id";
+        let scan = Scan::new(connection, (UPLOAD_COLUMNS, rows), &bucket, &fold)?;
+        let lower = fold.first(query.upload_id_marker);
+        let page = walk(scan, &fold, lower, query.max, |row| read_upload(engine, row))?;
         Ok(page.0)
     })
 }

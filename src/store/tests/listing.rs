@@ -50,6 +50,24 @@ fn a_list_over_folders_touches_as_many_rows_as_it_returns() {
 }
 
 #[test]
+fn keys_between_common_prefixes_are_found_with_a_row_more_for_each() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let mut wanted = Vec::new();
+    for n in 0..10 {
+        for key in [format!("{n}-a/1"), format!("{n}-a/2"), format!("{n}-b")] {
+            let staged = fixture.stage(&permit, b"x", None);
+            fixture.store.put_object(&permit, new_object(&key), staged).wait().expect("put");
+        }
+        wanted.extend([format!("{n}-a/*"), format!("{n}-b")]);
+    }
+    let query = ListQuery { delimiter: Some("/".to_owned()), max: 1000, ..ListQuery::default() };
+    let (page, touched) = objects_counted(&fixture.store.engine, &permit, &query).expect("a list");
+    assert_eq!(names(&page), wanted);
+    assert_eq!(touched, 30, "a prefix is one row, a key behind it two");
+}
+
+#[test]
 fn uploads_come_by_key_then_by_initiation_and_the_markers_hold() {
     let fixture = Fixture::new();
     let permit = fixture.make_bucket("bucket");

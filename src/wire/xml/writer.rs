@@ -1,5 +1,7 @@
 //! Writes a document, element by element, into one buffer.
 
+use std::fmt::{self, Display, Write as _};
+
 /// The namespace of S3's documents.
 pub const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 /// What every document begins with. An answer that began early has sent it already.
@@ -29,6 +31,12 @@ impl Writer {
     pub fn text(&mut self, name: &str, value: impl AsRef<str>) -> &mut Self {
         self.element(name, |w| {
             w.content(value);
+        })
+    }
+    /// An element that holds a number, an id, a tag: what has a text, but is none.
+    pub fn display(&mut self, name: &str, value: impl Display) -> &mut Self {
+        self.element(name, |w| {
+            write!(Content(w), "{value}").expect("there is always room in a buffer");
         })
     }
     /// As [`Self::text`], if there is a text.
@@ -88,7 +96,7 @@ impl Writer {
     /// Parsers fold white space in attributes and line ends in texts: references keep them.
     fn escape(&mut self, mut value: &str, attribute: bool) {
         // Nearly every byte stands for itself, so whole stretches are copied.
-        while let Some(at) = value.bytes().position(may_need_reference) {
+        while let Some(at) = position_of_reference(value.as_bytes()) {
             let (plain, rest) = value.split_at(at);
             self.buffer.push_str(plain);
             let mut rest = rest.chars();
@@ -116,8 +124,41 @@ impl Writer {
     }
 }
 
+/// Takes what a value writes of itself as content.
+struct Content<'a>(&'a mut Writer);
+
+impl fmt::Write for Content<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.content(text);
+        Ok(())
+    }
+}
+
+/// Where the first byte is that may need a reference.
+fn position_of_reference(bytes: &[u8]) -> Option<usize> {
+    // Looked up, a block without a branch for each byte: less than half the time of comparisons.
+    const BLOCK: usize = 16;
+    let needs = |byte: &u8| MAY_NEED_REFERENCE[usize::from(*byte)];
+    let is_plain = |block: &&[u8; BLOCK]| !block.iter().fold(false, |any, byte| any | needs(byte));
+    let (blocks, _) = bytes.as_chunks();
+    let plain = blocks.iter().take_while(is_plain).count() * BLOCK;
+    let at = bytes[plain..].iter().position(needs)?;
+    Some(plain + at)
+}
+
 /// Whether a character that begins with this byte may have to be written otherwise. 0xEF begins
 /// U+FFFE and U+FFFF, which XML cannot bear.
-fn may_need_reference(byte: u8) -> bool {
-    matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'' | 0..=0x1f | 0xef)
-}
+const MAY_NEED_REFERENCE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        table[control] = true;
+        control += 1;
+    }
+    let mut special: &[u8] = b"&<>\"'\xef";
+    while let [first, rest @ ..] = special {
+        table[*first as usize] = true;
+        special = rest;
+    }
+    table
+};
