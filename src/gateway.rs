@@ -169,7 +169,7 @@ impl Gateway {
             Accepts::Nothing | Accepts::Document(_) | Accepts::Content => signed,
         };
         let Signed { head, principal, mechanism, body, form } = signed;
-        ops::extensions::check(operation, &head)?;
+        ops::shared::extensions::check(operation, &head)?;
         entry.principal(principal.label());
 
         let origin = Origin { request_id: request_id.into(), peer: arrival.peer.clone() };

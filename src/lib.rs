@@ -80,7 +80,7 @@
 //! - a new operation: its file in `src/ops`, its test file in `tests/it/ops`, its row in
 //!   [`ops::OPERATIONS`];
 //! - a new setting: its row in [`config`]; a new error code: its row in [`wire::error`];
-//! - a new header of our own: its row in [`ops::extensions`];
+//! - a new header of our own: its row in [`ops::shared::extensions`];
 //! - a new event: its row in [`events::names`], and the change that tells of it in [`store`];
 //! - a new checksum algorithm: its row in [`digest`];
 //! - a new kind of bucket configuration: its kind in [`store`], its document in [`wire`];

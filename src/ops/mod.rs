@@ -1,8 +1,8 @@
 //! The operations of S3: one row in [`OPERATIONS`], one file, one test file for each.
 //!
 //! The table drives everything: routing, authorization, which payloads are legal, the README. To
-//! add an operation, write its file, its test file and its row. Beside this file, [`routing`]
-//! and [`extensions`] there are operations only; what they share is in [`shared`].
+//! add an operation, write its file, its test file and its row. Beside this file and
+//! [`routing`] there are operations only; what they share is in [`shared`].
 //!
 //! **Invariant:** every selecting word of a request is consumed by the row that wins ([`route`]),
 //! so `PUT /b/k?uploadId=U` without a part number can never overwrite the object.
@@ -17,7 +17,6 @@ mod delete_bucket;
 mod delete_bucket_cors;
 mod delete_object;
 mod delete_objects;
-pub mod extensions;
 mod get_bucket_acl;
 mod get_bucket_cors;
 mod get_bucket_location;

@@ -3,13 +3,13 @@
 //!
 //! **Invariants**
 //! - A header that is there is understood or refused, never overlooked (see
-//!   [`crate::ops::extensions`]); presigned URLs may carry it in their query.
+//!   [`super::extensions`]); presigned URLs may carry it in their query.
 //! - A part that cannot fit is refused before its body is read; one whose length nobody told, no
 //!   later than at its first byte too many.
 
+use super::extensions::{CONTENT_MD5, CONTENT_SHA256, OBJECT_SIZE, PART_SIZE};
 use super::{Call, blocks};
 use crate::config::Config;
-use crate::ops::extensions::{CONTENT_MD5, CONTENT_SHA256, OBJECT_SIZE, PART_SIZE};
 use crate::store::{self, Declaration, OpenUpload, WholeDigests};
 use crate::types::{Layout, OBJECT_BYTES_MAX, PartNumber};
 use crate::wire::{Error, ErrorCode, Head, Response, Result};

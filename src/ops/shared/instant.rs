@@ -12,12 +12,12 @@
 
 use std::time::Instant;
 
+use super::extensions::{INSTANT_PREFIX, PROOF_PREFIX};
 use super::{Call, Caller, Context, receive};
 use crate::access::{Action, Permit};
 use crate::auth::Mechanism;
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
 use crate::ops::Demand;
-use crate::ops::extensions::{INSTANT_PREFIX, PROOF_PREFIX};
 use crate::store::{
     Candidate, CreatedUpload, Declaration, Readable, SHARED_BYTES_MIN, Store, Wanted,
 };

@@ -1,6 +1,6 @@
 //! What several operations share, and what of one of them is long enough to be read alone.
 //!
-//! - of every operation: [`context`], `errors`;
+//! - of every operation: [`context`], `errors`, [`extensions`];
 //! - what the head or a document says: `acl`, `canned`, [`form`], `listing`, `metadata`,
 //!   `notification`, `parts`;
 //! - the bytes that come: [`incoming`], [`receive`], and for it `framing`, `disk`, `hashing`,
@@ -11,7 +11,7 @@
 //! - declared uploads: [`blocks`], [`declared`];
 //! - bytes that need not come: `challenge`, [`challenges`], `delta`, [`instant`].
 //!
-//! **Invariant:** nothing here names an operation.
+//! **Invariant:** nothing here uses an operation.
 
 pub(super) mod acl;
 pub mod blocks;
@@ -26,6 +26,7 @@ pub(super) mod delta;
 mod disk;
 mod errors;
 pub(super) mod expiry;
+pub mod extensions;
 pub mod form;
 mod framing;
 mod hashing;

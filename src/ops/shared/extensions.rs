@@ -5,8 +5,8 @@
 //! narrows or binds what is done; whoever signed `x-partita-max-bytes` into a URL and misspelt it,
 //! or put it where nobody reads it, must hear of it before anything is stored.
 
-use super::Operation;
 use crate::events::callback;
+use crate::ops::Operation;
 use crate::wire::{Error, Head, Result};
 
 /// Bytes of the whole file.
@@ -73,8 +73,8 @@ fn reads(operation: &Operation, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::OPERATIONS;
     use super::EXTENSIONS;
+    use crate::ops::OPERATIONS;
 
     #[test]
     fn every_row_names_operations_that_there_are() {
