@@ -200,6 +200,13 @@ fn change(matches: &ArgMatches, action: &str) -> Outcome {
     let session = Session::open(&load(matches)?, false)?;
     let path = format!("uploads/{}", segment(id_of(matches)));
     session.ask(Method::PUT, &path, json!({ "action": action }))?;
+    if matches.get_flag("json") {
+        let upload = match action {
+            "cancel" => json!({ "uploadId": id_of(matches), "status": "cancel" }),
+            _ => session.ask(Method::GET, &path, Value::Null)?,
+        };
+        writeln!(io::stdout(), "{upload:#}")?;
+    }
     Ok(())
 }
 

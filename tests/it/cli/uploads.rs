@@ -44,8 +44,12 @@ fn uploads_work_on(data: &Path, ids: &[String; 2]) {
     let status = || json_on(data, &["uploads", "show", one])["status"].as_str().unwrap().to_owned();
     on(data, &["uploads", "pause", one]);
     assert_eq!(status(), "pause");
-    on(data, &["uploads", "extend", one]);
-    on(data, &["uploads", "resume", one]);
+    assert_eq!(on(data, &["uploads", "extend", one]), "", "what succeeds says nothing");
+    let resumed = json_on(data, &["uploads", "resume", one]);
+    assert_eq!(
+        (&resumed["uploadId"], &resumed["status"]),
+        (&one.as_str().into(), &"upload".into())
+    );
     assert_eq!(status(), "upload");
     let shown = on(data, &["uploads", "show", one]);
     assert!(shown.contains("parts        1/3") && shown.contains("    2 - 2     10 B"), "{shown}");
@@ -55,7 +59,11 @@ fn uploads_work_on(data: &Path, ids: &[String; 2]) {
     assert!(told.contains("1 uploads, 10 B to be ended"), "{told}");
     assert!(on(data, &["uploads", "clean", "--idle-hours", "1", "--yes"]).contains("0 uploads"));
     assert!(on(data, &[&clean[..], &["--yes"]].concat()).contains("1 uploads, 10 B ended"));
-    on(data, &["uploads", "abort", one]);
+    let ended = json_on(data, &["uploads", "abort", one]);
+    assert_eq!(
+        (ended["uploadId"].as_str(), ended["status"].as_str()),
+        (Some(&**one), Some("cancel"))
+    );
     assert_eq!(json_on(data, &["uploads", "list"]).as_array().unwrap().len(), 0);
     let gone = run(&["uploads", "show", one, "--data", data.to_str().unwrap()]);
     assert_eq!(code(&gone), 1);
