@@ -3,7 +3,8 @@
 //! **Invariant:** a part's row exists only for bytes that are already durable.
 
 use super::Call;
-use super::shared::{blocks, declared, instant, metadata, parts, pause, receive};
+use super::shared::declared::{self, Bound};
+use super::shared::{blocks, instant, metadata, parts, pause, receive};
 use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType};
 use crate::store::{self, AddedPart, BlobOrigin, InstantPart, UploadRecord};
 use crate::types::{PUT_BYTES_MAX, PartNumber, UploadId};
@@ -28,10 +29,11 @@ pub async fn handle(call: Call) -> Result<Response> {
     let open = pause::pass(&call, id).await?;
     declared::check_part(&call, &open, number, call.body.declared_length()).await?;
     let mut announced = receive::announced(&call.head, &call.body, PUT_BYTES_MAX)?;
-    // Of a body whose length is announced, the part's size has been judged.
-    let of_part = declared::part_bytes(&open, number).filter(|bytes| announced.narrow(*bytes));
-    let of_range = declared::range_bytes(&call, &open)?;
-    let is_of_range = of_range.is_some_and(|bytes| announced.narrow(bytes));
+    // A length that is announced has been judged.
+    let bound = match Bound::of(&call.head, &open, number)? {
+        Some(bound) if announced.hold_to(bound.limits())? => Some(bound),
+        _ => None,
+    };
     let algorithm = agree(&open.upload, &announced.expected)?;
 
     if let Some(response) = without_body(&call, id, number, &announced, algorithm).await? {
@@ -42,25 +44,10 @@ pub async fn handle(call: Call) -> Result<Response> {
     let plan = receive::Plan { origin, algorithm, sha256: store.stores_once(permit.bucket()) };
     let (body, call) = call.take_body();
     let received = receive::content(&call.context, body.metered(id), announced, plan).await;
-    let received = match (received, of_part) {
-        (Err(error), Some(expected)) if error.code == ErrorCode::EntityTooLarge => {
-            let error = declared::part_overrun(number, expected);
-            return Err(blocks::with_missing(&call, id, error).await);
-        }
-        (Err(error), None) if is_of_range && error.code == ErrorCode::EntityTooLarge => {
-            return Err(declared::range_misfit(number, of_range.unwrap_or_default()));
-        }
+    let received = match (received, bound) {
+        (Err(error), Some(bound)) => return Err(bound.explain(&call, id, number, error).await),
         (received, _) => received?,
     };
-    if let Some(bytes) = of_range.filter(|bytes| *bytes != received.staged.digests().length) {
-        call.context
-            .blocking(move |_| {
-                drop(received);
-                Ok(())
-            })
-            .await?;
-        return Err(declared::range_misfit(number, bytes));
-    }
     let sent = received.checksum.clone();
     let added = match store.put_part(&permit, &key, id, number, received.staged).await {
         // Its length was not known before.

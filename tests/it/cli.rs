@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::harness::camel_case;
+use crate::harness::{Connection, Request, camel_case};
 
 /// Far more than anything here should take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -331,12 +331,14 @@ fn what_cannot_start_says_why_in_one_line() {
 #[test]
 fn a_second_signal_ends_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let times = ["--drain-timeout-ms", "600000", "--head-timeout-ms", "600000"];
-    let server = Server::start(folder.path(), &times);
-    let mut stream = TcpStream::connect(server.address()).unwrap();
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();
-    // Served behind the one that is stuck, so that one has been accepted.
-    assert_eq!(server.get("/_partita/v1/health").0, 200);
+    let times = ["--drain-timeout-ms", "600000", "--stall-timeout-ms", "600000"];
+    let server = uploads::server(folder.path(), &times);
+    uploads::send(&server, &Request::new("PUT", "/bkt")).expect(200);
+    // A body that was asked for and never comes.
+    let stuck = Request::new("PUT", "/bkt/k").header("expect", "100-continue").body("never");
+    let mut connection = Connection::open(server.address().parse().unwrap());
+    connection.write(&stuck.encode_apart(server.address()).0);
+    assert_eq!(connection.read_head().status, 100);
     server.signal(Signal::TERM);
     // The first signal was heard when nobody is let in any more.
     let began = Instant::now();

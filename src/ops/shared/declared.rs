@@ -11,7 +11,7 @@ use super::extensions::{CONTENT_MD5, CONTENT_SHA256, OBJECT_SIZE, PART_SIZE};
 use super::{Call, blocks};
 use crate::config::Config;
 use crate::store::{self, Declaration, OpenUpload, WholeDigests};
-use crate::types::{Layout, OBJECT_BYTES_MAX, PartNumber};
+use crate::types::{Layout, OBJECT_BYTES_MAX, PartNumber, UploadId};
 use crate::wire::{Error, ErrorCode, Head, Response, Result};
 
 /// The number of parts that a declared upload has.
@@ -148,36 +148,65 @@ pub async fn check_part(
     }
 }
 
-/// The bytes that a part of a declared file has; `None` when nothing tells.
-pub fn part_bytes(open: &OpenUpload, number: PartNumber) -> Option<u64> {
-    open.declaration?.layout?.bytes_of(number)
+/// What the body of a part must be when nobody told its length.
+#[derive(Clone, Copy)]
+pub enum Bound {
+    /// So many bytes, as a part of the declared file.
+    Part(u64),
+    /// So many bytes, by its Content-Range.
+    Range(u64),
 }
 
-/// The bytes that a part must have by its Content-Range, which has been judged, where no declared
-/// file tells them.
-///
-/// # Errors
-/// Those of the header.
-pub fn range_bytes(call: &Call, open: &OpenUpload) -> Result<Option<u64>> {
-    if open.declaration.is_some_and(|declaration| declaration.layout.is_some()) {
-        return Ok(None);
+impl Bound {
+    /// The one for this part, once [`check_part`] has judged it; `None` when nothing tells.
+    ///
+    /// # Errors
+    /// Those of the header.
+    pub fn of(head: &Head, open: &OpenUpload, number: PartNumber) -> Result<Option<Self>> {
+        let layout = open.declaration.and_then(|declaration| declaration.layout);
+        if let Some(bytes) = layout.and_then(|layout| layout.bytes_of(number)) {
+            return Ok(Some(Self::Part(bytes)));
+        }
+        let range = head.header("content-range")?.and_then(parse_range);
+        Ok(range.map(|(first, last, _)| Self::Range(last - first + 1)))
     }
-    let range = call.head.header("content-range")?.and_then(parse_range);
-    Ok(range.map(|(first, last, _)| last - first + 1))
-}
 
-/// The body, whose length nobody told, is not as long as its Content-Range says.
-pub fn range_misfit(number: PartNumber, bytes: u64) -> Error {
-    let message = format!("The range has {bytes} bytes, but the body has more or less.");
-    Error::because(ErrorCode::InvalidRange, message).field("PartNumber", number.to_string())
-}
+    /// The least and the most bytes that are read. That a part of a declared file is too short is
+    /// for the store to say, which knows what is missing.
+    pub fn limits(self) -> (u64, u64) {
+        match self {
+            Self::Part(bytes) => (0, bytes),
+            Self::Range(bytes) => (bytes, bytes),
+        }
+    }
 
-/// More bytes came than the part has. How many there would have been, nobody knows.
-pub fn part_overrun(number: PartNumber, expected: u64) -> Error {
-    let message = format!("Part {number} of the declared file has {expected} bytes; more came.");
-    Error::because(ErrorCode::InvalidRequest, message)
-        .field("PartNumber", number.to_string())
-        .field("ExpectedSize", expected.to_string())
+    /// The error for a body that has broken its limits; any other as it is.
+    pub async fn explain(
+        self,
+        call: &Call,
+        id: UploadId,
+        number: PartNumber,
+        error: Error,
+    ) -> Error {
+        match (self, error.code) {
+            (Self::Part(bytes), ErrorCode::EntityTooLarge) => {
+                // How many there would have been, nobody knows.
+                let message =
+                    format!("Part {number} of the declared file has {bytes} bytes; more came.");
+                let error = Error::because(ErrorCode::InvalidRequest, message)
+                    .field("PartNumber", number.to_string())
+                    .field("ExpectedSize", bytes.to_string());
+                blocks::with_missing(call, id, error).await
+            }
+            (Self::Range(bytes), ErrorCode::EntityTooLarge | ErrorCode::EntityTooSmall) => {
+                let message =
+                    format!("The range has {bytes} bytes, but the body has more or less.");
+                Error::because(ErrorCode::InvalidRange, message)
+                    .field("PartNumber", number.to_string())
+            }
+            _ => error,
+        }
+    }
 }
 
 /// Whether `Content-Range: bytes a-b/total` names this part. The inner error says why not.

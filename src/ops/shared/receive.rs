@@ -112,13 +112,19 @@ pub struct Announced {
 }
 
 impl Announced {
-    /// Holds a body of unknown length to at most so many bytes; whether it was allowed more.
-    pub fn narrow(&mut self, bytes_max: u64) -> bool {
-        let narrows = self.length.is_none() && bytes_max < self.bytes_max;
-        if narrows {
-            self.bytes_max = bytes_max;
+    /// Holds a body of unknown length to limits; whether it is such a body.
+    ///
+    /// # Errors
+    /// EntityTooLarge when a body within these limits may be longer than it is allowed to be.
+    pub fn hold_to(&mut self, (bytes_min, bytes_max): (u64, u64)) -> Result<bool> {
+        if self.length.is_some() {
+            return Ok(false);
         }
-        narrows
+        if bytes_max > self.bytes_max {
+            return Err(too_large(bytes_max, self.bytes_max));
+        }
+        (self.bytes_min, self.bytes_max) = (self.bytes_min.max(bytes_min), bytes_max);
+        Ok(true)
     }
 }
 
