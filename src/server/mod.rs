@@ -28,7 +28,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 pub use control::connect;
@@ -41,6 +41,9 @@ use body::{Answering, End, Receiving, is_endless};
 use socket::{Limits, Phase, Socket};
 use workers::Workers;
 
+/// Most connections that wait to be accepted; the system may allow fewer. What comes above it is
+/// overlooked by the kernel, and the client tries again after a second, or is reset.
+const BACKLOG: u32 = 4096;
 /// Most connections to the control socket at once.
 const CONTROL_CONNECTIONS_MAX: usize = 64;
 /// Most bytes that hyper buffers in each direction of a connection, unless heads may be longer.
@@ -110,7 +113,7 @@ impl Server {
             _ => None,
         };
         let failed = |source| BindError::Listen { address: config.listen.clone(), source };
-        let listener = TcpListener::bind(&config.listen).await.map_err(failed)?;
+        let listener = listen(&config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let workers = Workers::start(worker_threads(config), config.blocking_threads_max)
             .map_err(BindError::Threads)?;
@@ -205,6 +208,22 @@ impl Server {
         }
         in_time
     }
+}
+
+/// Listens on the first address of a name that can be had. (`TcpListener::bind` would do the same
+/// with a backlog of 128, which all clients together exceed when they come back after a restart.)
+async fn listen(name: &str) -> io::Result<TcpListener> {
+    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in lookup_host(name).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // Connections of a server that has just ended are no hindrance.
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
 }
 
 /// Accepts clients, one permit each, for ever.

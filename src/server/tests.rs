@@ -359,6 +359,22 @@ async fn headers_beyond_every_limit_are_refused() {
     }
 }
 
+/// As all clients do after a restart. A connect that the kernel overlooks takes a second more.
+#[tokio::test]
+async fn a_crowd_that_comes_at_once_waits_to_be_accepted() {
+    const CROWD: usize = 1_000;
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config { data: folder.path().to_owned(), ..short_times() };
+    // It accepts nobody yet.
+    let server = Server::bind(&config).await.unwrap();
+    let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+    let crowd = CROWD.min(allowed.trim().parse().unwrap());
+    let come = |_| tokio::spawn(TcpStream::connect(server.address()));
+    for one in (0..crowd).map(come).collect::<Vec<_>>() {
+        timeout(Duration::from_secs(10), one).await.expect("overlooked").unwrap().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn connections_beyond_the_limit_wait_for_their_turn() {
     let server =
