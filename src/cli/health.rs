@@ -8,7 +8,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::session::Session;
-use super::{Outcome, folder_flags, json_flag, load};
+use super::{Failure, Outcome, folder_flags, json_flag, load};
 
 pub(super) fn command() -> Command {
     Command::new("health")
@@ -19,11 +19,15 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches) -> Outcome {
     let session = Session::with_server(&load(matches)?)?;
-    let answer = session.ask(Method::GET, "health/ready", Value::Null)?;
+    // One that is not ready says why in the same document.
+    let (status, answer) = session.answer(Method::GET, "health/ready", Value::Null)?;
+    let Some(word) = answer["status"].as_str() else {
+        return Err(Failure::Failed(format!("the server answered {status}")));
+    };
     let mut out = io::stdout().lock();
     match matches.get_flag("json") {
         true => writeln!(out, "{answer:#}")?,
-        false => writeln!(out, "{}", answer["status"].as_str().unwrap_or("ready"))?,
+        false => writeln!(out, "{word}")?,
     }
-    Ok(())
+    if status.is_success() { Ok(()) } else { Err(Failure::Silent) }
 }

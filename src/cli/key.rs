@@ -71,14 +71,14 @@ fn list(matches: &ArgMatches) -> Outcome {
     };
     let session = Session::open(&load(matches)?, false)?;
     let answer = session.ask(Method::GET, &path, Value::Null)?;
-    print_list(matches, &answer["keys"], &["accessKeyId", "user", "enabled", "created"])
+    print_list(matches, &answer, "keys", &["accessKeyId", "user", "enabled", "createdAt"])
 }
 
 fn change(matches: &ArgMatches, method: Method, request: Value) -> Outcome {
     let id = matches.get_one::<String>("id").expect("it is required");
     let session = Session::open(&load(matches)?, false)?;
     session.ask(method, &format!("keys/{}", segment(id)), request)?;
-    Ok(())
+    print_left(matches, &session, "keys", |key| key["accessKeyId"] == **id)
 }
 
 /// A key that was just made. Its secret is shown here and never again.
@@ -105,15 +105,38 @@ fn heading(field: &str) -> String {
     words
 }
 
-/// A list as JSON, or as a table with these columns.
-pub(super) fn print_list(matches: &ArgMatches, list: &Value, columns: &[&str]) -> Outcome {
+/// What a change has left of the one thing that it was about, for programs: the list of its kind
+/// with that one, or with none when it is gone.
+pub(super) fn print_left(
+    matches: &ArgMatches,
+    session: &Session,
+    list: &str,
+    is_it: impl Fn(&Value) -> bool,
+) -> Outcome {
+    if matches.get_flag("json") {
+        let mut answer = session.ask(Method::GET, list, Value::Null)?;
+        if let Some(rows) = answer[list].as_array_mut() {
+            rows.retain(is_it);
+        }
+        writeln!(io::stdout(), "{answer:#}")?;
+    }
+    Ok(())
+}
+
+/// A document as JSON, or the list in one of its fields as a table with these columns.
+pub(super) fn print_list(
+    matches: &ArgMatches,
+    document: &Value,
+    list: &str,
+    columns: &[&str],
+) -> Outcome {
     let mut out = io::stdout().lock();
     if matches.get_flag("json") {
-        writeln!(out, "{list:#}")?;
+        writeln!(out, "{document:#}")?;
         return Ok(());
     }
     let empty = Vec::new();
-    let rows = list.as_array().unwrap_or(&empty);
+    let rows = document[list].as_array().unwrap_or(&empty);
     let cell = |row: &Value, column: &str| match &row[column] {
         Value::Null => "-".to_owned(),
         Value::String(text) => printable(text),

@@ -81,18 +81,18 @@ pub(super) fn run(matches: &ArgMatches) -> Outcome {
 
 fn list(matches: &ArgMatches) -> Outcome {
     let session = Session::open(&load(matches)?, false)?;
-    let uploads = all(&session, matches)?;
-    if matches.get_flag("json") {
-        writeln!(io::stdout(), "{uploads:#}")?;
-        return Ok(());
+    let mut uploads = all(&session, matches)?;
+    if !matches.get_flag("json") {
+        uploads.iter_mut().for_each(|upload| *upload = row(upload));
     }
-    let rows: Value = uploads.as_array().into_iter().flatten().map(row).collect();
+    // All pages as one.
+    let document = json!({ "uploads": uploads, "nextMarker": null });
     let columns = ["upload", "bucket", "key", "status", "received", "parts", "rate", "lastActive"];
-    super::key::print_list(matches, &rows, &columns)
+    super::key::print_list(matches, &document, "uploads", &columns)
 }
 
 /// Every page of the uploads that a command is about.
-pub(super) fn all(session: &Session, matches: &ArgMatches) -> Result<Value, super::Failure> {
+pub(super) fn all(session: &Session, matches: &ArgMatches) -> Result<Vec<Value>, super::Failure> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str).unwrap_or_default();
     let (bucket, prefix) = (segment(text("bucket")), segment(text("prefix")));
     let (mut uploads, mut marker) = (Vec::new(), String::new());
@@ -104,7 +104,7 @@ pub(super) fn all(session: &Session, matches: &ArgMatches) -> Result<Value, supe
         }
         match page["nextMarker"].as_str() {
             Some(next) => marker = segment(next),
-            None => return Ok(Value::Array(uploads)),
+            None => return Ok(uploads),
         }
     }
 }
@@ -239,7 +239,13 @@ fn clean(matches: &ArgMatches) -> Outcome {
     }
     let count = uploads.len();
     let columns = ["uploadId", "bucket", "key", "receivedBytes", "lastActiveAt"];
-    super::key::print_list(matches, &Value::Array(uploads), &columns)?;
+    let document = json!({
+        "dryRun": !matches.get_flag("yes"),
+        "uploads": uploads,
+        "receivedBytes": bytes,
+        "nextMarker": null,
+    });
+    super::key::print_list(matches, &document, "uploads", &columns)?;
     if !matches.get_flag("json") {
         let what = if matches.get_flag("yes") { "ended" } else { "to be ended (--yes ends them)" };
         writeln!(io::stdout(), "{count} uploads, {} {what}", HumanBytes(bytes))?;

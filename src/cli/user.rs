@@ -74,13 +74,14 @@ fn list(matches: &ArgMatches) -> Outcome {
     let session = Session::open(&load(matches)?, false)?;
     let answer = session.ask(Method::GET, "users", Value::Null)?;
     let columns = ["name", "id", "displayName", "email", "root"];
-    super::key::print_list(matches, &answer["users"], &columns)
+    super::key::print_list(matches, &answer, "users", &columns)
 }
 
 fn delete(matches: &ArgMatches) -> Outcome {
     let session = Session::open(&load(matches)?, false)?;
-    session.ask(Method::DELETE, &format!("users/{}", segment(name_of(matches))), Value::Null)?;
-    Ok(())
+    let name = name_of(matches);
+    session.ask(Method::DELETE, &format!("users/{}", segment(name)), Value::Null)?;
+    super::key::print_left(matches, &session, "users", |user| user["name"] == *name)
 }
 
 fn name_of(matches: &ArgMatches) -> &str {

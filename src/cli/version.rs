@@ -3,14 +3,19 @@
 use std::io::{self, Write};
 
 use clap::{ArgMatches, Command};
+use serde_json::json;
 
-use super::Outcome;
+use super::{Outcome, json_flag};
 
 pub(super) fn command() -> Command {
-    Command::new("version").about("Print the version")
+    Command::new("version").about("Print the version").arg(json_flag())
 }
 
-pub(super) fn run(_: &ArgMatches) -> Outcome {
-    writeln!(io::stdout(), "partita {}", env!("CARGO_PKG_VERSION"))?;
+pub(super) fn run(matches: &ArgMatches) -> Outcome {
+    let version = env!("CARGO_PKG_VERSION");
+    match matches.get_flag("json") {
+        true => writeln!(io::stdout(), "{:#}", json!({ "version": version }))?,
+        false => writeln!(io::stdout(), "partita {version}")?,
+    }
     Ok(())
 }

@@ -60,14 +60,17 @@ fn look(
     seen: bool,
 ) -> Result<Option<Vec<Value>>, Failure> {
     let Some(id) = matches.get_one::<String>("id") else {
-        return match all(session, matches)? {
-            Value::Array(uploads) => Ok(Some(uploads)),
-            _ => Ok(Some(Vec::new())),
-        };
+        return Ok(Some(all(session, matches)?));
     };
     let path = format!("uploads/{}?limit=1", segment(id));
     match session.answer(Method::GET, &path, Value::Null)? {
-        (status, upload) if status.is_success() => Ok(Some(vec![upload])),
+        (status, mut upload) if status.is_success() => {
+            // A line tells of one upload what it tells of many, and no page of a map.
+            if let Some(fields) = upload.as_object_mut() {
+                fields.retain(|name, _| name != "parts" && name != "nextFrom");
+            }
+            Ok(Some(vec![upload]))
+        }
         (StatusCode::NOT_FOUND, _) if seen => Ok(None),
         (_, error) => Err(Failure::failed(error["message"].as_str().unwrap_or("it failed"))),
     }

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::key::{print_list, printable};
+use super::key::{print_left, print_list, printable};
 use super::session::{Session, segment};
 use super::{Failure, Outcome, folder_flags, json_flag, load};
 
@@ -68,8 +68,17 @@ pub(super) fn run(matches: &ArgMatches) -> Outcome {
 fn list(matches: &ArgMatches) -> Outcome {
     let session = Session::open(&load(matches)?, false)?;
     let answer = session.ask(Method::GET, "webhooks", Value::Null)?;
-    let columns = ["name", "backlog", "dead", "missing", "last", "lastStatus", "next", "alarm"];
-    print_list(matches, &answer["webhooks"], &columns)
+    let columns = [
+        "name",
+        "backlog",
+        "dead",
+        "missing",
+        "lastAttemptAt",
+        "lastStatus",
+        "nextAttemptAt",
+        "alarm",
+    ];
+    print_list(matches, &answer, "webhooks", &columns)
 }
 
 fn path(matches: &ArgMatches, row: &str) -> String {
@@ -79,14 +88,22 @@ fn path(matches: &ArgMatches, row: &str) -> String {
 
 fn deliveries(matches: &ArgMatches) -> Outcome {
     let session = Session::open(&load(matches)?, false)?;
-    let answer = session.ask(Method::GET, &path(matches, "/deliveries"), Value::Null)?;
-    let mut log = answer["deliveries"].clone();
+    let mut answer = session.ask(Method::GET, &path(matches, "/deliveries"), Value::Null)?;
     if !matches.get_flag("json") {
-        log.as_array_mut().into_iter().flatten().for_each(shorten_reply);
+        answer["deliveries"].as_array_mut().into_iter().flatten().for_each(shorten_reply);
     }
-    let columns =
-        ["at", "message", "event", "bucket", "key", "attempt", "status", "milliseconds", "reply"];
-    print_list(matches, &log, &columns)
+    let columns = [
+        "attemptedAt",
+        "messageId",
+        "event",
+        "bucket",
+        "key",
+        "attempt",
+        "status",
+        "milliseconds",
+        "reply",
+    ];
+    print_list(matches, &answer, "deliveries", &columns)
 }
 
 /// A line of a table has no room for all of a reply.
@@ -97,7 +114,7 @@ fn shorten_reply(row: &mut Value) {
 }
 
 fn resend(matches: &ArgMatches) -> Outcome {
-    let request = json!({ "message": matches.get_one::<String>("message") });
+    let request = json!({ "messageId": matches.get_one::<String>("message") });
     let session = Session::open(&load(matches)?, false)?;
     let answer = session.ask(Method::POST, &path(matches, "/resend"), request)?;
     let mut out = io::stdout().lock();
@@ -116,7 +133,7 @@ fn test(matches: &ArgMatches) -> Outcome {
     let tried = loop {
         let log = session.ask(Method::GET, &path(matches, "/deliveries"), Value::Null)?;
         let rows = log["deliveries"].as_array().into_iter().flatten();
-        if let Some(tried) = rows.into_iter().find(|row| row["message"] == made["message"]) {
+        if let Some(tried) = rows.into_iter().find(|row| row["messageId"] == made["messageId"]) {
             break tried.clone();
         }
         if started.elapsed() > Duration::from_millis(TEST_MS_MAX) {
@@ -127,7 +144,7 @@ fn test(matches: &ArgMatches) -> Outcome {
     let mut out = io::stdout().lock();
     let reply = printable(tried["reply"].as_str().unwrap_or_default());
     if matches.get_flag("json") {
-        writeln!(out, "{tried:#}")?;
+        writeln!(out, "{:#}", json!({ "deliveries": [tried] }))?;
     } else {
         writeln!(out, "status {} in {} ms {reply}", tried["status"], tried["milliseconds"])?;
     }
@@ -140,5 +157,6 @@ fn test(matches: &ArgMatches) -> Outcome {
 fn change(matches: &ArgMatches, enabled: bool) -> Outcome {
     let session = Session::open(&load(matches)?, false)?;
     session.ask(Method::PUT, &path(matches, ""), json!({ "enabled": enabled }))?;
-    Ok(())
+    let name = matches.get_one::<String>("name").expect("it is required");
+    print_left(matches, &session, "webhooks", |webhook| webhook["name"] == **name)
 }

@@ -120,7 +120,7 @@ fn user_document(user: &User) -> Value {
         "displayName": user.display_name,
         "email": user.email,
         "root": user.root,
-        "created": time(user.created),
+        "createdAt": time(user.created),
     })
 }
 
@@ -129,7 +129,7 @@ fn key_document(credential: &Credential) -> Value {
         "accessKeyId": credential.access_key_id,
         "user": credential.user.name,
         "enabled": credential.enabled,
-        "created": time(credential.created),
+        "createdAt": time(credential.created),
     })
 }
 

@@ -31,7 +31,7 @@ pub(super) async fn summary(call: &Call) -> Answer {
         "writable": health.writable,
     });
     if call.context.control {
-        document["poisoned"] = json!(health.poisoned);
+        document["poisonedReason"] = json!(health.poisoned);
         document["walBytes"] = json!(health.wal_bytes);
         document["freeBytes"] = json!(health.free_bytes);
         document["queueLength"] = json!(health.queue_length);

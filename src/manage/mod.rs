@@ -5,7 +5,9 @@
 //!   for the key that signed, like an operation of S3; everything else needs the control socket,
 //!   which only the owner of the data folder can open.
 //! - A secret leaves once, in the answer that made it.
-//! - Fields are named in camelCase: in requests, in answers, and so in what `--json` prints.
+//! - Fields are named in camelCase: in requests, in answers, and so in what `--json` prints. The
+//!   name of a time ends in `At`.
+//! - Each document has its schema in `docs/schemas`.
 //! - The commands of `partita` are these rows, whether a server runs or not, so there is one
 //!   behaviour and one place for its rules.
 
@@ -293,10 +295,12 @@ fn json_response(status: StatusCode, value: &impl Serialize) -> Response {
         .with_body(Body::Full(document.into()))
 }
 
-/// The time as RFC 3339 writes it.
+/// The time as RFC 3339 writes it; always with three digits of milliseconds, so that all times of
+/// this interface have one form.
 fn time(time: Timestamp) -> String {
     let millis = i64::try_from(time.millis()).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_millisecond(millis).map(|time| time.to_string()).unwrap_or_default()
+    let time = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+    format!("{time:.3}")
 }
 
 /// Why a request failed: `{"error": CODE, "message": SENTENCE}`.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::config::Config;
+use crate::config::{self, Config};
 
 const CONTROL: Context = Context { control: true, draining: false };
 const PUBLIC: Context = Context { control: false, draining: false };
@@ -18,7 +18,16 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = Config { data: folder.path().join("data"), ..Config::default() };
+        let file = folder.path().join("partita.toml");
+        let secret = "b2xk".repeat(8);
+        let table = format!("[webhook.app]\nurl = 'http://a/'\nsecrets = 'whsec_{secret}'\n");
+        std::fs::write(&file, table).unwrap();
+        let flag = |setting: &config::Setting| match setting.name {
+            "config" => Some(vec![file.display().to_string()]),
+            "data" => Some(vec![folder.path().join("data").display().to_string()]),
+            _ => None,
+        };
+        let config: Config = config::load(&flag, &|_| None).unwrap();
         let store = Store::open(config.store_options()).unwrap();
         let gateway = ops::Context::new(std::sync::Arc::new(config), store.clone());
         Self { store, gateway, _folder: folder }
@@ -39,20 +48,67 @@ impl Bench {
         if method == Method::HEAD { head_only(response) } else { response }
     }
 
-    /// Asks, and gives the status and the document.
+    /// Asks, and gives the status and the document. Both documents are what their schemas say.
     async fn ask(&self, context: Context, request: &str, body: Value) -> (u16, Value) {
         let (method, path) = request.split_once(' ').unwrap();
+        let (asked, answered) = schemas(method, path);
         let method = method.parse().unwrap();
-        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
-        let path = format!("{PREFIX}{path}");
-        let response = self.handle(context, method, &path, body).await;
+        let bytes = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+        let full_path = format!("{PREFIX}{path}");
+        let response = self.handle(context, method, &full_path, bytes).await;
         let document = match &response.body {
             Body::Full(bytes) => serde_json::from_slice(bytes).unwrap(),
             _ => Value::Null,
         };
         assert_camel_case(&document);
-        (response.status.as_u16(), document)
+        let status = response.status.as_u16();
+        let schema = match status {
+            204 => None,
+            // Of health, 503 is an answer like any other.
+            400.. if status != 503 => Some("error"),
+            _ => answered,
+        };
+        match schema {
+            Some(name) => assert_eq!(violations(name, &document), [""; 0], "{name}: {document}"),
+            None => assert_eq!((status, &document), (204, &Value::Null), "{request}"),
+        }
+        if let Some(name) = asked.filter(|_| !body.is_null()) {
+            let is_valid = violations(name, &body).is_empty();
+            assert!(is_valid || status == 400, "{name} refuses what is taken: {body}");
+            assert!(!is_valid || status != 400, "{name} takes what is refused: {body}");
+        }
+        (status, document)
     }
+}
+
+/// The schemas of a request and of its answer.
+fn schemas(method: &str, path: &str) -> (Option<&'static str>, Option<&'static str>) {
+    let pieces: Vec<&str> = path.split('/').collect();
+    match (method, pieces.as_slice()) {
+        ("GET", ["health"]) => (None, Some("health")),
+        ("GET", ["health", _]) => (None, Some("ready")),
+        ("GET", ["users"]) => (None, Some("users")),
+        ("POST", ["users"]) => (Some("user-request"), Some("new-user")),
+        ("GET", ["keys"] | ["users", _, "keys"]) => (None, Some("keys")),
+        ("POST", ["users", _, "keys"]) => (Some("key-request"), Some("new-key")),
+        ("PUT", ["keys" | "webhooks", _]) => (Some("enabled"), None),
+        ("GET", ["uploads"]) => (None, Some("uploads")),
+        ("POST", ["uploads", "clean"]) => (Some("clean-request"), Some("clean")),
+        ("GET", ["webhooks"]) => (None, Some("webhooks")),
+        ("GET", ["webhooks", _, "deliveries"]) => (None, Some("deliveries")),
+        ("POST", ["webhooks", _, "resend"]) => (Some("resend-request"), Some("resent")),
+        ("POST", ["webhooks", _, "test"]) => (None, Some("webhook-test")),
+        ("POST", ["check"]) => (Some("check-request"), Some("check")),
+        _ => (None, None),
+    }
+}
+
+/// How a document differs from `docs/schemas/NAME.json`.
+fn violations(name: &str, document: &Value) -> Vec<String> {
+    let path = format!("{}/docs/schemas/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let schema = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    validator.iter_errors(document).map(|error| error.to_string()).collect()
 }
 
 /// Every name of a field, however deep, is in camelCase.
@@ -116,6 +172,10 @@ async fn health_tells_the_state_and_draining_is_not_ready() {
     assert_eq!(document["freeBytes"], Value::Null, "details are for the operator");
     let (_, details) = bench.ask(CONTROL, "GET health", Value::Null).await;
     assert!(details["freeBytes"].is_u64());
+    assert_eq!(details["alarms"], json!([]));
+    assert_eq!(bench.ask(CONTROL, "PUT webhooks/app", json!({ "enabled": false })).await.0, 204);
+    let (_, details) = bench.ask(CONTROL, "GET health", Value::Null).await;
+    assert_eq!(details["alarms"], json!(["webhook app is disabled: by the operator"]));
 
     let draining = Context { control: false, draining: true };
     for path in ["health", "health/ready"] {
@@ -168,6 +228,53 @@ async fn users_and_keys_come_and_go() {
     assert_eq!(ask("GET users/ann/keys", Value::Null).await.0, 404);
 }
 
+#[test]
+fn a_time_has_three_digits_of_milliseconds_whatever_they_are() {
+    for (millis, text) in [(0, "000"), (1, "001"), (120, "120")] {
+        let told = time(Timestamp::from_millis(1_795_248_000_000 + millis));
+        assert_eq!(told, format!("2026-11-21T08:00:00.{text}Z"));
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_is_tested_sent_to_again_and_disabled() {
+    let bench = Bench::new();
+    let ask = async |request: &str, body: Value| bench.ask(CONTROL, request, body).await;
+    let (_, list) = ask("GET webhooks", Value::Null).await;
+    let app = &list["webhooks"][0];
+    assert_eq!(
+        (&app["name"], &app["enabled"], &app["backlog"]),
+        (&json!("app"), &json!(true), &json!(0))
+    );
+    assert_eq!(
+        ask("GET webhooks/app/deliveries", Value::Null).await.1,
+        json!({ "deliveries": [] })
+    );
+
+    // Nobody sends anything here: the test waits.
+    let (status, made) = ask("POST webhooks/app/test", Value::Null).await;
+    assert_eq!(status, 202);
+    let (_, list) = ask("GET webhooks", Value::Null).await;
+    assert_eq!(list["webhooks"][0]["backlog"], 1);
+    assert!(list["webhooks"][0]["nextAttemptAt"].is_string());
+    let (status, resent) = ask("POST webhooks/app/resend", made).await;
+    assert_eq!((status, resent), (200, json!({ "resent": 1 })));
+    let (status, resent) = ask("POST webhooks/app/resend", json!({ "messageId": null })).await;
+    assert_eq!((status, resent), (200, json!({ "resent": 0 })), "none was given up");
+
+    assert_eq!(ask("PUT webhooks/app", json!({ "enabled": false })).await.0, 204);
+    let (_, list) = ask("GET webhooks", Value::Null).await;
+    let app = &list["webhooks"][0];
+    assert_eq!(
+        (&app["enabled"], &app["disabledReason"]),
+        (&json!(false), &json!("by the operator"))
+    );
+    let (status, refused) = ask("POST webhooks/app/test", Value::Null).await;
+    assert_eq!((status, &refused["error"]), (409, &json!("Refused")));
+    assert_eq!(ask("PUT webhooks/app", json!({ "enabled": true })).await.0, 204);
+    assert_eq!(ask("PUT webhooks/nobody", json!({ "enabled": true })).await.0, 404);
+}
+
 #[tokio::test]
 async fn what_is_not_valid_is_refused_by_name() {
     let bench = Bench::new();
@@ -193,7 +300,14 @@ async fn what_is_not_valid_is_refused_by_name() {
             "secretAccessKey",
         ),
         ("PUT keys/a", json!({}), "enabled"),
+        ("PUT keys/a", json!({ "enabled": 1 }), "invalid type"),
+        ("POST users/a/keys", json!({ "accessKeyId": "abc", "secretAccessKey": null }), "neither"),
+        ("POST users/a/keys", json!({ "id": "abc" }), "id"),
         ("POST check", json!({ "blocks": 1 }), "invalid type"),
+        ("POST check", json!({ "files": true }), "files"),
+        ("PUT webhooks/app", json!({}), "enabled"),
+        ("POST webhooks/app/resend", json!({ "messageId": "msg_1" }), "msg_1"),
+        ("POST webhooks/app/resend", json!({ "message": "msg_1" }), "message"),
     ];
     for (request, body, word) in refused {
         let (status, document) = bench.ask(CONTROL, request, body.clone()).await;

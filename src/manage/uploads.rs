@@ -133,7 +133,7 @@ pub(super) async fn held(call: &Call) -> Answer {
     let parts: u64 = found.uploads.iter().map(|(_, of)| u64::from(of.parts)).sum();
     let answer = json!({
         "bucket": call.name,
-        "uploads": found.uploads.len(),
+        "uploadCount": found.uploads.len(),
         "receivedParts": parts,
         "receivedBytes": bytes,
         "nextMarker": found.next,

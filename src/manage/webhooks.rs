@@ -10,10 +10,10 @@ use crate::types::MessageId;
 use crate::wire::Response;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ResendRequest {
     /// One message; all dead ones if none is named.
-    message: Option<String>,
+    message_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -39,7 +39,7 @@ pub(super) async fn deliveries(call: &Call) -> Answer {
 /// `POST webhooks/NAME/resend`: one message, or all that are dead.
 pub(super) async fn resend(call: &Call) -> Answer {
     let request: ResendRequest = call.json()?;
-    let count = match &request.message {
+    let count = match &request.message_id {
         Some(text) => {
             let id = text.strip_prefix("msg_").and_then(MessageId::parse);
             let id = id.ok_or_else(|| Failure::invalid(format!("{text} is no id of a message")))?;
@@ -62,7 +62,7 @@ pub(super) async fn resend(call: &Call) -> Answer {
 /// `POST webhooks/NAME/test`: sends a test event; its fate is in the log.
 pub(super) async fn test(call: &Call) -> Answer {
     let message = call.store.test_event_target(&call.name).await?;
-    let document = json!({ "message": message_text(message) });
+    let document = json!({ "messageId": message_text(message) });
     Ok(json_response(StatusCode::ACCEPTED, &document))
 }
 
@@ -82,27 +82,30 @@ fn state_document(state: &TargetState) -> Value {
     json!({
         "name": state.name,
         "configured": state.configured,
+        "enabled": state.disabled.is_none(),
+        "disabledReason": state.disabled,
         "backlog": state.backlog,
         "backlogMax": state.backlog_max,
         "dead": state.dead,
         "missing": state.gap_count,
-        "missingSince": state.gap_first.map(time),
-        "disabled": state.disabled,
-        "next": state.next_at.map(time),
-        "last": state.last.as_ref().map(|last| time(last.at)),
+        "firstMissingAt": state.gap_first.map(time),
+        "nextAttemptAt": state.next_at.map(time),
+        "lastAttemptAt": state.last.as_ref().map(|last| time(last.at)),
         "lastStatus": state.last.as_ref().and_then(|last| last.status),
         "alarm": state.alarm(),
     })
 }
 
 fn delivery_document(delivery: &Delivery) -> Value {
+    // A test is of no key, and a gap of no bucket either.
+    let told = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     json!({
-        "message": message_text(delivery.message),
+        "messageId": message_text(delivery.message),
         "event": delivery.event.as_str(),
-        "bucket": delivery.bucket,
-        "key": delivery.key,
+        "bucket": told(&delivery.bucket),
+        "key": told(&delivery.key),
         "attempt": delivery.attempt,
-        "at": time(delivery.at),
+        "attemptedAt": time(delivery.at),
         "status": delivery.status,
         "milliseconds": delivery.millis,
         "reply": String::from_utf8_lossy(&delivery.reply),

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::harness::{Connection, Request, camel_case};
+use crate::harness::{Connection, Request, command_json, valid_json};
 
 /// Far more than anything here should take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -52,9 +52,10 @@ fn on(data: &Path, arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
-/// As [`on`], parsed.
+/// As [`on`], as the document that it is.
+#[track_caller]
 fn json_on(data: &Path, arguments: &[&str]) -> Value {
-    camel_case(&on(data, &[arguments, &["--json"]].concat()))
+    command_json(arguments, &on(data, &[arguments, &["--json"]].concat()))
 }
 
 /// A running server; killed when the test ends.
@@ -152,6 +153,8 @@ fn help_and_version_need_no_folder() {
     assert_eq!(code(&help), 0);
     assert!(text(&help.stdout).contains("--connections-max"));
     assert_eq!(text(&run(&["version"]).stdout), text(&run(&["--version"]).stdout));
+    let version = command_json(&["version"], &text(&run(&["version", "--json"]).stdout));
+    assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(code(&run(&["sevre"])), 2);
 }
 
@@ -175,9 +178,14 @@ fn a_first_start_prints_its_credentials_once_and_ends_well() {
     assert!(greeting.contains(&format!("AWS_SECRET_ACCESS_KEY={secret} ")), "{greeting}");
 
     let (status, health) = server.get("/_partita/v1/health");
-    let health = camel_case(&health);
+    let health = valid_json("health", health.as_bytes());
     assert_eq!((status, health["status"].as_str()), (200, Some("ready")));
-    assert_eq!(server.get("/_partita/v1/users").0, 403);
+    let live = valid_json("ready", server.get("/_partita/v1/health/live").1.as_bytes());
+    assert_eq!(live["status"], "live");
+    assert_eq!(json_on(&data, &["health"])["status"], "ready");
+    let (status, refused) = server.get("/_partita/v1/users");
+    assert_eq!(status, 403);
+    assert_eq!(valid_json("error", refused.as_bytes())["error"], "Forbidden");
     for entry in std::fs::read_dir(&data).unwrap() {
         let entry = entry.unwrap();
         let mode = entry.metadata().unwrap().permissions().mode();
@@ -220,7 +228,7 @@ fn root_comes_from_the_environment() {
     let server = Server::start_command(command);
     assert!(!server.greeting.join("\n").contains("the-root-secret"));
     let keys = json_on(folder.path(), &["key", "list", "root"]);
-    assert_eq!(keys[0]["accessKeyId"], "the-root-key");
+    assert_eq!(keys["keys"][0]["accessKeyId"], "the-root-key");
     let (code, log) = server.stop();
     assert_eq!(code, 0);
     assert!(!log.contains("the-root-secret"), "{log}");
@@ -240,31 +248,34 @@ fn commands_work_on(data: &Path) {
     assert!(made["key"]["secretAccessKey"].as_str().unwrap().len() >= 8);
 
     let chosen = ["--access-key-id", "ann.2", "--secret-access-key", "ann-secret-2"];
-    let made = on(data, &[&["key", "create", "ann"], &chosen[..]].concat());
-    assert!(made.contains("ann.2") && made.contains("ann-secret-2"), "{made}");
+    let second = on(data, &[&["key", "create", "ann"], &chosen[..]].concat());
+    assert!(second.contains("ann.2") && second.contains("ann-secret-2"), "{second}");
     let listed = on(data, &["key", "list", "ann"]);
     assert!(listed.contains(&first) && listed.contains("ann.2"), "{listed}");
     assert!(!listed.contains("ann-secret-2"), "{listed}");
 
-    on(data, &["key", "disable", "ann.2"]);
-    let enabled = || {
+    // A change tells of the one key that it was about what the list tells then.
+    for (change, enabled) in [("disable", Some(false)), ("enable", Some(true)), ("delete", None)] {
+        let left = json_on(data, &["key", change, "ann.2"]);
         let keys = json_on(data, &["key", "list", "ann"]);
-        let key = keys.as_array().unwrap().iter().find(|key| key["accessKeyId"] == "ann.2");
-        key.map(|key| key["enabled"].as_bool().unwrap())
-    };
-    assert_eq!(enabled(), Some(false));
-    on(data, &["key", "enable", "ann.2"]);
-    assert_eq!(enabled(), Some(true));
-    on(data, &["key", "delete", "ann.2"]);
-    assert_eq!(enabled(), None);
+        let key = keys["keys"].as_array().unwrap().iter().find(|key| key["accessKeyId"] == "ann.2");
+        assert_eq!(key.map(|key| key["enabled"].as_bool().unwrap()), enabled);
+        assert_eq!(left["keys"].as_array().unwrap().first(), key, "{change}");
+    }
+    let more = json_on(data, &["key", "create", "ann"]);
+    assert_eq!((&more["key"]["user"], &more["key"]["enabled"]), (&"ann".into(), &true.into()));
 
     let users = on(data, &["user", "list"]);
     assert!(users.contains("ann") && users.contains("Ann A"), "{users}");
+    let users = json_on(data, &["user", "list"]);
+    assert!(users["users"].as_array().unwrap().contains(&made["user"]), "{users}");
     assert_eq!(on(data, &["check"]), "all invariants hold\n");
+    assert_eq!(json_on(data, &["check", "--blocks"])["violations"], Value::Array(Vec::new()));
     let taken = run(&["user", "create", "ann", "--data", data.to_str().unwrap()]);
     assert_eq!(code(&taken), 1);
     assert!(text(&taken.stderr).starts_with("partita: "), "{}", text(&taken.stderr));
-    on(data, &["user", "delete", "ann"]);
+    let left = json_on(data, &["user", "delete", "ann"]);
+    assert_eq!(left["users"], Value::Array(Vec::new()));
     assert!(!on(data, &["user", "list"]).contains("Ann A"));
 }
 

@@ -68,7 +68,7 @@ fn an_upload_shows_how_far_it_is() {
     let rest = get(&gateway, Who::Root, &format!("uploads/{declared}?from=4&limit=1"));
     assert_eq!((&rest["parts"], &rest["nextFrom"]), (&json!([runs[1]]), &Value::Null));
     let held = get(&gateway, Who::Root, "buckets/bkt/uploads");
-    assert_eq!((&held["uploads"], &held["receivedBytes"]), (&json!(2), &json!(33)));
+    assert_eq!((&held["uploadCount"], &held["receivedBytes"]), (&json!(2), &json!(33)));
     assert_eq!(held["receivedParts"], 4);
     let half = get(&gateway, Who::Root, "buckets/bkt/uploads?limit=1");
     let marker = half["nextMarker"].as_str().unwrap();

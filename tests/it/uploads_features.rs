@@ -200,7 +200,8 @@ fn no_row_is_missing() {
     assert_eq!(numbers, (1..=ROWS_MAX).collect::<Vec<_>>());
 }
 
-/// A schema that no test names would be a promise that nobody keeps.
+/// A schema that no test names would be a promise that nobody keeps, and one that no page names a
+/// promise that nobody hears.
 #[test]
 fn every_schema_is_held_against_documents() {
     fn texts(folder: &Path, all: &mut String) {
@@ -215,10 +216,17 @@ fn every_schema_is_held_against_documents() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut tests = String::new();
     texts(&root.join("tests/it"), &mut tests);
+    tests.push_str(&std::fs::read_to_string(root.join("src/manage/tests.rs")).unwrap());
+    let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages: String = pages
+        .filter(|path| path.is_file())
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
     for entry in std::fs::read_dir(root.join("docs/schemas")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         assert!(tests.contains(&format!("\"{name}\"")), "{name}.json");
+        assert!(pages.contains(&format!("](schemas/{name}.json)")), "no page names {name}.json");
     }
 }
 

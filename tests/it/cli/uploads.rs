@@ -38,8 +38,8 @@ fn uploads_work_on(data: &Path, ids: &[String; 2]) {
     assert!(table.contains(one) && table.contains("10 B of 25 B (40 %)"), "{table}");
     assert_eq!(on(data, &["uploads", "list", "--prefix", "none"]).lines().count(), 1);
     let listed = json_on(data, &["uploads", "list", "--bucket", "bkt", "--prefix", "b c"]);
-    assert_eq!(listed[0]["uploadId"].as_str(), Some(other.as_str()));
-    assert_eq!(listed.as_array().unwrap().len(), 1);
+    assert_eq!(listed["uploads"][0]["uploadId"].as_str(), Some(other.as_str()));
+    assert_eq!(listed["uploads"].as_array().unwrap().len(), 1);
 
     let status = || json_on(data, &["uploads", "show", one])["status"].as_str().unwrap().to_owned();
     on(data, &["uploads", "pause", one]);
@@ -57,6 +57,9 @@ fn uploads_work_on(data: &Path, ids: &[String; 2]) {
     let clean = ["uploads", "clean", "--idle-hours", "0", "--prefix", "b c"];
     let told = on(data, &clean);
     assert!(told.contains("1 uploads, 10 B to be ended"), "{told}");
+    let told = json_on(data, &clean);
+    assert_eq!((&told["dryRun"], &told["receivedBytes"]), (&true.into(), &10.into()));
+    assert_eq!(told["uploads"][0]["uploadId"], **other);
     assert!(on(data, &["uploads", "clean", "--idle-hours", "1", "--yes"]).contains("0 uploads"));
     assert!(on(data, &[&clean[..], &["--yes"]].concat()).contains("1 uploads, 10 B ended"));
     let ended = json_on(data, &["uploads", "abort", one]);
@@ -64,7 +67,7 @@ fn uploads_work_on(data: &Path, ids: &[String; 2]) {
         (ended["uploadId"].as_str(), ended["status"].as_str()),
         (Some(&**one), Some("cancel"))
     );
-    assert_eq!(json_on(data, &["uploads", "list"]).as_array().unwrap().len(), 0);
+    assert_eq!(json_on(data, &["uploads", "list"])["uploads"].as_array().unwrap().len(), 0);
     let gone = run(&["uploads", "show", one, "--data", data.to_str().unwrap()]);
     assert_eq!(code(&gone), 1);
     assert!(text(&gone.stderr).contains("does not exist"), "{}", text(&gone.stderr));
@@ -87,7 +90,8 @@ fn uploads_are_seen_and_changed_with_and_without_a_server() {
     assert_eq!(watched.lines().count(), 2, "{watched}");
     assert!(watched.contains(&ids[0]) && watched.contains("bkt/b c"), "{watched}");
     let one = json_on(data, &["uploads", "watch", &ids[0]]);
-    assert_eq!(one["receivedBytes"], 10);
+    assert_eq!(one["uploads"][0]["receivedBytes"], 10);
+    assert_eq!(json_on(data, &["uploads", "watch"])["uploads"].as_array().unwrap().len(), 2);
     uploads_work_on(data, &ids);
     assert_eq!(on(data, &["check"]), "all invariants hold\n");
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::receiver::{Reaction, Receiver, status, wait_until};
 use super::target;
-use crate::harness::camel_case;
+use crate::harness::command_json;
 use crate::kill::client::Client;
 use crate::kill::{ACCESS_KEY, BINARY, SECRET_KEY, Server};
 use crate::signer::Signer;
@@ -34,7 +34,10 @@ fn an_operator_sees_and_mends_what_does_not_arrive() {
         assert!(output.status.success(), "{words:?}: {}", text(&output.stderr));
         text(&output.stdout)
     };
-    let json_on = |words: &[&str]| camel_case(&on(&[words, &["--json"]].concat()));
+    let json_on = |words: &[&str]| {
+        command_json(&[&["webhook"], words].concat(), &on(&[words, &["--json"]].concat()))
+    };
+    let state = || json_on(&["list"])["webhooks"][0].clone();
     let refused = |words: &[&str], why: &str| {
         let output = run(&data, &config, words);
         assert_eq!(output.status.code(), Some(1), "{words:?}");
@@ -46,9 +49,10 @@ fn an_operator_sees_and_mends_what_does_not_arrive() {
     let signer = Signer::new(ACCESS_KEY, SECRET_KEY);
     let mut client = Client::new(server.address, &signer);
     super::flaky::subscribe(&mut client);
-    wait_until(|| json_on(&["list"])[0]["lastStatus"] == 200);
+    wait_until(|| state()["lastStatus"] == 200);
     let tested = on(&["test", "app"]);
     assert!(tested.starts_with("status 200 in "), "{tested}");
+    assert_eq!(json_on(&["test", "app"])["deliveries"][0]["status"], 200);
 
     // A reply that would steer a terminal, and is longer than a line.
     let evil = format!("\u{1b}[31m\r\n{}", "no".repeat(600));
@@ -57,30 +61,32 @@ fn an_operator_sees_and_mends_what_does_not_arrive() {
     assert_eq!(failed.status.code(), Some(1));
     assert!(text(&failed.stdout).starts_with("status 500 in "));
     assert_eq!(client.send("PUT", "/bkt/k", &[], b"x").unwrap().status, 200);
-    wait_until(|| json_on(&["list"])[0]["dead"] == 2);
+    wait_until(|| state()["dead"] == 2);
     let listed = on(&["list"]);
     assert!(listed.contains("webhook app: 2 events were given up"), "{listed}");
     for shown in [text(&failed.stdout), on(&["deliveries", "app"])] {
         assert!(shown.contains("no") && !shown.contains('\u{1b}') && !shown.contains('\r'));
     }
     assert!(on(&["deliveries", "app"]).lines().all(|line| line.len() < 300));
-    let log = json_on(&["deliveries", "app"]);
+    let log = json_on(&["deliveries", "app"])["deliveries"].clone();
     assert_eq!(log[0]["reply"].as_str().unwrap().len(), 1024);
-    let of_test = log.as_array().unwrap().iter().find(|row| row["bucket"] == "").unwrap();
-    assert_eq!((&of_test["event"], &of_test["key"]), (&"s3:TestEvent".into(), &"".into()));
+    let of_test = log.as_array().unwrap().iter().find(|row| row["bucket"].is_null()).unwrap();
+    assert_eq!((&of_test["event"], &of_test["key"]), (&"s3:TestEvent".into(), &Value::Null));
     let of_k = log.as_array().unwrap().iter().find(|row| row["key"] == "k").unwrap();
     assert_eq!((&of_k["event"], &of_k["status"]), (&"s3:ObjectCreated:Put".into(), &500.into()));
-    let message = of_k["message"].as_str().unwrap();
+    let message = of_k["messageId"].as_str().unwrap();
 
     receiver.change(|_, _| status(200));
     assert_eq!(on(&["resend", "app", message]), "1 to be sent again\n");
-    wait_until(|| json_on(&["list"])[0]["dead"] == 1);
+    wait_until(|| state()["dead"] == 1);
     let again = receiver.received().pop().unwrap();
     assert_eq!((again.header("webhook-id"), again.status), (message, 200));
-    assert_eq!(on(&["resend", "app", "--dead"]), "1 to be sent again\n");
-    wait_until(|| json_on(&["list"])[0]["alarm"] == Value::Null);
+    assert_eq!(json_on(&["resend", "app", "--dead"])["resent"], 1);
+    wait_until(|| state()["alarm"] == Value::Null && state()["backlog"] == 0);
 
-    on(&["disable", "app"]);
+    let disabled = json_on(&["disable", "app"])["webhooks"][0].clone();
+    assert_eq!(disabled["disabledReason"], "by the operator");
+    assert_eq!((&disabled["enabled"], &disabled), (&false.into(), &state()));
     refused(&["test", "app"], "is disabled");
     assert!(on(&["list"]).contains("webhook app is disabled: by the operator"));
     on(&["enable", "app"]);
@@ -91,7 +97,7 @@ fn an_operator_sees_and_mends_what_does_not_arrive() {
     refused(&["test", "nobody"], "the webhook nobody is not there");
     server.kill();
     // Without a server the same, but that nobody would send a test.
-    assert_eq!(json_on(&["list"])[0]["name"], "app");
+    assert_eq!(state()["name"], "app");
     on(&["disable", "app"]);
     on(&["enable", "app"]);
     refused(&["test", "app"], "no server answers");

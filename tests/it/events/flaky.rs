@@ -216,5 +216,5 @@ fn backlog(data: &Path) -> u64 {
     let out = Command::new(BINARY).args(["webhook", "list", "--json", "--data"]).arg(data).output();
     let out = out.expect("the binary starts");
     let list: serde_json::Value = serde_json::from_slice(&out.stdout).expect("JSON");
-    list[0]["backlog"].as_u64().expect("a number")
+    list["webhooks"][0]["backlog"].as_u64().expect("a number")
 }

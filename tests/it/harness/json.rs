@@ -1,10 +1,10 @@
 //! JSON documents against the schemas that are published with them.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// The document, every field of which is named in camelCase, however deep it lies.
+/// Asserts that every field of a document is named in camelCase, however deep it lies.
 #[track_caller]
-pub fn camel_case(document: &str) -> Value {
+fn assert_camel_case(document: &Value) {
     fn names(value: &Value, all: &mut Vec<String>) {
         match value {
             Value::Array(items) => items.iter().for_each(|item| names(item, all)),
@@ -15,12 +15,42 @@ pub fn camel_case(document: &str) -> Value {
             _ => {}
         }
     }
-    let value =
-        serde_json::from_str(document).unwrap_or_else(|error| panic!("{error}: {document}"));
     let mut all = Vec::new();
-    names(&value, &mut all);
+    names(document, &mut all);
     all.retain(|name| !name.starts_with(|c: char| c.is_ascii_lowercase()) || name.contains('_'));
     assert!(all.is_empty(), "{all:?}");
+}
+
+/// What the command of these words printed with `--json`, valid by the schema of its document.
+#[track_caller]
+pub fn command_json(words: &[&str], printed: &str) -> Value {
+    let schema = match words {
+        ["user", "create", ..] => "new-user",
+        ["user", ..] => "users",
+        ["key", "create", ..] => "new-key",
+        ["key", ..] => "keys",
+        ["uploads", "list" | "watch", ..] => "uploads",
+        ["uploads", "clean", ..] => "clean",
+        ["uploads", "abort", ..] => "ended",
+        ["uploads", ..] => "upload",
+        ["webhook", "deliveries" | "test", ..] => "deliveries",
+        ["webhook", "resend", ..] => "resent",
+        ["webhook", ..] => "webhooks",
+        ["check", ..] => "check",
+        ["health", ..] => "ready",
+        ["version", ..] => "version",
+        _ => panic!("{words:?} print no document"),
+    };
+    let document = match words {
+        // Each line is an upload as it stands in a page.
+        ["uploads", "watch", ..] => {
+            let lines = printed.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+            json!({ "uploads": lines.collect::<Vec<Value>>(), "nextMarker": null }).to_string()
+        }
+        _ => printed.to_owned(),
+    };
+    let value = valid_json(schema, document.as_bytes());
+    assert_camel_case(&value);
     value
 }
 

@@ -35,5 +35,5 @@ pub use digest::{base64, bytes_of, checksum, crc_names, md5_hex};
 pub use form::{Form, Version};
 pub use gateway::{Gateway, Who};
 pub use http::{Answer, Connection, Framing, Payload, Request};
-pub use json::{camel_case, valid_json};
+pub use json::{command_json, valid_json};
 pub use script::{Script, check, check_with};
