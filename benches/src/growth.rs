@@ -207,7 +207,10 @@ fn connections(
             }
         }
     }
+    // A process of their own, or what the crowd before has left would be told as theirs.
+    let running = &arguments.own.start("growth-large")?;
     let large = Payload::new(16 * MIB);
+    let get = |n| running.target.presigned("GET", &path(n), None, 200);
     let put = |n| running.target.presigned("PUT", &path(n), Some(&large), 200);
     process::reset_peak(running.pid());
     running.target.all((0..256).map(put).collect(), 256)?;
