@@ -51,7 +51,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     rustix::fs::sync();
 
     let time = Duration::from_secs_f64(arguments.time);
-    let alone = small_writes(target, time, "alone", |script| script)?;
+    let plan = |scripts| Plan { address: target.address, scripts, time };
+    let alone = load::run(plan(small_writes(target, "alone")))?.checked()?;
     let stop = Arc::new(AtomicBool::new(false));
     let log = thread::spawn(peak_of_log(running.folder.join("data"), Arc::clone(&stop)));
     let slow = thread::spawn(slow_reader(target, Arc::clone(&stop))?);
@@ -59,6 +60,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     // How much of the work that ends by itself has not.
     let left = Arc::new(AtomicUsize::new(work.iter().filter(|(_, again)| !again).count()));
     let under_way = Arc::clone(&left);
+    // To sign them takes longer than the large work: it must not begin before they can.
+    let small = small_writes(target, "beside").into_iter();
+    let small = small.map(|script| while_any(&left, script)).collect();
     let large = thread::spawn(move || -> Result<Measured, String> {
         let scripts = work.into_iter().map(|(requests, again)| match again {
             true => while_any(&under_way, in_turn(requests.into(), 0)),
@@ -67,11 +71,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         let plan = Plan { address, scripts: scripts.collect(), time };
         load::run(plan).and_then(Measured::checked).map_err(|error| error.to_string())
     });
-    let beside = small_writes(target, time, "beside", |script| while_any(&left, script))?;
+    let beside = load::run(plan(small))?.checked()?;
     let large = large.join().map_err(|_| "the large work panicked")??;
     stop.store(true, Ordering::Relaxed);
     let log_bytes = log.join().map_err(|_| "the watcher of the log panicked")?;
     slow.join().map_err(|_| "the slow reader panicked")?;
+    if beside.operations == 0 {
+        return Err("the large work was over before anything was written beside it".into());
+    }
     let puts = format!("PutObject of 4 KiB, {CONNECTIONS} connections");
     println!("| {puts} | seconds | per second | p50 ms | p99 ms | p99.9 ms |");
     println!("|---|---|---|---|---|---|");
@@ -118,20 +125,14 @@ fn counted_out(left: &Arc<AtomicUsize>, mut script: Script) -> Script {
     })
 }
 
-fn small_writes(
-    target: &Target,
-    time: Duration,
-    name: &str,
-    bounded: impl Fn(Script) -> Script,
-) -> Result<Measured, Box<dyn Error>> {
+/// PutObject of 4 KiB over and over, for each connection.
+fn small_writes(target: &Target, name: &str) -> Vec<Script> {
     let body = Payload::new(4096);
     let put = |n| {
         let path = format!("/{BUCKET}/small-{name}/{n:08}");
         target.presigned("PUT", &path, Some(&body), 200)
     };
-    let scripts = spread((0..100_000).map(put).collect(), CONNECTIONS);
-    let scripts = scripts.into_iter().map(bounded).collect();
-    Ok(load::run(Plan { address: target.address, scripts, time })?.checked()?)
+    spread((0..100_000).map(put).collect(), CONNECTIONS)
 }
 
 /// The requests of each connection, and whether they are repeated.
