@@ -79,5 +79,9 @@ fn parts(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group! { name = benches; config = short::criterion(); targets = body, side_by_side, parts }
+criterion_group! {
+    name = benches;
+    config = short::criterion();
+    targets = body, side_by_side, parts
+}
 criterion_main!(benches);

@@ -1,16 +1,19 @@
 //! `mixed`: what small writes wait for while large work of all kinds goes on beside them, and how
 //! long the write-ahead log gets. The garbage that the large work leaves is collected meanwhile.
+//!
+//! **Invariant:** the half beside large work ends with that work: small writes that nothing was in
+//! the way of would thin out those that waited.
 
 use std::error::Error;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::load::{self, Measured, Plan, Request};
+use crate::load::{self, Answer, Measured, Plan, Request, Script};
 use crate::servers::Own;
 use crate::target::{BUCKET, Payload, Target, in_turn, once_each, spread};
 use crate::workloads::{Kind, Unit, Workload};
@@ -18,8 +21,10 @@ use crate::workloads::{Kind, Unit, Workload};
 const MIB: u64 = 1 << 20;
 /// Parts of the large uploads.
 const PARTS: u64 = 10_000;
-/// Large uploads, each completed and then deleted; and batches of 1000 keys to delete.
-const LARGE: u64 = 6;
+/// Large uploads, each completed and then deleted.
+const LARGE: u64 = 20;
+/// Times five DeleteObjects of 1000 keys.
+const BULKS: usize = 20;
 const CONNECTIONS: usize = 16;
 
 /// What one connection does, and whether again and again.
@@ -30,7 +35,7 @@ type Work = (Vec<Request>, bool);
 pub struct Arguments {
     #[command(flatten)]
     own: Own,
-    /// Seconds for each half
+    /// Seconds for each half, at most; the second one ends with the large work
     #[arg(long, default_value_t = 10.0)]
     time: f64,
 }
@@ -46,28 +51,37 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     rustix::fs::sync();
 
     let time = Duration::from_secs_f64(arguments.time);
-    let alone = small_writes(target, time, "alone")?;
+    let plan = |scripts| Plan { address: target.address, scripts, time };
+    let alone = load::run(plan(small_writes(target, "alone")))?.checked()?;
     let stop = Arc::new(AtomicBool::new(false));
     let log = thread::spawn(peak_of_log(running.folder.join("data"), Arc::clone(&stop)));
     let slow = thread::spawn(slow_reader(target, Arc::clone(&stop))?);
     let address = target.address;
+    // How much of the work that ends by itself has not.
+    let left = Arc::new(AtomicUsize::new(work.iter().filter(|(_, again)| !again).count()));
+    let under_way = Arc::clone(&left);
+    // To sign them takes longer than the large work: it must not begin before they can.
+    let small = small_writes(target, "beside").into_iter();
+    let small = small.map(|script| while_any(&left, script)).collect();
     let large = thread::spawn(move || -> Result<Measured, String> {
         let scripts = work.into_iter().map(|(requests, again)| match again {
-            true => in_turn(requests.into(), 0),
-            false => once_each(requests),
+            true => while_any(&under_way, in_turn(requests.into(), 0)),
+            false => counted_out(&under_way, once_each(requests)),
         });
         let plan = Plan { address, scripts: scripts.collect(), time };
         load::run(plan).and_then(Measured::checked).map_err(|error| error.to_string())
     });
-    let beside = small_writes(target, time, "beside")?;
+    let beside = load::run(plan(small))?.checked()?;
     let large = large.join().map_err(|_| "the large work panicked")??;
     stop.store(true, Ordering::Relaxed);
     let log_bytes = log.join().map_err(|_| "the watcher of the log panicked")?;
     slow.join().map_err(|_| "the slow reader panicked")?;
-    println!(
-        "| PutObject of 4 KiB, {CONNECTIONS} connections | per second | p50 ms | p99 ms | p99.9 ms |"
-    );
-    println!("|---|---|---|---|---|");
+    if beside.operations == 0 {
+        return Err("the large work was over before anything was written beside it".into());
+    }
+    let puts = format!("PutObject of 4 KiB, {CONNECTIONS} connections");
+    println!("| {puts} | seconds | per second | p50 ms | p99 ms | p99.9 ms |");
+    println!("|---|---|---|---|---|---|");
     tell("alone", &alone);
     tell("beside large work", &beside);
     let ratio = quantile(&beside, 0.99) / quantile(&alone, 0.99);
@@ -81,7 +95,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 
 fn tell(name: &str, measured: &Measured) {
     let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|q| quantile(measured, q));
-    println!("| {name} | {:.0} | {p50:.2} | {p99:.2} | {p999:.2} |", measured.rate());
+    let (seconds, rate) = (measured.elapsed.as_secs_f64(), measured.rate());
+    println!("| {name} | {seconds:.1} | {rate:.0} | {p50:.2} | {p99:.2} | {p999:.2} |");
 }
 
 /// In milliseconds.
@@ -89,14 +104,35 @@ fn quantile(measured: &Measured, q: f64) -> f64 {
     measured.latency.value_at_quantile(q) as f64 / 1e3
 }
 
-fn small_writes(target: &Target, time: Duration, name: &str) -> Result<Measured, Box<dyn Error>> {
+/// The script, as long as anything is `left` to do.
+fn while_any(left: &Arc<AtomicUsize>, mut script: Script) -> Script {
+    let left = Arc::clone(left);
+    Box::new(move |answer: Option<&Answer>| match left.load(Ordering::Relaxed) {
+        0 => None,
+        _ => script(answer),
+    })
+}
+
+/// The script, which is taken off what is `left` to do when it has ended.
+fn counted_out(left: &Arc<AtomicUsize>, mut script: Script) -> Script {
+    let left = Arc::clone(left);
+    Box::new(move |answer: Option<&Answer>| {
+        let next = script(answer);
+        if next.is_none() {
+            left.fetch_sub(1, Ordering::Relaxed);
+        }
+        next
+    })
+}
+
+/// PutObject of 4 KiB over and over, for each connection.
+fn small_writes(target: &Target, name: &str) -> Vec<Script> {
     let body = Payload::new(4096);
     let put = |n| {
         let path = format!("/{BUCKET}/small-{name}/{n:08}");
         target.presigned("PUT", &path, Some(&body), 200)
     };
-    let scripts = spread((0..100_000).map(put).collect(), CONNECTIONS);
-    Ok(load::run(Plan { address: target.address, scripts, time })?.checked()?)
+    spread((0..100_000).map(put).collect(), CONNECTIONS)
 }
 
 /// The requests of each connection, and whether they are repeated.
@@ -114,7 +150,7 @@ fn large_work(target: &Target) -> Result<Vec<Work>, Box<dyn Error>> {
     }
     let many = Workload { kind: Kind::DeleteMany, ..upload };
     let mut batches = Vec::new();
-    for n in 0..LARGE as usize {
+    for n in 0..BULKS {
         batches.extend(many.bulk(target, n)?);
     }
     let list = |n: u64| {

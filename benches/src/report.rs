@@ -170,15 +170,20 @@ impl Entry {
             "| server | {unit} | spread | p50 ms | p99 ms | p99.9 ms | CPU µs | client CPU µs \
              | written/stored | peak MiB |\n|---|---|---|---|---|---|---|---|---|---|",
         );
+        let whole = self.rounds.values().map(Vec::len).max().unwrap_or(0);
         for about in &self.order {
             let Some(rounds) = self.rounds.get(&about.name) else { continue };
+            // A round that went wrong has no figure: the others are not all there is to tell.
+            let name = match rounds.len() {
+                some if some < whole => format!("{} ({some} of {whole} rounds)", about.name),
+                _ => about.name.clone(),
+            };
             let of = |figure: fn(&Row) -> f64| self.median_of(&about.name, figure).unwrap_or(0.0);
             let least = rounds.iter().map(|row| row.figure).fold(f64::INFINITY, f64::min);
             let most = rounds.iter().map(|row| row.figure).fold(0.0, f64::max);
             let _ = writeln!(
                 text,
-                "| {} | {} | {}–{} | {:.2} | {:.2} | {:.2} | {:.0} | {:.1} | {:.2} | {:.0} |",
-                about.name,
+                "| {name} | {} | {}–{} | {:.2} | {:.2} | {:.2} | {:.0} | {:.1} | {:.2} | {:.0} |",
                 short(of(|row| row.figure)),
                 short(least),
                 short(most),

@@ -145,7 +145,7 @@ pub struct Running {
     pub server: &'static Server,
     /// How clients reach it.
     pub target: Target,
-    /// From its start to its first answer.
+    /// From its start to the first connection that it takes. (Ours opens its store before.)
     pub started_in: Duration,
     /// Its folder.
     pub folder: PathBuf,

@@ -1,7 +1,8 @@
 //! The sink: what writing costs at least on this machine. It reads a body with the same HTTP
 //! library as Partita, hashes it as S3 asks (MD5; SHA-256 too when the client signed it), writes it
-//! to a file of its own, syncs the file and answers. It keeps no metadata, checks no signature, syncs
-//! no folder. The files stay: pages that were used before are written quicker than fresh ones.
+//! to a file of its own, syncs the file and answers. It keeps no metadata, checks no signature,
+//! syncs no folder. The files stay: pages that were used before are written quicker than fresh
+//! ones.
 
 use std::convert::Infallible;
 use std::error::Error;

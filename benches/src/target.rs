@@ -194,11 +194,12 @@ pub fn once_each(requests: Vec<Request>) -> Script {
     Box::new(move |_| requests.next())
 }
 
-/// The requests again and again on each connection, which all begin at other places.
+/// The requests again and again on each connection, which all begin at other places, as long as
+/// there are enough: no two write the same key at the same time.
 pub fn spread(requests: Vec<Request>, connections: usize) -> Vec<Script> {
     let requests: Arc<[Request]> = requests.into();
-    let step = requests.len().div_ceil(connections);
-    (0..connections).map(|n| in_turn(Arc::clone(&requests), n * step)).collect()
+    let from = |n| n * requests.len() / connections;
+    (0..connections).map(|n| in_turn(Arc::clone(&requests), from(n))).collect()
 }
 
 /// The requests again and again, from one of them on.
@@ -209,4 +210,25 @@ pub fn in_turn(requests: Arc<[Request]>, from: usize) -> Script {
         next = (next + 1) % requests.len().max(1);
         request
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn connections_begin_at_different_places() {
+        let target = Target::new(([127, 0, 0, 1], 1).into(), ACCESS_KEY, false);
+        let put = |n| target.presigned("PUT", &format!("/{BUCKET}/{n}"), None, 200);
+        for (requests, connections) in [(48, 32), (33, 32), (32, 32), (200_000, 64), (5, 2)] {
+            let mut scripts = spread((0..requests).map(put).collect(), connections);
+            for _ in 0..3 {
+                let now = scripts.iter_mut().map(|script| script(None).unwrap().head);
+                let keys: BTreeSet<_> = now.collect();
+                assert_eq!(keys.len(), connections, "{requests} over {connections}");
+            }
+        }
+    }
 }

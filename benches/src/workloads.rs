@@ -102,7 +102,9 @@ const LIST_BYTES_MIN: u64 = 30_000;
 const UPLOAD_KEYS: u64 = 4;
 
 macro_rules! rows {
-    ($($name:literal $unit:ident $kind:expr, $bytes:expr, $connections:literal, $seconds:literal;)*) => {
+    ($(
+        $name:literal $unit:ident $kind:expr, $bytes:expr, $connections:literal, $seconds:literal;
+    )*) => {
         /// All of them.
         pub const WORKLOADS: &[Workload] = &[$(Workload {
             name: $name, unit: Unit::$unit, kind: $kind, bytes: $bytes,

@@ -19,6 +19,8 @@ pub struct Answer {
     framing: Framing,
     /// What the body has to be, where that is compared.
     expected: Option<Arc<[u8]>>,
+    /// Whether it answers a request that writes: then its body may tell of an error.
+    to_write: bool,
     /// Whether it was something else.
     pub differs: bool,
     /// Whether the server closes the connection after it.
@@ -38,8 +40,15 @@ enum Framing {
 
 impl Answer {
     /// Nothing of it yet; its body has to be `expected`.
-    pub(super) fn to_be(expected: Option<Arc<[u8]>>) -> Self {
-        Self { expected, ..Self::default() }
+    pub(super) fn to_be(expected: Option<Arc<[u8]>>, to_write: bool) -> Self {
+        Self { expected, to_write, ..Self::default() }
+    }
+
+    /// Whether it tells of an error under whatever status: S3 does so in a 200 when the error comes
+    /// late, and when it is that of one key among many.
+    pub(super) fn tells_error(&self) -> bool {
+        const TAG: &[u8] = b"<Error>";
+        self.to_write && self.body.windows(TAG.len()).any(|some| some == TAG)
     }
 
     /// Whether its body was compared, and not only counted.
@@ -126,9 +135,12 @@ impl Answer {
             self.differs |= expected.get(from..from + bytes.len()) != Some(bytes);
         }
         self.bytes += bytes.len() as u64;
-        // What is long is only counted.
-        if self.body.len() + bytes.len() <= KEPT_BYTES_MAX {
+        let room = KEPT_BYTES_MAX - self.body.len();
+        if bytes.len() <= room {
             self.body.extend_from_slice(bytes);
+        } else if self.to_write {
+            // What is long and was asked for is only counted.
+            self.body.extend_from_slice(&bytes[..room]);
         }
     }
 
@@ -136,7 +148,7 @@ impl Answer {
         let status = self.head.get(9..12).and_then(|code| std::str::from_utf8(code).ok());
         self.status = status.and_then(|code| code.parse().ok()).ok_or("no status line")?;
         if self.status == 100 {
-            *self = Self::default();
+            *self = Self::to_be(self.expected.take(), self.to_write);
             return Ok(());
         }
         self.closes = self.header("connection").is_some_and(|v| v.eq_ignore_ascii_case("close"));

@@ -1,8 +1,9 @@
 //! The load generator: one thread, keep-alive connections, requests that were rendered and signed
 //! before the clock started. What it costs itself is measured and told.
 //!
-//! **Invariant:** every answer is checked: its status, the length of its body where the request says
-//! one, and on each connection one whole body, byte by byte. Anything else is an error, and an error is never counted as work done.
+//! **Invariant:** every answer is checked: its status, the length of its body where the request
+//! says one, that the answer to a write tells of no error, and on each connection one whole body,
+//! byte by byte. What is wrong is an error, and an error is never counted as work done.
 
 mod answer;
 mod connection;
@@ -168,4 +169,51 @@ pub fn run(plan: Plan) -> io::Result<Measured> {
 fn own_cpu() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// What a plan of one request measures against a server that answers 200 with `document`.
+    fn answered(head: &str, document: &'static str) -> Measured {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
+            let length = document.len();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+            stream.write_all(format!("{head}{document}").as_bytes()).unwrap();
+        });
+        let request = Request {
+            head: head.as_bytes().into(),
+            body: Arc::from([]),
+            body_bytes: 0,
+            status: 200,
+            answer_bytes: 0..=u64::MAX,
+            answer_body: None,
+            ends: true,
+        };
+        let scripts = vec![crate::target::once_each(vec![request])];
+        let measured = run(Plan { address, scripts, time: Duration::from_secs(5) }).unwrap();
+        server.join().unwrap();
+        measured
+    }
+
+    #[test]
+    fn an_error_in_a_200_is_no_work_done() {
+        const POST: &str = "POST /bench?delete= HTTP/1.1\r\n\r\n";
+        let right = answered(POST, "<DeleteResult></DeleteResult>");
+        assert_eq!((right.operations, right.errors), (1, 0));
+        let one_key = "<DeleteResult><Error><Key>k</Key></Error></DeleteResult>";
+        let wrong = answered(POST, one_key);
+        assert_eq!((wrong.operations, wrong.errors), (0, 1), "{:?}", wrong.told);
+        // It may be what somebody has stored.
+        let read = answered("GET /bench/k HTTP/1.1\r\n\r\n", one_key);
+        assert_eq!((read.operations, read.errors), (1, 0));
+    }
 }

@@ -1,0 +1,158 @@
+//! The table of speed in the README is that of the bench's own results: each figure is the median
+//! of the rounds in `benches/results`, and every workload that was measured has its row.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// The columns: a server, and its name there.
+const SERVERS: &[(&str, &str)] = &[
+    ("partita", "Partita"),
+    ("minio", "MinIO"),
+    ("versitygw", "versitygw"),
+    ("garage", "Garage"),
+    ("rclone", "rclone"),
+];
+/// What is no store, in a column of its own.
+const LIMITS: &[&str] = &["nginx", "sink"];
+
+/// The rows: a workload, and what it is called there.
+const ROWS: &[(&str, &str)] = &[
+    ("get-4k", "GET 4 KiB, 16 connections"),
+    ("get-64k", "GET 64 KiB, 16"),
+    ("get-1m", "GET 1 MiB, 16"),
+    ("get-64m", "GET 64 MiB, 4"),
+    ("head", "HEAD, 16"),
+    ("put-4k-1", "PUT 4 KiB, 1"),
+    ("put-4k-16", "PUT 4 KiB, 16"),
+    ("put-4k-64", "PUT 4 KiB, 64"),
+    ("put-64k-1", "PUT 64 KiB, 1"),
+    ("put-64k-16", "PUT 64 KiB, 16"),
+    ("put-64k-64", "PUT 64 KiB, 64"),
+    ("put-64m-1", "PUT 64 MiB, 1"),
+    ("put-64m-4", "PUT 64 MiB, 4"),
+    ("put-64m-32", "PUT 64 MiB, 32"),
+    ("multipart-1", "multipart, parts of 5 MiB, 1"),
+    ("multipart-4", "multipart, parts of 5 MiB, 4"),
+    ("multipart-32", "multipart, parts of 5 MiB, 32"),
+    ("delete", "DELETE, 16"),
+    ("delete-1000", "DeleteObjects of 1000 keys"),
+    ("list-10k", "LIST 1000 of 10,000 keys"),
+    ("list-100k", "LIST 1000 of 100,000 keys"),
+    ("list-100k-delimiter", "LIST 1000 common prefixes of 100,000 keys"),
+    ("complete-50", "Complete of 50 parts of 5 MiB"),
+    ("complete-10000", "Complete of 10,000 parts"),
+    ("copy-1g", "CopyObject of 1 GiB"),
+    ("part-copy", "UploadPartCopy of 64 MiB, whole"),
+    ("part-copy-range", "UploadPartCopy of 64 MiB but a byte"),
+    ("list-parts", "ListParts, a page of 10,000"),
+    ("tail-range-1", "last MiB of an object of one part"),
+    ("tail-range-16", "last MiB of 16 parts of 64 KiB"),
+    ("tail-range-10000", "last MiB of 10,000 parts of 64 KiB"),
+];
+
+/// The workloads that were measured, each with the run's word for it.
+fn measured() -> BTreeMap<String, Value> {
+    let mut all = BTreeMap::new();
+    for file in std::fs::read_dir(super::root().join("benches/results")).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let run: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        // What grows is told as curves, and not here.
+        for entry in run["entries"].as_array().into_iter().flatten() {
+            let name = entry["workload"].as_str().unwrap();
+            for server in entry["rounds"].as_object().unwrap().keys() {
+                let column = SERVERS.iter().map(|(name, _)| name).any(|name| name == server);
+                assert!(column || LIMITS.contains(&server.as_str()), "{server} has no column");
+            }
+            let before = all.insert(name.to_owned(), entry.clone());
+            assert!(before.is_none(), "{name} stands twice in benches/results");
+        }
+    }
+    all
+}
+
+/// One figure of each round of a server.
+fn rounds(entry: &Value, server: &str, figure: &str) -> Vec<f64> {
+    let rounds = entry["rounds"][server].as_array().into_iter().flatten();
+    rounds.map(|round| round[figure].as_f64().unwrap()).collect()
+}
+
+/// Written apart from the bench's own, so that it is checked too.
+fn median(mut figures: Vec<f64>) -> Option<f64> {
+    figures.sort_by(f64::total_cmp);
+    let (lower, upper) = (figures.len().checked_sub(1)? / 2, figures.len() / 2);
+    Some(f64::midpoint(figures[lower], figures[upper]))
+}
+
+/// Three digits that count, and thousands with their comma.
+fn short(figure: f64) -> String {
+    let digits = match figure {
+        f if f >= 100.0 => format!("{f:.0}"),
+        f if f >= 10.0 => return format!("{f:.1}"),
+        f => return format!("{f:.2}"),
+    };
+    match digits.len().checked_sub(3).filter(|at| *at > 0) {
+        Some(at) => format!("{},{}", &digits[..at], &digits[at..]),
+        None => digits,
+    }
+}
+
+fn row(entry: &Value, label: &str) -> String {
+    let servers = entry["rounds"].as_object().unwrap();
+    let whole = servers.values().map(|rounds| rounds.as_array().unwrap().len()).max().unwrap();
+    let cell = |server: &str| {
+        let rounds = rounds(entry, server, "figure");
+        // Rounds that went wrong are missing: then the figure is of fewer than the others'.
+        let lost = match rounds.len() {
+            some if some < whole => format!(" ({some} of {whole} rounds)"),
+            _ => String::new(),
+        };
+        median(rounds).map(|figure| format!("{}{lost}", short(figure)))
+    };
+    let unit = match entry["unit"].as_str().unwrap() {
+        "PerSecond" => "/s",
+        "MibPerSecond" => "MiB/s",
+        "Milliseconds" => "ms",
+        other => panic!("a unit that nobody knows: {other}"),
+    };
+    let mut line = format!("| {label} | {unit} |");
+    for (server, _) in SERVERS {
+        let figure = cell(server).unwrap_or_else(|| "–".into());
+        let strong = if *server == "partita" { "**" } else { "" };
+        line.push_str(&format!(" {strong}{figure}{strong} |"));
+    }
+    let limit = LIMITS.iter().find_map(|name| Some(format!("{name} {}", cell(name)?)));
+    format!("{line} {} |\n", limit.unwrap_or_else(|| "–".into()))
+}
+
+fn peaks(measured: &BTreeMap<String, Value>) -> String {
+    let mut line = String::from("| most memory, median of rounds | MiB |");
+    for (server, _) in SERVERS {
+        let peak = |entry| median(rounds(entry, server, "peak_mib"));
+        let most = measured.values().filter_map(peak).max_by(f64::total_cmp).unwrap_or_default();
+        let strong = if *server == "partita" { "**" } else { "" };
+        line.push_str(&format!(" {strong}{}{strong} |", short(most.round()).replace(".0", "")));
+    }
+    format!("{line} – |\n")
+}
+
+#[test]
+fn the_readme_tells_the_speed_that_was_measured() {
+    let measured = measured();
+    let unknown = measured.keys().find(|name| !ROWS.iter().any(|(row, _)| row == name));
+    assert_eq!(unknown, None, "a workload was measured and is not told");
+    let names: Vec<&str> = SERVERS.iter().map(|(_, name)| *name).collect();
+    let mut table = format!("| workload | | {} | limit |\n", names.join(" | "));
+    table.push_str(&format!("{}|\n", "|---".repeat(names.len() + 3)));
+    for (workload, label) in ROWS {
+        // A run may leave some out; those that it names are all told.
+        if let Some(entry) = measured.get(*workload) {
+            table.push_str(&row(entry, label));
+        }
+    }
+    table.push_str(&peaks(&measured));
+    super::compare("speed", &table);
+}
