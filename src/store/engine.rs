@@ -3,7 +3,6 @@
 mod start;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
@@ -12,10 +11,10 @@ use tokio::sync::oneshot;
 use super::blobs::{Blobs, DataLock, StagedBlob};
 use super::directory::Directory;
 use super::error::{Error, Result};
-use super::meta::job::{Job, Purpose, Txn, Verdict, Work};
+use super::meta::job::{Job, Lane, Purpose, Txn, Verdict, Work};
+use super::meta::queue::Entrance;
 use super::meta::readers::Readers;
 use super::meta::shared::Shared;
-use super::meta::writer::{Message, send};
 use super::meta::{FILE_NAME, PAGE_BYTES, Role, connect, wal};
 use super::pending::Pending;
 use super::pins::Pins;
@@ -38,7 +37,7 @@ pub(crate) struct Engine {
     pub(crate) verified: Remembered,
     /// One collection of garbage at a time.
     pub(crate) collecting: Mutex<()>,
-    sender: SyncSender<Message>,
+    entrance: Entrance,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Given up after the threads have ended.
     lock: Mutex<Option<DataLock>>,
@@ -80,7 +79,7 @@ impl Engine {
         &self,
         mut work: impl FnMut(&Txn<'_>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
-        self.submit(Purpose::Add, None, move |txn, _| work(txn))
+        self.submit(Purpose::Add, Lane::Request, None, move |txn, _| work(txn))
     }
 
     /// Has the writer run `work`, which frees something.
@@ -88,7 +87,15 @@ impl Engine {
         &self,
         mut work: impl FnMut(&Txn<'_>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
-        self.submit(Purpose::Free, None, move |txn, _| work(txn))
+        self.submit(Purpose::Free, Lane::Request, None, move |txn, _| work(txn))
+    }
+
+    /// As [`Engine::free`], for one of many steps, which lets requests pass.
+    pub(crate) fn free_step<T: Send + 'static>(
+        &self,
+        mut work: impl FnMut(&Txn<'_>) -> Result<T> + Send + 'static,
+    ) -> Pending<T> {
+        self.submit(Purpose::Free, Lane::Step, None, move |txn, _| work(txn))
     }
 
     /// Has the writer run `work`, which adds a row for `staged`.
@@ -97,7 +104,7 @@ impl Engine {
         staged: StagedBlob,
         mut work: impl FnMut(&Txn<'_>, &StagedBlob) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
-        self.submit(Purpose::Add, Some(staged), move |txn, staged| {
+        self.submit(Purpose::Add, Lane::Request, Some(staged), move |txn, staged| {
             work(txn, staged.expect("the job was made with a staged blob"))
         })
     }
@@ -105,13 +112,14 @@ impl Engine {
     fn submit<T: Send + 'static>(
         &self,
         purpose: Purpose,
+        lane: Lane,
         staged: Option<StagedBlob>,
         work: impl FnMut(&Txn<'_>, Option<&StagedBlob>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
         let (sender, receiver) = oneshot::channel();
         // Nobody may be listening any more; the work is done all the same.
         let reply = move |answer| drop(sender.send(answer));
-        self.send(Box::new(Work { work, staged, purpose, answer: None, reply }));
+        self.send(Box::new(Work { work, staged, purpose, lane, answer: None, reply }));
         Pending::waiting(receiver)
     }
 
@@ -122,7 +130,7 @@ impl Engine {
                 self.shared.checkpoint_bell.ring();
                 Verdict::Busy
             }
-            Ok(()) => match send(&self.sender, &self.shared, job) {
+            Ok(()) => match self.entrance.send(job) {
                 Ok(()) => return,
                 Err((job, verdict)) => return job.settle(verdict, &self.shared),
             },
@@ -170,11 +178,11 @@ impl Engine {
             return false;
         }
         // Whoever sends after this is told that the store is closed.
-        let stopped = self.sender.send(Message::Stop);
+        let stopped = self.entrance.stop();
         self.stop_threads();
         self.readers.close();
         self.shared.unlink_discards();
-        if stopped.is_ok() && self.blobs.poison_reason().is_none() {
+        if stopped && self.blobs.poison_reason().is_none() {
             last();
         }
         *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -209,7 +217,7 @@ impl Engine {
             look(connection);
             let _ = done.send(());
         });
-        self.sender.send(Message::Inspect(look)).expect("the writer lives");
+        self.entrance.inspect(look);
         wait.recv().expect("the writer lives");
     }
 }

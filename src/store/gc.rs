@@ -1,8 +1,8 @@
 //! Frees what verbs have dropped: they only queue a row, here it is unrolled.
 //!
 //! **Invariants**
-//! - A transaction touches at most [`STEP_ROWS_MAX`] parts or blobs, and goes through the writer's
-//!   queue like any other: requests come in between.
+//! - A transaction touches at most [`STEP_ROWS_MAX`] blobs or [`STEP_PARTS_MAX`] parts, and goes
+//!   through the writer's queue as a step: requests pass it.
 //! - A step that was interrupted by a crash is taken up again: the queue's row goes last.
 //! - What a reader pins stays. What is not dead, with no reference, is never unlinked.
 //! - A file is unlinked before its row goes: a row without file can be freed again, but a file
@@ -30,8 +30,10 @@ use super::records::ContentId;
 use crate::clock;
 use crate::types::{BlobId, PartNumber, Timestamp, UploadId};
 
-/// Parts or blobs in one transaction.
+/// Blobs freed in one transaction.
 const STEP_ROWS_MAX: usize = 256;
+/// Parts dropped in one transaction: each is a reference less, and often a blob more to free.
+const STEP_PARTS_MAX: usize = 128;
 /// Inline bytes freed in one transaction: they lie on pages of their own.
 const STEP_BYTES_MAX: u64 = 1 << 20;
 /// Uploads aborted in one transaction.
@@ -156,7 +158,7 @@ where
     let work = Arc::new(work);
     for _ in 0..BUSY_TIMES_MAX {
         let again = Arc::clone(&work);
-        match engine.free(move |txn| again(txn)).wait() {
+        match engine.free_step(move |txn| again(txn)).wait() {
             Err(Error::Overloaded) if engine.shared.gc_bell.pause(BUSY_PAUSE) => {}
             done => return done,
         }
@@ -315,7 +317,7 @@ fn drop_parts(
         drop_reference(txn, ContentId::Blob(*blob))?;
         count += 1;
     }
-    Ok((count, parts.len() < STEP_ROWS_MAX))
+    Ok((count, parts.len() < STEP_PARTS_MAX))
 }
 
 fn read_parts(txn: &Txn<'_>, id: UploadId, after: u16) -> Result<Vec<(PartNumber, BlobId)>> {
@@ -323,7 +325,7 @@ fn read_parts(txn: &Txn<'_>, id: UploadId, after: u16) -> Result<Vec<(PartNumber
         "SELECT number, blob FROM parts WHERE upload = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
     )?;
     let rows = statement
-        .query_map(params![id, after, STEP_ROWS_MAX], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_map(params![id, after, STEP_PARTS_MAX], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
@@ -15,6 +14,7 @@ use crate::store::blobs::{self, Blobs, lock};
 use crate::store::error::{Error, Result};
 use crate::store::gc;
 use crate::store::meta::job::SeqBlock;
+use crate::store::meta::queue::queue;
 use crate::store::meta::readers::Readers;
 use crate::store::meta::shared::Shared;
 use crate::store::meta::writer::Writer;
@@ -45,10 +45,10 @@ impl Engine {
         wal::watch(&mut connection, &shared)?;
 
         let space = Arc::new(Space::new(Arc::clone(&blobs), ballast, options.free_bytes_min));
-        let (sender, receiver) = sync_channel(options.writer_queue_max.max(1));
+        let (entrance, queue) = queue(&shared, options.writer_queue_max.max(1));
         let writer = Writer {
             connection,
-            receiver,
+            queue,
             shared: Arc::clone(&shared),
             wal_bytes_restart: options.wal_bytes_restart,
             wal_bytes_wait: options.wal_bytes_max / 2,
@@ -67,7 +67,7 @@ impl Engine {
             swept: AtomicBool::new(false),
             verified: Remembered::default(),
             collecting: Mutex::default(),
-            sender,
+            entrance,
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         });

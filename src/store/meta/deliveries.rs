@@ -397,7 +397,7 @@ fn read_log(
 pub(crate) fn sweep(engine: &Engine, tries: Timestamp, dead: Timestamp) -> Result<u64> {
     let mut swept = 0;
     loop {
-        let count = engine.free(move |txn| sweep_step(txn, tries, dead)).wait()?;
+        let count = engine.free_step(move |txn| sweep_step(txn, tries, dead)).wait()?;
         swept += count;
         if count == 0 {
             return Ok(swept);

@@ -90,6 +90,15 @@ pub(crate) enum Purpose {
     Free,
 }
 
+/// Where a job waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lane {
+    /// Somebody waits for just this: it goes first.
+    Request,
+    /// One of many steps of long work: it lets requests pass.
+    Step,
+}
+
 /// How one run of a job ended.
 pub(crate) enum Ran {
     /// It did its work, or refused to and changed nothing that counts.
@@ -162,6 +171,9 @@ pub(crate) trait Job: Send {
     /// Bytes of body that the job writes into SQLite.
     fn inline_bytes(&self) -> usize;
     fn purpose(&self) -> Purpose;
+    fn lane(&self) -> Lane {
+        Lane::Request
+    }
 }
 
 /// A job made of a closure, with the body that it stores, if any.
@@ -169,6 +181,7 @@ pub(crate) struct Work<T, W, R> {
     pub(crate) work: W,
     pub(crate) staged: Option<StagedBlob>,
     pub(crate) purpose: Purpose,
+    pub(crate) lane: Lane,
     /// What the last run came to, and whether it needs the staged file.
     pub(crate) answer: Option<(Result<T>, bool)>,
     pub(crate) reply: R,
@@ -219,5 +232,9 @@ where
 
     fn purpose(&self) -> Purpose {
         self.purpose
+    }
+
+    fn lane(&self) -> Lane {
+        self.lane
     }
 }

@@ -23,6 +23,7 @@ pub(crate) mod outbox;
 pub(crate) mod parts;
 pub(crate) mod prepare;
 pub(crate) mod progress;
+pub(crate) mod queue;
 pub(crate) mod readers;
 pub(crate) mod rows;
 pub(crate) mod schema;

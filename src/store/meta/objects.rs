@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::oneshot;
 
 use super::contents;
-use super::job::{Purpose, Txn, Work};
+use super::job::{Lane, Purpose, Txn, Work};
 use super::outbox::{Cause, Change, Detail, emit};
 use super::rows::{
     damaged, decode_headers, drop_reference, encode_headers, read_etag, read_object_checksum,
@@ -309,8 +309,9 @@ pub(crate) fn delete_many(
         let reply = move |answer| {
             gather.lock().unwrap_or_else(PoisonError::into_inner).take(index, answer);
         };
-        let job = Work { work, staged: None, purpose: Purpose::Free, answer: None, reply };
-        engine.send(Box::new(job));
+        let lane = if steps == 1 { Lane::Request } else { Lane::Step };
+        let purpose = Purpose::Free;
+        engine.send(Box::new(Work { work, staged: None, purpose, lane, answer: None, reply }));
     }
     Pending::waiting(receiver)
 }

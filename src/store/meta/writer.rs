@@ -14,12 +14,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
 
 use super::job::{Fault, Job, Purpose, Ran, SeqBlock, Txn, Verdict};
+use super::queue::{First, Queue, Taken};
 use super::shared::Shared;
 use super::wal::restart;
 use crate::store::directory::Effect;
@@ -37,40 +37,11 @@ const SEQ_BLOCK: i64 = 1 << 16;
 /// Unused numbers below which a new block is reserved. A batch, run twice, needs no more: each of
 /// its jobs takes 64 at most, when DeleteObjects tells of each key.
 const SEQ_LEFT_MIN: i64 = 1 << 15;
-/// What comes through the writer's queue.
-pub(crate) enum Message {
-    Job(Box<dyn Job>),
-    /// Everything before this is answered, then the thread ends.
-    Stop,
-    /// A look at the writer's own connection.
-    #[cfg(test)]
-    Inspect(Box<dyn FnOnce(&Connection) + Send>),
-}
-
-/// Hands a job over. `Err` gives it back with the reason.
-pub(crate) fn send(
-    sender: &SyncSender<Message>,
-    shared: &Shared,
-    job: Box<dyn Job>,
-) -> std::result::Result<(), (Box<dyn Job>, Verdict)> {
-    // Counted before it is sent, for the writer may take it at once.
-    shared.waiting.fetch_add(1, Ordering::AcqRel);
-    let (message, verdict) = match sender.try_send(Message::Job(job)) {
-        Ok(()) => return Ok(()),
-        Err(TrySendError::Full(message)) => (message, Verdict::Busy),
-        Err(TrySendError::Disconnected(message)) => (message, Verdict::Closed),
-    };
-    shared.waiting.fetch_sub(1, Ordering::AcqRel);
-    match message {
-        Message::Job(job) => Err((job, verdict)),
-        _ => unreachable!("what was sent comes back"),
-    }
-}
 
 /// The thread's state.
 pub(crate) struct Writer {
     pub(crate) connection: Connection,
-    pub(crate) receiver: Receiver<Message>,
+    pub(crate) queue: Queue,
     pub(crate) shared: Arc<Shared>,
     pub(crate) wal_bytes_restart: u64,
     /// Bytes of WAL at which it waits for a checkpoint that is under way.
@@ -83,7 +54,17 @@ pub(crate) struct Writer {
 impl Writer {
     /// Works until told to stop, or until nobody can send any more.
     pub(crate) fn run(mut self) {
-        while let Some(job) = self.next_message() {
+        loop {
+            let mut taken = Taken::default();
+            let job = match self.queue.first(&mut taken) {
+                None => return,
+                Some(First::Job(job)) => job,
+                #[cfg(test)]
+                Some(First::Look(look)) => {
+                    look(&self.connection);
+                    continue;
+                }
+            };
             if self.shared.blobs.poison_reason().is_none() {
                 self.reserve_seqs();
             }
@@ -92,42 +73,13 @@ impl Writer {
                 job.settle(Verdict::Unknown, &self.shared);
                 continue;
             }
-            self.batch(job);
+            self.batch(job, taken);
             self.restart_wal();
         }
     }
 
-    fn next_message(&self) -> Option<Box<dyn Job>> {
-        loop {
-            match self.receiver.recv() {
-                Ok(message) => match self.open(message) {
-                    Some(job) => return job,
-                    None => continue,
-                },
-                Err(_) => return None,
-            }
-        }
-    }
-
-    /// A message's job; `Some(None)` to stop, `None` when there is nothing more to do with it.
-    #[allow(clippy::option_option)] // Three outcomes, named above.
-    fn open(&self, message: Message) -> Option<Option<Box<dyn Job>>> {
-        match message {
-            Message::Job(job) => {
-                self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
-                Some(Some(job))
-            }
-            Message::Stop => Some(None),
-            #[cfg(test)]
-            Message::Inspect(look) => {
-                look(&self.connection);
-                None
-            }
-        }
-    }
-
-    /// Runs `first` and what waits behind it in one transaction.
-    fn batch(&mut self, first: Box<dyn Job>) {
+    /// Runs `first` and what waits in one transaction; `taken` counts `first` already.
+    fn batch(&mut self, first: Box<dyn Job>, mut taken: Taken) {
         let started = Instant::now();
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
             return self.refuse(vec![first], &error.into());
@@ -137,26 +89,21 @@ impl Writer {
         let (mut jobs, mut bytes) = (Vec::new(), 0);
         let txn = Txn::new(&self.connection, &self.seqs, &self.shared);
         let mut next = Some(first);
-        let mut stop = false;
         while let Some(mut job) = next.take() {
             bytes += job.inline_bytes();
             let ran = run_in_savepoint(&txn, job.as_mut());
             jobs.push(job);
             if let Ran::Fault(fault) = ran {
                 drop(txn);
-                self.after_fault(jobs, fault);
-                return self.stop_if(stop);
+                return self.after_fault(jobs, fault);
             }
             let is_full = jobs.len() >= BATCH_JOBS_MAX
                 || bytes >= BATCH_BYTES_MAX
                 || started.elapsed() >= BATCH_TIME_MAX;
-            if !is_full && !stop {
-                match self.receiver.try_recv().ok().and_then(|message| self.open(message)) {
-                    Some(Some(job)) => next = Some(job),
-                    Some(None) => stop = true,
-                    None => {}
-                }
-            }
+            next = match is_full {
+                false => self.queue.next(&mut taken),
+                true => self.queue.last(&mut taken),
+            };
         }
         let effects = txn.into_effects();
         #[cfg(test)]
@@ -170,15 +117,6 @@ impl Writer {
                 let fault = Fault::of(&error).unwrap_or_else(|| Fault::Broken(error.to_string()));
                 self.after_fault(jobs, fault);
             }
-        }
-        self.stop_if(stop);
-    }
-
-    /// A Stop that was met while a batch was filled: nothing more will be taken.
-    fn stop_if(&mut self, stop: bool) {
-        if stop {
-            let (_, nothing) = std::sync::mpsc::sync_channel(0);
-            self.receiver = nothing;
         }
     }
 
