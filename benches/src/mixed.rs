@@ -22,9 +22,9 @@ const MIB: u64 = 1 << 20;
 /// Parts of the large uploads.
 const PARTS: u64 = 10_000;
 /// Large uploads, each completed and then deleted.
-const LARGE: u64 = 20;
+const LARGE: u64 = 40;
 /// Times five DeleteObjects of 1000 keys.
-const BULKS: usize = 20;
+const BULKS: usize = 40;
 const CONNECTIONS: usize = 16;
 
 /// What one connection does, and whether again and again.

@@ -33,7 +33,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     // Before the document is asked for: it may be long.
     let open = call.context.store.upload(call.permit(), call.key(), id)?;
     let (body, call) = call.take_body();
-    let claims = claims(&receive::document(&call.head, body, PARTS_BYTES_MAX).await?)?;
+    let document = receive::document(&call.head, body, PARTS_BYTES_MAX).await?;
+    let claims = receive::read_document(document, claims).await?;
     let (permit, key) = (call.permit().clone(), call.key().clone());
     let claims = Arc::new(claims);
     let compare = || {

@@ -47,7 +47,7 @@ pub async fn handle(call: Call) -> Result<Response> {
         false => None,
     };
     let document = receive::document_of_complete(&call.head, call.body, COMPLETE_BYTES_MAX).await?;
-    let parts = listed_parts(&document)?;
+    let parts = receive::read_document(document, listed_parts).await?;
     let request = CompleteUpload {
         key,
         upload,

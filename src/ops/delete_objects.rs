@@ -25,18 +25,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     // The row's demand was DeleteObject on the bucket; the same permit covers every key in it.
     let permit = call.permit().clone();
     let document = receive::document(&call.head, call.body, DELETE_BYTES_MAX).await?;
-    let root = xml::parse(&document, "Delete")?;
-    let quiet = root.text_of("Quiet").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
-    let mut doomed = Vec::new();
-    for object in root.children("Object") {
-        if doomed.len() == KEYS_MAX {
-            return Err(ErrorCode::MalformedXML.into());
-        }
-        doomed.push(doom(object)?);
-    }
-    if doomed.is_empty() {
-        return Err(ErrorCode::MalformedXML.into());
-    }
+    let (quiet, doomed) = receive::read_document(document, read).await?;
     let keys: Vec<ObjectKey> =
         doomed.iter().filter_map(|one| one.verdict.as_ref().ok().cloned()).collect();
     // Whether a key was there does not matter; a failure is the whole request's, to be sent again.
@@ -51,6 +40,23 @@ pub async fn handle(call: Call) -> Result<Response> {
         answer(&mut xml, one, failure, quiet);
     }
     Ok(Response::xml(xml.finish()))
+}
+
+/// Whether only failures are to be told, and the keys.
+fn read(document: &[u8]) -> Result<(bool, Vec<Doomed>)> {
+    let root = xml::parse(document, "Delete")?;
+    let quiet = root.text_of("Quiet").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
+    let mut doomed = Vec::new();
+    for object in root.children("Object") {
+        if doomed.len() == KEYS_MAX {
+            return Err(ErrorCode::MalformedXML.into());
+        }
+        doomed.push(doom(object)?);
+    }
+    if doomed.is_empty() {
+        return Err(ErrorCode::MalformedXML.into());
+    }
+    Ok((quiet, doomed))
 }
 
 fn doom(object: &Element) -> Result<Doomed> {

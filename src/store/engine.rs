@@ -191,8 +191,11 @@ impl Engine {
 
     fn last_checkpoint(&self) {
         match connect(&self.options.data.join(FILE_NAME), Role::Checkpointer) {
-            Ok(connection) if wal::truncate(&connection, &self.shared) => {}
-            Ok(_) => tracing::warn!("the WAL could not be emptied; the next start reads it"),
+            Ok(mut connection) => {
+                if !wal::truncate(&mut connection, &self.shared) {
+                    tracing::warn!("the WAL could not be emptied; the next start reads it");
+                }
+            }
             Err(error) => tracing::warn!(%error, "the WAL stays for the next start"),
         }
     }

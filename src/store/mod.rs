@@ -5,10 +5,10 @@
 //! beside SQLite without a change above.
 //!
 //! **From the ground up**, without circles: `records` and [`error`], what goes in and out; `blobs`,
-//! `directory`, `targets`, `watchers`, `pins`, `space`; in `meta` the writer, its jobs, the
-//! readers; `engine`, which holds all of these; in `meta` the nouns, and between them `content` and
-//! `verify`, which read the bytes that objects and parts point at; `gc` and `check`; here and in
-//! `verbs` the door. `engine/start` alone reaches up: it sets all the threads going.
+//! `directory`, `targets`, `watchers`, `pins`, `space`; in `meta` the writer, its queue and jobs,
+//! the readers; `engine`, which holds all of these; in `meta` the nouns, and between them `content`
+//! and `verify`, which read the bytes that objects and parts point at; `gc` and `check`; here and
+//! in `verbs` the door. `engine/start` alone reaches up: it sets all the threads going.
 //!
 //! **Invariants**
 //! - The row is the only commit point: a blob file exists, synced, before the row that names it; a

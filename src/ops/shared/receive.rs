@@ -32,6 +32,10 @@ const BEGUN_BYTES: u64 = 4 << 10;
 /// Bytes of all documents on their way in: one may be long, and there are many connections.
 static DOCUMENTS: Budget = Budget::new(128 << 20);
 
+/// Bytes of a document above which it is not read on a thread that serves: one part in a list takes
+/// about a microsecond, and all connections of the thread wait for ten thousand of them.
+const LONG_DOCUMENT_BYTES: usize = 16 << 10;
+
 /// A document, read whole and verified.
 ///
 /// # Errors
@@ -49,6 +53,24 @@ pub async fn document(head: &Head, body: Incoming, bytes_max: usize) -> Result<B
 /// As [`document`].
 pub async fn document_of_complete(head: &Head, body: Incoming, bytes_max: usize) -> Result<Bytes> {
     held_document(checksum::expected_md5(head)?, body, bytes_max).await
+}
+
+/// What `read` makes of a document; of a long one on the blocking pool.
+///
+/// # Errors
+/// Those of `read`.
+pub async fn read_document<T, F>(document: Bytes, read: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(&[u8]) -> Result<T> + Send + 'static,
+{
+    if document.len() <= LONG_DOCUMENT_BYTES {
+        return read(&document);
+    }
+    match tokio::task::spawn_blocking(move || read(&document)).await {
+        Ok(outcome) => outcome,
+        Err(panic) => Err(Error::new(ErrorCode::InternalError).caused_by(panic)),
+    }
 }
 
 async fn held_document(expected: Expected, body: Incoming, bytes_max: usize) -> Result<Bytes> {

@@ -21,7 +21,7 @@ use rusqlite::{Connection, params};
 use super::job::{Fault, Job, Purpose, Ran, SeqBlock, Txn, Verdict};
 use super::queue::{First, Queue, Taken};
 use super::shared::Shared;
-use super::wal::restart;
+use super::wal::{Haste, Restarted, restart};
 use crate::store::directory::Effect;
 use crate::store::error::{Error, Result};
 
@@ -267,10 +267,17 @@ impl Writer {
         if bytes < self.restart_at || self.shared.blobs.poison_reason().is_some() {
             return;
         }
-        let done = restart(&self.connection, &self.shared, bytes >= self.wal_bytes_wait);
-        // Something was in the way: do not stop every batch for it.
-        let later = if done { 0 } else { bytes + self.wal_bytes_restart / 4 };
-        self.restart_at = later.max(self.wal_bytes_restart);
+        let haste = match bytes {
+            _ if bytes >= self.wal_bytes_wait => Haste::Great,
+            _ if bytes >= 2 * self.wal_bytes_restart => Haste::Some,
+            _ => Haste::None,
+        };
+        match restart(&mut self.connection, &self.shared, haste) {
+            Restarted::Yes => self.restart_at = self.wal_bytes_restart,
+            Restarted::NotYet => {}
+            // Do not stop every batch for them.
+            Restarted::Hindered => self.restart_at = bytes + self.wal_bytes_restart / 4,
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod memory;
 mod model;
 mod nouns;
 mod progress;
+mod queue;
 mod races;
 
 use std::sync::Arc;

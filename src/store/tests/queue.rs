@@ -1,0 +1,133 @@
+//! The writer's queue: what goes first, and what a batch may take.
+
+use std::sync::atomic::Ordering;
+
+use super::*;
+use crate::store::meta::job::{Job, Lane, Purpose, Ran, Txn, Verdict};
+use crate::store::meta::queue::{Entrance, First, Queue, Taken, queue};
+use crate::store::meta::shared::Shared;
+
+/// A job that is known by its number.
+struct Numbered(usize, Lane);
+
+impl Job for Numbered {
+    fn run(&mut self, _: &Txn<'_>) -> Ran {
+        Ran::Kept
+    }
+    fn settle(self: Box<Self>, _: Verdict, _: &Shared) {}
+    fn inline_bytes(&self) -> usize {
+        self.0
+    }
+    fn purpose(&self) -> Purpose {
+        Purpose::Add
+    }
+    fn lane(&self) -> Lane {
+        self.1
+    }
+}
+
+fn send(entrance: &Entrance, lane: Lane, numbers: impl IntoIterator<Item = usize>) {
+    for number in numbers {
+        assert!(entrance.send(Box::new(Numbered(number, lane))).is_ok(), "{number} has room");
+    }
+}
+
+/// The numbers of one batch that is never full.
+fn batch(queue: &mut Queue) -> Vec<usize> {
+    let mut taken = Taken::default();
+    let mut numbers = Vec::new();
+    if let Some(First::Job(job)) = queue.first(&mut taken) {
+        numbers.push(job.inline_bytes());
+        while let Some(job) = queue.next(&mut taken) {
+            numbers.push(job.inline_bytes());
+        }
+    }
+    numbers
+}
+
+fn fixture_queue(jobs_max: usize) -> (Fixture, Entrance, Queue) {
+    let fixture = Fixture::new();
+    // Jobs of the first round of the background work would be counted with those of the test.
+    while !fixture.store.engine.swept.load(Ordering::Acquire) {
+        std::thread::yield_now();
+    }
+    let (entrance, queue) = queue(&fixture.store.engine.shared, jobs_max);
+    (fixture, entrance, queue)
+}
+
+#[test]
+fn requests_pass_steps_and_wait_for_one_of_them() {
+    let (_fixture, entrance, mut queue) = fixture_queue(100);
+    send(&entrance, Lane::Step, [1, 2, 3, 4]);
+    send(&entrance, Lane::Request, [11, 12]);
+    assert_eq!(batch(&mut queue), [11, 12, 1]);
+    send(&entrance, Lane::Request, [13]);
+    assert_eq!(batch(&mut queue), [13, 2]);
+    assert_eq!(batch(&mut queue), [3, 4], "steps alone fill a batch");
+}
+
+#[test]
+fn a_request_that_comes_among_steps_goes_next_and_ends_the_batch() {
+    let (_fixture, entrance, mut queue) = fixture_queue(100);
+    send(&entrance, Lane::Step, [1, 2, 3]);
+    let mut taken = Taken::default();
+    let Some(First::Job(first)) = queue.first(&mut taken) else { panic!("a step waits") };
+    assert_eq!(first.inline_bytes(), 1);
+    send(&entrance, Lane::Request, [11]);
+    assert_eq!(queue.next(&mut taken).map(|job| job.inline_bytes()), Some(11));
+    assert!(queue.next(&mut taken).is_none(), "it waits for the commit now");
+    assert_eq!(batch(&mut queue), [2, 3]);
+}
+
+#[test]
+fn a_batch_full_of_requests_takes_one_step_still() {
+    let (_fixture, entrance, mut queue) = fixture_queue(100);
+    send(&entrance, Lane::Step, [1, 2]);
+    send(&entrance, Lane::Request, [11, 12]);
+    let mut taken = Taken::default();
+    assert!(matches!(queue.first(&mut taken), Some(First::Job(job)) if job.inline_bytes() == 11));
+    assert_eq!(queue.last(&mut taken).map(|job| job.inline_bytes()), Some(1));
+    assert!(queue.last(&mut taken).is_none(), "and no second one");
+}
+
+#[test]
+fn what_waits_is_bounded_in_both_lanes_and_answered_before_the_end() {
+    let (_fixture, entrance, mut queue) = fixture_queue(3);
+    let refused = |lane| entrance.send(Box::new(Numbered(0, lane))).err().map(|(_, why)| why);
+    send(&entrance, Lane::Step, [1, 2]);
+    send(&entrance, Lane::Request, [11]);
+    assert_eq!(refused(Lane::Request), Some(Verdict::Busy));
+    assert_eq!(batch(&mut queue), [11, 1]);
+    // What was taken from the channel, but has not begun, still counts.
+    send(&entrance, Lane::Request, [12, 13]);
+    assert_eq!(refused(Lane::Step), Some(Verdict::Busy));
+    assert!(entrance.stop());
+    assert_eq!(batch(&mut queue), [12, 13, 2]);
+    assert!(batch(&mut queue).is_empty());
+    drop(queue);
+    assert_eq!(refused(Lane::Request), Some(Verdict::Closed));
+    assert!(!entrance.stop());
+}
+
+#[test]
+fn a_put_passes_the_steps_of_a_bulk_delete() {
+    let fixture = Fixture::new();
+    let permit = fixture.make_bucket("bucket");
+    let commits = || fixture.store.engine.shared.commits.load(Ordering::Acquire);
+    let release = fixture.block_writer();
+    // No garbage is collected meanwhile: that would be batches too.
+    let collecting = fixture.store.engine.collecting.lock();
+    let before = commits();
+    let keys = (0..640).map(|n| key(&format!("{n}"))).collect();
+    let deleted = fixture.store.delete_objects(&permit, keys);
+    let staged = fixture.stage(&permit, b"x", None);
+    let put = fixture.store.put_object(&permit, new_object("5"), staged);
+    drop(release);
+    put.wait().expect("put");
+    deleted.wait().expect("delete");
+    assert_eq!(commits() - before, 2, "the put with one step, and the other nine");
+    // The put came first, so what it put is gone: had the first step passed it, it would be there.
+    assert!(matches!(fixture.read(&permit, "5"), Err(Error::NoSuchKey)));
+    drop(collecting);
+    fixture.check();
+}
