@@ -9,6 +9,7 @@
 
 use bytes::{Bytes, BytesMut};
 use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
 
 use super::budget::Budget;
 use super::context::Context;
@@ -35,6 +36,9 @@ static DOCUMENTS: Budget = Budget::new(128 << 20);
 /// Bytes of a document above which it is not read on a thread that serves: one part in a list takes
 /// about a microsecond, and all connections of the thread wait for ten thousand of them.
 const LONG_DOCUMENT_BYTES: usize = 16 << 10;
+
+/// Long documents that are read at once: each becomes a few times as long in memory.
+static READING: Semaphore = Semaphore::const_new(4);
 
 /// A document, read whole and verified.
 ///
@@ -67,7 +71,13 @@ where
     if document.len() <= LONG_DOCUMENT_BYTES {
         return read(&document);
     }
-    match tokio::task::spawn_blocking(move || read(&document)).await {
+    let turn = READING.acquire().await.expect("it is never closed");
+    let reading = move || {
+        // Also when the client is gone: until the memory is free.
+        let _turn = turn;
+        read(&document)
+    };
+    match tokio::task::spawn_blocking(reading).await {
         Ok(outcome) => outcome,
         Err(panic) => Err(Error::new(ErrorCode::InternalError).caused_by(panic)),
     }

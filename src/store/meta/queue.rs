@@ -5,7 +5,8 @@
 //!   DeleteObjects of 1000 keys and the collection of garbage have many steps, which would else
 //!   stand before everybody who comes after them.
 //! - Each batch takes a step if one waits, so long work goes on however many requests come.
-//! - What waits is counted, and bounded by a count.
+//! - What waits is bounded by a count, of which steps have half: where they fill theirs, requests
+//!   are still taken.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -79,19 +80,35 @@ pub(crate) fn queue(shared: &Arc<Shared>, jobs_max: usize) -> (Entrance, Queue) 
 impl Entrance {
     /// Hands a job over. `Err` gives it back with the reason.
     pub(crate) fn send(&self, job: Box<dyn Job>) -> Result<(), (Box<dyn Job>, Verdict)> {
-        let waiting = &self.shared.waiting;
+        let lane = job.lane();
         // Counted before it is sent, for the writer may take it at once.
-        if waiting.fetch_add(1, Ordering::AcqRel) >= self.jobs_max {
-            waiting.fetch_sub(1, Ordering::AcqRel);
+        if !self.count(lane) {
             return Err((job, Verdict::Busy));
         }
         self.sender.send(Message::Job(job)).map_err(|returned| {
-            waiting.fetch_sub(1, Ordering::AcqRel);
+            discount(&self.shared, lane);
             match returned.0 {
                 Message::Job(job) => (job, Verdict::Closed),
                 _ => unreachable!("what was sent comes back"),
             }
         })
+    }
+
+    /// Counts one more; `false` when there are as many as may be.
+    fn count(&self, lane: Lane) -> bool {
+        let Shared { waiting, steps_waiting, .. } = &*self.shared;
+        let has_room = waiting.fetch_add(1, Ordering::AcqRel) < self.jobs_max;
+        let has_room = match lane {
+            Lane::Request => has_room,
+            Lane::Step => {
+                let steps_max = self.jobs_max.div_ceil(2);
+                steps_waiting.fetch_add(1, Ordering::AcqRel) < steps_max && has_room
+            }
+        };
+        if !has_room {
+            discount(&self.shared, lane);
+        }
+        has_room
     }
 
     /// Has the writer answer what waits, and end. `false` when it has ended.
@@ -152,7 +169,7 @@ impl Queue {
     }
 
     fn counted(&self, job: Box<dyn Job>) -> Box<dyn Job> {
-        self.shared.waiting.fetch_sub(1, Ordering::AcqRel);
+        discount(&self.shared, job.lane());
         job
     }
 
@@ -176,5 +193,13 @@ impl Queue {
             #[cfg(test)]
             Message::Inspect(look) => self.looks.push_back(look),
         }
+    }
+}
+
+/// One less waits.
+fn discount(shared: &Shared, lane: Lane) {
+    shared.waiting.fetch_sub(1, Ordering::AcqRel);
+    if lane == Lane::Step {
+        shared.steps_waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }

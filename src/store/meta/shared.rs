@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) closed: AtomicBool,
     /// Jobs sent and not yet taken.
     pub(crate) waiting: AtomicUsize,
+    /// Those of them that are steps.
+    pub(crate) steps_waiting: AtomicUsize,
     /// Frames in the WAL, as of the last commit.
     pub(crate) wal_frames: AtomicU64,
     /// How many of them are in the database file.
@@ -32,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) commits: AtomicU64,
     pub(crate) gc_bell: Bell,
     pub(crate) checkpoint_bell: Bell,
+    /// Whether the WAL is as long as it may be before the writer begins it anew.
+    pub(crate) restart_due: AtomicBool,
     /// Held during a checkpoint. SQLite turns a second one away at once, it does not have it wait.
     pub(crate) checkpointing: Mutex<()>,
     /// Who waits for an upload to change.
@@ -51,11 +55,13 @@ impl Shared {
             ballast,
             closed: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
+            steps_waiting: AtomicUsize::new(0),
             wal_frames: AtomicU64::new(0),
             wal_moved: AtomicU64::new(0),
             commits: AtomicU64::new(0),
             gc_bell: Bell::default(),
             checkpoint_bell: Bell::default(),
+            restart_due: AtomicBool::new(false),
             checkpointing: Mutex::default(),
             watchers: Arc::default(),
             discards: Mutex::default(),

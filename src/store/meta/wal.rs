@@ -57,19 +57,24 @@ pub(crate) fn watch(connection: &mut Connection, shared: &Arc<Shared>) -> Result
 /// The thread: until the bell says stop, or the store is poisoned.
 pub(crate) fn run(connection: &Connection, shared: &Shared, space: &Space) {
     loop {
-        if shared.checkpoint_bell.wait(IDLE) == Heard::Stop || shared.alive().is_err() {
+        let heard = shared.checkpoint_bell.wait(IDLE);
+        if heard == Heard::Stop || shared.alive().is_err() {
             return;
         }
+        // The writer is about to do the rest itself, and only needs the turn.
+        let is_left = shared.restart_due.load(Ordering::Acquire)
+            && heard == Heard::Ring
+            && left_bytes(shared) <= RESTART_LEFT_BYTES;
         let frames = shared.wal_frames.load(Ordering::Acquire);
         // More may seem to be moved than there is, when the WAL began anew meanwhile: look again.
-        if frames != shared.wal_moved.load(Ordering::Acquire) {
+        if !is_left && frames != shared.wal_moved.load(Ordering::Acquire) {
             // It guards nothing but the turn, so a panic under it has left nothing half done.
             let turn = shared.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
             let moved = connection
                 .wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE)
                 .map(|(_, moved)| moved);
-            drop(turn);
             note(shared, moved);
+            drop(turn);
         }
         let free_pages = connection.query_row("PRAGMA freelist_count", [], |row| row.get(0));
         space.tell_free_pages(free_pages.unwrap_or(0) * PAGE_BYTES);
@@ -120,21 +125,28 @@ pub(crate) enum Restarted {
 /// Moves the whole WAL and has the next commit begin at its start, if the haste allows what that
 /// takes.
 pub(crate) fn restart(connection: &mut Connection, shared: &Shared, haste: Haste) -> Restarted {
+    shared.restart_due.store(true, Ordering::Release);
     let _turn = match shared.checkpointing.try_lock() {
         Ok(turn) => turn,
         Err(TryLockError::WouldBlock) if haste < Haste::Great => return Restarted::NotYet,
         Err(_) => shared.checkpointing.lock().unwrap_or_else(PoisonError::into_inner),
     };
-    let moved = shared.wal_moved.load(Ordering::Acquire) * PAGE_BYTES;
-    if haste == Haste::None && shared.wal_bytes().saturating_sub(moved) > RESTART_LEFT_BYTES {
+    if haste == Haste::None && left_bytes(shared) > RESTART_LEFT_BYTES {
         shared.checkpoint_bell.ring();
         return Restarted::NotYet;
     }
+    shared.restart_due.store(false, Ordering::Release);
     let wait = if haste == Haste::Great { LATE_RESTART_WAIT } else { RESTART_WAIT };
     match checkpoint(connection, shared, CheckpointMode::RESTART, wait) {
         true => Restarted::Yes,
         false => Restarted::Hindered,
     }
+}
+
+/// Bytes of the WAL that are not in the database file.
+fn left_bytes(shared: &Shared) -> u64 {
+    let moved = shared.wal_moved.load(Ordering::Acquire) * PAGE_BYTES;
+    shared.wal_bytes().saturating_sub(moved)
 }
 
 /// Moves the whole WAL and empties its file.
@@ -148,8 +160,10 @@ fn checkpoint(
     mode: CheckpointMode,
     wait: Duration,
 ) -> bool {
-    let until = Instant::now() + wait;
+    // From the first reader that is in the way: what is to be moved is moved before.
+    let mut until = None;
     let looks_again = move |_| {
+        let until = *until.get_or_insert_with(|| Instant::now() + wait);
         thread::sleep(LOOK_EVERY);
         Instant::now() < until
     };

@@ -25,8 +25,8 @@ use super::wal::{Haste, Restarted, restart};
 use crate::store::directory::Effect;
 use crate::store::error::{Error, Result};
 
-/// Most jobs in one transaction.
-const BATCH_JOBS_MAX: usize = 256;
+/// Most jobs in one transaction, but for the step that a full batch still takes.
+const BATCH_JOBS_MAX: usize = 255;
 /// Most bytes of bodies in one transaction.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 /// How long a batch goes on taking what waits. Tests need what they queued in one batch, however
@@ -264,6 +264,10 @@ impl Writer {
     /// the checkpoint thread never comes to the WAL's end, and it would grow for ever.
     fn restart_wal(&mut self) {
         let bytes = self.shared.wal_bytes();
+        if bytes < self.wal_bytes_restart {
+            // It may have begun anew by itself, when all was moved and no reader was there.
+            self.restart_at = self.wal_bytes_restart;
+        }
         if bytes < self.restart_at || self.shared.blobs.poison_reason().is_some() {
             return;
         }

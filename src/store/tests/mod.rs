@@ -16,6 +16,7 @@ mod nouns;
 mod progress;
 mod queue;
 mod races;
+mod wal;
 
 use std::sync::Arc;
 

@@ -92,17 +92,18 @@ fn a_batch_full_of_requests_takes_one_step_still() {
 
 #[test]
 fn what_waits_is_bounded_in_both_lanes_and_answered_before_the_end() {
-    let (_fixture, entrance, mut queue) = fixture_queue(3);
+    let (_fixture, entrance, mut queue) = fixture_queue(4);
     let refused = |lane| entrance.send(Box::new(Numbered(0, lane))).err().map(|(_, why)| why);
     send(&entrance, Lane::Step, [1, 2]);
-    send(&entrance, Lane::Request, [11]);
+    assert_eq!(refused(Lane::Step), Some(Verdict::Busy), "steps have half of the room");
+    send(&entrance, Lane::Request, [10, 11]);
     assert_eq!(refused(Lane::Request), Some(Verdict::Busy));
-    assert_eq!(batch(&mut queue), [11, 1]);
+    assert_eq!(batch(&mut queue), [10, 11, 1]);
     // What was taken from the channel, but has not begun, still counts.
-    send(&entrance, Lane::Request, [12, 13]);
+    send(&entrance, Lane::Request, [12, 13, 14]);
     assert_eq!(refused(Lane::Step), Some(Verdict::Busy));
     assert!(entrance.stop());
-    assert_eq!(batch(&mut queue), [12, 13, 2]);
+    assert_eq!(batch(&mut queue), [12, 13, 14, 2]);
     assert!(batch(&mut queue).is_empty());
     drop(queue);
     assert_eq!(refused(Lane::Request), Some(Verdict::Closed));
