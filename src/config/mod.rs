@@ -27,6 +27,7 @@ pub use webhook::{WEBHOOK_SETTINGS, Webhook, docs_table};
 use field::{Field, Value};
 use setting::{is_address, is_bucket_list, is_public_url, is_region};
 
+use crate::store::PACKED_BYTES_MAX;
 use crate::types::{PART_BYTES_MIN, PUT_BYTES_MAX};
 
 const KIB: u64 = 1 << 10;
@@ -91,8 +92,10 @@ settings! {
     default_object_ownership: ObjectOwnership, "default-object-ownership",
         Kind::Choice { default: "BucketOwnerEnforced", options: ObjectOwnership::NAMES },
         "Object ownership of new buckets.";
-    inline_bytes_max: usize, "inline-bytes-max", integer(64 * KIB, 0, MIB),
-        "Bodies up to this size are kept in SQLite, larger ones in files.";
+    inline_bytes_max: usize, "inline-bytes-max", integer(16 * KIB, 0, MIB),
+        "Bodies up to this size are kept in SQLite.";
+    packed_bytes_max: usize, "packed-bytes-max", integer(256 * KIB, 0, PACKED_BYTES_MAX),
+        "Larger ones up to this size share files; those above have a file each.";
     part_bytes_min: u64, "part-bytes-min", integer(PART_BYTES_MIN, 1, PUT_BYTES_MAX),
         "Smallest part of an upload, but for the last one. S3 has 5 MiB.";
     read_unit_bytes: usize, "read-unit-bytes", integer(256 * KIB, 64 * KIB, MIB),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rusqlite::Connection;
 
-use super::blobs::{BlobFile, BlobName, READ_BYTES_MAX, Wait};
+use super::blobs::{BlobFile, READ_BYTES_MAX, Wait};
 use super::engine::Engine;
 use super::error::{Error, Result};
 use super::meta::manifests::{Piece, RUN_AFTER_NUMBER, RUN_OF_NUMBER, read_run, read_run_at};
@@ -303,6 +303,5 @@ fn open_piece(engine: &Engine, piece: &Piece, wait: Wait) -> Result<Opened> {
 }
 
 pub(super) fn open_file(engine: &Engine, blob: &StoredBlob, wait: Wait) -> Result<BlobFile> {
-    let name = BlobName { epoch: blob.epoch, id: blob.id };
-    engine.blobs.open_blob(name, blob.digests.length, wait)
+    engine.blobs.open_blob(blob.location(), blob.digests.length, wait)
 }

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use super::blobs::{Blobs, DataLock, StagedBlob};
+use super::blobs::{Blobs, DataLock, Packing, StagedBlob};
 use super::directory::Directory;
 use super::error::{Error, Result};
 use super::meta::job::{Job, Lane, Purpose, Txn, Verdict, Work};
@@ -37,6 +37,8 @@ pub(crate) struct Engine {
     pub(crate) verified: Remembered,
     /// One collection of garbage at a time.
     pub(crate) collecting: Mutex<()>,
+    /// Where small bodies go that are too large for SQLite.
+    pub(crate) packing: Packing,
     entrance: Entrance,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Given up after the threads have ended.
@@ -178,6 +180,7 @@ impl Engine {
             return false;
         }
         // Whoever sends after this is told that the store is closed.
+        self.packing.stop();
         let stopped = self.entrance.stop();
         self.stop_threads();
         self.readers.close();

@@ -5,18 +5,17 @@
 //!   through the writer's queue as a step: requests pass it.
 //! - A step that was interrupted by a crash is taken up again: the queue's row goes last.
 //! - What a reader pins stays. What is not dead, with no reference, is never unlinked.
-//! - A file is unlinked before its row goes: a row without file can be freed again, but a file
-//!   without row is seen only by the sweep.
+//! - Bytes go before their row: a row without bytes can be freed again, but bytes without a row
+//!   are seen only by the sweep.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rusqlite::{OptionalExtension as _, params};
 
 use super::bell::Heard;
-use super::blobs::{BlobName, Found};
+use super::blobs::{BlobName, EXTENT_PAGES_MAX, Location};
 use super::engine::{Engine, upgrade};
 use super::error::{Error, Result};
 use super::meta::job::Txn;
@@ -25,8 +24,10 @@ use super::meta::manifests::unpack_numbers;
 use super::meta::outbox::Cause;
 use super::meta::rows::{GarbageKind, damaged, drop_reference};
 use super::meta::shared::Shared;
+use super::meta::stored::read_extent;
 use super::meta::uploads;
 use super::records::ContentId;
+use super::sweep::{QUARANTINE_MS, sweep};
 use crate::clock;
 use crate::types::{BlobId, PartNumber, Timestamp, UploadId};
 
@@ -45,8 +46,6 @@ const IDLE: Duration = Duration::from_secs(60);
 /// How often uploads are expired and files swept.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
 const SWEEP_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long a file stays in quarantine.
-const QUARANTINE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Pause after the writer's queue was found full, and how often it may be.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 const BUSY_TIMES_MAX: usize = 100;
@@ -65,7 +64,7 @@ pub(crate) fn run(engine: &Weak<Engine>, shared: &Shared) {
             }
             if is_due(swept, SWEEP_EVERY) {
                 swept = Some(Instant::now());
-                log("sweep files", sweep_files(&engine));
+                log("sweep files", sweep(&engine));
                 let old = clock::now().minus_millis(QUARANTINE_MS);
                 log("empty the quarantine", engine.blobs.empty_quarantine(old));
             }
@@ -210,23 +209,49 @@ fn unlink_blob(engine: &Engine, entry: &Entry) -> Result<Option<DeadBlob>> {
     let row = engine
         .readers
         .take()?
-        .prepare_cached("SELECT refs, dead, epoch, inline_row, size FROM blobs WHERE id = ?1")?
+        .prepare_cached("SELECT refs, dead, epoch, inline_row, size, first_page, pages FROM blobs WHERE id = ?1")?
         .query_row([id], |row| {
             let state: (i64, bool) = (row.get(0)?, row.get(1)?);
-            Ok((state, row.get::<_, u64>(2)?, row.get::<_, Option<i64>>(3)?, row.get::<_, u64>(4)?))
+            let inline: (Option<i64>, u64) = (row.get(3)?, row.get(4)?);
+            let name = BlobName { epoch: row.get(2)?, id };
+            Ok((state, inline, Location { name, extent: read_extent(row, 5)? }))
         })
         .optional()?;
-    let Some((state, epoch, inline_row, size)) = row else {
+    let Some((state, (inline_row, size), at)) = row else {
         return Err(damaged(format!("garbage row {} names blob {id}, which has no row", entry.id)));
     };
     if state != (0, true) {
         return Err(damaged(format!("blob {id} is queued as garbage, but is not dead")));
     }
     if inline_row.is_none() {
-        engine.blobs.unlink(BlobName { epoch, id })?;
+        require_apart(engine, at)?;
+        engine.blobs.remove(at)?;
     }
     let inline_bytes = if inline_row.is_some() { size } else { 0 };
     Ok(Some(DeadBlob { entry: entry.id, id, inline_row, inline_bytes }))
+}
+
+/// Bytes that another row names too would be lost with the first: there must be none.
+fn require_apart(engine: &Engine, at: Location) -> Result<()> {
+    let Some(extent) = at.extent else { return Ok(()) };
+    let is_shared = engine
+        .readers
+        .take()?
+        .prepare_cached(
+            "SELECT 1 FROM blobs WHERE epoch = ?1 AND first_page > ?2 - ?5 AND first_page < ?2 + ?3
+                 AND first_page + pages > ?2 AND id <> ?4",
+        )?
+        .exists(params![
+            at.name.epoch,
+            extent.first_page,
+            extent.pages,
+            at.name.id,
+            EXTENT_PAGES_MAX
+        ])?;
+    match is_shared {
+        false => Ok(()),
+        true => Err(damaged(format!("blob {}: another blob lies in its extent", at.name))),
+    }
 }
 
 fn delete_blob_rows(engine: &Engine, dead: Vec<DeadBlob>) -> Result<u64> {
@@ -430,28 +455,4 @@ fn abort_idle(txn: &Txn<'_>, ids: &[UploadId], cutoff: Cutoff) -> Result<u64> {
         }
     }
     Ok(aborted)
-}
-
-/// Moves files of ended runs that no row names to quarantine. A file of this run may be on its way
-/// to its row; one of an ended run cannot get a row any more.
-pub(crate) fn sweep_files(engine: &Engine) -> Result<u64> {
-    let mut swept = 0;
-    engine.blobs.scan(|found| {
-        let Found::Blob(name, _) = found else { return Ok(()) };
-        if name.epoch >= engine.blobs.epoch() {
-            return Ok(());
-        }
-        engine.alive()?;
-        let sql = "SELECT 1 FROM blobs WHERE id = ?1 AND epoch = ?2 AND inline_row IS NULL";
-        let is_known =
-            engine.readers.take()?.prepare_cached(sql)?.exists(params![name.id, name.epoch])?;
-        if !is_known {
-            engine.blobs.quarantine(name)?;
-            tracing::info!(%name, "a file without a row goes to quarantine");
-            swept += 1;
-        }
-        Ok(())
-    })?;
-    engine.swept.store(true, Ordering::Release);
-    Ok(swept)
 }

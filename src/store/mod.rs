@@ -7,12 +7,12 @@
 //! **From the ground up**, without circles: `records` and [`error`], what goes in and out; `blobs`,
 //! `directory`, `targets`, `watchers`, `pins`, `space`; in `meta` the writer, its queue and jobs,
 //! the readers; `engine`, which holds all of these; in `meta` the nouns, and between them `content`
-//! and `verify`, which read the bytes that objects and parts point at; `gc` and `check`; here and
+//! and `verify`, which read the bytes that objects and parts point at; `gc`, `sweep` and `check`; here and
 //! in `verbs` the door. `engine/start` alone reaches up: it sets all the threads going.
 //!
 //! **Invariants**
-//! - The row is the only commit point: a blob file exists, synced, before the row that names it; a
-//!   file without a row is garbage, a row without its file is an alarm.
+//! - The row is the only commit point: bytes are in their file, synced, before the row that names
+//!   them; a file without a row is garbage, a row without its file is an alarm.
 //! - Zero is final: the transaction that takes a reference count to 0 marks the content dead;
 //!   nothing revives it.
 //! - Every verb on an upload checks in its own transaction that the upload is open.
@@ -33,6 +33,7 @@ mod pins;
 mod records;
 mod remembered;
 mod space;
+mod sweep;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -42,7 +43,9 @@ mod watchers;
 
 use std::sync::Arc;
 
-pub use blobs::{BlobOrigin, BlobWriter, StagedBlob};
+use bytes::Bytes;
+
+pub use blobs::{BlobOrigin, BlobWriter, PACKED_BYTES_MAX, StagedBlob};
 pub use content::{ContentReader, OpenObject};
 pub use error::{Error, Result};
 pub use pending::Pending;
@@ -56,7 +59,7 @@ use self::meta::{
     uploads,
 };
 use crate::access::{Bucket, Credential, Owner, Permit, User};
-use crate::digest::Checksum;
+use crate::digest::{Checksum, Digests};
 use crate::types::{BucketName, ObjectKey, PartNumber, Timestamp, UploadId, WriteCondition};
 
 /// The store. Cheap to clone; every clone is the same store. When the last clone is dropped without
@@ -244,6 +247,15 @@ impl Store {
     pub fn admit(&self, bytes: Option<u64>) -> Result<Admission> {
         self.engine.alive()?;
         self.engine.space.admit(bytes)
+    }
+
+    /// Stores a small body beside others: at most [`PACKED_BYTES_MAX`] bytes (asserted).
+    /// [`Error::DiskFull`], [`Error::Overloaded`].
+    pub fn pack(&self, origin: BlobOrigin, bytes: Bytes, digests: Digests) -> Pending<StagedBlob> {
+        match self.engine.alive() {
+            Ok(()) => self.engine.packing.pack(origin, bytes, digests),
+            Err(error) => Pending::answered(Err(error)),
+        }
     }
 
     /// Begins a blob file.
@@ -453,7 +465,7 @@ impl Store {
 
     /// Moves files of ended server runs that no row names to `quarantine/`; gives how many.
     pub fn sweep_files(&self) -> Result<u64> {
-        gc::sweep_files(&self.engine)
+        sweep::sweep(&self.engine)
     }
 
     /// Aborts uploads that were idle too long and forgets old tombstones; gives how many uploads.

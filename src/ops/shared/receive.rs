@@ -11,16 +11,18 @@ use bytes::{Bytes, BytesMut};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
-use super::budget::Budget;
+use super::budget::{Budget, Share};
 use super::context::Context;
 use super::disk::{self, Disk};
 use super::extensions::MAX_BYTES;
 use super::framing::{Framing, Source, next_data};
+use super::hashing;
 use super::incoming::Incoming;
 use super::units::Moving;
 use crate::auth::chunked::{ChunkedDecoder, Trailers};
 use crate::auth::{Bounds, Payload};
-use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, Want};
+use crate::digest::lanes::Md5Lane;
+use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, Others, Want};
 use crate::store::{Admission, BlobOrigin, OpenObject, StagedBlob};
 use crate::types::ByteRange;
 use crate::wire::checksum::{self, Expected};
@@ -32,6 +34,9 @@ use crate::wire::{Error, ErrorCode, Head, Result};
 const BEGUN_BYTES: u64 = 4 << 10;
 /// Bytes of all documents on their way in: one may be long, and there are many connections.
 static DOCUMENTS: Budget = Budget::new(128 << 20);
+
+/// Bytes of all bodies that are gathered in memory before they are packed.
+static PACKING: Budget = Budget::new(64 << 20);
 
 /// Bytes of a document above which it is not read on a thread that serves: one part in a list takes
 /// about a microsecond, and all connections of the thread wait for ten thousand of them.
@@ -271,17 +276,37 @@ pub async fn content(
     let mut source = Source::new(stream, framing);
     let checks = Checks { expected, sha256, length, bytes_min };
     // A body of unknown length begins in memory, and moves to a file when it grows.
+    let (gathered_max, _share) = gathered_max(context, length);
     let begun = match length {
-        Some(length) if length > inline_max as u64 => Begun::default(),
-        _ => Begun::in_memory(&mut source, length, inline_max).await?,
+        Some(length) if length > gathered_max as u64 => Begun::default(),
+        _ => Begun::in_memory(&mut source, length, gathered_max).await?,
     };
-    let received = if begun.ended {
-        in_memory(&mut source, begun, want, checks)
-    } else {
-        in_file(context, &mut source, begun, want, checks, plan.origin, &admission).await
+    let received = match begun.ended {
+        true if begun.content.len() <= inline_max => in_memory(&mut source, begun, want, checks),
+        true => packed(context, &mut source, begun, want, checks, plan.origin).await,
+        false => in_file(context, &mut source, begun, want, checks, plan.origin, &admission).await,
     };
     drop(admission);
     received
+}
+
+/// Up to which size a body of this length is gathered in memory, and its share of the memory that
+/// there is for those that SQLite does not take. When all of that is taken, a body goes to a file
+/// of its own, in units.
+fn gathered_max(context: &Context, length: Option<u64>) -> (usize, Option<Share<'static>>) {
+    let (inline_max, packed_max) =
+        (context.config.inline_bytes_max, context.config.packed_bytes_max);
+    let may_be_packed = inline_max < packed_max
+        && length
+            .is_none_or(|length| (inline_max as u64 + 1..=packed_max as u64).contains(&length));
+    if !may_be_packed {
+        return (inline_max, None);
+    }
+    let mut share = PACKING.share();
+    match share.grow(length.map_or(packed_max, |length| length as usize)) {
+        Ok(()) => (packed_max, Some(share)),
+        Err(_) => (inline_max, None),
+    }
 }
 
 struct Checks {
@@ -338,6 +363,25 @@ fn in_memory(source: &mut Source, begun: Begun, want: Want, checks: Checks) -> R
     let digests = hasher.finish();
     let checksum = checks.verify(trailers, &digests)?;
     Ok(Received { staged: StagedBlob::inline(content, digests), checksum })
+}
+
+async fn packed(
+    context: &Context,
+    source: &mut Source,
+    begun: Begun,
+    want: Want,
+    checks: Checks,
+    origin: BlobOrigin,
+) -> Result<Received> {
+    let content = begun.content.freeze();
+    let mut md5 = hashing::begin(Md5Lane::default(), content.clone());
+    let mut others = Others::new(want);
+    others.update(&content);
+    let trailers = source.finish()?;
+    let digests = others.finish(md5.wait().await?.finish());
+    let checksum = checks.verify(trailers, &digests)?;
+    let staged = context.store.pack(origin, content, digests).await?;
+    Ok(Received { staged, checksum })
 }
 
 async fn in_file(

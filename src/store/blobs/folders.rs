@@ -15,6 +15,7 @@ use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::folder_sync::FolderSync;
+use super::location::SegmentName;
 use super::name::{BlobName, Found};
 use crate::store::error::{Error, Result};
 use crate::types::Timestamp;
@@ -47,11 +48,12 @@ pub(super) struct Folder {
     pub(super) sync: FolderSync,
 }
 
-/// `blobs/` with its 256 folders, and `quarantine/`.
+/// `blobs/` with its 256 folders, `segments/`, and `quarantine/`.
 pub(super) struct Folders {
     data: PathBuf,
     root: OwnedFd,
     blobs: OwnedFd,
+    segments: OwnedFd,
     quarantine: OwnedFd,
     /// Opened at their first use and kept: the error of a failed write-back is told to those who
     /// had the folder open, and a small store does not hold 256 descriptors.
@@ -63,6 +65,7 @@ impl Folders {
     pub(super) fn open(data: &Path) -> Result<Self> {
         let root = open_data(data)?;
         let blobs = make_below(&root, "blobs", &data.join("blobs"))?;
+        let segments = make_below(&root, "segments", &data.join("segments"))?;
         let quarantine = make_below(&root, "quarantine", &data.join("quarantine"))?;
         for index in 0..=u8::MAX {
             match fs::mkdirat(&blobs, folder_name(index), Mode::RWXU) {
@@ -74,7 +77,7 @@ impl Folders {
         fs::fsync(&blobs).map_err(|e| Error::io("sync", data.join("blobs"), e))?;
         fs::fsync(&root).map_err(|e| Error::io("sync", data, e))?;
         let fan_out = std::array::from_fn(|_| OnceLock::new());
-        Ok(Self { data: data.to_owned(), root, blobs, quarantine, fan_out })
+        Ok(Self { data: data.to_owned(), root, blobs, segments, quarantine, fan_out })
     }
 
     /// The data folder.
@@ -85,6 +88,11 @@ impl Folders {
     /// The data folder, open.
     pub(super) fn root(&self) -> &OwnedFd {
         &self.root
+    }
+
+    /// The folder of the segments, open.
+    pub(super) fn segments(&self) -> &OwnedFd {
+        &self.segments
     }
 
     /// The fan-out folder of a blob.
@@ -105,21 +113,36 @@ impl Folders {
         self.data.join("blobs").join(folder_name(name.folder())).join(name.to_string())
     }
 
+    /// Where a segment is, for messages only.
+    pub(super) fn segment_path(&self, name: SegmentName) -> PathBuf {
+        self.data.join("segments").join(name.to_string())
+    }
+
     /// See [`Blobs::quarantine`](super::Blobs::quarantine).
     pub(super) fn quarantine(&self, name: BlobName) -> Result<()> {
-        let folder = self.of(name)?;
-        let file = name.to_string();
+        self.move_to_quarantine(&self.of(name)?.fd, &name.to_string())
+            .map_err(|error| Error::io("quarantine", self.path(name), error))
+    }
+
+    /// See [`Blobs::quarantine_segment`](super::Blobs::quarantine_segment).
+    pub(super) fn quarantine_segment(&self, name: SegmentName) -> Result<()> {
+        // No blob has a name of this form.
+        self.move_to_quarantine(&self.segments, &name.to_string())
+            .map_err(|error| Error::io("quarantine", self.segment_path(name), error))
+    }
+
+    fn move_to_quarantine(&self, from: &OwnedFd, file: &str) -> rustix::io::Result<()> {
         // The time of modification becomes the time of the quarantine: a blob's own means nothing.
         let now = fs::Timestamps {
             last_access: fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_OMIT },
             last_modification: fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_NOW },
         };
-        let moved = fs::utimensat(&folder.fd, &file, &now, AtFlags::SYMLINK_NOFOLLOW)
-            .and_then(|()| fs::renameat(&folder.fd, &file, &self.quarantine, &file));
+        let moved = fs::utimensat(from, file, &now, AtFlags::SYMLINK_NOFOLLOW)
+            .and_then(|()| fs::renameat(from, file, &self.quarantine, file));
         // No fsync: after a power cut the file is at one of the two places, and either is right.
         match moved {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(Error::io("quarantine", self.path(name), error)),
+            Err(error) => Err(error),
         }
     }
 
@@ -172,7 +195,14 @@ impl Folders {
                 })
             })?;
         }
-        Ok(())
+        let relative = Path::new("segments");
+        each_entry(&self.segments, &self.data.join(relative), |file, kind, _| {
+            let name = file.to_str().and_then(SegmentName::parse);
+            each(match name {
+                Some(name) if kind == FileType::RegularFile => Found::Segment(name),
+                _ => Found::Foreign(relative.join(file)),
+            })
+        })
     }
 }
 

@@ -1,19 +1,25 @@
 //! Files: the bytes of every PUT and part that is too large for SQLite.
 //!
+//! Small ones share files: [`Packing::pack`] appends them to a segment. Larger ones have a file of
+//! their own: [`BlobWriter`].
+//!
 //! **Invariants**
-//! - A blob never changes: it is written once, under its final random name, synced, then only read
-//!   and unlinked. No byte that a client sent ever reaches a path.
-//! - [`BlobWriter::finish`] returns after the file and its folder entry are on disk; until
-//!   [`StagedBlob::keep`] the file is its owner's to unlink.
+//! - A blob never changes: it is written once, to its final place, synced, then only read and
+//!   removed. No byte that a client sent ever reaches a path.
+//! - [`BlobWriter::finish`] and [`Packing::pack`] answer after the bytes and the file's entry in
+//!   its folder are on disk; until [`StagedBlob::keep`] they are their owner's to remove.
 //! - No byte leaves [`BlobFile::read`] before the CRC of its block has been checked.
 //! - A failed fsync is never tried again: it poisons the folder for the life of the process.
 //! - Nothing outside this folder writes with `std::fs`.
 
 pub mod folder_sync;
 mod folders;
+mod location;
 mod lock;
 mod name;
+mod packer;
 mod reader;
+mod segments;
 mod staged;
 mod trailer;
 mod writer;
@@ -21,15 +27,17 @@ mod writer;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{self, AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+pub use location::{Extent, Location, SegmentName};
 pub use lock::{DataLock, lock};
 pub use name::{BlobName, Found};
+pub use packer::{Packer, Packing, packer};
 pub use reader::{BlobFile, Wait};
 pub use staged::{Home, StagedBlob};
 pub use writer::BlobWriter;
@@ -38,11 +46,16 @@ use super::error::{Error, Result};
 use crate::digest::Digests;
 use crate::types::{BlobId, ObjectKey, PUT_BYTES_MAX, PartNumber, Timestamp, UploadId};
 use folders::{Folders, Syncs};
+use segments::Segments;
 
 /// Bytes of plain data under one CRC32C.
 pub const BLOCK_BYTES: u64 = 64 << 10;
 /// Most bytes that one [`BlobFile::read`] may be asked for.
 pub const READ_BYTES_MAX: u64 = 8 << 20;
+/// Most bytes of a body that is packed: such a blob is always read whole.
+pub const PACKED_BYTES_MAX: u64 = reader::WHOLE_BYTES_MAX;
+/// Most pages of an extent: such a body, and the longest trailer.
+pub const EXTENT_PAGES_MAX: u64 = PACKED_BYTES_MAX / location::PAGE_BYTES + 1;
 
 /// What a blob was made for: kept in its trailer, so that a lost database can be rebuilt.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,14 +79,18 @@ pub struct BlobRecord {
     pub digests: Digests,
 }
 
-/// Whether a data folder holds the file of any blob. Stops at the first.
+/// Whether a data folder holds the bytes of any blob. Stops at the first.
 pub fn holds_any(data: &Path) -> Result<bool> {
     let root = data.join("blobs");
+    let segments = data.join("segments");
     let read = |path: &Path| match std::fs::read_dir(path) {
         Ok(entries) => Ok(Some(entries)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io("read", path, error)),
     };
+    if read(&segments)?.is_some_and(|mut files| files.next().is_some()) {
+        return Ok(true);
+    }
     for folder in read(&root)?.into_iter().flatten().flatten() {
         let path = folder.path();
         if path.is_dir() && read(&path)?.is_some_and(|mut files| files.next().is_some()) {
@@ -83,11 +100,12 @@ pub fn holds_any(data: &Path) -> Result<bool> {
     Ok(false)
 }
 
-/// The blob files of one data folder: `blobs/00` to `blobs/ff`, and `quarantine/`.
+/// The blob files of one data folder: `blobs/00` to `blobs/ff`, `segments/`, and `quarantine/`.
 pub struct Blobs {
     epoch: u64,
     folders: Folders,
     syncs: Syncs,
+    segments: Segments,
     poison: OnceLock<String>,
 }
 
@@ -101,7 +119,8 @@ impl Blobs {
 
     fn open_with(data: &Path, epoch: u64, syncs: Syncs) -> Result<Arc<Self>> {
         let folders = Folders::open(data)?;
-        Ok(Arc::new(Self { epoch, folders, syncs, poison: OnceLock::new() }))
+        let (segments, poison) = Default::default();
+        Ok(Arc::new(Self { epoch, folders, syncs, segments, poison }))
     }
 
     /// The number of this server run.
@@ -146,34 +165,35 @@ impl Blobs {
 
     /// Opens a blob for reading; `length` is what its row says. A missing file, or one whose
     /// trailer does not verify or tells another length, is [`Error::Damaged`].
-    pub fn open_blob(&self, name: BlobName, length: u64, wait: Wait) -> Result<BlobFile> {
-        BlobFile::open(self, self.open_file(name, wait)?, name, length, wait)
+    pub fn open_blob(&self, at: impl Into<Location>, length: u64, wait: Wait) -> Result<BlobFile> {
+        let at = at.into();
+        match at.extent {
+            None => BlobFile::open(self, self.open_file(at.name, wait)?, at.name, length, wait),
+            Some(extent) if !extent.is_sound() => {
+                Err(Error::Damaged { what: format!("blob {}: no blob is at {extent:?}", at.name) })
+            }
+            Some(extent) => {
+                let file = self.open_segment(at, extent, wait)?;
+                BlobFile::open_packed(self, file, at.name, extent, length, wait)
+            }
+        }
     }
 
-    /// What the trailer says, found from the file's end, for a blob without a row.
+    /// What the trailer says, found from the file's end, for a file without a row.
     pub fn record(&self, name: BlobName) -> Result<BlobRecord> {
         reader::record(self, self.open_file(name, Wait::Disk)?, name)
     }
 
     /// Reads and checks every block and page; gives what the trailer says.
-    pub fn verify(&self, name: BlobName, length: u64) -> Result<BlobRecord> {
-        let mut blob = self.open_blob(name, length, Wait::Disk)?;
+    pub fn verify(&self, at: impl Into<Location>, length: u64) -> Result<BlobRecord> {
+        let mut blob = self.open_blob(at, length, Wait::Disk)?;
         blob.verify()?;
         Ok(blob.record().clone())
     }
 
     fn open_file(&self, name: BlobName, wait: Wait) -> Result<File> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let folder = &self.folders.of(name)?.fd;
-        let opened = match wait {
-            Wait::Disk => fs::openat(folder, name.to_string(), flags, Mode::empty()),
-            Wait::Never => {
-                let cached = ResolveFlags::CACHED;
-                fs::openat2(folder, name.to_string(), flags, Mode::empty(), cached)
-            }
-        };
-        match opened {
-            Ok(file) => Ok(File::from(file)),
+        match open_below(&self.folders.of(name)?.fd, &name.to_string(), wait) {
+            Ok(file) => Ok(file),
             Err(Errno::NOENT) => {
                 Err(Error::Damaged { what: format!("blob {name}: there is no such file") })
             }
@@ -184,9 +204,17 @@ impl Blobs {
         }
     }
 
-    /// Removes a blob. That it is gone already is success. Open readers keep their bytes. Not
-    /// synced: a file that a power cut brings back is garbage of an ended epoch, and swept.
-    pub fn unlink(&self, name: BlobName) -> Result<()> {
+    /// Removes a blob, and gives its room back. That it is gone already is success.
+    pub fn remove(&self, at: Location) -> Result<()> {
+        match at.extent {
+            None => self.unlink(at.name),
+            Some(extent) => self.punch(at.name.epoch, extent),
+        }
+    }
+
+    /// Removes the file of a blob. Open readers keep their bytes. Not synced: a file that a power
+    /// cut brings back is garbage of an ended epoch, and swept.
+    fn unlink(&self, name: BlobName) -> Result<()> {
         let folder = self.folders.of(name)?;
         match fs::unlinkat(&folder.fd, name.to_string(), AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -194,14 +222,14 @@ impl Blobs {
         }
     }
 
-    /// For drop, which can tell nobody: a file left behind is swept after the next start.
-    fn unlink_or_log(&self, name: BlobName) {
-        if let Err(error) = self.unlink(name) {
-            tracing::warn!(%name, %error, "a file without a row stays until the next sweep");
+    /// For drop, which can tell nobody: what is left behind is swept after the next start.
+    fn remove_or_log(&self, at: Location) {
+        if let Err(error) = self.remove(at) {
+            tracing::warn!(name = %at.name, %error, "bytes without a row stay until the next sweep");
         }
     }
 
-    /// Moves a blob to `quarantine/`. That it is gone already is success.
+    /// Moves the file of a blob to `quarantine/`. That it is gone already is success.
     pub fn quarantine(&self, name: BlobName) -> Result<()> {
         self.folders.quarantine(name)
     }
@@ -211,7 +239,7 @@ impl Blobs {
         self.folders.empty_quarantine(older_than)
     }
 
-    /// Calls `each` for everything below `blobs/`, in no order, and stops at its first error.
+    /// Calls `each` for everything below `blobs/` and `segments/`, in no order, and stops at its first error.
     /// Files made or removed meanwhile may or may not be seen.
     pub fn scan(&self, each: impl FnMut(Found) -> Result<()>) -> Result<()> {
         self.folders.scan(each)
@@ -269,6 +297,16 @@ impl Blobs {
     fn path(&self, name: BlobName) -> PathBuf {
         self.folders.path(name)
     }
+}
+
+/// Opens a file for reading; without waiting only if the kernel has its entry in memory.
+fn open_below(folder: &OwnedFd, file: &str, wait: Wait) -> rustix::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = match wait {
+        Wait::Disk => fs::openat(folder, file, flags, Mode::empty()),
+        Wait::Never => fs::openat2(folder, file, flags, Mode::empty(), ResolveFlags::CACHED),
+    };
+    opened.map(File::from)
 }
 
 impl fmt::Debug for Blobs {

@@ -8,12 +8,13 @@ use bytes::Bytes;
 use rustix::buffer::spare_capacity;
 use rustix::io::{ReadWriteFlags, pread, preadv2, retry_on_intr};
 
+use super::location::{Extent, PAGE_BYTES};
 use super::{BLOCK_BYTES, BlobName, BlobRecord, Blobs, READ_BYTES_MAX, trailer};
 use crate::store::error::{Error, Result};
 use crate::types::{ByteRange, PUT_BYTES_MAX};
 
 /// A blob up to this many bytes is read whole, trailer included, by one call when it is opened.
-const WHOLE_BYTES_MAX: u64 = 256 << 10;
+pub(super) const WHOLE_BYTES_MAX: u64 = 256 << 10;
 /// Bytes at a file's end that surely hold its index.
 const END_BYTES: u64 = 4 << 10;
 
@@ -75,6 +76,37 @@ impl BlobFile {
             let data = usize::try_from(length).expect("at most 256 KiB");
             blob.whole = Some(Bytes::from(tail.bytes).slice(..data));
         }
+        Ok(blob)
+    }
+
+    /// Reads a blob that lies in a segment: all of it, trailer included, by one call.
+    pub(super) fn open_packed(
+        blobs: &Blobs,
+        file: File,
+        name: BlobName,
+        extent: Extent,
+        length: u64,
+        wait: Wait,
+    ) -> Result<Self> {
+        let file = Source { file, name, path: blobs.path(name) };
+        let extent_bytes = extent.pages * PAGE_BYTES;
+        if length > WHOLE_BYTES_MAX || trailer::index_offset(length) >= extent_bytes {
+            return Err(file.damaged("its row tells a length that it cannot have in its segment"));
+        }
+        let bytes = file.read_exact(extent.offset(), extent_bytes as usize, wait)?;
+        let index = trailer::index_offset(length) as usize;
+        let (record, index_bytes) =
+            trailer::parse_start(&bytes[index..]).map_err(|how| file.damaged(how))?;
+        if ((index + index_bytes) as u64).div_ceil(PAGE_BYTES) != extent.pages {
+            return Err(file.damaged("it has another length than its row"));
+        }
+        file.check_record(&record, length)?;
+        let mut blob = Self { file, record, whole: None, page: None };
+        if length > 0 {
+            let (offset, page_bytes) = trailer::page_span(length, 0);
+            blob.take_page(0, &bytes[offset as usize..][..page_bytes])?;
+        }
+        blob.whole = Some(Bytes::from(bytes).slice(..length as usize));
         Ok(blob)
     }
 

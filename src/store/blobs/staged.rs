@@ -1,13 +1,14 @@
 //! Bytes that have arrived and are safe, but that no row names yet.
 //!
-//! **Invariant:** the file of a [`StagedBlob`] is on disk, entry and all, and exactly one owner
+//! **Invariant:** what a [`StagedBlob`] has on disk is synced, entry and all, and exactly one owner
 //! decides about it: dropped, it goes; [kept](StagedBlob::keep), or lost in a panic, it stays.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{BlobName, Blobs};
+use super::segments::Segment;
+use super::{BlobName, Blobs, Location};
 use crate::digest::Digests;
 use crate::types::BlobId;
 
@@ -16,12 +17,12 @@ use crate::types::BlobId;
 pub enum Home<'a> {
     /// In memory, to be written into SQLite with the row.
     Inline(&'a Bytes),
-    /// In a synced file.
-    File(BlobName),
+    /// On disk, synced.
+    Disk(Location),
 }
 
 /// A whole body with its digests, safe on disk (or small and in memory), without a row yet.
-/// Dropped without [`keep`](Self::keep), its file is unlinked.
+/// Dropped without [`keep`](Self::keep), it is removed from the disk.
 pub struct StagedBlob {
     digests: Digests,
     place: Place,
@@ -29,8 +30,10 @@ pub struct StagedBlob {
 
 enum Place {
     Memory(BlobId, Bytes),
-    Disk(Arc<Blobs>, BlobName),
-    /// A file whose fate is no longer ours.
+    File(Arc<Blobs>, BlobName),
+    /// The segment is in use for as long as this may get its row.
+    Packed(Arc<Blobs>, Arc<Segment>, Location),
+    /// What is on disk is no longer ours.
     Kept,
 }
 
@@ -43,14 +46,25 @@ impl StagedBlob {
 
     /// A synced file.
     pub(super) fn file(blobs: Arc<Blobs>, name: BlobName, digests: Digests) -> Self {
-        Self { digests, place: Place::Disk(blobs, name) }
+        Self { digests, place: Place::File(blobs, name) }
+    }
+
+    /// A synced extent of a segment.
+    pub(super) fn packed(
+        blobs: Arc<Blobs>,
+        segment: Arc<Segment>,
+        at: Location,
+        digests: Digests,
+    ) -> Self {
+        Self { digests, place: Place::Packed(blobs, segment, at) }
     }
 
     /// The blob's id; the same as in the file's name.
     pub fn id(&self) -> BlobId {
         match &self.place {
             Place::Memory(id, _) => *id,
-            Place::Disk(_, name) => name.id,
+            Place::File(_, name) => name.id,
+            Place::Packed(_, _, at) => at.name.id,
             Place::Kept => unreachable!("keep takes the blob away"),
         }
     }
@@ -64,12 +78,13 @@ impl StagedBlob {
     pub fn home(&self) -> Home<'_> {
         match &self.place {
             Place::Memory(_, bytes) => Home::Inline(bytes),
-            Place::Disk(_, name) => Home::File(*name),
+            Place::File(_, name) => Home::Disk(Location::from(*name)),
+            Place::Packed(_, _, at) => Home::Disk(*at),
             Place::Kept => unreachable!("keep takes the blob away"),
         }
     }
 
-    /// The row is committed, or its fate is unknown: the file stays.
+    /// The row is committed, or its fate is unknown: what is on disk stays.
     pub fn keep(mut self) {
         self.place = Place::Kept;
     }
@@ -78,10 +93,13 @@ impl StagedBlob {
 impl Drop for StagedBlob {
     fn drop(&mut self) {
         // Under a panic nobody has decided: the row may be committed. The next start will see.
-        if let Place::Disk(blobs, name) = &self.place
-            && !std::thread::panicking()
-        {
-            blobs.unlink_or_log(*name);
+        if std::thread::panicking() {
+            return;
+        }
+        match &self.place {
+            Place::File(blobs, name) => blobs.remove_or_log(Location::from(*name)),
+            Place::Packed(blobs, segment, at) => blobs.take_back_or_log(segment, *at),
+            Place::Memory(..) | Place::Kept => {}
         }
     }
 }

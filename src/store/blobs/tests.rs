@@ -3,6 +3,7 @@
 
 mod damage;
 mod lifecycle;
+mod packed;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -52,7 +53,9 @@ impl Rig {
         }
         assert_eq!(writer.length(), bytes.len() as u64);
         let staged = writer.finish(digests(bytes.len() as u64, part)).unwrap();
-        let Home::File(name) = staged.home() else { panic!("it is in a file") };
+        let Home::Disk(Location { name, extent: None }) = staged.home() else {
+            panic!("it is in a file of its own")
+        };
         assert_eq!(name.id, staged.id());
         staged.keep();
         name

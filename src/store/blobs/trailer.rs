@@ -184,6 +184,18 @@ pub(super) fn parse_end(tail: &[u8]) -> Result<(BlobRecord, usize), &'static str
     Ok((record, bytes + END_BYTES))
 }
 
+/// As [`parse_end`], of an index at the beginning of `bytes`, which go on after it.
+pub(super) fn parse_start(bytes: &[u8]) -> Result<(BlobRecord, usize), &'static str> {
+    let key_bytes = bytes.get(FIXED_BYTES - 2..FIXED_BYTES).ok_or("the index is cut off")?;
+    let key_bytes = u16::from_le_bytes(key_bytes.try_into().expect("two bytes"));
+    let index_bytes = FIXED_BYTES + usize::from(key_bytes) + END_BYTES;
+    let index = bytes.get(..index_bytes).ok_or("the index is cut off")?;
+    match parse_end(index)? {
+        (record, found) if found == index_bytes => Ok((record, found)),
+        _ => Err("the index has another length than it tells"),
+    }
+}
+
 /// Takes fixed-size fields one after the other.
 struct Fields<'a>(&'a [u8]);
 

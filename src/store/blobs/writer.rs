@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::{BLOCK_BYTES, BlobName, BlobOrigin, BlobRecord, Blobs, StagedBlob, trailer};
+use super::{BLOCK_BYTES, BlobName, BlobOrigin, BlobRecord, Blobs, Location, StagedBlob, trailer};
 use crate::digest::Digests;
 use crate::store::error::{Error, Result};
 use crate::types::PUT_BYTES_MAX;
@@ -145,7 +145,7 @@ impl BlobWriter {
 impl Drop for BlobWriter {
     fn drop(&mut self) {
         if self.file.take().is_some() {
-            self.blobs.unlink_or_log(self.name);
+            self.blobs.remove_or_log(Location::from(self.name));
         }
     }
 }

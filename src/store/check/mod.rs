@@ -18,7 +18,7 @@ use rusqlite::Connection;
 
 use super::engine::{Engine, commits};
 use super::error::Result;
-use super::gc::sweep_files;
+use super::sweep::sweep;
 
 /// How often the rows are gone through when others keep writing.
 const PASSES_MAX: usize = 4;
@@ -39,7 +39,7 @@ pub(crate) fn check(engine: &Engine, depth: Depth) -> Result<Vec<String>> {
     engine.alive()?;
     // Files that a crash left behind are dealt with after each start; they are no violation.
     if !engine.swept.load(Ordering::Acquire) {
-        sweep_files(engine)?;
+        sweep(engine)?;
     }
     let mut found = check_rows(engine, depth)?;
     files::check(engine, depth, &mut found)?;

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use super::Engine;
 use crate::store::ballast::Ballast;
-use crate::store::blobs::{self, Blobs, lock};
+use crate::store::blobs::{self, Blobs, lock, packer};
 use crate::store::error::{Error, Result};
 use crate::store::gc;
 use crate::store::meta::job::SeqBlock;
@@ -45,6 +45,7 @@ impl Engine {
         wal::watch(&mut connection, &shared)?;
 
         let space = Arc::new(Space::new(Arc::clone(&blobs), ballast, options.free_bytes_min));
+        let (packing, packer) = packer(&blobs);
         let (entrance, queue) = queue(&shared, options.writer_queue_max.max(1));
         let writer = Writer {
             connection,
@@ -67,11 +68,13 @@ impl Engine {
             swept: AtomicBool::new(false),
             verified: Remembered::default(),
             collecting: Mutex::default(),
+            packing,
             entrance,
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         });
         engine.start("partita-writer", move || writer.run())?;
+        engine.start("partita-packer", move || packer.run())?;
         engine.start("partita-wal", move || wal::run(&mover, &mover_shared, &mover_space))?;
         let (weak, shared) = (Arc::downgrade(&engine), Arc::clone(&engine.shared));
         engine.start("partita-gc", move || gc::run(&weak, &shared))?;

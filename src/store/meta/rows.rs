@@ -191,19 +191,20 @@ pub(crate) fn require_bucket(txn: &Txn<'_>, bucket: &Bucket) -> Result<()> {
 /// Adds the row of a new blob, with one reference, and its bytes if they live in SQLite. (For
 /// objects and parts, [`super::contents`] asks first whether the bytes are there already.)
 pub(crate) fn insert_blob(txn: &Txn<'_>, staged: &StagedBlob) -> Result<()> {
-    let (epoch, inline_row) = match staged.home() {
-        Home::File(name) => (name.epoch, None),
+    let (epoch, inline_row, extent) = match staged.home() {
+        Home::Disk(at) => (at.name.epoch, None, at.extent),
         Home::Inline(bytes) => {
             txn.prepare("INSERT INTO inline_bytes (crc32c, bytes) VALUES (?1, ?2)")?
                 .execute(params![crc32c(bytes), &bytes[..]])?;
-            (0, Some(txn.connection.last_insert_rowid()))
+            (0, Some(txn.connection.last_insert_rowid()), None)
         }
     };
     let digests = staged.digests();
     txn.prepare(
         "INSERT INTO blobs
-             (id, refs, dead, size, epoch, inline_row, md5, crc64nvme, sha256, checksum)
-         VALUES (?1, 1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+             (id, refs, dead, size, epoch, inline_row, md5, crc64nvme, sha256, checksum,
+                 first_page, pages)
+         VALUES (?1, 1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         staged.id(),
@@ -214,6 +215,8 @@ pub(crate) fn insert_blob(txn: &Txn<'_>, staged: &StagedBlob) -> Result<()> {
         digests.crc64nvme.cast_signed(),
         digests.sha256,
         digests.checksum.as_ref().map(encode_checksum),
+        extent.map(|extent| extent.first_page),
+        extent.map(|extent| extent.pages),
     ])?;
     Ok(())
 }

@@ -11,8 +11,15 @@ use crate::store::error::{Error, Result};
 pub(crate) const APPLICATION_ID: i64 = 0x5072_7461;
 
 /// Each step brings the database from its index to the next version.
-const STEPS: &[&str] =
-    &[FIRST, BUCKET_CONFIGURATIONS, EVENTS, DECLARED_UPLOADS, FOUND_CONTENTS, FULL_BACKLOGS];
+const STEPS: &[&str] = &[
+    FIRST,
+    BUCKET_CONFIGURATIONS,
+    EVENTS,
+    DECLARED_UPLOADS,
+    FOUND_CONTENTS,
+    FULL_BACKLOGS,
+    SEGMENTS,
+];
 
 /// The newest schema that this version knows.
 pub(crate) const VERSION: i64 = STEPS.len() as i64;
@@ -293,6 +300,18 @@ const FULL_BACKLOGS: &str = "
 -- 1 from when the backlog is full until half of it is taken: till then no event is added.
 ALTER TABLE webhook_targets ADD COLUMN is_full INTEGER NOT NULL DEFAULT 0;
 UPDATE webhook_targets SET is_full = 1 WHERE gap_count > 0;
+";
+
+/// Small bodies share files.
+const SEGMENTS: &str = "
+-- Where in the segments of its run a blob begins, and how many pages of 4 KiB it has; both NULL for
+-- bytes in SQLite or in a file of their own.
+ALTER TABLE blobs ADD COLUMN first_page INTEGER;
+ALTER TABLE blobs ADD COLUMN pages INTEGER CHECK (
+    (pages IS NULL) = (first_page IS NULL) AND (pages IS NULL OR inline_row IS NULL)
+);
+-- No two begin at the same page. What lies between those that are there is garbage.
+CREATE UNIQUE INDEX blobs_extent ON blobs (epoch, first_page) WHERE first_page IS NOT NULL;
 ";
 
 /// Brings the database to [`VERSION`], each step in a transaction of its own.

@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row};
 
 use super::rows::{damaged, read_digests};
 use crate::digest::{Digests, crc32c};
+use crate::store::blobs::{BlobName, Extent, Location};
 use crate::store::error::Result;
 use crate::types::BlobId;
 
@@ -12,8 +13,9 @@ use crate::types::BlobId;
 #[derive(Clone)]
 pub(crate) struct StoredBlob {
     pub(crate) id: BlobId,
-    pub(crate) epoch: u64,
+    epoch: u64,
     inline_row: Option<i64>,
+    extent: Option<Extent>,
     pub(crate) digests: Digests,
 }
 
@@ -22,23 +24,37 @@ pub(crate) type LoadedBlob = (StoredBlob, Option<Bytes>);
 
 impl StoredBlob {
     /// How many columns [`Self::of_row`] reads.
-    const COLUMNS: usize = 8;
+    const COLUMNS: usize = 10;
 
-    /// From column `first` on `id`, `epoch`, `inline_row`, and those of [`read_digests`].
+    /// From column `first` on `id`, `epoch`, `inline_row`, `first_page`, `pages`, and those of
+    /// [`read_digests`].
     fn of_row(row: &Row<'_>, first: usize) -> Result<Self> {
         Ok(Self {
             id: row.get(first)?,
             epoch: row.get(first + 1)?,
             inline_row: row.get(first + 2)?,
-            digests: read_digests(row, first + 3)?,
+            extent: read_extent(row, first + 3)?,
+            digests: read_digests(row, first + 5)?,
         })
     }
+
+    /// Where its bytes are, when SQLite does not have them.
+    pub(crate) fn location(&self) -> Location {
+        Location { name: BlobName { epoch: self.epoch, id: self.id }, extent: self.extent }
+    }
+}
+
+/// The extent in a row of `blobs`: from column `first` on `first_page`, `pages`.
+pub(crate) fn read_extent(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Extent>> {
+    let first_page: Option<u64> = row.get(first)?;
+    let Some(first_page) = first_page else { return Ok(None) };
+    Ok(Some(Extent { first_page, pages: row.get(first + 1)? }))
 }
 
 /// The row of a blob, without its bytes.
 pub(crate) fn read_blob(connection: &Connection, id: BlobId) -> Result<StoredBlob> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, epoch, inline_row, size, md5, crc64nvme, sha256, checksum
+        "SELECT id, epoch, inline_row, first_page, pages, size, md5, crc64nvme, sha256, checksum
          FROM blobs WHERE id = ?1",
     )?;
     let mut rows = statement.query([id])?;
@@ -49,7 +65,8 @@ pub(crate) fn read_blob(connection: &Connection, id: BlobId) -> Result<StoredBlo
 /// A blob with its bytes, if those live in SQLite: one statement, and so one snapshot.
 pub(crate) fn load_blob(connection: &Connection, id: BlobId) -> Result<LoadedBlob> {
     let mut statement = connection.prepare_cached(
-        "SELECT blobs.id, epoch, inline_row, size, md5, crc64nvme, sha256, checksum, crc32c, bytes
+        "SELECT blobs.id, epoch, inline_row, first_page, pages, size, md5, crc64nvme, sha256,
+             checksum, crc32c, bytes
          FROM blobs LEFT JOIN inline_bytes ON inline_bytes.id = inline_row
          WHERE blobs.id = ?1",
     )?;

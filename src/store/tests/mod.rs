@@ -206,6 +206,18 @@ impl Fixture {
     }
 }
 
+/// Bytes of a file that are not holes.
+pub(crate) fn stored_bytes(path: &std::path::Path) -> u64 {
+    use rustix::fs::{SeekFrom, seek};
+    let file = std::fs::File::open(path).expect("the file");
+    let (mut next, mut stored) = (0, 0);
+    while let Ok(data) = seek(&file, SeekFrom::Data(next)) {
+        next = seek(&file, SeekFrom::Hole(data)).expect("where the data ends");
+        stored += next - data;
+    }
+    stored
+}
+
 fn digests(body: &[u8], want: Option<ChecksumAlgorithm>) -> Digests {
     let mut hasher = Hasher::new(Want { sha256: false, checksum: want });
     hasher.update(body);

@@ -69,7 +69,7 @@ fn folders_are_ours_alone() {
     drop(Blobs::open(&data, 2).unwrap());
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
     assert_eq!(std::fs::read_dir(data.join("blobs")).unwrap().count(), 256);
-    for path in ["", "blobs", "blobs/00", "blobs/ff", "quarantine"] {
+    for path in ["", "blobs", "blobs/00", "blobs/ff", "segments", "quarantine"] {
         assert_eq!(mode(&data.join(path)), 0o700, "{path}");
     }
     for (open_to, refused) in [(0o755, false), (0o770, true), (0o702, true), (0o700, false)] {
@@ -88,25 +88,39 @@ fn scan_tells_blobs_from_foreign_files() {
     let misplaced = format!("blobs/ab/{}", BlobName { epoch: 1, id });
     let link = format!("blobs/cd/{}", BlobName { epoch: 1, id });
     let top = rig.dir.path();
-    for path in ["blobs/notes.txt", "blobs/AB", "blobs/07/core", &misplaced] {
+    let unlike = "segments/00000001-0000000G";
+    for path in ["blobs/notes.txt", "blobs/AB", "blobs/07/core", &misplaced, unlike] {
         std::fs::write(top.join(path), b"").unwrap();
     }
+    let segment = SegmentName { epoch: 1, number: 0x2a };
+    std::fs::write(top.join(format!("segments/{segment}")), b"").unwrap();
+    std::fs::create_dir(top.join("segments/00000001-00000000")).unwrap();
     std::fs::create_dir(top.join("blobs/100")).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", top.join(&link)).unwrap();
 
     let mut foreign = Vec::new();
-    let mut blobs = Vec::new();
+    let (mut blobs, mut segments) = (Vec::new(), Vec::new());
     for found in rig.found() {
         match found {
             Found::Blob(name, _) => blobs.push(name),
+            Found::Segment(name) => segments.push(name),
             Found::Foreign(path) => foreign.push(path.to_str().unwrap().to_owned()),
         }
     }
     foreign.sort();
-    let mut expected =
-        ["blobs/notes.txt", "blobs/AB", "blobs/07/core", "blobs/100", &misplaced, &link];
+    let mut expected = [
+        "blobs/notes.txt",
+        "blobs/AB",
+        "blobs/07/core",
+        "blobs/100",
+        &misplaced,
+        &link,
+        unlike,
+        "segments/00000001-00000000",
+    ];
     expected.sort();
     assert_eq!(blobs, [name]);
+    assert_eq!(segments, [segment]);
     assert_eq!(foreign, expected);
 
     let stopped = rig.blobs.scan(|_| Err(Error::Closed));
@@ -268,6 +282,8 @@ fn a_full_disk_is_told_before_or_while_writing_and_nothing_is_left() {
     let mut writer = blobs.create(origin(false), Some(100_000)).unwrap();
     writer.write(&pattern(100_000)).unwrap();
     let staged = writer.finish(digests(100_000, false)).unwrap();
-    let Home::File(name) = staged.home() else { panic!("it is in a file") };
+    let Home::Disk(Location { name, extent: None }) = staged.home() else {
+        panic!("it is in a file of its own")
+    };
     blobs.verify(name, 100_000).unwrap();
 }
