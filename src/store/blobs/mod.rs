@@ -119,7 +119,7 @@ impl Blobs {
 
     fn open_with(data: &Path, epoch: u64, syncs: Syncs) -> Result<Arc<Self>> {
         let folders = Folders::open(data)?;
-        let (segments, poison) = Default::default();
+        let (segments, poison) = (Segments::default(), OnceLock::new());
         Ok(Arc::new(Self { epoch, folders, syncs, segments, poison }))
     }
 

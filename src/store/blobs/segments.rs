@@ -13,7 +13,8 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::IoSlice;
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rustix::fs::{self, AtFlags, FallocateFlags, Mode, OFlags, SeekFrom};
 use rustix::io::{Errno, pwritev, retry_on_intr};
@@ -29,8 +30,21 @@ pub(super) struct Segment {
     pub(super) file: File,
 }
 
-/// The segments of this run that were made since the start.
-pub(super) type Segments = Mutex<HashMap<SegmentName, Weak<Segment>>>;
+/// The segments of this run.
+#[derive(Default)]
+pub(super) struct Segments {
+    /// The number of the last one. Told before the file is there, so that nobody meets a segment
+    /// that is not in use yet.
+    newest: AtomicU64,
+    made: Mutex<HashMap<u64, Weak<Segment>>>,
+}
+
+impl Segments {
+    fn made(&self) -> MutexGuard<'_, HashMap<u64, Weak<Segment>>> {
+        // Each change is a single step, so a panic elsewhere cannot leave it half done.
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Blobs {
     /// Makes a segment of this run; its entry in the folder is on disk when this returns.
@@ -40,13 +54,15 @@ impl Blobs {
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let folder = self.folders.segments();
         let path = self.folders.segment_path(name);
+        self.segments.newest.store(number, Ordering::Release);
         let file = fs::openat(folder, name.to_string(), flags, Mode::RUSR | Mode::WUSR)
             .map_err(|e| Error::io("make", &path, e))?;
         (self.syncs.folder)(folder.as_fd()).map_err(|error| self.sync_failed(&path, &error))?;
         let segment = Arc::new(Segment { name, file: File::from(file) });
-        let mut segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
-        segments.retain(|_, segment| segment.strong_count() > 0);
-        segments.insert(name, Arc::downgrade(&segment));
+        let mut made = self.segments.made();
+        made.retain(|_, segment| segment.strong_count() > 0);
+        made.insert(number, Arc::downgrade(&segment));
+        drop(made);
         Ok(segment)
     }
 
@@ -156,8 +172,9 @@ impl Blobs {
     /// Whether a segment of this run may still get bytes, or bytes in it a row. Whoever is told
     /// that it does not, and sees after this that no row names it, may remove it.
     pub fn is_segment_in_use(&self, name: SegmentName) -> bool {
-        let segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
-        segments.get(&name).is_some_and(|segment| segment.strong_count() > 0)
+        name.epoch == self.epoch
+            && (name.number >= self.segments.newest.load(Ordering::Acquire)
+                || self.segments.made().get(&name.number).is_some_and(|s| s.strong_count() > 0))
     }
 
     /// When a segment was written to, or a hole was made in it, for the last time; `None` when it

@@ -280,7 +280,9 @@ fn a_gap_of_an_older_database_is_that_of_a_full_backlog() {
     }
     fixture.store.close();
     let connection = rusqlite::Connection::open(fixture.options.data.join("partita.db")).unwrap();
-    let back = "ALTER TABLE webhook_targets DROP COLUMN is_full; PRAGMA user_version = 5;";
+    let back = "DROP INDEX blobs_extent; ALTER TABLE blobs DROP COLUMN pages;
+         ALTER TABLE blobs DROP COLUMN first_page;
+         ALTER TABLE webhook_targets DROP COLUMN is_full; PRAGMA user_version = 5;";
     connection.execute_batch(back).unwrap();
     drop(connection);
     fixture.crash();

@@ -18,11 +18,7 @@ impl Fixture {
     pub(super) fn stage_known(&self, permit: &Permit, body: &[u8]) -> StagedBlob {
         let mut hasher = Hasher::new(Want { sha256: true, checksum: None });
         hasher.update(body);
-        let origin = BlobOrigin { bucket: permit.bucket().id, key: key("origin"), part: None };
-        let length = Some(body.len() as u64);
-        let mut writer = self.store.begin_blob(origin, length).expect("a blob begins");
-        writer.write(body).expect("a blob is written");
-        writer.finish(hasher.finish()).expect("a blob is synced")
+        self.stage_on_disk(permit, body, hasher.finish())
     }
 
     pub(super) fn put_known(&self, permit: &Permit, name: &str, body: &[u8]) -> Published {

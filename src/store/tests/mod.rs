@@ -16,6 +16,7 @@ mod nouns;
 mod progress;
 mod queue;
 mod races;
+mod segments;
 mod wal;
 
 use std::sync::Arc;
@@ -31,12 +32,15 @@ use crate::types::{ETag, ObjectHeaders};
 
 /// Bodies up to this many bytes are inline in these tests.
 const INLINE_BYTES: usize = 1000;
+/// Larger ones up to this many bytes are packed, where a fixture packs.
+const PACKED_BYTES: usize = 66_000;
 
 /// A store in a folder of its own, with a root user.
 struct Fixture {
     store: Store,
     root: Arc<Credential>,
     options: Options,
+    packs: bool,
     _folder: TempDir,
 }
 
@@ -70,7 +74,12 @@ impl Fixture {
         let store = Store::open(options.clone()).expect("a new store opens");
         let new = NewUser { name: "root".to_owned(), root: true, ..NewUser::default() };
         let (_, root) = store.create_user(new).wait().expect("the first user");
-        Self { store, root, options, _folder: folder }
+        Self { store, root, options, packs: false, _folder: folder }
+    }
+
+    /// One whose bodies of some thousand bytes are packed, and do not have a file each.
+    fn packing() -> Self {
+        Self { packs: true, ..Self::new() }
     }
 
     /// Ends the store as a crash would (the WAL stays), and opens it again.
@@ -100,7 +109,16 @@ impl Fixture {
         if body.len() <= self.options.inline_bytes_max {
             return StagedBlob::inline(Bytes::copy_from_slice(body), digests);
         }
+        self.stage_on_disk(permit, body, digests)
+    }
+
+    /// Stages a body that SQLite does not take.
+    fn stage_on_disk(&self, permit: &Permit, body: &[u8], digests: Digests) -> StagedBlob {
         let origin = BlobOrigin { bucket: permit.bucket().id, key: key("origin"), part: None };
+        if self.packs && body.len() <= PACKED_BYTES {
+            let packed = self.store.pack(origin, Bytes::copy_from_slice(body), digests);
+            return packed.wait().expect("a body is packed");
+        }
         let length = body.len() as u64;
         let mut writer = self.store.begin_blob(origin, Some(length)).expect("a blob begins");
         writer.write(body).expect("a blob is written");
@@ -188,6 +206,12 @@ impl Fixture {
     fn check(&self) {
         self.store.collect_garbage().expect("garbage can be collected");
         assert_eq!(self.store.check_blocks().expect("check runs"), Vec::<String>::new());
+    }
+
+    /// Bytes in segments that are not holes.
+    fn segment_bytes(&self) -> u64 {
+        let segments = std::fs::read_dir(self.options.data.join("segments")).expect("the folder");
+        segments.map(|segment| stored_bytes(&segment.expect("an entry").path())).sum()
     }
 
     /// The number of files below `blobs`.

@@ -85,7 +85,10 @@ fn random_verbs_answer_as_the_model_does() {
     let steps = setting("PARTITA_MODEL_STEPS").map_or(STEPS, |steps| steps as usize);
     println!("PARTITA_SEED={seed} PARTITA_MODEL_STEPS={steps}");
     let mut world = World {
-        fixture: Fixture::with(|options| options.dedup_buckets = vec![ONCE.into()]),
+        fixture: Fixture {
+            packs: true,
+            ..Fixture::with(|options| options.dedup_buckets = vec![ONCE.into()])
+        },
         random: Random(seed.wrapping_mul(2).wrapping_add(1)),
         buckets: BTreeMap::new(),
         over: Vec::new(),

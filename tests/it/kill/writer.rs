@@ -18,7 +18,8 @@ const UPLOADS_KEPT: usize = 8;
 const PARTS: usize = 4;
 /// Bodies that SQLite holds, and bodies that files hold.
 const SMALL: (usize, usize) = (0, 8_000);
-const LARGE: (usize, usize) = (65_537, 200_000);
+const MIDDLE: (usize, usize) = (17_000, 262_144);
+const LARGE: (usize, usize) = (262_145, 500_000);
 
 /// What the writers of one round share.
 pub struct Round<'a> {
@@ -43,7 +44,8 @@ impl Writer<'_> {
         let ended = loop {
             let step = match self.chance.within(0, 99) {
                 0..20 => self.put(SMALL),
-                20..32 => self.put(LARGE),
+                20..28 => self.put(MIDDLE),
+                28..32 => self.put(LARGE),
                 32..40 => self.put_known(),
                 40..50 => self.delete(),
                 50..56 => self.create(),
@@ -112,7 +114,7 @@ impl Writer<'_> {
     }
 
     fn content(&mut self, (least, most): (usize, usize)) -> Content {
-        if (least, most) == LARGE && self.chance.within(0, 2) == 0 {
+        if (least, most) != SMALL && self.chance.within(0, 2) == 0 {
             return Content::shared(&mut self.chance);
         }
         let length = self.chance.within(least, most);
@@ -249,9 +251,10 @@ impl Writer<'_> {
         let is_declared = self.book.uploads[at].declared.is_some();
         let last = if is_declared { usize::from(DECLARED_PARTS) } else { PARTS };
         let number = self.chance.within(1, last) as u16;
-        let lengths = match self.chance.within(0, 1) {
+        let lengths = match self.chance.within(0, 2) {
             _ if is_declared => (DECLARED_BYTES, DECLARED_BYTES),
             0 => SMALL,
+            1 => MIDDLE,
             _ => LARGE,
         };
         let part = self.content(lengths);

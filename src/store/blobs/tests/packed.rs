@@ -184,9 +184,6 @@ fn a_full_segment_is_followed_by_the_next() {
     assert_eq!(at.extent.unwrap().first_page, SEGMENT_PAGES);
     assert!(packed.read(at, bytes.len()).unwrap() == bytes);
     assert!(std::fs::metadata(packed.path(0)).unwrap().len() <= SEGMENT_PAGES * PAGE_BYTES);
-    let name = |number| SegmentName { epoch: 3, number };
-    assert!(!packed.rig.blobs.is_segment_in_use(name(0)));
-    assert!(packed.rig.blobs.is_segment_in_use(name(1)), "the next body goes there");
 }
 
 #[test]
@@ -217,20 +214,42 @@ fn what_is_refused_or_removed_gives_its_room_back_and_nothing_else() {
 }
 
 #[test]
-fn a_segment_is_in_use_while_a_body_in_it_may_get_its_row() {
-    let mut packed = Packed::new();
-    let (first, second) =
-        (packed.pack(b"one", false).unwrap(), packed.pack(b"two", false).unwrap());
+fn a_segment_is_in_use_from_before_its_file_is_there_until_nothing_in_it_waits_for_a_row() {
+    let (first, second) = ([0, 1]).map(|number| SegmentName { epoch: 3, number }).into();
+    let blobs = Arc::new(OnceLock::<Arc<Blobs>>::new());
+    let (seen, looks) = (Arc::new(AtomicU64::new(0)), Arc::clone(&blobs));
+    let noted = Arc::clone(&seen);
+    let packed = Packed::with(Syncs {
+        // Called when the file is there, and nothing has been written to it.
+        folder: Box::new(move |_| {
+            let number = noted.fetch_add(1, SeqCst);
+            assert!(looks.wait().is_segment_in_use(SegmentName { epoch: 3, number }));
+            Ok(())
+        }),
+        file: Box::new(|_| Ok(())),
+    });
+    blobs.set(Arc::clone(&packed.rig.blobs)).unwrap();
+    let waiting = packed.pack(&pattern(PACKED_BYTES_MAX as usize), false).unwrap();
+    let pages = location(&waiting).extent.unwrap().pages;
+    for _ in 0..SEGMENT_PAGES / pages {
+        packed.store(&pattern(PACKED_BYTES_MAX as usize), false);
+    }
+    assert_eq!(seen.load(SeqCst), 2);
+    assert!(packed.rig.blobs.is_segment_in_use(first), "a body in it may get its row");
+    waiting.keep();
+    assert!(!packed.rig.blobs.is_segment_in_use(first));
+    assert!(packed.rig.blobs.is_segment_in_use(second), "the next body goes there");
+    assert!(!packed.rig.blobs.is_segment_in_use(SegmentName { epoch: 2, number: 7 }));
+}
+
+#[test]
+fn what_comes_after_the_end_is_told_so() {
+    let packed = Packed::new();
     packed.packing.stop();
-    packed.thread.take().unwrap().join().unwrap();
-    packed.thread = Some(std::thread::spawn(|| ()));
-    let name = SegmentName { epoch: 3, number: 0 };
-    assert!(packed.rig.blobs.is_segment_in_use(name));
-    first.keep();
-    assert!(packed.rig.blobs.is_segment_in_use(name));
-    drop(second);
-    assert!(!packed.rig.blobs.is_segment_in_use(name));
-    assert!(matches!(packed.pack(b"three", false), Err(Error::Closed)));
+    while !packed.thread.as_ref().unwrap().is_finished() {
+        std::thread::yield_now();
+    }
+    assert!(matches!(packed.pack(b"late", false), Err(Error::Closed)));
 }
 
 #[test]

@@ -58,6 +58,8 @@ impl World {
         assert_eq!(self.references::<UploadId>("manifests"), wanted);
         let files = blobs.values().filter(|(blob, _)| blob.is_file()).count();
         assert_eq!(self.fixture.count_files(), files);
+        let extents = blobs.values().map(|(blob, _)| blob.extent_bytes()).sum::<u64>();
+        assert_eq!(self.fixture.segment_bytes(), extents);
         let reader = self.fixture.store.engine.readers.take().expect("a reader");
         let mut statement = reader.prepare("SELECT upload, creators FROM declarations").expect("a");
         let creators = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
@@ -85,7 +87,7 @@ impl World {
             self.fixture.store.delete_bucket(permit).wait().expect("the bucket is empty");
         }
         self.fixture.check();
-        assert_eq!(self.fixture.count_files(), 0);
+        assert_eq!((self.fixture.count_files(), self.fixture.segment_bytes()), (0, 0));
         for table in [
             "objects",
             "blobs",

@@ -42,7 +42,18 @@ impl ModelBlob {
     }
 
     pub(super) fn is_file(&self) -> bool {
-        self.bytes.len() > INLINE_BYTES
+        self.bytes.len() > PACKED_BYTES
+    }
+
+    /// Bytes of its extent; 0 when it is not packed. All keys here are short.
+    pub(super) fn extent_bytes(&self) -> u64 {
+        let length = self.bytes.len();
+        if length <= INLINE_BYTES || length > PACKED_BYTES {
+            return 0;
+        }
+        // Two CRCs at least, and the index with the key that all bodies of a fixture are staged for.
+        let blocks = length.div_ceil(65_536);
+        ((length + 4 * (blocks + 1) + 214 + "origin".len()) as u64).next_multiple_of(4096)
     }
 }
 

@@ -1,0 +1,223 @@
+//! Packed bodies behind the door: their life, what a crash leaves of them, and what check says.
+
+use std::time::{Duration, SystemTime};
+
+use rusqlite::params;
+
+use super::*;
+use crate::store::blobs::SegmentName;
+use crate::store::sweep::{QUARANTINE_MS, punch_gaps};
+use crate::types::ETagMatch;
+
+const SIZE: usize = 20_000;
+/// Bytes of the extent of such a body: pages of 4 KiB.
+const EXTENT: u64 = 20_480;
+
+impl Fixture {
+    fn segments(&self) -> Vec<String> {
+        let folder = std::fs::read_dir(self.options.data.join("segments")).expect("the folder");
+        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.expect("an entry").file_name();
+        let mut names: Vec<_> =
+            folder.map(|entry| name(entry).into_string().expect("plain")).collect();
+        names.sort();
+        names
+    }
+
+    fn run_sql(&self, sql: &'static str) {
+        self.store.engine.inspect(move |connection| {
+            connection.execute_batch(sql).expect("it runs");
+        });
+    }
+
+    fn complaints(&self) -> Vec<String> {
+        self.store.check_blocks().expect("check runs")
+    }
+}
+
+#[test]
+fn packed_bodies_are_read_replaced_and_freed() {
+    let mut fixture = Fixture::packing();
+    let permit = fixture.make_bucket("bucket");
+    for i in 0..5 {
+        fixture.put(&permit, &format!("key-{i}"), &body(i, SIZE)).expect("put");
+    }
+    assert_eq!((fixture.count_files(), fixture.segment_bytes()), (0, 5 * EXTENT));
+    fixture.put(&permit, "key-1", &body(9, SIZE)).expect("replaced");
+    fixture.delete(&permit, "key-3").expect("deleted");
+    let refused = WriteCondition { if_none_match: Some(ETagMatch::Any), if_match: None };
+    let answer = fixture.put_if(&permit, "key-2", &body(7, SIZE), refused);
+    assert!(matches!(answer, Err(Error::PreconditionFailed { .. })));
+    fixture.check();
+    assert_eq!(fixture.segment_bytes(), 4 * EXTENT);
+    fixture.crash();
+    let permit = fixture.make_bucket("bucket");
+    for (i, seed) in [(0, 0), (1, 9), (2, 2), (4, 4)] {
+        assert_eq!(fixture.read(&permit, &format!("key-{i}")).expect("read"), body(seed, SIZE));
+    }
+    fixture.check();
+}
+
+#[test]
+fn an_open_reader_keeps_a_packed_body() {
+    let fixture = Fixture::packing();
+    let permit = fixture.make_bucket("bucket");
+    fixture.put(&permit, "key", &body(1, SIZE)).expect("put");
+    let open = fixture.store.open_object(&permit, &key("key")).expect("open");
+    fixture.delete(&permit, "key").expect("deleted");
+    fixture.check();
+    assert_eq!(read_all(&open).expect("it is pinned"), body(1, SIZE));
+    drop(open);
+    fixture.check();
+    assert_eq!(fixture.segment_bytes(), 0);
+}
+
+#[test]
+fn a_part_is_packed_and_outlives_its_upload() {
+    let fixture = Fixture::packing();
+    let permit = fixture.make_bucket("bucket");
+    let upload = fixture.create_upload(&permit, "key");
+    let parts = [body(1, SIZE), body(2, SIZE), body(3, SIZE)];
+    for (number, part) in (1..).zip(&parts) {
+        fixture.put_part(&permit, "key", upload, number, part).expect("a part");
+    }
+    // The second is not listed.
+    fixture.complete(&permit, "key", upload, &[(1, &parts[0]), (3, &parts[2])]).expect("complete");
+    fixture.check();
+    assert_eq!(fixture.segment_bytes(), 2 * EXTENT);
+    assert_eq!(fixture.read(&permit, "key").expect("read"), [&*parts[0], &parts[2]].concat());
+    let upload = fixture.create_upload(&permit, "other");
+    fixture.put_part(&permit, "other", upload, 1, &parts[1]).expect("a part");
+    fixture.store.abort_upload(&permit, &key("other"), upload).wait().expect("aborted");
+    fixture.check();
+    assert_eq!(fixture.segment_bytes(), 2 * EXTENT);
+}
+
+#[test]
+fn what_a_crash_left_between_the_bytes_and_the_row_is_a_gap() {
+    let mut fixture = Fixture::packing();
+    let permit = fixture.make_bucket("bucket");
+    fixture.put(&permit, "before", &body(1, SIZE)).expect("put");
+    let lost = fixture.stage(&permit, &body(2, SIZE), None);
+    fixture.put(&permit, "after", &body(3, SIZE)).expect("put");
+    // As the kill leaves it: synced, and nobody to take it back.
+    lost.keep();
+    fixture.crash();
+    let permit = fixture.make_bucket("bucket");
+    fixture.check();
+    assert_eq!(fixture.store.sweep_files().expect("sweep"), 0);
+    assert_eq!(fixture.segment_bytes(), 3 * EXTENT, "a restored database might have its row");
+
+    let old = SystemTime::now() - Duration::from_millis(QUARANTINE_MS + 60_000);
+    let path = fixture.options.data.join("segments").join(&fixture.segments()[0]);
+    let file = std::fs::OpenOptions::new().write(true).open(path).expect("the segment");
+    file.set_modified(old).expect("it is made old");
+    assert_eq!(fixture.store.sweep_files().expect("sweep"), 1);
+    assert_eq!(fixture.segment_bytes(), 2 * EXTENT);
+    for (name, seed) in [("before", 1), ("after", 3)] {
+        assert_eq!(fixture.read(&permit, name).expect("read"), body(seed, SIZE));
+    }
+    fixture.check();
+}
+
+#[test]
+fn gaps_are_found_among_more_rows_than_are_read_at_once() {
+    let mut fixture = Fixture::packing();
+    let permit = fixture.make_bucket("bucket");
+    // Two of three are lost.
+    for i in 0..3_300 {
+        let staged = fixture.stage(&permit, &body(i, 1_001), None);
+        match i % 3 {
+            0 => {
+                let put = fixture.store.put_object(&permit, new_object(&format!("{i}")), staged);
+                put.wait().expect("put");
+            }
+            _ => staged.keep(),
+        }
+    }
+    fixture.crash();
+    let name = SegmentName::parse(&fixture.segments()[0]).expect("a segment");
+    assert_eq!(punch_gaps(&fixture.store.engine, name).expect("punched"), 1);
+    assert_eq!(punch_gaps(&fixture.store.engine, name).expect("nothing is left"), 0);
+    assert_eq!(fixture.segment_bytes(), 1_100 * 4096);
+    fixture.check();
+}
+
+#[test]
+fn a_segment_without_rows_goes() {
+    let mut fixture = Fixture::packing();
+    let permit = fixture.make_bucket("bucket");
+    fixture.put(&permit, "key", &body(1, SIZE)).expect("put");
+    fixture.delete(&permit, "key").expect("deleted");
+    fixture.check();
+    fixture.store.sweep_files().expect("sweep");
+    assert_eq!(fixture.segments(), ["00000001-00000000"], "the next body goes there");
+    fixture.put(&permit, "key", &body(2, SIZE)).expect("put");
+    fixture.crash();
+    let permit = fixture.make_bucket("bucket");
+    fixture.check();
+    assert_eq!(fixture.segments(), ["00000001-00000000"], "it has a row");
+    fixture.delete(&permit, "key").expect("deleted");
+    fixture.check();
+    fixture.store.sweep_files().expect("sweep");
+    assert_eq!(fixture.segments(), [""; 0]);
+    assert!(fixture.options.data.join("quarantine/00000001-00000000").exists());
+}
+
+#[test]
+fn a_lost_database_beside_segments_is_noticed() {
+    let fixture = Fixture::packing();
+    let permit = fixture.make_bucket("bucket");
+    fixture.put(&permit, "key", &body(1, SIZE)).expect("put");
+    fixture.store.close();
+    for name in ["partita.db", "partita.db-wal", "partita.db-shm"] {
+        let _ = std::fs::remove_file(fixture.options.data.join(name));
+    }
+    assert!(matches!(Store::open(fixture.options.clone()), Err(Error::Refused(_))));
+}
+
+#[test]
+fn check_sees_a_missing_segment_and_blobs_that_overlap() {
+    let fixture = Fixture::packing();
+    let permit = fixture.make_bucket("bucket");
+    for i in 0..3 {
+        fixture.put(&permit, &format!("key-{i}"), &body(i, SIZE)).expect("put");
+    }
+    assert_eq!(fixture.complaints(), [""; 0]);
+    fixture.run_sql("UPDATE blobs SET pages = pages + 1 WHERE first_page = 0");
+    let found = fixture.complaints();
+    assert!(found.iter().any(|line| line.contains("begins inside of another")), "{found:?}");
+    // What another row names is not punched away with it.
+    fixture.delete(&permit, "key-0").expect("deleted");
+    assert!(matches!(fixture.store.collect_garbage(), Err(Error::Damaged { .. })));
+    assert_eq!(fixture.read(&permit, "key-1").expect("read"), body(1, SIZE));
+    fixture.run_sql("UPDATE blobs SET pages = pages - 1 WHERE first_page = 0");
+    fixture.check();
+
+    let path = fixture.options.data.join("segments").join(&fixture.segments()[0]);
+    std::fs::remove_file(path).expect("removed");
+    let found = fixture.complaints();
+    let missing = found.iter().filter(|line| line.contains("is not there")).count();
+    assert_eq!((missing, found.len()), (2, 2), "{found:?}");
+    let read = fixture.read(&permit, "key-1");
+    assert!(matches!(read, Err(Error::Damaged { .. })), "{read:?}");
+}
+
+#[test]
+fn check_goes_through_more_extents_than_are_read_at_once() {
+    let fixture = Fixture::packing();
+    let permit = fixture.make_bucket("bucket");
+    for i in 0..1_500 {
+        fixture.put(&permit, &format!("key-{i}"), &body(i, 1_001)).expect("put");
+    }
+    assert_eq!(fixture.complaints(), [""; 0]);
+    // The last of one page, which the first of the next one begins inside of.
+    for first_page in [999_i64, 1_200] {
+        fixture.store.engine.inspect(move |connection| {
+            let sql = "UPDATE blobs SET pages = 2 WHERE first_page = ?1";
+            assert_eq!(connection.execute(sql, params![first_page]).expect("it runs"), 1);
+        });
+    }
+    let found = fixture.complaints();
+    let overlaps = found.iter().filter(|line| line.contains("begins inside of another"));
+    assert_eq!(overlaps.count(), 2, "{found:?}");
+}
