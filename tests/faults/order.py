@@ -2,7 +2,7 @@
 
 Method: the real server runs under a tracer, requests come one at a time. Between the request's
 arrival on a socket and the first byte of the answer on it there must be, in this order:
-  a body for a file: all its writes, a sync of the file; a sync of its folder;
+  a body for a file: all its writes, a sync of the file; if the file is new, a sync of its folder;
   always: writes to SQLite's log, then a sync of the log.
 A power cut on ext4 cannot show every missing sync, because one sync often carries others along;
 the order of the calls can. The judge is judged too: every trace is doctored, and must then fail.
@@ -21,19 +21,20 @@ from server import Server
 from workload import BUCKET, make_bucket
 
 LOG_SUFFIX = "-wal"
-BLOB_FOLDER = re.compile(r"/blobs/[0-9a-f]{2}$")
+# Where bodies have files of their own, and where they share them.
+OWN_FOLDER, SHARED_FOLDER = re.compile(r"/blobs/[0-9a-f]{2}$"), re.compile(r"/segments$")
 KEPT_TRACE = pathlib.Path(__file__).resolve().parents[2] / "target" / "faults-order.trace"
 QUIET_SECONDS = 0.1
-SMALL, LARGE = 3_000, 1_300_000
+SMALL, MIDDLE, LARGE = 3_000, 70_000, 1_300_000
 
 
 @dataclasses.dataclass
 class Step:
-    """One request: how its line begins, and whether its body goes to a file."""
+    """One request: how its line begins, and in which folder the file is that its body goes to."""
 
     name: str
     line: str
-    blob: bool
+    folder: re.Pattern | None
 
 
 def order(options, folder):
@@ -71,7 +72,7 @@ def order(options, folder):
 
 def _requests(client, steps):
     """Sends one request of each kind that changes something; notes the steps."""
-    def send(name, method, key, query=None, body=b"", blob=False):
+    def send(name, method, key, query=None, body=b"", folder=None):
         time.sleep(QUIET_SECONDS)
         answer = client.request(method, f"/{BUCKET}/{key}", query=query, body=body)
         if not 200 <= answer.status < 300:
@@ -80,25 +81,29 @@ def _requests(client, steps):
         target = f"/{BUCKET}/{key}" + ("?" + words if words else " ")
         # The tracer shows the beginning of what was read; the id at the end is not needed.
         line = f'"{method} {target}'[: trace.TEXT_SHOWN - 8]
-        steps.append(Step(name, line, blob))
+        steps.append(Step(name, line, folder))
         return answer
 
     def create(key):
         answer = send("CreateMultipartUpload", "POST", key, {"uploads": ""})
         return answer.xml().findtext("UploadId")
 
-    small, large = (Content(((seed, size),)).body() for seed, size in ((1, SMALL), (2, LARGE)))
+    small, middle, large = (Content(((size, size),)).body() for size in (SMALL, MIDDLE, LARGE))
+    homes = {small: None, middle: SHARED_FOLDER, large: OWN_FOLDER}
     send("PutObject into SQLite", "PUT", "small", body=small)
-    send("PutObject into a file", "PUT", "large", body=large, blob=True)
+    send("PutObject into a new segment", "PUT", "middle", body=middle, folder=SHARED_FOLDER)
+    send("PutObject into a segment", "PUT", "next", body=middle, folder=SHARED_FOLDER)
+    send("PutObject into a file", "PUT", "large", body=large, folder=OWN_FOLDER)
     upload, parts = create("joined"), []
-    for number, body in ((1, large), (2, small)):
+    for number, body in ((1, large), (2, middle), (3, small)):
         query = {"partNumber": number, "uploadId": upload}
-        answer = send(f"UploadPart {number}", "PUT", "joined", query, body, blob=body is large)
+        answer = send(f"UploadPart {number}", "PUT", "joined", query, body, folder=homes[body])
         parts.append((number, answer.etag))
     send("CompleteMultipartUpload", "POST", "joined", {"uploadId": upload},
          complete_document(parts))
     send("AbortMultipartUpload", "DELETE", "other", {"uploadId": create("other")})
     send("DeleteObject", "DELETE", "large")
+    send("DeleteObject of a packed body", "DELETE", "middle")
 
 
 def judge(calls, step):
@@ -109,23 +114,24 @@ def judge(calls, step):
     if "HTTP/1.1 2" not in answer.arguments:
         return [f"the answer begins with {answer.arguments[:80]}"]
     faults, ready = [], -1
-    blobs = [call.opened for call in window if _makes_blob(call)]
-    if len(blobs) != int(step.blob):
-        return [f"it made {len(blobs)} files"]
-    for blob in blobs:
-        writes = [call for call in window if call.path == blob and call.name in trace.FILE_WRITES]
-        written = max((call.ended for call in writes), default=None)
-        if written is None:
-            return ["nothing was written to the file"]
-        file_synced = _synced(window, lambda path: path == blob, written)
-        folder = str(pathlib.PurePosixPath(blob).parent)
-        made = min(call.ended for call in window if call.opened == blob)
-        folder_synced = _synced(window, lambda path: path == folder, made)
-        if file_synced is None:
+    made = [call for call in window if _makes_file(call)]
+    if any(not step.folder or not step.folder.search(_folder(call.opened)) for call in made):
+        return [f"it made {[call.opened for call in made]}"]
+    if step.folder:
+        writes = [call for call in window if call.name in trace.FILE_WRITES
+                  and step.folder.search(_folder(call.path))]
+        if len({call.path for call in writes}) != 1:
+            return [f"it wrote to {sorted({call.path for call in writes})}"]
+        written = max(call.ended for call in writes)
+        synced = [_synced(window, lambda path: path == writes[0].path, written)]
+        if synced[0] is None:
             faults.append("the file was not synced after its last write")
-        if folder_synced is None:
-            faults.append("the folder was not synced")
-        ready = max(file_synced or 0, folder_synced or 0)
+        if made or step.folder is OWN_FOLDER:
+            moment = min((call.ended for call in made), default=len(calls))
+            synced.append(_synced(window, step.folder.search, moment))
+            if synced[1] is None:
+                faults.append("the folder was not synced after the file was made")
+        ready = max(moment or 0 for moment in synced)
     log_writes = [call for call in window if _is_log(call.path) and call.began > ready
                   and call.name in trace.FILE_WRITES]
     if not log_writes:
@@ -148,9 +154,14 @@ def _window(calls, step):
     return [c for c in calls if c.began > request.ended and c.ended < answer.began], answer
 
 
-def _makes_blob(call):
-    folder = str(pathlib.PurePosixPath(call.opened).parent)
-    return call.name == "openat" and "O_CREAT" in call.arguments and BLOB_FOLDER.search(folder)
+def _folder(path):
+    return str(pathlib.PurePosixPath(path).parent)
+
+
+def _makes_file(call):
+    folder = _folder(call.opened)
+    return call.name == "openat" and "O_CREAT" in call.arguments and (
+        OWN_FOLDER.search(folder) or SHARED_FOLDER.search(folder))
 
 
 def _is_log(path):
@@ -169,12 +180,12 @@ def doctor(calls, step):
     syncs = {}
     for call in window:
         if call.name in trace.SYNCS:
-            role = "log" if _is_log(call.path) else \
-                "folder" if BLOB_FOLDER.search(call.path) else "file"
+            is_folder = OWN_FOLDER.search(call.path) or SHARED_FOLDER.search(call.path)
+            role = "log" if _is_log(call.path) else "folder" if is_folder else "file"
             syncs.setdefault(role, []).append(call)
     begin = min(call.began for call in window)
     for role, found in syncs.items():
-        if role != "log" and not step.blob:
+        if role != "log" and not step.folder:
             continue
         yield f"no sync of the {role}", _without(calls, found)
         yield f"a sync of the {role} that failed", _changed(calls, found, result=-1)
@@ -213,7 +224,7 @@ SAMPLE = """\
 
 def judge_sample():
     """Proves reader and judge on a trace written by hand, also where there is no tracer."""
-    step, lines = Step("sample", '"PUT /b/k ', True), SAMPLE.splitlines()
+    step, lines = Step("sample", '"PUT /b/k ', OWN_FOLDER), SAMPLE.splitlines()
     complaints = [f"the sample is right, but: {fault}" for fault in judge(trace.parse(lines), step)]
     for number, line in enumerate(lines):
         if "sync" not in line or "resumed" in line:

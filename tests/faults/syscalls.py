@@ -22,15 +22,16 @@ from workload import LARGE_BYTES, SHARED, SHARING, SMALL_BYTES, Writer, make_buc
 RULES = (
     ("fsync", "error=EIO"), ("fdatasync", "error=EIO"),
     ("pwrite64", "error=ENOSPC"), ("pwrite64", "error=EIO"),
-    ("fallocate", "error=ENOSPC"), ("openat", "error=EMFILE"),
+    ("pwritev", "error=ENOSPC"), ("pwritev", "error=EIO"),
+    ("fallocate", "error=ENOSPC"), ("fallocate", "error=EIO"), ("openat", "error=EMFILE"),
     ("unlinkat", "error=EIO"), ("ftruncate", "error=EIO"),
     ("fsync", "signal=KILL"), ("fdatasync", "signal=KILL"), ("pwrite64", "signal=KILL"),
-    ("unlinkat", "signal=KILL"),
+    ("pwritev", "signal=KILL"), ("fallocate", "signal=KILL"), ("unlinkat", "signal=KILL"),
 )
 FEW = ("1", "2", "1+", "3+")
 # Syncs of these must be believed when they fail; the database file itself is synced by a
 # checkpoint, which SQLite repeats whole.
-PROMISES = re.compile(r"(-wal|/blobs/[0-9a-f]{2}(/[^/]+)?)$")
+PROMISES = re.compile(r"(-wal|/blobs/[0-9a-f]{2}(/[^/]+)?|/segments(/[^/]+)?)$")
 
 
 def system_calls(options, folder):

@@ -20,7 +20,8 @@ KEYS_PER_WRITER = 6
 UPLOADS_PER_WRITER = 3
 PART_NUMBERS = 5
 ENDED_UPLOADS_KEPT = 4
-# The gateway keeps bodies up to 64 KiB in SQLite, larger ones in files.
+# The gateway keeps bodies up to 16 KiB in SQLite; those up to 256 KiB share files, larger ones have
+# a file each.
 SMALL_BYTES, LARGE_BYTES = (1, 20_000), (65_537, 400_000)
 SHARED = [Content(((seed, 70_000),)) for seed in range(1, 5)]
 # For the server: it stores contents once, and can find them.
@@ -105,7 +106,7 @@ class Writer(threading.Thread):
         return self.put(SMALL_BYTES)
 
     def put_large(self):
-        """A body for a file."""
+        """A body for a segment or for a file."""
         return self.put(LARGE_BYTES)
 
     def delete(self):

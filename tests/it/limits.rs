@@ -275,12 +275,22 @@ fn bytes_of_one_body() {
     }
 }
 
-/// Where bodies move from the database to files.
+/// Where bodies move from the database to shared files, and from there to files of their own.
 #[test]
-fn the_border_of_inline_bodies() {
-    for (setting, sizes) in [("65536", [65_535, 65_536, 65_537]), ("2", [1, 2, 3])] {
-        let gateway = Gateway::with(&[("inline-bytes-max", setting), ("part-bytes-min", "1")]);
-        let border: usize = setting.parse().unwrap();
+fn the_borders_of_inline_and_of_packed_bodies() {
+    for (inline, packed, sizes) in [
+        ("65536", "131072", [65_535, 65_536, 65_537, 131_071, 131_072, 131_073]),
+        ("16384", "262144", [16_383, 16_384, 16_385, 262_143, 262_144, 262_145]),
+        ("2", "4", [1, 2, 3, 4, 5, 6]),
+        ("2", "0", [1, 2, 3, 4, 5, 6]),
+        ("0", "1", [1, 2, 3, 4, 5, 6]),
+    ] {
+        let gateway = Gateway::with(&[
+            ("inline-bytes-max", inline),
+            ("packed-bytes-max", packed),
+            ("part-bytes-min", "1"),
+        ]);
+        let border: usize = inline.parse().unwrap();
         for (index, size) in sizes.into_iter().enumerate() {
             let mut script = Script::new(&gateway);
             script.run(&format!(
