@@ -29,9 +29,9 @@ use crate::auth::{self, Authenticated, Mechanism, Payload};
 use crate::clock;
 use crate::config::Config;
 use crate::manage;
+use crate::ops::shared::document;
 use crate::ops::shared::form::Form;
 use crate::ops::shared::incoming::Incoming;
-use crate::ops::shared::receive;
 use crate::ops::{self, Accepts, Call, Caller, Context, Operation};
 use crate::store::Store;
 use crate::wire::observed::{Observer, observed};
@@ -200,12 +200,12 @@ impl Gateway {
         let raw_query = parts.uri.query().unwrap_or_default();
         let head = Head::unaddressed(method, path, raw_query, parts.headers, arrival.secure)?;
         let (principal, body) = if arrival.control {
-            (Principal::operator(), receive::small(body, manage::BODY_BYTES_MAX).await?)
+            (Principal::operator(), document::receive_small(body, manage::BODY_BYTES_MAX).await?)
         } else if route.wants_signature() {
             let (principal, payload) = self.signed(&head)?;
             entry.principal(principal.label());
             let body = Incoming::new(body, payload, head.content_length()?);
-            (principal, receive::document(&head, body, manage::BODY_BYTES_MAX).await?)
+            (principal, document::receive(&head, body, manage::BODY_BYTES_MAX).await?)
         } else {
             (Principal::Anonymous, Bytes::new())
         };

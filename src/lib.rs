@@ -18,8 +18,9 @@
 //!           ├ shared/send      the only way bytes leave: verified blocks, read ahead by one unit
 //!           └ store     the door: one verb, one transaction
 //!               ├ meta    SQLite: one writer thread (group commit), readers, a file per noun
-//!               ├ blobs   immutable files with a trailer of block checksums
-//!               └ gc, check, recovery
+//!               ├ blobs   immutable bytes with a trailer of block checksums: small ones packed
+//!               │         into segments, large ones in a file each
+//!               └ gc, sweep, check, recovery
 //! ```
 //!
 //! A PutObject crosses `server → gateway → ops/put_object → ops/shared/receive → store →
@@ -56,8 +57,8 @@
 //!
 //! ## Invariants
 //!
-//! 1. **Acknowledged means durable.** Before a 200 leaves, the blob's file and folder are synced
-//!    and the row is committed with `synchronous=FULL` ([`store`]).
+//! 1. **Acknowledged means durable.** Before a 200 leaves, the file of the bytes and its entry in
+//!    the folder are synced and the row is committed with `synchronous=FULL` ([`store`]).
 //! 2. **The row is the only commit point.** A file without a row is garbage; a row without its file
 //!    is an alarm, never a 404.
 //! 3. **Complete is one transaction** whose cost does not grow with bytes; repeated, it answers the

@@ -115,16 +115,20 @@ macro_rules! rows {
 
 rows! {
     "get-4k" PerSecond Kind::Get, 4 * KIB, 16, 12;
+    "get-16k" PerSecond Kind::Get, 16 * KIB, 16, 12;
     "get-64k" PerSecond Kind::Get, 64 * KIB, 16, 12;
+    "get-256k" MibPerSecond Kind::Get, 256 * KIB, 16, 12;
     "get-1m" MibPerSecond Kind::Get, MIB, 16, 12;
     "get-64m" MibPerSecond Kind::Get, 64 * MIB, 4, 12;
     "head" PerSecond Kind::Head, 4 * KIB, 16, 9;
     "put-4k-1" PerSecond Kind::Put, 4 * KIB, 1, 30;
     "put-4k-16" PerSecond Kind::Put, 4 * KIB, 16, 30;
     "put-4k-64" PerSecond Kind::Put, 4 * KIB, 64, 30;
+    "put-16k-16" PerSecond Kind::Put, 16 * KIB, 16, 30;
     "put-64k-1" PerSecond Kind::Put, 64 * KIB, 1, 30;
     "put-64k-16" PerSecond Kind::Put, 64 * KIB, 16, 30;
     "put-64k-64" PerSecond Kind::Put, 64 * KIB, 64, 30;
+    "put-256k-16" MibPerSecond Kind::Put, 256 * KIB, 16, 30;
     "put-64m-1" MibPerSecond Kind::PutSigned, 64 * MIB, 1, 30;
     "put-64m-4" MibPerSecond Kind::PutSigned, 64 * MIB, 4, 30;
     "put-64m-32" MibPerSecond Kind::PutSigned, 64 * MIB, 32, 30;

@@ -92,7 +92,7 @@ settings! {
     default_object_ownership: ObjectOwnership, "default-object-ownership",
         Kind::Choice { default: "BucketOwnerEnforced", options: ObjectOwnership::NAMES },
         "Object ownership of new buckets.";
-    inline_bytes_max: usize, "inline-bytes-max", integer(16 * KIB, 0, MIB),
+    inline_bytes_max: usize, "inline-bytes-max", integer(8 * KIB, 0, MIB),
         "Bodies up to this size are kept in SQLite.";
     packed_bytes_max: usize, "packed-bytes-max", integer(256 * KIB, 0, PACKED_BYTES_MAX),
         "Larger ones up to this size share files; those above have a file each.";

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::shared::{blocks, delta, parts, receive};
+use super::shared::{blocks, delta, document, parts};
 use super::{Call, PARTS_BYTES_MAX};
 use crate::store::{self, ClaimedPart};
 use crate::types::{PART_NUMBER_MAX, PartNumber};
@@ -33,8 +33,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     // Before the document is asked for: it may be long.
     let open = call.context.store.upload(call.permit(), call.key(), id)?;
     let (body, call) = call.take_body();
-    let document = receive::document(&call.head, body, PARTS_BYTES_MAX).await?;
-    let claims = receive::read_document(document, claims).await?;
+    let document = document::receive(&call.head, body, PARTS_BYTES_MAX).await?;
+    let claims = document::read(document, claims).await?;
     let (permit, key) = (call.permit().clone(), call.key().clone());
     let claims = Arc::new(claims);
     let compare = || {

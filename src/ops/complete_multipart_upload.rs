@@ -5,7 +5,7 @@
 //! may take long, the answer can be a 200 with an error in its body, as AWS does it.
 
 use super::shared::turns::{self, Turns};
-use super::shared::{declared, parts, pause, receive};
+use super::shared::{declared, document, parts, pause};
 use super::{COMPLETE_BYTES_MAX, Call, Context};
 use crate::access::Permit;
 use crate::digest::{Checksum, ChecksumAlgorithm};
@@ -46,8 +46,8 @@ pub async fn handle(call: Call) -> Result<Response> {
         true => Some(VERIFICATIONS.place(&permit.user().id, &upload.to_string()).ok_or_else(busy)?),
         false => None,
     };
-    let document = receive::document_of_complete(&call.head, call.body, COMPLETE_BYTES_MAX).await?;
-    let parts = receive::read_document(document, listed_parts).await?;
+    let document = document::receive_of_complete(&call.head, call.body, COMPLETE_BYTES_MAX).await?;
+    let parts = document::read(document, listed_parts).await?;
     let request = CompleteUpload {
         key,
         upload,

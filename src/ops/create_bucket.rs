@@ -1,6 +1,6 @@
 //! CreateBucket: makes a bucket that belongs to the caller.
 
-use super::shared::{metadata, receive};
+use super::shared::{document, metadata};
 use super::{Accepts, Call, DOCUMENT_BYTES_MAX};
 use crate::access::Action;
 use crate::store::CreatedBucket;
@@ -20,7 +20,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let user = call.caller.demand_service(Action::CreateBucket)?;
     refuse_unsupported(&call)?;
     let name = call.bucket().clone();
-    let document = receive::document(&call.head, call.body, DOCUMENT_BYTES_MAX).await?;
+    let document = document::receive(&call.head, call.body, DOCUMENT_BYTES_MAX).await?;
     let region = &call.context.config.region;
     let constraint = location_constraint(&document)?;
     if constraint.as_deref().is_some_and(|constraint| !same_region(constraint, region)) {

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use super::shared::{blocks, challenge, instant, parts, receive};
+use super::shared::{blocks, challenge, document, instant, parts};
 use super::{Call, DOCUMENT_BYTES_MAX};
 use crate::store::{Candidate, Filled, Store};
 use crate::types::PartNumber;
@@ -22,7 +22,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let id = parts::upload_id(&call)?;
     instant::require_reader(&call)?;
     let (body, call) = call.take_body();
-    let document = receive::document(&call.head, body, DOCUMENT_BYTES_MAX).await?;
+    let document = document::receive(&call.head, body, DOCUMENT_BYTES_MAX).await?;
     let proof = challenge::proof(&document)?;
     let (store, permit, key) = (&call.context.store, call.permit(), call.key());
     // Whoever asks for the wrong key has not answered yet.

@@ -1,6 +1,6 @@
 //! PutBucketCors: sets the rules for pages of other origins, in place of all earlier ones.
 
-use super::shared::receive;
+use super::shared::document;
 use super::{Call, DOCUMENT_BYTES_MAX};
 use crate::store::BucketConfigurationKind;
 use crate::wire::{ErrorCode, Response, Result, cors};
@@ -12,7 +12,7 @@ use crate::wire::{ErrorCode, Response, Result, cors};
 /// MissingRequestBodyError, and those of [`cors::parse`].
 pub async fn handle(call: Call) -> Result<Response> {
     let permit = call.permit().clone();
-    let document = receive::document(&call.head, call.body, DOCUMENT_BYTES_MAX).await?;
+    let document = document::receive(&call.head, call.body, DOCUMENT_BYTES_MAX).await?;
     if document.iter().all(u8::is_ascii_whitespace) {
         return Err(ErrorCode::MissingRequestBodyError.into());
     }

@@ -1,6 +1,6 @@
 //! PutBucketNotificationConfiguration: sets who is told of what happens in the bucket.
 
-use super::shared::{notification, receive};
+use super::shared::{document, notification};
 use super::{Call, DOCUMENT_BYTES_MAX};
 use crate::store::BucketConfigurationKind;
 use crate::wire::{Response, Result};
@@ -12,7 +12,7 @@ use crate::wire::{Response, Result};
 pub async fn handle(call: Call) -> Result<Response> {
     let test = !notification::skips_test(&call)?;
     let (context, permit) = (call.context.clone(), call.permit().clone());
-    let document = receive::document(&call.head, call.body, DOCUMENT_BYTES_MAX).await?;
+    let document = document::receive(&call.head, call.body, DOCUMENT_BYTES_MAX).await?;
     let rules = notification::read(&document, &context.config)?;
     if rules.is_empty() {
         let kind = BucketConfigurationKind::Notification;

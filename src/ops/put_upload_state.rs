@@ -3,7 +3,7 @@
 //! A cancel ends the upload for all its creators, where AbortMultipartUpload takes one away.
 
 use super::shared::state::{self, Wish};
-use super::shared::{parts, receive};
+use super::shared::{document, parts};
 use super::{Call, DOCUMENT_BYTES_MAX, Demand};
 use crate::access::Action;
 use crate::wire::{Response, Result};
@@ -16,7 +16,7 @@ use crate::wire::{Response, Result};
 pub async fn handle(call: Call) -> Result<Response> {
     let id = parts::upload_id(&call)?;
     let (body, call) = call.take_body();
-    let wish = state::wish(&receive::document(&call.head, body, DOCUMENT_BYTES_MAX).await?)?;
+    let wish = state::wish(&document::receive(&call.head, body, DOCUMENT_BYTES_MAX).await?)?;
     let (store, permit, key) = (&call.context.store, call.permit(), call.key());
     match wish {
         Wish::Pause => store.pause_upload(permit, key, id).await?,

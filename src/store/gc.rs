@@ -209,7 +209,10 @@ fn unlink_blob(engine: &Engine, entry: &Entry) -> Result<Option<DeadBlob>> {
     let row = engine
         .readers
         .take()?
-        .prepare_cached("SELECT refs, dead, epoch, inline_row, size, first_page, pages FROM blobs WHERE id = ?1")?
+        .prepare_cached(
+            "SELECT refs, dead, epoch, inline_row, size, first_page, pages FROM blobs
+             WHERE id = ?1",
+        )?
         .query_row([id], |row| {
             let state: (i64, bool) = (row.get(0)?, row.get(1)?);
             let inline: (Option<i64>, u64) = (row.get(3)?, row.get(4)?);

@@ -7,8 +7,8 @@
 //! **From the ground up**, without circles: `records` and [`error`], what goes in and out; `blobs`,
 //! `directory`, `targets`, `watchers`, `pins`, `space`; in `meta` the writer, its queue and jobs,
 //! the readers; `engine`, which holds all of these; in `meta` the nouns, and between them `content`
-//! and `verify`, which read the bytes that objects and parts point at; `gc`, `sweep` and `check`; here and
-//! in `verbs` the door. `engine/start` alone reaches up: it sets all the threads going.
+//! and `verify`, which read the bytes that objects and parts point at; `gc`, `sweep` and `check`;
+//! here and in `verbs` the door. `engine/start` alone reaches up: it sets all the threads going.
 //!
 //! **Invariants**
 //! - The row is the only commit point: bytes are in their file, synced, before the row that names

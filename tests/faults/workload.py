@@ -20,7 +20,7 @@ KEYS_PER_WRITER = 6
 UPLOADS_PER_WRITER = 3
 PART_NUMBERS = 5
 ENDED_UPLOADS_KEPT = 4
-# The gateway keeps bodies up to 16 KiB in SQLite; those up to 256 KiB share files, larger ones have
+# The gateway keeps bodies up to 8 KiB in SQLite; those up to 256 KiB share files, larger ones have
 # a file each.
 SMALL_BYTES, LARGE_BYTES = (1, 20_000), (65_537, 400_000)
 SHARED = [Content(((seed, 70_000),)) for seed in range(1, 5)]

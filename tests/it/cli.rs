@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access_log;
+mod data_folder;
 mod uploads;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -12,10 +12,10 @@ use crate::signer;
 
 /// Operations in one run, unless `PARTITA_MODEL_OPS` says otherwise.
 const OPERATIONS: usize = 1_500;
-/// Sizes around which something changes: nothing, the border of inline bodies, of a block, of packed
-/// bodies, of a read unit.
+/// Sizes around which something changes: nothing, the border of inline bodies, of a block, of
+/// packed bodies, of a read unit.
 const SIZES: [usize; 12] =
-    [0, 1, 100, 16_384, 16_385, 65_535, 65_536, 65_537, 131_072, 262_144, 262_145, 270_000];
+    [0, 1, 100, 8_192, 8_193, 65_535, 65_536, 65_537, 131_072, 262_144, 262_145, 270_000];
 /// Keys with common prefixes, of every odd kind.
 const KEYS: [&str; 20] = [
     "a",

@@ -4,7 +4,7 @@
 //! because a 200 would promise what is not done.
 
 use super::canned::of_headers;
-use super::{Call, receive};
+use super::{Call, document};
 use crate::access::Owner;
 use crate::ops::DOCUMENT_BYTES_MAX;
 use crate::wire::xml::{self, Element, Writer};
@@ -17,7 +17,7 @@ use crate::wire::{ErrorCode, Response, Result};
 /// Those of [`of_headers`]; MalformedXML; MissingRequestBodyError when there is no list at all.
 pub async fn put(call: Call, owner: &Owner) -> Result<Response> {
     let named = of_headers(&call.head)?;
-    let document = receive::document(&call.head, call.body, DOCUMENT_BYTES_MAX).await?;
+    let document = document::receive(&call.head, call.body, DOCUMENT_BYTES_MAX).await?;
     if !named {
         of_document(&document, owner)?;
     }

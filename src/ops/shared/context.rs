@@ -61,11 +61,19 @@ impl Context {
         F: FnOnce(&Store) -> store::Result<T> + Send + 'static,
     {
         let store = self.store.clone();
-        match tokio::task::spawn_blocking(move || verb(&store)).await {
-            Ok(outcome) => outcome.map_err(Error::from),
-            Err(panic) => Err(Error::new(ErrorCode::InternalError).caused_by(panic)),
-        }
+        on_pool(move || verb(&store).map_err(Error::from)).await
     }
+}
+
+/// Runs work that takes long, or waits for a disk, on the blocking pool.
+///
+/// # Errors
+/// Its own; InternalError when it panicked.
+pub async fn on_pool<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| Err(Error::new(ErrorCode::InternalError).caused_by(panic)))
 }
 
 /// Headers by which a client guards against a bucket that has changed hands: of the target's

@@ -1,8 +1,8 @@
 //! What several operations share, and what of one of them is long enough to be read alone.
 //!
 //! - of every operation: [`context`], `errors`, [`extensions`];
-//! - what the head or a document says: `acl`, `canned`, [`form`], `listing`, `metadata`,
-//!   `notification`, `parts`;
+//! - what the head or a document says: [`document`], `acl`, `canned`, [`form`], `listing`,
+//!   `metadata`, `notification`, `parts`;
 //! - the bytes that come: [`incoming`], [`receive`], and for it `framing`, `disk`, `hashing`,
 //!   `budget`, `units`; those that go: `send`;
 //! - objects: `copying`, `publishing`;
@@ -24,6 +24,7 @@ pub(super) mod copying;
 pub mod declared;
 pub(super) mod delta;
 mod disk;
+pub mod document;
 mod errors;
 pub(super) mod expiry;
 pub mod extensions;

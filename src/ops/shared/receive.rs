@@ -4,18 +4,18 @@
 //! has passed: chunk signatures, trailer, length, SHA-256, Content-MD5, checksum, the end of a
 //! form. Until then the bytes are in memory or in a file that nothing names.
 //!
-//! Memory for one body is two units (see [`super::units`]): one on its way to the disk, one that
-//! fills.
+//! A small body is gathered in memory, and then goes to SQLite or, packed, to a file that it
+//! shares; what all that are to be packed hold together is bounded. Memory for one of the others
+//! is two units (see [`super::units`]): one on its way to the disk, one that fills.
 
 use bytes::{Bytes, BytesMut};
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
 
 use super::budget::{Budget, Share};
 use super::context::Context;
 use super::disk::{self, Disk};
 use super::extensions::MAX_BYTES;
-use super::framing::{Framing, Source, next_data};
+use super::framing::{Framing, Source};
 use super::hashing;
 use super::incoming::Incoming;
 use super::units::Moving;
@@ -23,111 +23,16 @@ use crate::auth::chunked::{ChunkedDecoder, Trailers};
 use crate::auth::{Bounds, Payload};
 use crate::digest::lanes::Md5Lane;
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, Others, Want};
-use crate::store::{Admission, BlobOrigin, OpenObject, StagedBlob};
+use crate::store::{Admission, BlobOrigin, ContentReader, OpenObject, StagedBlob, Store};
 use crate::types::ByteRange;
 use crate::wire::checksum::{self, Expected};
 use crate::wire::form::FIELDS_BYTES_MAX;
-use crate::wire::response::Stream;
 use crate::wire::{Error, ErrorCode, Head, Result};
 
 /// Room that a small body gets before its first byte came.
 const BEGUN_BYTES: u64 = 4 << 10;
-/// Bytes of all documents on their way in: one may be long, and there are many connections.
-static DOCUMENTS: Budget = Budget::new(128 << 20);
-
 /// Bytes of all bodies that are gathered in memory before they are packed.
 static PACKING: Budget = Budget::new(64 << 20);
-
-/// Bytes of a document above which it is not read on a thread that serves: one part in a list takes
-/// about a microsecond, and all connections of the thread wait for ten thousand of them.
-const LONG_DOCUMENT_BYTES: usize = 16 << 10;
-
-/// Long documents that are read at once: each becomes a few times as long in memory.
-static READING: Semaphore = Semaphore::const_new(4);
-
-/// A document, read whole and verified.
-///
-/// # Errors
-/// MaxMessageLengthExceeded over `bytes_max`; IncompleteBody, BadDigest, InvalidDigest,
-/// XAmzContentSHA256Mismatch as the checks fail.
-pub async fn document(head: &Head, body: Incoming, bytes_max: usize) -> Result<Bytes> {
-    let expected = checksum::expected(head, None)?;
-    held_document(expected, body, bytes_max).await
-}
-
-/// As [`document`], where the checksum headers speak of something else than the document: in
-/// CompleteMultipartUpload they are the object's.
-///
-/// # Errors
-/// As [`document`].
-pub async fn document_of_complete(head: &Head, body: Incoming, bytes_max: usize) -> Result<Bytes> {
-    held_document(checksum::expected_md5(head)?, body, bytes_max).await
-}
-
-/// What `read` makes of a document; of a long one on the blocking pool.
-///
-/// # Errors
-/// Those of `read`.
-pub async fn read_document<T, F>(document: Bytes, read: F) -> Result<T>
-where
-    T: Send + 'static,
-    F: FnOnce(&[u8]) -> Result<T> + Send + 'static,
-{
-    if document.len() <= LONG_DOCUMENT_BYTES {
-        return read(&document);
-    }
-    let turn = READING.acquire().await.expect("it is never closed");
-    let reading = move || {
-        // Also when the client is gone: until the memory is free.
-        let _turn = turn;
-        read(&document)
-    };
-    match tokio::task::spawn_blocking(reading).await {
-        Ok(outcome) => outcome,
-        Err(panic) => Err(Error::new(ErrorCode::InternalError).caused_by(panic)),
-    }
-}
-
-async fn held_document(expected: Expected, body: Incoming, bytes_max: usize) -> Result<Bytes> {
-    let too_long = || {
-        Error::new(ErrorCode::MaxMessageLengthExceeded)
-            .field("MaxMessageLengthBytes", bytes_max.to_string())
-    };
-    if body.content_length.is_some_and(|length| length > bytes_max as u64) {
-        return Err(too_long());
-    }
-    let mut hasher = Hasher::new(wanted(&body.payload, &expected));
-    let mut stream = body.stream;
-    let mut document = BytesMut::new();
-    let mut share = DOCUMENTS.share();
-    while let Some(data) = next_data(&mut stream).await? {
-        if document.len() + data.len() > bytes_max {
-            return Err(too_long());
-        }
-        share.grow(data.len())?;
-        hasher.update(&data);
-        document.extend_from_slice(&data);
-    }
-    let digests = hasher.finish();
-    verify_sha256(&body.payload, &digests)?;
-    checksum::verify(&expected, None, &digests)?;
-    Ok(document.freeze())
-}
-
-/// A body of at most `bytes_max`, read whole, as it comes.
-///
-/// # Errors
-/// MaxMessageLengthExceeded, IncompleteBody, RequestTimeout.
-pub async fn small(mut stream: Stream, bytes_max: usize) -> Result<Bytes> {
-    let mut body = BytesMut::new();
-    while let Some(data) = next_data(&mut stream).await? {
-        if body.len() + data.len() > bytes_max {
-            return Err(ErrorCode::MaxMessageLengthExceeded.into());
-        }
-        body.extend_from_slice(&data);
-    }
-    Ok(body.freeze())
-}
 
 /// What a body becomes.
 pub struct Received {
@@ -282,8 +187,7 @@ pub async fn content(
         _ => Begun::in_memory(&mut source, length, gathered_max).await?,
     };
     let received = match begun.ended {
-        true if begun.content.len() <= inline_max => in_memory(&mut source, begun, want, checks),
-        true => packed(context, &mut source, begun, want, checks, plan.origin).await,
+        true => in_memory(context, &mut source, begun, want, checks, plan.origin).await,
         false => in_file(context, &mut source, begun, want, checks, plan.origin, &admission).await,
     };
     drop(admission);
@@ -355,17 +259,7 @@ impl Begun {
     }
 }
 
-fn in_memory(source: &mut Source, begun: Begun, want: Want, checks: Checks) -> Result<Received> {
-    let content = begun.content.freeze();
-    let mut hasher = Hasher::new(want);
-    hasher.update(&content);
-    let trailers = source.finish()?;
-    let digests = hasher.finish();
-    let checksum = checks.verify(trailers, &digests)?;
-    Ok(Received { staged: StagedBlob::inline(content, digests), checksum })
-}
-
-async fn packed(
+async fn in_memory(
     context: &Context,
     source: &mut Source,
     begun: Begun,
@@ -374,14 +268,38 @@ async fn packed(
     origin: BlobOrigin,
 ) -> Result<Received> {
     let content = begun.content.freeze();
+    let trailers = source.finish()?;
+    let digests = digests_of(context, &content, want).await?;
+    let checksum = checks.verify(trailers, &digests)?;
+    let staged = stage(context, origin, content, digests).await?;
+    Ok(Received { staged, checksum })
+}
+
+/// The digests of a body that is in memory. One that is too large for SQLite takes as long as many
+/// requests: its MD5 is not computed on the thread that serves.
+async fn digests_of(context: &Context, content: &Bytes, want: Want) -> Result<Digests> {
+    if content.len() <= context.config.inline_bytes_max {
+        let mut hasher = Hasher::new(want);
+        hasher.update(content);
+        return Ok(hasher.finish());
+    }
     let mut md5 = hashing::begin(Md5Lane::default(), content.clone());
     let mut others = Others::new(want);
-    others.update(&content);
-    let trailers = source.finish()?;
-    let digests = others.finish(md5.wait().await?.finish());
-    let checksum = checks.verify(trailers, &digests)?;
-    let staged = context.store.pack(origin, content, digests).await?;
-    Ok(Received { staged, checksum })
+    others.update(content);
+    Ok(others.finish(md5.wait().await?.finish()))
+}
+
+/// Stages a body that is in memory: for SQLite, or in a file that it shares.
+async fn stage(
+    context: &Context,
+    origin: BlobOrigin,
+    content: Bytes,
+    digests: Digests,
+) -> Result<StagedBlob> {
+    if content.len() <= context.config.inline_bytes_max {
+        return Ok(StagedBlob::inline(content, digests));
+    }
+    Ok(context.store.pack(origin, content, digests).await?)
 }
 
 async fn in_file(
@@ -426,19 +344,11 @@ async fn in_file(
     Ok(Received { staged, checksum })
 }
 
-fn wanted(payload: &Payload, expected: &Expected) -> Want {
+pub(super) fn wanted(payload: &Payload, expected: &Expected) -> Want {
     Want { sha256: matches!(payload, Payload::Sha256(_)), checksum: expected.algorithm }
 }
 
-fn verify_sha256(payload: &Payload, digests: &Digests) -> Result<()> {
-    match payload {
-        Payload::Sha256(sha256) => compare_sha256(sha256, digests),
-        Payload::Unsigned => Ok(()),
-        Payload::Chunked(_) | Payload::Form(_) => Err(ErrorCode::InvalidRequest.into()),
-    }
-}
-
-fn compare_sha256(signed: &[u8; 32], digests: &Digests) -> Result<()> {
+pub(super) fn compare_sha256(signed: &[u8; 32], digests: &Digests) -> Result<()> {
     let computed = digests.sha256.expect("asked for when the payload is signed");
     if bool::from(computed.ct_eq(signed)) {
         return Ok(());
@@ -468,23 +378,38 @@ pub async fn from_object(
     let length = range.map_or(object.record.size, |range| range.len());
     let mut reader = object.reader(range)?;
     let moving = Moving::begin();
+    let (gathered_max, _share) = gathered_max(context, Some(length));
+    if length <= gathered_max as u64 {
+        let mut content = BytesMut::with_capacity(length as usize);
+        while let (rest, Some(unit)) = read_unit(context, reader, &moving).await? {
+            content.extend_from_slice(&unit);
+            reader = rest;
+        }
+        let content = content.freeze();
+        let digests = digests_of(context, &content, want).await?;
+        return stage(context, origin, content, digests).await;
+    }
     let writer = context.blocking(move |store| store.begin_blob(origin, Some(length))).await?;
     let mut disk = Disk::new(writer, want);
     // A unit is read while the one before is hashed and written.
-    loop {
-        reader.limit_unit(moving.unit_bytes());
-        let (rest, unit) = context
-            .blocking(move |_| {
-                let unit = reader.next()?;
-                Ok((reader, unit))
-            })
-            .await?;
+    while let (rest, Some(unit)) = read_unit(context, reader, &moving).await? {
+        disk.write(unit).await?;
         reader = rest;
-        match unit {
-            Some(unit) => disk.write(unit).await?,
-            None => break,
-        }
     }
     let (writer, digests) = disk.finish().await?;
     context.blocking(move |_| writer.finish(digests)).await
+}
+
+/// Reads the next unit on the blocking pool; gives the reader back with it.
+async fn read_unit(
+    context: &Context,
+    mut reader: ContentReader,
+    moving: &Moving,
+) -> Result<(ContentReader, Option<Bytes>)> {
+    reader.limit_unit(moving.unit_bytes());
+    let read = move |_: &Store| {
+        let unit = reader.next()?;
+        Ok((reader, unit))
+    };
+    context.blocking(read).await
 }

@@ -81,26 +81,39 @@ pub struct BlobRecord {
 
 /// Whether a data folder holds the bytes of any blob. Stops at the first.
 pub fn holds_any(data: &Path) -> Result<bool> {
-    let root = data.join("blobs");
-    let segments = data.join("segments");
-    let read = |path: &Path| match std::fs::read_dir(path) {
-        Ok(entries) => Ok(Some(entries)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io("read", path, error)),
-    };
-    if read(&segments)?.is_some_and(|mut files| files.next().is_some()) {
+    if entries(&data.join("segments"))?.next().is_some() {
         return Ok(true);
     }
-    for folder in read(&root)?.into_iter().flatten().flatten() {
+    for folder in entries(&data.join("blobs"))? {
         let path = folder.path();
-        if path.is_dir() && read(&path)?.is_some_and(|mut files| files.next().is_some()) {
+        if path.is_dir() && entries(&path)?.next().is_some() {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// The blob files of one data folder: `blobs/00` to `blobs/ff`, `segments/`, and `quarantine/`.
+/// The number of the last server run that made a segment; 0 if there is none. A database that was
+/// restored from a backup does not know of that run, and its number must not be given again.
+pub fn newest_epoch(data: &Path) -> Result<u64> {
+    let epoch = |entry: std::fs::DirEntry| {
+        SegmentName::parse(entry.file_name().to_str()?).map(|name| name.epoch)
+    };
+    Ok(entries(&data.join("segments"))?.filter_map(epoch).max().unwrap_or(0))
+}
+
+/// What is in a folder; nothing if it is not there.
+fn entries(path: &Path) -> Result<impl Iterator<Item = std::fs::DirEntry>> {
+    match std::fs::read_dir(path) {
+        Ok(entries) => Ok(Some(entries).into_iter().flatten().flatten()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(None.into_iter().flatten().flatten())
+        }
+        Err(error) => Err(Error::io("read", path, error)),
+    }
+}
+
+/// The files of one data folder: `blobs/00` to `blobs/ff`, `segments/`, and `quarantine/`.
 pub struct Blobs {
     epoch: u64,
     folders: Folders,
@@ -225,7 +238,7 @@ impl Blobs {
     /// For drop, which can tell nobody: what is left behind is swept after the next start.
     fn remove_or_log(&self, at: Location) {
         if let Err(error) = self.remove(at) {
-            tracing::warn!(name = %at.name, %error, "bytes without a row stay until the next sweep");
+            tracing::warn!(name = %at.name, %error, "bytes without a row stay until a sweep");
         }
     }
 
@@ -239,8 +252,8 @@ impl Blobs {
         self.folders.empty_quarantine(older_than)
     }
 
-    /// Calls `each` for everything below `blobs/` and `segments/`, in no order, and stops at its first error.
-    /// Files made or removed meanwhile may or may not be seen.
+    /// Calls `each` for everything below `blobs/` and `segments/`, in no order, and stops at its
+    /// first error. Files made or removed meanwhile may or may not be seen.
     pub fn scan(&self, each: impl FnMut(Found) -> Result<()>) -> Result<()> {
         self.folders.scan(each)
     }

@@ -28,11 +28,8 @@ const WAITING_MAX: usize = 4096;
 const BATCH_BODIES_MAX: usize = 128;
 const BATCH_BYTES_MAX: usize = 8 << 20;
 
-enum Message {
-    Body(Body),
-    /// Everything before this is answered, then the thread ends.
-    Stop,
-}
+/// `None`: everything before this is answered, then the thread ends.
+type Message = Option<Body>;
 
 /// A body as it will be in the segment.
 struct Body {
@@ -83,7 +80,7 @@ impl Packing {
         trailer::append(&mut rest, &record, &sums);
         rest.resize((padded - record.digests.length) as usize, 0);
         let (reply, answer) = oneshot::channel();
-        match self.sender.try_send(Message::Body(Body { record, bytes, rest, reply })) {
+        match self.sender.try_send(Some(Body { record, bytes, rest, reply })) {
             Ok(()) => Pending::waiting(answer),
             Err(TrySendError::Full(_)) => Pending::answered(Err(Error::Overloaded)),
             Err(TrySendError::Disconnected(_)) => Pending::answered(Err(Error::Closed)),
@@ -93,7 +90,7 @@ impl Packing {
     /// Has the thread answer what waits, and end.
     pub fn stop(&self) {
         // That it has ended already is as good.
-        let _ = self.sender.send(Message::Stop);
+        let _ = self.sender.send(None);
     }
 }
 
@@ -117,17 +114,17 @@ impl Body {
 impl Packer {
     /// Works until told to stop, or until nobody can send any more.
     pub fn run(mut self) {
-        while let Ok(Message::Body(first)) = self.receiver.recv() {
+        while let Ok(Some(first)) = self.receiver.recv() {
             let mut has_ended = false;
             let mut bytes = first.bytes.len();
             let mut batch = vec![first];
             while batch.len() < BATCH_BODIES_MAX && bytes < BATCH_BYTES_MAX {
                 match self.receiver.try_recv() {
-                    Ok(Message::Body(body)) => {
+                    Ok(Some(body)) => {
                         bytes += body.bytes.len();
                         batch.push(body);
                     }
-                    Ok(Message::Stop) => {
+                    Ok(None) => {
                         has_ended = true;
                         break;
                     }
@@ -141,8 +138,8 @@ impl Packer {
         }
     }
 
-    /// Stores and answers. Bodies that cannot be stored together are tried one by one: one for which
-    /// there is no room must not fail those for which there is.
+    /// Stores and answers. Bodies that cannot be stored together are tried one by one: one for
+    /// which there is no room must not fail those for which there is.
     fn settle(&mut self, mut batch: Vec<Body>) {
         match self.store(&batch) {
             Ok((segment, mut first_page)) => {

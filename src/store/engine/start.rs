@@ -36,7 +36,7 @@ impl Engine {
         let mut connection = connect(&path, Role::Writer)?;
         sync_folder(&options)?;
         wal::recover(&connection)?;
-        let blobs = Blobs::open(&options.data, next_epoch(&connection)?)?;
+        let blobs = Blobs::open(&options.data, next_epoch(&connection, &options.data)?)?;
         outbox::know_targets(&connection, &options.event_targets)?;
         let targets = Targets::new(&options.event_targets);
         let shared = Arc::new(Shared::new(Arc::clone(&blobs), Arc::clone(&ballast), targets));
@@ -119,7 +119,7 @@ fn sync_folder(options: &Options) -> Result<()> {
 }
 
 /// The number of this run, committed before anything bears it.
-fn next_epoch(connection: &Connection) -> Result<u64> {
-    let sql = "UPDATE counters SET value = value + 1 WHERE name = 'epoch' RETURNING value";
-    Ok(connection.query_row(sql, [], |row| row.get(0))?)
+fn next_epoch(connection: &Connection, data: &Path) -> Result<u64> {
+    let sql = "UPDATE counters SET value = max(value, ?1) + 1 WHERE name = 'epoch' RETURNING value";
+    Ok(connection.query_row(sql, [blobs::newest_epoch(data)?], |row| row.get(0))?)
 }

@@ -1,6 +1,6 @@
 //! Packed bodies behind the door: their life, what a crash leaves of them, and what check says.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
 use rusqlite::params;
 
@@ -107,10 +107,10 @@ fn what_a_crash_left_between_the_bytes_and_the_row_is_a_gap() {
     assert_eq!(fixture.store.sweep_files().expect("sweep"), 0);
     assert_eq!(fixture.segment_bytes(), 3 * EXTENT, "a restored database might have its row");
 
-    let old = SystemTime::now() - Duration::from_millis(QUARANTINE_MS + 60_000);
+    let old = Duration::from_millis(crate::clock::now().millis() - QUARANTINE_MS - 60_000);
     let path = fixture.options.data.join("segments").join(&fixture.segments()[0]);
     let file = std::fs::OpenOptions::new().write(true).open(path).expect("the segment");
-    file.set_modified(old).expect("it is made old");
+    file.set_modified(UNIX_EPOCH + old).expect("it is made old");
     assert_eq!(fixture.store.sweep_files().expect("sweep"), 1);
     assert_eq!(fixture.segment_bytes(), 2 * EXTENT);
     for (name, seed) in [("before", 1), ("after", 3)] {

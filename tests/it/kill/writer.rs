@@ -18,7 +18,7 @@ const UPLOADS_KEPT: usize = 8;
 const PARTS: usize = 4;
 /// Bodies that SQLite holds, and bodies that files hold.
 const SMALL: (usize, usize) = (0, 8_000);
-const MIDDLE: (usize, usize) = (17_000, 262_144);
+const MIDDLE: (usize, usize) = (8_193, 262_144);
 const LARGE: (usize, usize) = (262_145, 500_000);
 
 /// What the writers of one round share.

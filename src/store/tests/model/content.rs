@@ -51,7 +51,7 @@ impl ModelBlob {
         if length <= INLINE_BYTES || length > PACKED_BYTES {
             return 0;
         }
-        // Two CRCs at least, and the index with the key that all bodies of a fixture are staged for.
+        // The CRCs, and the index with the key that all bodies of a fixture are staged for.
         let blocks = length.div_ceil(65_536);
         ((length + 4 * (blocks + 1) + 214 + "origin".len()) as u64).next_multiple_of(4096)
     }
