@@ -34,13 +34,13 @@ pub async fn handle(call: Call) -> Result<Response> {
     xml.display("IsTruncated", page.truncated);
     for part in &page.parts {
         xml.element("Part", |xml| {
-            xml.display("PartNumber", part.number);
-            xml.text("LastModified", date::iso8601(part.modified));
-            xml.text("ETag", part.etag.quoted());
+            xml.word("PartNumber", part.number);
+            xml.word("LastModified", date::iso8601(part.modified));
+            xml.quoted("ETag", part.etag);
             if let Some(checksum) = &part.checksum {
-                xml.text(checksum.algorithm.element(), checksum.base64());
+                xml.word(checksum.algorithm.element(), checksum.base64());
             }
-            xml.display("Size", part.size);
+            xml.word("Size", part.size);
         });
     }
     let mut response = Response::xml(xml.finish());

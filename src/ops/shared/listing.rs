@@ -97,22 +97,22 @@ pub fn owner(xml: &mut Writer, element: &str, owner: &Owner) {
 /// `<ChecksumAlgorithm>` and `<ChecksumType>`.
 pub fn checksum(xml: &mut Writer, checksum: Option<(ChecksumAlgorithm, ChecksumType)>) {
     if let Some((algorithm, kind)) = checksum {
-        xml.text("ChecksumAlgorithm", algorithm.name());
-        xml.text("ChecksumType", kind.name());
+        xml.word("ChecksumAlgorithm", algorithm.name());
+        xml.word("ChecksumType", kind.name());
     }
 }
 
 /// What an object says of itself in a list.
 pub fn object(xml: &mut Writer, keys: Keys, object: &ListedObject, with_owner: bool) {
     xml.text("Key", keys.text(&object.key));
-    xml.text("LastModified", date::iso8601(object.modified));
-    xml.text("ETag", object.etag.quoted());
+    xml.word("LastModified", date::iso8601(object.modified));
+    xml.quoted("ETag", object.etag);
     checksum(xml, object.checksum);
-    xml.display("Size", object.size);
+    xml.word("Size", object.size);
     if with_owner {
         owner(xml, "Owner", &object.owner);
     }
-    xml.text("StorageClass", "STANDARD");
+    xml.word("StorageClass", "STANDARD");
 }
 
 /// `<Contents>` and `<CommonPrefixes>` of a page, in key order.

@@ -39,6 +39,23 @@ impl Writer {
             write!(Content(w), "{value}").expect("there is always room in a buffer");
         })
     }
+    /// An element that holds a word of the program's own, a date, a number: nothing in it needs a
+    /// reference (asserted in debug builds), so nothing is looked for. A list has thousands.
+    pub fn word(&mut self, name: &str, value: impl Display) -> &mut Self {
+        self.open(name, &[]);
+        self.plain(value);
+        self.close(name);
+        self
+    }
+    /// As [`Self::word`], in quotation marks: a tag.
+    pub fn quoted(&mut self, name: &str, value: impl Display) -> &mut Self {
+        self.open(name, &[]);
+        self.buffer.push_str("&quot;");
+        self.plain(value);
+        self.buffer.push_str("&quot;");
+        self.close(name);
+        self
+    }
     /// As [`Self::text`], if there is a text.
     pub fn optional(&mut self, name: &str, value: Option<impl AsRef<str>>) -> &mut Self {
         if let Some(value) = value {
@@ -91,6 +108,12 @@ impl Writer {
         self.buffer.push_str("</");
         self.buffer.push_str(name);
         self.buffer.push('>');
+    }
+
+    fn plain(&mut self, value: impl Display) {
+        let start = self.buffer.len();
+        write!(self.buffer, "{value}").expect("there is always room in a buffer");
+        debug_assert_eq!(position_of_reference(&self.buffer.as_bytes()[start..]), None);
     }
 
     /// Parsers fold white space in attributes and line ends in texts: references keep them.
