@@ -15,6 +15,7 @@ mod reload;
 mod root;
 mod serve;
 mod session;
+mod upload;
 mod uploads;
 mod user;
 mod version;
@@ -164,6 +165,13 @@ fn check_owner(data: &Path) -> Outcome {
          run the command as its owner",
         data.display()
     )))
+}
+
+/// Runs what blocks on the pool for it.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.map_err(Failure::failed)
 }
 
 #[cfg(test)]

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use clap::ArgMatches;
 
-use super::serve::blocking;
-use super::{Failure, load};
+use super::{Failure, blocking, load};
 use crate::server::Tls;
 use crate::workers::{Replaced, Secrets};
 

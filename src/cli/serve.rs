@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::reload::Reload;
-use super::{Failure, Outcome, SETTINGS, check_owner, flag, load, root};
+use super::{Failure, Outcome, SETTINGS, blocking, check_owner, flag, load, root};
 use crate::config::{Config, KeyPair};
 use crate::gateway::Gateway;
 use crate::log;
@@ -152,13 +152,6 @@ fn cannot_open(error: store::Error) -> Failure {
         }
         other => Failure::failed(other),
     }
-}
-
-/// Runs what blocks on the pool for it.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.map_err(Failure::failed)
 }
 
 /// Ends when the store may promise nothing any more.

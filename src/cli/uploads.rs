@@ -9,10 +9,9 @@ use serde_json::{Value, json};
 
 use super::key::printable;
 use super::session::{Session, segment};
+use super::upload::{all, id_of, number, parts, rate, received};
 use super::{Outcome, folder_flags, json_flag, load, watch};
 
-/// Uploads that are asked for at once.
-const PAGE: u64 = 1000;
 const SECONDS_PER_HOUR: u64 = 3600;
 
 /// The commands that change one upload: name, action, what they do.
@@ -91,24 +90,6 @@ fn list(matches: &ArgMatches) -> Outcome {
     super::key::print_list(matches, &document, "uploads", &columns)
 }
 
-/// Every page of the uploads that a command is about.
-pub(super) fn all(session: &Session, matches: &ArgMatches) -> Result<Vec<Value>, super::Failure> {
-    let text = |name: &str| matches.get_one::<String>(name).map(String::as_str).unwrap_or_default();
-    let (bucket, prefix) = (segment(text("bucket")), segment(text("prefix")));
-    let (mut uploads, mut marker) = (Vec::new(), String::new());
-    loop {
-        let path = format!("uploads?bucket={bucket}&prefix={prefix}&limit={PAGE}&marker={marker}");
-        let mut page = session.ask(Method::GET, &path, Value::Null)?;
-        if let Value::Array(more) = page["uploads"].take() {
-            uploads.extend(more);
-        }
-        match page["nextMarker"].as_str() {
-            Some(next) => marker = segment(next),
-            None => return Ok(uploads),
-        }
-    }
-}
-
 /// An upload as a row of the table.
 fn row(upload: &Value) -> Value {
     json!({
@@ -121,37 +102,6 @@ fn row(upload: &Value) -> Value {
         "rate": rate(upload),
         "lastActive": upload["lastActiveAt"],
     })
-}
-
-/// `12.0 MiB of 25.0 MiB (48 %)`.
-pub(super) fn received(upload: &Value) -> String {
-    let bytes = number(upload, "receivedBytes");
-    match upload["totalSize"].as_u64() {
-        None => HumanBytes(bytes).to_string(),
-        Some(total) => {
-            let share = if total == 0 { 0 } else { u128::from(bytes) * 100 / u128::from(total) };
-            format!("{} of {} ({share} %)", HumanBytes(bytes), HumanBytes(total))
-        }
-    }
-}
-
-fn parts(upload: &Value) -> String {
-    let there = number(upload, "receivedParts");
-    match upload["partCount"].as_u64() {
-        None => there.to_string(),
-        Some(count) => format!("{there}/{count}"),
-    }
-}
-
-pub(super) fn rate(upload: &Value) -> String {
-    match number(upload, "bytesPerSecond") {
-        0 => "-".into(),
-        bytes => format!("{}/s", HumanBytes(bytes)),
-    }
-}
-
-pub(super) fn number(document: &Value, field: &str) -> u64 {
-    document[field].as_u64().unwrap_or_default()
 }
 
 fn show(matches: &ArgMatches) -> Outcome {
@@ -208,10 +158,6 @@ fn change(matches: &ArgMatches, action: &str) -> Outcome {
         writeln!(io::stdout(), "{upload:#}")?;
     }
     Ok(())
-}
-
-pub(super) fn id_of(matches: &ArgMatches) -> &str {
-    matches.get_one::<String>("id").expect("it is required")
 }
 
 fn clean(matches: &ArgMatches) -> Outcome {

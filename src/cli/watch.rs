@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::key::printable;
 use super::session::{Session, segment};
-use super::uploads::{all, number, rate, received};
+use super::upload::{all, number, rate, received};
 use super::{Failure, Outcome, load};
 
 /// Bars that are shown at once: a terminal has so many lines.

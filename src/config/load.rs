@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fmt;
 use std::path::Path;
 
+use super::error::ConfigError;
 use super::field::Value;
 use super::webhook::{self, Webhook};
 use super::{Config, KeyPair, Kind, SETTINGS, Setting};
@@ -16,30 +16,6 @@ pub const ROOT_ACCESS_KEY_ID: &str = "PARTITA_ROOT_ACCESS_KEY_ID";
 pub const ROOT_SECRET_ACCESS_KEY: &str = "PARTITA_ROOT_SECRET_ACCESS_KEY";
 /// Longest configuration file in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
-
-/// Why the configuration is refused: the setting, where its value came from, and what is wrong.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ConfigError(String);
-
-impl ConfigError {
-    pub(super) fn new(source: &str, problem: impl fmt::Display) -> Self {
-        Self(format!("{source}: {problem}"))
-    }
-    fn refused(setting: &Setting, source: &str, given: &str) -> Self {
-        let (name, range) = (setting.name, setting.range());
-        Self(format!(
-            "setting {name} (from {source}): \"{given}\" is not valid, it must be {range}"
-        ))
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ConfigError {}
 
 /// Reads every setting. `flag` gives what stands on the command line for a setting, several values
 /// for a repeated flag; `variable` reads the environment, where an empty value counts as none.
@@ -175,7 +151,7 @@ fn parse_file(text: &str, path: &Path) -> Result<File, ConfigError> {
         let refused = || ConfigError::refused(setting, &source, &given());
         let text = text_of_toml(&setting.kind, &value).ok_or_else(refused)?;
         let value = setting.parse(&text).ok_or_else(refused)?;
-        file.values.insert(setting.name, value_beside(path, setting, value));
+        file.values.insert(setting.name, setting.beside(path, value));
     }
     Ok(file)
 }
@@ -200,16 +176,5 @@ fn text_of_toml(kind: &Kind, value: &toml::Value) -> Option<String> {
             names.map(|names| names.join(","))
         }
         _ => None,
-    }
-}
-
-/// A relative path in the file is meant beside the file, wherever the server is started.
-pub(super) fn value_beside(file: &Path, setting: &Setting, value: Value) -> Value {
-    match (&setting.kind, value) {
-        (Kind::Path { .. }, Value::Text(path)) => {
-            let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
-            Value::Text(folder.join(path).to_string_lossy().into_owned())
-        }
-        (_, value) => value,
     }
 }

@@ -8,6 +8,7 @@
 //!   webhooks from the file.
 
 mod credentials;
+mod error;
 mod field;
 mod load;
 mod network;
@@ -18,8 +19,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use credentials::{ACCESS_KEY_ID_SHAPE, KeyPair, SECRET_SHAPE};
+pub use error::ConfigError;
 pub use field::{LogFormat, LogLevel, ObjectOwnership};
-pub use load::{ConfigError, ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY, load};
+pub use load::{ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY, load};
 pub use network::Network;
 pub use setting::{Kind, Setting, readme_table};
 pub use webhook::{WEBHOOK_SETTINGS, Webhook, docs_table};

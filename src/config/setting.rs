@@ -1,5 +1,7 @@
 //! One row of the table of settings: its kind, what it accepts, and how it is described.
 
+use std::path::Path;
+
 use super::field::Value;
 
 /// A setting: a row of [`SETTINGS`](super::SETTINGS).
@@ -51,6 +53,18 @@ impl Setting {
             Kind::Switch { .. } => "true or false".into(),
             Kind::Choice { options, .. } => options.join(", "),
             Kind::Domains => "domain names, separated by commas".into(),
+        }
+    }
+
+    /// The value as the file means it: a relative path is beside the file, wherever the server is
+    /// started.
+    pub(super) fn beside(&self, file: &Path, value: Value) -> Value {
+        match (&self.kind, value) {
+            (Kind::Path { .. }, Value::Text(path)) => {
+                let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
+                Value::Text(folder.join(path).to_string_lossy().into_owned())
+            }
+            (_, value) => value,
         }
     }
 

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::error::ConfigError;
 use super::field::Value;
-use super::load::{ConfigError, value_beside};
 use super::network::Network;
 use super::setting::{Kind, Setting};
 use crate::store::EventTarget;
@@ -212,7 +212,7 @@ fn read_one(name: &str, value: &toml::Value, path: &Path) -> Result<Webhook, Con
         let setting = setting.ok_or_else(|| refuse(format!("unknown setting \"{key}\"")))?;
         let parsed = text_of(&setting.kind, value).and_then(|text| setting.parse(&text));
         let parsed = parsed.ok_or_else(|| refuse(refusal(setting, value)))?;
-        values.insert(setting.name, value_beside(path, setting, parsed));
+        values.insert(setting.name, setting.beside(path, parsed));
     }
     for name in ["url", "secrets"] {
         if !values.contains_key(name) {
