@@ -84,6 +84,14 @@ impl Engine {
         self.submit(Purpose::Add, Lane::Request, None, move |txn, _| work(txn))
     }
 
+    /// As [`Engine::write`], for one of many steps, which lets requests pass.
+    pub(crate) fn write_step<T: Send + 'static>(
+        &self,
+        mut work: impl FnMut(&Txn<'_>) -> Result<T> + Send + 'static,
+    ) -> Pending<T> {
+        self.submit(Purpose::Add, Lane::Step, None, move |txn, _| work(txn))
+    }
+
     /// Has the writer run `work`, which frees something.
     pub(crate) fn free<T: Send + 'static>(
         &self,

@@ -281,7 +281,7 @@ pub(crate) fn resend(engine: &Engine, target: &str, message: MessageId) -> Pendi
 /// many: none are left when it is 0.
 pub(crate) fn resend_dead(engine: &Engine, target: &str) -> Pending<u64> {
     let target = target.to_owned();
-    engine.write(move |txn| {
+    engine.write_step(move |txn| {
         let sql = "SELECT 1 FROM webhook_targets WHERE name = ?1";
         if !txn.prepare(sql)?.exists([&target])? {
             return Err(unknown(&target));
