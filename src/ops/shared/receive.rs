@@ -30,7 +30,7 @@ use crate::wire::form::FIELDS_BYTES_MAX;
 use crate::wire::{Error, ErrorCode, Head, Result};
 
 /// Room that a small body gets before its first byte came.
-const BEGUN_BYTES: u64 = 4 << 10;
+const BEGUN_BYTES: usize = 4 << 10;
 /// Bytes of all bodies that are gathered in memory before they are packed.
 static PACKING: Budget = Budget::new(64 << 20);
 
@@ -251,11 +251,17 @@ struct Begun {
 impl Begun {
     /// Gathers a body until it ends or is over `bytes_max`.
     async fn in_memory(source: &mut Source, length: Option<u64>, bytes_max: usize) -> Result<Self> {
-        // A body that does not come holds no memory for what it announced.
-        let room = length.map_or(0, |length| length.min(BEGUN_BYTES) as usize);
-        let mut content = BytesMut::with_capacity(room);
-        let ended = !source.fill(&mut content, bytes_max + 1).await?;
-        Ok(Self { content, ended })
+        // A body that does not come holds no memory for what it announced; one that does is not
+        // moved from room to larger room.
+        let length = length.map_or(0, |length| length.min(bytes_max as u64) as usize);
+        let begun = length.min(BEGUN_BYTES);
+        let mut content = BytesMut::with_capacity(begun);
+        let mut more = source.fill(&mut content, begun.max(1)).await?;
+        if more {
+            content.reserve(length.saturating_sub(content.len()));
+            more = source.fill(&mut content, bytes_max + 1).await?;
+        }
+        Ok(Self { content, ended: !more })
     }
 }
 
