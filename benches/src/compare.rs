@@ -26,7 +26,7 @@ pub struct Arguments {
     /// Folder for the servers' data; made, and emptied
     #[arg(long, default_value = "target/bench-data")]
     folder: PathBuf,
-    /// Only these servers (partita, minio, versitygw, garage, rclone, nginx, sink)
+    /// Only these servers (partita, minio, versitygw, garage, rclone, seaweedfs, nginx, sink)
     #[arg(long, value_delimiter = ',')]
     servers: Vec<String>,
     /// Only these workloads; a name ending in * takes all that begin so

@@ -1,6 +1,7 @@
 //! The servers that are compared: one row each, how it is started on an empty folder, and what it
 //! promises when it answers a write.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::process;
-use crate::target::{ACCESS_KEY, BUCKET, GARAGE_KEY, SECRET_KEY, Target};
+use crate::target::{ACCESS_KEY, BUCKET, GARAGE_KEY, Payload, SECRET_KEY, Target};
 
 /// What a 200 to a write is worth.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
@@ -93,6 +94,15 @@ pub const SERVERS: &[Server] = &[
         prepare: nothing,
     },
     Server {
+        name: "seaweedfs",
+        class: Class::AsShipped,
+        durability: "nothing is synced by default (-volume.max=100)",
+        s3: true,
+        binary: "weed",
+        start: seaweedfs,
+        prepare: nothing,
+    },
+    Server {
         name: "nginx",
         class: Class::Limit,
         durability: "plain files by sendfile, no signature, no check, no log: the limit of reading",
@@ -150,6 +160,7 @@ pub struct Running {
     /// Its folder.
     pub folder: PathBuf,
     child: Child,
+    sockets: Vec<PathBuf>,
 }
 
 impl Running {
@@ -200,6 +211,7 @@ impl Running {
             started_in: Duration::ZERO,
             folder,
             child,
+            sockets: sockets(&command),
         };
         running.wait(began)?;
         running.started_in = began.elapsed();
@@ -212,19 +224,26 @@ impl Running {
     /// # Errors
     /// When the server says no.
     pub fn make_bucket(&self) -> io::Result<()> {
-        if !self.server.s3 || self.server.name == "garage" {
+        // Garage has made it by its own command; to rclone a folder is a bucket.
+        if !self.server.s3 || matches!(self.server.name, "garage" | "rclone") {
             return Ok(());
         }
         let path = format!("/{BUCKET}");
-        if self.server.name == "rclone" {
-            // A folder of its own is its bucket already.
-            return Ok(());
-        }
         fs::remove_dir(self.folder.join(BUCKET)).or_else(not_there)?;
+        self.when_ready(&path, None)?;
+        match self.server.name {
+            // The first body makes the files of a bucket; what comes meanwhile waits for 1 s.
+            "seaweedfs" => self.when_ready(&format!("{path}/first"), Some(&Payload::new(1))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts something there, as often as needed: MinIO and SeaweedFS answer before they are ready.
+    fn when_ready(&self, path: &str, body: Option<&Payload>) -> io::Result<()> {
         let began = Instant::now();
         loop {
-            let made = self.target.all(vec![self.target.signed("PUT", &path, &[], None, 200)], 1);
-            // MinIO answers before it is ready.
+            let put = self.target.signed("PUT", path, &[], body, 200);
+            let made = self.target.all(vec![put], 1);
             if made.is_ok() || began.elapsed() > START_MAX {
                 return made;
             }
@@ -286,6 +305,9 @@ impl Drop for Running {
         self.stop();
         let _ = fs::remove_dir_all(&self.folder);
         let _ = fs::remove_file(self.folder.with_extension("log"));
+        for socket in &self.sockets {
+            let _ = fs::remove_file(socket);
+        }
     }
 }
 
@@ -322,6 +344,11 @@ pub fn version(server: &Server, binary: &Path) -> String {
     };
     match server.name {
         "sink" => "this bench's".into(),
+        // Built from its source, it is no version of a module.
+        "seaweedfs" => {
+            let text = ask(binary, &["version"]).unwrap_or_default();
+            text.split_whitespace().nth(2).unwrap_or("unknown").to_owned()
+        }
         _ => of_module.or_else(said).unwrap_or_else(|| "unknown".into()),
     }
 }
@@ -373,6 +400,44 @@ fn rclone(binary: &Path, folder: &Path, address: SocketAddr) -> io::Result<Comma
         .args(["--auth-key", &key])
         .arg(folder);
     Ok(command)
+}
+
+/// Each of its parts wants two ports. One bucket takes seven volumes at first, the log of the
+/// filer as many: more than the eight that it allows by itself.
+fn seaweedfs(binary: &Path, folder: &Path, address: SocketAddr) -> io::Result<Command> {
+    let mut command = Command::new(binary);
+    command.args(["-logtostderr=true", "server", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]);
+    // All are held until each has its own.
+    let mut held = Vec::new();
+    for part in ["master", "volume", "filer", "s3"] {
+        for suffix in ["", ".grpc"] {
+            let port = TcpListener::bind("127.0.0.1:0")?;
+            let number = match (part, suffix) {
+                ("s3", "") => address.port(),
+                _ => port.local_addr()?.port(),
+            };
+            command.arg(format!("-{part}.port{suffix}={number}"));
+            held.push(port);
+        }
+    }
+    command
+        .args(["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"])
+        .args(["-volume.max=100", "-dir"])
+        .arg(folder)
+        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+    Ok(command)
+}
+
+/// SeaweedFS makes a socket for each port, outside of its folder, and leaves some when it ends.
+fn sockets(command: &Command) -> Vec<PathBuf> {
+    let of_port = |argument: &OsStr| {
+        let (option, number) = argument.to_str()?.strip_prefix('-')?.split_once('=')?;
+        let (part, grpc) = option.split_once(".port")?;
+        let kind = grpc.replace('.', "-");
+        Some(PathBuf::from(format!("/tmp/seaweedfs-{part}{kind}-{number}.sock")))
+    };
+    command.get_args().filter_map(of_port).collect()
 }
 
 fn garage(binary: &Path, folder: &Path, address: SocketAddr) -> io::Result<Command> {

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// The columns: a server, and its name there.
+/// The columns: a server, and its name there. One that no run has measured has none.
 const SERVERS: &[(&str, &str)] = &[
     ("partita", "Partita"),
     ("minio", "MinIO"),
     ("versitygw", "versitygw"),
     ("garage", "Garage"),
     ("rclone", "rclone"),
+    ("seaweedfs", "SeaweedFS"),
 ];
 /// What is no store, in a column of its own.
 const LIMITS: &[&str] = &["nginx", "sink"];
@@ -78,6 +79,12 @@ fn measured() -> BTreeMap<String, Value> {
     all
 }
 
+/// The columns that have something to tell: a peer may not have been there.
+fn columns(measured: &BTreeMap<String, Value>) -> Vec<(&'static str, &'static str)> {
+    let told = |server: &str| measured.values().any(|entry| entry["rounds"].get(server).is_some());
+    SERVERS.iter().filter(|(server, _)| told(server)).copied().collect()
+}
+
 /// One figure of each round of a server.
 fn rounds(entry: &Value, server: &str, figure: &str) -> Vec<f64> {
     let rounds = entry["rounds"][server].as_array().into_iter().flatten();
@@ -104,7 +111,7 @@ fn short(figure: f64) -> String {
     }
 }
 
-fn row(entry: &Value, label: &str) -> String {
+fn row(entry: &Value, label: &str, columns: &[(&str, &str)]) -> String {
     let servers = entry["rounds"].as_object().unwrap();
     let whole = servers.values().map(|rounds| rounds.as_array().unwrap().len()).max().unwrap();
     let cell = |server: &str| {
@@ -123,7 +130,7 @@ fn row(entry: &Value, label: &str) -> String {
         other => panic!("a unit that nobody knows: {other}"),
     };
     let mut line = format!("| {label} | {unit} |");
-    for (server, _) in SERVERS {
+    for (server, _) in columns {
         let figure = cell(server).unwrap_or_else(|| "–".into());
         let strong = if *server == "partita" { "**" } else { "" };
         line.push_str(&format!(" {strong}{figure}{strong} |"));
@@ -132,9 +139,9 @@ fn row(entry: &Value, label: &str) -> String {
     format!("{line} {} |\n", limit.unwrap_or_else(|| "–".into()))
 }
 
-fn peaks(measured: &BTreeMap<String, Value>) -> String {
+fn peaks(measured: &BTreeMap<String, Value>, columns: &[(&str, &str)]) -> String {
     let mut line = String::from("| most memory, median of rounds | MiB |");
-    for (server, _) in SERVERS {
+    for (server, _) in columns {
         let peak = |entry| median(rounds(entry, server, "peak_mib"));
         let most = measured.values().filter_map(peak).max_by(f64::total_cmp).unwrap_or_default();
         let strong = if *server == "partita" { "**" } else { "" };
@@ -148,15 +155,16 @@ fn the_readme_tells_the_speed_that_was_measured() {
     let measured = measured();
     let unknown = measured.keys().find(|name| !ROWS.iter().any(|(row, _)| row == name));
     assert_eq!(unknown, None, "a workload was measured and is not told");
-    let names: Vec<&str> = SERVERS.iter().map(|(_, name)| *name).collect();
+    let columns = columns(&measured);
+    let names: Vec<&str> = columns.iter().map(|(_, name)| *name).collect();
     let mut table = format!("| workload | | {} | limit |\n", names.join(" | "));
     table.push_str(&format!("{}|\n", "|---".repeat(names.len() + 3)));
     for (workload, label) in ROWS {
         // A run may leave some out; those that it names are all told.
         if let Some(entry) = measured.get(*workload) {
-            table.push_str(&row(entry, label));
+            table.push_str(&row(entry, label, &columns));
         }
     }
-    table.push_str(&peaks(&measured));
+    table.push_str(&peaks(&measured, &columns));
     super::compare("speed", &table);
 }
