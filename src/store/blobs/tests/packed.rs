@@ -51,6 +51,13 @@ impl Packed {
         self.rig.dir.path().join("segments").join(format!("00000003-{number:08x}"))
     }
 
+    /// Until the first batch is taken and waits for its sync: what comes now is in another one.
+    fn wait_until_written(&self) {
+        while std::fs::metadata(self.path(0)).map_or(0, |file| file.len()) == 0 {
+            std::thread::yield_now();
+        }
+    }
+
     fn write_at(&self, at: Location, byte: u64, value: &[u8]) {
         let extent = at.extent.unwrap();
         let file = std::fs::OpenOptions::new().write(true).open(self.path(extent.segment()));
@@ -240,6 +247,56 @@ fn a_segment_is_in_use_from_before_its_file_is_there_until_nothing_in_it_waits_f
     assert!(!packed.rig.blobs.is_segment_in_use(first));
     assert!(packed.rig.blobs.is_segment_in_use(second), "the next body goes there");
     assert!(!packed.rig.blobs.is_segment_in_use(SegmentName { epoch: 2, number: 7 }));
+}
+
+/// Packs bodies whose first sync waits for the lock that is given back.
+fn held_up(gate: &Arc<Mutex<()>>) -> Packed {
+    let gate = Arc::clone(gate);
+    Packed::with(Syncs {
+        file: Box::new(move |_| {
+            drop(gate.lock().unwrap());
+            Ok(())
+        }),
+        ..Syncs::default()
+    })
+}
+
+#[test]
+fn a_body_whose_client_hung_up_is_not_written() {
+    let gate = Arc::new(Mutex::new(()));
+    let packed = held_up(&gate);
+    let begin = |bytes: usize| {
+        let bytes = Bytes::from(pattern(bytes));
+        packed.packing.pack(origin(false), bytes.clone(), digests(bytes.len() as u64, false))
+    };
+    let closed = gate.lock().unwrap();
+    let first = begin(5_000);
+    packed.wait_until_written();
+    let (gone, last) = (begin(70_000), begin(5_000));
+    drop(gone);
+    drop(closed);
+    let (first, last) = (location(&first.wait().unwrap()), location(&last.wait().unwrap()));
+    let first = first.extent.unwrap();
+    assert_eq!(last.extent.unwrap().first_page, first.first_page + first.pages);
+}
+
+#[test]
+fn bodies_that_wait_hold_a_bounded_number_of_bytes() {
+    let gate = Arc::new(Mutex::new(()));
+    let packed = held_up(&gate);
+    let closed = gate.lock().unwrap();
+    let bytes = Bytes::from(pattern(PACKED_BYTES_MAX as usize));
+    let begin = || packed.packing.pack(origin(false), bytes.clone(), digests(256 << 10, false));
+    let _first = begin();
+    packed.wait_until_written();
+    // Nobody waits for any of them.
+    (1..256).for_each(|_| drop(begin()));
+    assert!(matches!(begin().wait(), Err(Error::Overloaded)));
+    drop(closed);
+    // They go, and what they held with them.
+    while matches!(begin().wait(), Err(Error::Overloaded)) {
+        std::thread::yield_now();
+    }
 }
 
 #[test]
