@@ -108,7 +108,11 @@ impl Blobs {
     /// what a power cut brings back is a gap of an ended run's segment, and swept.
     pub(super) fn punch(&self, epoch: u64, extent: Extent) -> Result<()> {
         let name = SegmentName::of(epoch, extent);
-        assert!(extent.is_sound(), "{extent:?} was never given out");
+        if !extent.is_sound() {
+            return Err(Error::Damaged {
+                what: format!("segment {name}: no blob is at {extent:?}"),
+            });
+        }
         match self.open_to_punch(name)? {
             Some(file) => self.punch_bytes(&file, name, extent.offset(), extent.pages * PAGE_BYTES),
             None => Ok(()),
