@@ -23,6 +23,12 @@ use crate::types::Timestamp;
 const FOLDER_FLAGS: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
+/// Sets the time of modification to now.
+pub(super) const MODIFIED_NOW: fs::Timestamps = fs::Timestamps {
+    last_access: fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_OMIT },
+    last_modification: fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_NOW },
+};
+
 /// The two calls on which durability rests. Tests put others in their place, to count and to fail.
 pub(super) struct Syncs {
     /// fdatasync of a blob's file.
@@ -133,11 +139,7 @@ impl Folders {
 
     fn move_to_quarantine(&self, from: &OwnedFd, file: &str) -> rustix::io::Result<()> {
         // The time of modification becomes the time of the quarantine: a blob's own means nothing.
-        let now = fs::Timestamps {
-            last_access: fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_OMIT },
-            last_modification: fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_NOW },
-        };
-        let moved = fs::utimensat(from, file, &now, AtFlags::SYMLINK_NOFOLLOW)
+        let moved = fs::utimensat(from, file, &MODIFIED_NOW, AtFlags::SYMLINK_NOFOLLOW)
             .and_then(|()| fs::renameat(from, file, &self.quarantine, file));
         // No fsync: after a power cut the file is at one of the two places, and either is right.
         match moved {
