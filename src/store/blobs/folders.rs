@@ -5,14 +5,14 @@
 //! symbolic link below the data folder is followed.
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, pwritev};
 
 use super::folder_sync::FolderSync;
 use super::location::SegmentName;
@@ -29,21 +29,26 @@ pub(super) const MODIFIED_NOW: fs::Timestamps = fs::Timestamps {
     last_modification: fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_NOW },
 };
 
-/// The two calls on which durability rests. Tests put others in their place, to count and to fail.
+/// The calls on which durability rests. Tests put others in their place, to count and to fail.
 pub(super) struct Syncs {
-    /// fdatasync of a blob's file.
+    /// fdatasync of the file of a blob, or of a segment.
     pub(super) file: SyncCall,
-    /// fsync of a fan-out folder.
+    /// fsync of a fan-out folder, or of that of the segments.
     pub(super) folder: SyncCall,
+    /// pwritev into a segment.
+    pub(super) append: AppendCall,
 }
 
 type SyncCall = Box<dyn Fn(BorrowedFd<'_>) -> io::Result<()> + Send + Sync>;
+type AppendCall =
+    Box<dyn Fn(BorrowedFd<'_>, &[IoSlice<'_>], u64) -> rustix::io::Result<usize> + Send + Sync>;
 
 impl Default for Syncs {
     fn default() -> Self {
         Self {
             file: Box::new(|fd| Ok(fs::fdatasync(fd)?)),
             folder: Box::new(|fd| Ok(fs::fsync(fd)?)),
+            append: Box::new(|fd, slices, offset| pwritev(fd, slices, offset)),
         }
     }
 }

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rustix::fs::{self, AtFlags, FallocateFlags, Mode, OFlags, SeekFrom};
-use rustix::io::{Errno, pwritev, retry_on_intr};
+use rustix::io::{Errno, retry_on_intr};
 
 use super::location::{Extent, Location, PAGE_BYTES, SegmentName};
 use super::{Blobs, Wait, open_below};
@@ -76,8 +76,9 @@ impl Blobs {
     ) -> Result<()> {
         let path = || self.folders.segment_path(segment.name);
         while !slices.is_empty() {
-            let written = retry_on_intr(|| pwritev(&segment.file, slices, offset))
-                .map_err(|e| Error::io("write", path(), e))?;
+            let written =
+                retry_on_intr(|| (self.syncs.append)(segment.file.as_fd(), slices, offset))
+                    .map_err(|e| Error::io("write", path(), e))?;
             if written == 0 {
                 let nothing = std::io::ErrorKind::WriteZero;
                 return Err(Error::io("write", path(), nothing));

@@ -220,6 +220,32 @@ fn a_segment_without_rows_goes() {
 }
 
 #[test]
+fn a_full_segment_stays_while_a_row_names_it() {
+    let fixture = Fixture::packing();
+    let permit = fixture.make_bucket("bucket");
+    fixture.put(&permit, "key", &body(1, SIZE)).expect("put");
+    let filler = Bytes::from(vec![0; PACKED_BYTES_MAX as usize]);
+    let digests = digests(&filler, None);
+    while fixture.segments().len() == 1 {
+        let origin = BlobOrigin { bucket: permit.bucket().id, key: key("filler"), part: None };
+        let staged = fixture.store.pack(origin, filler.clone(), digests.clone()).wait();
+        drop(staged.expect("a body is packed"));
+    }
+    assert_eq!(fixture.store.sweep_files().expect("sweep"), 0);
+    assert_eq!(fixture.read(&permit, "key").expect("read"), body(1, SIZE));
+    // Dead, but somebody reads it.
+    let open = fixture.store.open_object(&permit, &key("key")).expect("open");
+    fixture.delete(&permit, "key").expect("deleted");
+    fixture.check();
+    assert_eq!(fixture.store.sweep_files().expect("sweep"), 0);
+    assert_eq!(read_all(&open).expect("it is pinned"), body(1, SIZE));
+    drop(open);
+    fixture.check();
+    assert_eq!(fixture.store.sweep_files().expect("sweep"), 1);
+    assert_eq!(fixture.segments(), ["00000001-00000001"]);
+}
+
+#[test]
 fn a_lost_database_beside_segments_is_noticed() {
     let fixture = Fixture::packing();
     let permit = fixture.make_bucket("bucket");
