@@ -94,12 +94,14 @@ pub fn holds_any(data: &Path) -> Result<bool> {
 }
 
 /// The number of the last server run that made a segment; 0 if there is none. A database that was
-/// restored from a backup does not know of that run, and its number must not be given again.
+/// restored from a backup does not know of that run, and its number must not be given again: also
+/// not while its segments are in quarantine, where others of the same name would replace them.
 pub fn newest_epoch(data: &Path) -> Result<u64> {
     let epoch = |entry: std::fs::DirEntry| {
         SegmentName::parse(entry.file_name().to_str()?).map(|name| name.epoch)
     };
-    Ok(entries(&data.join("segments"))?.filter_map(epoch).max().unwrap_or(0))
+    let found = entries(&data.join("segments"))?.chain(entries(&data.join("quarantine"))?);
+    Ok(found.filter_map(epoch).max().unwrap_or(0))
 }
 
 /// Has the gaps in segments of run `epoch` and of later ones wait from now on. A database that knows
@@ -119,7 +121,7 @@ pub fn renew_gaps(data: &Path, epoch: u64) -> Result<()> {
 }
 
 /// What is in a folder; nothing if it is not there.
-fn entries(path: &Path) -> Result<impl Iterator<Item = std::fs::DirEntry>> {
+fn entries(path: &Path) -> Result<impl Iterator<Item = std::fs::DirEntry> + use<>> {
     match std::fs::read_dir(path) {
         Ok(entries) => Ok(Some(entries).into_iter().flatten().flatten()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -157,6 +157,18 @@ fn bytes_that_an_older_database_does_not_name_wait_from_its_first_start_on() {
 }
 
 #[test]
+fn the_number_of_a_run_whose_segment_is_in_quarantine_is_not_given_again() {
+    let mut fixture = Fixture::packing();
+    // As a start with an older database moved it there.
+    let rescued = fixture.options.data.join("quarantine/00000002-00000000");
+    std::fs::write(&rescued, "bytes of a lost row").expect("the folder is there");
+    fixture.crash();
+    let permit = fixture.make_bucket("bucket");
+    fixture.put(&permit, "key", &body(1, SIZE)).expect("put");
+    assert_eq!(fixture.segments(), ["00000003-00000000"]);
+}
+
+#[test]
 fn a_row_at_an_impossible_place_stops_nothing_else() {
     let fixture = Fixture::packing();
     let permit = fixture.make_bucket("bucket");
