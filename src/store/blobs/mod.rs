@@ -104,9 +104,9 @@ pub fn newest_epoch(data: &Path) -> Result<u64> {
     Ok(found.filter_map(epoch).max().unwrap_or(0))
 }
 
-/// Has the gaps in segments of run `epoch` and of later ones wait from now on. A database that knows
-/// of no later run than `epoch` may be a restored one, which lacks rows of just these segments,
-/// however long ago they were written.
+/// Has the gaps in segments of run `epoch` and of later ones wait from now on. A database that
+/// knows of no later run than `epoch` may be a restored one, which lacks rows of just these
+/// segments, however long ago they were written.
 pub fn renew_gaps(data: &Path, epoch: u64) -> Result<()> {
     for entry in entries(&data.join("segments"))? {
         let name = entry.file_name().to_str().and_then(SegmentName::parse);
