@@ -4,7 +4,8 @@
 //! - What belongs to this run may be on its way to its row, and stays; what belongs to an ended run
 //!   cannot get a row any more.
 //! - Nothing goes at once that a database restored from a backup might have named: files wait in
-//!   quarantine, and a gap waits until nobody has touched its segment for as long.
+//!   quarantine, and a gap waits until nobody has touched its segment for as long. The first start
+//!   after the segment's run touches it too: no restored database begins later than there.
 
 use std::sync::atomic::Ordering;
 
@@ -59,7 +60,10 @@ fn sweep_segment(engine: &Engine, name: SegmentName) -> Result<u64> {
     if !has_ended && engine.blobs.is_segment_in_use(name) {
         return Ok(0);
     }
-    match (has_rows(engine, name)?, has_ended) {
+    let has_rows = has_rows(engine, name)?;
+    // A row whose commit failed may still be found by the next start, and keeps nothing in use.
+    engine.alive()?;
+    match (has_rows, has_ended) {
         // Its bodies are dead and freed, or were refused.
         (false, false) => engine.blobs.remove_segment(name).map(|()| 1),
         (false, true) => {

@@ -181,16 +181,20 @@ pub async fn content(
     let mut source = Source::new(stream, framing);
     let checks = Checks { expected, sha256, length, bytes_min };
     // A body of unknown length begins in memory, and moves to a file when it grows.
-    let (gathered_max, _share) = gathered_max(context, length);
+    let (gathered_max, mut share) = gathered_max(context, length);
     let begun = match length {
         Some(length) if length > gathered_max as u64 => Begun::default(),
         _ => Begun::in_memory(&mut source, length, gathered_max).await?,
     };
     let received = match begun.ended {
         true => in_memory(context, &mut source, begun, want, checks, plan.origin).await,
-        false => in_file(context, &mut source, begun, want, checks, plan.origin, &admission).await,
+        false => {
+            // However long the rest takes, it is not gathered: others may.
+            drop(share.take());
+            in_file(context, &mut source, begun, want, checks, plan.origin, &admission).await
+        }
     };
-    drop(admission);
+    drop((admission, share));
     received
 }
 

@@ -5,14 +5,14 @@
 //! symbolic link below the data folder is followed.
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, pwritev};
 
 use super::folder_sync::FolderSync;
 use super::location::SegmentName;
@@ -23,21 +23,32 @@ use crate::types::Timestamp;
 const FOLDER_FLAGS: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// The two calls on which durability rests. Tests put others in their place, to count and to fail.
+/// Sets the time of modification to now.
+pub(super) const MODIFIED_NOW: fs::Timestamps = fs::Timestamps {
+    last_access: fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_OMIT },
+    last_modification: fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_NOW },
+};
+
+/// The calls on which durability rests. Tests put others in their place, to count and to fail.
 pub(super) struct Syncs {
-    /// fdatasync of a blob's file.
+    /// fdatasync of the file of a blob, or of a segment.
     pub(super) file: SyncCall,
-    /// fsync of a fan-out folder.
+    /// fsync of a fan-out folder, or of that of the segments.
     pub(super) folder: SyncCall,
+    /// pwritev into a segment.
+    pub(super) append: AppendCall,
 }
 
 type SyncCall = Box<dyn Fn(BorrowedFd<'_>) -> io::Result<()> + Send + Sync>;
+type AppendCall =
+    Box<dyn Fn(BorrowedFd<'_>, &[IoSlice<'_>], u64) -> rustix::io::Result<usize> + Send + Sync>;
 
 impl Default for Syncs {
     fn default() -> Self {
         Self {
             file: Box::new(|fd| Ok(fs::fdatasync(fd)?)),
             folder: Box::new(|fd| Ok(fs::fsync(fd)?)),
+            append: Box::new(|fd, slices, offset| pwritev(fd, slices, offset)),
         }
     }
 }
@@ -133,11 +144,7 @@ impl Folders {
 
     fn move_to_quarantine(&self, from: &OwnedFd, file: &str) -> rustix::io::Result<()> {
         // The time of modification becomes the time of the quarantine: a blob's own means nothing.
-        let now = fs::Timestamps {
-            last_access: fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_OMIT },
-            last_modification: fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_NOW },
-        };
-        let moved = fs::utimensat(from, file, &now, AtFlags::SYMLINK_NOFOLLOW)
+        let moved = fs::utimensat(from, file, &MODIFIED_NOW, AtFlags::SYMLINK_NOFOLLOW)
             .and_then(|()| fs::renameat(from, file, &self.quarantine, file));
         // No fsync: after a power cut the file is at one of the two places, and either is right.
         match moved {

@@ -70,6 +70,10 @@ impl SegmentName {
         let (epoch, number) = text.split_once('-')?;
         let number = u64::from_str_radix(number, 16).ok()?;
         let name = Self { epoch: parse_epoch(epoch)?, number };
+        // What SQLite can count, with room for the runs to come.
+        if name.epoch > i64::MAX as u64 / 2 || number > i64::MAX as u64 / 2 / SEGMENT_PAGES {
+            return None;
+        }
         // One name, one spelling: no upper case, no sign, no spare zeros.
         (name.to_string() == text).then_some(name)
     }
@@ -101,7 +105,15 @@ mod tests {
         let name = SegmentName { epoch: 3, number: 0x1_0000_002a };
         assert_eq!(name.to_string(), "00000003-10000002a");
         assert_eq!(SegmentName::parse("00000003-10000002a"), Some(name));
-        for wrong in ["3-2a", "00000003-0000002A", "00000003", "+0000003-0000002a", "00000003-"] {
+        for wrong in [
+            "3-2a",
+            "00000003-0000002A",
+            "00000003",
+            "+0000003-0000002a",
+            "00000003-",
+            "7fffffffffffffff-00000000",
+            "00000003-7fffffffffffffff",
+        ] {
             assert_eq!(SegmentName::parse(wrong), None, "{wrong}");
         }
     }

@@ -31,7 +31,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{self, AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::fs::{self, AtFlags, CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 pub use location::{Extent, Location, SegmentName};
@@ -94,16 +94,34 @@ pub fn holds_any(data: &Path) -> Result<bool> {
 }
 
 /// The number of the last server run that made a segment; 0 if there is none. A database that was
-/// restored from a backup does not know of that run, and its number must not be given again.
+/// restored from a backup does not know of that run, and its number must not be given again: also
+/// not while its segments are in quarantine, where others of the same name would replace them.
 pub fn newest_epoch(data: &Path) -> Result<u64> {
     let epoch = |entry: std::fs::DirEntry| {
         SegmentName::parse(entry.file_name().to_str()?).map(|name| name.epoch)
     };
-    Ok(entries(&data.join("segments"))?.filter_map(epoch).max().unwrap_or(0))
+    let found = entries(&data.join("segments"))?.chain(entries(&data.join("quarantine"))?);
+    Ok(found.filter_map(epoch).max().unwrap_or(0))
+}
+
+/// Has the gaps in segments of run `epoch` and of later ones wait from now on. A database that
+/// knows of no later run than `epoch` may be a restored one, which lacks rows of just these
+/// segments, however long ago they were written.
+pub fn renew_gaps(data: &Path, epoch: u64) -> Result<()> {
+    for entry in entries(&data.join("segments"))? {
+        let name = entry.file_name().to_str().and_then(SegmentName::parse);
+        if name.is_none_or(|name| name.epoch < epoch) {
+            continue;
+        }
+        let path = entry.path();
+        fs::utimensat(CWD, &path, &folders::MODIFIED_NOW, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|error| Error::io("touch", path, error))?;
+    }
+    Ok(())
 }
 
 /// What is in a folder; nothing if it is not there.
-fn entries(path: &Path) -> Result<impl Iterator<Item = std::fs::DirEntry>> {
+fn entries(path: &Path) -> Result<impl Iterator<Item = std::fs::DirEntry> + use<>> {
     match std::fs::read_dir(path) {
         Ok(entries) => Ok(Some(entries).into_iter().flatten().flatten()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -9,6 +9,7 @@
 use std::fmt;
 use std::io::IoSlice;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use bytes::Bytes;
@@ -24,6 +25,8 @@ use crate::types::BlobId;
 
 /// Bodies that may wait.
 const WAITING_MAX: usize = 4096;
+/// Their bytes. Those of bodies whose client has hung up are counted nowhere else.
+const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Bodies and bytes that are written with one call.
 const BATCH_BODIES_MAX: usize = 128;
 const BATCH_BYTES_MAX: usize = 8 << 20;
@@ -38,12 +41,37 @@ struct Body {
     /// The trailer, and zeros to the end of the page.
     rest: Vec<u8>,
     reply: oneshot::Sender<Result<StagedBlob>>,
+    #[allow(dead_code)] // Held, not read.
+    held: Held,
+}
+
+/// Bytes of the queue, until this is dropped.
+struct Held {
+    waiting: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Takes so many bytes; `None` when they are not there.
+    fn take(waiting: &Arc<AtomicUsize>, bytes: usize) -> Option<Self> {
+        // Taken first, then judged: two that race cannot both take the last bytes.
+        let before = waiting.fetch_add(bytes, Ordering::AcqRel);
+        let held = Self { waiting: Arc::clone(waiting), bytes };
+        (before + bytes <= WAITING_BYTES_MAX).then_some(held)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
 }
 
 /// The end that receivers of bodies have.
 pub struct Packing {
     blobs: Arc<Blobs>,
     sender: SyncSender<Message>,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// The thread's end.
@@ -57,7 +85,7 @@ pub struct Packer {
 /// Both ends.
 pub fn packer(blobs: &Arc<Blobs>) -> (Packing, Packer) {
     let (sender, receiver) = sync_channel(WAITING_MAX);
-    let packing = Packing { blobs: Arc::clone(blobs), sender };
+    let packing = Packing { blobs: Arc::clone(blobs), sender, waiting: Arc::default() };
     (packing, Packer { blobs: Arc::clone(blobs), receiver, open: None })
 }
 
@@ -70,6 +98,9 @@ impl Packing {
     pub fn pack(&self, origin: BlobOrigin, bytes: Bytes, digests: Digests) -> Pending<StagedBlob> {
         assert!(bytes.len() as u64 <= super::PACKED_BYTES_MAX, "too large to be packed");
         assert_eq!(digests.length, bytes.len() as u64, "digests of other bytes");
+        let Some(held) = Held::take(&self.waiting, bytes.len()) else {
+            return Pending::answered(Err(Error::Overloaded));
+        };
         let name = BlobName { epoch: self.blobs.epoch, id: BlobId::new() };
         let record = BlobRecord { name, origin, digests };
         // Here and not in the thread that all wait for.
@@ -80,7 +111,7 @@ impl Packing {
         trailer::append(&mut rest, &record, &sums);
         rest.resize((padded - record.digests.length) as usize, 0);
         let (reply, answer) = oneshot::channel();
-        match self.sender.try_send(Some(Body { record, bytes, rest, reply })) {
+        match self.sender.try_send(Some(Body { record, bytes, rest, reply, held })) {
             Ok(()) => Pending::waiting(answer),
             Err(TrySendError::Full(_)) => Pending::answered(Err(Error::Overloaded)),
             Err(TrySendError::Disconnected(_)) => Pending::answered(Err(Error::Closed)),
@@ -141,6 +172,11 @@ impl Packer {
     /// Stores and answers. Bodies that cannot be stored together are tried one by one: one for
     /// which there is no room must not fail those for which there is.
     fn settle(&mut self, mut batch: Vec<Body>) {
+        // What nobody waits for any more need not be written, nor given back by a hole.
+        batch.retain(|body| !body.reply.is_closed());
+        if batch.is_empty() {
+            return;
+        }
         match self.store(&batch) {
             Ok((segment, mut first_page)) => {
                 for body in batch {

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rustix::fs::{self, AtFlags, FallocateFlags, Mode, OFlags, SeekFrom};
-use rustix::io::{Errno, pwritev, retry_on_intr};
+use rustix::io::{Errno, retry_on_intr};
 
 use super::location::{Extent, Location, PAGE_BYTES, SegmentName};
 use super::{Blobs, Wait, open_below};
@@ -76,8 +76,9 @@ impl Blobs {
     ) -> Result<()> {
         let path = || self.folders.segment_path(segment.name);
         while !slices.is_empty() {
-            let written = retry_on_intr(|| pwritev(&segment.file, slices, offset))
-                .map_err(|e| Error::io("write", path(), e))?;
+            let written =
+                retry_on_intr(|| (self.syncs.append)(segment.file.as_fd(), slices, offset))
+                    .map_err(|e| Error::io("write", path(), e))?;
             if written == 0 {
                 let nothing = std::io::ErrorKind::WriteZero;
                 return Err(Error::io("write", path(), nothing));
@@ -108,7 +109,11 @@ impl Blobs {
     /// what a power cut brings back is a gap of an ended run's segment, and swept.
     pub(super) fn punch(&self, epoch: u64, extent: Extent) -> Result<()> {
         let name = SegmentName::of(epoch, extent);
-        assert!(extent.is_sound(), "{extent:?} was never given out");
+        if !extent.is_sound() {
+            return Err(Error::Damaged {
+                what: format!("segment {name}: no blob is at {extent:?}"),
+            });
+        }
         match self.open_to_punch(name)? {
             Some(file) => self.punch_bytes(&file, name, extent.offset(), extent.pages * PAGE_BYTES),
             None => Ok(()),

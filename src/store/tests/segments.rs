@@ -29,6 +29,14 @@ impl Fixture {
         });
     }
 
+    /// As if nobody had touched the first segment for longer than gaps are kept.
+    fn make_segment_old(&self) {
+        let old = Duration::from_millis(crate::clock::now().millis() - QUARANTINE_MS - 60_000);
+        let path = self.options.data.join("segments").join(&self.segments()[0]);
+        let file = std::fs::OpenOptions::new().write(true).open(path).expect("the segment");
+        file.set_modified(UNIX_EPOCH + old).expect("it is made old");
+    }
+
     fn complaints(&self) -> Vec<String> {
         self.store.check_blocks().expect("check runs")
     }
@@ -107,16 +115,76 @@ fn what_a_crash_left_between_the_bytes_and_the_row_is_a_gap() {
     assert_eq!(fixture.store.sweep_files().expect("sweep"), 0);
     assert_eq!(fixture.segment_bytes(), 3 * EXTENT, "a restored database might have its row");
 
-    let old = Duration::from_millis(crate::clock::now().millis() - QUARANTINE_MS - 60_000);
-    let path = fixture.options.data.join("segments").join(&fixture.segments()[0]);
-    let file = std::fs::OpenOptions::new().write(true).open(path).expect("the segment");
-    file.set_modified(UNIX_EPOCH + old).expect("it is made old");
+    fixture.make_segment_old();
     assert_eq!(fixture.store.sweep_files().expect("sweep"), 1);
     assert_eq!(fixture.segment_bytes(), 2 * EXTENT);
     for (name, seed) in [("before", 1), ("after", 3)] {
         assert_eq!(fixture.read(&permit, name).expect("read"), body(seed, SIZE));
     }
     fixture.check();
+}
+
+#[test]
+fn bytes_that_an_older_database_does_not_name_wait_from_its_first_start_on() {
+    let mut fixture = Fixture::packing();
+    let permit = fixture.make_bucket("bucket");
+    fixture.put(&permit, "early", &body(1, SIZE)).expect("put");
+    let data = fixture.options.data.clone();
+    let copy = format!("VACUUM INTO '{}'", data.join("backup").display());
+    fixture.store.engine.inspect(move |connection| {
+        connection.execute_batch(&copy).expect("a backup");
+    });
+    fixture.put(&permit, "late", &body(2, SIZE)).expect("put");
+    fixture.store.close();
+    for name in ["partita.db-wal", "partita.db-shm"] {
+        let _ = std::fs::remove_file(data.join(name));
+    }
+    std::fs::rename(data.join("backup"), data.join("partita.db")).expect("restored");
+    // Both bodies were written long before the database was restored.
+    fixture.make_segment_old();
+    fixture.crash();
+    assert_eq!(fixture.store.sweep_files().expect("sweep"), 0);
+    assert_eq!(fixture.segment_bytes(), 2 * EXTENT, "the right database may still come");
+
+    // The start after that is no new beginning.
+    fixture.make_segment_old();
+    fixture.crash();
+    fixture.store.sweep_files().expect("sweep");
+    assert_eq!(fixture.segment_bytes(), EXTENT);
+    let permit = fixture.make_bucket("bucket");
+    assert_eq!(fixture.read(&permit, "early").expect("read"), body(1, SIZE));
+    fixture.check();
+}
+
+#[test]
+fn the_number_of_a_run_whose_segment_is_in_quarantine_is_not_given_again() {
+    let mut fixture = Fixture::packing();
+    // As a start with an older database moved it there.
+    let rescued = fixture.options.data.join("quarantine/00000002-00000000");
+    std::fs::write(&rescued, "bytes of a lost row").expect("the folder is there");
+    fixture.crash();
+    let permit = fixture.make_bucket("bucket");
+    fixture.put(&permit, "key", &body(1, SIZE)).expect("put");
+    assert_eq!(fixture.segments(), ["00000003-00000000"]);
+}
+
+#[test]
+fn a_row_at_an_impossible_place_stops_nothing_else() {
+    let fixture = Fixture::packing();
+    let permit = fixture.make_bucket("bucket");
+    for i in 0..2 {
+        fixture.put(&permit, &format!("key-{i}"), &body(i, SIZE)).expect("put");
+    }
+    fixture.run_sql("UPDATE blobs SET pages = 0 WHERE first_page = 0");
+    for i in 0..2 {
+        fixture.delete(&permit, &format!("key-{i}")).expect("deleted");
+    }
+    assert!(matches!(fixture.store.collect_garbage(), Err(Error::Damaged { .. })));
+    assert_eq!(fixture.segment_bytes(), EXTENT);
+    fixture.put(&permit, "next", &body(3, SIZE)).expect("the store lives");
+    fixture.run_sql("UPDATE blobs SET pages = 5 WHERE first_page = 0");
+    fixture.check();
+    assert_eq!(fixture.segment_bytes(), EXTENT);
 }
 
 #[test]
@@ -161,6 +229,32 @@ fn a_segment_without_rows_goes() {
     fixture.store.sweep_files().expect("sweep");
     assert_eq!(fixture.segments(), [""; 0]);
     assert!(fixture.options.data.join("quarantine/00000001-00000000").exists());
+}
+
+#[test]
+fn a_full_segment_stays_while_a_row_names_it() {
+    let fixture = Fixture::packing();
+    let permit = fixture.make_bucket("bucket");
+    fixture.put(&permit, "key", &body(1, SIZE)).expect("put");
+    let filler = Bytes::from(vec![0; PACKED_BYTES_MAX as usize]);
+    let digests = digests(&filler, None);
+    while fixture.segments().len() == 1 {
+        let origin = BlobOrigin { bucket: permit.bucket().id, key: key("filler"), part: None };
+        let staged = fixture.store.pack(origin, filler.clone(), digests.clone()).wait();
+        drop(staged.expect("a body is packed"));
+    }
+    assert_eq!(fixture.store.sweep_files().expect("sweep"), 0);
+    assert_eq!(fixture.read(&permit, "key").expect("read"), body(1, SIZE));
+    // Dead, but somebody reads it.
+    let open = fixture.store.open_object(&permit, &key("key")).expect("open");
+    fixture.delete(&permit, "key").expect("deleted");
+    fixture.check();
+    assert_eq!(fixture.store.sweep_files().expect("sweep"), 0);
+    assert_eq!(read_all(&open).expect("it is pinned"), body(1, SIZE));
+    drop(open);
+    fixture.check();
+    assert_eq!(fixture.store.sweep_files().expect("sweep"), 1);
+    assert_eq!(fixture.segments(), ["00000001-00000001"]);
 }
 
 #[test]

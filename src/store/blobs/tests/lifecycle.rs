@@ -178,6 +178,7 @@ fn sixteen_blobs_of_one_folder_share_syncs_that_begin_after_their_own() {
             noted.lock().unwrap().push((begun, TICKS.fetch_add(1, SeqCst)));
             Ok(())
         }),
+        ..Syncs::default()
     });
     let barrier = Barrier::new(16);
     thread::scope(|scope| {
@@ -217,7 +218,8 @@ fn a_failed_sync_is_final() {
                 _ => Ok(()),
             })
         };
-        let rig = Rig::with(Syncs { file: fail(!folder_fails), folder: fail(folder_fails) });
+        let (file, folder) = (fail(!folder_fails), fail(folder_fails));
+        let rig = Rig::with(Syncs { file, folder, ..Syncs::default() });
         let other = rig.blobs.create(origin(false), None).unwrap();
         let writer = rig.blobs.create(origin(false), None).unwrap();
         assert_eq!(rig.blobs.poison_reason(), None);
