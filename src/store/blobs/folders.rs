@@ -15,8 +15,7 @@ use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::{Errno, pwritev};
 
 use super::folder_sync::FolderSync;
-use super::location::SegmentName;
-use super::name::{BlobName, Found};
+use super::name::{BlobName, Found, SegmentName};
 use crate::store::error::{Error, Result};
 use crate::types::Timestamp;
 

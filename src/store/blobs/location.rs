@@ -1,14 +1,10 @@
 //! Where a blob is: in a file of its own, or in a segment beside others.
 
-use std::fmt;
-
-use super::name::{BlobName, parse_epoch};
+use super::name::{BlobName, SEGMENT_PAGES, SegmentName};
 
 /// Bytes of a page of a segment. Extents begin at multiples of it, so that the file system can give
 /// back the room of one without touching the next.
 pub(super) const PAGE_BYTES: u64 = 4 << 10;
-/// Pages of a segment, at most: 256 MiB.
-pub(super) const SEGMENT_PAGES: u64 = 1 << 16;
 
 /// Where the bytes of a blob and its trailer are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -36,9 +32,9 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// Which segment of its run it is in.
-    pub fn segment(self) -> u64 {
-        self.first_page / SEGMENT_PAGES
+    /// The segment that it is in, of the run `epoch`.
+    pub(super) fn segment(self, epoch: u64) -> SegmentName {
+        SegmentName { epoch, number: self.first_page / SEGMENT_PAGES }
     }
 
     /// Where it begins in the segment's file, in bytes.
@@ -54,69 +50,9 @@ impl Extent {
     }
 }
 
-/// The name of a segment: the run that made it, and its number in that run. `Display` gives the
-/// file name.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct SegmentName {
-    /// The number of the server run.
-    pub epoch: u64,
-    /// 0 for the first one of the run.
-    pub number: u64,
-}
-
-impl SegmentName {
-    /// From a file name: `<epoch>-<number>`, both in 8 or more hex digits, as `Display` gives it.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (epoch, number) = text.split_once('-')?;
-        let number = u64::from_str_radix(number, 16).ok()?;
-        let name = Self { epoch: parse_epoch(epoch)?, number };
-        // What SQLite can count, with room for the runs to come.
-        if name.epoch > i64::MAX as u64 / 2 || number > i64::MAX as u64 / 2 / SEGMENT_PAGES {
-            return None;
-        }
-        // One name, one spelling: no upper case, no sign, no spare zeros.
-        (name.to_string() == text).then_some(name)
-    }
-
-    /// The segment that an extent of this run is in.
-    pub(super) fn of(epoch: u64, extent: Extent) -> Self {
-        Self { epoch, number: extent.segment() }
-    }
-
-    /// The numbers of its pages.
-    pub fn pages(self) -> std::ops::Range<u64> {
-        let first = self.number.saturating_mul(SEGMENT_PAGES);
-        first..first.saturating_add(SEGMENT_PAGES)
-    }
-}
-
-impl fmt::Display for SegmentName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}-{:08x}", self.epoch, self.number)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_segment_has_one_name() {
-        let name = SegmentName { epoch: 3, number: 0x1_0000_002a };
-        assert_eq!(name.to_string(), "00000003-10000002a");
-        assert_eq!(SegmentName::parse("00000003-10000002a"), Some(name));
-        for wrong in [
-            "3-2a",
-            "00000003-0000002A",
-            "00000003",
-            "+0000003-0000002a",
-            "00000003-",
-            "7fffffffffffffff-00000000",
-            "00000003-7fffffffffffffff",
-        ] {
-            assert_eq!(SegmentName::parse(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn an_extent_lies_in_one_segment() {
@@ -134,7 +70,7 @@ mod tests {
             assert!(!wrong.is_sound(), "{wrong:?}");
         }
         let second = extent(65_536 + 17, 3);
-        assert_eq!((second.segment(), second.offset()), (1, 17 * 4096));
-        assert!(SegmentName::of(9, second).pages().contains(&second.first_page));
+        assert_eq!((second.segment(9).number, second.offset()), (1, 17 * 4096));
+        assert!(second.segment(9).pages().contains(&second.first_page));
     }
 }

@@ -34,9 +34,9 @@ use std::sync::{Arc, OnceLock};
 use rustix::fs::{self, AtFlags, CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-pub use location::{Extent, Location, SegmentName};
+pub use location::{Extent, Location};
 pub use lock::{DataLock, lock};
-pub use name::{BlobName, Found};
+pub use name::{BlobName, Found, SegmentName};
 pub use packer::{Packer, Packing, packer};
 pub use reader::{BlobFile, Wait};
 pub use staged::{Home, StagedBlob};

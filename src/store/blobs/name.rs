@@ -1,10 +1,12 @@
-//! Which blob a file is: its name, and the folder that it belongs in.
+//! The names of files: which blob or segment a file is, and the folder that it belongs in.
 
 use std::fmt;
 use std::path::PathBuf;
 
-use super::location::SegmentName;
 use crate::types::BlobId;
+
+/// Pages of a segment, at most: 256 MiB.
+pub(super) const SEGMENT_PAGES: u64 = 1 << 16;
 
 /// The name of one blob: the server run that made it, and its id. `Display` gives the file name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -37,8 +39,45 @@ impl fmt::Display for BlobName {
 }
 
 /// The number of a server run, in a file name. The caller sees to the spelling.
-pub(super) fn parse_epoch(text: &str) -> Option<u64> {
+fn parse_epoch(text: &str) -> Option<u64> {
     u64::from_str_radix(text, 16).ok()
+}
+
+/// The name of a segment: the run that made it, and its number in that run. `Display` gives the
+/// file name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SegmentName {
+    /// The number of the server run.
+    pub epoch: u64,
+    /// 0 for the first one of the run.
+    pub number: u64,
+}
+
+impl SegmentName {
+    /// From a file name: `<epoch>-<number>`, both in 8 or more hex digits, as `Display` gives it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (epoch, number) = text.split_once('-')?;
+        let number = u64::from_str_radix(number, 16).ok()?;
+        let name = Self { epoch: parse_epoch(epoch)?, number };
+        // What SQLite can count, with room for the runs to come.
+        if name.epoch > i64::MAX as u64 / 2 || number > i64::MAX as u64 / 2 / SEGMENT_PAGES {
+            return None;
+        }
+        // One name, one spelling: no upper case, no sign, no spare zeros.
+        (name.to_string() == text).then_some(name)
+    }
+
+    /// The numbers of its pages.
+    pub fn pages(self) -> std::ops::Range<u64> {
+        let first = self.number.saturating_mul(SEGMENT_PAGES);
+        first..first.saturating_add(SEGMENT_PAGES)
+    }
+}
+
+impl fmt::Display for SegmentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}-{:08x}", self.epoch, self.number)
+    }
 }
 
 /// One thing that [`Blobs::scan`](super::Blobs::scan) met.
@@ -50,4 +89,27 @@ pub enum Found {
     Segment(SegmentName),
     /// Anything else: path below the data folder.
     Foreign(PathBuf),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_has_one_name() {
+        let name = SegmentName { epoch: 3, number: 0x1_0000_002a };
+        assert_eq!(name.to_string(), "00000003-10000002a");
+        assert_eq!(SegmentName::parse("00000003-10000002a"), Some(name));
+        for wrong in [
+            "3-2a",
+            "00000003-0000002A",
+            "00000003",
+            "+0000003-0000002a",
+            "00000003-",
+            "7fffffffffffffff-00000000",
+            "00000003-7fffffffffffffff",
+        ] {
+            assert_eq!(SegmentName::parse(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -15,7 +15,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::location::{Extent, Location, PAGE_BYTES, SEGMENT_PAGES};
+use super::location::{Extent, Location, PAGE_BYTES};
+use super::name::SEGMENT_PAGES;
 use super::segments::Segment;
 use super::{BLOCK_BYTES, BlobName, BlobOrigin, BlobRecord, Blobs, StagedBlob, trailer};
 use crate::digest::Digests;

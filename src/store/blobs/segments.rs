@@ -19,7 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use rustix::fs::{self, AtFlags, FallocateFlags, Mode, OFlags, SeekFrom};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::location::{Extent, Location, PAGE_BYTES, SegmentName};
+use super::location::{Extent, Location, PAGE_BYTES};
+use super::name::SegmentName;
 use super::{Blobs, Wait, open_below};
 use crate::store::error::{Error, Result};
 use crate::types::Timestamp;
@@ -93,7 +94,7 @@ impl Blobs {
 
     /// Opens the segment of an extent for reading.
     pub(super) fn open_segment(&self, at: Location, extent: Extent, wait: Wait) -> Result<File> {
-        let name = SegmentName::of(at.name.epoch, extent);
+        let name = extent.segment(at.name.epoch);
         let missing = |how: &str| Error::Damaged {
             what: format!("blob {}: its segment {name} {how}", at.name),
         };
@@ -108,14 +109,17 @@ impl Blobs {
     /// Gives the room of an extent back. That its segment is gone already is success. Not synced:
     /// what a power cut brings back is a gap of an ended run's segment, and swept.
     pub(super) fn punch(&self, epoch: u64, extent: Extent) -> Result<()> {
-        let name = SegmentName::of(epoch, extent);
+        let name = extent.segment(epoch);
         if !extent.is_sound() {
             return Err(Error::Damaged {
                 what: format!("segment {name}: no blob is at {extent:?}"),
             });
         }
         match self.open_to_punch(name)? {
-            Some(file) => self.punch_bytes(&file, name, extent.offset(), extent.pages * PAGE_BYTES),
+            Some(file) => {
+                let bytes = extent.pages * PAGE_BYTES;
+                self.punch_bytes(&file, name, extent.offset(), bytes).map(drop)
+            }
             None => Ok(()),
         }
     }
@@ -148,7 +152,9 @@ impl Blobs {
             let hole = fs::seek(&file, SeekFrom::Hole(data))
                 .map_err(|error| self.segment_error("look at", name, error))?;
             let until = hole.min(end).max(data + 1);
-            self.punch_bytes(&file, name, data, until - data)?;
+            if !self.punch_bytes(&file, name, data, until - data)? {
+                break;
+            }
             punched += until - data;
             next = until;
         }
@@ -165,11 +171,12 @@ impl Blobs {
         }
     }
 
-    fn punch_bytes(&self, file: &File, name: SegmentName, offset: u64, bytes: u64) -> Result<()> {
+    /// `false` where the file system has no holes: there the room comes back with the segment.
+    fn punch_bytes(&self, file: &File, name: SegmentName, offset: u64, bytes: u64) -> Result<bool> {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         match retry_on_intr(|| fs::fallocate(file, flags, offset, bytes)) {
-            // A file system without holes gives the room back with the whole segment.
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            Ok(()) => Ok(true),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
             Err(error) => Err(self.segment_error("punch a hole in", name, error)),
         }
     }

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::*;
-use crate::store::blobs::location::{PAGE_BYTES, SEGMENT_PAGES};
+use crate::store::blobs::{location::PAGE_BYTES, name::SEGMENT_PAGES};
 
 /// A rig with the thread that packs.
 struct Packed {
@@ -62,7 +62,8 @@ impl Packed {
 
     fn write_at(&self, at: Location, byte: u64, value: &[u8]) {
         let extent = at.extent.unwrap();
-        let file = std::fs::OpenOptions::new().write(true).open(self.path(extent.segment()));
+        let file =
+            std::fs::OpenOptions::new().write(true).open(self.path(extent.segment(3).number));
         file.unwrap().write_all_at(value, extent.offset() + byte).unwrap();
     }
 }
@@ -187,7 +188,11 @@ fn a_full_segment_is_followed_by_the_next() {
     let mut last = None;
     for n in 1..=SEGMENT_PAGES / pages {
         let at = packed.store(&bytes, false);
-        assert_eq!(at.extent.unwrap().segment(), u64::from(n == SEGMENT_PAGES / pages), "{n}");
+        assert_eq!(
+            at.extent.unwrap().segment(3).number,
+            u64::from(n == SEGMENT_PAGES / pages),
+            "{n}"
+        );
         last = Some(at);
     }
     let at = last.unwrap();
