@@ -47,7 +47,7 @@ pub struct Row {
     pub cpu: f64,
     /// The same of the load generator.
     pub client_cpu: f64,
-    /// Bytes handed to the disk for each byte of the bodies.
+    /// Bytes handed to the disk for each byte of the bodies; not a number where there are none.
     pub written_ratio: f64,
     /// Most memory, in MiB.
     pub peak_mib: f64,
@@ -70,8 +70,12 @@ impl Row {
             p999: quantile(0.999),
             cpu: (after.cpu_seconds - before.cpu_seconds) * 1e6 / operations,
             client_cpu: measured.cpu.as_secs_f64() * 1e6 / operations,
-            written_ratio: (after.written_bytes.saturating_sub(before.written_bytes)) as f64
-                / (measured.bytes.max(1) as f64),
+            written_ratio: match measured.bytes {
+                0 => f64::NAN,
+                bytes => {
+                    after.written_bytes.saturating_sub(before.written_bytes) as f64 / bytes as f64
+                }
+            },
             peak_mib: after.peak_bytes as f64 / MIB,
         }
     }
@@ -183,7 +187,7 @@ impl Entry {
             let most = rounds.iter().map(|row| row.figure).fold(0.0, f64::max);
             let _ = writeln!(
                 text,
-                "| {name} | {} | {}–{} | {:.2} | {:.2} | {:.2} | {:.0} | {:.1} | {:.2} | {:.0} |",
+                "| {name} | {} | {}–{} | {:.2} | {:.2} | {:.2} | {:.0} | {:.1} | {} | {:.0} |",
                 short(of(|row| row.figure)),
                 short(least),
                 short(most),
@@ -192,7 +196,10 @@ impl Entry {
                 of(|row| row.p999),
                 of(|row| row.cpu),
                 of(|row| row.client_cpu),
-                of(|row| row.written_ratio),
+                match of(|row| row.written_ratio) {
+                    ratio if ratio.is_nan() => "–".to_owned(),
+                    ratio => format!("{ratio:.2}"),
+                },
                 of(|row| row.peak_mib),
             );
         }
