@@ -110,11 +110,11 @@ impl Entry {
 }
 
 impl Observer for Entry {
-    fn passed(&mut self, bytes: u64) {
+    fn on_data(&mut self, bytes: u64) {
         self.bytes += bytes;
     }
 
-    fn ended(&mut self) {
+    fn on_end(&mut self) {
         self.complete = true;
     }
 }

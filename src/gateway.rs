@@ -25,16 +25,19 @@ use http_body_util::BodyExt;
 
 use crate::access::{Origin, Principal};
 use crate::access_log::Entry;
+use crate::admin;
 use crate::auth::{self, Authenticated, Mechanism, Payload};
 use crate::clock;
 use crate::config::Config;
-use crate::manage;
-use crate::ops::shared::document;
-use crate::ops::shared::form::Form;
-use crate::ops::shared::incoming::Incoming;
-use crate::ops::{self, Accepts, Call, Caller, Context, Operation};
+use crate::ops;
+use crate::request::body::Form;
+use crate::request::body::Incoming;
+use crate::request::operation::{Accepts, Operation};
+use crate::request::{Call, Caller, Context};
 use crate::store::Store;
+use crate::transfer::{document, send};
 use crate::wire::observed::{Observer, observed};
+use crate::wire::own_headers;
 use crate::wire::response::Stream;
 use crate::wire::{Address, Body, Error, ErrorCode, Head, Response, Result, xml};
 
@@ -80,8 +83,8 @@ impl Gateway {
     }
 
     /// The server takes no more connections: those who wait for a later request wait in vain.
-    pub fn begin_to_end(&self) {
-        self.context.ending.begin();
+    pub fn start_shutdown(&self) {
+        self.context.shutdown.start();
     }
 
     /// Serves one request. Never fails: every error becomes an answer.
@@ -92,12 +95,12 @@ impl Gateway {
     ) -> http::Response<Stream> {
         let (parts, body) = request.into_parts();
         let body_ended = Arc::<AtomicBool>::default();
-        let body = observed(body, Ending(Arc::clone(&body_ended)));
+        let body = observed(body, BodyEnd(Arc::clone(&body_ended)));
         let request_id = request_id();
         let mut entry = Entry::begin(&arrival.peer, &request_id, &parts);
         let head_only = parts.method == http::Method::HEAD;
         let resource = parts.uri.path().to_owned();
-        let is_ours = manage::matches(&resource) && !self.names_a_bucket(&parts);
+        let is_ours = admin::matches(&resource) && !self.names_a_bucket(&parts);
         let verdict = cors::decide(&parts, &self.context);
 
         let handling = async {
@@ -120,7 +123,7 @@ impl Gateway {
             Err(error) => {
                 entry.error(&error);
                 match is_ours {
-                    true => manage::render(error),
+                    true => admin::render(error),
                     false => self.render(error, &resource, &request_id),
                 }
             }
@@ -153,7 +156,8 @@ impl Gateway {
             entry.operation("Preflight");
             return verdict.preflight(&head);
         }
-        let operation = ops::route(&head)?;
+        let row = ops::route(&head)?;
+        let operation: &Operation = row;
         entry.operation(operation.name);
 
         let key = |id: &str| self.context.store.credential(id);
@@ -169,7 +173,7 @@ impl Gateway {
             Accepts::Nothing | Accepts::Document(_) | Accepts::Content => signed,
         };
         let Signed { head, principal, mechanism, body, form } = signed;
-        ops::shared::extensions::check(operation, &head)?;
+        own_headers::check(operation.name, operation.own_headers, &head)?;
         entry.principal(principal.label());
 
         let origin = Origin { request_id: request_id.into(), peer: arrival.peer.clone() };
@@ -177,7 +181,7 @@ impl Gateway {
         let permits = caller.decide(operation, &head)?;
         let context = self.context.clone();
         let call = Call { context, operation, head, mechanism, caller, permits, body, form };
-        (operation.handle)(call).await
+        row.handle(call).await
     }
 
     /// The management interface, in the order of the pipeline. A body is read only of who has
@@ -190,8 +194,8 @@ impl Gateway {
         body: Stream,
         entry: &mut Entry,
     ) -> Result<Response> {
-        let context = manage::Context { control: arrival.control, draining: arrival.draining };
-        let route = match manage::route(context, &parts.method, parts.uri.path()) {
+        let connection = admin::Connection { control: arrival.control, draining: arrival.draining };
+        let route = match admin::route(connection, &parts.method, parts.uri.path()) {
             Ok(route) => route,
             Err(answer) => return Ok(*answer),
         };
@@ -200,20 +204,24 @@ impl Gateway {
         let raw_query = parts.uri.query().unwrap_or_default();
         let head = Head::unaddressed(method, path, raw_query, parts.headers, arrival.secure)?;
         let (principal, body) = if arrival.control {
-            (Principal::operator(), document::receive_small(body, manage::BODY_BYTES_MAX).await?)
+            (Principal::operator(), document::receive_small(body, admin::BODY_BYTES_MAX).await?)
         } else if route.wants_signature() {
             let (principal, payload) = self.signed(&head)?;
             entry.principal(principal.label());
             let body = Incoming::new(body, payload, head.content_length()?);
-            (principal, document::receive(&head, body, manage::BODY_BYTES_MAX).await?)
+            (
+                principal,
+                document::receive_signed(&self.context.limits, &head, body, admin::BODY_BYTES_MAX)
+                    .await?,
+            )
         } else {
             (Principal::Anonymous, Bytes::new())
         };
         let Head { method, query, host, secure, .. } = head;
         let origin = Origin { request_id: request_id.into(), peer: arrival.peer.clone() };
-        let request = manage::Request { principal, query, host, secure, body, origin };
+        let request = admin::Request { principal, query, host, secure, body, origin };
         let response = route.answer(&self.context, request).await;
-        Ok(if method == http::Method::HEAD { manage::head_only(response) } else { response })
+        Ok(if method == http::Method::HEAD { admin::head_only(response) } else { response })
     }
 
     /// Who has signed a request of the management interface, and how its body is verified: with an
@@ -387,11 +395,11 @@ fn check_mechanism(
 ) -> Result<()> {
     match authenticated.mechanism {
         Mechanism::PresignedV2 => {}
-        Mechanism::Anonymous => return ops::refuse_overrides(head),
+        Mechanism::Anonymous => return send::refuse_overrides(head),
         Mechanism::HeaderV4 | Mechanism::PresignedV4 | Mechanism::Form => return Ok(()),
     }
     let signed = |word: &str| auth::sigv2::SUB_RESOURCES.contains(&word);
-    let words = ops::routing::words(head);
+    let words = ops::words(head);
     let unsigned_word = words.iter().find(|word| !signed(word));
     let own_header = head.headers.keys().find(|name| name.as_str().starts_with("x-partita-"));
     if let Some(word) = unsigned_word.map(String::as_str).or(own_header.map(|n| n.as_str())) {
@@ -411,10 +419,10 @@ fn check_payload(body: &Incoming, operation: &Operation) -> Result<()> {
 }
 
 /// Notes that a body was read to its end; an unread one ends the connection.
-struct Ending(Arc<AtomicBool>);
+struct BodyEnd(Arc<AtomicBool>);
 
-impl Observer for Ending {
-    fn ended(&mut self) {
+impl Observer for BodyEnd {
+    fn on_end(&mut self) {
         self.0.store(true, Ordering::Release);
     }
 }

@@ -95,6 +95,7 @@
 
 pub mod access;
 pub mod access_log;
+pub mod admin;
 pub mod auth;
 pub mod cli;
 pub mod clock;
@@ -102,11 +103,13 @@ pub mod config;
 pub mod digest;
 pub mod events;
 pub mod gateway;
+pub mod limits;
 pub mod log;
-pub mod manage;
 pub mod ops;
+pub mod request;
 pub mod server;
 pub mod store;
+pub mod transfer;
 pub mod types;
+pub mod webhooks;
 pub mod wire;
-pub mod workers;

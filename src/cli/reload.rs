@@ -9,7 +9,7 @@ use clap::ArgMatches;
 
 use super::{Failure, blocking, load};
 use crate::server::Tls;
-use crate::workers::{Replaced, Secrets};
+use crate::webhooks::{Replaced, Secrets};
 
 /// What is read again.
 pub(super) struct Reload {

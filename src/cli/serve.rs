@@ -14,13 +14,13 @@ use tokio::sync::Notify;
 
 use super::reload::Reload;
 use super::{Failure, Outcome, SETTINGS, blocking, check_owner, flag, load, root};
+use crate::admin::health::DURABILITY;
 use crate::config::{Config, KeyPair};
 use crate::gateway::Gateway;
 use crate::log;
-use crate::manage::health::DURABILITY;
 use crate::server::Server;
 use crate::store::{self, Store};
-use crate::workers::Workers;
+use crate::webhooks::Worker;
 
 /// Time that readers have when nothing may be written any more.
 const POISONED_DRAIN_MS: u64 = 5_000;
@@ -79,7 +79,7 @@ async fn serve_store(
     // The address first: when it is taken, nothing was made or printed yet.
     let server = Server::bind(&config).await.map_err(Failure::failed)?;
     // They end by themselves when the start fails below.
-    let workers = Workers::start(&config, &store).map_err(Failure::failed)?;
+    let workers = Worker::start(&config, &store).map_err(Failure::failed)?;
     let (for_root, data, given) = (store.clone(), config.data.clone(), config.root.clone());
     let made = blocking(move || root::ensure(&for_root, &data, given.as_ref())).await??;
     greet(&config, &server, made.as_ref());
@@ -97,7 +97,7 @@ async fn serve_store(
             () = asked.notified() => drain,
             () = poisoned(&store) => drain.min(Duration::from_millis(POISONED_DRAIN_MS)),
         };
-        gateway.begin_to_end();
+        gateway.start_shutdown();
         drain
     };
     if !server.run(handler, stop).await {

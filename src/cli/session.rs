@@ -1,6 +1,6 @@
 //! A command's way to the store: the store itself, or the server that holds it.
 //!
-//! Both ways take the same requests of [`manage`], so a command behaves the same with and without a
+//! Both ways take the same requests of [`admin`], so a command behaves the same with and without a
 //! server.
 
 use std::path::{Path, PathBuf};
@@ -17,9 +17,9 @@ use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
 use super::{Failure, check_owner};
+use crate::admin;
 use crate::config::Config;
-use crate::manage;
-use crate::ops;
+use crate::request::Context;
 use crate::server;
 use crate::store::{self, Store};
 
@@ -37,7 +37,7 @@ pub(super) struct Session {
 }
 
 enum Way {
-    Local(ops::Context),
+    Local(Context),
     Remote(PathBuf),
 }
 
@@ -56,7 +56,7 @@ impl Session {
         for _ in 0..tries {
             match Store::open(config.store_options()) {
                 Ok(store) => {
-                    let context = ops::Context::new(Arc::new(config.clone()), store);
+                    let context = Context::new(Arc::new(config.clone()), store);
                     return Ok(Self { runtime, way: Way::Local(context) });
                 }
                 Err(store::Error::Locked { .. }) => {}
@@ -108,14 +108,14 @@ impl Session {
         path: &str,
         body: Value,
     ) -> Result<(StatusCode, Value), Failure> {
-        let path = format!("{}{path}", manage::PREFIX);
+        let path = format!("{}{path}", admin::PREFIX);
         let body = match &body {
             Value::Null => Bytes::new(),
             document => document.to_string().into(),
         };
         let answer = match &self.way {
             Way::Local(context) => {
-                Ok(self.runtime.block_on(manage::ask(context, &method, &path, body)))
+                Ok(self.runtime.block_on(admin::ask(context, &method, &path, body)))
             }
             Way::Remote(data) => self.runtime.block_on(ask_server(data, method, &path, body)),
         };

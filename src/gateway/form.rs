@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::{Gateway, Signed};
 use crate::auth::{self, Mechanism};
 use crate::clock;
-use crate::ops::shared::form::{self, Form};
+use crate::request::body::Form;
+use crate::transfer::form;
 use crate::wire::{Error, ErrorCode, Result};
 
 /// Reads the fields of a form and finds who sends it.

@@ -1,7 +1,6 @@
 //! AbortMultipartUpload: ends an upload; its parts are garbage from this moment on.
 
-use super::Call;
-use super::shared::parts;
+use crate::request::Call;
 use crate::wire::{Response, Result};
 
 /// Answers 204.
@@ -9,7 +8,7 @@ use crate::wire::{Response, Result};
 /// # Errors
 /// NoSuchUpload.
 pub async fn handle(call: Call) -> Result<Response> {
-    let id = parts::upload_id(&call)?;
+    let id = call.upload_id()?;
     call.context.store.abort_upload(call.permit(), call.key(), id).await?;
     Ok(Response::no_content())
 }

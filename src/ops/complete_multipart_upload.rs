@@ -4,24 +4,17 @@
 //! answer, and the upload survives them. Only when the whole file must be read to verify it, which
 //! may take long, the answer can be a 200 with an error in its body, as AWS does it.
 
-use super::shared::turns::{self, Turns};
-use super::shared::{declared, document, parts, pause};
-use super::{COMPLETE_BYTES_MAX, Call, Context};
 use crate::access::Permit;
 use crate::digest::{Checksum, ChecksumAlgorithm};
+use crate::limits::fair_queue::Ticket;
+use crate::ops::uploads::{declared, pause};
+use crate::request::{Call, Context};
 use crate::store::{CompleteUpload, Completed, ListedPart};
+use crate::transfer::document;
 use crate::types::{ETag, PART_NUMBER_MAX, PartNumber, UploadId};
 use crate::wire::xml::{self, Element, Writer};
 use crate::wire::{Error, ErrorCode, Head, Response, Result, checksum, conditions, encoding};
 
-/// Whole files that are read at once; others wait, and their clients are kept alive.
-static VERIFICATIONS: Turns = Turns::new(turns::Limits {
-    turns: 4,
-    turns_of_user: 3,
-    places: 256,
-    places_of_user: 64,
-    places_of_upload: 4,
-});
 /// Seconds after which one may come again for whom there was no place.
 const RETRY_AFTER_SECONDS: &str = "5";
 
@@ -33,7 +26,7 @@ const RETRY_AFTER_SECONDS: &str = "5";
 /// BadDigest; InvalidRequest for sizes and checksums that do not agree, and for gaps in a declared
 /// file.
 pub async fn handle(call: Call) -> Result<Response> {
-    let upload = parts::upload_id(&call)?;
+    let upload = call.upload_id()?;
     let condition = conditions::write(&call.head)?;
     let object_size = object_size(&call.head)?;
     let checksum_type = checksum::object_type(&call.head)?;
@@ -42,12 +35,13 @@ pub async fn handle(call: Call) -> Result<Response> {
     let (permit, key) = (call.permit().clone(), call.key().clone());
     // Before the document is asked for: it may be long.
     let is_long = declared_digests(&call, upload).await? || !digests.is_empty();
-    let place = match is_long {
-        true => Some(VERIFICATIONS.place(&permit.user().id, &upload.to_string()).ok_or_else(busy)?),
+    let queue = &call.context.limits.verifications;
+    let ticket = match is_long {
+        true => Some(queue.ticket(&permit.user().id, &upload.to_string()).ok_or_else(busy)?),
         false => None,
     };
-    let document = document::receive_of_complete(&call.head, call.body, COMPLETE_BYTES_MAX).await?;
-    let parts = document::read(document, listed_parts).await?;
+    let (document, call) = document::receive_of_complete(call).await?;
+    let parts = document::parse(&call.context.limits, document, listed_parts).await?;
     let request = CompleteUpload {
         key,
         upload,
@@ -58,7 +52,7 @@ pub async fn handle(call: Call) -> Result<Response> {
         checksum,
         digests,
     };
-    let work = complete(call.context, permit, request, call.head, place);
+    let work = complete(call.context, permit, request, call.head, ticket);
     match is_long {
         true => Ok(Response::late(work)),
         false => work.await,
@@ -82,10 +76,10 @@ async fn complete(
     permit: Permit,
     request: CompleteUpload,
     head: Head,
-    place: Option<turns::Place>,
+    ticket: Option<Ticket>,
 ) -> Result<Response> {
-    let _turn = match place {
-        Some(place) => Some(place.turn().await),
+    let _running = match ticket {
+        Some(ticket) => Some(ticket.wait().await),
         None => None,
     };
     let (bucket, upload) = (permit.bucket().name.clone(), request.upload);

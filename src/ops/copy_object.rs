@@ -1,10 +1,12 @@
 //! CopyObject: one more reference to the source's content; no byte is moved, whatever the size.
 
-use super::Call;
-use super::shared::{context, copying, metadata};
 use crate::events::EventName;
+use crate::request::Call;
 use crate::store::NewObject;
+use crate::transfer::copy;
 use crate::types::PUT_BYTES_MAX;
+use crate::wire::copy_source;
+use crate::wire::object_headers;
 use crate::wire::xml::Writer;
 use crate::wire::{Error, ErrorCode, Response, Result, conditions, date};
 
@@ -15,12 +17,12 @@ use crate::wire::{Error, ErrorCode, Response, Result, conditions, date};
 /// itself that changes nothing.
 pub async fn handle(call: Call) -> Result<Response> {
     let head = &call.head;
-    metadata::refuse_unsupported(head)?;
+    object_headers::refuse_unsupported(head)?;
     let directive = directive(&call)?;
-    let callback_var = metadata::callback_var(head)?;
+    let callback_var = object_headers::callback_var(head)?;
     let condition = conditions::write(head)?;
-    let source = context::copy_source_of(head)?;
-    let object = copying::open_source(&call, &source)?;
+    let source = copy_source::of_request(head)?;
+    let object = copy::open_source(&call, &source)?;
     if object.record.size > PUT_BYTES_MAX {
         let message = "The specified copy source is larger than the maximum allowable size for a \
                        copy source: 5368709120";
@@ -36,9 +38,11 @@ pub async fn handle(call: Call) -> Result<Response> {
     }
     let headers = match directive {
         Directive::Copy => object.record.headers.clone(),
-        Directive::Replace => metadata::of_request(head, call.context.config.metadata_bytes_max)?,
+        Directive::Replace => {
+            object_headers::of_request(head, call.context.config.metadata_bytes_max)?
+        }
     };
-    let checksum = copying::checksum_of_copy(&call, &object).await?;
+    let checksum = copy::checksum_of_copy(&call, &object).await?;
     let key = call.key().clone();
     let (checksum_kept, event) = (checksum.clone(), EventName::ObjectCreatedCopy);
     let new = NewObject { key, headers, checksum: checksum_kept, condition, event, callback_var };

@@ -1,9 +1,10 @@
 //! CreateBucket: makes a bucket that belongs to the caller.
 
-use super::shared::{document, metadata};
-use super::{Accepts, Call, DOCUMENT_BYTES_MAX};
 use crate::access::Action;
+use crate::request::Call;
 use crate::store::CreatedBucket;
+use crate::transfer::document;
+use crate::wire::object_headers;
 use crate::wire::{Error, ErrorCode, Response, Result, xml};
 
 /// The region whose buckets are made without a LocationConstraint, and where making one's own
@@ -16,11 +17,10 @@ const CLASSIC_REGION: &str = "us-east-1";
 /// BucketAlreadyExists for another's bucket; BucketAlreadyOwnedByYou for one's own, but for 200 in
 /// us-east-1, as on AWS; IllegalLocationConstraintException for another region.
 pub async fn handle(call: Call) -> Result<Response> {
-    debug_assert_eq!(call.operation.accepts, Accepts::Document(DOCUMENT_BYTES_MAX));
     let user = call.caller.demand_service(Action::CreateBucket)?;
     refuse_unsupported(&call)?;
     let name = call.bucket().clone();
-    let document = document::receive(&call.head, call.body, DOCUMENT_BYTES_MAX).await?;
+    let (document, call) = document::receive(call).await?;
     let region = &call.context.config.region;
     let constraint = location_constraint(&document)?;
     if constraint.as_deref().is_some_and(|constraint| !same_region(constraint, region)) {
@@ -84,5 +84,5 @@ fn refuse_unsupported(call: &Call) -> Result<()> {
         let message = "Of object ownerships, only BucketOwnerEnforced is implemented.";
         return Err(Error::because(ErrorCode::NotImplemented, message));
     }
-    metadata::refuse_unsupported(&call.head)
+    object_headers::refuse_unsupported(&call.head)
 }

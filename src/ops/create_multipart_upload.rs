@@ -1,19 +1,18 @@
 //! CreateMultipartUpload: opens an upload and fixes the object's headers and checksum algorithm.
 
-use super::Call;
-use super::shared::opening::Opened;
-use super::shared::{declared, expiry, instant, opening};
+use crate::ops::uploads::create::Opened;
+use crate::ops::uploads::{create, declared, expiry, instant};
+use crate::request::Call;
 use crate::wire::xml::Writer;
 use crate::wire::{Response, Result};
 
 /// Opens the upload.
 ///
 /// # Errors
-/// Those of [`opening::open`].
+/// Those of [`create::open`].
 pub async fn handle(call: Call) -> Result<Response> {
     let reader = instant::Reader::of(&call);
-    let opened =
-        opening::open(&call.context, call.permit(), call.key(), &call.head, reader).await?;
+    let opened = create::open(&call.context, call.permit(), call.key(), &call.head, reader).await?;
     let how = opened.how();
     let Opened { created, declaration, checksum, .. } = opened;
 

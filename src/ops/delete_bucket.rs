@@ -1,6 +1,6 @@
 //! DeleteBucket: removes an empty bucket; open uploads go with it, as on AWS.
 
-use super::Call;
+use crate::request::Call;
 use crate::wire::{Response, Result};
 
 /// Removes the bucket.

@@ -1,7 +1,7 @@
 //! DeleteObject: removes a key; one that is not there is removed already.
 
-use super::Call;
-use super::shared::send;
+use crate::request::Call;
+use crate::transfer::send;
 use crate::types::WriteCondition;
 use crate::wire::{Error, ErrorCode, Response, Result, conditions};
 

@@ -1,7 +1,7 @@
 //! DeleteObjects: up to 1,000 keys at once, each deleted or refused on its own.
 
-use super::shared::document;
-use super::{Call, DELETE_BYTES_MAX};
+use crate::request::Call;
+use crate::transfer::document;
 use crate::types::ObjectKey;
 use crate::wire::xml::{self, Element, Writer};
 use crate::wire::{Error, ErrorCode, Response, Result};
@@ -24,8 +24,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     demand_a_digest(&call)?;
     // The row's demand was DeleteObject on the bucket; the same permit covers every key in it.
     let permit = call.permit().clone();
-    let document = document::receive(&call.head, call.body, DELETE_BYTES_MAX).await?;
-    let (quiet, doomed) = document::read(document, read).await?;
+    let (document, call) = document::receive(call).await?;
+    let (quiet, doomed) = document::parse(&call.context.limits, document, read).await?;
     let keys: Vec<ObjectKey> =
         doomed.iter().filter_map(|one| one.verdict.as_ref().ok().cloned()).collect();
     // Whether a key was there does not matter; a failure is the whole request's, to be sent again.

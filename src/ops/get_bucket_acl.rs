@@ -1,7 +1,7 @@
 //! GetBucketAcl: the owner has full control, and nobody else has any.
 
-use super::Call;
-use super::shared::acl;
+use crate::request::Call;
+use crate::wire::acl;
 use crate::wire::{Response, Result};
 
 /// Answers with the one grant.

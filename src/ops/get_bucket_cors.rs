@@ -1,6 +1,6 @@
 //! GetBucketCors: the rules for pages of other origins.
 
-use super::Call;
+use crate::request::Call;
 use crate::store::BucketConfigurationKind;
 use crate::wire::{Error, ErrorCode, Response, Result};
 

@@ -1,6 +1,6 @@
 //! GetBucketLocation: the region of a bucket, empty for us-east-1.
 
-use super::Call;
+use crate::request::Call;
 use crate::wire::xml::Writer;
 use crate::wire::{Response, Result};
 

@@ -1,7 +1,7 @@
 //! GetBucketNotificationConfiguration: who is told of what happens in the bucket.
 
-use super::Call;
-use super::shared::notification;
+use crate::request::Call;
+use crate::wire::notification;
 use crate::wire::{Response, Result};
 
 /// The rules as they were put; an empty document when there are none.

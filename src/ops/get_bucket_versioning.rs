@@ -1,6 +1,6 @@
 //! GetBucketVersioning: empty, which says that versioning was never enabled.
 
-use super::Call;
+use crate::request::Call;
 use crate::wire::xml::Writer;
 use crate::wire::{Response, Result};
 

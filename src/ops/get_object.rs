@@ -1,7 +1,7 @@
 //! GetObject: an object's bytes, whole, by range or by part, each block checked before it leaves.
 
-use super::Call;
-use super::shared::send;
+use crate::request::Call;
+use crate::transfer::send;
 use crate::wire::{Response, Result};
 
 /// Answers 200, 206, or 304.

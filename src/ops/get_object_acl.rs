@@ -1,7 +1,8 @@
 //! GetObjectAcl: the owner has full control, and nobody else has any.
 
-use super::Call;
-use super::shared::{acl, send};
+use crate::request::Call;
+use crate::transfer::send;
+use crate::wire::acl;
 use crate::wire::{Response, Result};
 
 /// Answers with the one grant.

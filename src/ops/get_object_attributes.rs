@@ -1,8 +1,9 @@
 //! GetObjectAttributes: what HEAD tells of an object, and its parts, in one document.
 
-use super::Call;
-use super::shared::{listing, send};
+use crate::ops::listing;
+use crate::request::Call;
 use crate::store::{OpenObject, PartSpan};
+use crate::transfer::send;
 use crate::types::PartNumber;
 use crate::wire::xml::Writer;
 use crate::wire::{Error, ErrorCode, Head, Response, Result, date};

@@ -1,7 +1,7 @@
 //! GetObjectTagging: no object has tags here; aws-cli asks before it copies.
 
-use super::Call;
-use super::shared::send;
+use crate::request::Call;
+use crate::transfer::send;
 use crate::wire::xml::Writer;
 use crate::wire::{Response, Result};
 

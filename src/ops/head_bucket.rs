@@ -1,6 +1,6 @@
 //! HeadBucket: whether the bucket is there and the caller may list it.
 
-use super::Call;
+use crate::request::Call;
 use crate::wire::{Response, Result};
 
 /// Answers 200 with the bucket's region.

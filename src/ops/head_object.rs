@@ -1,7 +1,7 @@
 //! HeadObject: what GetObject would answer, without the bytes.
 
-use super::Call;
-use super::shared::send;
+use crate::request::Call;
+use crate::transfer::send;
 use crate::wire::{Response, Result};
 
 /// Answers 200, 206, or 304.

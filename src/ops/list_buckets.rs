@@ -1,8 +1,8 @@
 //! ListBuckets: the buckets that the caller owns, in order of name.
 
-use super::Call;
-use super::shared::listing;
 use crate::access::Action;
+use crate::ops::listing;
+use crate::request::Call;
 use crate::wire::xml::Writer;
 use crate::wire::{Error, Response, Result, date};
 

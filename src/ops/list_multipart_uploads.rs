@@ -1,7 +1,8 @@
 //! ListMultipartUploads: the open uploads of a bucket, by key and then by time of initiation.
 
-use super::Call;
-use super::shared::listing::{self, Keys};
+use crate::ops::listing;
+use crate::ops::listing::Keys;
+use crate::request::Call;
 use crate::store::{Listed, UploadRecord, UploadsQuery};
 use crate::types::UploadId;
 use crate::wire::xml::Writer;

@@ -2,8 +2,9 @@
 //!
 //! Suites and clients empty buckets through this list.
 
-use super::Call;
-use super::shared::listing::{self, Keys};
+use crate::ops::listing;
+use crate::ops::listing::Keys;
+use crate::request::Call;
 use crate::store::{ListQuery, Listed};
 use crate::wire::xml::Writer;
 use crate::wire::{Error, Response, Result};

@@ -1,7 +1,8 @@
 //! ListObjects (version 1): still the list of rclone, s3cmd, s3fs and the container registry.
 
-use super::Call;
-use super::shared::listing::{self, Keys};
+use crate::ops::listing;
+use crate::ops::listing::Keys;
+use crate::request::Call;
 use crate::store::ListQuery;
 use crate::wire::xml::Writer;
 use crate::wire::{Response, Result};

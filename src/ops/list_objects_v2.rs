@@ -1,7 +1,8 @@
 //! ListObjectsV2: keys and common prefixes, page by page, with opaque tokens.
 
-use super::Call;
-use super::shared::listing::{self, Keys};
+use crate::ops::listing;
+use crate::ops::listing::Keys;
+use crate::request::Call;
 use crate::store::ListQuery;
 use crate::wire::xml::Writer;
 use crate::wire::{Response, Result};

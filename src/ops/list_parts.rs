@@ -1,7 +1,8 @@
 //! ListParts: what has arrived of an open upload; the basis of every resume.
 
-use super::Call;
-use super::shared::{expiry, listing, parts};
+use crate::ops::listing;
+use crate::ops::uploads::expiry;
+use crate::request::Call;
 use crate::wire::xml::Writer;
 use crate::wire::{Response, Result, date};
 
@@ -11,7 +12,7 @@ use crate::wire::{Response, Result, date};
 /// NoSuchUpload; InvalidArgument for bad numbers.
 pub async fn handle(call: Call) -> Result<Response> {
     let head = &call.head;
-    let id = parts::upload_id(&call)?;
+    let id = call.upload_id()?;
     let max = listing::page_size(head, "max-parts")?;
     let marker = head.query.non_empty("part-number-marker").unwrap_or("0");
     let after = listing::part_number_marker(marker)?;

@@ -1,14 +1,14 @@
 //! The operations of S3: one row in [`OPERATIONS`], one file, one test file for each.
 //!
-//! The table drives everything: routing, authorization, which payloads are legal, the README. To
-//! add an operation, write its file, its test file and its row. Beside this file and
-//! [`routing`] there are operations only; what they share is in [`shared`].
+//! The table drives everything: routing, authorization, how long a document may be, which headers
+//! of our own are legal, the README. To add an operation, write its file, its test file and its row.
+//! Beside this file, [`routing`], `errors` and `listing` there are operations only; those beyond S3
+//! are in [`uploads`].
 //!
 //! **Invariant:** every selecting word of a request is consumed by the row that wins ([`route`]),
 //! so `PUT /b/k?uploadId=U` without a part number can never overwrite the object.
 
 mod abort_multipart_upload;
-mod compare_upload_blocks;
 mod complete_multipart_upload;
 mod copy_object;
 mod create_bucket;
@@ -17,6 +17,7 @@ mod delete_bucket;
 mod delete_bucket_cors;
 mod delete_object;
 mod delete_objects;
+pub(crate) mod errors;
 mod get_bucket_acl;
 mod get_bucket_cors;
 mod get_bucket_location;
@@ -26,9 +27,6 @@ mod get_object;
 mod get_object_acl;
 mod get_object_attributes;
 mod get_object_tagging;
-mod get_upload_blocks;
-mod get_upload_challenge;
-mod get_upload_state;
 mod head_bucket;
 mod head_object;
 mod list_buckets;
@@ -37,124 +35,73 @@ mod list_object_versions;
 mod list_objects;
 mod list_objects_v2;
 mod list_parts;
+pub(crate) mod listing;
 mod post_object;
-mod prove_upload;
 mod put_bucket_acl;
 mod put_bucket_cors;
 mod put_bucket_notification_configuration;
 mod put_object;
 mod put_object_acl;
-mod put_upload_state;
 pub mod routing;
-pub mod shared;
 mod unconfigured;
 mod upload_part;
 mod upload_part_copy;
+pub mod uploads;
 
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 
 use http::Method;
 
-use self::shared::context;
+use self::uploads::{
+    compare_upload_blocks, get_upload_blocks, get_upload_challenge, get_upload_state, prove_upload,
+    put_upload_state,
+};
 use crate::access::Action;
-use crate::types::{BucketName, ObjectKey};
+use crate::events::callback;
+use crate::request::Call;
+use crate::request::operation::{Accepts, Demands, Operation, Scope, Selector};
+use crate::wire::own_headers::{
+    CONTENT_MD5, CONTENT_SHA256, INSTANT_PREFIX, MAX_BYTES, OBJECT_SIZE, PART_SIZE, PROOF_PREFIX,
+};
 use crate::wire::{Head, Response, Result};
 
-pub use routing::route;
-pub use shared::send::refuse_overrides;
-pub use shared::{Call, Caller, Context};
-
-/// What an operation is about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Scope {
-    /// The service: `/`.
-    Service,
-    /// A bucket.
-    Bucket,
-    /// An object.
-    Object,
+/// A row of the table: an operation and its handler.
+pub struct Row {
+    operation: Operation,
+    handle: fn(Call) -> Answer,
 }
 
-/// A word that selects a row.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Selector {
-    /// A query parameter, whatever its value.
-    Query(&'static str),
-    /// A query parameter with this value.
-    QueryValue(&'static str, &'static str),
-    /// A header; a presigned request may carry it in its query.
-    Header(&'static str),
-}
+/// The answer of a handler.
+pub type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
 
-impl Selector {
-    /// The word: the name of the parameter or header.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Query(word) | Self::QueryValue(word, _) | Self::Header(word) => word,
-        }
+impl Row {
+    /// Runs the handler.
+    pub fn handle(&self, call: Call) -> Answer {
+        (self.handle)(call)
     }
 }
 
-/// The body that an operation takes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Accepts {
-    /// None that matters; whatever comes is ignored.
-    Nothing,
-    /// A document of at most so many bytes, read whole.
-    Document(usize),
-    /// The bytes of an object or a part; the only place where aws-chunked is legal.
-    Content,
-    /// A form, whose fields say who sends it and what it is about; they are read before both are
-    /// decided, and the file after.
-    Form,
+impl Deref for Row {
+    type Target = Operation;
+
+    fn deref(&self) -> &Operation {
+        &self.operation
+    }
 }
 
-/// One thing that must be allowed before an operation begins.
-#[derive(Clone, Debug)]
-pub struct Demand {
-    /// The action.
-    pub action: Action,
-    /// The bucket that it is about; `None` for the service.
-    pub bucket: Option<BucketName>,
-    /// The key, for actions on objects.
-    pub key: Option<ObjectKey>,
+/// The row that serves a request.
+///
+/// # Errors
+/// Those of [`routing::route`].
+pub fn route(head: &Head) -> Result<&'static Row> {
+    routing::route(OPERATIONS, head)
 }
 
-/// How a row declares its demands.
-#[derive(Clone, Copy)]
-pub enum Demands {
-    /// One action on the service.
-    Service(Action),
-    /// One action on what the request addresses; on what the `key` of a form does.
-    Target(Action),
-    /// Several, read from the head: a copy demands its source too.
-    Several(fn(&Head) -> Result<Vec<Demand>>),
-}
-
-/// What a handler gives back.
-pub type Answer = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
-
-/// One row: everything that the pipeline knows about an operation.
-pub struct Operation {
-    /// S3's name.
-    pub name: &'static str,
-    /// Its file in `src/ops` and in `tests/it/ops`.
-    pub module: &'static str,
-    /// The method.
-    pub method: Method,
-    /// What it is about.
-    pub scope: Scope,
-    /// The words that must all be there.
-    pub selectors: &'static [Selector],
-    /// Further selecting words that it understands, and consumes, when they are there.
-    pub parameters: &'static [&'static str],
-    /// The body it takes.
-    pub accepts: Accepts,
-    /// What must be allowed.
-    pub demands: Demands,
-    /// The handler.
-    pub handle: fn(Call) -> Answer,
+/// The selecting words of a request, in no particular order.
+pub fn words(head: &Head) -> Vec<String> {
+    routing::words(OPERATIONS, head)
 }
 
 /// Largest CompleteMultipartUpload document: 10,000 parts with checksums are about 2.5 MB.
@@ -168,16 +115,19 @@ pub const DOCUMENT_BYTES_MAX: usize = 64 << 10;
 
 macro_rules! operations {
     ($($name:literal $module:ident $method:ident $scope:ident [$($selector:expr),*]
-       [$($parameter:literal),*] $accepts:expr, $demands:expr;)*) => {
-        &[$(Operation {
-            name: $name,
-            module: stringify!($module),
-            method: Method::$method,
-            scope: Scope::$scope,
-            selectors: &[$($selector),*],
-            parameters: &[$($parameter),*],
-            accepts: $accepts,
-            demands: $demands,
+       [$($parameter:literal),*] $accepts:expr, $demands:expr $(, own [$($header:expr),*])?;)*) => {
+        &[$(Row {
+            operation: Operation {
+                name: $name,
+                module: stringify!($module),
+                method: Method::$method,
+                scope: Scope::$scope,
+                selectors: &[$($selector),*],
+                parameters: &[$($parameter),*],
+                accepts: $accepts,
+                own_headers: &[$($($header),*)?],
+                demands: $demands,
+            },
             handle: |call| Box::pin($module::handle(call)),
         },)*]
     };
@@ -185,12 +135,12 @@ macro_rules! operations {
 
 use Accepts::{Content, Document, Form, Nothing};
 use Action as A;
-use Demands::{Service, Several, Target};
+use Demands::{Copy, Service, Target};
 use Selector::{Header, Query, QueryValue};
 
 /// Every operation. A word is tried with all the words of its row; the row with most words wins.
 #[rustfmt::skip]
-pub static OPERATIONS: &[Operation] = operations! {
+pub static OPERATIONS: &[Row] = operations! {
     // name                     module                    method scope   selectors                                        also consumes               body                          demands
     "ListBuckets"               list_buckets              GET    Service []                                               []                          Nothing,                      Service(A::ListAllMyBuckets);
 
@@ -203,22 +153,22 @@ pub static OPERATIONS: &[Operation] = operations! {
     "ListObjectVersions"        list_object_versions      GET    Bucket  [Query("versions")]                              []                          Nothing,                      Target(A::ListBucketVersions);
     "DeleteObjects"             delete_objects            POST   Bucket  [Query("delete")]                                []                          Document(DELETE_BYTES_MAX),   Target(A::DeleteObject);
 
-    "PutObject"                 put_object                PUT    Object  []                                               []                          Content,                      Target(A::PutObject);
-    "PostObject"                post_object               POST   Bucket  []                                               []                          Form,                         Target(A::PutObject);
+    "PutObject"                 put_object                PUT    Object  []                                               []                          Content,                      Target(A::PutObject), own [MAX_BYTES, INSTANT_PREFIX, callback::HEADER];
+    "PostObject"                post_object               POST   Bucket  []                                               []                          Form,                         Target(A::PutObject), own [MAX_BYTES, callback::HEADER];
     "GetObject"                 get_object                GET    Object  []                                               ["versionId", "partNumber"] Nothing,                      Target(A::GetObject);
     "HeadObject"                head_object               HEAD   Object  []                                               ["versionId", "partNumber"] Nothing,                      Target(A::GetObject);
     "DeleteObject"              delete_object             DELETE Object  []                                               ["versionId"]               Nothing,                      Target(A::DeleteObject);
     "GetObjectAttributes"       get_object_attributes     GET    Object  [Query("attributes")]                            ["versionId"]               Nothing,                      Target(A::GetObjectAttributes);
-    "CopyObject"                copy_object               PUT    Object  [Header("x-amz-copy-source")]                    []                          Nothing,                      Several(context::copy_demands);
+    "CopyObject"                copy_object               PUT    Object  [Header("x-amz-copy-source")]                    []                          Nothing,                      Copy(A::PutObject)          , own [callback::HEADER];
 
-    "CreateMultipartUpload"     create_multipart_upload   POST   Object  [Query("uploads")]                               []                          Nothing,                      Target(A::PutObject);
-    "UploadPart"                upload_part               PUT    Object  [Query("uploadId"), Query("partNumber")]         []                          Content,                      Target(A::PutObject);
-    "UploadPartCopy"            upload_part_copy          PUT    Object  [Query("uploadId"), Query("partNumber"), Header("x-amz-copy-source")] []     Nothing,                      Several(context::copy_demands);
+    "CreateMultipartUpload"     create_multipart_upload   POST   Object  [Query("uploads")]                               []                          Nothing,                      Target(A::PutObject), own [OBJECT_SIZE, PART_SIZE, CONTENT_SHA256, CONTENT_MD5, INSTANT_PREFIX, PROOF_PREFIX, callback::HEADER];
+    "UploadPart"                upload_part               PUT    Object  [Query("uploadId"), Query("partNumber")]         []                          Content,                      Target(A::PutObject), own [MAX_BYTES, INSTANT_PREFIX];
+    "UploadPartCopy"            upload_part_copy          PUT    Object  [Query("uploadId"), Query("partNumber"), Header("x-amz-copy-source")] []     Nothing,                      Copy(A::PutObject)          ;
     "ListParts"                 list_parts                GET    Object  [Query("uploadId")]                              []                          Nothing,                      Target(A::ListMultipartUploadParts);
     "ListMultipartUploads"      list_multipart_uploads    GET    Bucket  [Query("uploads")]                               []                          Nothing,                      Target(A::ListBucketMultipartUploads);
-    "CompleteMultipartUpload"   complete_multipart_upload POST   Object  [Query("uploadId")]                              []                          Document(COMPLETE_BYTES_MAX), Target(A::PutObject);
+    "CompleteMultipartUpload"   complete_multipart_upload POST   Object  [Query("uploadId")]                              []                          Document(COMPLETE_BYTES_MAX), Target(A::PutObject), own [OBJECT_SIZE, CONTENT_SHA256, CONTENT_MD5];
     "GetUploadBlocks"           get_upload_blocks         GET    Object  [Query("uploadId"), Query("partita-blocks")]     ["partita-limit", "partita-start-part"] Nothing,     Target(A::ListMultipartUploadParts);
-    "CompareUploadBlocks"       compare_upload_blocks     POST   Object  [Query("uploadId"), Query("partita-blocks")]     []                          Document(PARTS_BYTES_MAX),    Target(A::PutObject);
+    "CompareUploadBlocks"       compare_upload_blocks     POST   Object  [Query("uploadId"), Query("partita-blocks")]     []                          Document(PARTS_BYTES_MAX),    Target(A::PutObject), own [INSTANT_PREFIX];
     "GetUploadChallenge"        get_upload_challenge      GET    Object  [Query("uploadId"), Query("partita-proof")]      []                          Nothing,                      Target(A::PutObject);
     "ProveUpload"               prove_upload              POST   Object  [Query("uploadId"), Query("partita-proof")]      []                          Document(DOCUMENT_BYTES_MAX), Target(A::PutObject);
     "GetUploadState"            get_upload_state          GET    Object  [Query("uploadId"), Query("partita-state")]      []                          Nothing,                      Target(A::ListMultipartUploadParts);

@@ -6,14 +6,16 @@
 //! - What is here already is never given for a hash: whoever made the form allowed one upload of
 //!   bytes, and not the reading of others.
 
-use super::Call;
-use super::shared::form::Form;
-use super::shared::publishing::{self, Stored};
-use super::shared::{metadata, receive};
 use crate::events::EventName;
+use crate::request::Call;
+use crate::request::body::Form;
 use crate::store::NewObject;
+use crate::transfer::publish;
+use crate::transfer::publish::Stored;
+use crate::transfer::receive;
 use crate::types::{PUT_BYTES_MAX, WriteCondition};
 use crate::wire::form::Fields;
+use crate::wire::object_headers;
 use crate::wire::xml::Writer;
 use crate::wire::{Error, ErrorCode, Response, Result, encoding};
 
@@ -25,10 +27,10 @@ pub async fn handle(mut call: Call) -> Result<Response> {
     let form = call.form.take();
     let Form { fields, bounds } =
         form.ok_or_else(|| Error::new(ErrorCode::InternalError).caused_by("no form was read"))?;
-    metadata::refuse_unsupported(&call.head)?;
-    let headers = metadata::of_request(&call.head, call.context.config.metadata_bytes_max)?;
-    let callback_var = metadata::callback_var(&call.head)?;
-    let announced = receive::announced_file(&call.head, &call.body, PUT_BYTES_MAX, bounds)?;
+    object_headers::refuse_unsupported(&call.head)?;
+    let headers = object_headers::of_request(&call.head, call.context.config.metadata_bytes_max)?;
+    let callback_var = object_headers::callback_var(&call.head)?;
+    let announced = receive::expected_file(&call.head, &call.body, PUT_BYTES_MAX, bounds)?;
     let object = NewObject {
         key: call.key().clone(),
         headers,
@@ -42,7 +44,7 @@ pub async fn handle(mut call: Call) -> Result<Response> {
         bucket: call.bucket().as_str().to_owned(),
         key: call.key().as_str().to_owned(),
     };
-    let stored = publishing::receive(call, announced, object).await?;
+    let stored = publish::receive(call, announced, object).await?;
     Ok(render(&fields, &target, &stored))
 }
 

@@ -1,14 +1,20 @@
 //! PutBucketAcl: takes the list that the bucket has already, and no other.
 
-use super::Call;
-use super::shared::acl;
+use crate::request::Call;
+use crate::transfer::document;
+use crate::wire::acl;
 use crate::wire::{Response, Result};
 
 /// Answers 200 and changes nothing.
 ///
 /// # Errors
-/// Those of [`acl::put`].
+/// Those of [`acl::of_headers`] and [`acl::require_owner_only`].
 pub async fn handle(call: Call) -> Result<Response> {
     let owner = call.context.store.owner(&call.permit().bucket().owner.id);
-    acl::put(call, &owner).await
+    let is_named = acl::of_headers(&call.head)?;
+    let (document, _) = document::receive(call).await?;
+    if !is_named {
+        acl::require_owner_only(&document, &owner)?;
+    }
+    Ok(Response::ok())
 }

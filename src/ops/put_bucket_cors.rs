@@ -1,8 +1,8 @@
 //! PutBucketCors: sets the rules for pages of other origins, in place of all earlier ones.
 
-use super::shared::document;
-use super::{Call, DOCUMENT_BYTES_MAX};
+use crate::request::Call;
 use crate::store::BucketConfigurationKind;
+use crate::transfer::document;
 use crate::wire::{ErrorCode, Response, Result, cors};
 
 /// Reads the rules and keeps them in their canonical form: what is kept was understood, what is
@@ -12,7 +12,7 @@ use crate::wire::{ErrorCode, Response, Result, cors};
 /// MissingRequestBodyError, and those of [`cors::parse`].
 pub async fn handle(call: Call) -> Result<Response> {
     let permit = call.permit().clone();
-    let document = document::receive(&call.head, call.body, DOCUMENT_BYTES_MAX).await?;
+    let (document, call) = document::receive(call).await?;
     if document.iter().all(u8::is_ascii_whitespace) {
         return Err(ErrorCode::MissingRequestBodyError.into());
     }

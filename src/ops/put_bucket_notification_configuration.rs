@@ -1,8 +1,9 @@
 //! PutBucketNotificationConfiguration: sets who is told of what happens in the bucket.
 
-use super::shared::{document, notification};
-use super::{Call, DOCUMENT_BYTES_MAX};
+use crate::request::Call;
 use crate::store::BucketConfigurationKind;
+use crate::transfer::document;
+use crate::wire::notification;
 use crate::wire::{Response, Result};
 
 /// Replaces all rules; each target gets `s3:TestEvent`, in the same transaction.
@@ -10,10 +11,16 @@ use crate::wire::{Response, Result};
 /// # Errors
 /// Those of [`notification::read`].
 pub async fn handle(call: Call) -> Result<Response> {
-    let test = !notification::skips_test(&call)?;
+    let test = !notification::skips_test(&call.head)?;
     let (context, permit) = (call.context.clone(), call.permit().clone());
-    let document = document::receive(&call.head, call.body, DOCUMENT_BYTES_MAX).await?;
-    let rules = notification::read(&document, &context.config)?;
+    let (document, _) = document::receive(call).await?;
+    let config = &context.config;
+    let targets = notification::Targets {
+        region: &config.region,
+        region_strict: config.region_strict,
+        names: config.webhooks.iter().map(|webhook| webhook.name.as_str()).collect(),
+    };
+    let rules = notification::read(&document, &targets)?;
     if rules.is_empty() {
         let kind = BucketConfigurationKind::Notification;
         context.store.delete_bucket_configuration(&permit, kind).await?;

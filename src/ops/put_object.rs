@@ -3,13 +3,15 @@
 //! **Invariant:** everything that can be refused without the body is refused before the first byte
 //! of it is read, so a client that waits for 100 Continue never sends it for nothing.
 
-use super::shared::{instant, metadata, publishing, receive};
-use super::{Call, Context};
 use crate::access::Permit;
 use crate::digest::{ChecksumAlgorithm, ObjectChecksum};
 use crate::events::EventName;
+use crate::ops::uploads::instant;
+use crate::request::{Call, Context};
 use crate::store::{self, NewObject};
+use crate::transfer::{publish, receive};
 use crate::types::{ObjectKey, PUT_BYTES_MAX, WriteCondition};
+use crate::wire::object_headers;
 use crate::wire::{Response, Result, conditions};
 
 /// Receives, verifies, publishes.
@@ -17,11 +19,11 @@ use crate::wire::{Response, Result, conditions};
 /// # Errors
 /// PreconditionFailed, EntityTooLarge, MissingContentLength, MetadataTooLarge, BadDigest and kin.
 pub async fn handle(call: Call) -> Result<Response> {
-    metadata::refuse_unsupported(&call.head)?;
-    let headers = metadata::of_request(&call.head, call.context.config.metadata_bytes_max)?;
-    let callback_var = metadata::callback_var(&call.head)?;
+    object_headers::refuse_unsupported(&call.head)?;
+    let headers = object_headers::of_request(&call.head, call.context.config.metadata_bytes_max)?;
+    let callback_var = object_headers::callback_var(&call.head)?;
     let condition = conditions::write(&call.head)?;
-    let announced = receive::announced(&call.head, &call.body, PUT_BYTES_MAX)?;
+    let announced = receive::expected(&call.head, &call.body, PUT_BYTES_MAX)?;
     // Judged again by the transaction; judged here so that a hopeless body need not be sent.
     judge_early(&call.context, call.permit(), call.key(), &condition)?;
     let key = call.key().clone();
@@ -30,7 +32,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     match without_body(&call, &announced, &object).await? {
         Some(response) => Ok(response),
         None => {
-            let stored = publishing::receive(call, announced, object).await?;
+            let stored = publish::receive(call, announced, object).await?;
             Ok(stored.mark(Response::ok()))
         }
     }
@@ -40,7 +42,7 @@ pub async fn handle(call: Call) -> Result<Response> {
 /// otherwise (`None`).
 async fn without_body(
     call: &Call,
-    announced: &receive::Announced,
+    announced: &receive::ExpectedBody,
     object: &NewObject,
 ) -> Result<Option<Response>> {
     let readables = instant::of_body(call, announced, None).await?;
@@ -54,7 +56,7 @@ async fn without_body(
     let store = &call.context.store;
     let published = store.put_object_instant(call.permit(), object, readables).await?;
     Ok(published.map(|published| {
-        let mut response = publishing::Stored { published, checksum }.mark(Response::ok());
+        let mut response = publish::Stored { published, checksum }.mark(Response::ok());
         instant::announce(&mut response);
         response
     }))

@@ -1,15 +1,22 @@
 //! PutObjectAcl: takes the list that the object has already, and no other.
 
-use super::Call;
-use super::shared::{acl, send};
+use crate::request::Call;
+use crate::transfer::document;
+use crate::transfer::send;
+use crate::wire::acl;
 use crate::wire::{Response, Result};
 
 /// Answers 200 and changes nothing.
 ///
 /// # Errors
-/// NoSuchKey, NoSuchVersion, and those of [`acl::put`].
+/// NoSuchKey, NoSuchVersion, and those of [`acl::of_headers`] and [`acl::require_owner_only`].
 pub async fn handle(call: Call) -> Result<Response> {
     send::only_null_version(&call.head)?;
     let record = call.context.store.object(call.permit(), call.key())?;
-    acl::put(call, &record.owner).await
+    let is_named = acl::of_headers(&call.head)?;
+    let (document, _) = document::receive(call).await?;
+    if !is_named {
+        acl::require_owner_only(&document, &record.owner)?;
+    }
+    Ok(Response::ok())
 }

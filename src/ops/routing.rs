@@ -1,6 +1,8 @@
 //! Which operation a request asks for: the row whose words are all there, and no word too many.
 
-use super::{OPERATIONS, Operation, Scope, Selector};
+use std::ops::Deref;
+
+use crate::request::operation::{Operation, Scope, Selector};
 use crate::wire::{Address, Error, ErrorCode, Head, Result};
 
 /// Words that S3 knows as sub-resources, whether a row serves them or not. One of these in a
@@ -63,10 +65,13 @@ const OWN_PREFIX: &str = "partita-";
 /// MethodNotAllowed (with `Allow`) when no row of this scope has the method; InvalidRequest when
 /// the words belong to two operations or to half of one; NotImplemented for a word that S3 knows
 /// and no row serves here.
-pub fn route(head: &Head) -> Result<&'static Operation> {
+pub fn route<R>(rows: &'static [R], head: &Head) -> Result<&'static R>
+where
+    R: Deref<Target = Operation>,
+{
     let scope = scope(&head.address);
-    let words = words(head);
-    let winner = OPERATIONS
+    let words = words(rows, head);
+    let winner = rows
         .iter()
         .filter(|row| row.scope == scope && row.method == head.method)
         .filter(|row| row.selectors.iter().all(|selector| selects(*selector, head)))
@@ -74,12 +79,12 @@ pub fn route(head: &Head) -> Result<&'static Operation> {
     match winner {
         Some(row) => match words.iter().find(|word| !consumes(row, word)) {
             None => Ok(row),
-            Some(word) => Err(left_over(word, scope, head)),
+            Some(word) => Err(left_over(rows, word, scope, head)),
         },
         // A word of no row comes first, then one that is half of a row's.
-        None => match words.iter().min_by_key(|word| selects_somewhere(word, scope, head)) {
-            Some(word) => Err(left_over(word, scope, head)),
-            None => Err(no_row(scope, head)),
+        None => match words.iter().min_by_key(|word| selects_somewhere(rows, word, scope, head)) {
+            Some(word) => Err(left_over(rows, word, scope, head)),
+            None => Err(no_row(rows, scope, head)),
         },
     }
 }
@@ -94,11 +99,11 @@ pub fn scope(address: &Address) -> Scope {
 }
 
 /// The selecting words of a request, in no particular order.
-pub fn words(head: &Head) -> Vec<String> {
+pub fn words<R: Deref<Target = Operation>>(rows: &[R], head: &Head) -> Vec<String> {
     let known = |name: &str| {
         SUB_RESOURCES.contains(&name)
             || name.starts_with(OWN_PREFIX)
-            || OPERATIONS.iter().any(|row| row.selectors.iter().any(|s| s.word() == name))
+            || rows.iter().any(|row| row.selectors.iter().any(|s| s.word() == name))
     };
     let of_query = head.query.pairs().iter().map(|(name, _)| name.as_str()).filter(|n| known(n));
     let of_headers = SELECTING_HEADERS.iter().copied().filter(|&name| carries(head, name));
@@ -125,15 +130,24 @@ fn consumes(row: &Operation, word: &str) -> bool {
     row.selectors.iter().any(|selector| selector.word() == word) || row.parameters.contains(&word)
 }
 
-fn selects_somewhere(word: &str, scope: Scope, head: &Head) -> bool {
-    OPERATIONS
-        .iter()
+fn selects_somewhere<R: Deref<Target = Operation>>(
+    rows: &[R],
+    word: &str,
+    scope: Scope,
+    head: &Head,
+) -> bool {
+    rows.iter()
         .filter(|row| row.scope == scope && row.method == head.method)
         .any(|row| row.selectors.iter().any(|selector| selector.word() == word))
 }
 
-fn left_over(word: &str, scope: Scope, head: &Head) -> Error {
-    if selects_somewhere(word, scope, head) {
+fn left_over<R: Deref<Target = Operation>>(
+    rows: &[R],
+    word: &str,
+    scope: Scope,
+    head: &Head,
+) -> Error {
+    if selects_somewhere(rows, word, scope, head) {
         let message = format!("The query parameter {word} does not fit the rest of the request.");
         return Error::because(ErrorCode::InvalidRequest, message).field("ParameterName", word);
     }
@@ -141,7 +155,7 @@ fn left_over(word: &str, scope: Scope, head: &Head) -> Error {
     Error::because(ErrorCode::NotImplemented, message).field("ParameterName", word)
 }
 
-fn no_row(scope: Scope, head: &Head) -> Error {
+fn no_row<R: Deref<Target = Operation>>(rows: &[R], scope: Scope, head: &Head) -> Error {
     // Suites and consoles send IAM and STS actions to the service: told at once there are none.
     if scope == Scope::Service && head.method == http::Method::POST {
         return Error::because(
@@ -149,7 +163,7 @@ fn no_row(scope: Scope, head: &Head) -> Error {
             "IAM and STS actions are not implemented.",
         );
     }
-    let mut allowed: Vec<&str> = OPERATIONS
+    let mut allowed: Vec<&str> = rows
         .iter()
         .filter(|row| row.scope == scope && row.selectors.is_empty())
         .map(|row| row.method.as_str())

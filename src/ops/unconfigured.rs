@@ -1,7 +1,7 @@
 //! Bucket configuration that nobody can set here yet: each question has the answer that S3 gives
 //! for a bucket that has none of it.
 
-use super::Call;
+use crate::request::Call;
 use crate::wire::xml::Writer;
 use crate::wire::{Error, ErrorCode, Response, Result};
 

@@ -2,13 +2,16 @@
 //!
 //! **Invariant:** a part's row exists only for bytes that are already durable.
 
-use super::Call;
-use super::shared::declared::{self, Bound};
-use super::shared::{blocks, instant, metadata, parts, pause, receive};
 use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType};
+use crate::ops::uploads::declared;
+use crate::ops::uploads::declared::Bound;
+use crate::ops::uploads::{instant, missing_parts, pause};
+use crate::request::Call;
 use crate::store::{self, AddedPart, BlobOrigin, InstantPart, UploadRecord};
+use crate::transfer::receive;
 use crate::types::{PUT_BYTES_MAX, PartNumber, UploadId};
 use crate::wire::checksum::Expected;
+use crate::wire::object_headers;
 use crate::wire::{Error, ErrorCode, Response, Result};
 
 /// Receives, verifies, records; the same number again replaces the part.
@@ -20,18 +23,18 @@ use crate::wire::{Error, ErrorCode, Response, Result};
 /// algorithm than the upload's, and for a part that cannot be one of the declared file;
 /// InvalidRange for another Content-Range than the part has.
 pub async fn handle(call: Call) -> Result<Response> {
-    metadata::refuse_unsupported(&call.head)?;
-    let number = parts::part_number(&call)?;
-    let id = parts::upload_id(&call)?;
+    object_headers::refuse_unsupported(&call.head)?;
+    let number = call.part_number()?;
+    let id = call.upload_id()?;
     let permit = call.permit().clone();
     let key = call.key().clone();
     let store = call.context.store.clone();
     let open = pause::pass(&call, id).await?;
     declared::check_part(&call, &open, number, call.body.declared_length()).await?;
-    let mut announced = receive::announced(&call.head, &call.body, PUT_BYTES_MAX)?;
+    let mut announced = receive::expected(&call.head, &call.body, PUT_BYTES_MAX)?;
     // A length that is announced has been judged.
     let bound = match Bound::of(&call.head, &open, number)? {
-        Some(bound) if announced.hold_to(bound.limits())? => Some(bound),
+        Some(bound) if announced.limit_to(bound.limits())? => Some(bound),
         _ => None,
     };
     let algorithm = agree(&open.upload, &announced.expected)?;
@@ -43,7 +46,13 @@ pub async fn handle(call: Call) -> Result<Response> {
         BlobOrigin { bucket: permit.bucket().id, key: key.clone(), part: Some((id, number)) };
     let plan = receive::Plan { origin, algorithm, sha256: store.stores_once(permit.bucket()) };
     let (body, call) = call.take_body();
-    let received = receive::content(&call.context, body.metered(id), announced, plan).await;
+    let received = receive::content(
+        &call.context,
+        body.metered(&call.context.limits.upload_rates, id),
+        announced,
+        plan,
+    )
+    .await;
     let received = match (received, bound) {
         (Err(error), Some(bound)) => return Err(bound.explain(&call, id, number, error).await),
         (received, _) => received?,
@@ -52,7 +61,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let added = match store.put_part(&permit, &key, id, number, received.staged).await {
         // Its length was not known before.
         Err(error @ store::Error::PartMisfit { .. }) => {
-            return Err(blocks::with_missing(&call, id, error.into()).await);
+            return Err(missing_parts::with_missing(&call, id, error.into()).await);
         }
         added => added?,
     };
@@ -64,7 +73,7 @@ async fn without_body(
     call: &Call,
     id: UploadId,
     number: PartNumber,
-    announced: &receive::Announced,
+    announced: &receive::ExpectedBody,
     algorithm: Option<ChecksumAlgorithm>,
 ) -> Result<Option<Response>> {
     let readables = instant::of_body(call, announced, algorithm).await?;

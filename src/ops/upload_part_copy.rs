@@ -3,11 +3,14 @@
 //! A range that is exactly one stored blob is taken by reference; any other range is read through
 //! the block check and written as a blob of its own.
 
-use super::Call;
-use super::shared::{context, copying, declared, metadata, parts, pause, receive};
 use crate::digest::{ChecksumAlgorithm, Want};
+use crate::ops::uploads::{declared, pause};
+use crate::request::Call;
 use crate::store::{AddedPart, BlobOrigin, OpenObject, UploadRecord};
+use crate::transfer::{copy, receive};
 use crate::types::{ByteRange, PUT_BYTES_MAX, PartNumber};
+use crate::wire::copy_source;
+use crate::wire::object_headers;
 use crate::wire::xml::Writer;
 use crate::wire::{Error, ErrorCode, Response, Result, date, range};
 
@@ -18,12 +21,12 @@ use crate::wire::{Error, ErrorCode, Response, Result, date, range};
 /// InvalidArgument for a malformed range, InvalidRange for one past the end, InvalidRequest over
 /// 5 GiB and for a range that is no part of the declared file.
 pub async fn handle(call: Call) -> Result<Response> {
-    metadata::refuse_unsupported(&call.head)?;
-    let number = parts::part_number(&call)?;
-    let id = parts::upload_id(&call)?;
+    object_headers::refuse_unsupported(&call.head)?;
+    let number = call.part_number()?;
+    let id = call.upload_id()?;
     let open = pause::pass(&call, id).await?;
-    let source = context::copy_source_of(&call.head)?;
-    let object = copying::open_source(&call, &source)?;
+    let source = copy_source::of_request(&call.head)?;
+    let object = copy::open_source(&call, &source)?;
     let range = match call.head.header_or_query("x-amz-copy-source-range")? {
         Some(text) => Some(range::parse_copy_range(text, object.record.size)?),
         None => None,
@@ -40,8 +43,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let added = match object.whole_blob(range)? {
         Some(blob) => {
             let stored = blob.checksum.clone();
-            let checksum =
-                copying::checksum_of_part(&call, &object, range, stored, algorithm).await?;
+            let checksum = copy::checksum_of_part(&call, &object, range, stored, algorithm).await?;
             let store = &call.context.store;
             store.copy_part(call.permit(), call.key(), id, number, &object, blob, checksum).await?
         }

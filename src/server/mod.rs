@@ -11,8 +11,8 @@
 mod body;
 mod control;
 mod socket;
+pub(crate) mod threads;
 mod tls;
-mod workers;
 
 use std::convert::Infallible;
 use std::io;
@@ -39,7 +39,7 @@ use crate::gateway::Arrival;
 use crate::wire::response::Stream;
 use body::{Answering, End, Receiving, is_endless};
 use socket::{Limits, Phase, Socket};
-use workers::Workers;
+use threads::Threads;
 
 /// Most connections that wait to be accepted; the system may allow fewer. What comes above it is
 /// overlooked by the kernel, and the client tries again after a second, or is reset.
@@ -94,7 +94,7 @@ pub struct Server {
     handshake: Duration,
     http: http1::Builder,
     limits: Limits,
-    workers: Workers,
+    workers: Threads,
 }
 
 /// How far the server has come.
@@ -115,7 +115,7 @@ impl Server {
         let failed = |source| BindError::Listen { address: config.listen.clone(), source };
         let listener = listen(&config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let workers = Workers::start(worker_threads(config), config.blocking_threads_max)
+        let workers = Threads::start(worker_threads(config), config.blocking_threads_max)
             .map_err(BindError::Threads)?;
         let control = control::listen(&config.data)
             .map_err(|source| BindError::Control { data: config.data.clone(), source })?;
@@ -237,7 +237,7 @@ async fn accept_public<H, F>(
     tls: Option<Tls>,
     slots: &Arc<Semaphore>,
     connection: &Connection<H>,
-    workers: &Workers,
+    workers: &Threads,
 ) where
     H: Fn(Arrival, Request<Stream>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Stream>> + Send + 'static,

@@ -1,6 +1,6 @@
 //! What stands behind the door: the database, the files, the tables in memory and the threads.
 
-mod start;
+pub(crate) mod open;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -9,19 +9,19 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use super::blobs::{Blobs, DataLock, Packing, StagedBlob};
-use super::directory::Directory;
 use super::error::{Error, Result};
-use super::meta::job::{Job, Lane, Purpose, Txn, Verdict, Work};
-use super::meta::queue::Entrance;
-use super::meta::readers::Readers;
-use super::meta::shared::Shared;
-use super::meta::{FILE_NAME, PAGE_BYTES, Role, connect, wal};
-use super::pending::Pending;
-use super::pins::Pins;
 use super::records::{Health, Options};
-use super::remembered::Remembered;
 use super::space::Space;
 use crate::access::{Bucket, Permit};
+use crate::store::db::sqlite::job::{Job, Lane, Purpose, Txn, Verdict, Work};
+use crate::store::db::sqlite::queue::Entrance;
+use crate::store::db::sqlite::readers::Readers;
+use crate::store::db::sqlite::state::Shared;
+use crate::store::db::sqlite::{FILE_NAME, PAGE_BYTES, Role, connect, wal};
+use crate::store::memory::digest_cache::Remembered;
+use crate::store::memory::directory::Directory;
+use crate::store::memory::pending::Pending;
+use crate::store::memory::pins::Pins;
 
 /// One open store.
 pub(crate) struct Engine {

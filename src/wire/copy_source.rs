@@ -6,6 +6,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::error::{Error, ErrorCode, Result};
+use super::request::Head;
 use crate::types::{BucketName, KEY_BYTES_MAX, KeyError, ObjectKey};
 
 /// What to copy from.
@@ -17,6 +18,14 @@ pub struct CopySource {
     pub key: ObjectKey,
     /// The version, if one is named; `null` is one.
     pub version_id: Option<String>,
+}
+
+/// The copy source of a request; header and query count the same.
+///
+/// # Errors
+/// InvalidArgument when it is malformed.
+pub fn of_request(head: &Head) -> Result<CopySource> {
+    parse(head.header_or_query("x-amz-copy-source")?.unwrap_or_default())
 }
 
 /// Reads the header. The separator may be `%2F`, a leading slash is allowed. A raw `+` is a space:

@@ -4,6 +4,7 @@
 //! small languages in between: XML, forms, checksums, conditions, ranges, dates, copy sources, CORS
 //! rules.
 
+pub(crate) mod acl;
 pub mod checksum;
 pub mod conditions;
 pub mod copy_source;
@@ -12,7 +13,10 @@ pub mod date;
 pub mod encoding;
 pub mod error;
 pub mod form;
+pub(crate) mod notification;
+pub(crate) mod object_headers;
 pub mod observed;
+pub mod own_headers;
 pub mod range;
 pub mod request;
 pub mod response;

@@ -12,15 +12,15 @@ use super::response::{BodyError, Stream};
 /// Who is told. It is dropped with the body, however far that came.
 pub trait Observer: Send + Sync + Unpin + 'static {
     /// So many bytes have passed.
-    fn passed(&mut self, _bytes: u64) {}
+    fn on_data(&mut self, _bytes: u64) {}
     /// Nothing more will pass. It may be told more than once.
-    fn ended(&mut self) {}
+    fn on_end(&mut self) {}
 }
 
 /// The same body, observed.
 pub fn observed(inner: Stream, mut observer: impl Observer) -> Stream {
     if inner.is_end_stream() {
-        observer.ended();
+        observer.on_end();
     }
     Observed { inner, observer }.boxed()
 }
@@ -43,14 +43,14 @@ impl<O: Observer> Body for Observed<O> {
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
-                    this.observer.passed(data.len() as u64);
+                    this.observer.on_data(data.len() as u64);
                 }
                 // The last frame may be known as such: nobody need ask for one more.
                 if this.inner.is_end_stream() {
-                    this.observer.ended();
+                    this.observer.on_end();
                 }
             }
-            Poll::Ready(None) => this.observer.ended(),
+            Poll::Ready(None) => this.observer.on_end(),
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
         polled

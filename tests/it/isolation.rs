@@ -1,6 +1,7 @@
 //! Every operation by everybody: the owner, another user, nobody, and root.
 
-use partita::ops::{OPERATIONS, Scope};
+use partita::ops::OPERATIONS;
+use partita::request::operation::Scope;
 
 use crate::harness::{Form, Gateway, Request, Script, Who};
 

@@ -1,6 +1,7 @@
 //! Presigned URLs: what they allow, and that nothing can be added to one.
 
-use partita::ops::{OPERATIONS, Selector};
+use partita::ops::OPERATIONS;
+use partita::request::operation::Selector;
 
 use crate::harness::{Answer, Gateway, Request, Script, Who};
 use crate::routing::S3_WORDS;

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use http::{HeaderMap, HeaderValue, Method};
-use partita::ops::{OPERATIONS, Operation, Scope, Selector, route};
+use partita::ops::{OPERATIONS, Row, route};
+use partita::request::operation::{Operation, Scope, Selector};
 use partita::wire::{ErrorCode, Head};
 
 use crate::harness::check;
@@ -144,7 +145,7 @@ fn understands(row: &Operation, word: &Word) -> bool {
 /// Routes one request and compares with what the table says of it, read in another way.
 fn judge(method: &Method, scope: Scope, words: &[&Word]) {
     let case = format!("{method} {scope:?} {words:?}");
-    let candidates: Vec<&Operation> = OPERATIONS
+    let candidates: Vec<&Row> = OPERATIONS
         .iter()
         .filter(|row| row.method == *method && row.scope == scope && selected_by(row, words))
         .collect();
@@ -193,7 +194,7 @@ fn every_triple_of_the_words_of_the_table() {
     let words: Vec<Word> = words()
         .into_iter()
         .filter(|word| {
-            let of_objects = |row: &&Operation| row.scope == Scope::Object;
+            let of_objects = |row: &&Row| row.scope == Scope::Object;
             OPERATIONS.iter().filter(of_objects).any(|row| understands(row, word))
         })
         .collect();

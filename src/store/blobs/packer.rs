@@ -21,7 +21,7 @@ use super::segments::Segment;
 use super::{BLOCK_BYTES, BlobName, BlobOrigin, BlobRecord, Blobs, StagedBlob, trailer};
 use crate::digest::Digests;
 use crate::store::error::{Error, Result};
-use crate::store::pending::Pending;
+use crate::store::memory::pending::Pending;
 use crate::types::BlobId;
 
 /// Bodies that may wait.

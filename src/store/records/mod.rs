@@ -3,10 +3,10 @@
 //! **Invariant:** nothing here names the engine, the metadata or a file: all of the store may name
 //! a record, and a record names records only.
 
-pub(crate) mod blocks;
 pub(crate) mod contents;
 pub(crate) mod declared;
 pub(crate) mod events;
+pub(crate) mod missing_parts;
 pub(crate) mod objects;
 pub(crate) mod progress;
 pub(crate) mod uploads;
@@ -15,10 +15,10 @@ use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-pub use blocks::*;
 pub use contents::*;
 pub use declared::*;
 pub use events::*;
+pub use missing_parts::*;
 pub use objects::*;
 pub use progress::*;
 pub use uploads::*;

@@ -12,8 +12,8 @@ use std::sync::mpsc::{Receiver, channel};
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::store::meta::job::{Job, Purpose, Ran, Txn, Verdict};
-use crate::store::meta::shared::Shared;
+use crate::store::db::sqlite::job::{Job, Purpose, Ran, Txn, Verdict};
+use crate::store::db::sqlite::state::Shared;
 use crate::types::Layout;
 
 const SIZE: usize = 70_000;

@@ -188,13 +188,13 @@ fn a_part_that_was_replaced_and_freed_ends_the_reading() {
     let pieces = [(part_number(1), blob, 5_000)];
     let wanted = WholeDigests { md5: Some([7; 16]), sha256: None };
     let nothing = WholeDigests::default();
-    let read = || verify::verify(engine, upload, &pieces, &wanted, nothing);
+    let read = || crate::store::uploads::verify::verify(engine, upload, &pieces, &wanted, nothing);
     fixture.put_part(&permit, "key", upload, 1, &body(2, 5_000)).expect("a part");
     fixture.store.collect_garbage().expect("garbage");
-    assert!(matches!(read(), Ok(verify::Verified::Moved)));
+    assert!(matches!(read(), Ok(crate::store::uploads::verify::Verified::Moved)));
     fixture.store.cancel_upload(&permit, &key("key"), upload).wait().expect("cancelled");
     fixture.store.collect_garbage().expect("garbage");
-    assert!(matches!(read(), Ok(verify::Verified::Moved)));
+    assert!(matches!(read(), Ok(crate::store::uploads::verify::Verified::Moved)));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::clock;
 use crate::events::{CallbackVar, Kind, Rule, Rules};
-use crate::store::meta::deliveries::LOG_ROWS_MAX;
+use crate::store::db::sqlite::deliveries::LOG_ROWS_MAX;
 use crate::store::records::{Declaration, WholeDigests};
 use crate::types::{Layout, Timestamp};
 

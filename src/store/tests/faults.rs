@@ -1,8 +1,8 @@
 //! A full disk, a panic, a crash: what is answered, and what is there afterwards.
 
 use super::*;
-use crate::store::meta::job::{Job, Purpose, Ran, Txn, Verdict};
-use crate::store::meta::shared::Shared;
+use crate::store::db::sqlite::job::{Job, Purpose, Ran, Txn, Verdict};
+use crate::store::db::sqlite::state::Shared;
 
 fn limit_pages(fixture: &Fixture, spare: i64) {
     fixture.store.engine.inspect(move |connection| {

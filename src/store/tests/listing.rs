@@ -1,7 +1,7 @@
 //! Pages of keys, uploads, parts and buckets.
 
 use super::*;
-use crate::store::meta::listing::objects_counted;
+use crate::store::db::sqlite::listing::objects_counted;
 
 fn names(page: &Page<ListedObject>) -> Vec<String> {
     page.entries

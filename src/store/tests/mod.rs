@@ -25,10 +25,12 @@ use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::*;
-use crate::access::{Action, Principal, authorize};
+use crate::access::{Action, Bucket, Credential, Permit, Principal, authorize};
 use crate::digest::{ChecksumAlgorithm, Digests, Hasher, Want};
 use crate::events::EventName;
-use crate::types::{ETag, ObjectHeaders};
+use crate::types::{
+    BucketName, ETag, ObjectHeaders, ObjectKey, PartNumber, UploadId, WriteCondition,
+};
 
 /// Bodies up to this many bytes are inline in these tests.
 const INLINE_BYTES: usize = 1000;

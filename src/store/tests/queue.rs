@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::store::meta::job::{Job, Lane, Purpose, Ran, Txn, Verdict};
-use crate::store::meta::queue::{Entrance, First, Queue, Taken, queue};
-use crate::store::meta::shared::Shared;
+use crate::store::db::sqlite::job::{Job, Lane, Purpose, Ran, Txn, Verdict};
+use crate::store::db::sqlite::queue::{Entrance, First, Queue, Taken, queue};
+use crate::store::db::sqlite::state::Shared;
 
 /// A job that is known by its number.
 struct Numbered(usize, Lane);

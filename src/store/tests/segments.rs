@@ -6,7 +6,7 @@ use rusqlite::params;
 
 use super::*;
 use crate::store::blobs::SegmentName;
-use crate::store::sweep::{QUARANTINE_MS, punch_gaps};
+use crate::store::upkeep::sweep::{QUARANTINE_MS, punch_gaps};
 use crate::types::ETagMatch;
 
 const SIZE: usize = 20_000;

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::store::meta::wal::{Haste, Restarted, restart};
-use crate::store::meta::{FILE_NAME, Role, connect};
+use crate::store::db::sqlite::wal::{Haste, Restarted, restart};
+use crate::store::db::sqlite::{FILE_NAME, Role, connect};
 
 /// A store whose WAL nobody moves but the test: its own threads are woken at 4 MiB, or after a
 /// second.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use partita::config::{self, Config};
 use partita::server::Server;
 use partita::store::{NewUser, Store};
-use partita::workers::Workers;
+use partita::webhooks::Worker;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -74,7 +74,7 @@ pub struct Gateway {
 struct Running {
     address: SocketAddr,
     store: Store,
-    workers: Workers,
+    workers: Worker,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -176,7 +176,7 @@ impl Gateway {
         let config = Arc::new(self.config());
         let store = Store::open(config.store_options()).expect("the store opens");
         let gateway = partita::gateway::Gateway::new(Arc::clone(&config), store.clone());
-        let workers = Workers::start(&config, &store).expect("the workers start");
+        let workers = Worker::start(&config, &store).expect("the workers start");
         let (stop, stopped) = oneshot::channel::<()>();
         let (bound, address) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {

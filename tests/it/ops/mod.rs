@@ -1,7 +1,6 @@
 //! One file for each module of `src/ops` that serves operations: what it promises, as scripts.
 
 mod abort_multipart_upload;
-mod compare_upload_blocks;
 mod complete_multipart_upload;
 mod copy_object;
 mod create_bucket;
@@ -19,9 +18,6 @@ mod get_object;
 mod get_object_acl;
 mod get_object_attributes;
 mod get_object_tagging;
-mod get_upload_blocks;
-mod get_upload_challenge;
-mod get_upload_state;
 mod head_bucket;
 mod head_object;
 mod list_buckets;
@@ -31,13 +27,12 @@ mod list_objects;
 mod list_objects_v2;
 mod list_parts;
 mod post_object;
-mod prove_upload;
 mod put_bucket_acl;
 mod put_bucket_cors;
 mod put_bucket_notification_configuration;
 mod put_object;
 mod put_object_acl;
-mod put_upload_state;
 mod unconfigured;
 mod upload_part;
 mod upload_part_copy;
+mod uploads;

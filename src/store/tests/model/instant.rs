@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::content::{Census, Content, ModelBlob};
 use super::upload::File;
 use super::*;
-use crate::store::meta::objects;
+use crate::store::db::sqlite::objects;
 use crate::store::records::{ContentId, Via};
 use crate::types::BlobId;
 

@@ -1,0 +1,270 @@
+//! The open uploads: how far each is, and what they hold.
+//!
+//! **Invariants**
+//! - Nobody sees more than ListMultipartUploads and ListParts would show. An upload that may not be
+//!   seen answers like one that is not there.
+//! - One answer costs a page of [`ProgressPage`]s, whatever there is.
+
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::fields::invalid;
+use super::{AdminCall, Answer, Failure, json_response};
+use crate::access::{Action, Permit};
+use crate::limits::upload_rates::UploadRates;
+use crate::ops::uploads::missing_parts;
+use crate::request::operation::Demand;
+use crate::store::{PartMap, PartRun, ProgressPage, ProgressQuery, UploadProgress};
+use crate::types::{BucketName, Layout, ObjectKey, PartNumber, UploadId};
+use crate::wire::{Error, ErrorCode, date};
+
+/// Uploads on one page, when nobody says.
+const LIMIT_DEFAULT: u64 = 100;
+/// The most uploads, or runs of parts, on one page.
+pub(crate) const LIMIT_MAX: u64 = 1000;
+/// Buckets that one page looks into.
+const BUCKETS_MAX: usize = 1000;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    upload_id: String,
+    bucket: &'a str,
+    key: &'a str,
+    status: &'static str,
+    paused_at: Option<String>,
+    total_size: Option<u64>,
+    part_size: Option<u64>,
+    part_count: Option<u16>,
+    received_bytes: u64,
+    received_parts: u16,
+    in_flight_bytes: u64,
+    bytes_per_second: u64,
+    initiator: Initiator<'a>,
+    initiated_at: String,
+    last_active_at: String,
+    expires_at: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Initiator<'a> {
+    id: &'a str,
+    display_name: &'a str,
+}
+
+fn document<'a>(
+    rates: &UploadRates,
+    bucket: &'a BucketName,
+    progress: &'a UploadProgress,
+) -> Document<'a> {
+    let UploadProgress { upload, declaration, last_active, parts, received_bytes, .. } = progress;
+    let layout = declaration.and_then(|declaration| declaration.layout);
+    let rate = rates.of(upload.id);
+    Document {
+        upload_id: upload.id.to_string(),
+        bucket: bucket.as_str(),
+        key: upload.key.as_str(),
+        status: missing_parts::status(upload.paused.is_some()),
+        paused_at: upload.paused.map(date::iso8601),
+        total_size: layout.map(Layout::size),
+        part_size: layout.map(Layout::part_size),
+        part_count: layout.map(Layout::count),
+        received_bytes: *received_bytes,
+        received_parts: *parts,
+        in_flight_bytes: rate.in_flight_bytes,
+        bytes_per_second: rate.bytes_per_second,
+        initiator: Initiator {
+            id: &upload.initiator.id,
+            display_name: &upload.initiator.display_name,
+        },
+        initiated_at: date::iso8601(upload.initiated),
+        last_active_at: date::iso8601(*last_active),
+        expires_at: date::iso8601(upload.expires),
+    }
+}
+
+/// `GET uploads`: one page, by bucket, key and initiation.
+pub(super) async fn list(call: &AdminCall) -> Answer {
+    call.parameters(&["bucket", "prefix", "limit", "marker"])?;
+    let page = Scan {
+        bucket: bucket(call.query.non_empty("bucket"))?,
+        prefix: call.query.get("prefix").unwrap_or_default().to_owned(),
+        marker: marker(call.query.non_empty("marker"))?,
+        limit: call.number("limit", LIMIT_DEFAULT, (1, LIMIT_MAX))?,
+    };
+    let found = page.run(call).await?;
+    let rates = &call.gateway.limits.upload_rates;
+    let uploads: Vec<Document<'_>> = found
+        .uploads
+        .iter()
+        .map(|(permit, of)| document(rates, &permit.bucket().name, of))
+        .collect();
+    let answer = json!({ "uploads": uploads, "nextMarker": found.next });
+    Ok(json_response(StatusCode::OK, &answer))
+}
+
+/// `GET uploads/ID`: one upload with the runs of its parts.
+pub(super) async fn show(call: &AdminCall) -> Answer {
+    call.parameters(&["from", "limit"])?;
+    let from = call.number("from", 1, (1, 10_000))?;
+    let from = u16::try_from(from).ok().and_then(PartNumber::new).unwrap_or(PartNumber::FIRST);
+    let limit = call.number("limit", LIMIT_MAX, (1, LIMIT_MAX))?;
+    let place = place(call, Action::ListMultipartUploadParts).await?;
+    let (permit, key, id) = (place.permit.clone(), place.key.clone(), place.id);
+    let map = call.gateway.blocking(move |store| {
+        store.part_map(&permit, &key, id, from, usize::try_from(limit).unwrap_or(usize::MAX))
+    });
+    let PartMap { progress, runs, next } = map.await?;
+    let rates = &call.gateway.limits.upload_rates;
+    let mut answer = serde_json::to_value(document(rates, &place.permit.bucket().name, &progress))
+        .map_err(|error| Failure::invalid(error.to_string()))?;
+    answer["parts"] = runs.iter().map(run).collect();
+    answer["nextFrom"] = json!(next.map(PartNumber::get));
+    Ok(json_response(StatusCode::OK, &answer))
+}
+
+fn run(run: &PartRun) -> Value {
+    json!({ "firstPart": run.first.get(), "lastPart": run.last.get(), "bytes": run.bytes })
+}
+
+/// `GET buckets/NAME/uploads`: what the open uploads of one page hold together.
+pub(super) async fn held(call: &AdminCall) -> Answer {
+    call.parameters(&["prefix", "limit", "marker"])?;
+    let scan = Scan {
+        bucket: bucket(Some(&call.name))?,
+        prefix: call.query.get("prefix").unwrap_or_default().to_owned(),
+        marker: marker(call.query.non_empty("marker"))?,
+        limit: call.number("limit", LIMIT_MAX, (1, LIMIT_MAX))?,
+    };
+    let found = scan.run(call).await?;
+    let bytes: u64 = found.uploads.iter().map(|(_, of)| of.received_bytes).sum();
+    let parts: u64 = found.uploads.iter().map(|(_, of)| u64::from(of.parts)).sum();
+    let answer = json!({
+        "bucket": call.name,
+        "uploadCount": found.uploads.len(),
+        "receivedParts": parts,
+        "receivedBytes": bytes,
+        "nextMarker": found.next,
+    });
+    Ok(json_response(StatusCode::OK, &answer))
+}
+
+/// An upload that the caller may do something with.
+pub(crate) struct Place {
+    pub(crate) permit: Permit,
+    pub(crate) key: ObjectKey,
+    pub(crate) id: UploadId,
+}
+
+/// The upload that the path names, if `action` is allowed on it.
+pub(super) async fn place(call: &AdminCall, action: Action) -> Result<Place, Failure> {
+    let absent = || Error::from(ErrorCode::NoSuchUpload);
+    let id = UploadId::parse(&call.name).ok_or_else(absent)?;
+    let found = call.gateway.blocking(move |store| store.locate_upload(id)).await?;
+    let (bucket, key) = found.ok_or_else(absent)?;
+    let demand = Demand { action, bucket: Some(bucket), key: Some(key.clone()) };
+    let permit = call.caller.demand(&demand).map_err(|error| match error.code {
+        ErrorCode::AccessDenied | ErrorCode::NoSuchBucket => absent(),
+        _ => error,
+    })?;
+    Ok(Place { permit, key, id })
+}
+
+/// The name of a bucket, if one is given.
+pub(super) fn bucket(name: Option<&str>) -> Result<Option<BucketName>, Failure> {
+    let parsed = name.map(|name| {
+        let error = || Error::new(ErrorCode::InvalidBucketName);
+        BucketName::parse(name).ok_or_else(error)
+    });
+    Ok(parsed.transpose()?)
+}
+
+/// Where a page begins: behind an upload, or in a bucket.
+#[derive(Clone)]
+pub(crate) struct Marker {
+    bucket: String,
+    after: Option<(String, UploadId)>,
+}
+
+/// From `bucket`, or `bucket/upload/key`.
+pub(super) fn marker(text: Option<&str>) -> Result<Option<Marker>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    let wrong = || invalid("marker", text, "It is no nextMarker of an answer.");
+    let mut pieces = text.splitn(3, '/');
+    let bucket = pieces.next().filter(|name| BucketName::parse(name).is_some());
+    let bucket = bucket.ok_or_else(wrong)?.to_owned();
+    let after = match (pieces.next(), pieces.next()) {
+        (None, _) => None,
+        (Some(id), Some(key)) => Some((key.to_owned(), UploadId::parse(id).ok_or_else(wrong)?)),
+        (Some(_), None) => return Err(wrong()),
+    };
+    Ok(Some(Marker { bucket, after }))
+}
+
+/// A page of uploads over one bucket or all that the caller may list.
+pub(crate) struct Scan {
+    pub(crate) bucket: Option<BucketName>,
+    pub(crate) prefix: String,
+    pub(crate) marker: Option<Marker>,
+    pub(crate) limit: u64,
+}
+
+/// What a scan found, and the marker of the next page.
+pub(crate) struct Found {
+    pub(crate) uploads: Vec<(Permit, UploadProgress)>,
+    pub(crate) next: Option<String>,
+}
+
+impl Scan {
+    pub(super) async fn run(self, call: &AdminCall) -> Result<Found, Failure> {
+        let (permits, more) = self.permits(call)?;
+        let mut found = Found { uploads: Vec::new(), next: more };
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        for permit in permits {
+            let name = permit.bucket().name.as_str().to_owned();
+            if found.uploads.len() == limit {
+                found.next = Some(name);
+                break;
+            }
+            let marker = self.marker.as_ref().filter(|marker| marker.bucket == name);
+            let query = ProgressQuery {
+                prefix: self.prefix.clone(),
+                after: marker.and_then(|marker| marker.after.clone()),
+                max: limit - found.uploads.len(),
+            };
+            let asked = permit.clone();
+            let page = call.gateway.blocking(move |store| store.upload_progress(&asked, &query));
+            let ProgressPage { uploads, truncated } = page.await?;
+            let last = uploads.last().map(|last| &last.upload);
+            let behind = last.map(|last| format!("{name}/{}/{}", last.id, last.key.as_str()));
+            found.uploads.extend(uploads.into_iter().map(|of| (permit.clone(), of)));
+            if truncated {
+                found.next = behind;
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The buckets of this page that the caller may list, and the first one of the next page.
+    fn permits(&self, call: &AdminCall) -> Result<(Vec<Permit>, Option<String>), Failure> {
+        let demand = |bucket: &BucketName| {
+            let action = Action::ListBucketMultipartUploads;
+            call.caller.demand(&Demand { action, bucket: Some(bucket.clone()), key: None })
+        };
+        if let Some(bucket) = &self.bucket {
+            return Ok((vec![demand(bucket)?], None));
+        }
+        let from = self.marker.as_ref().map_or("", |marker| marker.bucket.as_str());
+        let Some(user) = call.caller.principal.user() else { return Ok((Vec::new(), None)) };
+        // Others' buckets do not count, so no name of theirs stands in a marker.
+        let buckets = call.store.buckets_in_sight(user, from, BUCKETS_MAX + 1);
+        let next = buckets.get(BUCKETS_MAX).map(|bucket| bucket.name.as_str().to_owned());
+        let page = buckets.iter().take(BUCKETS_MAX);
+        // One that was deleted just now is not to be seen either.
+        let page = page.filter_map(|bucket| demand(&bucket.name).ok()).collect();
+        Ok((page, next))
+    }
+}

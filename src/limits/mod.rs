@@ -1,0 +1,99 @@
+//! Scarce resources and their owners: memory, places in queues, work of the processor.
+//!
+//! Each resource has a bound, and most a share per user, so that one user leaves something to the
+//! others. A request that finds a resource used up is answered with 503 SlowDown before the
+//! resource is gone.
+//!
+//! **Invariants**
+//! - [`Limits`] belongs to one gateway. There is no process-global state: two gateways in one
+//!   process share nothing.
+//! - What was taken comes back when its guard is dropped, also when a client hangs up.
+//! - Every bound is a setting in [`crate::config`] or a constant in this file.
+
+pub mod byte_budget;
+pub mod challenges;
+pub mod chunk_size;
+pub mod fair_queue;
+pub mod md5_pool;
+pub mod quota;
+pub mod upload_rates;
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use byte_budget::ByteBudget;
+use challenges::Challenges;
+use chunk_size::Transfers;
+use fair_queue::FairQueue;
+use md5_pool::Md5Pool;
+use quota::Quota;
+use upload_rates::UploadRates;
+
+/// Bytes of all documents (XML, JSON) that are being received: one may be long, and there are many
+/// connections.
+const DOCUMENT_BYTES_ALL: usize = 128 << 20;
+/// Long documents that are parsed at once. Each becomes a few times as long in memory.
+const LONG_DOCUMENTS_MAX: usize = 4;
+/// Bytes of all bodies that are gathered in memory before they are written to a segment.
+const PACKING_BYTES_ALL: usize = 64 << 20;
+/// Event streams that are open at once.
+pub const EVENT_STREAMS_MAX: usize = 256;
+/// Event streams of one user.
+pub const EVENT_STREAMS_OF_USER: usize = 64;
+/// Event streams of one upload: all browsers of an application may be one user.
+pub const EVENT_STREAMS_OF_UPLOAD: usize = 4;
+/// A user may have one of so many of the requests that wait for a paused upload.
+pub const PAUSE_USERS: usize = 4;
+/// Complete requests that read whole files to verify them; others wait.
+const VERIFICATIONS: fair_queue::Bounds = fair_queue::Bounds {
+    running: 4,
+    running_of_user: 3,
+    tickets: 256,
+    tickets_of_user: 64,
+    tickets_of_upload: 4,
+};
+
+/// Everything scarce that the requests of one gateway share.
+pub struct Limits {
+    /// Bytes of documents that are being received.
+    pub documents: ByteBudget,
+    /// Long documents that are being parsed.
+    pub long_documents: Arc<Semaphore>,
+    /// Bytes of bodies that are gathered before they are packed.
+    pub packing: ByteBudget,
+    /// Bodies that pass through memory; they decide the size of a chunk.
+    pub transfers: Transfers,
+    /// MD5 lanes.
+    pub md5: Md5Pool,
+    /// Bytes per second that each upload receives.
+    pub upload_rates: UploadRates,
+    /// Event streams, by user.
+    pub event_streams: Quota,
+    /// Event streams, by upload.
+    pub event_streams_of_upload: Quota,
+    /// Requests that wait for a paused upload, by user.
+    pub paused_requests: Quota,
+    /// Verifications of whole files.
+    pub verifications: FairQueue,
+    /// Open challenges of proofs of possession.
+    pub challenges: Challenges,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            documents: ByteBudget::new(DOCUMENT_BYTES_ALL),
+            long_documents: Arc::new(Semaphore::new(LONG_DOCUMENTS_MAX)),
+            packing: ByteBudget::new(PACKING_BYTES_ALL),
+            transfers: Transfers::default(),
+            md5: Md5Pool::default(),
+            upload_rates: UploadRates::default(),
+            event_streams: Quota::default(),
+            event_streams_of_upload: Quota::default(),
+            paused_requests: Quota::default(),
+            verifications: FairQueue::new(VERIFICATIONS),
+            challenges: Challenges::default(),
+        }
+    }
+}

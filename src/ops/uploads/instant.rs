@@ -1,0 +1,280 @@
+//! Instant uploads: bytes that the server has already, and that this request may read, need not
+//! come.
+//!
+//! **Invariants**
+//! - Only a signature in the `Authorization` header makes a reader. A presigned URL is made for one
+//!   action, and nobody reads in nobody's name: for them there are no contents to be found.
+//! - Each object by which a content was found is asked about, one by one, with the same decision
+//!   that GetObject takes ([`Caller::demand`]).
+//! - Nothing found, nothing allowed and another size are one answer: an empty list.
+//! - A challenge is offered only in a bucket whose operator opted in, and only for contents of
+//!   objects of that bucket.
+
+use std::time::Instant;
+
+use crate::access::{Action, Permit};
+use crate::auth::Mechanism;
+use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
+use crate::request::operation::Demand;
+use crate::request::{Call, Caller, Context};
+use crate::store::{
+    Candidate, CreatedUpload, Declaration, Readable, SHARED_BYTES_MIN, Store, Wanted,
+};
+use crate::transfer::receive;
+use crate::types::ObjectKey;
+use crate::wire::own_headers::{INSTANT_PREFIX, PROOF_PREFIX};
+use crate::wire::{Error, ErrorCode, Head, Response, Result, encoding};
+
+/// The prefix of all keys, in [`PROOF_PREFIX`].
+const EVERYTHING: &str = "*";
+/// Prefixes in one request.
+const PREFIXES_MAX: usize = 16;
+
+/// The prefixes that the request narrows its search to; `None` when it does not.
+///
+/// # Errors
+/// InvalidArgument for too many, and for one that is empty: it would narrow nothing.
+pub fn prefixes(head: &Head) -> Result<Option<Vec<String>>> {
+    listed(head, INSTANT_PREFIX)
+}
+
+fn listed(head: &Head, name: &'static str) -> Result<Option<Vec<String>>> {
+    let mut prefixes = Vec::new();
+    for value in head.headers.get_all(name) {
+        let text = value.to_str().map_err(|_| Error::argument(name, "", "Expected ASCII."))?;
+        list(name, text, &mut prefixes)?;
+    }
+    // Presigners write the names of headers in any case: one that is overlooked would widen.
+    for (_, text) in head.query.pairs().iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)) {
+        list(name, text, &mut prefixes)?;
+    }
+    Ok((!prefixes.is_empty()).then_some(prefixes))
+}
+
+fn list(name: &'static str, text: &str, prefixes: &mut Vec<String>) -> Result<()> {
+    for prefix in text.split(',').map(str::trim) {
+        let refused = |message: String| Err(Error::argument(name, text, message));
+        let decoded = match prefix {
+            EVERYTHING if name == PROOF_PREFIX => Some(String::new()),
+            _ => encoding::decode(prefix).filter(|prefix| !prefix.is_empty()),
+        };
+        let Some(prefix) = decoded else {
+            return refused("Expected prefixes, percent-encoded, separated by commas.".into());
+        };
+        // Each is a lookup of its own for every content that is found.
+        if prefixes.len() == PREFIXES_MAX {
+            return refused(format!("There can be {PREFIXES_MAX} of them."));
+        }
+        prefixes.push(prefix);
+    }
+    Ok(())
+}
+
+/// Whether what this request may read may be given to it without its bytes.
+pub fn is_reader(call: &Call) -> bool {
+    match call.mechanism {
+        Mechanism::HeaderV4 => call.caller.principal.user().is_some(),
+        Mechanism::PresignedV4
+        | Mechanism::PresignedV2
+        | Mechanism::Form
+        | Mechanism::Anonymous => false,
+    }
+}
+
+/// Refuses who is no reader.
+///
+/// # Errors
+/// AccessDenied.
+pub fn require_reader(call: &Call) -> Result<()> {
+    if is_reader(call) {
+        return Ok(());
+    }
+    let message = "A challenge is asked for and answered by who signs in a header.";
+    Err(Error::because(ErrorCode::AccessDenied, message))
+}
+
+/// Who may be given what is here already: the holder of a key, who has signed a header.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    context: &'a Context,
+    caller: &'a Caller,
+    permit: &'a Permit,
+    /// Whether nothing is given without a proof.
+    proves: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// Who sends an operation; `None` when nothing may be given to it.
+    pub fn of(call: &'a Call) -> Option<Self> {
+        is_reader(call).then(|| Self {
+            context: &call.context,
+            caller: &call.caller,
+            permit: call.permit(),
+            proves: false,
+        })
+    }
+
+    /// Who asks the management interface, which knows no presigned URLs.
+    pub fn of_caller(context: &'a Context, caller: &'a Caller, permit: &'a Permit) -> Option<Self> {
+        let reader = Self { context, caller, permit, proves: false };
+        caller.principal.user().is_some().then_some(reader)
+    }
+
+    /// The same, who is given nothing without a proof if `proves`.
+    pub fn who_proves(self, proves: bool) -> Self {
+        Self { proves, ..self }
+    }
+}
+
+/// Contents that are the file that Create declares, and that the reader may read.
+///
+/// # Errors
+/// Those of [`prefixes`], and what the store says.
+pub async fn of_create(
+    reader: Option<Reader<'_>>,
+    head: &Head,
+    declaration: Option<&Declaration>,
+    algorithm: Option<ChecksumAlgorithm>,
+) -> Result<Vec<Readable>> {
+    let prefixes = prefixes(head)?;
+    let reader = reader.filter(|reader| !reader.proves);
+    let wanted = declaration.and_then(|declaration| wanted(declaration, algorithm, prefixes));
+    let Some((reader, wanted)) = reader.zip(wanted) else { return Ok(Vec::new()) };
+    let permit = reader.permit.clone();
+    let find = move |store: &Store| store.find_contents(&permit, &wanted);
+    Ok(readable(reader.caller, reader.context.blocking(find).await?))
+}
+
+/// What Create declares, if that can be found.
+fn wanted(
+    declaration: &Declaration,
+    algorithm: Option<ChecksumAlgorithm>,
+    prefixes: Option<Vec<String>>,
+) -> Option<Wanted> {
+    let (layout, sha256) = declaration.layout.zip(declaration.digests.sha256)?;
+    let size = layout.size();
+    (size >= SHARED_BYTES_MIN).then_some(Wanted { sha256, size, algorithm, prefixes })
+}
+
+/// Below which keys a content may be found that is given for a proof.
+///
+/// # Errors
+/// Those of [`prefixes`].
+pub fn proof_prefixes(head: &Head) -> Result<Vec<String>> {
+    let own = listed(head, PROOF_PREFIX)?;
+    let listed = own.map_or_else(|| prefixes(head), |own| Ok(Some(own)))?;
+    Ok(listed.unwrap_or_else(|| vec![String::new()]))
+}
+
+/// Offers a challenge for an open upload whose file is in an object of its bucket, if that bucket
+/// takes proofs. Tells whether there was one.
+///
+/// # Errors
+/// What the store says.
+pub async fn offer(
+    reader: Option<Reader<'_>>,
+    created: &CreatedUpload,
+    declaration: Option<&Declaration>,
+    algorithm: Option<ChecksumAlgorithm>,
+    key: &ObjectKey,
+    prefixes: Vec<String>,
+) -> Result<bool> {
+    let Some(reader) = reader.filter(|reader| {
+        reader.context.store.takes_proof(reader.permit.bucket()) && !created.is_instant
+    }) else {
+        return Ok(false);
+    };
+    let Some(wanted) = declaration.and_then(|it| wanted(it, algorithm, Some(prefixes))) else {
+        return Ok(false);
+    };
+    let CreatedUpload { upload, is_resumed, .. } = created;
+    let (id, is_resumed) = (upload.id, *is_resumed);
+    let (permit, key) = (reader.permit.clone(), key.clone());
+    let find = move |store: &Store| {
+        // What has parts is not born any more. One that ended meanwhile has nothing to prove.
+        let is_fresh = !is_resumed
+            || store.list_parts(&permit, &key, id, 0, 1).is_ok_and(|page| page.parts.is_empty());
+        if is_fresh { store.find_contents(&permit, &wanted) } else { Ok(Vec::new()) }
+    };
+    let found = reader.context.blocking(find).await?;
+    let is_offered = !found.is_empty();
+    if is_offered {
+        let user = &reader.permit.user().id;
+        reader.context.limits.challenges.offer(user, id, found, Instant::now());
+    }
+    Ok(is_offered)
+}
+
+/// Single blobs that are the body of a PutObject or an UploadPart whose client waits with `Expect`
+/// to be asked for it.
+///
+/// # Errors
+/// Those of [`prefixes`], and what the store says.
+pub async fn of_body(
+    call: &Call,
+    announced: &receive::ExpectedBody,
+    algorithm: Option<ChecksumAlgorithm>,
+) -> Result<Vec<Readable>> {
+    let prefixes = prefixes(&call.head)?;
+    let is_asked = call.context.config.instant_expect && expects(&call.head) && is_reader(call);
+    let expected = &announced.expected;
+    // A digest that comes in a trailer cannot be compared before the body.
+    if !is_asked || expected.trailer.is_some() {
+        return Ok(Vec::new());
+    }
+    let size = call.body.declared_length().filter(|length| *length >= SHARED_BYTES_MIN);
+    let Some((sha256, size)) = sha256_of(call, expected.checksum.as_ref()).zip(size) else {
+        return Ok(Vec::new());
+    };
+    let algorithm = expected.algorithm.or(algorithm);
+    let wanted = Wanted { sha256, size, algorithm, prefixes };
+    let permit = call.permit().clone();
+    let find = move |store: &Store| store.find_blobs(&permit, &wanted);
+    let mut found = readable(&call.caller, call.context.blocking(find).await?);
+    found.retain(|readable| {
+        readable.digests().is_some_and(|digests| {
+            expected.content_md5.is_none_or(|md5| md5 == digests.md5)
+                && has(digests, expected.checksum.as_ref())
+        })
+    });
+    Ok(found)
+}
+
+fn expects(head: &Head) -> bool {
+    let value = head.headers.get("expect").map(http::HeaderValue::as_bytes);
+    value.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// The SHA-256 that the head names for the body; `None` too when it names two.
+fn sha256_of(call: &Call, checksum: Option<&Checksum>) -> Option<[u8; 32]> {
+    let named = checksum.filter(|checksum| checksum.algorithm == ChecksumAlgorithm::Sha256);
+    let named = named.and_then(|named| <[u8; 32]>::try_from(named.value.as_slice()).ok());
+    match (call.body.signed_sha256(), named) {
+        (Some(signed), Some(named)) => (signed == named).then_some(signed),
+        (signed, named) => signed.or(named),
+    }
+}
+
+/// Whether the digests hold this value.
+fn has(digests: &Digests, named: Option<&Checksum>) -> bool {
+    named.is_none_or(|named| digests.checksum_for(named.algorithm).as_ref() == Some(named))
+}
+
+/// Those that the request may read at this moment.
+pub fn readable(caller: &Caller, found: Vec<Candidate>) -> Vec<Readable> {
+    let judge = |candidate: Candidate| match candidate.object() {
+        None => candidate.granted(None),
+        Some((bucket, key)) => {
+            let (bucket, key) = (Some(bucket.name.clone()), Some(key.clone()));
+            let demand = Demand { action: Action::GetObject, bucket, key };
+            let permit = caller.demand(&demand).ok()?;
+            candidate.granted(Some(&permit))
+        }
+    };
+    found.into_iter().filter_map(judge).collect()
+}
+
+/// Says in the answer that no byte was taken.
+pub fn announce(response: &mut Response) {
+    response.set("x-partita-upload", "instant");
+}

@@ -1,0 +1,69 @@
+//! The state of an open upload, as clients are told it and as they set it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ops::uploads::missing_parts;
+use crate::request::Call;
+use crate::types::UploadId;
+use crate::wire::{Error, ErrorCode, Response, Result, date};
+
+/// What a client may ask an upload to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wish {
+    /// Take no parts for now.
+    Pause,
+    /// Take parts again.
+    Upload,
+    /// End, whoever else has it.
+    Cancel,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    status: Wish,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    upload_id: String,
+    bucket: &'a str,
+    key: &'a str,
+    status: &'static str,
+    paused_at: Option<String>,
+    expires_at: String,
+}
+
+/// The wish in a document.
+///
+/// # Errors
+/// InvalidRequest when it is no such document.
+pub fn wish(document: &[u8]) -> Result<Wish> {
+    serde_json::from_slice(document).map(|request: Request| request.status).map_err(|error| {
+        let message = format!(
+            "Expected {{\"status\":\"pause\"}}, {{\"status\":\"upload\"}} or \
+             {{\"status\":\"cancel\"}}: {error}"
+        );
+        Error::because(ErrorCode::InvalidRequest, message)
+    })
+}
+
+/// Answers with the state as it is now.
+///
+/// # Errors
+/// NoSuchUpload.
+pub fn answer(call: &Call, id: UploadId) -> Result<Response> {
+    let upload = call.context.store.upload(call.permit(), call.key(), id)?.upload;
+    let document = Document {
+        upload_id: id.to_string(),
+        bucket: call.bucket().as_str(),
+        key: call.key().as_str(),
+        status: missing_parts::status(upload.paused.is_some()),
+        paused_at: upload.paused.map(date::iso8601),
+        expires_at: date::iso8601(upload.expires),
+    };
+    let document = serde_json::to_string(&document).expect("texts can be written");
+    Ok(Response::json(document))
+}

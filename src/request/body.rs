@@ -1,0 +1,94 @@
+//! A request's body before anybody has read it: its stream, and how it must be verified.
+
+use http_body_util::BodyExt;
+
+use crate::auth::{Bounds, Payload};
+use crate::limits::upload_rates::UploadRates;
+use crate::types::UploadId;
+use crate::wire::form::Fields;
+use crate::wire::response::Stream;
+
+/// The fields of a form that came before its file.
+pub struct Form {
+    /// The fields.
+    pub fields: Fields,
+    /// The length that the policy allows the file to have.
+    pub bounds: Bounds,
+}
+
+/// A body, unread, and how it must be verified.
+pub struct Incoming {
+    /// The raw bytes.
+    pub stream: Stream,
+    /// How they are verified.
+    pub payload: Payload,
+    /// The length of the raw body, when the client tells it.
+    pub content_length: Option<u64>,
+}
+
+impl Incoming {
+    /// The body of a request whose signature has been checked.
+    pub fn new(stream: Stream, payload: Payload, content_length: Option<u64>) -> Self {
+        Self { stream, payload, content_length }
+    }
+
+    /// What is left when the body was taken out: no bytes.
+    pub fn taken() -> Self {
+        let stream = http_body_util::Empty::new().map_err(|never| match never {}).boxed();
+        Self { stream, payload: Payload::Unsigned, content_length: Some(0) }
+    }
+
+    /// The same body, whose bytes count for the upload that it is a part of.
+    pub fn metered(mut self, rates: &UploadRates, upload: UploadId) -> Self {
+        self.stream = rates.metered(upload, self.stream);
+        self
+    }
+
+    /// The number of bytes of content: what is left when the framing is taken away.
+    pub fn declared_length(&self) -> Option<u64> {
+        match &self.payload {
+            Payload::Chunked(chunked) => Some(chunked.decoded_length),
+            Payload::Unsigned | Payload::Sha256(_) => self.content_length,
+            Payload::Form(_) => None,
+        }
+    }
+
+    /// The trailer names that the request announced.
+    pub fn trailer(&self) -> Option<&[String]> {
+        match &self.payload {
+            Payload::Chunked(chunked) => chunked.trailer.as_deref(),
+            Payload::Unsigned | Payload::Sha256(_) | Payload::Form(_) => None,
+        }
+    }
+
+    /// Whether the signature covers the SHA-256 of the body.
+    pub fn is_signed(&self) -> bool {
+        matches!(self.payload, Payload::Sha256(_))
+    }
+
+    /// The SHA-256 of the body, when the signature covers it.
+    pub fn signed_sha256(&self) -> Option<[u8; 32]> {
+        match &self.payload {
+            Payload::Sha256(sha256) => Some(*sha256),
+            Payload::Unsigned | Payload::Chunked(_) | Payload::Form(_) => None,
+        }
+    }
+
+    /// The most bytes that the file of a form can have, when the client tells the body's length.
+    pub fn file_bytes_max(&self) -> Option<u64> {
+        match &self.payload {
+            Payload::Form(file) => Some(self.content_length?.saturating_sub(file.end_bytes())),
+            Payload::Unsigned | Payload::Sha256(_) | Payload::Chunked(_) => None,
+        }
+    }
+
+    /// Whether nothing is said of the body but its length.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.payload, Payload::Unsigned)
+    }
+
+    /// Whether the payload is one that only PutObject and UploadPart may have.
+    pub fn is_chunked(&self) -> bool {
+        matches!(self.payload, Payload::Chunked(_))
+    }
+}

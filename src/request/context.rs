@@ -1,0 +1,69 @@
+//! Context of a gateway: what all its requests share.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::limits::Limits;
+use crate::store::{self, Store};
+use crate::wire::{Error, ErrorCode, Result};
+
+/// What all requests of a gateway share. Cheap to clone; every clone is the same context.
+#[derive(Clone)]
+pub struct Context {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The store.
+    pub store: Store,
+    /// Scarce resources.
+    pub limits: Arc<Limits>,
+    /// Whether the server shuts down.
+    pub shutdown: Shutdown,
+}
+
+/// Signal that the server shuts down, for requests that wait for another request.
+#[derive(Clone, Default)]
+pub struct Shutdown(Arc<watch::Sender<bool>>);
+
+impl Shutdown {
+    /// Starts the shutdown and wakes waiting handlers.
+    pub fn start(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Returns once the shutdown has started.
+    pub async fn started(&self) {
+        // The sender is here, so there is no other end of waiting.
+        let _ = self.0.subscribe().wait_for(|started| *started).await;
+    }
+}
+
+impl Context {
+    /// A context over an open store, with limits of its own.
+    pub fn new(config: Arc<Config>, store: Store) -> Self {
+        Self { config, store, limits: Arc::default(), shutdown: Shutdown::default() }
+    }
+
+    /// Runs a verb that reads files or many rows on the blocking pool. It runs to its end even
+    /// when the client hangs up.
+    pub async fn blocking<T, F>(&self, verb: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> store::Result<T> + Send + 'static,
+    {
+        let store = self.store.clone();
+        on_pool(move || verb(&store).map_err(Error::from)).await
+    }
+}
+
+/// Runs work that takes long, or waits for a disk, on the blocking pool.
+///
+/// # Errors
+/// Its own; InternalError when it panicked.
+pub async fn on_pool<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| Err(Error::new(ErrorCode::InternalError).caused_by(panic)))
+}

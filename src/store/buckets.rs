@@ -1,0 +1,46 @@
+//! Buckets. Reads are answered from memory.
+
+use std::sync::Arc;
+
+use super::db::sqlite::buckets;
+use super::handle::Store;
+use super::memory::pending::Pending;
+use super::records::CreatedBucket;
+use crate::access::{Bucket, Permit, User};
+#[cfg(doc)]
+use crate::store::Error;
+use crate::types::BucketName;
+
+impl Store {
+    /// The bucket of that name.
+    pub fn bucket(&self, name: &BucketName) -> Option<Arc<Bucket>> {
+        self.engine.directory().bucket(name)
+    }
+
+    /// At most `max` buckets of one owner whose names begin with `prefix` and sort after `after`,
+    /// and whether more follow.
+    pub fn buckets(
+        &self,
+        owner_id: &str,
+        prefix: &str,
+        after: Option<&str>,
+        max: usize,
+    ) -> (Vec<Arc<Bucket>>, bool) {
+        self.engine.directory().buckets(owner_id, prefix, after, max)
+    }
+
+    /// Makes a bucket, or tells which one has the name. [`Error::NotFound`] if the owner is gone.
+    pub fn create_bucket(
+        &self,
+        name: BucketName,
+        owner: &Arc<User>,
+        region: &str,
+    ) -> Pending<CreatedBucket> {
+        buckets::create(&self.engine, name, owner, region)
+    }
+
+    /// Deletes an empty bucket; open uploads are dropped with it. [`Error::BucketNotEmpty`].
+    pub fn delete_bucket(&self, permit: &Permit) -> Pending<()> {
+        buckets::delete(&self.engine, permit)
+    }
+}

@@ -1,0 +1,60 @@
+//! Configurations of buckets (CORS, notification). Reads are answered from memory.
+
+use std::sync::Arc;
+
+use super::db::sqlite::configurations;
+use super::error::Result;
+use super::handle::Store;
+use super::memory::pending::Pending;
+use super::records::{BucketConfiguration, BucketConfigurationKind};
+use crate::access::Permit;
+#[cfg(doc)]
+use crate::store::Error;
+use crate::types::BucketName;
+
+impl Store {
+    /// The document of this kind, if one was put. [`Error::NoSuchBucket`].
+    pub fn bucket_configuration(
+        &self,
+        permit: &Permit,
+        kind: BucketConfigurationKind,
+    ) -> Result<Option<Arc<BucketConfiguration>>> {
+        let bucket = self.engine.require_bucket(permit)?;
+        Ok(self.engine.directory().bucket_configuration(bucket.id, kind))
+    }
+
+    /// Whether any bucket has a document of any kind.
+    pub fn has_bucket_configurations(&self) -> bool {
+        self.engine.directory().count_bucket_configurations() > 0
+    }
+
+    /// As [`Store::bucket_configuration`], without a permit: only for rules that are asked before
+    /// it is known who sends a request, or whether the bucket is there.
+    pub fn bucket_rules(
+        &self,
+        bucket: &BucketName,
+        kind: BucketConfigurationKind,
+    ) -> Option<Arc<BucketConfiguration>> {
+        self.engine.directory().bucket_configuration_by_name(bucket, kind)
+    }
+
+    /// Keeps a document, in place of an earlier one of its kind. It is held in memory too, so the
+    /// caller bounds its length. [`Error::NoSuchBucket`].
+    pub fn put_bucket_configuration(
+        &self,
+        permit: &Permit,
+        kind: BucketConfigurationKind,
+        document: Vec<u8>,
+    ) -> Pending<()> {
+        configurations::put(&self.engine, permit, kind, document)
+    }
+
+    /// Drops the document of this kind, if there is one. [`Error::NoSuchBucket`].
+    pub fn delete_bucket_configuration(
+        &self,
+        permit: &Permit,
+        kind: BucketConfigurationKind,
+    ) -> Pending<()> {
+        configurations::delete(&self.engine, permit, kind)
+    }
+}

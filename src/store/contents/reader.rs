@@ -1,0 +1,309 @@
+//! The content of an object, open for reading.
+//!
+//! **Invariants**
+//! - What lives in SQLite is read together with the object's row, by one statement; all else is
+//!   pinned before the row is read a second time (see [`crate::store::memory::pins`]).
+//! - No byte leaves before its checksum was compared.
+//! - A reader holds one run of a manifest (at most 256 parts) and one unit of bytes at a time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rusqlite::Connection;
+
+use crate::access::Permit;
+use crate::store::blobs::{BlobFile, READ_BYTES_MAX, Wait};
+use crate::store::db::sqlite::blob_row::{StoredBlob, load_blob, read_blob};
+use crate::store::db::sqlite::columns::damaged;
+use crate::store::db::sqlite::manifests::{
+    Piece, RUN_AFTER_NUMBER, RUN_OF_NUMBER, read_run, read_run_at,
+};
+use crate::store::db::sqlite::objects;
+use crate::store::engine::Engine;
+use crate::store::error::{Error, Result};
+use crate::store::memory::pins::Pin;
+use crate::store::records::{BlobRef, ContentId, ObjectRecord, PartSpan};
+use crate::types::{ByteRange, ObjectKey, PartNumber, UploadId};
+
+/// How often an object is looked at again because it was replaced under the reader.
+const LOOKS_MAX: usize = 16;
+
+/// An object whose content cannot vanish while this, or a reader made from it, lives.
+#[derive(Clone)]
+pub struct OpenObject {
+    /// The object as it was when it was opened.
+    pub record: ObjectRecord,
+    content: ContentId,
+    source: Source,
+    engine: Arc<Engine>,
+}
+
+/// Where the bytes come from.
+#[derive(Clone)]
+enum Source {
+    /// Read and checked already.
+    Inline(StoredBlob, Bytes),
+    File(StoredBlob, #[allow(dead_code)] Arc<Pin>), // Held, not read.
+    Manifest(UploadId, #[allow(dead_code)] Arc<Pin>), // Held, not read.
+}
+
+/// Reads verified bytes, a unit at a time. Keeps the content pinned. Blocking.
+pub struct ContentReader {
+    engine: Arc<Engine>,
+    source: Source,
+    /// The offset of the next byte, and the offset behind the last one that is wanted.
+    next: u64,
+    end: u64,
+    /// Parts of the current run that are not read yet.
+    pieces: VecDeque<Piece>,
+    /// Most bytes that are read at once.
+    unit: u64,
+    /// What `next` lies in: bytes in memory or an open file, and the offset of its first byte.
+    open: Option<(u64, Opened)>,
+}
+
+enum Opened {
+    Inline(Bytes),
+    File(Box<BlobFile>),
+}
+
+/// Opens the current object of a key.
+pub(crate) fn open(engine: &Arc<Engine>, permit: &Permit, key: &ObjectKey) -> Result<OpenObject> {
+    let bucket = engine.require_bucket(permit)?;
+    for _ in 0..LOOKS_MAX {
+        let (record, content, blob) = objects::read_with_blob(engine, &bucket, key)?;
+        if blob.as_ref().is_some_and(|(blob, _)| blob.digests.length != record.size) {
+            return Err(damaged(format!("{content:?} is not as long as its object")));
+        }
+        if let Some((blob, Some(bytes))) = blob {
+            let source = Source::Inline(blob, bytes);
+            return Ok(OpenObject { record, content, source, engine: Arc::clone(engine) });
+        }
+        let pin = Arc::new(engine.pins.pin(content));
+        if objects::read_content_id(engine, &bucket, key)? != Some(content) {
+            // Replaced or deleted before the pin was set: it may be freed already.
+            continue;
+        }
+        let source = match (content, blob) {
+            (ContentId::Blob(_), Some((blob, _))) => Source::File(blob, pin),
+            (ContentId::Manifest(id), _) => Source::Manifest(id, pin),
+            (ContentId::Blob(_), None) => unreachable!("a blob's row was read above"),
+        };
+        return Ok(OpenObject { record, content, source, engine: Arc::clone(engine) });
+    }
+    Err(Error::Overloaded)
+}
+
+impl OpenObject {
+    pub(crate) fn content(&self) -> ContentId {
+        self.content
+    }
+
+    /// The bytes, checked, when the content lives in SQLite: all of them, or those of `range`,
+    /// which must lie inside it (asserted).
+    pub fn inline(&self, range: Option<ByteRange>) -> Option<Bytes> {
+        match &self.source {
+            Source::Inline(_, bytes) => Some(match range {
+                None => bytes.clone(),
+                Some(range) => bytes.slice(range.first as usize..=range.last as usize),
+            }),
+            Source::File(..) | Source::Manifest(..) => None,
+        }
+    }
+
+    /// Reads the content, or the bytes of `range`, which must lie inside it (asserted).
+    pub fn reader(&self, range: Option<ByteRange>) -> Result<ContentReader> {
+        let size = self.record.size;
+        let (next, end) = range.map_or((0, size), |range| (range.first, range.last + 1));
+        assert!(next <= end && end <= size, "a range lies inside its content");
+        Ok(ContentReader {
+            engine: Arc::clone(&self.engine),
+            source: self.source.clone(),
+            next,
+            end,
+            pieces: VecDeque::new(),
+            unit: (self.engine.options.read_unit_bytes as u64).clamp(1, READ_BYTES_MAX),
+            open: None,
+        })
+    }
+
+    /// Where a listed part of a multipart object is; `None` when it has no part of that number, or
+    /// is no multipart object.
+    pub fn part(&self, number: PartNumber) -> Result<Option<PartSpan>> {
+        let Source::Manifest(id, _) = &self.source else { return Ok(None) };
+        self.engine.readers.snapshot(|connection| {
+            let pieces = read_run(connection, *id, RUN_OF_NUMBER, u64::from(number.get()))?;
+            let piece = pieces.into_iter().find(|piece| piece.number == number);
+            piece.map(|piece| self.span(connection, piece)).transpose()
+        })
+    }
+
+    /// At most `max` listed parts after number `after` (0: from the first), and whether more
+    /// follow; none of an object that is no multipart object.
+    pub fn parts(&self, after: u16, max: usize) -> Result<(Vec<(PartNumber, PartSpan)>, bool)> {
+        let Source::Manifest(id, _) = &self.source else { return Ok((Vec::new(), false)) };
+        let mut page = Vec::new();
+        if max == 0 {
+            return Ok((page, false));
+        }
+        self.engine.readers.snapshot(|connection| {
+            let mut pieces = read_run(connection, *id, RUN_OF_NUMBER, u64::from(after))?;
+            if pieces.is_empty() {
+                pieces = read_run(connection, *id, RUN_AFTER_NUMBER, u64::from(after))?;
+            }
+            while let Some(last) = pieces.last().map(|piece| piece.number.get()) {
+                for piece in pieces.into_iter().filter(|piece| piece.number.get() > after) {
+                    if page.len() == max {
+                        return Ok((page, true));
+                    }
+                    page.push((piece.number, self.span(connection, piece)?));
+                }
+                pieces = read_run(connection, *id, RUN_AFTER_NUMBER, u64::from(last))?;
+            }
+            Ok((page, false))
+        })
+    }
+
+    /// A part's place, with its checksum in the algorithm of the object's.
+    fn span(&self, connection: &Connection, piece: Piece) -> Result<PartSpan> {
+        let Piece { first, size, blob, checksum, .. } = piece;
+        let wanted = self.record.checksum.as_ref().map(|object| object.checksum.algorithm);
+        let checksum = match wanted {
+            Some(wanted) if checksum.as_ref().map(|c| c.algorithm) != Some(wanted) => {
+                read_blob(connection, blob)?.digests.checksum_for(wanted)
+            }
+            _ => checksum,
+        };
+        Ok(PartSpan { first, size, checksum })
+    }
+
+    /// The blob whose whole bytes are exactly `range` (`None`: the whole object), if there is one.
+    pub fn whole_blob(&self, range: Option<ByteRange>) -> Result<Option<BlobRef>> {
+        let size = self.record.size;
+        let (first, end) = range.map_or((0, size), |range| (range.first, range.last + 1));
+        let blob = match &self.source {
+            Source::Inline(blob, _) | Source::File(blob, _) => {
+                ((first, end) == (0, size)).then(|| blob.clone())
+            }
+            Source::Manifest(id, _) => self.engine.readers.snapshot(|connection| {
+                let pieces = read_run_at(connection, *id, first)?;
+                let exact = |piece: &&Piece| (piece.first, piece.end()) == (first, end);
+                let piece = pieces.iter().find(exact);
+                piece.map(|piece| read_blob(connection, piece.blob)).transpose()
+            })?,
+        };
+        Ok(blob.map(|blob| BlobRef {
+            id: blob.id,
+            size: blob.digests.length,
+            md5: blob.digests.md5,
+            crc64nvme: blob.digests.crc64nvme,
+            sha256: blob.digests.sha256,
+            checksum: blob.digests.checksum,
+        }))
+    }
+}
+
+impl ContentReader {
+    /// The next bytes, verified, at most a unit; `None` at the end. Blocking.
+    /// [`Error::Damaged`] when what is stored does not verify.
+    #[allow(clippy::should_implement_trait)] // An iterator would go on after an error.
+    pub fn next(&mut self) -> Result<Option<Bytes>> {
+        self.step(Wait::Disk)
+    }
+
+    /// As [`Self::next`], but never waits for a file: `None` when it would, or when anything is
+    /// wrong. Then [`Self::next`] goes on from the same place.
+    pub fn next_in_memory(&mut self) -> Option<Option<Bytes>> {
+        self.step(Wait::Never).ok()
+    }
+
+    /// Whether all bytes were given.
+    pub fn has_ended(&self) -> bool {
+        self.next == self.end
+    }
+
+    /// Reads at most so many bytes at once from here on, as long as that is less than
+    /// `read_unit_bytes`.
+    pub fn limit_unit(&mut self, bytes: usize) {
+        let most = self.engine.options.read_unit_bytes.min(bytes) as u64;
+        self.unit = most.clamp(1, READ_BYTES_MAX);
+    }
+
+    fn step(&mut self, wait: Wait) -> Result<Option<Bytes>> {
+        if self.next == self.end {
+            return Ok(None);
+        }
+        loop {
+            let Some((first, open)) = &mut self.open else {
+                self.open_next(wait)?;
+                continue;
+            };
+            let length = match open {
+                Opened::Inline(bytes) => bytes.len() as u64,
+                Opened::File(file) => file.length(),
+            };
+            let from = self.next - *first;
+            if from >= length {
+                self.open = None;
+                continue;
+            }
+            // Units begin at multiples of their length, so that no block is read twice.
+            let until = (from / self.unit + 1) * self.unit;
+            let last = until.min(length).min(self.end - *first) - 1;
+            let bytes = match open {
+                Opened::Inline(bytes) => bytes.slice(from as usize..=last as usize),
+                Opened::File(file) => file.read(ByteRange { first: from, last }, wait)?,
+            };
+            self.next = *first + last + 1;
+            return Ok(Some(bytes));
+        }
+    }
+
+    /// Opens what holds the next byte.
+    fn open_next(&mut self, wait: Wait) -> Result<()> {
+        let opened = match &self.source {
+            Source::Inline(_, bytes) => (0, Opened::Inline(bytes.clone())),
+            Source::File(blob, _) => {
+                (0, Opened::File(Box::new(open_file(&self.engine, blob, wait)?)))
+            }
+            Source::Manifest(id, _) => {
+                // A piece stays until it was read: opening it may have to be tried again.
+                while self.pieces.pop_front_if(|piece| piece.end() <= self.next).is_some() {}
+                if self.pieces.is_empty() {
+                    if wait == Wait::Never {
+                        // A run has up to 256 parts to look up: not on a thread that serves.
+                        return Err(Error::Overloaded);
+                    }
+                    let run = self
+                        .engine
+                        .readers
+                        .snapshot(|connection| read_run_at(connection, *id, self.next))?;
+                    let read = |piece: &Piece| piece.end() <= self.next;
+                    self.pieces = run.into_iter().skip_while(read).collect();
+                }
+                let piece = self.pieces.front().filter(|piece| piece.first <= self.next);
+                let piece = piece.ok_or_else(|| damaged(format!("manifest {id} has a gap")))?;
+                (piece.first, open_piece(&self.engine, piece, wait)?)
+            }
+        };
+        self.open = Some(opened);
+        Ok(())
+    }
+}
+
+fn open_piece(engine: &Engine, piece: &Piece, wait: Wait) -> Result<Opened> {
+    let (blob, inline) = load_blob(&*engine.readers.take()?, piece.blob)?;
+
+    if blob.digests.length != piece.size {
+        return Err(damaged(format!("blob {} is not as long as its part", blob.id)));
+    }
+    match inline {
+        Some(bytes) => Ok(Opened::Inline(bytes)),
+        None => Ok(Opened::File(Box::new(open_file(engine, &blob, wait)?))),
+    }
+}
+
+pub(crate) fn open_file(engine: &Engine, blob: &StoredBlob, wait: Wait) -> Result<BlobFile> {
+    engine.blobs.open_blob(blob.location(), blob.digests.length, wait)
+}

@@ -1,0 +1,83 @@
+//! Buckets.
+
+use std::sync::Arc;
+
+use rusqlite::{OptionalExtension as _, params};
+
+use crate::access::{Bucket, Owner, Permit, User};
+use crate::clock;
+use crate::store::db::sqlite::columns::{GarbageKind, enqueue, require_bucket};
+use crate::store::engine::Engine;
+use crate::store::error::{Error, Result};
+use crate::store::memory::directory::Effect;
+use crate::store::memory::pending::Pending;
+use crate::store::records::CreatedBucket;
+use crate::types::BucketName;
+
+pub(crate) fn create(
+    engine: &Engine,
+    name: BucketName,
+    owner: &Arc<User>,
+    region: &str,
+) -> Pending<CreatedBucket> {
+    let (owner, region) = (Arc::clone(owner), region.to_owned());
+    engine.write(move |txn| {
+        let there = txn
+            .prepare(
+                "SELECT buckets.id, owner, display_name, region, buckets.created
+                 FROM buckets JOIN users ON users.id = owner WHERE buckets.name = ?1",
+            )?
+            .query_row([name.as_str()], |row| {
+                Ok(Bucket {
+                    id: row.get(0)?,
+                    name: name.clone(),
+                    owner: Owner { id: row.get(1)?, display_name: row.get(2)? },
+                    region: row.get(3)?,
+                    created: row.get(4)?,
+                })
+            })
+            .optional()?;
+        if let Some(bucket) = there {
+            return Ok(CreatedBucket::Exists(Arc::new(bucket)));
+        }
+        if !txn.prepare("SELECT 1 FROM users WHERE id = ?1")?.exists([&owner.id])? {
+            return Err(Error::NotFound { what: format!("the user {}", owner.name) });
+        }
+        let created = clock::now();
+        txn.execute(
+            "INSERT INTO buckets (name, owner, region, created) VALUES (?1, ?2, ?3, ?4)",
+            params![name.as_str(), owner.id, region, created],
+        )?;
+        let bucket = Arc::new(Bucket {
+            id: txn.connection.last_insert_rowid(),
+            name: name.clone(),
+            owner: Owner { id: owner.id.clone(), display_name: owner.display_name.clone() },
+            region: region.clone(),
+            created,
+        });
+        txn.effect(Effect::BucketMade(Arc::clone(&bucket)));
+        Ok(CreatedBucket::Created(bucket))
+    })
+}
+
+pub(crate) fn delete(engine: &Engine, permit: &Permit) -> Pending<()> {
+    let bucket = Arc::clone(permit.bucket());
+    engine.free(move |txn| -> Result<()> {
+        require_bucket(txn, &bucket)?;
+        for table in ["objects", "versions"] {
+            let sql = format!("SELECT 1 FROM {table} WHERE bucket = ?1");
+            if txn.prepare(&sql)?.exists([bucket.id])? {
+                return Err(Error::BucketNotEmpty);
+            }
+        }
+        // Its uploads, however many, go with one row; nothing finds them without the bucket.
+        if txn.prepare("SELECT 1 FROM uploads WHERE bucket = ?1")?.exists([bucket.id])? {
+            enqueue(txn, GarbageKind::Bucket, &bucket.id.to_be_bytes())?;
+        }
+        // At most one row for each kind of configuration.
+        txn.execute("DELETE FROM bucket_configurations WHERE bucket = ?1", [bucket.id])?;
+        txn.execute("DELETE FROM buckets WHERE id = ?1", [bucket.id])?;
+        txn.effect(Effect::BucketGone(Arc::clone(&bucket)));
+        Ok(())
+    })
+}

@@ -1,0 +1,403 @@
+//! Contents by their bytes: found by SHA-256 and size, shared by reference.
+//!
+//! **Invariants**
+//! - Only live contents in files of [`SHARED_BYTES_MIN`] or more are found: the indexes hold no
+//!   others, as SQLite takes a row out of a partial index in the statement that makes it dead.
+//! - A search looks at a bounded number of contents and of objects, and makes the same lookups
+//!   whether there is such a content or not.
+//! - A reference is taken only after the same transaction has seen that what made the content
+//!   readable still has it.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::job::Txn;
+use super::manifests::unpack_numbers;
+use crate::access::{Bucket, Permit, may_anything};
+use crate::digest::{ChecksumAlgorithm, Digests};
+use crate::store::blobs::{Home, StagedBlob};
+use crate::store::db::sqlite::columns::{insert_blob, read_digests, read_key, reference};
+use crate::store::engine::Engine;
+use crate::store::error::Result;
+use crate::store::records::{Candidate, ContentId, Readable, SHARED_BYTES_MIN, Via, Wanted};
+use crate::types::{BlobId, BucketName, ObjectKey, PartNumber, UploadId};
+
+/// Contents of the same bytes that one search looks at, the newest first; and steps from bucket to
+/// bucket with one content. Many, because those that the user may not read must not hide those that
+/// it may.
+const SCANNED_MAX: usize = 1024;
+/// Candidates that a search gives: more of the same bytes are of no use.
+const FOUND_MAX: usize = 32;
+/// Objects of one content, for each prefix in the target's bucket.
+const KEYS_MAX: usize = 4;
+/// Buckets with one content that the user may read from, beside the target's.
+const BUCKETS_MAX: usize = 16;
+/// Parts that one blob is, that a search looks at.
+const PARTS_MAX: usize = 8;
+
+/// One search: who asks, and for what.
+struct Search<'a> {
+    engine: &'a Engine,
+    connection: &'a Connection,
+    permit: &'a Permit,
+    wanted: &'a Wanted,
+}
+
+/// Contents that are wholly what is wanted: single blobs and multipart objects.
+pub(crate) fn find_whole(
+    engine: &Engine,
+    permit: &Permit,
+    wanted: &Wanted,
+) -> Result<Vec<Candidate>> {
+    engine.require_bucket(permit)?;
+    engine.readers.snapshot(|connection| {
+        let search = Search { engine, connection, permit, wanted };
+        let blobs = search.blobs()?.into_iter().map(|(id, of)| (ContentId::Blob(id), of));
+        let manifests = search.manifests()?.into_iter().map(|id| (ContentId::Manifest(id), None));
+        gather(blobs.chain(manifests), |(content, digests), found| {
+            search.objects_of(content, None, digests, found)
+        })
+    })
+}
+
+/// Single blobs that are what is wanted: objects, parts of objects, and parts of open uploads of
+/// the same user's.
+pub(crate) fn find_blobs(
+    engine: &Engine,
+    permit: &Permit,
+    wanted: &Wanted,
+) -> Result<Vec<Candidate>> {
+    engine.require_bucket(permit)?;
+    engine.readers.snapshot(|connection| {
+        let search = Search { engine, connection, permit, wanted };
+        gather(search.blobs()?, |(id, digests), found| {
+            search.objects_of(ContentId::Blob(id), None, digests.clone(), found)?;
+            search.parts_of(id, digests, found)
+        })
+    })
+}
+
+/// What `look` finds of each content, until that is enough.
+fn gather<C>(
+    contents: impl IntoIterator<Item = C>,
+    look: impl Fn(C, &mut Vec<Candidate>) -> Result<()>,
+) -> Result<Vec<Candidate>> {
+    let mut found = Vec::new();
+    for content in contents {
+        if found.len() >= FOUND_MAX {
+            break;
+        }
+        look(content, &mut found)?;
+    }
+    Ok(found)
+}
+
+impl Search<'_> {
+    /// Live blobs of these bytes; in their place, when there is none, an id that nobody has, so
+    /// that the same is looked up for it.
+    fn blobs(&self) -> Result<Vec<(BlobId, Option<Digests>)>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, size, md5, crc64nvme, sha256, checksum FROM blobs
+             WHERE sha256 = ?1 AND size = ?2 AND dead = 0 AND sha256 IS NOT NULL
+                 AND inline_row IS NULL AND size >= 65536
+             ORDER BY id DESC LIMIT ?3",
+        )?;
+        let mut rows =
+            statement.query(params![self.wanted.sha256, self.wanted.size, SCANNED_MAX])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let digests = read_digests(row, 1)?;
+            let wanted = self.wanted.algorithm;
+            if wanted.is_none_or(|algorithm| digests.checksum_for(algorithm).is_some()) {
+                found.push((row.get(0)?, Some(digests)));
+            }
+        }
+        if found.is_empty() {
+            found.push((BlobId::from_bytes([0xff; 16]), None));
+        }
+        Ok(found)
+    }
+
+    /// As [`Self::blobs`], of multipart objects.
+    fn manifests(&self) -> Result<Vec<UploadId>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id FROM manifests
+             WHERE sha256 = ?1 AND size = ?2 AND dead = 0 AND sha256 IS NOT NULL
+                 AND size >= 65536
+             ORDER BY id DESC LIMIT ?3",
+        )?;
+        let found = statement
+            .query_map(params![self.wanted.sha256, self.wanted.size, SCANNED_MAX], |row| {
+                row.get(0)
+            })?;
+        let mut found: Vec<UploadId> = found.collect::<rusqlite::Result<_>>()?;
+        if let Some(algorithm) = self.wanted.algorithm.filter(|algorithm| !is_always(*algorithm)) {
+            let lacks = self.connection.prepare_cached(
+                "SELECT 1 FROM parts WHERE upload = ?1 AND (checksum IS NULL
+                     OR substr(checksum, 1, 1) <> ?2) LIMIT 1",
+            );
+            let mut lacks = lacks?;
+            let code = [algorithm.code()];
+            let mut fitting = Vec::new();
+            for id in found {
+                if !lacks.exists(params![id, code])? {
+                    fitting.push(id);
+                }
+            }
+            found = fitting;
+        }
+        if found.is_empty() {
+            found.push(UploadId::from_bytes([0xff; 16]));
+        }
+        Ok(found)
+    }
+
+    /// Objects that have `content`, as candidates for `blob`, which is its part, or for itself.
+    fn objects_of(
+        &self,
+        content: ContentId,
+        part: Option<(BlobId, PartNumber)>,
+        digests: Option<Digests>,
+        found: &mut Vec<Candidate>,
+    ) -> Result<()> {
+        let part_of = |number| match content {
+            ContentId::Manifest(id) => Some((id, number)),
+            ContentId::Blob(_) => None,
+        };
+        let mut push = |bucket: &Arc<Bucket>, key: ObjectKey| {
+            found.push(Candidate {
+                sha256: self.wanted.sha256,
+                size: self.wanted.size,
+                content: part.map_or(content, |(blob, _)| ContentId::Blob(blob)),
+                digests: digests.clone(),
+                via: Via::Object {
+                    bucket: Arc::clone(bucket),
+                    key,
+                    part: part.and_then(|(_, number)| part_of(number)),
+                },
+            });
+        };
+        let own = self.permit.bucket();
+        let everything = [String::new()];
+        for prefix in self.wanted.prefixes.as_deref().unwrap_or(&everything) {
+            for key in self.keys(content, own.id, prefix)? {
+                push(own, key);
+            }
+        }
+        if self.wanted.prefixes.is_some() {
+            return Ok(());
+        }
+        let (mut from, mut pushed) = (i64::MIN, 0);
+        for _ in 0..SCANNED_MAX {
+            // From one bucket of the user's to the next: those of others in between cost nothing.
+            let in_sight = self.engine.directory().next_id_in_sight(self.permit.user(), from);
+            let Some(from_here) = in_sight else { break };
+            let Some((bucket, key)) = self.next_bucket(content, from_here)? else { break };
+            from = bucket + 1;
+            if bucket != own.id
+                && let Some(bucket) = self.bucket(bucket)?
+                && may_anything(self.permit.user(), &bucket)
+            {
+                push(&bucket, key);
+                pushed += 1;
+            }
+            if pushed == BUCKETS_MAX {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keys of one bucket that have `content` and begin with `prefix`.
+    fn keys(&self, content: ContentId, bucket: i64, prefix: &str) -> Result<Vec<ObjectKey>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT key FROM objects
+             WHERE content = ?1 AND content_kind = ?2 AND size >= 65536 AND bucket = ?3
+                 AND key >= ?4 AND key < ?5
+             ORDER BY key LIMIT ?6",
+        )?;
+        let first = prefix.as_bytes();
+        // UTF-8 has no byte 0xff, so the last byte of a prefix can be raised.
+        let mut end = first.to_vec();
+        match end.last_mut() {
+            Some(last) => *last += 1,
+            None => end.push(0xff),
+        }
+        let (id, kind) = (content.bytes(), content.kind());
+        let mut rows = statement.query(params![id, kind, bucket, first, end, KEYS_MAX])?;
+        let mut keys = Vec::new();
+        while let Some(row) = rows.next()? {
+            keys.push(read_key(row, "key")?);
+        }
+        Ok(keys)
+    }
+
+    /// The first bucket, from the id `from` on, with an object that has `content`.
+    fn next_bucket(&self, content: ContentId, from: i64) -> Result<Option<(i64, ObjectKey)>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT bucket, key FROM objects
+             WHERE content = ?1 AND content_kind = ?2 AND size >= 65536 AND bucket >= ?3
+             ORDER BY bucket, key LIMIT 1",
+        )?;
+        let mut rows = statement.query(params![content.bytes(), content.kind(), from])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        Ok(Some((row.get("bucket")?, read_key(row, "key")?)))
+    }
+
+    /// The bucket of this id, unless it has gone meanwhile.
+    fn bucket(&self, id: i64) -> Result<Option<Arc<Bucket>>> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT name FROM buckets WHERE id = ?1")?;
+        let name: Option<String> = statement.query_row([id], |row| row.get(0)).optional()?;
+        let name = name.and_then(|name| BucketName::parse(&name));
+        let bucket = name.and_then(|name| self.engine.directory().bucket(&name));
+        Ok(bucket.filter(|bucket| bucket.id == id))
+    }
+
+    /// What a blob is a part of: open uploads of the same user's, and the objects of manifests that
+    /// list it.
+    fn parts_of(
+        &self,
+        blob: BlobId,
+        digests: Option<Digests>,
+        found: &mut Vec<Candidate>,
+    ) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT upload, number FROM parts WHERE blob = ?1 AND size >= 65536
+             ORDER BY upload DESC LIMIT ?2",
+        )?;
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let parts: Vec<(UploadId, PartNumber)> = statement
+            .query_map(params![blob, PARTS_MAX], read)?
+            .collect::<rusqlite::Result<_>>()?;
+        for (upload, number) in parts {
+            if self.is_own(upload)? {
+                let user = Arc::clone(self.permit.user());
+                let via = Via::Part { upload, number, user };
+                let content = ContentId::Blob(blob);
+                let Wanted { sha256, size, .. } = *self.wanted;
+                let digests = digests.clone();
+                found.push(Candidate { sha256, size, content, digests, via });
+            } else if lists(self.connection, upload, number)? {
+                let manifest = ContentId::Manifest(upload);
+                self.objects_of(manifest, Some((blob, number)), digests.clone(), found)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is an open upload of the same user's, and inside of the prefixes.
+    fn is_own(&self, upload: UploadId) -> Result<bool> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT bucket, key FROM uploads WHERE id = ?1 AND initiator = ?2")?;
+        let mut rows = statement.query(params![upload, self.permit.user().id])?;
+        let Some(row) = rows.next()? else { return Ok(false) };
+        let Some(prefixes) = &self.wanted.prefixes else { return Ok(true) };
+        let key = read_key(row, "key")?;
+        Ok(row.get::<_, i64>("bucket")? == self.permit.bucket().id
+            && prefixes.iter().any(|prefix| key.as_bytes().starts_with(prefix.as_bytes())))
+    }
+}
+
+/// Whether every part has a checksum in this algorithm.
+fn is_always(algorithm: ChecksumAlgorithm) -> bool {
+    matches!(algorithm, ChecksumAlgorithm::Crc64nvme | ChecksumAlgorithm::Md5)
+}
+
+/// Whether a live manifest lists this part: one that is not listed is in no object.
+fn lists(connection: &Connection, manifest: UploadId, number: PartNumber) -> Result<bool> {
+    let packed: Option<Vec<u8>> = connection
+        .prepare_cached(
+            "SELECT numbers FROM manifest_runs JOIN manifests ON manifests.id = manifest
+             WHERE manifest = ?1 AND first_number <= ?2 AND dead = 0
+             ORDER BY first_offset DESC, first_number DESC LIMIT 1",
+        )?
+        .query_row(params![manifest, number], |row| row.get(0))
+        .optional()?;
+    let numbers = packed.and_then(|packed| unpack_numbers(&packed));
+    Ok(numbers.is_some_and(|numbers| numbers.contains(&number)))
+}
+
+/// Takes a reference to a content, if it can still be read as it was found, and is alive.
+pub(crate) fn take(txn: &Txn<'_>, readable: &Readable) -> Result<bool> {
+    let Candidate { content, via, .. } = &readable.0;
+    let holds = match via {
+        Via::Object { bucket, key, part } => {
+            let holder = part.map_or(*content, |(manifest, _)| ContentId::Manifest(manifest));
+            let sql = "SELECT 1 FROM objects
+                 WHERE bucket = ?1 AND key = ?2 AND content_kind = ?3 AND content = ?4";
+            txn.prepare(sql)?.exists(params![
+                bucket.id,
+                key.as_bytes(),
+                holder.kind(),
+                holder.bytes()
+            ])? && match part {
+                Some((manifest, number)) => has_part(txn, *manifest, *number, *content)?,
+                None => true,
+            }
+        }
+        Via::Part { upload, number, user } => {
+            let sql = "SELECT 1 FROM uploads WHERE id = ?1 AND initiator = ?2";
+            txn.prepare(sql)?.exists(params![upload, user.id])?
+                && has_part(txn, *upload, *number, *content)?
+        }
+    };
+    Ok(holds && reference(txn, *content)?)
+}
+
+fn has_part(
+    txn: &Txn<'_>,
+    upload: UploadId,
+    number: PartNumber,
+    content: ContentId,
+) -> Result<bool> {
+    let sql = "SELECT 1 FROM parts WHERE upload = ?1 AND number = ?2 AND blob = ?3";
+    Ok(txn.prepare(sql)?.exists(params![upload, number, content.bytes()])?)
+}
+
+/// Takes the first of several; gives which one it was.
+pub(crate) fn take_first<'r>(
+    txn: &Txn<'_>,
+    readables: &'r [Readable],
+) -> Result<Option<&'r Readable>> {
+    for readable in readables {
+        if take(txn, readable)? {
+            return Ok(Some(readable));
+        }
+    }
+    Ok(None)
+}
+
+/// Gives what came in a row and a reference: that of a live blob with the same bytes, if such
+/// contents are to be stored `once` and there is one. Then the file that came is not needed.
+pub(crate) fn insert_or_share(txn: &Txn<'_>, staged: &StagedBlob, once: bool) -> Result<BlobId> {
+    if once
+        && let Some(id) = find_same(txn, staged)?
+        && reference(txn, ContentId::Blob(id))?
+    {
+        txn.spare_staged();
+        return Ok(id);
+    }
+    insert_blob(txn, staged)?;
+    Ok(staged.id())
+}
+
+/// A live blob in a file of its own whose digests, all that are always known, are the same.
+fn find_same(txn: &Txn<'_>, staged: &StagedBlob) -> Result<Option<BlobId>> {
+    let digests = staged.digests();
+    let Some(sha256) = digests.sha256 else { return Ok(None) };
+    if digests.length < SHARED_BYTES_MIN || matches!(staged.home(), Home::Inline(_)) {
+        return Ok(None);
+    }
+    let sql = "SELECT id FROM blobs
+         WHERE sha256 = ?1 AND size = ?2 AND dead = 0 AND sha256 IS NOT NULL
+             AND inline_row IS NULL AND size >= 65536 AND md5 = ?3 AND crc64nvme = ?4
+         ORDER BY id LIMIT 1";
+    let crc64nvme = digests.crc64nvme.cast_signed();
+    let found = txn
+        .prepare(sql)?
+        .query_row(params![sha256, digests.length, digests.md5, crc64nvme], |row| row.get(0));
+    Ok(found.optional()?)
+}

@@ -1,0 +1,199 @@
+//! Uploads that are born complete, or made so by a proof: the parts of the content that they have.
+//!
+//! **Invariants**
+//! - Such an upload has a reference to its content and no part rows. A part that is stored after
+//!   all makes it an ordinary one: the content is dropped, and what was declared binds as ever.
+//! - Its reference goes to the object that Complete publishes; nothing is inserted for the parts.
+//! - An upload that was filled by a proof is found by no Create: another one has proven nothing.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use rusqlite::{Connection, Row, params};
+
+use super::job::Txn;
+use super::manifests::unpack_numbers;
+use super::outbox::Cause;
+use super::{contents, declarations};
+use crate::access::Permit;
+use crate::clock;
+use crate::digest::ChecksumAlgorithm;
+use crate::store::db::sqlite::blob_row::read_blob;
+use crate::store::db::sqlite::columns::{damaged, read_checksum, require_bucket};
+use crate::store::db::sqlite::upload_changes::{Change, changed};
+use crate::store::engine::Engine;
+use crate::store::error::{Error, Result};
+use crate::store::memory::pending::Pending;
+use crate::store::records::{
+    ContentId, Filled, PartRecord, PartsPage, Proven, Readable, UploadRecord, Via,
+};
+use crate::store::rules::complete::StoredPart;
+use crate::types::{ETag, ObjectKey, PartNumber, Timestamp, UploadId};
+
+/// The content in the columns `content_kind` and `content` of an upload.
+pub(crate) fn read_content(row: &Row<'_>) -> Result<Option<ContentId>> {
+    match row.get::<_, Option<i64>>("content_kind")? {
+        None => Ok(None),
+        Some(_) => ContentId::read(row, "content_kind", "content").map(Some),
+    }
+}
+
+/// At most `max` parts of a content with numbers above `after`; a single blob is one part. With the
+/// time at which each was stored, if it is known, and a checksum in `algorithm` where there is one.
+pub(crate) fn own_parts(
+    connection: &Connection,
+    content: ContentId,
+    algorithm: Option<ChecksumAlgorithm>,
+    after: u16,
+    max: usize,
+) -> Result<Vec<(StoredPart, Option<Timestamp>)>> {
+    let manifest = match content {
+        ContentId::Manifest(id) => id,
+        ContentId::Blob(id) if after == 0 && max > 0 => {
+            let digests = read_blob(connection, id)?.digests;
+            let part = StoredPart {
+                number: PartNumber::new(1).ok_or_else(|| damaged("part 1"))?,
+                blob: id,
+                size: digests.length,
+                md5: digests.md5,
+                checksum: algorithm
+                    .and_then(|algorithm| digests.checksum_for(algorithm))
+                    .or(digests.checksum),
+                crc64nvme: digests.crc64nvme,
+            };
+            return Ok(vec![(part, None)]);
+        }
+        ContentId::Blob(_) => return Ok(Vec::new()),
+    };
+    let listed = listed(connection, manifest)?;
+    let mut statement = connection.prepare_cached(
+        "SELECT number, blob, size, md5, modified, checksum, crc64nvme FROM parts
+         WHERE upload = ?1 AND number > ?2 ORDER BY number",
+    )?;
+    let mut rows = statement.query(params![manifest, after])?;
+    let mut parts = Vec::new();
+    while parts.len() < max
+        && let Some(row) = rows.next()?
+    {
+        let number = row.get("number")?;
+        // One that is not listed is not part of the content.
+        if listed.contains(&number) {
+            let part = StoredPart {
+                number,
+                blob: row.get("blob")?,
+                size: row.get("size")?,
+                md5: row.get("md5")?,
+                checksum: read_checksum(row, "checksum")?,
+                crc64nvme: row.get::<_, i64>("crc64nvme")?.cast_unsigned(),
+            };
+            parts.push((part, Some(row.get("modified")?)));
+        }
+    }
+    Ok(parts)
+}
+
+fn listed(connection: &Connection, manifest: UploadId) -> Result<HashSet<PartNumber>> {
+    let mut listed = HashSet::new();
+    let mut statement =
+        connection.prepare_cached("SELECT numbers FROM manifest_runs WHERE manifest = ?1")?;
+    let mut rows = statement.query([manifest])?;
+    while let Some(row) = rows.next()? {
+        let numbers = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        let numbers = unpack_numbers(numbers);
+        listed.extend(numbers.ok_or_else(|| damaged(format!("a run of {manifest}")))?);
+    }
+    Ok(listed)
+}
+
+/// What an open upload was born with, unless parts were stored since.
+pub(crate) fn content_of(connection: &Connection, id: UploadId) -> Result<Option<ContentId>> {
+    let sql = "SELECT content_kind, content FROM uploads WHERE id = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([id])?;
+    rows.next()?.map_or(Ok(None), read_content)
+}
+
+/// The parts of an upload that was born complete.
+pub(crate) fn list_parts(
+    connection: &Connection,
+    upload: UploadRecord,
+    content: ContentId,
+    after: u16,
+    max: usize,
+) -> Result<PartsPage> {
+    let mut own = match max {
+        0 => Vec::new(),
+        max => {
+            let algorithm = upload.checksum.map(|(algorithm, _)| algorithm);
+            own_parts(connection, content, algorithm, after, max + 1)?
+        }
+    };
+    let truncated = own.len() > max;
+    own.truncate(max);
+    let record = |(part, modified): (StoredPart, Option<Timestamp>)| PartRecord {
+        number: part.number,
+        size: part.size,
+        etag: ETag::plain(part.md5),
+        modified: modified.unwrap_or(upload.initiated),
+        // As a part that is sent shows it: in the upload's algorithm.
+        checksum: match upload.checksum {
+            Some((algorithm, _)) => part.checksum_in(algorithm),
+            None => part.checksum,
+        },
+    };
+    let parts = own.into_iter().map(record).collect();
+    Ok(PartsPage { parts, truncated, upload })
+}
+
+/// Makes an open upload without parts complete, by the first content that can still be taken.
+pub(crate) fn fill(
+    engine: &Engine,
+    permit: &Permit,
+    key: &ObjectKey,
+    id: UploadId,
+    proven: Vec<Proven>,
+) -> Pending<Filled> {
+    let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
+    let cause = Cause::of(permit);
+    let takes_proof = engine.takes_proof(&bucket);
+    engine.write(move |txn| {
+        require_bucket(txn, &bucket)?;
+        let mut statement = txn.prepare(
+            "SELECT declared, content_kind, content,
+                 EXISTS (SELECT 1 FROM parts WHERE upload = ?1) AS has_parts
+             FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3",
+        )?;
+        let mut rows = statement.query(params![id, bucket.id, key.as_bytes()])?;
+        let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
+        if read_content(row)?.is_some() {
+            return Ok(Filled::Instant);
+        }
+        if row.get("has_parts")? {
+            return Ok(Filled::HasParts);
+        }
+        let declaration = declarations::of_row(txn.connection, row, id)?;
+        let fits = |readable: &Readable| {
+            let is_of_bucket = match &readable.0.via {
+                Via::Object { bucket: of, part: None, .. } => of.id == bucket.id,
+                Via::Object { .. } | Via::Part { .. } => false,
+            };
+            is_of_bucket && declaration.as_ref().is_some_and(|declared| readable.is(declared))
+        };
+        for Proven(readable) in proven.iter().filter(|_| takes_proof) {
+            if fits(readable) && contents::take(txn, readable)? {
+                adopt(txn, id, readable.content())?;
+                changed(txn, id, Change::Part, &cause)?;
+                return Ok(Filled::Instant);
+            }
+        }
+        Ok(Filled::Gone)
+    })
+}
+
+/// Gives a content that has its reference to an open upload.
+fn adopt(txn: &Txn<'_>, id: UploadId, content: ContentId) -> Result<()> {
+    let sql = "UPDATE uploads SET generation = generation + 1, last_active = ?2,
+             content_kind = ?3, content = ?4 WHERE id = ?1";
+    txn.execute(sql, params![id, clock::now(), content.kind(), content.bytes()])?;
+    declarations::set_apart(txn, id)
+}

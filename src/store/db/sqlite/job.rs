@@ -1,0 +1,240 @@
+//! One verb's work for the writer, and the transaction that it works in.
+//!
+//! **Invariants**
+//! - A job may be run any number of times: it changes nothing but the transaction, and says
+//!   everything anew. What it did counts only when the writer settles it as committed.
+//! - A staged file is kept when its row is committed or its fate is unknown, else discarded.
+
+use std::cell::{Cell, RefCell};
+
+use rusqlite::{CachedStatement, Connection, ErrorCode, Params};
+
+use crate::store::blobs::StagedBlob;
+use crate::store::db::sqlite::state::Shared;
+use crate::store::error::{Error, Result};
+use crate::store::memory::directory::Effect;
+
+/// The transaction of a batch, as jobs see it.
+pub(crate) struct Txn<'c> {
+    pub(crate) connection: &'c Connection,
+    /// What is committed, as memory has it: rules of events, limits of targets.
+    pub(crate) shared: &'c Shared,
+    effects: RefCell<Vec<Effect>>,
+    seqs: &'c SeqBlock,
+    is_staged_spare: Cell<bool>,
+}
+
+/// Sequence numbers that are reserved in the database and not used yet.
+#[derive(Default)]
+pub(crate) struct SeqBlock {
+    pub(crate) next: Cell<i64>,
+    pub(crate) end: Cell<i64>,
+}
+
+impl<'c> Txn<'c> {
+    pub(crate) fn new(connection: &'c Connection, seqs: &'c SeqBlock, shared: &'c Shared) -> Self {
+        let is_staged_spare = Cell::new(false);
+        Self { connection, shared, effects: RefCell::default(), seqs, is_staged_spare }
+    }
+
+    /// The statement, prepared once for the connection.
+    pub(crate) fn prepare(&self, sql: &str) -> Result<CachedStatement<'c>> {
+        Ok(self.connection.prepare_cached(sql)?)
+    }
+
+    /// Runs a statement; gives the number of rows changed.
+    pub(crate) fn execute(&self, sql: &str, params: impl Params) -> Result<usize> {
+        Ok(self.prepare(sql)?.execute(params)?)
+    }
+
+    /// Notes what is to happen outside the database after COMMIT.
+    pub(crate) fn effect(&self, effect: Effect) {
+        self.effects.borrow_mut().push(effect);
+    }
+
+    /// A number higher than every one given before, also in earlier runs.
+    pub(crate) fn next_seq(&self) -> Result<i64> {
+        let seq = self.seqs.next.get();
+        if seq >= self.seqs.end.get() {
+            // The writer could not reserve a block because the disk is full.
+            return Err(Error::DiskFull);
+        }
+        self.seqs.next.set(seq + 1);
+        Ok(seq)
+    }
+
+    /// Notes that the job's staged file got no row: it goes when the job is committed.
+    pub(crate) fn spare_staged(&self) {
+        self.is_staged_spare.set(true);
+    }
+
+    pub(crate) fn effect_count(&self) -> usize {
+        self.effects.borrow().len()
+    }
+
+    pub(crate) fn forget_effects_after(&self, count: usize) {
+        self.effects.borrow_mut().truncate(count);
+    }
+
+    pub(crate) fn into_effects(self) -> Vec<Effect> {
+        self.effects.into_inner()
+    }
+}
+
+/// What is asked of the disk: decides what a full one means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Adds something: fails when the disk is full.
+    Add,
+    /// Frees something: worth the ballast when the disk is full.
+    Free,
+}
+
+/// Where a job waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lane {
+    /// Somebody waits for just this: it goes first.
+    Request,
+    /// One of many steps of long work: it lets requests pass.
+    Step,
+}
+
+/// How one run of a job ended.
+pub(crate) enum Ran {
+    /// It did its work, or refused to and changed nothing that counts.
+    Kept,
+    /// It refused: what it changed is to be rolled back. The others of the batch are not concerned.
+    Refused,
+    /// The transaction itself is in doubt.
+    Fault(Fault),
+}
+
+/// What can befall a whole transaction.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// The disk, or the limit of the database, is full: nothing was written.
+    Full,
+    /// Memory is short, or another process holds a lock: nothing was written.
+    Busy,
+    /// SQLite rolled the transaction back of its own accord.
+    Lost,
+    /// The disk failed: what is written is not known.
+    Broken(String),
+}
+
+impl Fault {
+    /// What an error of SQLite means for the transaction; `None` when it concerns one statement.
+    pub(crate) fn of(error: &Error) -> Option<Self> {
+        let Error::Sqlite(source) = error else { return None };
+        let rusqlite::Error::SqliteFailure(failure, _) = source else { return None };
+        // The index of the WAL, a file of its own, could not grow: nothing of the WAL was touched.
+        if failure.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE {
+            return Some(Self::Full);
+        }
+        match failure.code {
+            ErrorCode::DiskFull => Some(Self::Full),
+            ErrorCode::OutOfMemory
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::OperationInterrupted => Some(Self::Busy),
+            ErrorCode::SystemIoFailure
+            | ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::FileLockingProtocolFailed => Some(Self::Broken(source.to_string())),
+            _ => None,
+        }
+    }
+}
+
+/// What became of a job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// The transaction that its last run was in is committed.
+    Committed,
+    /// Not committed: the disk is full.
+    Full,
+    /// Not committed: it may be tried again.
+    Busy,
+    /// Nobody knows: the store is poisoned.
+    Unknown,
+    /// Not even run: the store is closed.
+    Closed,
+}
+
+/// A job in the queue.
+pub(crate) trait Job: Send {
+    fn run(&mut self, txn: &Txn<'_>) -> Ran;
+    /// Answers, and decides over the staged file.
+    fn settle(self: Box<Self>, verdict: Verdict, shared: &Shared);
+    /// Bytes of body that the job writes into SQLite.
+    fn inline_bytes(&self) -> usize;
+    fn purpose(&self) -> Purpose;
+    fn lane(&self) -> Lane {
+        Lane::Request
+    }
+}
+
+/// A job made of a closure, with the body that it stores, if any.
+pub(crate) struct Work<T, W, R> {
+    pub(crate) work: W,
+    pub(crate) staged: Option<StagedBlob>,
+    pub(crate) purpose: Purpose,
+    pub(crate) lane: Lane,
+    /// What the last run came to, and whether it needs the staged file.
+    pub(crate) answer: Option<(Result<T>, bool)>,
+    pub(crate) reply: R,
+}
+
+impl<T, W, R> Job for Work<T, W, R>
+where
+    T: Send,
+    W: FnMut(&Txn<'_>, Option<&StagedBlob>) -> Result<T> + Send,
+    R: FnOnce(Result<T>) + Send,
+{
+    fn run(&mut self, txn: &Txn<'_>) -> Ran {
+        txn.is_staged_spare.set(false);
+        let answer = (self.work)(txn, self.staged.as_ref());
+        let ran = match &answer {
+            Ok(_) => Ran::Kept,
+            Err(error) => Fault::of(error).map_or(Ran::Refused, Ran::Fault),
+        };
+        self.answer = Some((answer, !txn.is_staged_spare.take()));
+        ran
+    }
+
+    fn settle(self: Box<Self>, verdict: Verdict, shared: &Shared) {
+        let Self { staged, answer, reply, .. } = *self;
+        let (answer, needs_staged) = match verdict {
+            Verdict::Committed => answer.expect("a committed job has been run"),
+            Verdict::Full => (Err(Error::DiskFull), false),
+            Verdict::Busy => (Err(Error::Overloaded), false),
+            Verdict::Unknown => (Err(Error::Poisoned), true),
+            Verdict::Closed => (Err(Error::Closed), false),
+        };
+        if let Some(staged) = staged {
+            if verdict == Verdict::Unknown || answer.is_ok() && needs_staged {
+                staged.keep();
+            } else {
+                shared.discard(staged);
+            }
+        }
+        reply(answer);
+    }
+
+    fn inline_bytes(&self) -> usize {
+        match self.staged.as_ref().map(StagedBlob::home) {
+            Some(crate::store::blobs::Home::Inline(bytes)) => bytes.len(),
+            _ => 0,
+        }
+    }
+
+    fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    fn lane(&self) -> Lane {
+        self.lane
+    }
+}

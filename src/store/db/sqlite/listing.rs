@@ -1,0 +1,288 @@
+//! Pages of keys and of open uploads, in byte order, with common prefixes.
+//!
+//! One ordered scan of an index; when a key folds into a common prefix, the scan seeks behind
+//! everything that begins with it. So a page costs the entries that it returns, never the keys
+//! below its prefixes.
+
+use std::sync::Arc;
+
+use rusqlite::{CachedStatement, Connection, Row, Rows};
+
+use super::uploads::{UPLOAD_COLUMNS, read_upload};
+use crate::access::{Bucket, Owner, Permit};
+use crate::digest::ObjectChecksum;
+use crate::store::db::sqlite::columns::damaged;
+use crate::store::engine::Engine;
+use crate::store::error::Result;
+use crate::store::records::{ListQuery, Listed, ListedObject, Page, UploadRecord, UploadsQuery};
+use crate::types::{ETag, UploadId};
+
+/// Above every key: no byte of UTF-8 is 0xFF.
+const END: &[u8] = &[0xff];
+
+/// What a page folds, and after what it begins.
+struct Fold<'a> {
+    prefix: &'a [u8],
+    delimiter: Option<&'a [u8]>,
+    after: Option<&'a [u8]>,
+}
+
+/// Where a scan begins: at this key, and there at this id.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Lower {
+    key: Vec<u8>,
+    id: [u8; 16],
+}
+
+impl Lower {
+    fn at(key: Vec<u8>) -> Self {
+        Self { key, id: [0; 16] }
+    }
+}
+
+impl<'a> Fold<'a> {
+    fn new(prefix: &'a str, delimiter: Option<&'a str>, after: Option<&'a str>) -> Self {
+        let delimiter = delimiter.filter(|delimiter| !delimiter.is_empty());
+        Self {
+            prefix: prefix.as_bytes(),
+            delimiter: delimiter.map(str::as_bytes),
+            after: after.map(str::as_bytes),
+        }
+    }
+
+    /// The common prefix that `key` folds into. Keys that do not begin with the prefix fold into
+    /// none.
+    fn common_prefix<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
+        let delimiter = self.delimiter?;
+        let rest = key.strip_prefix(self.prefix)?;
+        let at = rest.windows(delimiter.len()).position(|window| window == delimiter)?;
+        Some(&key[..self.prefix.len() + at + delimiter.len()])
+    }
+
+    /// The first place that can hold an entry. Everything that shares a common prefix with `after`
+    /// was folded into an entry before it.
+    fn first(&self, id_after: Option<UploadId>) -> Lower {
+        let first = Lower::at(self.prefix.to_vec());
+        let Some(after) = self.after else { return first };
+        let behind = match (self.common_prefix(after), id_after) {
+            (Some(prefix), _) => Lower::at(successor(prefix)),
+            (None, Some(id)) => behind_id(after, id),
+            (None, None) => Lower::at([after, &[0]].concat()),
+        };
+        first.max(behind)
+    }
+}
+
+/// The least string above everything that begins with `prefix`.
+pub(crate) fn successor(prefix: &[u8]) -> Vec<u8> {
+    let mut successor = prefix.to_vec();
+    while let Some(last) = successor.pop() {
+        if last < 0xff {
+            successor.push(last + 1);
+            return successor;
+        }
+    }
+    END.to_vec()
+}
+
+/// The place right behind one upload of a key.
+fn behind_id(key: &[u8], id: UploadId) -> Lower {
+    match u128::from_be_bytes(*id.as_bytes()).checked_add(1) {
+        Some(next) => Lower { key: key.to_vec(), id: next.to_be_bytes() },
+        None => Lower::at([key, &[0]].concat()),
+    }
+}
+
+/// The column of the key, in the rows of every scan. Columns have numbers here: to look a name up
+/// costs more than to read a value, and a page has thousands of both.
+const KEY: usize = 0;
+
+/// A scan of an index, by two statements over the same rows.
+struct Scan<'c> {
+    /// Gives all that an entry is made of.
+    whole: CachedStatement<'c>,
+    /// Gives the key, which is all that a common prefix is made of.
+    keys: CachedStatement<'c>,
+}
+
+impl<'c> Scan<'c> {
+    /// `rows`: where they are, with the bucket as ?1, the end as ?2, and the place to begin at as
+    /// ?3 and, where several rows have one key, ?4.
+    fn new(
+        connection: &'c Connection,
+        (columns, rows): (&str, &str),
+        bucket: &Bucket,
+        fold: &Fold<'_>,
+    ) -> Result<Self> {
+        // These two stay bound from seek to seek.
+        let prepare = |columns: &str| -> Result<CachedStatement<'c>> {
+            let mut statement = connection.prepare_cached(&format!("SELECT {columns} {rows}"))?;
+            statement.raw_bind_parameter(1, bucket.id)?;
+            statement.raw_bind_parameter(2, successor(fold.prefix))?;
+            Ok(statement)
+        };
+        Ok(Self { whole: prepare(columns)?, keys: prepare("key")? })
+    }
+
+    /// The rows from a place on.
+    fn seek(&mut self, lower: &Lower, only_keys: bool) -> rusqlite::Result<Rows<'_>> {
+        let statement = if only_keys { &mut self.keys } else { &mut self.whole };
+        statement.raw_bind_parameter(3, lower.key.as_slice())?;
+        if statement.parameter_count() > 3 {
+            statement.raw_bind_parameter(4, lower.id)?;
+        }
+        Ok(statement.raw_query())
+    }
+}
+
+/// Walks the index; gives the page and the number of rows that were touched.
+fn walk<T>(
+    mut scan: Scan<'_>,
+    fold: &Fold<'_>,
+    mut lower: Lower,
+    max: usize,
+    mut read: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<(Page<T>, usize)> {
+    let (mut entries, mut touched) = (Vec::new(), 0);
+    if max == 0 {
+        return Ok((Page { entries, truncated: false }, touched));
+    }
+    // Behind a prefix there is mostly another one; a key that is none is read again, whole.
+    let mut only_keys = fold.delimiter.is_some();
+    'seek: loop {
+        let mut rows = scan.seek(&lower, only_keys)?;
+        while let Some(row) = rows.next()? {
+            touched += 1;
+            if entries.len() == max {
+                return Ok((Page { entries, truncated: true }, touched));
+            }
+            let key = row.get_ref(KEY)?.as_blob().map_err(rusqlite::Error::from)?;
+            if let Some(prefix) = fold.common_prefix(key) {
+                lower = Lower::at(successor(prefix));
+                entries.push(Listed::Prefix(text(prefix)));
+                only_keys = true;
+                continue 'seek;
+            }
+            if only_keys {
+                only_keys = false;
+                continue 'seek;
+            }
+            entries.push(Listed::Item(read(row)?));
+        }
+        return Ok((Page { entries, truncated: false }, touched));
+    }
+}
+
+/// A common prefix as text. A delimiter is text, so a prefix ends between two characters.
+fn text(prefix: &[u8]) -> String {
+    String::from_utf8_lossy(prefix).into_owned()
+}
+
+pub(crate) fn objects(
+    engine: &Engine,
+    permit: &Permit,
+    query: &ListQuery,
+) -> Result<Page<ListedObject>> {
+    objects_counted(engine, permit, query).map(|(page, _)| page)
+}
+
+/// As [`objects`], with the number of rows touched.
+pub(crate) fn objects_counted(
+    engine: &Engine,
+    permit: &Permit,
+    query: &ListQuery,
+) -> Result<(Page<ListedObject>, usize)> {
+    let bucket = engine.require_bucket(permit)?;
+    let fold = Fold::new(&query.prefix, query.delimiter.as_deref(), query.after.as_deref());
+    engine.readers.snapshot(|connection| {
+        let columns = "key, size, md5, parts, modified, owner, checksum";
+        let rows = "FROM objects WHERE bucket = ?1 AND key < ?2 AND key >= ?3 ORDER BY key";
+        let scan = Scan::new(connection, (columns, rows), &bucket, &fold)?;
+        let mut owner = None;
+        let read = |row: &Row<'_>| read_listed(engine, row, &mut owner);
+        walk(scan, &fold, fold.first(None), query.max, read)
+    })
+}
+
+/// A row of the list. `owner` is that of the row before: mostly the same again.
+fn read_listed(
+    engine: &Engine,
+    row: &Row<'_>,
+    owner: &mut Option<Arc<Owner>>,
+) -> Result<ListedObject> {
+    let key = row.get_ref(KEY)?.as_blob().map_err(rusqlite::Error::from)?;
+    let key = std::str::from_utf8(key).map_err(|_| damaged("a key that is no text"))?;
+    let checksum = row.get_ref(6)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+    let checksum = checksum.map(|bytes| {
+        ObjectChecksum::decode_kind(bytes).ok_or_else(|| damaged("an object's checksum"))
+    });
+    let owner_id = row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?;
+    let owner = match owner {
+        Some(owner) if owner.id == owner_id => owner,
+        _ => owner.insert(Arc::new(engine.directory().owner(owner_id))),
+    };
+    Ok(ListedObject {
+        key: key.to_owned(),
+        size: row.get(1)?,
+        etag: ETag { md5: row.get(2)?, parts: row.get(3)? },
+        modified: row.get(4)?,
+        checksum: checksum.transpose()?,
+        owner: Arc::clone(owner),
+    })
+}
+
+pub(crate) fn uploads(
+    engine: &Engine,
+    permit: &Permit,
+    query: &UploadsQuery,
+) -> Result<Page<UploadRecord>> {
+    let bucket = engine.require_bucket(permit)?;
+    let marker = query.key_marker.as_deref();
+    let fold = Fold::new(&query.prefix, query.delimiter.as_deref(), marker);
+    engine.readers.snapshot(|connection| {
+        let rows = "FROM uploads
+             WHERE bucket = ?1 AND key < ?2 AND (key, id) >= (?3, ?4) ORDER BY key, id";
+        let scan = Scan::new(connection, (UPLOAD_COLUMNS, rows), &bucket, &fold)?;
+        let lower = fold.first(query.upload_id_marker);
+        let page = walk(scan, &fold, lower, query.max, |row| read_upload(engine, row))?;
+        Ok(page.0)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_successor_is_the_least_string_above_all_with_the_prefix() {
+        for (prefix, wanted) in [
+            (&b"a/"[..], &b"a0"[..]),
+            (b"", &[0xff]),
+            (&[b'a', 0xff], b"b"),
+            (&[0xff, 0xff], &[0xff]),
+            ("ä".as_bytes(), &[0xc3, 0xa5]),
+        ] {
+            assert_eq!(successor(prefix), wanted, "{prefix:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_folds_at_the_first_delimiter_behind_the_prefix() {
+        for (prefix, delimiter, key, wanted) in [
+            ("", Some("/"), "a/b/c", Some("a/")),
+            ("a/", Some("/"), "a/b/c", Some("a/b/")),
+            ("a/", Some("/"), "a/b", None),
+            ("a/b/", Some("/"), "a/b/", None),
+            ("", Some("--"), "x-y--z--", Some("x-y--")),
+            ("", Some("--"), "x-y-z", None),
+            ("", Some(""), "a/b", None),
+            ("", None, "a/b", None),
+            ("b", Some("/"), "a/b", None),
+            ("a", Some("a"), "aab", Some("aa")),
+        ] {
+            let fold = Fold::new(prefix, delimiter, None);
+            let folded = fold.common_prefix(key.as_bytes()).map(text);
+            assert_eq!(folded.as_deref(), wanted, "{prefix:?} {delimiter:?} {key:?}");
+        }
+    }
+}

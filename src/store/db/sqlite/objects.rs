@@ -1,0 +1,413 @@
+//! Objects: publish, look up, delete.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use tokio::sync::oneshot;
+
+use super::contents;
+use super::job::{Lane, Purpose, Txn, Work};
+use super::outbox::{Cause, Change, Detail, emit};
+use crate::access::{Bucket, Permit};
+use crate::clock;
+use crate::events::{CallbackVar, EventName};
+use crate::store::blobs::StagedBlob;
+use crate::store::db::sqlite::blob_row::{LoadedBlob, loaded_blob};
+use crate::store::db::sqlite::columns::{
+    damaged, decode_headers, drop_reference, encode_headers, read_etag, read_object_checksum,
+    reference, require_bucket,
+};
+use crate::store::engine::Engine;
+use crate::store::error::{Error, Result};
+use crate::store::memory::pending::Pending;
+use crate::store::records::{ContentId, NewObject, ObjectRecord, Published, Readable};
+use crate::types::{ETag, ObjectKey, WriteCondition};
+
+/// Keys in one step of DeleteObjects.
+const DELETE_STEP_KEYS: usize = 64;
+
+/// The current object of a key, as a verb that replaces it needs it.
+pub(crate) struct Current {
+    pub(crate) seq: i64,
+    pub(crate) etag: ETag,
+    pub(crate) content: ContentId,
+}
+
+/// The row that [`publish`] writes.
+pub(crate) struct Row<'a> {
+    pub(crate) size: u64,
+    pub(crate) etag: ETag,
+    pub(crate) content: ContentId,
+    /// As [`encode_headers`] gives them.
+    pub(crate) headers: &'a [u8],
+    /// As `ObjectChecksum::encode` gives it.
+    pub(crate) checksum: Option<Vec<u8>>,
+    /// What is told of it, whose doing it is, and what that client wants to be told again.
+    pub(crate) event: EventName,
+    pub(crate) cause: &'a Cause,
+    pub(crate) callback_var: Option<&'a [u8]>,
+}
+
+/// An object on its way: what its row needs besides its content, whichever way that came.
+struct Coming {
+    bucket: Arc<Bucket>,
+    new: NewObject,
+    headers: Vec<u8>,
+    cause: Cause,
+}
+
+impl Coming {
+    fn of(permit: &Permit, new: NewObject) -> Self {
+        let headers = encode_headers(&new.headers);
+        Self { bucket: Arc::clone(permit.bucket()), new, headers, cause: Cause::of(permit) }
+    }
+
+    /// What it will replace, if the conditions hold.
+    fn judged(&self, txn: &Txn<'_>) -> Result<Option<Current>> {
+        require_bucket(txn, &self.bucket)?;
+        let current = current(txn, &self.bucket, &self.new.key)?;
+        judge(&self.new.condition, current.as_ref())?;
+        Ok(current)
+    }
+
+    /// Publishes it with `content`, which has its reference already.
+    fn publish(
+        &self,
+        txn: &Txn<'_>,
+        current: Option<&Current>,
+        content: ContentId,
+        size: u64,
+        etag: ETag,
+    ) -> Result<Published> {
+        let row = Row {
+            size,
+            etag,
+            content,
+            headers: &self.headers,
+            checksum: self.new.checksum.as_ref().map(|checksum| checksum.encode()),
+            event: self.new.event,
+            cause: &self.cause,
+            callback_var: self.new.callback_var.as_ref().map(CallbackVar::as_bytes),
+        };
+        publish(txn, &self.bucket, &self.new.key, current, row)
+    }
+}
+
+pub(crate) fn put(
+    engine: &Engine,
+    permit: &Permit,
+    new: NewObject,
+    staged: StagedBlob,
+) -> Pending<Published> {
+    let coming = Coming::of(permit, new);
+    let once = engine.stores_once(&coming.bucket);
+    engine.write_staged(staged, move |txn, staged| {
+        let current = coming.judged(txn)?;
+        let blob = ContentId::Blob(contents::insert_or_share(txn, staged, once)?);
+        let digests = staged.digests();
+        coming.publish(txn, current.as_ref(), blob, digests.length, ETag::plain(digests.md5))
+    })
+}
+
+/// Publishes the first of `readables`, single blobs of the same bytes, that can still be taken.
+pub(crate) fn put_instant(
+    engine: &Engine,
+    permit: &Permit,
+    new: NewObject,
+    readables: Vec<Readable>,
+) -> Pending<Option<Published>> {
+    let coming = Coming::of(permit, new);
+    engine.write(move |txn| {
+        let current = coming.judged(txn)?;
+        // Before the old content of the key is dropped: it may be the same.
+        let Some(taken) = contents::take_first(txn, &readables)? else { return Ok(None) };
+        let (blob, digests) = taken.single().ok_or_else(|| damaged("no single blob"))?;
+        let (blob, etag) = (ContentId::Blob(blob), ETag::plain(digests.md5));
+        coming.publish(txn, current.as_ref(), blob, digests.length, etag).map(Some)
+    })
+}
+
+/// Publishes `content`, which is that of the object `source`.
+pub(crate) fn copy(
+    engine: &Engine,
+    permit: &Permit,
+    new: NewObject,
+    content: ContentId,
+    source: &ObjectRecord,
+) -> Pending<Published> {
+    let coming = Coming::of(permit, new);
+    let (size, etag) = (source.size, source.etag);
+    engine.write(move |txn| {
+        let current = coming.judged(txn)?;
+        // Before the old content of the key is dropped: it may be the same.
+        if !reference(txn, content)? {
+            return Err(Error::NoSuchKey);
+        }
+        coming.publish(txn, current.as_ref(), content, size, etag)
+    })
+}
+
+/// The current object of the key, if there is one.
+pub(crate) fn current(txn: &Txn<'_>, bucket: &Bucket, key: &ObjectKey) -> Result<Option<Current>> {
+    let mut statement = txn.prepare(
+        "SELECT seq, md5, parts, content_kind, content FROM objects
+         WHERE bucket = ?1 AND key = ?2",
+    )?;
+    let mut rows = statement.query(params![bucket.id, key.as_bytes()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let content = ContentId::read(row, "content_kind", "content")?;
+    Ok(Some(Current { seq: row.get("seq")?, etag: read_etag(row)?, content }))
+}
+
+/// Judges If-Match and If-None-Match against the current object.
+pub(crate) fn judge(condition: &WriteCondition, current: Option<&Current>) -> Result<()> {
+    Ok(condition.judge(current.map(|current| &current.etag))?)
+}
+
+/// Makes `row`, whose content has its reference already, the current object, drops what it replaces
+/// and notes the event: nothing is published that is not told.
+pub(crate) fn publish(
+    txn: &Txn<'_>,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    current: Option<&Current>,
+    row: Row<'_>,
+) -> Result<Published> {
+    let (seq, modified) = (txn.next_seq()?, clock::now());
+    if let Some(current) = current {
+        forget(txn, bucket, key, current)?;
+    }
+    txn.execute(
+        "INSERT OR REPLACE INTO objects (bucket, key, seq, is_null, size, md5, parts, modified,
+             content_kind, content, owner, checksum)
+         VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            bucket.id,
+            key.as_bytes(),
+            seq,
+            row.size,
+            row.etag.md5,
+            row.etag.parts,
+            modified,
+            row.content.kind(),
+            row.content.bytes(),
+            bucket.owner.id,
+            row.checksum,
+        ],
+    )?;
+    if !row.headers.is_empty() {
+        txn.execute(
+            "INSERT INTO object_headers (bucket, key, seq, headers) VALUES (?1, ?2, ?3, ?4)",
+            params![bucket.id, key.as_bytes(), seq, row.headers],
+        )?;
+    }
+    let detail = Detail {
+        seq: Some(seq),
+        object: Some((row.size, row.etag)),
+        headers: Some(row.headers),
+        upload: None,
+        callback_var: row.callback_var,
+    };
+    emit(txn, &Change { event: row.event, bucket, key, time: modified, cause: row.cause, detail })?;
+    Ok(Published { etag: row.etag, modified })
+}
+
+/// Drops what hangs on the current row: headers and content.
+fn forget(txn: &Txn<'_>, bucket: &Bucket, key: &ObjectKey, current: &Current) -> Result<()> {
+    txn.execute(
+        "DELETE FROM object_headers WHERE bucket = ?1 AND key = ?2 AND seq = ?3",
+        params![bucket.id, key.as_bytes(), current.seq],
+    )?;
+    drop_reference(txn, current.content)
+}
+
+pub(crate) fn delete(
+    engine: &Engine,
+    permit: &Permit,
+    key: &ObjectKey,
+    condition: WriteCondition,
+) -> Pending<bool> {
+    let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
+    let cause = Cause::of(permit);
+    engine.free(move |txn| {
+        require_bucket(txn, &bucket)?;
+        delete_key(txn, &bucket, &key, &condition, &cause)
+    })
+}
+
+fn delete_key(
+    txn: &Txn<'_>,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    condition: &WriteCondition,
+    cause: &Cause,
+) -> Result<bool> {
+    let current = current(txn, bucket, key)?;
+    judge(condition, current.as_ref())?;
+    let Some(current) = current else { return Ok(false) };
+    forget(txn, bucket, key, &current)?;
+    txn.execute(
+        "DELETE FROM objects WHERE bucket = ?1 AND key = ?2",
+        params![bucket.id, key.as_bytes()],
+    )?;
+    let (event, time) = (EventName::ObjectRemovedDelete, clock::now());
+    let detail = Detail::default();
+    emit(txn, &Change { event, bucket, key, time, cause, detail })?;
+    Ok(true)
+}
+
+/// Gathers the answers of several jobs into one.
+struct Gather {
+    answers: Vec<Option<Vec<bool>>>,
+    failed: Option<Error>,
+    left: usize,
+    reply: Option<oneshot::Sender<Result<Vec<bool>>>>,
+}
+
+impl Gather {
+    fn take(&mut self, index: usize, answer: Result<Vec<bool>>) {
+        match answer {
+            Ok(answer) => self.answers[index] = Some(answer),
+            Err(error) => self.failed = self.failed.take().or(Some(error)),
+        }
+        self.left -= 1;
+        if self.left == 0 {
+            let mut all = || self.answers.iter_mut().flatten().flat_map(std::mem::take).collect();
+            let answer = self.failed.take().map_or_else(|| Ok(all()), Err);
+            // Nobody may be listening any more; the keys are deleted all the same.
+            drop(self.reply.take().map(|reply| reply.send(answer)));
+        }
+    }
+}
+
+pub(crate) fn delete_many(
+    engine: &Engine,
+    permit: &Permit,
+    keys: Vec<ObjectKey>,
+) -> Pending<Vec<bool>> {
+    if keys.is_empty() {
+        return Pending::answered(engine.alive().map(|()| Vec::new()));
+    }
+    let (reply, receiver) = oneshot::channel();
+    let steps = keys.len().div_ceil(DELETE_STEP_KEYS);
+    let gather = Arc::new(Mutex::new(Gather {
+        answers: vec![None; steps],
+        failed: None,
+        left: steps,
+        reply: Some(reply),
+    }));
+    for (index, keys) in keys.chunks(DELETE_STEP_KEYS).enumerate() {
+        let (bucket, keys) = (Arc::clone(permit.bucket()), keys.to_vec());
+        let gather = Arc::clone(&gather);
+        let cause = Cause::of(permit);
+        let work = move |txn: &Txn<'_>, _: Option<&StagedBlob>| {
+            require_bucket(txn, &bucket)?;
+            let none = WriteCondition::default();
+            keys.iter().map(|key| delete_key(txn, &bucket, key, &none, &cause)).collect()
+        };
+        let reply = move |answer| {
+            gather.lock().unwrap_or_else(PoisonError::into_inner).take(index, answer);
+        };
+        let lane = if steps == 1 { Lane::Request } else { Lane::Step };
+        let purpose = Purpose::Free;
+        engine.send(Box::new(Work { work, staged: None, purpose, lane, answer: None, reply }));
+    }
+    Pending::waiting(receiver)
+}
+
+pub(crate) fn record(engine: &Engine, permit: &Permit, key: &ObjectKey) -> Result<ObjectRecord> {
+    let bucket = engine.require_bucket(permit)?;
+    let reader = engine.readers.take()?;
+    let found = read_record(engine, &reader, &bucket, key)?;
+    found.map(|(record, _)| record).ok_or(Error::NoSuchKey)
+}
+
+/// The object and what it points at.
+fn read_record(
+    engine: &Engine,
+    connection: &Connection,
+    bucket: &Bucket,
+    key: &ObjectKey,
+) -> Result<Option<(ObjectRecord, ContentId)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT size, md5, parts, modified, content_kind, content, owner, checksum, headers
+         FROM objects LEFT JOIN object_headers USING (bucket, key, seq)
+         WHERE bucket = ?1 AND key = ?2",
+    )?;
+    let mut rows = statement.query(params![bucket.id, key.as_bytes()])?;
+    rows.next()?.map(|row| record_of(engine, key, row)).transpose()
+}
+
+/// As [`record`], with what it points at and, if that is one blob, the blob: all in one statement,
+/// which is its own snapshot. Every GetObject runs it.
+pub(crate) fn read_with_blob(
+    engine: &Engine,
+    bucket: &Bucket,
+    key: &ObjectKey,
+) -> Result<(ObjectRecord, ContentId, Option<LoadedBlob>)> {
+    let reader = engine.readers.take()?;
+    let mut statement = reader.prepare_cached(
+        "SELECT o.size, o.md5, parts, modified, content_kind, content, owner, o.checksum, headers,
+             b.id, epoch, inline_row, first_page, pages, b.size, b.md5, b.crc64nvme, b.sha256,
+             b.checksum, crc32c, bytes
+         FROM objects AS o LEFT JOIN object_headers USING (bucket, key, seq)
+             LEFT JOIN blobs AS b ON content_kind = 1 AND b.id = content
+             LEFT JOIN inline_bytes ON inline_bytes.id = inline_row
+         WHERE bucket = ?1 AND key = ?2",
+    )?;
+    let mut rows = statement.query(params![bucket.id, key.as_bytes()])?;
+    let row = rows.next()?.ok_or(Error::NoSuchKey)?;
+    let (record, content) = record_of(engine, key, row)?;
+    let blob = match content {
+        ContentId::Blob(id) if row.get_ref(RECORD_COLUMNS)? == ValueRef::Null => {
+            return Err(damaged(format!("blob {id} has no row")));
+        }
+        ContentId::Blob(_) => Some(loaded_blob(row, RECORD_COLUMNS)?),
+        ContentId::Manifest(_) => None,
+    };
+    Ok((record, content, blob))
+}
+
+/// How many columns [`record_of`] reads.
+const RECORD_COLUMNS: usize = 9;
+
+/// From the columns of the two statements above, by number: looking nine names up costs as much as
+/// the row itself.
+fn record_of(
+    engine: &Engine,
+    key: &ObjectKey,
+    row: &rusqlite::Row<'_>,
+) -> Result<(ObjectRecord, ContentId)> {
+    let etag = ETag { md5: row.get(1)?, parts: row.get(2)? };
+    let owner = row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?;
+    let headers = row.get_ref(8)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+    let record = ObjectRecord {
+        key: key.clone(),
+        size: row.get(0)?,
+        etag,
+        modified: row.get(3)?,
+        headers: decode_headers(headers.unwrap_or_default())?,
+        checksum: read_object_checksum(row, 7)?,
+        owner: engine.directory().owner(owner),
+        parts: etag.parts,
+    };
+    Ok((record, ContentId::read(row, 4, 5)?))
+}
+
+/// The content that the key points at now, in a snapshot of its own.
+pub(crate) fn read_content_id(
+    engine: &Engine,
+    bucket: &Bucket,
+    key: &ObjectKey,
+) -> Result<Option<ContentId>> {
+    let found = engine
+        .readers
+        .take()?
+        .prepare_cached("SELECT content_kind, content FROM objects WHERE bucket = ?1 AND key = ?2")?
+        .query_row(params![bucket.id, key.as_bytes()], |row| {
+            Ok(ContentId::read(row, "content_kind", "content"))
+        })
+        .optional()?;
+    found.transpose()
+}

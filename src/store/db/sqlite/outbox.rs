@@ -1,0 +1,284 @@
+//! The outbox: what happened and is still to be told, written by the transaction that did it.
+//!
+//! **Invariants**
+//! - [`emit`] is called inside the job that changes something, after the change: both are committed
+//!   or neither is. It writes one row at most.
+//! - A lane is a target, a bucket and a key. Of a lane's rows that are not dead, the first is to be
+//!   sent, the others wait behind it; whatever takes the first away lets the next one go. So what
+//!   is due is found by one index, however many wait, and order per key is kept.
+//! - `webhook_targets` counts the rows of its target, in the same transaction.
+//! - What finds no room is counted in the target's gap, and all that is missing lies between its
+//!   first and its last; so is what was given up and made room for others that were. A full backlog
+//!   takes nothing in until half of it went; a full lane only turns its own events away. The gap
+//!   ends, as an event of its own, when an event is taken and no more than half of the backlog
+//!   waits. Of those events one waits at most, and none is kept as dead: gaps never fill what they
+//!   tell of.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::job::Txn;
+use crate::access::{Bucket, Origin, Permit, User};
+use crate::events::{CallbackVar, EventName, Happening, Missing, Rules, Subject, record};
+use crate::store::db::sqlite::columns::{damaged, decode_headers};
+use crate::store::engine::Engine;
+use crate::store::error::Result;
+use crate::store::memory::directory::Effect;
+use crate::store::records::{BucketConfiguration, BucketConfigurationKind, EventTarget};
+use crate::types::{ETag, MessageId, ObjectKey, Timestamp, UploadId};
+
+/// `state`: to be sent when `next_at` has come.
+pub(crate) const DUE: i64 = 0;
+// `state` 1: behind an earlier row of the same lane.
+/// `state`: given up.
+pub(crate) const DEAD: i64 = 2;
+
+/// Who is behind an event that nobody asked for.
+const OURSELVES: &str = "partita";
+
+/// A change, as the verb that makes it knows it.
+pub(crate) struct Change<'a> {
+    pub(crate) event: EventName,
+    pub(crate) bucket: &'a Bucket,
+    pub(crate) key: &'a ObjectKey,
+    pub(crate) time: Timestamp,
+    /// Who asked: the user's id and the request.
+    pub(crate) cause: &'a Cause,
+    pub(crate) detail: Detail<'a>,
+}
+
+/// Who asked for a change.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cause {
+    /// `None` for what the server does by itself.
+    user: Option<Arc<User>>,
+    origin: Option<Arc<Origin>>,
+}
+
+impl Cause {
+    pub(crate) fn of(permit: &Permit) -> Self {
+        Self { user: Some(Arc::clone(permit.user())), origin: permit.origin().cloned() }
+    }
+}
+
+/// What a change leaves behind.
+#[derive(Default)]
+pub(crate) struct Detail<'a> {
+    /// The object's number, if it has a new one.
+    pub(crate) seq: Option<i64>,
+    pub(crate) object: Option<(u64, ETag)>,
+    /// As `encode_headers` gives them.
+    pub(crate) headers: Option<&'a [u8]>,
+    pub(crate) upload: Option<UploadId>,
+    pub(crate) callback_var: Option<&'a [u8]>,
+}
+
+/// The rules that a document of the store means.
+pub(crate) fn rules_of(configuration: &BucketConfiguration) -> Result<&Rules> {
+    let rules = configuration.meaning(Rules::decode).and_then(Option::as_ref);
+    rules.ok_or_else(|| damaged("a bucket's notification configuration"))
+}
+
+/// Notes that the change is to be told, if a rule of the bucket wants it.
+pub(crate) fn emit(txn: &Txn<'_>, change: &Change<'_>) -> Result<()> {
+    let Change { event, bucket, key, time, cause, detail } = change;
+    let kind = BucketConfigurationKind::Notification;
+    let Some(configuration) = txn.shared.directory.bucket_configuration(bucket.id, kind) else {
+        return Ok(());
+    };
+    let Some(rule) = rules_of(&configuration)?.find(*event, key.as_str()) else { return Ok(()) };
+    let sequence = match detail.seq {
+        Some(seq) => seq,
+        None => txn.next_seq()?,
+    };
+    let headers = detail.headers.map(decode_headers).transpose()?;
+    let upload = detail.upload.map(|id| id.to_string());
+    let callback_var = match detail.callback_var.map(|bytes| CallbackVar::from_bytes(bytes.into()))
+    {
+        Some(None) => return Err(damaged("a callback variable")),
+        var => var.flatten(),
+    };
+    let origin = cause.origin.as_deref();
+    let happening = Happening {
+        event: *event,
+        time: *time,
+        bucket: (bucket.name.as_str(), &bucket.owner.id, &bucket.region),
+        key: key.as_str(),
+        sequence,
+        principal: cause.user.as_ref().map_or(OURSELVES, |user| &user.id),
+        request_id: origin.map_or("", |origin| &origin.request_id),
+        peer: origin.map_or(OURSELVES, |origin| &origin.peer),
+        subject: Subject {
+            size: detail.object.map(|(size, _)| size),
+            etag: detail.object.map(|(_, etag)| etag),
+            headers: headers.as_ref(),
+            upload_id: upload.as_deref(),
+            callback_var: callback_var.as_ref(),
+        },
+    };
+    let letter = Letter {
+        target: &rule.target,
+        lane: (bucket.name.as_str(), key.as_bytes()),
+        event: *event,
+        body: happening.render(&rule.id),
+        time: *time,
+    };
+    post(txn, &letter).map(drop)
+}
+
+/// An event for one target.
+pub(crate) struct Letter<'a> {
+    pub(crate) target: &'a str,
+    /// Bucket and key; empty for what is about neither.
+    pub(crate) lane: (&'a str, &'a [u8]),
+    pub(crate) event: EventName,
+    pub(crate) body: Vec<u8>,
+    pub(crate) time: Timestamp,
+}
+
+/// Puts it into the outbox, or, where that is full, counts it. Gives its id, if it has one.
+pub(crate) fn post(txn: &Txn<'_>, letter: &Letter<'_>) -> Result<Option<MessageId>> {
+    let Letter { target, time, .. } = *letter;
+    let targets = &txn.shared.targets;
+    let max = i64::try_from(targets.backlog_max(target)).unwrap_or(i64::MAX);
+    let lane_max = i64::try_from(targets.lane_max(target)).unwrap_or(i64::MAX);
+    // A target that the configuration does not name has no row before its first event.
+    txn.execute("INSERT OR IGNORE INTO webhook_targets (name) VALUES (?1)", [target])?;
+    // Where less waits than one lane may hold, none is full, and none is counted.
+    let (bucket, key) = letter.lane;
+    let has_room = txn.execute(
+        "UPDATE webhook_targets SET backlog = backlog + 1
+         WHERE name = ?1 AND is_full = 0 AND backlog < ?2 AND (backlog < ?5 OR ?5 > (
+             SELECT count(*) FROM (
+                 SELECT 1 FROM outbox
+                 WHERE target = ?1 AND bucket = ?3 AND key = ?4 AND state < 2 LIMIT ?5)))",
+        params![target, max, bucket, key, lane_max],
+    )? == 1;
+    if has_room {
+        return insert(txn, letter).map(Some);
+    }
+    txn.execute(
+        "UPDATE webhook_targets SET is_full = 1 WHERE name = ?1 AND backlog >= ?2",
+        params![target, max],
+    )?;
+    widen_gap(txn, target, &Missing { count: 1, first: time, last: time })?;
+    Ok(None)
+}
+
+/// Counts what nobody will be told but by the gap.
+pub(crate) fn widen_gap(txn: &Txn<'_>, target: &str, missing: &Missing) -> Result<()> {
+    let Missing { count, first, last } = *missing;
+    let counted: u64 = txn
+        .prepare(
+            "UPDATE webhook_targets SET gap_count = gap_count + ?2,
+                 gap_first = min(coalesce(gap_first, ?3), ?3),
+                 gap_last = max(coalesce(gap_last, ?4), ?4)
+             WHERE name = ?1 RETURNING gap_count",
+        )?
+        .query_row(params![target, count, first, last], |row| row.get(0))?;
+    if counted == count {
+        txn.effect(Effect::EventGap(target.into()));
+    }
+    Ok(())
+}
+
+/// Adds the row; it is counted already.
+pub(crate) fn insert(txn: &Txn<'_>, letter: &Letter<'_>) -> Result<MessageId> {
+    let (bucket, key) = letter.lane;
+    let message = MessageId::new();
+    txn.execute(
+        "INSERT INTO outbox
+             (message, target, bucket, key, event, body, created, attempts, next_at, state)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?7, EXISTS (
+             SELECT 1 FROM outbox WHERE target = ?2 AND bucket = ?3 AND key = ?4 AND state < 2)",
+        params![message, letter.target, bucket, key, letter.event.code(), letter.body, letter.time],
+    )?;
+    txn.effect(Effect::EventWaits(letter.target.into()));
+    Ok(message)
+}
+
+/// Lets the next row of a lane go, when its first one was taken away.
+pub(crate) fn let_next_go(txn: &Txn<'_>, target: &str, lane: (&str, &[u8])) -> Result<()> {
+    txn.execute(
+        "UPDATE outbox SET state = 0 WHERE id = (
+             SELECT id FROM outbox WHERE target = ?1 AND bucket = ?2 AND key = ?3 AND state < 2
+             ORDER BY id LIMIT 1)",
+        params![target, lane.0, lane.1],
+    )?;
+    Ok(())
+}
+
+/// Lets a full backlog take events in again when half of it went.
+pub(crate) fn make_room(txn: &Txn<'_>, target: &str) -> Result<()> {
+    let sql = "UPDATE webhook_targets SET is_full = 0
+               WHERE name = ?1 AND is_full = 1 AND backlog <= ?2";
+    txn.execute(sql, params![target, half_of_backlog(txn, target)]).map(drop)
+}
+
+fn half_of_backlog(txn: &Txn<'_>, target: &str) -> i64 {
+    i64::try_from(txn.shared.targets.backlog_max(target)).unwrap_or(i64::MAX) / 2
+}
+
+/// Ends a gap when there is room again and the target takes events: what was counted becomes an
+/// event of its own, unless an earlier one still waits; then it is called again when that one goes.
+pub(crate) fn close_gap(txn: &Txn<'_>, target: &str, time: Timestamp) -> Result<()> {
+    let gap = txn
+        .prepare(
+            "SELECT gap_count, gap_first, gap_last FROM webhook_targets
+             WHERE name = ?1 AND gap_count > 0 AND backlog <= ?2 AND NOT EXISTS (
+                 SELECT 1 FROM outbox
+                 WHERE target = ?1 AND bucket = '' AND key = x'' AND state < 2)",
+        )?
+        .query_row(params![target, half_of_backlog(txn, target)], |row| {
+            Ok(Missing { count: row.get(0)?, first: row.get(1)?, last: row.get(2)? })
+        })
+        .optional()?;
+    let Some(missing) = gap else { return Ok(()) };
+    txn.execute(
+        "UPDATE webhook_targets
+         SET gap_count = 0, gap_first = NULL, gap_last = NULL, backlog = backlog + 1
+         WHERE name = ?1",
+        [target],
+    )?;
+    let body = record::gap(target, &missing);
+    let letter = Letter { target, lane: ("", b""), event: EventName::Gap, body, time };
+    insert(txn, &letter).map(drop)
+}
+
+/// Makes the rows of the targets that the configuration names.
+pub(crate) fn know_targets(connection: &Connection, targets: &[EventTarget]) -> Result<()> {
+    for target in targets {
+        connection.execute(
+            "INSERT OR IGNORE INTO webhook_targets (name) VALUES (?1)",
+            [target.name.as_str()],
+        )?;
+    }
+    Ok(())
+}
+
+/// Writes the rules of a bucket and, unless it is told not to, a test for each of their targets.
+pub(crate) fn set_rules(
+    engine: &Engine,
+    permit: &Permit,
+    rules: Rules,
+    test: bool,
+) -> crate::store::Pending<()> {
+    let (bucket, cause) = (Arc::clone(permit.bucket()), Cause::of(permit));
+    let document = Arc::new(BucketConfiguration::new(rules.encode()));
+    engine.write(move |txn| {
+        let kind = BucketConfigurationKind::Notification;
+        crate::store::db::sqlite::configurations::set(txn, &bucket, kind, &document)?;
+        let mut targets: Vec<&str> = rules.iter().map(|rule| rule.target.as_str()).collect();
+        targets.sort_unstable();
+        targets.dedup();
+        let request_id = cause.origin.as_ref().map_or("", |origin| &origin.request_id);
+        for target in targets.into_iter().filter(|_| test) {
+            let time = crate::clock::now();
+            let body = record::test_event(bucket.name.as_str(), request_id, time);
+            let lane = (bucket.name.as_str(), &b""[..]);
+            post(txn, &Letter { target, lane, event: EventName::TestEvent, body, time })?;
+        }
+        Ok(())
+    })
+}

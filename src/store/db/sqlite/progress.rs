@@ -1,0 +1,145 @@
+//! How far open uploads are.
+//!
+//! **Invariant:** one page is one snapshot, and looks at [`PART_ROWS_MAX`] rows of parts and those
+//! of one upload more, at most; nothing is counted when parts come.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::declarations;
+use super::listing::successor;
+use super::uploads::{UPLOAD_COLUMNS, read_upload};
+use crate::access::Permit;
+use crate::store::db::sqlite::columns::{damaged, read_key};
+use crate::store::engine::Engine;
+use crate::store::error::{Error, Result};
+use crate::store::records::{PartMap, PartRun, ProgressPage, ProgressQuery, UploadProgress};
+use crate::types::{BucketName, ObjectKey, PartNumber, UploadId};
+
+/// Rows of parts after which a page ends.
+const PART_ROWS_MAX: u64 = if cfg!(test) { 5 } else { 50_000 };
+/// Runs on one page.
+pub(crate) const RUNS_MAX: usize = 1000;
+
+/// Bucket and key of an open upload.
+pub(crate) fn locate(engine: &Engine, id: UploadId) -> Result<Option<(BucketName, ObjectKey)>> {
+    let reader = engine.readers.take()?;
+    let mut statement = reader.prepare_cached(
+        "SELECT name, key FROM uploads JOIN buckets ON buckets.id = bucket WHERE uploads.id = ?1",
+    )?;
+    let mut rows = statement.query([id])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let name: String = row.get("name")?;
+    let name = BucketName::parse(&name).ok_or_else(|| damaged("the name of a bucket"))?;
+    Ok(Some((name, read_key(row, "key")?)))
+}
+
+pub(crate) fn page(
+    engine: &Engine,
+    permit: &Permit,
+    query: &ProgressQuery,
+) -> Result<ProgressPage> {
+    let bucket = engine.require_bucket(permit)?;
+    let prefix = query.prefix.as_bytes();
+    let nothing = UploadId::from_bytes([0; 16]);
+    let (key, id) = match &query.after {
+        Some((key, id)) if key.as_bytes() >= prefix => (key.as_bytes(), *id),
+        _ => (prefix, nothing),
+    };
+    engine.readers.snapshot(|connection| {
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {UPLOAD_COLUMNS}, declared, content IS NOT NULL AS is_instant FROM uploads
+             WHERE bucket = ?1 AND (key, id) > (?2, ?3) AND key < ?4 ORDER BY key, id LIMIT ?5"
+        ))?;
+        let mut rows =
+            statement.query(params![bucket.id, key, id, successor(prefix), query.max + 1])?;
+        let (mut uploads, mut counted) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            if uploads.len() == query.max || counted >= PART_ROWS_MAX {
+                return Ok(ProgressPage { uploads, truncated: true });
+            }
+            let progress = read(engine, connection, row)?;
+            counted += u64::from(progress.parts);
+            uploads.push(progress);
+        }
+        Ok(ProgressPage { uploads, truncated: false })
+    })
+}
+
+/// The row of an upload, and the sum of its parts. One that was born complete has no rows of parts:
+/// its file is there as it was declared.
+fn read(engine: &Engine, connection: &Connection, row: &Row<'_>) -> Result<UploadProgress> {
+    let upload = read_upload(engine, row)?;
+    let declaration = declarations::of_row(connection, row, upload.id)?;
+    let whole = match row.get("is_instant")? {
+        true => declaration.as_ref().and_then(|declaration| declaration.layout),
+        false => None,
+    };
+    let (parts, received_bytes) = match whole {
+        Some(layout) => (layout.count(), layout.size()),
+        None => connection
+            .prepare_cached("SELECT count(*), coalesce(sum(size), 0) FROM parts WHERE upload = ?1")?
+            .query_row([upload.id], |row| Ok((row.get(0)?, row.get(1)?)))?,
+    };
+    let is_whole = whole.is_some();
+    let last_active = row.get("last_active")?;
+    Ok(UploadProgress { upload, declaration, last_active, parts, received_bytes, is_whole })
+}
+
+pub(crate) fn map(
+    engine: &Engine,
+    permit: &Permit,
+    key: &ObjectKey,
+    id: UploadId,
+    from: PartNumber,
+    max: usize,
+) -> Result<PartMap> {
+    let bucket = engine.require_bucket(permit)?;
+    engine.readers.snapshot(|connection| {
+        let progress = connection
+            .prepare_cached(&format!(
+                "SELECT {UPLOAD_COLUMNS}, declared, content IS NOT NULL AS is_instant FROM uploads
+                 WHERE id = ?1 AND bucket = ?2 AND key = ?3"
+            ))?
+            .query_row(params![id, bucket.id, key.as_bytes()], |row| {
+                Ok(read(engine, connection, row))
+            })
+            .optional()?
+            .ok_or(Error::NoSuchUpload)??;
+        let max = max.min(RUNS_MAX);
+        let mut runs = match PartNumber::new(progress.parts).filter(|_| progress.is_whole) {
+            Some(last) if from == PartNumber::FIRST => {
+                vec![PartRun { first: from, last, bytes: progress.received_bytes }]
+            }
+            Some(_) => Vec::new(),
+            None => read_runs(connection, id, from, max + 1)?,
+        };
+        let next = runs.get(max).map(|run| run.first);
+        runs.truncate(max);
+        Ok(PartMap { progress, runs, next })
+    })
+}
+
+fn read_runs(
+    connection: &Connection,
+    id: UploadId,
+    from: PartNumber,
+    max: usize,
+) -> Result<Vec<PartRun>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT number, size FROM parts WHERE upload = ?1 AND number >= ?2 ORDER BY number",
+    )?;
+    let mut rows = statement.query(params![id, from])?;
+    let mut runs: Vec<PartRun> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (number, bytes): (PartNumber, u64) = (row.get(0)?, row.get(1)?);
+        if let Some(run) = runs.last_mut().filter(|run| run.last.get() + 1 == number.get()) {
+            run.last = number;
+            run.bytes += bytes;
+        } else if runs.len() < max {
+            runs.push(PartRun { first: number, last: number, bytes });
+        } else {
+            break;
+        }
+    }
+    Ok(runs)
+}

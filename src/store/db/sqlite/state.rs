@@ -1,0 +1,105 @@
+//! What the writer, its clients and the background threads share.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::PAGE_BYTES;
+use crate::store::blobs::{Blobs, StagedBlob};
+use crate::store::error::{Error, Result};
+use crate::store::memory::bell::Bell;
+use crate::store::memory::directory::Directory;
+use crate::store::memory::targets::Targets;
+use crate::store::memory::watchers::Watchers;
+use crate::store::space::ballast::Ballast;
+
+/// Files of refused jobs that wait to be unlinked by the GC thread.
+const DISCARDS_MAX: usize = 1024;
+
+/// One for each open store.
+pub(crate) struct Shared {
+    pub(crate) directory: Directory,
+    pub(crate) targets: Targets,
+    pub(crate) blobs: Arc<Blobs>,
+    pub(crate) ballast: Arc<Ballast>,
+    pub(crate) closed: AtomicBool,
+    /// Jobs sent and not yet taken.
+    pub(crate) waiting: AtomicUsize,
+    /// Those of them that are steps.
+    pub(crate) steps_waiting: AtomicUsize,
+    /// Frames in the WAL, as of the last commit.
+    pub(crate) wal_frames: AtomicU64,
+    /// How many of them are in the database file.
+    pub(crate) wal_moved: AtomicU64,
+    /// Batches committed, ever: tells `check` whether something changed.
+    pub(crate) commits: AtomicU64,
+    pub(crate) gc_bell: Bell,
+    pub(crate) checkpoint_bell: Bell,
+    /// Whether the WAL is as long as it may be before the writer begins it anew.
+    pub(crate) restart_due: AtomicBool,
+    /// Held during a checkpoint. SQLite turns a second one away at once, it does not have it wait.
+    pub(crate) checkpointing: Mutex<()>,
+    /// Who waits for an upload to change.
+    pub(crate) watchers: Arc<Watchers>,
+    discards: Mutex<Vec<StagedBlob>>,
+    /// The most rows that one batch has changed: how long the writer is held, on any machine.
+    #[cfg(test)]
+    pub(crate) most_changes: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(blobs: Arc<Blobs>, ballast: Arc<Ballast>, targets: Targets) -> Self {
+        Self {
+            directory: Directory::default(),
+            targets,
+            blobs,
+            ballast,
+            closed: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
+            steps_waiting: AtomicUsize::new(0),
+            wal_frames: AtomicU64::new(0),
+            wal_moved: AtomicU64::new(0),
+            commits: AtomicU64::new(0),
+            gc_bell: Bell::default(),
+            checkpoint_bell: Bell::default(),
+            restart_due: AtomicBool::new(false),
+            checkpointing: Mutex::default(),
+            watchers: Arc::default(),
+            discards: Mutex::default(),
+            #[cfg(test)]
+            most_changes: AtomicU64::default(),
+        }
+    }
+
+    /// Whether verbs may still be promised anything.
+    pub(crate) fn alive(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        match self.blobs.poison_reason() {
+            Some(_) => Err(Error::Poisoned),
+            None => Ok(()),
+        }
+    }
+
+    /// Bytes of WAL that a reader or a crash would have to go through.
+    pub(crate) fn wal_bytes(&self) -> u64 {
+        self.wal_frames.load(Ordering::Relaxed) * PAGE_BYTES
+    }
+
+    /// Has a refused body unlinked by another thread: removing a large file takes long.
+    pub(crate) fn discard(&self, staged: StagedBlob) {
+        let mut discards = self.discards.lock().unwrap_or_else(PoisonError::into_inner);
+        if discards.len() < DISCARDS_MAX {
+            discards.push(staged);
+            drop(discards);
+            self.gc_bell.ring();
+        }
+    }
+
+    /// Unlinks what was discarded.
+    pub(crate) fn unlink_discards(&self) {
+        let discards =
+            std::mem::take(&mut *self.discards.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(discards);
+    }
+}

@@ -1,0 +1,272 @@
+//! Open uploads.
+//!
+//! **Invariant:** every verb checks in its own transaction that the upload is open, in this bucket
+//! and for this key; otherwise it is NoSuchUpload.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::job::Txn;
+use super::outbox::Cause;
+use super::{contents, declarations};
+use crate::access::{Bucket, Permit};
+use crate::clock;
+use crate::events::CallbackVar;
+use crate::store::db::sqlite::columns::{
+    GarbageKind, drop_reference, encode_headers, enqueue, read_declared, read_key, require_bucket,
+};
+use crate::store::db::sqlite::deduplicated;
+use crate::store::db::sqlite::upload_changes::{Change, changed};
+use crate::store::engine::Engine;
+use crate::store::error::{Error, Result};
+use crate::store::memory::pending::Pending;
+use crate::store::records::{ContentId, CreatedUpload, NewUpload, OpenUpload, UploadRecord};
+use crate::types::{ObjectKey, Timestamp, UploadId};
+
+/// The columns that [`read_upload`] needs; the key first, as every scan has it.
+pub(crate) const UPLOAD_COLUMNS: &str =
+    "key, id, initiated, last_active, initiator, checksum_algorithm, checksum_type, paused";
+
+pub(crate) fn read_upload(engine: &Engine, row: &Row<'_>) -> Result<UploadRecord> {
+    let paused = row.get("paused")?;
+    Ok(UploadRecord {
+        id: row.get("id")?,
+        key: read_key(row, "key")?,
+        initiated: row.get("initiated")?,
+        initiator: engine.directory().owner(&row.get::<_, String>("initiator")?),
+        checksum: read_declared(row)?,
+        paused,
+        expires: Limits::of(engine).expires(row.get("last_active")?, paused),
+    })
+}
+
+/// How long an upload may do nothing.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    idle_ms_max: u64,
+    pause_ms_max: u64,
+}
+
+impl Limits {
+    pub(crate) fn of(engine: &Engine) -> Self {
+        let options = &engine.options;
+        Self { idle_ms_max: options.upload_idle_ms_max, pause_ms_max: options.upload_pause_ms_max }
+    }
+
+    /// When an upload is aborted if nothing happens to it: a pause holds it for longer.
+    pub(crate) fn expires(self, active: Timestamp, paused: Option<Timestamp>) -> Timestamp {
+        match paused {
+            None => active.plus_millis(self.idle_ms_max),
+            Some(since) => since.plus_millis(self.pause_ms_max),
+        }
+    }
+}
+
+/// Opens an upload; or gives one that is open already, if it declares the same file in every way.
+pub(crate) fn create(
+    engine: &Engine,
+    permit: &Permit,
+    key: ObjectKey,
+    new: NewUpload,
+) -> Pending<CreatedUpload> {
+    let (bucket, user) = (Arc::clone(permit.bucket()), Arc::clone(permit.user()));
+    let named = declarations::fingerprint(&bucket, &user, &key, &new);
+    let initiator = engine.directory().owner(&user.id);
+    let cause = Cause::of(permit);
+    let limits = Limits::of(engine);
+    engine.write(move |txn| {
+        require_bucket(txn, &bucket)?;
+        let now = clock::now();
+        let mut upload = UploadRecord {
+            id: UploadId::new(),
+            key: key.clone(),
+            initiated: now,
+            initiator: initiator.clone(),
+            checksum: new.checksum,
+            paused: None,
+            expires: limits.expires(now, None),
+        };
+        let content = take_declared(txn, &new)?;
+        // What was born from a content is found only by those who may read it now.
+        let fingerprint = named.map(|named| declarations::with_content(named, content));
+        if let Some(fingerprint) = &fingerprint
+            && let Some(id) = declarations::join(txn, fingerprint)?
+        {
+            if let Some(content) = content {
+                // It has a reference of its own.
+                drop_reference(txn, content)?;
+            }
+            let sql = "UPDATE uploads SET last_active = ?2 WHERE id = ?1
+                 RETURNING initiated, paused, content IS NOT NULL";
+            let is_instant;
+            (upload.initiated, upload.paused, is_instant) = txn
+                .prepare(sql)?
+                .query_row(params![id, now], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            (upload.id, upload.expires) = (id, limits.expires(now, upload.paused));
+            return Ok(CreatedUpload { upload, is_resumed: true, is_instant });
+        }
+        insert(txn, &bucket, &upload, &new, content)?;
+        if let Some(declaration) = &new.declaration {
+            declarations::insert(txn, upload.id, declaration, fingerprint)?;
+        }
+        changed(txn, upload.id, Change::Created, &cause)?;
+        Ok(CreatedUpload { upload, is_resumed: false, is_instant: content.is_some() })
+    })
+}
+
+/// Takes a content that is the declared file, if there is one.
+fn take_declared(txn: &Txn<'_>, new: &NewUpload) -> Result<Option<ContentId>> {
+    let Some(declaration) = &new.declaration else { return Ok(None) };
+    for readable in new.instant.iter().filter(|readable| readable.is(declaration)) {
+        if contents::take(txn, readable)? {
+            return Ok(Some(readable.content()));
+        }
+    }
+    Ok(None)
+}
+
+fn insert(
+    txn: &Txn<'_>,
+    bucket: &Bucket,
+    upload: &UploadRecord,
+    new: &NewUpload,
+    content: Option<ContentId>,
+) -> Result<()> {
+    txn.execute(
+        "INSERT INTO uploads (id, bucket, key, initiated, last_active, initiator, headers,
+             checksum_algorithm, checksum_type, generation, declared, content_kind, content,
+             callback_var)
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12)",
+        params![
+            upload.id,
+            bucket.id,
+            upload.key.as_bytes(),
+            upload.initiated,
+            upload.initiator.id,
+            encode_headers(&new.headers),
+            new.checksum.map(|(algorithm, _)| algorithm.code()),
+            new.checksum.map(|(_, kind)| kind.code()),
+            new.declaration.map(|_| true),
+            content.map(ContentId::kind),
+            content.map(ContentId::bytes),
+            new.callback_var.as_ref().map(CallbackVar::as_bytes),
+        ],
+    )?;
+    Ok(())
+}
+
+/// The open upload of this bucket and key.
+pub(crate) fn find(
+    engine: &Engine,
+    connection: &Connection,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    id: UploadId,
+) -> Result<UploadRecord> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {UPLOAD_COLUMNS} FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3"
+    ))?;
+    let mut rows = statement.query(params![id, bucket.id, key.as_bytes()])?;
+    rows.next()?.map_or(Err(Error::NoSuchUpload), |row| read_upload(engine, row))
+}
+
+/// The open upload with what it declared.
+pub(crate) fn open(
+    engine: &Engine,
+    permit: &Permit,
+    key: &ObjectKey,
+    id: UploadId,
+) -> Result<OpenUpload> {
+    let bucket = engine.require_bucket(permit)?;
+    find_open(engine, &*engine.readers.take()?, &bucket, key, id)
+}
+
+/// As [`find`], with what was declared.
+pub(crate) fn find_open(
+    engine: &Engine,
+    connection: &Connection,
+    bucket: &Bucket,
+    key: &ObjectKey,
+    id: UploadId,
+) -> Result<OpenUpload> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {UPLOAD_COLUMNS}, declared, content IS NOT NULL AS is_instant FROM uploads
+         WHERE id = ?1 AND bucket = ?2 AND key = ?3"
+    ))?;
+    let mut rows = statement.query(params![id, bucket.id, key.as_bytes()])?;
+    let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
+    let upload = read_upload(engine, row)?;
+    // The row that is being read holds its snapshot, so the declaration is of the same moment.
+    let declaration = declarations::of_row(connection, row, id)?;
+    Ok(OpenUpload { upload, declaration, is_instant: row.get("is_instant")? })
+}
+
+/// Whose word it is that an upload shall end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// One creator's: the upload ends with the last one.
+    Abort,
+    /// Everybody's.
+    Cancel,
+}
+
+pub(crate) fn end(
+    engine: &Engine,
+    permit: &Permit,
+    key: &ObjectKey,
+    id: UploadId,
+    ending: Ending,
+) -> Pending<()> {
+    let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
+    let cause = Cause::of(permit);
+    engine.free(move |txn| {
+        require_bucket(txn, &bucket)?;
+        let sql = "SELECT declared FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3";
+        let is_declared: Option<bool> = txn
+            .prepare(sql)?
+            .query_row(params![id, bucket.id, key.as_bytes()], |row| row.get(0))
+            .optional()?
+            .ok_or(Error::NoSuchUpload)?;
+        let is_shared = is_declared.is_some() && ending == Ending::Abort;
+        match is_shared && declarations::leave(txn, id)? {
+            true => Ok(()),
+            false => drop_open(txn, id, Change::Aborted, &cause),
+        }
+    })
+}
+
+/// Ends an open upload without an object: its parts are garbage from here on.
+pub(crate) fn drop_open(txn: &Txn<'_>, id: UploadId, why: Change, cause: &Cause) -> Result<()> {
+    if let Some(content) = remove(txn, id, why, cause)?.content {
+        drop_reference(txn, content)?;
+    }
+    enqueue(txn, GarbageKind::Upload, id.as_bytes())
+}
+
+/// What is left of an open upload when its row is gone.
+pub(crate) struct Removed {
+    /// What its client wants to be told again.
+    pub(crate) callback_var: Option<Vec<u8>>,
+    /// The content that it was born with: its reference is the caller's now.
+    pub(crate) content: Option<ContentId>,
+}
+
+/// Takes the row of an open upload away, and all that only an open one has.
+pub(crate) fn remove(txn: &Txn<'_>, id: UploadId, why: Change, cause: &Cause) -> Result<Removed> {
+    changed(txn, id, why, cause)?;
+    let sql = "DELETE FROM uploads WHERE id = ?1
+         RETURNING declared, callback_var, content_kind, content";
+    let mut statement = txn.prepare(sql)?;
+    let mut rows = statement.query([id])?;
+    let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
+    let is_declared: Option<bool> = row.get("declared")?;
+    let callback_var = row.get("callback_var")?;
+    let content = deduplicated::read_content(row)?;
+    // A DELETE … RETURNING is done with when its rows are.
+    drop(rows);
+    if is_declared.is_some() {
+        declarations::remove(txn, id)?;
+    }
+    Ok(Removed { callback_var, content })
+}

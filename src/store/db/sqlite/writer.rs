@@ -1,0 +1,340 @@
+//! The thread that owns the only connection that writes.
+//!
+//! It takes what waits into one transaction, one fsync for all; each job runs inside a savepoint.
+//!
+//! **Invariants**
+//! - A savepoint is no fault boundary: a full disk or an I/O error can roll back the transaction
+//!   under the jobs, and later statements would then commit one by one. After every error the
+//!   writer asks whether the transaction is still there. If not, no job of the batch is answered
+//!   from its earlier success: each is run again from its start, in a transaction of its own.
+//! - A COMMIT that fails for any other reason than a full disk has an unknown outcome: the store is
+//!   poisoned, staged files stay, and the next start decides by the rows.
+//! - Effects on memory come after COMMIT and before the answers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, params};
+
+use super::job::{Fault, Job, Purpose, Ran, SeqBlock, Txn, Verdict};
+use super::queue::{First, Queue, Taken};
+use super::wal::{Haste, Restarted, restart};
+use crate::store::db::sqlite::state::Shared;
+use crate::store::error::{Error, Result};
+use crate::store::memory::directory::Effect;
+
+/// Most jobs in one transaction, but for the step that a full batch still takes.
+const BATCH_JOBS_MAX: usize = 255;
+/// Most bytes of bodies in one transaction.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+/// How long a batch goes on taking what waits. Tests need what they queued in one batch, however
+/// slow the machine is.
+const BATCH_TIME_MAX: Duration = Duration::from_millis(if cfg!(test) { 10_000 } else { 2 });
+/// Sequence numbers reserved at once: one small transaction for so many PUTs.
+const SEQ_BLOCK: i64 = 1 << 16;
+/// Unused numbers below which a new block is reserved. A batch, run twice, needs no more: each of
+/// its jobs takes 64 at most, when DeleteObjects tells of each key.
+const SEQ_LEFT_MIN: i64 = 1 << 15;
+
+/// The thread's state.
+pub(crate) struct Writer {
+    pub(crate) connection: Connection,
+    pub(crate) queue: Queue,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) wal_bytes_restart: u64,
+    /// Bytes of WAL at which it waits for a checkpoint that is under way.
+    pub(crate) wal_bytes_wait: u64,
+    /// Bytes of WAL at which the next RESTART is tried.
+    pub(crate) restart_at: u64,
+    pub(crate) seqs: SeqBlock,
+}
+
+impl Writer {
+    /// Works until told to stop, or until nobody can send any more.
+    pub(crate) fn run(mut self) {
+        loop {
+            let mut taken = Taken::default();
+            let job = match self.queue.first(&mut taken) {
+                None => return,
+                Some(First::Job(job)) => job,
+                #[cfg(test)]
+                Some(First::Look(look)) => {
+                    look(&self.connection);
+                    continue;
+                }
+            };
+            if self.shared.blobs.poison_reason().is_none() {
+                self.reserve_seqs();
+            }
+            if self.shared.blobs.poison_reason().is_some() {
+                // Nothing is promised any more, and nothing unlinked.
+                job.settle(Verdict::Unknown, &self.shared);
+                continue;
+            }
+            self.batch(job, taken);
+            self.restart_wal();
+        }
+    }
+
+    /// Runs `first` and what waits in one transaction; `taken` counts `first` already.
+    fn batch(&mut self, first: Box<dyn Job>, mut taken: Taken) {
+        let started = Instant::now();
+        if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
+            return self.refuse(vec![first], &error.into());
+        }
+        #[cfg(test)]
+        let before = self.connection.total_changes();
+        let (mut jobs, mut bytes) = (Vec::new(), 0);
+        let txn = Txn::new(&self.connection, &self.seqs, &self.shared);
+        let mut next = Some(first);
+        while let Some(mut job) = next.take() {
+            bytes += job.inline_bytes();
+            let ran = run_in_savepoint(&txn, job.as_mut());
+            jobs.push(job);
+            if let Ran::Fault(fault) = ran {
+                drop(txn);
+                return self.after_fault(jobs, fault);
+            }
+            let is_full = jobs.len() >= BATCH_JOBS_MAX
+                || bytes >= BATCH_BYTES_MAX
+                || started.elapsed() >= BATCH_TIME_MAX;
+            next = match is_full {
+                false => self.queue.next(&mut taken),
+                true => self.queue.last(&mut taken),
+            };
+        }
+        let effects = txn.into_effects();
+        #[cfg(test)]
+        let changes = self.connection.total_changes() - before;
+        #[cfg(test)]
+        self.shared.most_changes.fetch_max(changes, Ordering::AcqRel);
+        match self.connection.execute_batch("COMMIT") {
+            Ok(()) => self.committed(jobs, effects),
+            Err(error) => {
+                let error = Error::from(error);
+                let fault = Fault::of(&error).unwrap_or_else(|| Fault::Broken(error.to_string()));
+                self.after_fault(jobs, fault);
+            }
+        }
+    }
+
+    fn committed(&self, jobs: Vec<Box<dyn Job>>, effects: Vec<Effect>) {
+        self.shared.commits.fetch_add(1, Ordering::AcqRel);
+        let garbage = effects.iter().any(|effect| matches!(effect, Effect::Garbage));
+        let told: Vec<Effect> =
+            effects.iter().filter(|effect| effect.is_for_targets()).cloned().collect();
+        for effect in &effects {
+            if let Effect::UploadChanged(id) = effect {
+                self.shared.watchers.wake(*id);
+            }
+        }
+        let of_uploads = |effect| matches!(effect, &Effect::UploadChanged(_) | &Effect::Garbage);
+        if !effects.iter().all(of_uploads) {
+            self.shared.directory.apply(effects);
+        }
+        for job in jobs {
+            job.settle(Verdict::Committed, &self.shared);
+        }
+        if garbage {
+            self.shared.gc_bell.ring();
+        }
+        told.iter().for_each(|effect| self.shared.targets.hear(effect));
+    }
+
+    /// The transaction is in doubt: makes sure that it is gone, then runs each job by itself.
+    fn after_fault(&self, jobs: Vec<Box<dyn Job>>, fault: Fault) {
+        if let Fault::Broken(reason) = fault {
+            return self.poison(jobs, reason);
+        }
+        if let Err(reason) = self.roll_back() {
+            return self.poison(jobs, reason);
+        }
+        tracing::warn!(?fault, jobs = jobs.len(), "a batch was rolled back; each job runs alone");
+        for job in jobs {
+            if self.shared.blobs.poison_reason().is_some() {
+                job.settle(Verdict::Unknown, &self.shared);
+            } else {
+                self.run_alone(job);
+            }
+        }
+    }
+
+    /// Runs a job in a transaction of its own; on a full disk once more if it frees something.
+    fn run_alone(&self, mut job: Box<dyn Job>) {
+        for attempt in 0..2 {
+            let fault = match self.try_alone(job.as_mut()) {
+                Ok(effects) => return self.committed(vec![job], effects),
+                Err(fault) => fault,
+            };
+            if let Fault::Broken(reason) = fault {
+                return self.poison(vec![job], reason);
+            }
+            if let Err(reason) = self.roll_back() {
+                return self.poison(vec![job], reason);
+            }
+            match fault {
+                Fault::Full => {
+                    // What only adds must not have the room that what frees will need.
+                    let frees = job.purpose() == Purpose::Free;
+                    let freed = frees && self.shared.ballast.free();
+                    tracing::warn!(freed, "the disk is full");
+                    if attempt > 0 || !freed {
+                        return job.settle(Verdict::Full, &self.shared);
+                    }
+                }
+                _ => return job.settle(Verdict::Busy, &self.shared),
+            }
+        }
+    }
+
+    /// One transaction with one job. A job that refuses commits nothing, and that is its outcome.
+    fn try_alone(&self, job: &mut dyn Job) -> std::result::Result<Vec<Effect>, Fault> {
+        let fault = |error: rusqlite::Error| {
+            let error = Error::from(error);
+            Fault::of(&error).unwrap_or_else(|| Fault::Broken(error.to_string()))
+        };
+        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(fault)?;
+        let txn = Txn::new(&self.connection, &self.seqs, &self.shared);
+        let ran = run_caught(&txn, job);
+        match ran {
+            Ran::Kept if !self.connection.is_autocommit() => {
+                let effects = txn.into_effects();
+                self.connection.execute_batch("COMMIT").map_err(fault)?;
+                Ok(effects)
+            }
+            Ran::Refused if !self.connection.is_autocommit() => {
+                self.connection.execute_batch("ROLLBACK").map_err(fault)?;
+                Ok(Vec::new())
+            }
+            Ran::Fault(fault) => Err(fault),
+            Ran::Kept | Ran::Refused => Err(Fault::Lost),
+        }
+    }
+
+    /// Ends the transaction if SQLite has not done so itself.
+    fn roll_back(&self) -> std::result::Result<(), String> {
+        if self.connection.is_autocommit() {
+            return Ok(());
+        }
+        self.connection.execute_batch("ROLLBACK").map_err(|error| error.to_string())
+    }
+
+    /// BEGIN failed: nothing was done.
+    fn refuse(&self, jobs: Vec<Box<dyn Job>>, error: &Error) {
+        match Fault::of(error) {
+            Some(Fault::Busy) => {
+                jobs.into_iter().for_each(|job| job.settle(Verdict::Busy, &self.shared));
+            }
+            Some(Fault::Full) => self.after_fault(jobs, Fault::Full),
+            _ => self.poison(jobs, error.to_string()),
+        }
+    }
+
+    fn poison(&self, jobs: Vec<Box<dyn Job>>, reason: String) {
+        self.shared.blobs.poison(format!("metadata: {reason}"));
+        for job in jobs {
+            job.settle(Verdict::Unknown, &self.shared);
+        }
+        // Best effort, so that readers see the last commit; the outcome stays unknown.
+        let _ = self.roll_back();
+    }
+
+    /// Keeps a stock of sequence numbers that is committed before any of it is used: a number that
+    /// a rolled back job had taken is lost, never given twice.
+    fn reserve_seqs(&mut self) {
+        if self.seqs.end.get() - self.seqs.next.get() >= SEQ_LEFT_MIN {
+            return;
+        }
+        match reserve_block(&self.connection) {
+            Ok((first, end)) => {
+                self.seqs.next.set(first);
+                self.seqs.end.set(end);
+            }
+            Err(error) => match Fault::of(&error) {
+                Some(Fault::Broken(reason)) => self.poison(Vec::new(), reason),
+                // What is left is used up; then jobs that need a number fail with DiskFull.
+                _ => tracing::error!(%error, "cannot reserve sequence numbers"),
+            },
+        }
+    }
+
+    /// Above its limit the WAL is moved by the writer itself, between batches: beside a busy writer
+    /// the checkpoint thread never comes to the WAL's end, and it would grow for ever.
+    fn restart_wal(&mut self) {
+        let bytes = self.shared.wal_bytes();
+        if bytes < self.wal_bytes_restart {
+            // It may have begun anew by itself, when all was moved and no reader was there.
+            self.restart_at = self.wal_bytes_restart;
+        }
+        if bytes < self.restart_at || self.shared.blobs.poison_reason().is_some() {
+            return;
+        }
+        let haste = match bytes {
+            _ if bytes >= self.wal_bytes_wait => Haste::Great,
+            _ if bytes >= 2 * self.wal_bytes_restart => Haste::Some,
+            _ => Haste::None,
+        };
+        match restart(&mut self.connection, &self.shared, haste) {
+            Restarted::Yes => self.restart_at = self.wal_bytes_restart,
+            Restarted::NotYet => {}
+            // Do not stop every batch for them.
+            Restarted::Hindered => self.restart_at = bytes + self.wal_bytes_restart / 4,
+        }
+    }
+}
+
+fn reserve_block(connection: &Connection) -> Result<(i64, i64)> {
+    let end: i64 = connection
+        .prepare_cached(
+            "UPDATE counters SET value = value + ?1 WHERE name = 'seq' RETURNING value",
+        )?
+        .query_row(params![SEQ_BLOCK], |row| row.get(0))?;
+    Ok((end - SEQ_BLOCK, end))
+}
+
+/// Runs a job so that it alone is undone when it refuses.
+fn run_in_savepoint(txn: &Txn<'_>, job: &mut dyn Job) -> Ran {
+    let effects = txn.effect_count();
+    if let Err(fault) = control(txn, "SAVEPOINT job") {
+        return Ran::Fault(fault);
+    }
+    let ran = run_caught(txn, job);
+    let end = match ran {
+        Ran::Kept => "RELEASE job",
+        Ran::Refused => {
+            txn.forget_effects_after(effects);
+            "ROLLBACK TO job; RELEASE job"
+        }
+        Ran::Fault(_) => return ran,
+    };
+    // Also a job that took no notice of an error of SQLite must not go on outside a transaction.
+    if txn.connection.is_autocommit() {
+        return Ran::Fault(Fault::Lost);
+    }
+    match control(txn, end) {
+        Ok(()) => ran,
+        Err(fault) => Ran::Fault(fault),
+    }
+}
+
+fn control(txn: &Txn<'_>, sql: &'static str) -> std::result::Result<(), Fault> {
+    let run = |sql: &str| txn.prepare(sql)?.execute([]).map_err(Error::from);
+    sql.split("; ").try_for_each(|sql| match run(sql) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Fault::of(&error).unwrap_or(Fault::Lost)),
+    })
+}
+
+/// A panic in a job is a broken invariant: the store stops, but nobody waits for ever.
+fn run_caught(txn: &Txn<'_>, job: &mut dyn Job) -> Ran {
+    catch_unwind(AssertUnwindSafe(|| job.run(txn))).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("a panic without text");
+        Ran::Fault(Fault::Broken(format!("a panic in a transaction: {text}")))
+    })
+}

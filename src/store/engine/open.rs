@@ -1,0 +1,128 @@
+//! The start of a store: lock, recovery, what memory holds of the database, and the threads.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+
+use super::Engine;
+use crate::store::blobs::{self, Blobs, lock, packer};
+use crate::store::db::sqlite::job::SeqBlock;
+use crate::store::db::sqlite::queue::queue;
+use crate::store::db::sqlite::readers::Readers;
+use crate::store::db::sqlite::state::Shared;
+use crate::store::db::sqlite::writer::Writer;
+use crate::store::db::sqlite::{FILE_NAME, Role, accounts, configurations, connect, outbox, wal};
+use crate::store::error::{Error, Result};
+use crate::store::memory::digest_cache::Remembered;
+use crate::store::memory::targets::Targets;
+use crate::store::records::Options;
+use crate::store::space::Space;
+use crate::store::space::ballast::Ballast;
+use crate::store::upkeep::gc;
+
+impl Engine {
+    /// Opens and recovers: what an earlier run left in the WAL is moved into the database here, its
+    /// files are dealt with by the GC thread.
+    pub(crate) fn open(options: Options) -> Result<Arc<Self>> {
+        let lock = lock(&options.data)?;
+        let ballast = Arc::new(Ballast::new(&options.data));
+        ballast.make_room_to_open()?;
+        let path = options.data.join(FILE_NAME);
+        refuse_lost_database(&path, &options)?;
+        let mut connection = connect(&path, Role::Writer)?;
+        sync_folder(&options)?;
+        wal::recover(&connection)?;
+        let blobs = Blobs::open(&options.data, next_epoch(&connection, &options.data)?)?;
+        outbox::know_targets(&connection, &options.event_targets)?;
+        let targets = Targets::new(&options.event_targets);
+        let shared = Arc::new(Shared::new(Arc::clone(&blobs), Arc::clone(&ballast), targets));
+        shared.directory.apply(accounts::load(&connection)?);
+        shared.directory.apply(configurations::load(&connection)?);
+        wal::watch(&mut connection, &shared)?;
+
+        let space = Arc::new(Space::new(Arc::clone(&blobs), ballast, options.free_bytes_min));
+        let (packing, packer) = packer(&blobs);
+        let (entrance, queue) = queue(&shared, options.writer_queue_max.max(1));
+        let writer = Writer {
+            connection,
+            queue,
+            shared: Arc::clone(&shared),
+            wal_bytes_restart: options.wal_bytes_restart,
+            wal_bytes_wait: options.wal_bytes_max / 2,
+            restart_at: options.wal_bytes_restart,
+            seqs: SeqBlock::default(),
+        };
+        let mover = connect(&path, Role::Checkpointer)?;
+        let (mover_shared, mover_space) = (Arc::clone(&shared), Arc::clone(&space));
+        let engine = Arc::new(Self {
+            options,
+            shared,
+            blobs,
+            space,
+            pins: Arc::default(),
+            readers: Readers::new(path),
+            swept: AtomicBool::new(false),
+            verified: Remembered::default(),
+            collecting: Mutex::default(),
+            packing,
+            entrance,
+            threads: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
+        });
+        engine.start("partita-writer", move || writer.run())?;
+        engine.start("partita-packer", move || packer.run())?;
+        engine.start("partita-wal", move || wal::run(&mover, &mover_shared, &mover_space))?;
+        let (weak, shared) = (Arc::downgrade(&engine), Arc::clone(&engine.shared));
+        engine.start("partita-gc", move || gc::run(&weak, &shared))?;
+        Ok(engine)
+    }
+
+    fn start(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+        let (blobs, what) = (Arc::clone(&self.blobs), name.to_owned());
+        // A store that has lost a thread keeps no promise any more: better to end and recover.
+        let guarded = move || {
+            if catch_unwind(AssertUnwindSafe(run)).is_err() {
+                blobs.poison(format!("the thread {what} panicked"));
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(guarded)
+            .map_err(|source| Error::io("start a thread for", &self.options.data, source))?;
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
+    }
+}
+
+/// Bytes without a database are somebody's objects, whose rows were lost or not restored yet. An
+/// empty database beside them would take all of them for garbage.
+fn refuse_lost_database(path: &Path, options: &Options) -> Result<()> {
+    if path.exists() || !blobs::holds_any(&options.data)? {
+        return Ok(());
+    }
+    Err(Error::Refused(format!(
+        "{} is not there, but {} holds files of objects: restore the database from a backup, or \
+         name an empty data folder",
+        path.display(),
+        options.data.display()
+    )))
+}
+
+/// The database file's own name must survive a power cut.
+fn sync_folder(options: &Options) -> Result<()> {
+    let sync = || File::open(&options.data)?.sync_all();
+    sync().map_err(|source| Error::io("sync", &options.data, source))
+}
+
+/// The number of this run, committed before anything bears it.
+fn next_epoch(connection: &Connection, data: &Path) -> Result<u64> {
+    let sql = "SELECT value FROM counters WHERE name = 'epoch'";
+    // Before the database learns that these runs have ended: only this once it does not know it.
+    blobs::renew_gaps(data, connection.query_row(sql, [], |row| row.get(0))?)?;
+    let sql = "UPDATE counters SET value = max(value, ?1) + 1 WHERE name = 'epoch' RETURNING value";
+    Ok(connection.query_row(sql, [blobs::newest_epoch(data)?], |row| row.get(0))?)
+}

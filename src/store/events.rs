@@ -1,0 +1,88 @@
+//! The verbs of the store on events, and on the targets that are told of them.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::access::Permit;
+use crate::events::Rules;
+#[cfg(doc)]
+use crate::store::Error;
+use crate::store::db::sqlite::{deliveries, outbox};
+use crate::store::error::Result;
+use crate::store::handle::Store;
+use crate::store::memory::pending::Pending;
+use crate::store::records::{BucketConfigurationKind, Delivery, DueEvents, TargetState, Try};
+use crate::types::{MessageId, Timestamp};
+
+impl Store {
+    /// Sets the rules of a bucket; with `test` each target gets a test event. The rules are read
+    /// back by [`Store::event_rules`]. [`Error::NoSuchBucket`].
+    pub fn set_event_rules(&self, permit: &Permit, rules: Rules, test: bool) -> Pending<()> {
+        outbox::set_rules(&self.engine, permit, rules, test)
+    }
+
+    /// The rules of a bucket. [`Error::NoSuchBucket`].
+    pub fn event_rules(&self, permit: &Permit) -> Result<Rules> {
+        let kind = BucketConfigurationKind::Notification;
+        let configuration = self.bucket_configuration(permit, kind)?;
+        configuration.map_or(Ok(Rules::default()), |it| outbox::rules_of(&it).cloned())
+    }
+
+    /// What is due for a target, but for those rows that are under way; at most `max` of them.
+    pub fn due_events(
+        &self,
+        target: &str,
+        now: Timestamp,
+        max: usize,
+        is_under_way: impl Fn(i64) -> bool,
+    ) -> Result<DueEvents> {
+        deliveries::due(&self.engine, target, now, max, is_under_way)
+    }
+
+    /// Is notified when there is something new for the target.
+    pub fn event_bell(&self, target: &str) -> Arc<Notify> {
+        self.engine.shared.targets.bell(target)
+    }
+
+    /// Writes down a try to send an event, and what becomes of the event.
+    pub fn settle_event(&self, tried: Try) -> Pending<()> {
+        deliveries::settle(&self.engine, tried)
+    }
+
+    /// How the targets are.
+    pub fn event_targets(&self) -> Result<Vec<TargetState>> {
+        deliveries::states(&self.engine)
+    }
+
+    /// The last tries for a target, newest first. [`Error::NotFound`].
+    pub fn deliveries(&self, target: &str) -> Result<Vec<Delivery>> {
+        deliveries::deliveries(&self.engine, target)
+    }
+
+    /// Has a test event sent to a target. [`Error::NotFound`], [`Error::Refused`] when it is
+    /// disabled.
+    pub fn test_event_target(&self, target: &str) -> Pending<MessageId> {
+        deliveries::test(&self.engine, target)
+    }
+
+    /// Sends nothing more to a target, for this reason, or begins again. [`Error::NotFound`].
+    pub fn disable_event_target(&self, target: &str, why: Option<String>) -> Pending<()> {
+        deliveries::set_disabled(&self.engine, target, why)
+    }
+
+    /// Has one event of a target sent again, or at once. [`Error::NotFound`], [`Error::Refused`].
+    pub fn resend_event(&self, target: &str, message: MessageId) -> Pending<()> {
+        deliveries::resend(&self.engine, target, message)
+    }
+
+    /// Has some of the dead events of a target sent again; 0 when there are none left.
+    pub fn resend_dead_events(&self, target: &str) -> Pending<u64> {
+        deliveries::resend_dead(&self.engine, target)
+    }
+
+    /// Forgets tries and dead events from before these times; gives how many. Blocking.
+    pub fn sweep_events(&self, tries: Timestamp, dead: Timestamp) -> Result<u64> {
+        deliveries::sweep(&self.engine, tries, dead)
+    }
+}

@@ -1,0 +1,47 @@
+//! Handle of an open store. The verbs of each noun are in the file of the noun.
+
+use std::sync::Arc;
+
+use super::engine::Engine;
+use super::error::Result;
+use super::records::{Health, Options};
+#[cfg(doc)]
+use crate::store::Error;
+
+/// The store. Cheap to clone; every clone is the same store. When the last clone is dropped without
+/// [`Store::close`], its threads stop and the WAL stays for the next start.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) engine: Arc<Engine>,
+    /// Ends the threads with the last clone: an open reader may keep the engine for longer.
+    _life: Arc<Life>,
+}
+
+struct Life(Arc<Engine>);
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.0.halt();
+    }
+}
+
+/// The life of a store.
+impl Store {
+    /// Takes the folder's lock, recovers, and starts the writer, checkpoint and GC threads.
+    /// [`Error::Locked`], [`Error::NewerSchema`], [`Error::Refused`].
+    pub fn open(options: Options) -> Result<Self> {
+        let engine = Engine::open(options)?;
+        Ok(Self { _life: Arc::new(Life(Arc::clone(&engine))), engine })
+    }
+
+    /// Answers what waits for the writer, moves the WAL into the database and stops the threads.
+    /// Later verbs fail with [`Error::Closed`].
+    pub fn close(&self) {
+        self.engine.close();
+    }
+
+    /// How the store is; cheap enough for a health check.
+    pub fn health(&self) -> Health {
+        self.engine.health()
+    }
+}

@@ -1,0 +1,53 @@
+//! Which contents are being read, so that garbage collection leaves them alone.
+//!
+//! **The protocol.** A reader reads the object's row, pins the content that it names, and reads the
+//! row again in a newer snapshot: if the row still names the content, the content was alive after
+//! the pin was set. GC asks under the same lock, after the death of the content was committed: so
+//! either GC sees the pin, or the reader's second look sees another row. A content that is dead
+//! and not pinned can never be pinned with success again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::store::records::ContentId;
+
+/// The table of pins: content → number of readers.
+#[derive(Default)]
+pub(crate) struct Pins {
+    readers: Mutex<HashMap<ContentId, usize>>,
+}
+
+/// Keeps one content from being freed until it is dropped.
+pub(crate) struct Pin {
+    pins: Arc<Pins>,
+    content: ContentId,
+}
+
+impl Pins {
+    /// Sets one more pin on `content`.
+    pub(crate) fn pin(self: &Arc<Self>, content: ContentId) -> Pin {
+        *self.lock().entry(content).or_default() += 1;
+        Pin { pins: Arc::clone(self), content }
+    }
+
+    /// Whether somebody reads `content`.
+    pub(crate) fn is_pinned(&self, content: ContentId) -> bool {
+        self.lock().contains_key(&content)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ContentId, usize>> {
+        // Each change is a single step, so a panic elsewhere cannot leave it half done.
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut readers = self.pins.lock();
+        let count = readers.get_mut(&self.content).expect("a pin is counted until it is dropped");
+        *count -= 1;
+        if *count == 0 {
+            readers.remove(&self.content);
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! The preparation of CompleteMultipartUpload: everything that needs no writer.
+//!
+//! **Invariant:** what is prepared follows from the request and one snapshot of the upload alone,
+//! whose generation it names; so it may be published as long as that is the upload's generation.
+
+use std::sync::Arc;
+
+use md5::{Digest as _, Md5};
+
+use crate::access::Bucket;
+use crate::digest::{
+    Checksum, ChecksumAlgorithm, ChecksumType, Combiner, ObjectChecksum, composite,
+};
+use crate::store::db::sqlite::columns::damaged;
+use crate::store::db::sqlite::manifests::RUN_PARTS_MAX;
+use crate::store::db::sqlite::outbox::Cause;
+use crate::store::error::{Error, Result};
+use crate::store::records::{
+    Blocks, CompleteUpload, ContentId, Declaration, Gap, Incomplete, ListedPart, UploadRecord,
+    WholeDigests,
+};
+use crate::types::{
+    BlobId, ETag, Layout, OBJECT_BYTES_MAX, ObjectKey, PartNumber, UploadId, WriteCondition,
+};
+
+/// A part as it is stored.
+pub(crate) struct StoredPart {
+    pub(crate) number: PartNumber,
+    pub(crate) blob: BlobId,
+    pub(crate) size: u64,
+    pub(crate) md5: [u8; 16],
+    pub(crate) checksum: Option<Checksum>,
+    pub(crate) crc64nvme: u64,
+}
+
+/// A run of listed parts: where it begins, and the packed numbers.
+pub(crate) struct Run {
+    pub(crate) first_offset: u64,
+    pub(crate) first_number: PartNumber,
+    pub(crate) numbers: Vec<u8>,
+}
+
+/// An upload as the snapshot shows it.
+pub(crate) struct Upload {
+    pub(crate) record: UploadRecord,
+    pub(crate) generation: i64,
+    pub(crate) headers: Vec<u8>,
+    pub(crate) declaration: Option<Declaration>,
+    /// What it was born with: `parts` are those of it.
+    pub(crate) content: Option<ContentId>,
+    pub(crate) parts: Vec<StoredPart>,
+}
+
+/// Everything that is written when it is published.
+pub(crate) struct Prepared {
+    pub(crate) bucket: Arc<Bucket>,
+    pub(crate) key: ObjectKey,
+    pub(crate) id: UploadId,
+    pub(crate) condition: WriteCondition,
+    pub(crate) generation: i64,
+    pub(crate) headers: Vec<u8>,
+    pub(crate) initiator: String,
+    pub(crate) size: u64,
+    pub(crate) etag: ETag,
+    pub(crate) checksum: Option<ObjectChecksum>,
+    pub(crate) runs: Vec<Run>,
+    /// What is published by reference, in place of a manifest of its own.
+    pub(crate) content: Option<ContentId>,
+    /// Who asks; set by the verb.
+    pub(crate) cause: Cause,
+    /// Whether parts are stored that are not listed.
+    pub(crate) unlisted: bool,
+    pub(crate) list_digest: [u8; 32],
+    /// What all bytes together must be; compared before anything is published.
+    pub(crate) wanted: WholeDigests,
+    /// What they are known to be.
+    pub(crate) known: WholeDigests,
+    /// The listed parts: number, blob, bytes. Empty when there is nothing to compare.
+    pub(crate) pieces: Vec<(PartNumber, BlobId, u64)>,
+}
+
+/// Validates the request against what is stored, and computes all that will be written.
+pub(crate) fn prepare(
+    bucket: &Arc<Bucket>,
+    request: &CompleteUpload,
+    upload: Upload,
+    list_digest: [u8; 32],
+    part_bytes_min: u64,
+) -> Result<Prepared> {
+    let declared = upload.record.checksum;
+    if request.parts.is_empty() {
+        return Err(Error::NoParts);
+    }
+    if request.parts.windows(2).any(|pair| pair[0].number >= pair[1].number) {
+        return Err(Error::InvalidPartOrder);
+    }
+    let expected = declared.map_or(ChecksumType::FullObject, |(_, kind)| kind);
+    if let Some(actual) = request.checksum_type.filter(|actual| *actual != expected) {
+        return Err(Error::ChecksumTypeMismatch { expected, actual });
+    }
+    // A content has parts of its own, all of which must be listed.
+    let layout = upload.declaration.and_then(|declaration| declaration.layout);
+    let layout = layout.filter(|_| upload.content.is_none());
+    let parts = match_parts(&request.parts, &upload.parts, declared)
+        .map_err(|error| with_missing(error, bucket, request, &upload, layout))?;
+    if let Some(layout) = layout.filter(|layout| parts.len() < usize::from(layout.count())) {
+        return Err(Error::Incomplete(missing(bucket, request, &upload, layout)));
+    }
+    if upload.content.is_some() {
+        require_all(&parts, &upload.parts)?;
+    }
+    let known = known_digests(&upload);
+    let wanted = upload.declaration.unwrap_or_default().digests;
+    let wanted = wanted.and(request.digests).ok_or(Error::DigestsDiffer)?;
+    let least = if upload.content.is_some() { 0 } else { part_bytes_min };
+    let size = judge_sizes(&parts, least, request.object_size)?;
+    let checksum = object_checksum(&parts, declared)?;
+    if let Some(wanted) = &request.checksum {
+        judge_checksum(wanted, &checksum, &parts, declared)?;
+    }
+    let mut md5 = Md5::new();
+    parts.iter().for_each(|part| md5.update(part.md5));
+    let count = u16::try_from(parts.len()).expect("part numbers ascend up to 10,000");
+    Ok(Prepared {
+        bucket: Arc::clone(bucket),
+        key: request.key.clone(),
+        id: request.upload,
+        condition: request.condition.clone(),
+        generation: upload.generation,
+        headers: upload.headers,
+        initiator: upload.record.initiator.id.clone(),
+        size,
+        etag: match upload.content {
+            // As every object of one blob.
+            Some(ContentId::Blob(_)) => ETag::plain(parts[0].md5),
+            _ => ETag { md5: md5.finalize().into(), parts: Some(count) },
+        },
+        checksum: Some(checksum),
+        runs: build_runs(&parts),
+        cause: Cause::default(),
+        unlisted: parts.len() < upload.parts.len(),
+        list_digest,
+        content: upload.content,
+        wanted,
+        known,
+        pieces: match wanted.is_empty() {
+            true => Vec::new(),
+            false => parts.iter().map(|part| (part.number, part.blob, part.size)).collect(),
+        },
+    })
+}
+
+/// A content is published whole or not at all.
+fn require_all(listed: &[&StoredPart], stored: &[StoredPart]) -> Result<()> {
+    let numbers = listed.iter().map(|part| Some(part.number)).chain(std::iter::repeat(None));
+    let lacking = stored.iter().zip(numbers).find(|(part, number)| Some(part.number) != *number);
+    match lacking {
+        None => Ok(()),
+        Some((part, _)) => {
+            Err(Error::InvalidPart { number: part.number, etag: None, incomplete: None })
+        }
+    }
+}
+
+/// What is known of all bytes together without reading them.
+fn known_digests(upload: &Upload) -> WholeDigests {
+    let Some(content) = upload.content else { return WholeDigests::default() };
+    let declared = upload.declaration.unwrap_or_default().digests;
+    WholeDigests {
+        // By which the content was found.
+        sha256: declared.sha256,
+        md5: match content {
+            ContentId::Blob(_) => upload.parts.first().map(|part| part.md5),
+            ContentId::Manifest(_) => None,
+        },
+    }
+}
+
+/// A part that is not as listed leaves a gap in the declared file.
+fn with_missing(
+    error: Error,
+    bucket: &Arc<Bucket>,
+    request: &CompleteUpload,
+    upload: &Upload,
+    layout: Option<Layout>,
+) -> Error {
+    match (error, layout) {
+        (Error::InvalidPart { number, etag, .. }, Some(layout)) => {
+            let incomplete = Some(missing(bucket, request, upload, layout));
+            Error::InvalidPart { number, etag, incomplete }
+        }
+        (error, _) => error,
+    }
+}
+
+/// What of the declared file is not covered by listed parts that are stored as listed.
+fn missing(
+    bucket: &Arc<Bucket>,
+    request: &CompleteUpload,
+    upload: &Upload,
+    layout: Layout,
+) -> Box<Incomplete> {
+    let mut stored = upload.parts.iter().peekable();
+    let mut present: Vec<&StoredPart> = Vec::new();
+    for listed in &request.parts {
+        while stored.next_if(|part| part.number < listed.number).is_some() {}
+        let part = stored.next_if(|part| part.number == listed.number);
+        present.extend(part.filter(|part| listed.etag == Some(ETag::plain(part.md5))));
+    }
+    let blocks = Blocks {
+        bucket: Arc::clone(bucket),
+        upload: upload.record.clone(),
+        layout: Some(layout),
+        received_bytes: upload.parts.iter().map(|part| part.size).sum(),
+        missing: Gap::between(present.iter().map(|part| part.number.get()), layout.count()),
+        next: None,
+    };
+    let listed_bytes = present.iter().map(|part| part.size).sum();
+    Box::new(Incomplete { listed_bytes, blocks })
+}
+
+/// The stored part of each listed one. Both lists ascend, so one pass is enough.
+fn match_parts<'a>(
+    listed: &[ListedPart],
+    stored: &'a [StoredPart],
+    declared: Option<(ChecksumAlgorithm, ChecksumType)>,
+) -> Result<Vec<&'a StoredPart>> {
+    let mut stored = stored.iter().peekable();
+    let mut parts = Vec::with_capacity(stored.len().min(listed.len()));
+    for listed in listed {
+        let invalid = || Error::InvalidPart {
+            number: listed.number,
+            etag: listed.etag.map(|etag| etag.to_string()),
+            incomplete: None,
+        };
+        while stored.next_if(|part| part.number < listed.number).is_some() {}
+        let part = stored.next_if(|part| part.number == listed.number).ok_or_else(invalid)?;
+        if listed.etag != Some(ETag::plain(part.md5)) {
+            return Err(invalid());
+        }
+        if listed.checksums.iter().any(|checksum| !part.has(checksum)) {
+            return Err(invalid());
+        }
+        if let Some((algorithm, kind)) = declared {
+            let named = listed.checksums.iter().any(|checksum| checksum.algorithm == algorithm);
+            if kind == ChecksumType::Composite && !named {
+                return Err(Error::ChecksumMissing { number: listed.number, algorithm });
+            }
+            // It came without what the upload asks for, so the object could not have it either.
+            if part.checksum_in(algorithm).is_none() {
+                return Err(invalid());
+            }
+        }
+        parts.push(part);
+    }
+    Ok(parts)
+}
+
+impl StoredPart {
+    pub(crate) fn checksum_in(&self, algorithm: ChecksumAlgorithm) -> Option<Checksum> {
+        match &self.checksum {
+            Some(checksum) if checksum.algorithm == algorithm => Some(checksum.clone()),
+            _ if algorithm == ChecksumAlgorithm::Crc64nvme => {
+                Some(Checksum { algorithm, value: self.crc64nvme.to_be_bytes().to_vec() })
+            }
+            _ if algorithm == ChecksumAlgorithm::Md5 => {
+                Some(Checksum { algorithm, value: self.md5.to_vec() })
+            }
+            _ => None,
+        }
+    }
+
+    fn has(&self, checksum: &Checksum) -> bool {
+        self.checksum_in(checksum.algorithm).as_ref() == Some(checksum)
+    }
+}
+
+/// The object's size, if sizes are as they must be.
+fn judge_sizes(
+    parts: &[&StoredPart],
+    part_bytes_min: u64,
+    object_size: Option<u64>,
+) -> Result<u64> {
+    let (_, all_but_last) = parts.split_last().expect("a list without parts was refused");
+    if let Some(part) = all_but_last.iter().find(|part| part.size < part_bytes_min) {
+        return Err(Error::EntityTooSmall {
+            number: part.number,
+            size: part.size,
+            min: part_bytes_min,
+            etag: ETag::plain(part.md5),
+        });
+    }
+    let actual: u64 = parts.iter().map(|part| part.size).sum();
+    if actual > OBJECT_BYTES_MAX {
+        return Err(Error::EntityTooLarge);
+    }
+    match object_size {
+        Some(expected) if expected != actual => Err(Error::ObjectSizeMismatch { expected, actual }),
+        _ => Ok(actual),
+    }
+}
+
+/// What the client declared, else the CRC64NVME over all bytes.
+fn object_checksum(
+    parts: &[&StoredPart],
+    declared: Option<(ChecksumAlgorithm, ChecksumType)>,
+) -> Result<ObjectChecksum> {
+    let (algorithm, kind) =
+        declared.unwrap_or((ChecksumAlgorithm::Crc64nvme, ChecksumType::FullObject));
+    match kind {
+        ChecksumType::FullObject => {
+            let combined = combine(parts, algorithm)
+                .ok_or_else(|| damaged(format!("an upload with a FULL_OBJECT {algorithm:?}")))?;
+            Ok(ObjectChecksum::full(combined))
+        }
+        ChecksumType::Composite => {
+            let values: Vec<Checksum> =
+                parts.iter().filter_map(|part| part.checksum_in(algorithm)).collect();
+            let values = values.iter().map(|checksum| checksum.value.as_slice());
+            Ok(ObjectChecksum {
+                checksum: composite(algorithm, values),
+                kind,
+                parts: u16::try_from(parts.len()).ok(),
+            })
+        }
+    }
+}
+
+/// The CRC over all bytes, if the algorithm is a CRC and every part has it.
+fn combine(parts: &[&StoredPart], algorithm: ChecksumAlgorithm) -> Option<Checksum> {
+    let mut combiner = Combiner::new(algorithm)?;
+    for part in parts {
+        combiner.append(&part.checksum_in(algorithm)?.value, part.size);
+    }
+    Some(combiner.finish())
+}
+
+/// The checksum that the request names for the whole object. Where none was declared, any CRC that
+/// came with all parts can be compared.
+fn judge_checksum(
+    wanted: &Checksum,
+    checksum: &ObjectChecksum,
+    parts: &[&StoredPart],
+    declared: Option<(ChecksumAlgorithm, ChecksumType)>,
+) -> Result<()> {
+    let is_equal = *wanted == checksum.checksum
+        || declared.is_none() && combine(parts, wanted.algorithm).as_ref() == Some(wanted);
+    match is_equal {
+        true => Ok(()),
+        false => Err(Error::ChecksumMismatch { algorithm: wanted.algorithm }),
+    }
+}
+
+fn build_runs(parts: &[&StoredPart]) -> Vec<Run> {
+    let mut offset = 0;
+    let mut runs = Vec::with_capacity(parts.len().div_ceil(RUN_PARTS_MAX));
+    for run in parts.chunks(RUN_PARTS_MAX) {
+        runs.push(Run {
+            first_offset: offset,
+            first_number: run[0].number,
+            numbers: run.iter().flat_map(|part| part.number.get().to_be_bytes()).collect(),
+        });
+        offset += run.iter().map(|part| part.size).sum::<u64>();
+    }
+    runs
+}

@@ -1,0 +1,3 @@
+//! Rules that do not depend on the database engine. Pure: no I/O, no clock, no SQL.
+
+pub(crate) mod complete;

@@ -1,0 +1,36 @@
+//! Bodies on their way in: admission, packing, and files of their own.
+
+use bytes::Bytes;
+
+use super::blobs::{BlobOrigin, BlobWriter, StagedBlob};
+use super::error::Result;
+use super::handle::Store;
+use super::memory::pending::Pending;
+use super::space::Admission;
+use crate::digest::Digests;
+#[cfg(doc)]
+use crate::store::{Error, PACKED_BYTES_MAX};
+
+impl Store {
+    /// Reserves room for a body of `bytes` (`None`: of unknown length) until the admission is
+    /// dropped. [`Error::DiskFull`] below the watermark.
+    pub fn admit(&self, bytes: Option<u64>) -> Result<Admission> {
+        self.engine.alive()?;
+        self.engine.space.admit(bytes)
+    }
+
+    /// Stores a small body beside others: at most [`PACKED_BYTES_MAX`] bytes (asserted).
+    /// [`Error::DiskFull`], [`Error::Overloaded`].
+    pub fn pack(&self, origin: BlobOrigin, bytes: Bytes, digests: Digests) -> Pending<StagedBlob> {
+        match self.engine.alive() {
+            Ok(()) => self.engine.packing.pack(origin, bytes, digests),
+            Err(error) => Pending::answered(Err(error)),
+        }
+    }
+
+    /// Begins a blob file.
+    pub fn begin_blob(&self, origin: BlobOrigin, length: Option<u64>) -> Result<BlobWriter> {
+        self.engine.alive()?;
+        self.engine.blobs.create(origin, length)
+    }
+}

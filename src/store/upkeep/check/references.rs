@@ -1,0 +1,277 @@
+//! Recounts every reference: objects and versions to contents, parts to blobs, the queue of garbage
+//! to what is dead, blobs to inline bytes.
+//!
+//! There is no index from contents to those who refer to them, so they are counted in memory; when
+//! there are too many for that, one slice of all ids at a time.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{Connection, params};
+
+use super::{Depth, PAGE_ROWS, pages};
+use crate::digest::crc32c;
+use crate::store::db::sqlite::columns::GarbageKind;
+use crate::store::db::sqlite::deduplicated;
+use crate::store::engine::Engine;
+use crate::store::error::Result;
+use crate::store::records::ContentId;
+use crate::types::{BlobId, UploadId};
+
+/// Ids counted in memory at once.
+const COUNTED_MAX: usize = 4 << 20;
+
+/// One of `of` equal shares of all ids.
+#[derive(Clone, Copy)]
+struct Slice {
+    index: u64,
+    of: u64,
+}
+
+impl Slice {
+    fn takes(self, id: &[u8; 16]) -> bool {
+        // The tail of an id is random.
+        let tail = id.iter().skip(8).fold(0, |tail, &byte| tail << 8 | u64::from(byte));
+        tail % self.of == self.index
+    }
+
+    fn takes_row(self, row: i64) -> bool {
+        row.cast_unsigned() % self.of == self.index
+    }
+}
+
+/// What was counted of one slice.
+#[derive(Default)]
+struct Counts {
+    contents: HashMap<ContentId, i64>,
+    queued: HashSet<ContentId>,
+    inline_rows: HashSet<i64>,
+}
+
+impl Counts {
+    fn is_too_large(&self) -> bool {
+        self.contents.len() + self.queued.len() + self.inline_rows.len() > COUNTED_MAX
+    }
+}
+
+pub(crate) fn check(engine: &Engine, depth: Depth, found: &mut Vec<String>) -> Result<()> {
+    let mut of = 1;
+    while !check_slices(engine, of, depth, found)? {
+        of *= 4;
+    }
+    Ok(())
+}
+
+/// All ids in `of` slices; `false` (and nothing found) when one of them is too large.
+fn check_slices(engine: &Engine, of: u64, depth: Depth, found: &mut Vec<String>) -> Result<bool> {
+    let mut lines = Vec::new();
+    for index in 0..of {
+        let slice = Slice { index, of };
+        let Some(mut counts) = count(engine, slice)? else { return Ok(false) };
+        compare_blobs(engine, slice, depth, &mut counts, &mut lines)?;
+        compare_manifests(engine, slice, &counts, &mut lines)?;
+        compare_inline(engine, slice, &counts, &mut lines)?;
+    }
+    found.append(&mut lines);
+    Ok(true)
+}
+
+/// Counts one slice; `None` when it is too large.
+fn count(engine: &Engine, slice: Slice) -> Result<Option<Counts>> {
+    let mut counts = Counts::default();
+    for (table, version) in [("objects", "0"), ("versions", "inverted_seq")] {
+        let sql = format!(
+            "SELECT bucket, key, {version} AS version, content_kind, content FROM {table}
+             WHERE bucket >= ?1 AND (bucket, key, {version}) > (?1, ?2, ?3)
+             ORDER BY bucket, key, version LIMIT ?4"
+        );
+        let first = (i64::MIN, Vec::new(), i64::MIN);
+        pages(engine, first, |connection, (bucket, key, version)| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query(params![bucket, key, version, PAGE_ROWS])?;
+            let mut last = None;
+            while let Some(row) = rows.next()? {
+                let content = ContentId::read(row, "content_kind", "content")?;
+                if slice.takes(&content.bytes()) {
+                    *counts.contents.entry(content).or_default() += 1;
+                }
+                last = Some((row.get("bucket")?, row.get("key")?, row.get("version")?));
+            }
+            Ok(last.filter(|_| !counts.is_too_large()))
+        })?;
+    }
+    count_parts(engine, slice, &mut counts)?;
+    count_born(engine, slice, &mut counts)?;
+    count_queue(engine, slice, &mut counts)?;
+    Ok((!counts.is_too_large()).then_some(counts))
+}
+
+fn count_parts(engine: &Engine, slice: Slice, counts: &mut Counts) -> Result<()> {
+    pages(engine, ([0_u8; 16], 0_i64), |connection, (upload, number)| {
+        let mut statement = connection.prepare_cached(
+            "SELECT upload, number, blob FROM parts WHERE (upload, number) > (?1, ?2)
+             ORDER BY upload, number LIMIT ?3",
+        )?;
+        let mut rows = statement.query(params![upload, number, PAGE_ROWS])?;
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            let blob: BlobId = row.get("blob")?;
+            if slice.takes(blob.as_bytes()) {
+                *counts.contents.entry(ContentId::Blob(blob)).or_default() += 1;
+            }
+            last = Some((row.get("upload")?, row.get("number")?));
+        }
+        Ok(last.filter(|_| !counts.is_too_large()))
+    })
+}
+
+/// Uploads that were born complete have a reference each.
+fn count_born(engine: &Engine, slice: Slice, counts: &mut Counts) -> Result<()> {
+    pages(engine, [0_u8; 16], |connection, after| {
+        let mut statement = connection.prepare_cached(
+            "SELECT id, content_kind, content FROM uploads WHERE id > ?1 ORDER BY id LIMIT ?2",
+        )?;
+        let mut rows = statement.query(params![after, PAGE_ROWS])?;
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            if let Some(content) = deduplicated::read_content(row)?
+                && slice.takes(&content.bytes())
+            {
+                *counts.contents.entry(content).or_default() += 1;
+            }
+            last = Some(row.get("id")?);
+        }
+        Ok(last.filter(|_| !counts.is_too_large()))
+    })
+}
+
+fn count_queue(engine: &Engine, slice: Slice, counts: &mut Counts) -> Result<()> {
+    pages(engine, 0_i64, |connection, after| {
+        let mut statement = connection.prepare_cached(
+            "SELECT id, kind, ref FROM garbage WHERE id > ?1 AND kind IN (1, 2)
+             ORDER BY id LIMIT ?2",
+        )?;
+        let mut rows = statement.query(params![after, PAGE_ROWS])?;
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            let id: [u8; 16] = row.get("ref")?;
+            let content = match GarbageKind::from_code(row.get("kind")?) {
+                Some(GarbageKind::Blob) => ContentId::Blob(BlobId::from_bytes(id)),
+                _ => ContentId::Manifest(UploadId::from_bytes(id)),
+            };
+            if slice.takes(&id) {
+                counts.queued.insert(content);
+            }
+            last = Some(row.get("id")?);
+        }
+        Ok(last.filter(|_| !counts.is_too_large()))
+    })
+}
+
+/// Whether the row's count is the one that was counted, and whether a dead one is queued.
+fn compare(content: ContentId, refs: i64, dead: bool, counts: &Counts) -> Option<String> {
+    let counted = counts.contents.get(&content).copied().unwrap_or(0);
+    let name = match content {
+        ContentId::Blob(id) => format!("blob {id}"),
+        ContentId::Manifest(id) => format!("manifest {id}"),
+    };
+    if refs != counted {
+        return Some(format!("{name}: its row says {refs} references, there are {counted}"));
+    }
+    match (dead, counts.queued.contains(&content)) {
+        (true, false) => Some(format!("{name}: dead, but not queued to be freed")),
+        (false, true) => Some(format!("{name}: queued to be freed, but alive")),
+        _ => None,
+    }
+}
+
+fn compare_blobs(
+    engine: &Engine,
+    slice: Slice,
+    depth: Depth,
+    counts: &mut Counts,
+    found: &mut Vec<String>,
+) -> Result<()> {
+    pages(engine, [0_u8; 16], |connection, after| {
+        let mut statement = connection.prepare_cached(
+            "SELECT blobs.id, refs, dead, size, inline_row, length(bytes) AS length
+             FROM blobs LEFT JOIN inline_bytes ON inline_bytes.id = inline_row
+             WHERE blobs.id > ?1 ORDER BY blobs.id LIMIT ?2",
+        )?;
+        let mut rows = statement.query(params![after, PAGE_ROWS])?;
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            let id: BlobId = row.get("id")?;
+            last = Some(*id.as_bytes());
+            let inline: Option<i64> = row.get("inline_row")?;
+            if let Some(inline) = inline.filter(|&inline| slice.takes_row(inline))
+                && !counts.inline_rows.insert(inline)
+            {
+                found.push(format!("blob {id}: shares its inline bytes with another blob"));
+            }
+            if !slice.takes(id.as_bytes()) {
+                continue;
+            }
+            found.extend(compare(ContentId::Blob(id), row.get("refs")?, row.get("dead")?, counts));
+            let Some(inline) = inline else { continue };
+            if row.get::<_, Option<u64>>("length")? != Some(row.get("size")?) {
+                found.push(format!("blob {id}: its inline bytes are not there, or not as many"));
+            } else if depth == Depth::Blocks && !inline_verifies(connection, inline)? {
+                found.push(format!("blob {id}: its inline bytes do not verify"));
+            }
+        }
+        Ok(last)
+    })
+}
+
+fn inline_verifies(connection: &Connection, row: i64) -> Result<bool> {
+    let mut statement =
+        connection.prepare_cached("SELECT crc32c, bytes FROM inline_bytes WHERE id = ?1")?;
+    Ok(statement
+        .query_row([row], |row| Ok(row.get::<_, u32>(0)? == crc32c(row.get_ref(1)?.as_blob()?)))?)
+}
+
+fn compare_manifests(
+    engine: &Engine,
+    slice: Slice,
+    counts: &Counts,
+    found: &mut Vec<String>,
+) -> Result<()> {
+    pages(engine, [0_u8; 16], |connection, after| {
+        let mut statement = connection.prepare_cached(
+            "SELECT id, refs, dead FROM manifests WHERE id > ?1 ORDER BY id LIMIT ?2",
+        )?;
+        let mut rows = statement.query(params![after, PAGE_ROWS])?;
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            let id: UploadId = row.get("id")?;
+            last = Some(*id.as_bytes());
+            if slice.takes(id.as_bytes()) {
+                let content = ContentId::Manifest(id);
+                found.extend(compare(content, row.get("refs")?, row.get("dead")?, counts));
+            }
+        }
+        Ok(last)
+    })
+}
+
+fn compare_inline(
+    engine: &Engine,
+    slice: Slice,
+    counts: &Counts,
+    found: &mut Vec<String>,
+) -> Result<()> {
+    pages(engine, i64::MIN, |connection, after| {
+        let mut statement = connection
+            .prepare_cached("SELECT id FROM inline_bytes WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+        let mut rows = statement.query(params![after, PAGE_ROWS])?;
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            let id: i64 = row.get("id")?;
+            last = Some(id);
+            if slice.takes_row(id) && !counts.inline_rows.contains(&id) {
+                found.push(format!("inline bytes {id}: no blob has them"));
+            }
+        }
+        Ok(last)
+    })
+}

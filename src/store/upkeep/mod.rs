@@ -1,0 +1,39 @@
+//! Work that the store does by itself: garbage collection, the sweep of files, the check.
+
+pub(crate) mod check;
+pub(crate) mod gc;
+pub(crate) mod sweep;
+
+use super::error::Result;
+use super::handle::Store;
+use crate::types::Timestamp;
+
+/// Maintenance: called by the background thread, by commands and by tests. All are blocking.
+impl Store {
+    /// Frees what was dropped, until nothing or only what readers pin is left. Gives the number of
+    /// rows freed: parts, blobs, manifests, uploads.
+    pub fn collect_garbage(&self) -> Result<u64> {
+        gc::collect(&self.engine)
+    }
+
+    /// Moves files of ended server runs that no row names to `quarantine/`; gives how many.
+    pub fn sweep_files(&self) -> Result<u64> {
+        sweep::sweep(&self.engine)
+    }
+
+    /// Aborts uploads that were idle too long and forgets old tombstones; gives how many uploads.
+    pub fn expire_uploads(&self, now: Timestamp) -> Result<u64> {
+        gc::expire_uploads(&self.engine, now)
+    }
+
+    /// Checks every invariant over rows and the existence and length of files; one line for each
+    /// violation.
+    pub fn check(&self) -> Result<Vec<String>> {
+        check::check(&self.engine, check::Depth::Trailers)
+    }
+
+    /// [`Store::check`], reading and verifying every block of every file.
+    pub fn check_blocks(&self) -> Result<Vec<String>> {
+        check::check(&self.engine, check::Depth::Blocks)
+    }
+}

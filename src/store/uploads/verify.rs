@@ -1,0 +1,134 @@
+//! Reads the parts of an upload once, and compares all bytes together with what they must be.
+//!
+//! **Invariants**
+//! - It runs beside the writer and may take long; a part is pinned before its row is read, so its
+//!   bytes stay until they were read. A part that is not the prepared one any more ends it at once.
+//! - What was read once is not read again for a repetition: blobs never change, so a list of blobs
+//!   has one digest for ever ([`crate::store::memory::digest_cache`]).
+
+use md5::{Digest as _, Md5};
+use rusqlite::{OptionalExtension as _, params};
+use sha2::Sha256;
+
+use crate::store::blobs::{READ_BYTES_MAX, Wait};
+use crate::store::contents::reader::open_file;
+use crate::store::db::sqlite::blob_row::load_blob;
+use crate::store::db::sqlite::columns::damaged;
+use crate::store::engine::Engine;
+use crate::store::error::{Error, Result};
+use crate::store::records::{ContentId, WholeDigests};
+use crate::types::{BlobId, ByteRange, PartNumber, UploadId};
+
+/// How a comparison ended.
+pub(crate) enum Verified {
+    /// The bytes are those that were declared, or nothing was.
+    Same,
+    /// A part was replaced meanwhile.
+    Moved,
+    /// The bytes are others.
+    Differs(Error),
+}
+
+/// Compares the bytes of `pieces`, parts of an open upload, with what is `wanted` of them.
+/// What is `known` is not computed again.
+pub(crate) fn verify(
+    engine: &Engine,
+    upload: UploadId,
+    pieces: &[(PartNumber, BlobId, u64)],
+    wanted: &WholeDigests,
+    known: WholeDigests,
+) -> Result<Verified> {
+    if wanted.is_empty() {
+        return Ok(Verified::Same);
+    }
+    let mut list = Sha256::new();
+    pieces.iter().for_each(|(_, blob, _)| list.update(blob.as_bytes()));
+    let list = list.finalize().into();
+    let remembered = engine.verified.get(&list);
+    let known = known.and(remembered).ok_or_else(|| damaged("two digests of the same blobs"))?;
+    if let Some(verdict) = judge(wanted, &known) {
+        return Ok(verdict);
+    }
+    let mut md5 = wanted.md5.filter(|_| known.md5.is_none()).map(|_| Md5::new());
+    let mut sha256 = wanted.sha256.filter(|_| known.sha256.is_none()).map(|_| Sha256::new());
+    for piece in pieces {
+        let is_same = read(engine, upload, *piece, |bytes| {
+            if let Some(md5) = &mut md5 {
+                md5.update(bytes);
+            }
+            if let Some(sha256) = &mut sha256 {
+                sha256.update(bytes);
+            }
+        })?;
+        if !is_same {
+            return Ok(Verified::Moved);
+        }
+    }
+    let computed = WholeDigests {
+        md5: md5.map(|md5| md5.finalize().into()).or(known.md5),
+        sha256: sha256.map(|sha256| sha256.finalize().into()).or(known.sha256),
+    };
+    engine.verified.put(list, computed);
+    judge(wanted, &computed).ok_or_else(|| damaged("a digest that was not computed"))
+}
+
+/// `None` when not everything that is wanted is known.
+fn judge(wanted: &WholeDigests, known: &WholeDigests) -> Option<Verified> {
+    let differs = |algorithm, expected: &[u8], computed: &[u8]| {
+        Verified::Differs(Error::WholeMismatch {
+            algorithm,
+            expected: hex::encode(expected),
+            computed: hex::encode(computed),
+        })
+    };
+    if let Some(wanted) = wanted.sha256 {
+        let known = known.sha256?;
+        if wanted != known {
+            return Some(differs("SHA-256", &wanted, &known));
+        }
+    }
+    if let Some(wanted) = wanted.md5 {
+        let known = known.md5?;
+        if wanted != known {
+            return Some(differs("MD5", &wanted, &known));
+        }
+    }
+    Some(Verified::Same)
+}
+
+/// Gives the bytes of one part to `take`; `false` when the part is another one by now.
+fn read(
+    engine: &Engine,
+    upload: UploadId,
+    (number, blob, size): (PartNumber, BlobId, u64),
+    mut take: impl FnMut(&[u8]),
+) -> Result<bool> {
+    let _pin = engine.pins.pin(ContentId::Blob(blob));
+    let found = engine.readers.snapshot(|connection| {
+        let sql = "SELECT blob FROM parts WHERE upload = ?1 AND number = ?2";
+        let now: Option<BlobId> = connection
+            .prepare_cached(sql)?
+            .query_row(params![upload, number], |row| row.get(0))
+            .optional()?;
+        if now != Some(blob) {
+            return Ok(None);
+        }
+        load_blob(connection, blob).map(Some)
+    })?;
+    match found {
+        None => return Ok(false),
+        Some((_, Some(bytes))) => take(&bytes),
+        Some((stored, None)) => {
+            let mut file = open_file(engine, &stored, Wait::Disk)?;
+            let unit = (engine.options.read_unit_bytes as u64).clamp(1, READ_BYTES_MAX);
+            let mut first = 0;
+            while first < size {
+                engine.alive()?;
+                let last = (first + unit).min(size) - 1;
+                take(&file.read(ByteRange { first, last }, Wait::Disk)?);
+                first = last + 1;
+            }
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,141 @@
+//! Documents: the bodies of requests that tell what to do, read whole and verified.
+//!
+//! **Invariant:** what all documents on their way in hold together is bounded, and so is the number
+//! of long ones that are read at once.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::framing::next_data;
+use super::receive::{compare_sha256, wanted};
+use crate::auth::Payload;
+use crate::digest::{Digests, Hasher};
+use crate::limits::Limits;
+use crate::request::Call;
+use crate::request::body::Incoming;
+use crate::request::context::on_pool;
+use crate::wire::checksum::{self, Expected};
+use crate::wire::response::Stream;
+use crate::wire::{Error, ErrorCode, Head, Result};
+
+/// Bytes of a document above which it is parsed on the blocking pool: one part in a list takes
+/// about a microsecond, and all connections of a thread would wait for ten thousand of them.
+const LONG_DOCUMENT_BYTES: usize = 16 << 10;
+
+/// Receives the document of an operation, whole and verified; gives the call back without it. The
+/// operation's row says how long it may be.
+///
+/// # Errors
+/// MaxMessageLengthExceeded; IncompleteBody, BadDigest, InvalidDigest, XAmzContentSHA256Mismatch as
+/// the checks fail; SlowDown when too many documents are being received.
+pub async fn receive(call: Call) -> Result<(Bytes, Call)> {
+    let expected = checksum::expected(&call.head, None)?;
+    receive_expected(expected, call).await
+}
+
+/// As [`receive`], where the checksum headers are about something else than the document: in
+/// CompleteMultipartUpload they are the object's.
+///
+/// # Errors
+/// As [`receive`].
+pub async fn receive_of_complete(call: Call) -> Result<(Bytes, Call)> {
+    let expected = checksum::expected_md5(&call.head)?;
+    receive_expected(expected, call).await
+}
+
+async fn receive_expected(expected: Expected, call: Call) -> Result<(Bytes, Call)> {
+    let (body, call) = call.take_body();
+    let bytes_max = call.operation.document_bytes_max();
+    let document = receive_body(&call.context.limits, &expected, body, bytes_max).await?;
+    Ok((document, call))
+}
+
+/// Receives the signed document of a request to the management interface.
+///
+/// # Errors
+/// As [`receive`].
+pub async fn receive_signed(
+    limits: &Limits,
+    head: &Head,
+    body: Incoming,
+    bytes_max: usize,
+) -> Result<Bytes> {
+    receive_body(limits, &checksum::expected(head, None)?, body, bytes_max).await
+}
+
+/// Parses a document; a long one on the blocking pool.
+///
+/// # Errors
+/// Those of `parse`.
+pub async fn parse<T, F>(limits: &Limits, document: Bytes, parse: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(&[u8]) -> Result<T> + Send + 'static,
+{
+    if document.len() <= LONG_DOCUMENT_BYTES {
+        return parse(&document);
+    }
+    let semaphore = Arc::clone(&limits.long_documents);
+    let permit = semaphore.acquire_owned().await.expect("the semaphore is never closed");
+    let parsing = move || {
+        // Held also when the client is gone: until the memory is free.
+        let _permit = permit;
+        parse(&document)
+    };
+    on_pool(parsing).await
+}
+
+async fn receive_body(
+    limits: &Limits,
+    expected: &Expected,
+    body: Incoming,
+    bytes_max: usize,
+) -> Result<Bytes> {
+    let too_long = || {
+        Error::new(ErrorCode::MaxMessageLengthExceeded)
+            .field("MaxMessageLengthBytes", bytes_max.to_string())
+    };
+    if body.content_length.is_some_and(|length| length > bytes_max as u64) {
+        return Err(too_long());
+    }
+    let mut hasher = Hasher::new(wanted(&body.payload, expected));
+    let mut stream = body.stream;
+    let mut document = BytesMut::new();
+    let mut reservation = limits.documents.reservation();
+    while let Some(data) = next_data(&mut stream).await? {
+        if document.len() + data.len() > bytes_max {
+            return Err(too_long());
+        }
+        reservation.grow(data.len())?;
+        hasher.update(&data);
+        document.extend_from_slice(&data);
+    }
+    let digests = hasher.finish();
+    verify_sha256(&body.payload, &digests)?;
+    checksum::verify(expected, None, &digests)?;
+    Ok(document.freeze())
+}
+
+/// A body of at most `bytes_max`, read whole, as it comes.
+///
+/// # Errors
+/// MaxMessageLengthExceeded, IncompleteBody, RequestTimeout.
+pub async fn receive_small(mut stream: Stream, bytes_max: usize) -> Result<Bytes> {
+    let mut body = BytesMut::new();
+    while let Some(data) = next_data(&mut stream).await? {
+        if body.len() + data.len() > bytes_max {
+            return Err(ErrorCode::MaxMessageLengthExceeded.into());
+        }
+        body.extend_from_slice(&data);
+    }
+    Ok(body.freeze())
+}
+
+fn verify_sha256(payload: &Payload, digests: &Digests) -> Result<()> {
+    match payload {
+        Payload::Sha256(sha256) => compare_sha256(sha256, digests),
+        Payload::Unsigned => Ok(()),
+        Payload::Chunked(_) | Payload::Form(_) => Err(ErrorCode::InvalidRequest.into()),
+    }
+}

@@ -1,0 +1,54 @@
+//! Receives the bytes of a whole object and publishes it: what PutObject and PostObject share.
+
+use super::receive;
+use crate::digest::{ChecksumAlgorithm, ObjectChecksum};
+use crate::request::Call;
+use crate::store::{BlobOrigin, NewObject, Published};
+use crate::wire::{Response, Result};
+
+/// An object that was stored.
+pub struct Stored {
+    /// What was published.
+    pub published: Published,
+    /// The checksum that it is stored with.
+    pub checksum: Option<ObjectChecksum>,
+}
+
+/// Receives the body and publishes it.
+///
+/// # Errors
+/// Those of [`receive::content`]; PreconditionFailed.
+pub async fn receive(
+    call: Call,
+    announced: receive::ExpectedBody,
+    object: NewObject,
+) -> Result<Stored> {
+    let (body, call) = call.take_body();
+    let Call { context, head, permits, .. } = call;
+    let permit = permits.into_iter().next().expect("the row demands PutObject of its target");
+    let origin = BlobOrigin { bucket: permit.bucket().id, key: head.key().clone(), part: None };
+    let sha256 = context.store.stores_once(permit.bucket());
+    let plan = receive::Plan { origin, algorithm: None, sha256 };
+    let received = receive::content(&context, body, announced, plan).await?;
+    let checksum = received
+        .checksum
+        .clone()
+        .or_else(|| received.staged.digests().checksum_for(ChecksumAlgorithm::Crc64nvme));
+    let checksum = checksum.map(ObjectChecksum::full);
+
+    let object = NewObject { checksum: checksum.clone(), ..object };
+    let published = context.store.put_object(&permit, object, received.staged).await?;
+    Ok(Stored { published, checksum })
+}
+
+impl Stored {
+    /// The answer, with the object's tag and checksum.
+    pub fn mark(&self, response: Response) -> Response {
+        let mut response = response.header("etag", self.published.etag.quoted());
+        if let Some(checksum) = &self.checksum {
+            response.set(checksum.checksum.algorithm.header(), checksum.text());
+            response.set("x-amz-checksum-type", checksum.kind.name());
+        }
+        response
+    }
+}
