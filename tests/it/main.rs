@@ -14,6 +14,7 @@ mod declared;
 mod events;
 mod examples;
 mod extensions;
+mod formats;
 mod forms;
 mod grants;
 mod harness;

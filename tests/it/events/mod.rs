@@ -4,7 +4,7 @@
 mod cli;
 mod flaky;
 mod page;
-mod receiver;
+pub mod receiver;
 mod secrets;
 mod silent;
 

@@ -88,10 +88,7 @@ impl Gateway {
     /// With these settings, by the names that the command line has. The users exist, and a bucket
     /// `bkt` that belongs to root.
     pub fn with(settings: &[(&'static str, &str)]) -> Self {
-        let folder = temporary_folder();
-        let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        let mut gateway = Self { folder, settings, running: None };
-        gateway.run();
+        let gateway = Self::on(settings, |_| ());
         for who in Who::USERS {
             let new = NewUser {
                 id: Some(who.name().to_owned()),
@@ -105,6 +102,17 @@ impl Gateway {
         }
         let made = gateway.send(&Request::new("PUT", "/bkt"));
         assert_eq!(made.status, 200, "{made:?}");
+        gateway
+    }
+
+    /// With these settings, on the data folder `data` that `make` puts into the folder it is given;
+    /// users and buckets are those that are there.
+    pub fn on(settings: &[(&'static str, &str)], make: impl FnOnce(&Path)) -> Self {
+        let folder = temporary_folder();
+        make(folder.path());
+        let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let mut gateway = Self { folder, settings, running: None };
+        gateway.run();
         gateway
     }
 
