@@ -43,7 +43,7 @@ impl From<store::Error> for Error {
             | E::ChecksumTypeMismatch { .. }
             | E::ChecksumMissing { .. }
             | E::ChecksumMismatch { .. } => disagreement(error),
-            E::OperationAborted => ErrorCode::OperationAborted.into(),
+            E::OperationAborted | E::ObjectChanged => ErrorCode::OperationAborted.into(),
             E::DiskFull => Error::new(ErrorCode::InsufficientStorage).caused_by(E::DiskFull),
             E::Overloaded => Error::new(ErrorCode::SlowDown).header("retry-after", "1"),
             E::Poisoned | E::Closed => Error::new(ErrorCode::ServiceUnavailable).caused_by(error),
@@ -52,7 +52,7 @@ impl From<store::Error> for Error {
             | E::NotFound { .. }
             | E::Damaged { .. }
             | E::Io { .. }
-            | E::Sqlite(_)
+            | E::Database(_)
             | E::Locked { .. }
             | E::NewerSchema { .. } => Error::new(ErrorCode::InternalError).caused_by(error),
         }

@@ -9,6 +9,6 @@ use crate::wire::{Response, Result};
 /// # Errors
 /// None of its own.
 pub async fn handle(call: Call) -> Result<Response> {
-    let owner = call.context.store.owner(&call.permit().bucket().owner.id);
+    let owner = call.context.store.owner(&call.bucket_record()?.owner.id);
     Ok(Response::xml(acl::document(&owner)))
 }

@@ -6,6 +6,6 @@ use crate::wire::{Response, Result};
 
 /// The rules as they were put; an empty document when there are none.
 pub async fn handle(call: Call) -> Result<Response> {
-    let rules = call.context.store.event_rules(call.permit())?;
+    let rules = call.context.store.event_rules(&call.permit()?)?;
     Ok(Response::xml(notification::write(&rules)))
 }

@@ -33,7 +33,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     let after = listing::part_number_marker(marker)?;
     send::only_null_version(head)?;
     send::refuse_customer_keys(head)?;
-    let object = call.context.store.open_object(call.permit(), call.key())?;
+    let access = call.read_access()?;
+    let object = call.context.store.open_object(&access).await?.open(&access)?;
     let record = &object.record;
 
     let mut xml = Writer::document("GetObjectAttributesResponse");
@@ -82,8 +83,7 @@ async fn page(
     after: u16,
     max: usize,
 ) -> Result<(Vec<(PartNumber, PartSpan)>, bool)> {
-    let object = object.clone();
-    call.context.blocking(move |_| object.parts(after, max)).await
+    call.context.run(object.parts(after, max)).await
 }
 
 fn asked(head: &Head) -> Result<Asked> {

@@ -26,8 +26,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     };
     let prefix = listing::text(head, "prefix").to_owned();
     let query = ListQuery { prefix, delimiter: delimiter.clone(), after, max };
-    let permit = call.permit().clone();
-    let page = call.context.blocking(move |store| store.list_objects(&permit, &query)).await?;
+    let permit = call.permit()?;
+    let page = call.context.run(call.context.store.list_objects(&permit, query)).await?;
 
     let mut xml = Writer::document("ListBucketResult");
     xml.text("Name", call.bucket().as_str());

@@ -32,7 +32,6 @@ pub async fn handle(mut call: Call) -> Result<Response> {
     let callback_var = object_headers::callback_var(&call.head)?;
     let announced = receive::expected_file(&call.head, &call.body, PUT_BYTES_MAX, bounds)?;
     let object = NewObject {
-        key: call.key().clone(),
         headers,
         checksum: None,
         condition: WriteCondition::default(),

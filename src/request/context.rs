@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::limits::Limits;
-use crate::store::{self, Store};
+use crate::store::{self, Blocking, Store};
 use crate::wire::{Error, ErrorCode, Result};
 
 /// What all requests of a gateway share. Cheap to clone; every clone is the same context.
@@ -43,6 +43,15 @@ impl Context {
     /// A context over an open store, with limits of its own.
     pub fn new(config: Arc<Config>, store: Store) -> Self {
         Self { config, store, limits: Arc::default(), shutdown: Shutdown::default() }
+    }
+
+    /// Runs a verb on the pool of blocking threads. It runs to its end even when the client hangs
+    /// up.
+    ///
+    /// # Errors
+    /// Those of the verb; InternalError when it panicked.
+    pub async fn run<T: Send + 'static>(&self, verb: Blocking<T>) -> Result<T> {
+        on_pool(move || verb.run().map_err(Error::from)).await
     }
 
     /// Runs a verb that reads files or many rows on the blocking pool. It runs to its end even

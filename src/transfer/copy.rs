@@ -12,11 +12,12 @@ use crate::wire::{Error, ErrorCode, Result};
 ///
 /// # Errors
 /// NoSuchKey, NoSuchVersion, PreconditionFailed.
-pub fn open_source(call: &Call, source: &CopySource) -> Result<OpenObject> {
+pub async fn open_source(call: &Call, source: &CopySource) -> Result<OpenObject> {
     if let Some(version) = source.version_id.as_deref().filter(|version| *version != "null") {
         return Err(Error::new(ErrorCode::NoSuchVersion).field("VersionId", version));
     }
-    let object = call.context.store.open_object(call.source_permit(), &source.key)?;
+    let access = call.source_access()?;
+    let object = call.context.store.open_object(&access).await?.open(&access)?;
     let validators = Validators { etag: &object.record.etag, modified: object.record.modified };
     match conditions::copy_source(&call.head, &validators)? {
         Outcome::Proceed => Ok(object),

@@ -1,6 +1,7 @@
 //! Receives the bytes of a whole object and publishes it: what PutObject and PostObject share.
 
 use super::receive;
+use crate::access::WriteObject;
 use crate::digest::{ChecksumAlgorithm, ObjectChecksum};
 use crate::request::Call;
 use crate::store::{BlobOrigin, NewObject, Published};
@@ -24,10 +25,11 @@ pub async fn receive(
     object: NewObject,
 ) -> Result<Stored> {
     let (body, call) = call.take_body();
-    let Call { context, head, permits, .. } = call;
-    let permit = permits.into_iter().next().expect("the row demands PutObject of its target");
-    let origin = BlobOrigin { bucket: permit.bucket().id, key: head.key().clone(), part: None };
-    let sha256 = context.store.stores_once(permit.bucket());
+    let permit = call.permit::<WriteObject>()?;
+    let Call { context, .. } = call;
+    let bucket = permit.target_bucket();
+    let origin = BlobOrigin { bucket: bucket.id, key: permit.key().clone(), part: None };
+    let sha256 = context.store.stores_once(bucket);
     let plan = receive::Plan { origin, algorithm: None, sha256 };
     let received = receive::content(&context, body, announced, plan).await?;
     let checksum = received

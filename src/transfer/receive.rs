@@ -304,7 +304,7 @@ async fn stage(
     digests: Digests,
 ) -> Result<StagedBlob> {
     if content.len() <= context.config.inline_bytes_max {
-        return Ok(StagedBlob::inline(content, digests));
+        return Ok(context.store.stage_inline(content, digests));
     }
     Ok(context.store.pack(origin, content, digests).await?)
 }
@@ -319,7 +319,7 @@ async fn in_file(
     admission: &Admission,
 ) -> Result<Received> {
     let length = checks.length;
-    let writer = context.blocking(move |store| store.begin_blob(origin, length)).await?;
+    let writer = context.run(context.store.begin_blob(origin, length)).await?;
     if writer.is_reserved() {
         // Or a slow body would count twice against everybody else.
         admission.fulfilled();
@@ -380,7 +380,7 @@ pub async fn from_object(
     if let Some(bytes) = object.inline(range) {
         let mut hasher = Hasher::new(want);
         hasher.update(&bytes);
-        return Ok(StagedBlob::inline(bytes, hasher.finish()));
+        return Ok(context.store.stage_inline(bytes, hasher.finish()));
     }
     let length = range.map_or(object.record.size, |range| range.len());
     let mut reader = object.reader(range)?;
@@ -396,7 +396,7 @@ pub async fn from_object(
         let digests = digests_of(context, &content, want).await?;
         return stage(context, origin, content, digests).await;
     }
-    let writer = context.blocking(move |store| store.begin_blob(origin, Some(length))).await?;
+    let writer = context.run(context.store.begin_blob(origin, Some(length))).await?;
     let mut file = StagingFile::new(writer, want, context.limits.md5.clone());
     // A unit is read while the one before is hashed and written.
     while let (rest, Some(unit)) = read_unit(context, reader, &transfer).await? {

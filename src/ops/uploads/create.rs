@@ -2,11 +2,10 @@
 //! which is such a request in another form.
 
 use super::{declared, instant};
-use crate::access::Permit;
+use crate::access::{Permit, WriteObject};
 use crate::digest::{ChecksumAlgorithm, ChecksumType};
 use crate::request::Context;
 use crate::store::{CreatedUpload, Declaration, NewUpload};
-use crate::types::ObjectKey;
 use crate::wire::object_headers;
 use crate::wire::{Head, Result, checksum};
 
@@ -41,8 +40,7 @@ impl Opened {
 /// InvalidArgument for a declaration that is malformed, or of no possible upload.
 pub async fn open(
     context: &Context,
-    permit: &Permit,
-    key: &ObjectKey,
+    permit: &Permit<WriteObject>,
     head: &Head,
     reader: Option<instant::Reader<'_>>,
 ) -> Result<Opened> {
@@ -55,9 +53,9 @@ pub async fn open(
     let proof_prefixes = instant::proof_prefixes(head)?;
     let instant = instant::of_create(reader, head, declaration.as_ref(), algorithm).await?;
     let new = NewUpload { headers, checksum, declaration, callback_var, instant };
-    let created = context.store.create_upload(permit, key.clone(), new).await?;
+    let created = context.store.create_upload(permit, new).await?;
     let declared = declaration.as_ref();
     let is_challenged =
-        instant::offer(reader, &created, declared, algorithm, key, proof_prefixes).await?;
+        instant::offer(reader, &created, declared, algorithm, proof_prefixes).await?;
     Ok(Opened { created, declaration, checksum, is_challenged })
 }

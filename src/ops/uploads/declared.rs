@@ -7,11 +7,13 @@
 //! - A part that cannot fit is refused before its body is read; one whose length nobody told, no
 //!   later than at its first byte too many.
 
+use crate::access::UploadHandle;
+use crate::access::WriteObject;
 use crate::config::Config;
 use crate::ops::uploads::missing_parts;
 use crate::request::Call;
 use crate::store::{self, Declaration, OpenUpload, WholeDigests};
-use crate::types::{Layout, OBJECT_BYTES_MAX, PartNumber, UploadId};
+use crate::types::{Layout, OBJECT_BYTES_MAX, PartNumber};
 use crate::wire::own_headers::{CONTENT_MD5, CONTENT_SHA256, OBJECT_SIZE, PART_SIZE};
 use crate::wire::{Error, ErrorCode, Head, Response, Result};
 
@@ -121,6 +123,7 @@ pub fn announce_next(response: &mut Response, next: Option<PartNumber>) {
 /// malformed.
 pub async fn check_part(
     call: &Call,
+    upload: &UploadHandle<WriteObject>,
     open: &OpenUpload,
     number: PartNumber,
     length: Option<u64>,
@@ -131,7 +134,7 @@ pub async fn check_part(
         if expected.is_none() || length.is_some_and(|length| Some(length) != expected) {
             let size = length.unwrap_or(0);
             let error = store::Error::PartMisfit { number, size, expected };
-            return Err(missing_parts::with_missing(call, open.upload.id, error.into()).await);
+            return Err(missing_parts::with_missing(call, upload, error.into()).await);
         }
     }
     let Some(text) = call.head.header("content-range")? else { return Ok(()) };
@@ -142,7 +145,7 @@ pub async fn check_part(
                 .field("ContentRange", text)
                 .field("PartNumber", number.to_string());
             Err(match layout {
-                Some(_) => missing_parts::with_missing(call, open.upload.id, error).await,
+                Some(_) => missing_parts::with_missing(call, upload, error).await,
                 None => error,
             })
         }
@@ -185,7 +188,7 @@ impl Bound {
     pub async fn explain(
         self,
         call: &Call,
-        id: UploadId,
+        upload: &UploadHandle<WriteObject>,
         number: PartNumber,
         error: Error,
     ) -> Error {
@@ -197,7 +200,7 @@ impl Bound {
                 let error = Error::because(ErrorCode::InvalidRequest, message)
                     .field("PartNumber", number.to_string())
                     .field("ExpectedSize", bytes.to_string());
-                missing_parts::with_missing(call, id, error).await
+                missing_parts::with_missing(call, upload, error).await
             }
             (Self::Range(bytes), ErrorCode::EntityTooLarge | ErrorCode::EntityTooSmall) => {
                 let message =

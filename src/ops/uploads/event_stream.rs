@@ -23,7 +23,7 @@ use crate::limits::quota::Slot;
 use crate::limits::{EVENT_STREAMS_MAX, EVENT_STREAMS_OF_UPLOAD, EVENT_STREAMS_OF_USER};
 use crate::ops::uploads::missing_parts;
 use crate::request::Context;
-use crate::store::{Blocks, Result as StoreResult, Store};
+use crate::store::{Blocking, Blocks, Store};
 use crate::types::UploadId;
 use crate::wire::response::BodyError;
 use crate::wire::{Body, Error, ErrorCode, Response, Result};
@@ -50,7 +50,7 @@ pub async fn stream<F>(
     recheck: impl Fn() -> Result<()> + Send + Sync + 'static,
 ) -> Result<Response>
 where
-    F: Fn(&Store) -> StoreResult<Blocks> + Send + Sync + 'static,
+    F: Fn(&Store) -> Blocking<Blocks> + Send + Sync + 'static,
 {
     let limits = Arc::clone(&context.limits);
     let slot = limits
@@ -80,10 +80,9 @@ fn busy() -> Error {
 
 async fn read<F>(context: &Context, look: &Arc<F>) -> Result<String>
 where
-    F: Fn(&Store) -> StoreResult<Blocks> + Send + Sync + 'static,
+    F: Fn(&Store) -> Blocking<Blocks> + Send + Sync + 'static,
 {
-    let look = Arc::clone(look);
-    let blocks = context.blocking(move |store| look(store)).await?;
+    let blocks = context.run(look(&context.store)).await?;
     Ok(missing_parts::document(&blocks))
 }
 
@@ -98,7 +97,7 @@ struct Watching<F> {
 
 impl<F> Watching<F>
 where
-    F: Fn(&Store) -> StoreResult<Blocks> + Send + Sync + 'static,
+    F: Fn(&Store) -> Blocking<Blocks> + Send + Sync + 'static,
 {
     /// Tells until then, and no longer: also when an event waits for a client that does not read.
     async fn run(self, first: String, until: Instant) {
@@ -169,7 +168,7 @@ mod tests {
         let context = Context::new(Arc::new(config), store);
         let (events, _unread) = mpsc::channel(1);
         events.try_send(Bytes::new()).expect("there is room for one");
-        let look = Arc::new(|_: &Store| -> StoreResult<Blocks> { panic!("nothing changes") });
+        let look = Arc::new(|_: &Store| -> Blocking<Blocks> { panic!("nothing changes") });
         let slots = ["alice", "upload"].map(|who| quota.take(who, 1, 2).expect("a slot"));
         let recheck = Box::new(|| Ok(()));
         let watching = Watching { context, watch, look, recheck, events, _slots: slots };

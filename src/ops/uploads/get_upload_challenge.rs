@@ -3,6 +3,8 @@
 //! The answer is told to nobody: what is compared is computed here, from the stored bytes, and kept
 //! in memory until it is used or its minute is over.
 
+use crate::access::UploadHandle;
+use crate::access::WriteObject;
 use std::time::Instant;
 
 use crate::clock;
@@ -13,7 +15,6 @@ use crate::ops::uploads::challenge::Question;
 use crate::ops::uploads::instant;
 use crate::request::Call;
 use crate::store::{self, Candidate, Store};
-use crate::types::UploadId;
 use crate::wire::{Error, ErrorCode, Response, Result, date};
 
 /// Answers with a JSON document (`docs/schemas/challenge.json`).
@@ -23,13 +24,14 @@ use crate::wire::{Error, ErrorCode, Response, Result, date};
 /// challenges for the upload; SlowDown after too many of the user's; InvalidRequest when Create
 /// told of no challenge, or parts have come meanwhile.
 pub async fn handle(call: Call) -> Result<Response> {
-    let id = call.upload_id()?;
+    let upload = call.upload::<WriteObject>()?;
+    let id = upload.id();
     instant::require_reader(&call)?;
-    call.context.store.upload(call.permit(), call.key(), id)?;
-    let user = call.permit().user().id.clone();
+    call.context.store.upload(&upload).await?;
+    let user = upload.permit().user().id.clone();
     let challenges = &call.context.limits.challenges;
     let found = challenges.begin(&user, id, Instant::now())?;
-    let asked = ask(&call, id, found).await;
+    let asked = ask(&call, &upload, found).await;
     let (question, expected) = match asked {
         Ok(Some(asked)) => asked,
         // It was no fault of the client's.
@@ -52,18 +54,18 @@ pub async fn handle(call: Call) -> Result<Response> {
 /// A question and its answer; `None` when nothing of what was found is there any more.
 async fn ask(
     call: &Call,
-    id: UploadId,
+    upload: &UploadHandle<WriteObject>,
     found: Vec<Candidate>,
 ) -> Result<Option<(Question, Proof)>> {
     let Some(size) = found.first().map(Candidate::size) else { return Ok(None) };
     let question = Question::random(size)?;
-    let (permit, key) = (call.permit().clone(), call.key().clone());
+    let upload = upload.clone();
     let read = move |store: &Store| -> store::Result<_> {
-        if !store.list_parts(&permit, &key, id, 0, 1)?.parts.is_empty() {
+        if !store.list_parts(&upload, 0, 1).run()?.parts.is_empty() {
             return Ok(Err(()));
         }
         for found in &found {
-            if let Some(object) = store.open_found(&permit, found)? {
+            if let Some(object) = store.open_found(upload.permit(), found)? {
                 let sha256 = question.answer(&object)?;
                 let proof = Proof { nonce: question.nonce, sha256 };
                 return Ok(Ok(Some((question, proof))));

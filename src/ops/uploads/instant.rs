@@ -12,7 +12,7 @@
 
 use std::time::Instant;
 
-use crate::access::{Action, Permit};
+use crate::access::{Action, Permit, ReadObject, WriteObject};
 use crate::auth::Mechanism;
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
 use crate::request::operation::Demand;
@@ -21,7 +21,6 @@ use crate::store::{
     Candidate, CreatedUpload, Declaration, Readable, SHARED_BYTES_MIN, Store, Wanted,
 };
 use crate::transfer::receive;
-use crate::types::ObjectKey;
 use crate::wire::own_headers::{INSTANT_PREFIX, PROOF_PREFIX};
 use crate::wire::{Error, ErrorCode, Head, Response, Result, encoding};
 
@@ -98,24 +97,28 @@ pub fn require_reader(call: &Call) -> Result<()> {
 pub struct Reader<'a> {
     context: &'a Context,
     caller: &'a Caller,
-    permit: &'a Permit,
+    permit: &'a Permit<WriteObject>,
     /// Whether nothing is given without a proof.
     proves: bool,
 }
 
 impl<'a> Reader<'a> {
     /// Who sends an operation; `None` when nothing may be given to it.
-    pub fn of(call: &'a Call) -> Option<Self> {
+    pub fn of(call: &'a Call, permit: &'a Permit<WriteObject>) -> Option<Self> {
         is_reader(call).then(|| Self {
             context: &call.context,
             caller: &call.caller,
-            permit: call.permit(),
+            permit,
             proves: false,
         })
     }
 
     /// Who asks the management interface, which knows no presigned URLs.
-    pub fn of_caller(context: &'a Context, caller: &'a Caller, permit: &'a Permit) -> Option<Self> {
+    pub fn of_caller(
+        context: &'a Context,
+        caller: &'a Caller,
+        permit: &'a Permit<WriteObject>,
+    ) -> Option<Self> {
         let reader = Self { context, caller, permit, proves: false };
         caller.principal.user().is_some().then_some(reader)
     }
@@ -140,9 +143,8 @@ pub async fn of_create(
     let reader = reader.filter(|reader| !reader.proves);
     let wanted = declaration.and_then(|declaration| wanted(declaration, algorithm, prefixes));
     let Some((reader, wanted)) = reader.zip(wanted) else { return Ok(Vec::new()) };
-    let permit = reader.permit.clone();
-    let find = move |store: &Store| store.find_contents(&permit, &wanted);
-    Ok(readable(reader.caller, reader.context.blocking(find).await?))
+    let find = reader.context.store.find_contents(reader.permit, wanted);
+    Ok(readable(reader.caller, reader.context.run(find).await?))
 }
 
 /// What Create declares, if that can be found.
@@ -176,11 +178,10 @@ pub async fn offer(
     created: &CreatedUpload,
     declaration: Option<&Declaration>,
     algorithm: Option<ChecksumAlgorithm>,
-    key: &ObjectKey,
     prefixes: Vec<String>,
 ) -> Result<bool> {
     let Some(reader) = reader.filter(|reader| {
-        reader.context.store.takes_proof(reader.permit.bucket()) && !created.is_instant
+        reader.context.store.takes_proof(reader.permit.target_bucket()) && !created.is_instant
     }) else {
         return Ok(false);
     };
@@ -189,12 +190,15 @@ pub async fn offer(
     };
     let CreatedUpload { upload, is_resumed, .. } = created;
     let (id, is_resumed) = (upload.id, *is_resumed);
-    let (permit, key) = (reader.permit.clone(), key.clone());
+    let upload = reader.permit.clone().upload(id);
     let find = move |store: &Store| {
-        // What has parts is not born any more. One that ended meanwhile has nothing to prove.
+        // An upload that ended meanwhile, or has parts, has nothing to prove.
         let is_fresh = !is_resumed
-            || store.list_parts(&permit, &key, id, 0, 1).is_ok_and(|page| page.parts.is_empty());
-        if is_fresh { store.find_contents(&permit, &wanted) } else { Ok(Vec::new()) }
+            || store.list_parts(&upload, 0, 1).run().is_ok_and(|page| page.parts.is_empty());
+        match is_fresh {
+            true => store.find_contents(upload.permit(), wanted).run(),
+            false => Ok(Vec::new()),
+        }
     };
     let found = reader.context.blocking(find).await?;
     let is_offered = !found.is_empty();
@@ -212,6 +216,7 @@ pub async fn offer(
 /// Those of [`prefixes`], and what the store says.
 pub async fn of_body(
     call: &Call,
+    permit: &Permit<WriteObject>,
     announced: &receive::ExpectedBody,
     algorithm: Option<ChecksumAlgorithm>,
 ) -> Result<Vec<Readable>> {
@@ -228,9 +233,8 @@ pub async fn of_body(
     };
     let algorithm = expected.algorithm.or(algorithm);
     let wanted = Wanted { sha256, size, algorithm, prefixes };
-    let permit = call.permit().clone();
-    let find = move |store: &Store| store.find_blobs(&permit, &wanted);
-    let mut found = readable(&call.caller, call.context.blocking(find).await?);
+    let find = call.context.store.find_blobs(permit, wanted);
+    let mut found = readable(&call.caller, call.context.run(find).await?);
     found.retain(|readable| {
         readable.digests().is_some_and(|digests| {
             expected.content_md5.is_none_or(|md5| md5 == digests.md5)
@@ -267,7 +271,7 @@ pub fn readable(caller: &Caller, found: Vec<Candidate>) -> Vec<Readable> {
         Some((bucket, key)) => {
             let (bucket, key) = (Some(bucket.name.clone()), Some(key.clone()));
             let demand = Demand { action: Action::GetObject, bucket, key };
-            let permit = caller.demand(&demand).ok()?;
+            let permit = caller.demand::<ReadObject>(&demand).ok()?;
             candidate.granted(Some(&permit))
         }
     };

@@ -3,11 +3,13 @@
 //! **Invariant:** the document is the same wherever it stands: as an answer, in an event stream,
 //! and inside an error; `docs/schemas/blocks.json` describes it.
 
+use crate::access::UploadHandle;
+use crate::access::WriteObject;
 use serde::Serialize;
 
 use crate::request::Call;
 use crate::store::{Blocks, Gap};
-use crate::types::{PartNumber, UploadId};
+use crate::types::PartNumber;
 use crate::wire::{Error, date};
 
 /// The first missing ranges, in a header.
@@ -104,12 +106,10 @@ pub fn explain(error: Error, blocks: &Blocks) -> Error {
 }
 
 /// As [`explain`], with what is missing of the upload now. If it is over, that is the error.
-pub async fn with_missing(call: &Call, upload: UploadId, error: Error) -> Error {
-    let (permit, key) = (call.permit().clone(), call.key().clone());
-    let look = move |store: &crate::store::Store| {
-        store.missing_blocks(&permit, &key, upload, PartNumber::FIRST, ERROR_RANGES_MAX)
-    };
-    match call.context.blocking(look).await {
+pub async fn with_missing(call: &Call, upload: &UploadHandle<WriteObject>, error: Error) -> Error {
+    let store = &call.context.store;
+    let missing = store.missing_blocks(upload, PartNumber::FIRST, ERROR_RANGES_MAX);
+    match call.context.run(missing).await {
         Ok(blocks) => explain(error, &blocks),
         Err(error) => error,
     }

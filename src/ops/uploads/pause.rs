@@ -10,6 +10,8 @@
 //! - Those who wait leave half of the connections to those who resume, and no user has more than a
 //!   quarter of the places.
 
+use crate::access::UploadHandle;
+use crate::access::WriteObject;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -17,7 +19,6 @@ use tokio::time::{Instant, timeout_at};
 use crate::limits::PAUSE_USERS;
 use crate::request::Call;
 use crate::store::OpenUpload;
-use crate::types::UploadId;
 use crate::wire::{Error, ErrorCode, Result};
 
 /// Seconds after which a client may come again: the waiting itself was here.
@@ -28,26 +29,26 @@ const RETRY_AFTER_SECONDS: &str = "1";
 /// # Errors
 /// NoSuchUpload; SlowDown when it is paused for longer than a request may wait; InvalidAccessKeyId
 /// and AccessDenied when its key or its URL has ended meanwhile.
-pub async fn pass(call: &Call, id: UploadId) -> Result<OpenUpload> {
-    let open = call.context.store.upload(call.permit(), call.key(), id)?;
+pub async fn pass(call: &Call, upload: &UploadHandle<WriteObject>) -> Result<OpenUpload> {
+    let open = call.context.store.upload(upload).await?;
     match open.upload.paused {
         None => Ok(open),
-        Some(_) => hold(call, id).await,
+        Some(_) => hold(call, upload).await,
     }
 }
 
-async fn hold(call: &Call, id: UploadId) -> Result<OpenUpload> {
+async fn hold(call: &Call, upload: &UploadHandle<WriteObject>) -> Result<OpenUpload> {
     let config = &call.context.config;
     let places = (config.connections_max / 2).max(1);
     let each = places.div_ceil(PAUSE_USERS);
     let slots = &call.context.limits.paused_requests;
-    let _slot = slots.take(&call.permit().user().id, each, places).ok_or_else(paused)?;
+    let _slot = slots.take(&upload.permit().user().id, each, places).ok_or_else(paused)?;
     let until = Instant::now() + Duration::from_millis(config.pause_hold_ms);
     let store = &call.context.store;
     let recheck = call.recheck();
-    let mut watch = store.watch_upload(id);
+    let mut watch = store.watch_upload(upload.id());
     loop {
-        let open = store.upload(call.permit(), call.key(), id)?;
+        let open = store.upload(upload).await?;
         if open.upload.paused.is_none() {
             recheck()?;
             return Ok(open);

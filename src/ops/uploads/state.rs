@@ -1,16 +1,17 @@
 //! The state of an open upload, as clients are told it and as they set it.
 
+use crate::access::UploadHandle;
+use crate::access::UploadRight;
 use serde::{Deserialize, Serialize};
 
 use crate::ops::uploads::missing_parts;
 use crate::request::Call;
-use crate::types::UploadId;
 use crate::wire::{Error, ErrorCode, Response, Result, date};
 
 /// What a client may ask an upload to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Wish {
+pub enum StateRequest {
     /// Take no parts for now.
     Pause,
     /// Take parts again.
@@ -22,7 +23,7 @@ pub enum Wish {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request {
-    status: Wish,
+    status: StateRequest,
 }
 
 #[derive(Serialize)]
@@ -40,7 +41,7 @@ struct Document<'a> {
 ///
 /// # Errors
 /// InvalidRequest when it is no such document.
-pub fn wish(document: &[u8]) -> Result<Wish> {
+pub fn state_request(document: &[u8]) -> Result<StateRequest> {
     serde_json::from_slice(document).map(|request: Request| request.status).map_err(|error| {
         let message = format!(
             "Expected {{\"status\":\"pause\"}}, {{\"status\":\"upload\"}} or \
@@ -54,10 +55,10 @@ pub fn wish(document: &[u8]) -> Result<Wish> {
 ///
 /// # Errors
 /// NoSuchUpload.
-pub fn answer(call: &Call, id: UploadId) -> Result<Response> {
-    let upload = call.context.store.upload(call.permit(), call.key(), id)?.upload;
+pub async fn answer<R: UploadRight>(call: &Call, handle: &UploadHandle<R>) -> Result<Response> {
+    let upload = call.context.store.upload(handle).await?.upload;
     let document = Document {
-        upload_id: id.to_string(),
+        upload_id: handle.id().to_string(),
         bucket: call.bucket().as_str(),
         key: call.key().as_str(),
         status: missing_parts::status(upload.paused.is_some()),
