@@ -69,7 +69,7 @@ impl Hashed {
 /// A thread that hashes, or is about to.
 struct Batcher {
     pool: Md5Pool,
-    /// Whether it is one of [`Queue::hashing`].
+    /// True if it is counted in [`Queue::hashing`].
     counted: bool,
 }
 

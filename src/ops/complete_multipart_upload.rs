@@ -16,7 +16,7 @@ use crate::types::{ETag, PART_NUMBER_MAX, PartNumber};
 use crate::wire::xml::{self, Element, Writer};
 use crate::wire::{Error, ErrorCode, Head, Response, Result, checksum, conditions, encoding};
 
-/// Seconds after which one may come again for whom there was no place.
+/// Retry-After in seconds when no ticket is left.
 const RETRY_AFTER_SECONDS: &str = "5";
 
 /// Publishes the object; the same request again gets the same answer.
@@ -52,7 +52,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     }
 }
 
-/// Whether digests of the whole file were declared at Create; false too when the upload was
+/// True if digests of the whole file were declared at Create; false too when the upload was
 /// completed not long ago.
 async fn declared_digests(call: &Call, upload: &UploadHandle<WriteObject>) -> Result<bool> {
     let store = &call.context.store;

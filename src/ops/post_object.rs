@@ -47,7 +47,7 @@ pub async fn handle(mut call: Call) -> Result<Response> {
     Ok(render(&fields, &target, &stored))
 }
 
-/// What was written to, as the answer tells it.
+/// Location, bucket and key of the written object, as the answer shows them.
 struct Target {
     location: String,
     bucket: String,

@@ -1,4 +1,4 @@
-//! PutBucketNotificationConfiguration: sets who is told of what happens in the bucket.
+//! PutBucketNotificationConfiguration: sets the targets of the bucket's events.
 
 use crate::access::WriteConfiguration;
 use crate::request::Call;

@@ -70,7 +70,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     Ok(render(added, sent))
 }
 
-/// Stores by reference what the client waits to send, if it is there already; `None` otherwise.
+/// Stores by reference the part that the client waits to send, if its bytes are stored already;
+/// `None` otherwise.
 async fn without_body(
     call: &Call,
     upload: &UploadHandle<WriteObject>,

@@ -1,4 +1,4 @@
-//! What CopyObject and UploadPartCopy share: opening the source and computing what is not stored.
+//! Sources of CopyObject and UploadPartCopy: opening them, and checksums that are not stored.
 
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, ObjectChecksum, Want};
 use crate::request::Call;
@@ -8,7 +8,7 @@ use crate::wire::conditions::{self, Outcome, Validators};
 use crate::wire::copy_source::CopySource;
 use crate::wire::{Error, ErrorCode, Result};
 
-/// Opens the source by the permit that was given for it, and judges `x-amz-copy-source-if-*`.
+/// Opens the source by the permit that was given for it, and checks `x-amz-copy-source-if-*`.
 ///
 /// # Errors
 /// NoSuchKey, NoSuchVersion, PreconditionFailed.

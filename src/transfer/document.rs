@@ -1,7 +1,7 @@
-//! Documents: the bodies of requests that tell what to do, read whole and verified.
+//! Documents (XML, JSON) in the bodies of requests, received whole and verified.
 //!
-//! **Invariant:** what all documents on their way in hold together is bounded, and so is the number
-//! of long ones that are read at once.
+//! **Invariant:** the bytes of all documents being received are bounded, and so is the number of
+//! long ones that are parsed at once.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Declared uploads: what `x-partita-*` headers say of the file that is to come, and whether a part
-//! fits it.
+//! Declared uploads: size and digests of the file in `x-partita-*` headers, and the check that a part
+//! fits the file.
 //!
 //! **Invariants**
 //! - A header that is there is understood or refused, never overlooked (see
@@ -19,12 +19,12 @@ use crate::wire::{Error, ErrorCode, Head, Response, Result};
 
 /// The number of parts that a declared upload has.
 const PART_COUNT: &str = "x-partita-part-count";
-/// Whether Create made the upload or found it.
+/// How Create got the upload: `created`, `resumed`, `challenge` or `instant`.
 const UPLOAD: &str = "x-partita-upload";
 /// The lowest part number that is missing.
 const NEXT_PART: &str = "x-partita-next-part";
 
-/// What Create declares; `None` for an upload of plain S3.
+/// Declaration of a Create; `None` for an upload of plain S3.
 ///
 /// # Errors
 /// InvalidArgument, naming the header.
@@ -99,7 +99,7 @@ fn digest<const N: usize>(head: &Head, name: &str) -> Result<Option<[u8; N]>> {
     }
 }
 
-/// What the answer of Create says of a declared upload.
+/// Headers of a Create answer for a declared upload.
 pub fn announce(response: &mut Response, declaration: &Declaration, how: &str) {
     if let Some(layout) = declaration.layout {
         response.set(PART_SIZE, layout.part_size().to_string());
@@ -108,14 +108,14 @@ pub fn announce(response: &mut Response, declaration: &Declaration, how: &str) {
     response.set(UPLOAD, how);
 }
 
-/// What the answer to a part says: which one a sequential client would send next.
+/// Header of a part's answer: the part that a sequential client sends next.
 pub fn announce_next(response: &mut Response, next: Option<PartNumber>) {
     if let Some(next) = next {
         response.set(NEXT_PART, next.to_string());
     }
 }
 
-/// Judges a part by its number and length, if that is known, before its body is read.
+/// Checks a part by its number and length, if that is known, before its body is read.
 ///
 /// # Errors
 /// InvalidRequest with the missing ranges when it cannot be a part of the declared file;
@@ -138,7 +138,7 @@ pub async fn check_part(
         }
     }
     let Some(text) = call.head.header("content-range")? else { return Ok(()) };
-    match judge_range(text, number, length, layout)? {
+    match check_range(text, number, length, layout)? {
         Ok(()) => Ok(()),
         Err(message) => {
             let error = Error::because(ErrorCode::InvalidRange, message)
@@ -152,12 +152,12 @@ pub async fn check_part(
     }
 }
 
-/// What the body of a part must be when nobody told its length.
+/// Length of a part's body when the client did not tell it.
 #[derive(Clone, Copy)]
 pub enum Bound {
-    /// So many bytes, as a part of the declared file.
+    /// Bytes of the part in the declared file.
     Part(u64),
-    /// So many bytes, by its Content-Range.
+    /// Bytes of the Content-Range.
     Range(u64),
 }
 
@@ -213,8 +213,9 @@ impl Bound {
     }
 }
 
-/// Whether `Content-Range: bytes a-b/total` names this part. The inner error says why not.
-fn judge_range(
+/// Compares `Content-Range: bytes a-b/total` with the part. The inner error is the reason why it
+/// does not name the part.
+fn check_range(
     text: &str,
     number: PartNumber,
     length: Option<u64>,
@@ -284,7 +285,7 @@ mod tests {
             ("bytes 0-+9/25", 1, Some(10), layout, None),
             ("", 1, Some(10), layout, None),
         ] {
-            let judged = judge_range(text, part(number), length, layout);
+            let judged = check_range(text, part(number), length, layout);
             let got = judged.ok().map(|verdict| verdict.is_ok());
             assert_eq!(got, verdict, "{text} for part {number}");
         }

@@ -1,7 +1,6 @@
-//! Filling parts by their digests: what a changed file has in common with what the client may read.
+//! Parts of an upload filled by reference: those whose bytes are stored, and readable, already.
 //!
-//! **Invariant:** it fills what is missing and nothing else, only for who may put the object, and
-//! only while the upload takes parts.
+//! **Invariant:** only missing parts are filled, and only while the upload takes parts.
 
 use crate::access::UploadHandle;
 use crate::access::WriteObject;
@@ -83,7 +82,7 @@ pub async fn fill(
     take(call, upload, found.into_iter().filter_map(part).collect()).await
 }
 
-/// In steps, as no step of the writer is long.
+/// Stores the parts in bounded steps of the writer.
 async fn take(
     call: &Call,
     upload: &UploadHandle<WriteObject>,

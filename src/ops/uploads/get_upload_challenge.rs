@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use crate::clock;
 use crate::limits::challenges::Proof;
-use crate::limits::challenges::{QUESTION_LIFE, Refusal};
+use crate::limits::challenges::{CHALLENGE_LIFE, Refusal};
 use crate::ops::uploads::challenge;
-use crate::ops::uploads::challenge::Question;
+use crate::ops::uploads::challenge::Challenge;
 use crate::ops::uploads::instant;
 use crate::request::Call;
 use crate::store::{self, Candidate, Store};
@@ -46,7 +46,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     };
     let now = clock::now();
     challenges.ask(&user, id, expected, Instant::now())?;
-    let expires = date::iso8601(now.plus_millis(QUESTION_LIFE.as_millis() as u64));
+    let expires = date::iso8601(now.plus_millis(CHALLENGE_LIFE.as_millis() as u64));
     let place = (call.bucket().as_str(), call.key().as_str(), id.to_string());
     Ok(Response::json(challenge::document(place, &question, expires)))
 }
@@ -56,9 +56,9 @@ async fn ask(
     call: &Call,
     upload: &UploadHandle<WriteObject>,
     found: Vec<Candidate>,
-) -> Result<Option<(Question, Proof)>> {
+) -> Result<Option<(Challenge, Proof)>> {
     let Some(size) = found.first().map(Candidate::size) else { return Ok(None) };
-    let question = Question::random(size)?;
+    let question = Challenge::random(size)?;
     let upload = upload.clone();
     let read = move |store: &Store| -> store::Result<_> {
         if !store.list_parts(&upload, 0, 1).run()?.parts.is_empty() {
