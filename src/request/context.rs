@@ -50,6 +50,7 @@ impl Context {
     ///
     /// # Errors
     /// Those of the verb; InternalError when it panicked.
+    #[expect(clippy::disallowed_methods, reason = "this is where the pool runs it")]
     pub async fn run<T: Send + 'static>(&self, verb: Blocking<T>) -> Result<T> {
         on_pool(move || verb.run().map_err(Error::from)).await
     }

@@ -25,6 +25,7 @@ const SIZES: RangeInclusive<u64> = SHARED_BYTES_MIN..=PUT_BYTES_MAX;
 ///
 /// # Errors
 /// Those of [`instant::prefixes`]; NoSuchUpload.
+#[expect(clippy::disallowed_methods, reason = "the closure runs on the blocking pool")]
 pub async fn fill(
     call: &Call,
     upload: &UploadHandle<WriteObject>,

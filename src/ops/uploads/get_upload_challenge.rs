@@ -52,6 +52,7 @@ pub async fn handle(call: Call) -> Result<Response> {
 }
 
 /// A question and its answer; `None` when nothing of what was found is there any more.
+#[expect(clippy::disallowed_methods, reason = "the closure runs on the blocking pool")]
 async fn ask(
     call: &Call,
     upload: &UploadHandle<WriteObject>,

@@ -104,7 +104,7 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// The reader behind an operation; `None` when nothing may be given to the caller.
     pub fn of(call: &'a Call, permit: &'a Permit<WriteObject>) -> Option<Self> {
-        is_reader(call).then(|| Self {
+        is_reader(call).then_some(Self {
             context: &call.context,
             caller: &call.caller,
             permit,
@@ -172,6 +172,7 @@ pub fn proof_prefixes(head: &Head) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// What the store says.
+#[expect(clippy::disallowed_methods, reason = "the closure runs on the blocking pool")]
 pub async fn offer(
     reader: Option<Reader<'_>>,
     created: &CreatedUpload,

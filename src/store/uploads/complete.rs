@@ -39,7 +39,7 @@ pub(super) fn complete(
             Snapshot::Open(open) => open,
         };
         let part_bytes_min = engine.options.part_bytes_min;
-        let mut prepared = prepare(&path, request, open, list_digest, part_bytes_min)?;
+        let mut prepared = prepare(&path, request, *open, list_digest, part_bytes_min)?;
         prepared.cause = cause.clone();
         let source = match prepared.content {
             Some(ContentId::Manifest(id)) => id,

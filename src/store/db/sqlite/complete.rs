@@ -42,7 +42,7 @@ pub(crate) enum Snapshot {
     /// It was completed before, with the same list: the answer was this.
     Completed(Completed),
     /// It is open.
-    Open(Upload),
+    Open(Box<Upload>),
 }
 
 /// Reads the upload, or the answer that it left. [`Error::NoSuchUpload`].
@@ -50,7 +50,7 @@ pub(crate) fn read(db: &Database, path: &UploadPath, list_digest: &[u8; 32]) -> 
     db.require_bucket(&path.bucket)?;
     db.readers.snapshot(|connection| match replay(connection, path, list_digest)? {
         Some(answer) => Ok(Snapshot::Completed(answer)),
-        None => read_upload(db, connection, path).map(Snapshot::Open),
+        None => read_upload(db, connection, path).map(|upload| Snapshot::Open(Box::new(upload))),
     })
 }
 
