@@ -5,13 +5,10 @@
 //! signs the headers and the query of a form, so what they would add is refused or, if every
 //! browser sends it, overlooked.
 
-use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll};
-
-use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, BodyStream, StreamBody};
 
 use super::framing::next_data;
 use crate::auth::{self, Payload};
@@ -20,7 +17,6 @@ use crate::types::{KEY_BYTES_MAX, KeyError, ObjectKey};
 use crate::wire::form::{Delimiter, Fields, Opened, Opening};
 use crate::wire::object_headers;
 use crate::wire::request::Query;
-use crate::wire::response::{BodyError, Stream};
 use crate::wire::{Address, Error, ErrorCode, Head, Result, conditions};
 
 /// Reads the fields; what is left of the body is the file.
@@ -46,8 +42,11 @@ pub async fn read(head: &Head, body: Incoming) -> Result<(Fields, Incoming)> {
         }
     };
     let left = content_length.map(|length| length.saturating_sub(taken) + begun.len() as u64);
+    // The beginning of the file was read with the fields: it comes first.
     let begun = Some(begun).filter(|begun| !begun.is_empty());
-    let stream = Begun { begun, inner: stream }.boxed();
+    let begun = stream::iter(begun.map(|begun| Ok(Frame::data(begun))));
+    let body = StreamBody::new(begun.chain(BodyStream::new(stream)));
+    let stream = BodyExt::boxed(body);
     Ok((fields, Incoming::new(stream, Payload::Form(Box::new(file)), left)))
 }
 
@@ -142,29 +141,4 @@ fn refuse_unsigned(head: &Head) -> Result<()> {
         return Err(Error::because(ErrorCode::NotImplemented, message));
     }
     Ok(())
-}
-
-/// A body of which the beginning has been read, and is given again.
-struct Begun {
-    begun: Option<Bytes>,
-    inner: Stream,
-}
-
-impl http_body::Body for Begun {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Option<std::result::Result<Frame<Bytes>, BodyError>>> {
-        match self.begun.take() {
-            Some(begun) => Poll::Ready(Some(Ok(Frame::data(begun)))),
-            None => Pin::new(&mut self.inner).poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.begun.is_none() && self.inner.is_end_stream()
-    }
 }

@@ -8,14 +8,13 @@
 //! - It ends before the first event, or sign of life, that its key or its URL does not live to see.
 //! - It watches before it looks, so no change is missed; a client that hangs up is noticed at once.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
 use http_body::Frame;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, StreamBody};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -70,7 +69,7 @@ where
     tokio::spawn(watching.run(first, Instant::now() + STREAM_MAX));
     let response = Response::ok().header("content-type", MEDIA_TYPE);
     let response = response.header("cache-control", "no-store");
-    Ok(response.with_body(Body::Stream(Events(body).boxed())))
+    Ok(response.with_body(body_of(body)))
 }
 
 fn busy() -> Error {
@@ -137,19 +136,11 @@ fn event_of(document: &str) -> String {
     format!("event: blocks\ndata: {document}\n\n")
 }
 
-/// The body of the answer: what the task above sends.
-struct Events(mpsc::Receiver<Bytes>);
-
-impl http_body::Body for Events {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Option<std::result::Result<Frame<Bytes>, BodyError>>> {
-        self.0.poll_recv(cx).map(|event| event.map(|event| Ok(Frame::data(event))))
-    }
+/// Body of the answer: the events that the task sends.
+fn body_of(mut events: mpsc::Receiver<Bytes>) -> Body {
+    let events = stream::poll_fn(move |cx| events.poll_recv(cx));
+    let frames = events.map(|event| Ok::<_, BodyError>(Frame::data(event)));
+    Body::Stream(BodyExt::boxed(StreamBody::new(frames)))
 }
 
 #[cfg(test)]
