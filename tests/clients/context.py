@@ -46,8 +46,11 @@ class Context:
         self.files = {name: pathlib.Path(path) for name, path in fields["files"].items()}
         self.odd_key = ODD_KEY
         self.pause_seconds = fields["pause_seconds"]
-        self.raw = raw.Raw(self.endpoint, self.access_key, self.secret_key, self.region,
-                           self.ca_file if self.tls else None)
+        self.raw = self.new_raw()
+
+    def new_raw(self):
+        """A client of the rig's own, with a connection of its own."""
+        return raw.Raw.of(self, self.ca_file if self.tls else None)
 
     def run(self, *command, env=(), stdin=None):
         """Runs a command; returns its standard output, or fails with the end of its errors.
@@ -101,6 +104,13 @@ class Context:
         """Stores a fixture under a key without the client's help."""
         self.raw.request("PUT", self.bucket, key, body=self.data(name))
 
+    def seed_all(self, prefix, *names):
+        """Stores a small object under each name; returns the keys."""
+        keys = [prefix + name for name in names]
+        for key in keys:
+            self.seed(key)
+        return keys
+
     def expect(self, condition, text):
         if not condition:
             raise CheckFailed(text)
@@ -133,9 +143,7 @@ class Context:
     @contextlib.contextmanager
     def paused(self, key, name):
         """The upload of a fixture in the block meets a pause, waits, and goes on by itself."""
-        found = {}
-        client = raw.Raw(self.endpoint, self.access_key, self.secret_key, self.region,
-                         self.ca_file if self.tls else None)
+        found, client = {}, self.new_raw()
 
         def run():
             try:

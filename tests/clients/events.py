@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Notifications as real clients set them, and what then arrives at a receiver.
 
 boto3 puts and reads a configuration and works; mc adds, lists and removes one. Every request that
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import typing
 
 import gateway
 from install import CACHE, NotAvailable, install
@@ -59,10 +61,10 @@ s3.delete_object(Bucket="pyb", Key="in/copy.txt")
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
-    """Takes everything, verified by the page's own snippet."""
+    """Takes every event, and verifies it by the snippet of the documentation."""
 
     protocol_version = "HTTP/1.1"
-    events = []
+    events: typing.ClassVar[list] = []
     verify = None
 
     def do_POST(self):

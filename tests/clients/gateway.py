@@ -14,8 +14,9 @@ import subprocess
 import time
 import urllib.request
 
+from raw import REGION
+
 REPO = pathlib.Path(__file__).resolve().parents[2]
-REGION = "us-east-1"
 START_SECONDS_MAX = 120
 STOP_SECONDS_MAX = 120
 
@@ -31,6 +32,16 @@ def build(release=False):
         if message.get("reason") == "compiler-artifact" and message.get("executable"):
             return pathlib.Path(message["executable"])
     raise RuntimeError("cargo built no binary")
+
+
+def aws_environment(server, home, programs=()):
+    """An environment for AWS's tools: the server's keys, and of the machine's only the path."""
+    return {
+        "PATH": ":".join([*map(str, programs), os.environ["PATH"]]),
+        "HOME": str(home), "LC_ALL": "C.UTF-8", "NO_PROXY": "*", "PYTHONDONTWRITEBYTECODE": "1",
+        "AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret_key,
+        "AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true",
+    }
 
 
 def make_certificates(folder):

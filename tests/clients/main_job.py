@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The main job: a large upload that survives the death of its server, and joins in no time.
 
 Part one: a large file goes up with aws-cli; the server dies (SIGKILL) at a third of it and starts
@@ -14,7 +15,6 @@ import argparse
 import concurrent.futures
 import hashlib
 import json
-import os
 import pathlib
 import random
 import shutil
@@ -25,9 +25,10 @@ import sys
 import tempfile
 import threading
 import time
-import xml.etree.ElementTree as ElementTree
 
 import gateway
+from documents import complete_document, texts
+from fixtures import write_random
 from install import CACHE, install
 from raw import Raw, RawError
 from table import CLIENTS
@@ -79,11 +80,12 @@ def main():
 def survive(binary, work, tools, options, findings):
     """The upload, the two kills, the resume, the download."""
     size = int(options.size_gib * 1024) * MIB
-    source, digest = write_source(work / "source", size)
+    source = work / "source"
+    digest = write_random(source, size, 2)
     print(f"large file: {size / MIB:,.0f} MiB in parts of {PART_BYTES // MIB} MiB")
     server = gateway.Gateway(binary, work / "data-large")
     server.start()
-    raw = raw_client(server)
+    raw = Raw.of(server)
     raw.request("PUT", BUCKET)
     environment = client_environment(server, work)
     upload = start_aws(tools, environment, server,
@@ -119,28 +121,12 @@ def survive(binary, work, tools, options, findings):
     check_folder(server, findings)
 
 
-def write_source(path, size):
-    """Writes seeded random bytes; returns the path and their SHA-256."""
-    source, digest = random.Random(2), hashlib.sha256()
-    with open(path, "wb") as file:
-        for _ in range(size // MIB):
-            block = source.randbytes(MIB)
-            digest.update(block)
-            file.write(block)
-    return path, digest.hexdigest()
-
-
 def client_environment(server, work):
     """An environment of the rig's own; many short retries, for the server is away for a moment."""
     config = work / "aws-config"
     config.write_text("[default]\nretry_mode = standard\nmax_attempts = 12\ns3 =\n"
                       f"    multipart_chunksize = {PART_BYTES}\n    max_concurrent_requests = 4\n")
-    return {
-        "PATH": os.environ["PATH"], "HOME": str(work), "LC_ALL": "C.UTF-8", "NO_PROXY": "*",
-        "AWS_CONFIG_FILE": str(config), "AWS_DEFAULT_REGION": gateway.REGION,
-        "AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": server.access_key,
-        "AWS_SECRET_ACCESS_KEY": server.secret_key,
-    }
+    return gateway.aws_environment(server, work) | {"AWS_CONFIG_FILE": str(config)}
 
 
 def start_aws(tools, environment, server, *words, **options):
@@ -150,7 +136,7 @@ def start_aws(tools, environment, server, *words, **options):
 
 def wait_for_bytes(server, wanted, upload):
     """Waits until ListParts shows so many bytes; returns how many it shows."""
-    raw, deadline = raw_client(server), time.monotonic() + WAIT_SECONDS_MAX
+    raw, deadline = Raw.of(server), time.monotonic() + WAIT_SECONDS_MAX
     while time.monotonic() < deadline:
         stored = sum(part_sizes(raw))
         if stored >= wanted:
@@ -164,22 +150,16 @@ def wait_for_bytes(server, wanted, upload):
 def part_sizes(raw):
     """The sizes of the stored parts of the one open upload, over all pages."""
     listed = raw.request("GET", BUCKET, query={"uploads": "", "prefix": KEY})[1]
-    upload = next(texts(listed, "UploadId"), None)
+    upload = next(iter(texts(listed, "UploadId")), None)
     sizes, marker = [], None
     while upload:
         query = {"uploadId": upload} | ({"part-number-marker": marker} if marker else {})
         page = raw.request("GET", BUCKET, KEY, query)[1]
         sizes += [int(size) for size in texts(page, "Size")]
-        if next(texts(page, "IsTruncated"), "false") != "true":
+        if texts(page, "IsTruncated") != ["true"]:
             break
-        marker = next(texts(page, "NextPartNumberMarker"))
+        marker = texts(page, "NextPartNumberMarker")[0]
     return sizes
-
-
-def texts(xml, name):
-    """The texts of all elements of that name, whatever their namespace."""
-    root = ElementTree.fromstring(xml)
-    return (one.text for one in root.iter() if one.tag.rpartition("}")[2] == name)
 
 
 def restart(server, peaks):
@@ -219,7 +199,7 @@ def measure_complete(binary, work, options, findings):
     cases = [(count, SMALL_PART_BYTES) for count in counts]
     cases += [(10, 32 * MIB), (100, 5 * MIB)]
     with gateway.Gateway(binary, work / "data-parts", flags=["--part-bytes-min", "1"]) as server:
-        raw_client(server).request("PUT", BUCKET)
+        Raw.of(server).request("PUT", BUCKET)
         print(f"\n{'parts':>7} {'part bytes':>12} {'object bytes':>15} {'Complete ms':>12}")
         times = {}
         for count, part_bytes in cases:
@@ -239,14 +219,12 @@ def measure_complete(binary, work, options, findings):
 
 def timed_upload(server, count, part_bytes, findings):
     """Uploads that many parts at once, completes, reads back; returns Complete's milliseconds."""
-    raw, key = raw_client(server), f"{count}-{part_bytes}"
+    raw, key = Raw.of(server), f"{count}-{part_bytes}"
     answer = raw.request("POST", BUCKET, key, {"uploads": ""})[1]
-    upload = next(texts(answer, "UploadId"))
+    upload = texts(answer, "UploadId")[0]
     block = random.Random(count).randbytes(part_bytes)
     etags = send_parts(server, key, upload, count, block)
-    parts = "".join(f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
-                    for number, etag in enumerate(etags, start=1))
-    body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+    body = complete_document(enumerate(etags, start=1))
     started = time.monotonic()
     raw.request("POST", BUCKET, key, {"uploadId": upload}, body=body)
     taken_ms = (time.monotonic() - started) * 1000
@@ -271,28 +249,28 @@ def send_parts(server, key, upload, count, block):
 
     def send(number):
         if not hasattr(connections, "raw"):
-            connections.raw = raw_client(server)
+            connections.raw = Raw.of(server)
         query = {"partNumber": number, "uploadId": upload}
-        for pause in (0.1, 0.5, 2, None):  # An overloaded server says 503: come again later.
+        def put():
+            return connections.raw.request(
+                "PUT", BUCKET, key, query, body=part_body(block, number))[0]["etag"]
+
+        for pause in (0.1, 0.5, 2):
             try:
-                return connections.raw.request(
-                    "PUT", BUCKET, key, query, body=part_body(block, number))[0]["etag"]
+                return put()
             except RawError as error:
-                if error.status != 503 or pause is None:
+                if error.status != 503:  # Overload; the request is sent again later.
                     raise
                 time.sleep(pause)
+        return put()
 
     numbers = random.Random(count).sample(range(1, count + 1), count)
     with concurrent.futures.ThreadPoolExecutor(SENDERS) as pool:
-        etags = dict(zip(numbers, pool.map(send, numbers)))
+        etags = dict(zip(numbers, pool.map(send, numbers), strict=True))
     return [etags[number] for number in range(1, count + 1)]
 
 
 # --- Both -----------------------------------------------------------------------------------------
-
-
-def raw_client(server):
-    return Raw(server.endpoint, server.access_key, server.secret_key, gateway.REGION)
 
 
 def check_folder(server, findings):

@@ -8,9 +8,9 @@ import json
 import pathlib
 import sys
 import time
-import xml.etree.ElementTree as ElementTree
 
 import raw
+from documents import texts
 
 START_SECONDS_MAX = 60
 
@@ -32,9 +32,8 @@ def _wait_for_upload(client, bucket, key):
     deadline = time.monotonic() + START_SECONDS_MAX
     while time.monotonic() < deadline:
         answer = client.request("GET", bucket, query={"uploads": "", "prefix": key})[1]
-        for element in ElementTree.fromstring(answer).iter():
-            if element.tag.endswith("UploadId"):
-                return element.text
+        for upload in texts(answer, "UploadId"):
+            return upload
         time.sleep(0.002)
     raise RuntimeError(f"no upload of {key} began")
 

@@ -146,8 +146,7 @@ def run_client(client, place, transport, target, files, checks, pause_seconds, w
     bucket = f"{client.name.replace('.', '-')}-{transport}-{secrets.token_hex(3)}"
     tls = target.endpoint.startswith("https:")
     ca_file = str(target.certificates[0]) if tls else None
-    raw = Raw(target.endpoint, target.access_key, target.secret_key, gateway.REGION, ca_file)
-    raw.request("PUT", bucket)
+    Raw.of(target, ca_file).request("PUT", bucket)
     context = scratch / "context.json"
     context.write_text(json.dumps({
         "endpoint": target.endpoint, "host": urllib.parse.urlsplit(target.endpoint).netloc,
@@ -168,14 +167,8 @@ def run_client(client, place, transport, target, files, checks, pause_seconds, w
 
 
 def client_environment(place, scratch, target, ca_file):
-    """An environment that holds nothing of the machine's but the path, and trusts our authority."""
-    programs = ":".join(str(folder) for folder in place.programs)
-    environment = {
-        "PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(scratch), "LC_ALL": "C.UTF-8",
-        "AWS_ACCESS_KEY_ID": target.access_key, "AWS_SECRET_ACCESS_KEY": target.secret_key,
-        "AWS_DEFAULT_REGION": gateway.REGION, "AWS_REGION": gateway.REGION,
-        "AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*", "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    """The environment of a client's worker, which trusts the authority of the rig."""
+    environment = gateway.aws_environment(target, scratch, place.programs)
     if ca_file:
         for name in ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"):
             environment[name] = ca_file

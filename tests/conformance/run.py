@@ -22,12 +22,10 @@ import tomllib
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
+import gateway
+from install import CACHE, Recipe, install
+
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "clients"))
-
-import gateway  # noqa: E402
-from install import CACHE, Recipe, install  # noqa: E402
-
 FILES = ("test_s3.py", "test_headers.py")
 PASS_LIST = HERE / "pass.txt"
 GATEWAY_FLAGS = ("--default-object-ownership", "ObjectWriter")
@@ -247,7 +245,7 @@ def print_table(functions, outcomes, features):
         for feature in rows:
             row = [counts[group, feature["name"], "passed"], counts[group, feature["name"], "run"],
                    feature["tests"]]
-            sums = [total + value for total, value in zip(sums, row)]
+            sums = [total + value for total, value in zip(sums, row, strict=True)]
             print_row(group, feature["name"], row)
         print_row(group, "sum", sums)
     passed = sum(passed for passed, _ in outcomes.values())

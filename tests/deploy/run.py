@@ -15,19 +15,16 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 
+import gateway
 import images
+import install
+from table import CLIENTS
 
 HERE = pathlib.Path(__file__).resolve().parent
 REPO = HERE.parents[1]
-sys.path.insert(0, str(HERE.parent / "clients"))
-
-import install  # noqa: E402
-from table import CLIENTS  # noqa: E402
-
 CACHE = REPO / "target/deploy"
 PACKAGES = {"dockerd": "docker.io", "docker-compose": "docker-compose",
             "debootstrap": "debootstrap", "iptables": "iptables"}
@@ -211,12 +208,9 @@ class Aws:
 
     def __init__(self, python, port, keys, work):
         self.command = [str(python), "-m", "awscli", "--endpoint-url", f"http://127.0.0.1:{port}"]
-        self.environment = {
-            "PATH": os.environ["PATH"], "HOME": str(work), "NO_PROXY": "*", "LC_ALL": "C.UTF-8",
-            "AWS_ACCESS_KEY_ID": keys["PARTITA_ROOT_ACCESS_KEY_ID"],
-            "AWS_SECRET_ACCESS_KEY": keys["PARTITA_ROOT_SECRET_ACCESS_KEY"],
-            "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
-        }
+        self.access_key = keys["PARTITA_ROOT_ACCESS_KEY_ID"]
+        self.secret_key = keys["PARTITA_ROOT_SECRET_ACCESS_KEY"]
+        self.environment = gateway.aws_environment(self, work)
 
     def __call__(self, *words):
         command = [*self.command, *map(str, words)]

@@ -13,7 +13,7 @@ and its bytes were gone). With real power nobody would be left to hear of it.
 import random
 import time
 
-import trace
+import strace
 from model import Model
 from s3 import Client
 from server import Refused, Server
@@ -107,7 +107,7 @@ def _cut(server, volume, model, seed, chance, first):
 
 def blind_server_loses(options, folder):
     """The part that tests the rig: a server without syncs is caught. Gives (passed, summary)."""
-    reason = trace.unavailable()
+    reason = strace.unavailable()
     if reason:
         return None, reason
     told = []

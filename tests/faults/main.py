@@ -4,22 +4,20 @@ A part that this machine cannot run (no root, no loop device, no tracer) says SK
 """
 
 import argparse
-import json
 import pathlib
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import traceback
 
 import cuts
 import full
+import gateway
 import order
 import syscalls
 import volume
 
-REPO = pathlib.Path(__file__).resolve().parents[2]
 PARTS = {
     "order": order.order,
     "power cuts": cuts.power_cuts,
@@ -66,21 +64,13 @@ def arguments():
     if unknown or options.cuts < 1:
         parser.error(f"no such part: {unknown}" if unknown else "at least one cut")
     options.parts = options.parts or list(PARTS)
-    options.binary = str(pathlib.Path(options.binary).resolve()) if options.binary else _build()
+    options.binary = str(pathlib.Path(options.binary or gateway.build()).resolve())
     return options
 
 
 def _memory():
     """A disk in memory makes the flushes of the loop device cheap; the cut is above it anyway."""
     return "/dev/shm" if pathlib.Path("/dev/shm").is_dir() else None
-
-
-def _build():
-    """The binary that cargo makes."""
-    command = ["cargo", "build", "--bin", "partita", "--message-format", "json-render-diagnostics"]
-    lines = subprocess.run(command, cwd=REPO, check=True, stdout=subprocess.PIPE, text=True).stdout
-    made = [json.loads(line).get("executable") for line in lines.splitlines()]
-    return [path for path in made if path][-1]
 
 
 if __name__ == "__main__":

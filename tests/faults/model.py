@@ -22,7 +22,7 @@ class Content:
         """The bytes."""
         return b"".join(random.Random(seed).randbytes(size) for seed, size in self.pieces)
 
-    @functools.lru_cache(maxsize=256)
+    @functools.lru_cache(maxsize=256)  # noqa: B019  Contents are small.
     def sha256(self):
         """The SHA-256 of all bytes, in hexadecimal."""
         return hashlib.sha256(self.body()).hexdigest()
@@ -32,7 +32,7 @@ class Content:
         """Bytes."""
         return sum(size for _, size in self.pieces)
 
-    @functools.lru_cache(maxsize=4096)
+    @functools.lru_cache(maxsize=4096)  # noqa: B019
     def etag(self):
         """The entity tag as S3 defines it, without quotes."""
         digests = [hashlib.md5(random.Random(seed).randbytes(size)) for seed, size in self.pieces]
@@ -143,7 +143,7 @@ class Races:
             return [self.winners[key]]
         return [ABSENT, *self.doubts.get(key, [])]
 
-    def keys(self):
+    def tried(self):
         """Every key that was tried."""
         return sorted(set(self.winners) | set(self.doubts))
 

@@ -14,9 +14,10 @@ import re
 import shutil
 import time
 
-import trace
+import strace
+from documents import complete_document
 from model import Content
-from s3 import Client, complete_document
+from s3 import Client
 from server import Server
 from workload import BUCKET, make_bucket
 
@@ -44,13 +45,13 @@ def order(options, folder):
         return False, "; ".join(complaints)
     output = folder / "trace"
     server = Server(options.binary, folder / "data", folder / "server.log")
-    reason = trace.unavailable()
+    reason = strace.unavailable()
     if reason:
         return None, reason
     try:
         client, steps = Client(server.start().port), []
         make_bucket(client)
-        calls = trace.attached(server.process.pid, output, lambda: _requests(client, steps))
+        calls = strace.attached(server.process.pid, output, lambda: _requests(client, steps))
     finally:
         server.kill()
     doctored = 0
@@ -80,7 +81,7 @@ def _requests(client, steps):
         words = "&".join(f"{word}={value}" for word, value in sorted((query or {}).items()))
         target = f"/{BUCKET}/{key}" + ("?" + words if words else " ")
         # The tracer shows the beginning of what was read; the id at the end is not needed.
-        line = f'"{method} {target}'[: trace.TEXT_SHOWN - 8]
+        line = f'"{method} {target}'[: strace.TEXT_SHOWN - 8]
         steps.append(Step(name, line, folder))
         return answer
 
@@ -100,7 +101,7 @@ def _requests(client, steps):
         answer = send(f"UploadPart {number}", "PUT", "joined", query, body, folder=homes[body])
         parts.append((number, answer.etag))
     send("CompleteMultipartUpload", "POST", "joined", {"uploadId": upload},
-         complete_document(parts))
+         complete_document(sorted(parts)))
     send("AbortMultipartUpload", "DELETE", "other", {"uploadId": create("other")})
     send("DeleteObject", "DELETE", "large")
     send("DeleteObject of a packed body", "DELETE", "middle")
@@ -118,7 +119,7 @@ def judge(calls, step):
     if any(not step.folder or not step.folder.search(_folder(call.opened)) for call in made):
         return [f"it made {[call.opened for call in made]}"]
     if step.folder:
-        writes = [call for call in window if call.name in trace.FILE_WRITES
+        writes = [call for call in window if call.name in strace.FILE_WRITES
                   and step.folder.search(_folder(call.path))]
         if len({call.path for call in writes}) != 1:
             return [f"it wrote to {sorted({call.path for call in writes})}"]
@@ -133,7 +134,7 @@ def judge(calls, step):
                 faults.append("the folder was not synced after the file was made")
         ready = max(moment or 0 for moment in synced)
     log_writes = [call for call in window if _is_log(call.path) and call.began > ready
-                  and call.name in trace.FILE_WRITES]
+                  and call.name in strace.FILE_WRITES]
     if not log_writes:
         faults.append("nothing was written to the log when the file was safe")
     elif _synced(window, _is_log, min(call.ended for call in log_writes)) is None:
@@ -143,11 +144,11 @@ def judge(calls, step):
 
 def _window(calls, step):
     """The calls that ended between the request's arrival and the answer, and the answer."""
-    request = next((call for call in calls if call.name in trace.SOCKET_READS
+    request = next((call for call in calls if call.name in strace.SOCKET_READS
                     and step.line in call.arguments), None)
     if request is None:
         return [], None
-    answer = next((call for call in calls if call.name in trace.SOCKET_WRITES
+    answer = next((call for call in calls if call.name in strace.SOCKET_WRITES
                    and call.path == request.path and call.began > request.ended), None)
     if answer is None:
         return [], None
@@ -170,7 +171,7 @@ def _is_log(path):
 
 def _synced(window, matches, after):
     """When the first successful sync of it ended that began after this moment."""
-    return min((call.ended for call in window if call.name in trace.SYNCS and call.result == 0
+    return min((call.ended for call in window if call.name in strace.SYNCS and call.result == 0
                 and matches(call.path) and call.began > after), default=None)
 
 
@@ -179,7 +180,7 @@ def doctor(calls, step):
     window, answer = _window(calls, step)
     syncs = {}
     for call in window:
-        if call.name in trace.SYNCS:
+        if call.name in strace.SYNCS:
             is_folder = OWN_FOLDER.search(call.path) or SHARED_FOLDER.search(call.path)
             role = "log" if _is_log(call.path) else "folder" if is_folder else "file"
             syncs.setdefault(role, []).append(call)
@@ -193,7 +194,7 @@ def doctor(calls, step):
             calls, found, began=answer.ended + 1, ended=answer.ended + 2)
         yield f"a sync of the {role} before anything was written", _changed(
             calls, found, began=begin, ended=begin)
-    writes = [c for c in window if _is_log(c.path) and c.name in trace.FILE_WRITES]
+    writes = [c for c in window if _is_log(c.path) and c.name in strace.FILE_WRITES]
     yield "nothing written to the log", _without(calls, writes)
 
 
@@ -225,16 +226,17 @@ SAMPLE = """\
 def judge_sample():
     """Proves reader and judge on a trace written by hand, also where there is no tracer."""
     step, lines = Step("sample", '"PUT /b/k ', OWN_FOLDER), SAMPLE.splitlines()
-    complaints = [f"the sample is right, but: {fault}" for fault in judge(trace.parse(lines), step)]
+    complaints = [f"the sample is right, but: {fault}"
+                  for fault in judge(strace.parse(lines), step)]
     for number, line in enumerate(lines):
         if "sync" not in line or "resumed" in line:
             continue
         fewer = [other for other in lines if other is not line
                  and not ("unfinished" in line and "fdatasync resumed" in other)]
-        if not judge(trace.parse(fewer), step):
+        if not judge(strace.parse(fewer), step):
             complaints.append(f"the sample is right without line {number + 1}")
         failed = [other.replace(") = 0", ") = -1 EIO (error)") if "sync" in other else other
                   for other in lines]
-        if not judge(trace.parse(failed), step):
+        if not judge(strace.parse(failed), step):
             complaints.append("the sample is right with failed syncs")
     return complaints

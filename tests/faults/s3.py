@@ -3,14 +3,12 @@
 A retry would hide what these rigs look for: whether an answer that never came was a yes or a no.
 """
 
-import datetime
-import hashlib
-import hmac
 import http.client
 import re
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
+import sigv4
 from server import ACCESS_KEY, SECRET_KEY
 
 PATIENCE_SECONDS = 20
@@ -64,7 +62,8 @@ class Client:
         pairs = sorted((_quote(k), _quote(v)) for k, v in (query or {}).items())
         text = "&".join(f"{name}={value}" for name, value in pairs)
         path = urllib.parse.quote(path, safe="/-._~")
-        signed = self._sign(method, path, text, headers or {})
+        signed = sigv4.signed_headers(method, path, text, (headers or {}) | {"host": self.host},
+                                      "UNSIGNED-PAYLOAD", (ACCESS_KEY, SECRET_KEY), REGION)
         if body or method in ("PUT", "POST"):
             signed["content-length"] = str(len(body))
         try:
@@ -91,33 +90,6 @@ class Client:
         if self.connection:
             self.connection.close()
         self.connection = None
-
-    def _sign(self, method, path, query, headers):
-        now = datetime.datetime.now(datetime.timezone.utc)
-        date, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
-        headers = {name.lower(): str(value) for name, value in headers.items()}
-        headers |= {"host": self.host, "x-amz-date": date,
-                    "x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
-        names = ";".join(sorted(headers))
-        lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
-        canonical = "\n".join([method, path, query, lines, names, "UNSIGNED-PAYLOAD"])
-        scope = f"{day}/{REGION}/s3/aws4_request"
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
-        key = ("AWS4" + SECRET_KEY).encode()
-        text = f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{digest}"
-        for word in (day, REGION, "s3", "aws4_request", text):
-            key = hmac.new(key, word.encode(), hashlib.sha256).digest()
-        headers["authorization"] = (f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope}, "
-                                    f"SignedHeaders={names}, Signature={key.hex()}")
-        return headers
-
-
-def complete_document(parts):
-    """The body of CompleteMultipartUpload for (number, etag) pairs."""
-    listed = "".join(f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
-                     for number, etag in sorted(parts))
-    return f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
-
 
 def _quote(text):
     return urllib.parse.quote(str(text), safe="-._~")

@@ -3,6 +3,7 @@
 The process gets a session of its own, so that a tracer put before it dies together with it.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -68,10 +69,8 @@ class Server:
         """SIGKILL to the server and its tracer, if there still is something to kill."""
         if self.process is None:
             return
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
 
     def check(self):

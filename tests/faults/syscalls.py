@@ -12,7 +12,7 @@ import re
 import shutil
 import threading
 
-import trace
+import strace
 from model import Model
 from s3 import Broken, TooSlow
 from server import Server
@@ -36,7 +36,7 @@ PROMISES = re.compile(r"(-wal|/blobs/[0-9a-f]{2}(/[^/]+)?|/segments(/[^/]+)?)$")
 
 def system_calls(options, folder):
     """The part; gives (passed, summary)."""
-    reason = trace.unavailable()
+    reason = strace.unavailable()
     if reason:
         return None, reason
     runs, faults, complaints = 0, 0, []
@@ -134,7 +134,7 @@ def _run(options, folder, rule):
     try:
         writer = _Everything(server.start(), model)
         writer.prepare()
-        calls = trace.attached(server.process.pid, folder / "trace", writer.try_all, [rule])
+        calls = strace.attached(server.process.pid, folder / "trace", writer.try_all, [rule])
         complaints = writer.complaints
         if server.exit_code() == 0:
             complaints.append("the server gave up with exit code 0")
@@ -154,19 +154,19 @@ def _run(options, folder, rule):
 
 def _false_answers(calls):
     """A change acknowledged after a sync on which promises rest has failed."""
-    failed = [call for call in calls if call.name in trace.SYNCS and call.result == -1
+    failed = [call for call in calls if call.name in strace.SYNCS and call.result == -1
               and PROMISES.search(call.path)]
     if not failed:
         return []
     first, found, asked = failed[0], [], {}
     for call in calls:
         request = re.search(r'"(PUT|POST|DELETE) \S*', call.arguments)
-        if call.name in trace.SOCKET_READS and request:
+        if call.name in strace.SOCKET_READS and request:
             asked[call.path] = request.group(0)
-        elif call.name in trace.SOCKET_WRITES and call.began > first.ended:
-            if "HTTP/1.1 2" in call.arguments and call.path in asked:
-                found.append(f"{asked[call.path]} was acknowledged after {first.name} of "
-                             f"{first.path} had failed")
+        elif (call.name in strace.SOCKET_WRITES and call.began > first.ended
+              and "HTTP/1.1 2" in call.arguments and call.path in asked):
+            found.append(f"{asked[call.path]} was acknowledged after {first.name} of "
+                         f"{first.path} had failed")
     return found
 
 
@@ -178,7 +178,7 @@ def _count(options, folder):
     try:
         writer = _Everything(server.start(), Model(1))
         writer.prepare()
-        calls = trace.attached(server.process.pid, folder / "trace", writer.try_all)
+        calls = strace.attached(server.process.pid, folder / "trace", writer.try_all)
     finally:
         server.kill()
     counts = {}

@@ -50,7 +50,7 @@ def _verify_all(client, model, findings):
         for key in sorted(set(book.objects) | set(book.doubts)):
             seen = _verify_object(client, key, book.allowed(key), findings)
             book.settle(key, seen)
-    for key in model.races.keys():
+    for key in model.races.tried():
         seen = _verify_object(client, key, model.races.allowed(key), findings)
         model.races.settle(key, seen)
     _retire_races(client, model, findings)
@@ -61,7 +61,7 @@ def _verify_all(client, model, findings):
 def _retire_races(client, model, findings):
     """Deletes what earlier rounds fought for, or every round would take longer than the last. That
     it stays deleted is what the list shows."""
-    for key in model.races.keys():
+    for key in model.races.tried():
         if int(re.match(r"race/(\d+)-", key).group(1)) <= model.round - ROUNDS_KEPT:
             answer = client.request("DELETE", f"/{BUCKET}/{key}")
             if answer.status != 204:
@@ -84,11 +84,11 @@ def _verify_object(client, key, allowed, findings):
         findings.loss(f"{key}: {answer}")
         return ABSENT
     for content in allowed:
-        if content is not ABSENT and content.size == len(answer.body):
-            if content.body() == answer.body:
-                if answer.etag != content.etag():
-                    findings.loss(f"{key}: its bytes have the ETag {answer.etag}")
-                return content
+        if (content is not ABSENT and content.size == len(answer.body)
+                and content.body() == answer.body):
+            if answer.etag != content.etag():
+                findings.loss(f"{key}: its bytes have the ETag {answer.etag}")
+            return content
     findings.loss(f"{key}: {len(answer.body)} bytes that nobody wrote, or that were replaced; "
                   f"allowed are {allowed}")
     return ABSENT

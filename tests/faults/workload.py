@@ -12,8 +12,9 @@ import json
 import random
 import threading
 
+from documents import complete_document
 from model import ABSENT, Content, Upload
-from s3 import Broken, Client, TooSlow, complete_document
+from s3 import Broken, Client, TooSlow
 
 BUCKET = "faults"
 KEYS_PER_WRITER = 6
@@ -44,7 +45,7 @@ class Writer(threading.Thread):
                    (self.create_upload, 8), (self.put_part, 22), (self.complete, 8),
                    (self.abort, 3), (self.put_if_absent, 6), (self.put_if_match, 6),
                    (self.race, 6), (self.create_born, 5), (self.fill_part, 5)]
-        names, weights = zip(*actions)
+        names, weights = zip(*actions, strict=True)
         try:
             while not self.stop.is_set():
                 if not self.random.choices(names, weights)[0]():
@@ -305,7 +306,7 @@ def repeat_complete(client, upload):
     told = upload.told and len(upload.parts) > 1
     headers = {"x-partita-content-sha256": upload.result.sha256()} if told else {}
     return client.request("POST", f"/{BUCKET}/{upload.key}", query={"uploadId": upload.id},
-                          headers=headers, body=complete_document(etags))
+                          headers=headers, body=complete_document(sorted(etags)))
 
 
 def make_bucket(client):

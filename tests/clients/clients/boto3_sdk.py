@@ -89,9 +89,7 @@ def copy(ctx):
 
 def list(ctx):
     s3 = _s3(ctx)
-    names = [f"list/{folder}/{name}" for folder in "ab" for name in ("x", "y", "z")]
-    for name in names:
-        ctx.seed(name)
+    names = ctx.seed_all("list/", "a/x", "a/y", "a/z", "b/x", "b/y", "b/z")
     for operation in ("list_objects", "list_objects_v2"):
         pages = s3.get_paginator(operation).paginate(
             Bucket=ctx.bucket, Prefix="list/", PaginationConfig={"PageSize": 2})
@@ -103,9 +101,7 @@ def list(ctx):
 
 
 def delete(ctx):
-    for number in b"\x01\x02\x03":
-        ctx.seed(f"delete/{number}")
-    ctx.seed("delete/a&b <c>")
+    ctx.seed_all("delete/", "1", "2", "3", "a&b <c>")
     keys = [{"Key": name} for name in ctx.raw.keys(ctx.bucket, "delete/")]
     answer = _s3(ctx).delete_objects(Bucket=ctx.bucket, Delete={"Objects": keys})
     ctx.expect(len(answer["Deleted"]) == 4, f"answer {answer}")
