@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Uploads a file in parts, goes on where an earlier run was cut off, and sends no byte that is there.
+"""Uploads a file in parts, resumes an earlier run, and sends no byte that the server has.
 
     pip install boto3
     export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… PARTITA=http://127.0.0.1:9000
     python3 uploader.py film.mp4 films/user42/film.mp4
 
-The file is declared by its size and SHA-256. So the same command finds the same open upload again,
-after a break, from another machine too; and when the server may find the content instead of having
-it sent (`x-partita-upload: instant`), no part is missing, and nothing is sent. In a bucket that takes
-proofs (`x-partita-upload: challenge`) it proves to have the file, by a digest of some of its bytes.
+The file is declared by its size and SHA-256, so the same command finds the same open upload again,
+after a break and from another machine. When the server has the content and may use it
+(`x-partita-upload: instant`), no part is missing and nothing is sent. In a bucket that takes proofs
+(`x-partita-upload: challenge`) the program proves that it has the file, by a digest of some of its
+bytes.
 """
 import argparse
 import concurrent.futures
