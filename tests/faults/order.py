@@ -1,11 +1,12 @@
-"""Order: before the first byte of a 200 goes out, everything it promises has been synced.
+"""Order: before the first byte of a 200 goes out, everything that it promises has been synced.
 
 Method: the real server runs under a tracer, requests come one at a time. Between the request's
 arrival on a socket and the first byte of the answer on it there must be, in this order:
   a body for a file: all its writes, a sync of the file; if the file is new, a sync of its folder;
   always: writes to SQLite's log, then a sync of the log.
-A power cut on ext4 cannot show every missing sync, because one sync often carries others along;
-the order of the calls can. The judge is judged too: every trace is doctored, and must then fail.
+A power cut on ext4 cannot show every missing sync, because one sync often writes what another left;
+the order of the calls can. The check is checked too: every trace is altered in several ways, and
+each altered trace must fail.
 """
 
 import dataclasses
@@ -22,7 +23,7 @@ from server import Server
 from workload import BUCKET, make_bucket
 
 LOG_SUFFIX = "-wal"
-# Where bodies have files of their own, and where they share them.
+# Folders of bodies with files of their own, and of bodies that share files.
 OWN_FOLDER, SHARED_FOLDER = re.compile(r"/blobs/[0-9a-f]{2}$"), re.compile(r"/segments$")
 KEPT_TRACE = pathlib.Path(__file__).resolve().parents[2] / "target" / "faults-order.trace"
 QUIET_SECONDS = 0.1
@@ -31,7 +32,7 @@ SMALL, MIDDLE, LARGE = 3_000, 70_000, 1_300_000
 
 @dataclasses.dataclass
 class Step:
-    """One request: how its line begins, and in which folder the file is that its body goes to."""
+    """One request: the start of its line, and the folder of the file that holds its body."""
 
     name: str
     line: str
@@ -39,8 +40,8 @@ class Step:
 
 
 def order(options, folder):
-    """The part; gives (passed, summary)."""
-    complaints = judge_sample()
+    """The part; returns (passed, summary)."""
+    complaints = check_sample()
     if complaints:
         return False, "; ".join(complaints)
     output = folder / "trace"
@@ -54,21 +55,21 @@ def order(options, folder):
         calls = strace.attached(server.process.pid, output, lambda: _requests(client, steps))
     finally:
         server.kill()
-    doctored = 0
+    altered = 0
     for step in steps:
-        faults = judge(calls, step)
+        faults = check_order(calls, step)
         complaints += [f"{step.name}: {fault}" for fault in faults]
-        for how, changed in [] if faults else doctor(calls, step):
-            doctored += 1
-            if not judge(changed, step):
-                complaints.append(f"{step.name}: the judge does not see: {how}")
+        for how, changed in [] if faults else altered_traces(calls, step):
+            altered += 1
+            if not check_order(changed, step):
+                complaints.append(f"{step.name}: an altered trace passes: {how}")
     for line in complaints:
         print("  " + line)
     if complaints:
         KEPT_TRACE.parent.mkdir(exist_ok=True)
         shutil.copy(output, KEPT_TRACE)
         return False, f"{len(complaints)} complaints, see {KEPT_TRACE}"
-    return True, f"{len(steps)} answers follow their syncs; {doctored} doctored traces are seen"
+    return True, f"{len(steps)} answers follow their syncs; {altered} altered traces are found"
 
 
 def _requests(client, steps):
@@ -107,8 +108,8 @@ def _requests(client, steps):
     send("DeleteObject of a packed body", "DELETE", "middle")
 
 
-def judge(calls, step):
-    """What is wrong with the answer to this step; empty when nothing is."""
+def check_order(calls, step):
+    """What is wrong with the answer to this step; empty when it is right."""
     window, answer = _window(calls, step)
     if answer is None:
         return ["there is no such request with an answer"]
@@ -170,13 +171,13 @@ def _is_log(path):
 
 
 def _synced(window, matches, after):
-    """When the first successful sync of it ended that began after this moment."""
+    """The end of the first successful sync of a matching path that began after this moment."""
     return min((call.ended for call in window if call.name in strace.SYNCS and call.result == 0
                 and matches(call.path) and call.began > after), default=None)
 
 
-def doctor(calls, step):
-    """Traces of servers that would be wrong, made from a right one: (how, calls)."""
+def altered_traces(calls, step):
+    """Traces of servers that are wrong, made from a right one, as (how, calls)."""
     window, answer = _window(calls, step)
     syncs = {}
     for call in window:
@@ -223,20 +224,20 @@ SAMPLE = """\
 """
 
 
-def judge_sample():
-    """Proves reader and judge on a trace written by hand, also where there is no tracer."""
+def check_sample():
+    """Tests the parser and the check on a trace written by hand; needs no tracer."""
     step, lines = Step("sample", '"PUT /b/k ', OWN_FOLDER), SAMPLE.splitlines()
     complaints = [f"the sample is right, but: {fault}"
-                  for fault in judge(strace.parse(lines), step)]
+                  for fault in check_order(strace.parse(lines), step)]
     for number, line in enumerate(lines):
         if "sync" not in line or "resumed" in line:
             continue
         fewer = [other for other in lines if other is not line
                  and not ("unfinished" in line and "fdatasync resumed" in other)]
-        if not judge(strace.parse(fewer), step):
+        if not check_order(strace.parse(fewer), step):
             complaints.append(f"the sample is right without line {number + 1}")
         failed = [other.replace(") = 0", ") = -1 EIO (error)") if "sync" in other else other
                   for other in lines]
-        if not judge(strace.parse(failed), step):
+        if not check_order(strace.parse(failed), step):
             complaints.append("the sample is right with failed syncs")
     return complaints

@@ -1,6 +1,6 @@
-"""A client of S3 that never tries again: one request, one answer, or Broken.
+"""A client of S3 that never retries: one request, one answer, or Broken.
 
-A retry would hide what these rigs look for: whether an answer that never came was a yes or a no.
+A retry would hide what these tests look for: whether a request without an answer took effect.
 """
 
 import http.client
@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ElementTree
 import sigv4
 from server import ACCESS_KEY, SECRET_KEY
 
-PATIENCE_SECONDS = 20
+ANSWER_SECONDS_MAX = 20
 REGION = "us-east-1"
 
 
@@ -20,7 +20,7 @@ class Broken(Exception):
 
 
 class TooSlow(Broken):
-    """Nothing came for PATIENCE_SECONDS: the server hangs."""
+    """No answer within ANSWER_SECONDS_MAX: the server hangs."""
 
 
 class Answer:
@@ -49,12 +49,12 @@ class Answer:
 
 
 class Client:
-    """Root's requests over one connection. For one thread."""
+    """Requests of root over one connection, for one thread."""
 
     def __init__(self, port, cut=None):
         self.host = f"127.0.0.1:{port}"
         self.connection = None
-        # An event. An answer that arrives after it might never have left a machine without power.
+        # An event. An answer after it does not count: without power it might not have been sent.
         self.cut = cut
 
     def request(self, method, path, query=None, headers=None, body=b""):
@@ -68,14 +68,14 @@ class Client:
             signed["content-length"] = str(len(body))
         try:
             if self.connection is None:
-                self.connection = http.client.HTTPConnection(self.host, timeout=PATIENCE_SECONDS)
+                self.connection = http.client.HTTPConnection(self.host, timeout=ANSWER_SECONDS_MAX)
             self.connection.request(method, path + ("?" + text if text else ""), body or None,
                                     signed)
             answer = self.connection.getresponse()
             data = answer.read()
         except TimeoutError as error:
             self.close()
-            raise TooSlow(f"{method} {path}: no answer in {PATIENCE_SECONDS} s") from error
+            raise TooSlow(f"{method} {path}: no answer in {ANSWER_SECONDS_MAX} s") from error
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise Broken(f"{method} {path}: {error!r}") from error
