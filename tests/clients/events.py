@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Notifications as real clients set them, and what then arrives at a receiver.
+"""Notifications set by real clients, and the events that then arrive at a receiver.
 
-boto3 puts and reads a configuration and works; mc adds, lists and removes one. Every request that
-arrives is verified by the snippet of docs/events.md. Exit code 1 when something is not as it should
-be; a client that cannot be installed here is skipped with the reason.
+boto3 puts and reads a configuration and makes changes; mc adds, lists and removes a rule. Every
+request that arrives is verified by the snippet of docs/events.md. Exit code 1 when a check fails; a
+client that cannot be installed here is skipped with the reason.
 """
 
 import argparse
@@ -28,7 +28,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SECRET = "whsec_cGFydGl0YS10ZXN0cy1zZWNyZXQtb2YtMzItYnl0ZXM="
 SECONDS_MAX = 120
 
-# What boto3 does, in its own environment.
+# The program for boto3, which runs in its own environment.
 BOTO3 = """
 import boto3, os, sys, base64
 s3 = boto3.client("s3", endpoint_url=sys.argv[1])
@@ -45,7 +45,7 @@ bad = dict(rule, QueueArn="arn:partita:sqs:us-east-1:nobody:webhook")
 try:
     s3.put_bucket_notification_configuration(
         Bucket="pyb", NotificationConfiguration={"QueueConfigurations": [bad]})
-    sys.exit("an unknown target was taken")
+    sys.exit("an unknown target was accepted")
 except s3.exceptions.ClientError as error:
     assert error.response["Error"]["Code"] == "InvalidArgument", error
 def with_var(request, **_):
@@ -88,7 +88,7 @@ def snippet():
 
 
 def wait_for(wanted):
-    """The events that came since the last call, once they are the wanted ones."""
+    """Waits until exactly the wanted events arrived since the last call; returns their bodies."""
     deadline = time.monotonic() + SECONDS_MAX
     while time.monotonic() < deadline:
         told = sorted((body.get("EventName") or body["Event"], body.get("Key", ""))

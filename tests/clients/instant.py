@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Instant upload by clients that know nothing of it: what crosses the socket, counted by a relay.
+"""Instant upload by unmodified clients: the bytes that a client sends, counted by a relay.
 
 A large file is sent, then sent again under another key. The client is killed in the middle of a
 second file and sends it again. A relay between client and server counts the bytes that the client
@@ -29,14 +29,13 @@ from table import CLIENTS
 MIB = 1024 * 1024
 BUCKET = "instant"
 KNOWN_BYTES_MAX = 1_000_000
-# Parts of aws-cli are 8 MiB, of which ten are on their way when it dies; what the relay has in
-# its hands counts too.
-ON_THE_WAY_BYTES_MAX = 128 * MIB
+# aws-cli has ten parts of 8 MiB in flight when it is killed; buffers of the relay count too.
+IN_FLIGHT_BYTES_MAX = 128 * MIB
 RUN_SECONDS_MAX = 900
 
 
 class Relay:
-    """Passes connections on to the server, and counts what comes from clients."""
+    """Forwards connections to the server and counts the bytes that clients send."""
 
     def __init__(self, port):
         self.target = ("127.0.0.1", port)
@@ -63,13 +62,13 @@ class Relay:
                 sink.sendall(data)
         except OSError:
             pass
-        # Whoever ended, the other side is told.
+        # One side has ended; the other is closed too.
         for end in (sink, source):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR if not counts else socket.SHUT_WR)
 
     def take(self):
-        """The bytes since the last question."""
+        """The bytes since the last call."""
         with self.lock:
             received, self.received = self.received, 0
         return received
@@ -82,7 +81,7 @@ class Job:
         self.name, self.server, self.relay = name, server, relay
         self.folder, self.size, self.failures = folder, size, []
         self.environment = gateway.aws_environment(server, folder, installed.programs)
-        # The interpreter that has the client's modules, whatever the program's first line says.
+        # The client's own interpreter; the first line of the program may name another one.
         self.aws = [str(installed.python), shutil.which("aws", path=self.environment["PATH"])]
 
     def command(self, path, key):
@@ -101,7 +100,7 @@ class Job:
         return self.relay.take(), time.monotonic() - begun
 
     def copy_until(self, path, key, sent):
-        """Runs it until so many bytes were sent, and kills it; returns the bytes that were."""
+        """Runs `aws s3 cp` until that many bytes were sent and kills it; returns the bytes sent."""
         self.relay.take()
         process = subprocess.Popen(self.command(path, key), env=self.environment,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -137,7 +136,7 @@ class Job:
         self.say("another file, the client killed", broken)
         sent, seconds = self.copy(second, "broken")
         self.say("the second try", sent, seconds)
-        most = self.size - broken + ON_THE_WAY_BYTES_MAX
+        most = self.size - broken + IN_FLIGHT_BYTES_MAX
         self.expect(sent < most, f"the second try sent {sent} bytes, at most {most} were missing")
 
         client = Raw.of(self.server)

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""The main job: a large upload that survives the death of its server, and joins in no time.
+"""The main job: a large upload over two kills, and the time of CompleteMultipartUpload.
 
-Part one: a large file goes up with aws-cli; the server dies (SIGKILL) at a third of it and starts
-again, and the client's own retries go on; at two thirds server and client both die, and boto3 sends
-only the parts that ListParts does not name. The download must be the same by SHA-256.
+Part one: aws-cli uploads a large file. The server is killed (SIGKILL) at a third of it and started
+again, while the client retries. At two thirds both are killed, and boto3 sends only the parts that
+ListParts does not name. The download must be the same by SHA-256.
 
 Part two: the time of CompleteMultipartUpload for 10 to 10,000 parts, and for large against small
 parts of the same number: it must not grow with bytes.
 
-Then `check` proves both data folders. Exit code 1 when anything is not as said.
+At the end `partita check` checks both data folders. Exit code 1 when a check fails.
 """
 
 import argparse
@@ -42,7 +42,7 @@ WAIT_SECONDS_MAX = 900
 
 
 class Findings(list):
-    """What was not as it must be."""
+    """The checks that failed."""
 
     def expect(self, good, text):
         print(f"{'ok  ' if good else 'FAIL'}  {text}", flush=True)
@@ -122,7 +122,7 @@ def survive(binary, work, tools, options, findings):
 
 
 def client_environment(server, work):
-    """An environment of the rig's own; many short retries, for the server is away for a moment."""
+    """An environment with many short retries, because the server is down for a moment."""
     config = work / "aws-config"
     config.write_text("[default]\nretry_mode = standard\nmax_attempts = 12\ns3 =\n"
                       f"    multipart_chunksize = {PART_BYTES}\n    max_concurrent_requests = 4\n")
@@ -169,7 +169,7 @@ def restart(server, peaks):
 
 
 def resume(tools, environment, server, source):
-    """Runs the resuming program with boto3; returns what it says it did."""
+    """Runs resume.py with boto3; returns what it prints."""
     program = pathlib.Path(__file__).with_name("resume.py")
     command = [tools["boto3"].python, program, server.endpoint, BUCKET, KEY, source]
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
@@ -177,7 +177,7 @@ def resume(tools, environment, server, source):
 
 
 def download_digest(tools, environment, server):
-    """Downloads with aws-cli and hashes what comes."""
+    """Downloads with aws-cli; returns the SHA-256."""
     digest = hashlib.sha256()
     started = time.monotonic()
     with start_aws(tools, environment, server, "s3", "cp", "--quiet", f"s3://{BUCKET}/{KEY}", "-",
@@ -210,7 +210,7 @@ def measure_complete(binary, work, options, findings):
                   f"{times[count, part_bytes]:>12.1f}", flush=True)
         for count, part_bytes in cases[len(counts):]:
             small, large = times[count, SMALL_PART_BYTES], times[count, part_bytes]
-            # Loose, for the machine has other work: a copy of the bytes would take far longer.
+            # The bound is loose, because of other load; a copy of the bytes would take far longer.
             findings.expect(large <= 3 * small + 30, f"{count} parts of {part_bytes // MIB} MiB "
                             f"are joined in {large:.1f} ms, of 4 KiB in {small:.1f} ms")
         print(f"peak memory of the server: {server.peak_rss_kib() / 1024:.1f} MiB")
@@ -239,7 +239,7 @@ def timed_upload(server, count, part_bytes, findings):
 
 
 def part_body(block, number):
-    """A part's bytes: the block with the part's number in front, so that no two are the same."""
+    """The bytes of a part: the block with the part's number in front, so that all differ."""
     return number.to_bytes(8, "big") + block[8:]
 
 

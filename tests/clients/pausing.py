@@ -1,7 +1,8 @@
 """Pauses an upload while a client sends it: `pausing.py CONTEXT_FILE KEY SECONDS`.
 
-Waits until the key has an open upload, pauses it, and resumes it after the time. Prints as JSON how
-many bytes were there at both ends of the pause. Python clients call `pause`; others run the file.
+Waits until the key has an open upload, pauses it, and resumes it after the given time. Prints as
+JSON how many bytes the server had at the start and at the end of the pause. Python clients call
+`pause`; others run the file.
 """
 
 import json
@@ -16,10 +17,10 @@ START_SECONDS_MAX = 60
 
 
 def pause(client, bucket, key, seconds):
-    """Returns the bytes that were there when the pause began, and when it ended."""
+    """Pauses the upload; returns the bytes that the server had at both ends of the pause."""
     upload = {"uploadId": _wait_for_upload(client, bucket, key)}
     _set(client, bucket, key, upload, "pause")
-    # What was on its way may still arrive.
+    # Parts that are in flight may still arrive.
     time.sleep(min(5, seconds / 2))
     begin = _received(client, bucket, key, upload)
     time.sleep(seconds - min(5, seconds / 2))

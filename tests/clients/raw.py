@@ -1,7 +1,7 @@
-"""A small S3 client of the rig's own: Signature V4 over http.client, nothing else.
+"""A small S3 client: Signature V4 over http.client, nothing else.
 
-It makes buckets, seeds objects and reads back what a client stored, so that a client is never the
-judge of its own upload. One instance holds one connection: use one for each thread.
+It makes buckets, seeds objects and reads back what another client stored, so that no client checks
+its own upload. One instance has one connection: use one for each thread.
 """
 
 import http.client
@@ -57,7 +57,7 @@ class Raw:
         return {name.lower(): value for name, value in answer.getheaders()}, data
 
     def _exchange(self, method, target, body, headers):
-        # A kept connection may have been closed by the server since: then one new one is tried.
+        # The server may have closed a kept connection; a new one is tried once.
         for attempt in (1, 2):
             fresh = self.connection is None
             try:

@@ -26,18 +26,18 @@ def main():
         function = functions.get(check)
         result = {"check": check, "state": "n/a", "detail": ""}
         if function:
-            result |= judge(function, context)
+            result |= run_check(function, context)
         print(json.dumps(result), flush=True)
 
 
-def judge(function, context):
+def run_check(function, context):
     """Runs one check; any exception is its failure."""
     try:
         function(context)
         return {"state": "ok"}
     except CheckFailed as error:
         return {"state": "FAIL", "detail": str(error)}
-    except Exception as error:  # A client may raise anything; the rig goes on with the next check.
+    except Exception as error:  # A client may raise anything; the next check still runs.
         where = traceback.extract_tb(error.__traceback__)
         line = next((f.lineno for f in reversed(where) if "clients/clients" in f.filename), 0)
         return {"state": "FAIL", "detail": f"line {line}: {type(error).__name__}: {error}"[:900]}

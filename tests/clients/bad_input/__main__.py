@@ -17,18 +17,18 @@ import bad_input
 import gateway
 from bad_input.cases import TABLE
 from bad_input.server import Gateway
-from bad_input.wire import Answer, Skipped, Surprise
+from bad_input.wire import Answer, Skipped, StepFailed
 
 
-def judge(case, g):
-    """Runs one case; gives its answer and what is wrong with it."""
+def run_case(case, g):
+    """Runs one case; returns its answer and what is wrong with it."""
     wanted = [value if isinstance(value, tuple) else (value,) for value in (case.status, case.code)]
     try:
         answer = case.how(g)
     except Skipped as why:
         return Answer("SKIPPED", message=str(why)), ""
-    except Surprise as surprise:
-        return Answer("surprise", message=str(surprise)), str(surprise)
+    except StepFailed as failure:
+        return Answer("surprise", message=str(failure)), str(failure)
     except (OSError, subprocess.SubprocessError, ElementTree.ParseError) as error:
         return Answer("failed", message=repr(error)), repr(error)
     if answer.fault:
@@ -43,7 +43,7 @@ def run(g, only, as_json):
     if not as_json:
         print(f"{'case':45} | {'status':7} | {'code':33} | {'message':80} | as expected?")
     for case in (case for case in TABLE if only in case.name):
-        answer, fault = judge(case, g)
+        answer, fault = run_case(case, g)
         wrong, skipped = wrong + bool(fault), skipped + (answer.status == "SKIPPED")
         if as_json:
             print(json.dumps({"case": case.name, "status": answer.status, "code": answer.code,

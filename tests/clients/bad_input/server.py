@@ -1,4 +1,4 @@
-"""The server under test, the requests that can be sent to it, and what it must hold."""
+"""The server under test, the requests that can be sent to it, and what it must have stored."""
 
 import os
 import subprocess
@@ -20,12 +20,12 @@ from bad_input.values import (
     TARGET,
     UNSIGNED,
 )
-from bad_input.wire import Surprise, exchange
+from bad_input.wire import StepFailed, exchange
 from documents import complete_document
 
 
 class Gateway:
-    """One server on one folder, the requests that can be sent to it, and what it must hold."""
+    """One server on one folder, the requests for it, and what it must have stored."""
 
     def __init__(self, binary, folder, *flags):
         self.binary, self.folder = binary, folder
@@ -48,12 +48,12 @@ class Gateway:
         raise SystemExit(f"the server did not start: {self.log.read_text()}")
 
     def stop(self):
-        """Ends the server as an operator does; gives its exit code."""
+        """Sends SIGTERM; returns the exit code."""
         self.process.terminate()
         return self.process.wait(START_SECONDS_MAX)
 
     def command(self, *arguments):
-        """Another command of the binary."""
+        """Runs another command of the binary."""
         return subprocess.run(list(map(str, [self.binary, *arguments])), text=True,
                               capture_output=True, timeout=60, env=environment(ROOT))
 
@@ -71,7 +71,7 @@ class Gateway:
                unsigned=(), without=(), signer=None, wire_target=None, spoil=False, **bare):
         """A request signed in its Authorization header.
 
-        `at` shifts its clock by seconds, `unsigned` are headers added behind the signer's back,
+        `at` shifts its clock by seconds, `unsigned` are headers that the signature does not cover,
         `without` headers left out, `wire_target` is what is sent in place of the signed target.
         """
         signer = signer or Signer(key, basic_time(at))
@@ -144,29 +144,29 @@ class Gateway:
         return self.raw(self.bare(method, target, body, headers))
 
     def must(self, status, method, target, body=b"", headers=(), **options):
-        """A step that has to succeed for the case to mean anything."""
+        """Sends a request that must succeed, or the case fails."""
         answer = self.ask(method, target, body, headers, **options)
         if answer.status != status or answer.fault:
-            raise Surprise(f"{method} {target[:60]}: {answer.status} {answer.code} "
+            raise StepFailed(f"{method} {target[:60]}: {answer.status} {answer.code} "
                            f"{answer.message} {answer.fault}")
         return answer
 
     def store(self, name, body, **options):
-        """Stores an object that belongs into the list; gives the answer of reading it back."""
+        """Stores an object that the last list must show; returns the answer of reading it back."""
         target = f"/{BUCKET}/{quote(name, '/')}"
         self.must(200, "PUT", target, body, **options)
         self.stored[name] = body
         answer = self.must(200, "GET", target)
         if answer.body != body:
-            raise Surprise(f"{len(answer.body)} other bytes came back")
+            raise StepFailed(f"{len(answer.body)} other bytes came back")
         return answer
 
     def prepare(self):
-        """Makes what the cases need: two users' buckets, an object, an upload with parts."""
+        """Makes the buckets of two users, an object, and an upload with parts."""
         made = self.command("user", "create", "stranger", "--data", self.data,
                             "--access-key-id", STRANGER.id, "--secret-access-key", STRANGER.secret)
         if made.returncode != 0:
-            raise Surprise(f"user create: {made.stderr}")
+            raise StepFailed(f"user create: {made.stderr}")
         self.must(200, "PUT", f"/{BUCKET}")
         self.must(200, "PUT", f"/{OTHERS}", key=STRANGER)
         self.must(200, "PUT", f"/{OTHERS}/secret", b"theirs", key=STRANGER)
@@ -186,7 +186,7 @@ class Gateway:
 
 
 def environment(key):
-    """An environment in which nothing but root's credentials is configured."""
+    """An environment that configures root's credentials and nothing else."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PARTITA_")}
     named = {"PARTITA_ROOT_ACCESS_KEY_ID": key.id, "PARTITA_ROOT_SECRET_ACCESS_KEY": key.secret}
     return kept | {name: value for name, value in named.items() if value}

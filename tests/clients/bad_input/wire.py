@@ -13,7 +13,7 @@ from documents import texts
 
 @dataclasses.dataclass
 class Answer:
-    """What came back. `fault` says what is wrong with it, whatever its status and code are."""
+    """An answer. `fault` says what is wrong with it, apart from its status and code."""
 
     status: object = 0
     code: str = "-"
@@ -27,19 +27,19 @@ class Answer:
         return texts(self.body, name)
 
 
-class Surprise(Exception):
-    """A step of a case did not go as it must; the text says how."""
+class StepFailed(Exception):
+    """A step of a case that failed; the text says how."""
 
 
 class Skipped(Exception):
-    """The case cannot be tried here; the text says why."""
+    """A case that cannot run on this machine; the text says why."""
 
 
 def exchange(port, data, alone=False, head=False):
     """Writes `data` to a new connection and reads one answer.
 
-    With `alone`, the server must close the connection behind the answer, because where the next
-    request begins is in doubt: a second answer means that a request was smuggled.
+    With `alone`, the server must close the connection after the answer, because the start of the
+    next request is in doubt. A second answer means that a request was smuggled.
     """
     began = time.monotonic()
     with socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS_MAX) as peer:
@@ -101,7 +101,7 @@ def _read_error(answer):
 
 
 def _after(peer, rest):
-    """What is wrong with a connection that must have ended."""
+    """What is wrong with a connection that must be closed."""
     peer.settimeout(CLOSE_SECONDS_MAX)
     try:
         rest += peer.recv(MIB)

@@ -1,4 +1,4 @@
-"""aws-cli, version 1 and 2: one file for both, for the command is the same."""
+"""aws-cli, version 1 and 2; their commands are the same."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""rclone with provider Other, the one for servers that it does not know."""
+"""rclone with provider Other, its provider for unknown servers."""
 
 
 def _rclone(ctx, *words):

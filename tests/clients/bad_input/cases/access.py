@@ -14,11 +14,11 @@ from bad_input.values import (
     UNSIGNED,
     Key,
 )
-from bad_input.wire import Surprise
+from bad_input.wire import StepFailed
 
 
 def expect_continue(g):
-    """A client that waits for 100 Continue hears of a bad signature before it sends its body."""
+    """A bad signature is answered before the body, for a client that waits for 100 Continue."""
     data = g.signed("PUT", TARGET, SMALL, unsigned=[("Expect", "100-continue")], spoil=True)
     return g.raw(data[:-len(SMALL)])
 
@@ -29,7 +29,7 @@ def disabled_key(g):
                      "--access-key-id", key.id, "--secret-access-key", key.secret)
     done = g.command("key", "disable", key.id, "--data", g.data)
     if made.returncode or done.returncode:
-        raise Surprise(made.stderr + done.stderr)
+        raise StepFailed(made.stderr + done.stderr)
     return g.ask("GET", f"/{OTHERS}", key=key)
 
 

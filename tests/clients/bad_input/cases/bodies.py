@@ -19,11 +19,11 @@ from bad_input.values import (
     UNSIGNED,
     UNSIGNED_TRAILER,
 )
-from bad_input.wire import Surprise
+from bad_input.wire import StepFailed
 
 
 def truncated(body, half_closed=False, chunks=False):
-    """The client goes away in the middle of a body: nothing may be stored.
+    """A client that disconnects in the middle of a body: nothing may be stored.
 
     With `chunks`, every byte arrives in HTTP's own chunks, and only the last, empty one is missing.
     """
@@ -40,7 +40,7 @@ def truncated(body, half_closed=False, chunks=False):
                 peer.shutdown(socket.SHUT_WR)
                 try:
                     if peer.recv(KIB).startswith(b"HTTP/1.1 2"):
-                        raise Surprise("a 2xx for half a body")
+                        raise StepFailed("a 2xx for half a body")
                 except ConnectionError:
                     pass
         time.sleep(0.3)

@@ -25,7 +25,7 @@ from bad_input.values import (
     STRANGER,
     UNSIGNED,
 )
-from bad_input.wire import Answer, Skipped, Surprise
+from bad_input.wire import Answer, Skipped, StepFailed
 
 
 def on_small_disk(disk_mib, free_bytes_min, then):
@@ -46,7 +46,7 @@ def on_small_disk(disk_mib, free_bytes_min, then):
                 small.stop()
             checked = small.command("check", "--blocks", "--data", small.data)
             if checked.returncode != 0:
-                raise Surprise(f"check: {checked.stdout}{checked.stderr}")
+                raise StepFailed(f"check: {checked.stdout}{checked.stderr}")
             return answer
         finally:
             subprocess.run(["umount", "-l", str(folder)], check=True)
@@ -54,34 +54,34 @@ def on_small_disk(disk_mib, free_bytes_min, then):
 
 
 def fill(g):
-    """Refused writes cost nothing, reads and deletes work, and what is freed can be written."""
+    """A full disk: refused writes leave nothing, reads and deletes work, freed room is usable."""
     names, body = [], bytes(MIB)
     while (refused := g.ask("PUT", f"/{BUCKET}/{len(names)}", body)).status == 200:
         names.append(f"/{BUCKET}/{len(names)}")
     if len(names) < 10:
-        raise Surprise(f"only {len(names)} MiB fit on the disk")
+        raise StepFailed(f"only {len(names)} MiB fit on the disk")
     if g.must(200, "GET", names[0]).body != body:
-        raise Surprise("a read on the full disk gave other bytes")
+        raise StepFailed("a read on the full disk gave other bytes")
     if g.ask("PUT", f"/{BUCKET}/refused", body).status == 200:
-        raise Surprise("one write was refused, the next accepted")
+        raise StepFailed("one write was refused, the next accepted")
     for name in names[:8]:
         g.must(204, "DELETE", name)
     end = time.monotonic() + ANSWER_SECONDS_MAX
     while g.ask("PUT", f"/{BUCKET}/after", body).status != 200:
         if time.monotonic() > end:
-            raise Surprise("no write is accepted after the deletes")
+            raise StepFailed("no write is accepted after the deletes")
         time.sleep(0.1)
     if (count := len(g.must(200, "GET", f"/{BUCKET}").xml("Key"))) != len(names) - 8 + 1:
-        raise Surprise(f"the list has {count} keys")
+        raise StepFailed(f"the list has {count} keys")
     return refused
 
 
 def stall(g):
-    """A body that does not come takes its own room once, and gives it back when it breaks off."""
+    """A body that stalls reserves its own room once, and frees it when the connection ends."""
     data = g.signed("PUT", f"/{BUCKET}/refused", bytes(40 * MIB), payload=UNSIGNED)
     with socket.create_connection(("127.0.0.1", g.port), ANSWER_SECONDS_MAX) as peer:
         peer.sendall(data[:MIB])
-        time.sleep(1.5)  # The gateway looks at the disk once in a second.
+        time.sleep(1.5)  # The gateway reads the free space once a second.
         g.must(200, "PUT", f"/{BUCKET}/beside", bytes(8 * MIB))
         refused = g.ask("PUT", f"/{BUCKET}/refused", bytes(40 * MIB))
     time.sleep(1.5)
@@ -89,31 +89,29 @@ def stall(g):
     return refused
 
 
-# What must be true in the end.
-
 def last_list(g):
-    """The list is exactly what was accepted, by name and by bytes."""
+    """The list shows exactly the accepted objects, by name and by bytes."""
     target, listed = f"/{BUCKET}?list-type=2&encoding-type=url", []
     answer = g.must(200, "GET", target)
     listed = [unquote(key) for key in answer.xml("Key")]
     if sorted(listed) != sorted(g.stored):
-        raise Surprise(f"listed and stored differ in {sorted(set(listed) ^ set(g.stored))}")
+        raise StepFailed(f"listed and stored differ in {sorted(set(listed) ^ set(g.stored))}")
     for name, body in g.stored.items():
         if g.must(200, "GET", f"/{BUCKET}/{quote(name, '/')}").body != body:
-            raise Surprise(f"{name!r} has other bytes")
+            raise StepFailed(f"{name!r} has other bytes")
     return Answer(200, message=f"{len(listed)} objects, byte-equal")
 
 
 def last_upload(g):
-    """The upload survived every bad Complete; a good one, sent twice, joins it."""
+    """The upload is open after every bad Complete; a good one, sent twice, completes it."""
     parts = g.must(200, "GET", f"/{BUCKET}/joined?uploadId={g.upload}").xml("PartNumber")
     if parts != ["1", "2"]:
-        raise Surprise(f"the upload has the parts {parts}")
+        raise StepFailed(f"the upload has the parts {parts}")
     first, second = g.complete((2, g.etags[2])), g.complete((2, g.etags[2]))
     if first.status == 200:
         g.stored["joined"] = LARGE
     if (first.status, first.body) != (second.status, second.body):
-        raise Surprise(f"the second Complete answers otherwise: {second.status} {second.code}")
+        raise StepFailed(f"the second Complete answers otherwise: {second.status} {second.code}")
     return first
 
 
@@ -131,20 +129,20 @@ def extent_bytes(key, body):
 
 
 def data_bytes(path):
-    """Bytes of a file that are no holes."""
+    """Bytes of a file outside holes."""
     count, at = 0, 0
     with open(path, "rb") as file:
         while True:
             try:
                 data = os.lseek(file.fileno(), at, os.SEEK_DATA)
-            except OSError:  # There is none behind this place.
+            except OSError:  # No data after this offset.
                 return count
             at = os.lseek(file.fileno(), data, os.SEEK_HOLE)
             count += at - data
 
 
 def last_names(g):
-    """The file system saw no client's byte, and nothing of a refused body is left."""
+    """No name on the disk comes from a client, and no refused body is left."""
     wanted = (sum(len(body) > PACKED_BYTES_MAX for body in g.stored.values()),
               sum(extent_bytes(key, body) for key, body in g.stored.items()))
     end = time.monotonic() + ANSWER_SECONDS_MAX
@@ -157,11 +155,11 @@ def last_names(g):
         if found == wanted:
             break
         if time.monotonic() > end:
-            raise Surprise(f"(files, bytes in segments) are {found}, not {wanted}")
-        time.sleep(0.1)  # Garbage is collected behind the answers.
+            raise StepFailed(f"(files, bytes in segments) are {found}, not {wanted}")
+        time.sleep(0.1)  # Garbage is collected after the answers.
     strange = [name for name in names if not OPAQUE.fullmatch(name)]
     if strange:
-        raise Surprise(f"names that are not opaque: {strange[:5]}")
+        raise StepFailed(f"names that are not opaque: {strange[:5]}")
     fixed = [name for name in files if name not in blobs]
     return Answer("opaque", message=f"{wanted[0]} like {blobs[-1]}, and {' '.join(fixed)}")
 
@@ -173,7 +171,7 @@ def last_log(g):
     lines = [line for line in log.splitlines()
              if "panic" in line or any(secret in line for secret in secrets)]
     if lines:
-        raise Surprise(f"{len(lines)} lines, the first is {lines[0][:200]}")
+        raise StepFailed(f"{len(lines)} lines, the first is {lines[0][:200]}")
     return Answer("clean", message=f"{len(log.splitlines())} lines, {len(secrets)} secrets sought")
 
 

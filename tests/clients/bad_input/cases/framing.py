@@ -2,7 +2,7 @@
 
 from bad_input.case import Case, http_chunks
 from bad_input.values import BUCKET, HELLO, KIB, TARGET, UNSIGNED
-from bad_input.wire import Surprise
+from bad_input.wire import StepFailed
 
 ONE_CHUNK = b"5\r\nhello\r\n0\r\n\r\n"
 
@@ -17,13 +17,13 @@ def smuggled(*headers, body, target=TARGET):
 
 
 def both_lengths(*headers):
-    """Content-Length and Transfer-Encoding: when it is stored, then what the chunks hold."""
+    """Content-Length and Transfer-Encoding: if accepted, the content of the chunks is stored."""
     def run(g):
         target = f"/{BUCKET}/both-lengths"
         answer = smuggled(*headers, body=ONE_CHUNK, target=target)(g)
         if answer.status == 200:
             if (body := g.must(200, "GET", target).body) != b"hello":
-                raise Surprise(f"{body!r} was stored")
+                raise StepFailed(f"{body!r} was stored")
             g.must(204, "DELETE", target)
         return answer
     return run

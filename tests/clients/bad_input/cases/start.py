@@ -9,14 +9,14 @@ import tempfile
 from bad_input.case import Case
 from bad_input.server import environment
 from bad_input.values import ANSWER_SECONDS_MAX, ROOT, Key
-from bad_input.wire import Answer, Skipped, Surprise
+from bad_input.wire import Answer, Skipped, StepFailed
 
 
 def startup(*flags, data=None, key=ROOT, uid=None, file=None, kind="one line"):
-    """Starts another server that has to give up; `flags` and `data` may be functions of `g`.
+    """Starts another server that must fail; `flags` and `data` may be functions of `g`.
 
-    The code is `one line` when standard error holds one line of ours and no more, and `usage` for
-    the answer of the command line's parser.
+    The code is `one line` when standard error is one line of the gateway, and `usage` for the
+    message of the parser of the command line.
     """
     def run(g):
         folder = pathlib.Path(tempfile.mkdtemp(dir=g.folder))
@@ -33,7 +33,7 @@ def startup(*flags, data=None, key=ROOT, uid=None, file=None, kind="one line"):
                                   timeout=ANSWER_SECONDS_MAX, env=environment(key), user=uid,
                                   cwd=folder)
         except subprocess.TimeoutExpired:
-            raise Surprise("it started, or hangs") from None
+            raise StepFailed("it started, or hangs") from None
         lines = done.stderr.strip().splitlines() or [""]
         code = f"{len(lines)} lines"
         if lines[0].startswith("error: "):
@@ -45,7 +45,7 @@ def startup(*flags, data=None, key=ROOT, uid=None, file=None, kind="one line"):
 
 
 def binary_for(g, uid):
-    """The binary where another user can run it."""
+    """A copy of the binary that another user can run."""
     if uid is None:
         return g.binary
     if os.geteuid() != 0:
