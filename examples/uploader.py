@@ -115,7 +115,7 @@ def main():
     parser.add_argument("target", help="BUCKET/KEY")
     parser.add_argument("--parallel", type=int, default=4)
     parser.add_argument("--instant-prefix", help="look for the content only below this prefix")
-    parser.add_argument("--proof-prefix", help="prove possession of content below this prefix; * for all")
+    parser.add_argument("--proof-prefix", help="prove possession of content below it; * for all")
     asked = parser.parse_args()
     bucket, _, key = asked.target.partition("/")
     # A paused upload answers 503; more attempts survive a longer pause.

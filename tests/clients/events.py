@@ -91,9 +91,9 @@ def wait_for(wanted):
     """Waits until exactly the wanted events arrived since the last call; returns their bodies."""
     deadline = time.monotonic() + SECONDS_MAX
     while time.monotonic() < deadline:
-        told = sorted((body.get("EventName") or body["Event"], body.get("Key", ""))
+        came = sorted((body.get("EventName") or body["Event"], body.get("Key", ""))
                       for _, body in Receiver.events)
-        if told == sorted(wanted):
+        if came == sorted(wanted):
             unverified = sum(1 for verified, _ in Receiver.events if not verified)
             bodies = [body for _, body in Receiver.events]
             Receiver.events.clear()
@@ -101,7 +101,7 @@ def wait_for(wanted):
                 sys.exit(f"{unverified} events do not verify")
             return bodies
         time.sleep(0.05)
-    sys.exit(f"came:   {told}\nwanted: {sorted(wanted)}")
+    sys.exit(f"came:   {came}\nwanted: {sorted(wanted)}")
 
 
 def with_boto3(place, server, scratch):

@@ -175,7 +175,7 @@ def client_environment(place, scratch, target, ca_file):
 
 
 def run_worker(command, environment, checks):
-    """Runs a worker; returns the (state, detail) of each check, also when the worker dies."""
+    """Runs a worker; returns the (state, detail) of each check, also when the worker ends early."""
     found = {}
     try:
         done = subprocess.run([str(word) for word in command], env=environment, text=True,

@@ -107,7 +107,7 @@ export default [
       await said("Paused");
       const [id] = await openUploads(rig, bucket);
       ok(id);
-      // What was on its way arrives; then nothing moves.
+      // Parts that are in flight arrive; then the progress stands still.
       await page.waitForTimeout(3000);
       const before = await page.evaluate(() => document.querySelector("#bar").value);
       ok(before < 1, `${before}`);
