@@ -3,8 +3,8 @@
 //! **Invariants**
 //! - Nothing is published unless the file has the length that the policy allows and its form is
 //!   whole.
-//! - What is here already is never given for a hash: whoever made the form allowed one upload of
-//!   bytes, and not the reading of others.
+//! - Stored bytes never replace the file: the signer of the form allowed an upload, not the reading
+//!   of other objects.
 
 use crate::events::EventName;
 use crate::request::Call;

@@ -22,7 +22,7 @@ pub struct Incoming {
     pub stream: Stream,
     /// Verification of the bytes.
     pub payload: Payload,
-    /// The length of the raw body, when the client tells it.
+    /// The length of the raw body, if the client sent it.
     pub content_length: Option<u64>,
 }
 
@@ -74,7 +74,7 @@ impl Incoming {
         }
     }
 
-    /// The most bytes that the file of a form can have, when the client tells the body's length.
+    /// The most bytes that the file of a form can have, if the client sent the body's length.
     pub fn file_bytes_max(&self) -> Option<u64> {
         match &self.payload {
             Payload::Form(file) => Some(self.content_length?.saturating_sub(file.end_bytes())),

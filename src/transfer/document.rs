@@ -117,7 +117,7 @@ async fn receive_body(
     Ok(document.freeze())
 }
 
-/// A body of at most `bytes_max`, read whole, as it comes.
+/// A body of at most `bytes_max` bytes, read whole, not verified.
 ///
 /// # Errors
 /// MaxMessageLengthExceeded, IncompleteBody, RequestTimeout.

@@ -1,9 +1,8 @@
-//! A form before its file: reads its fields, and makes of them the head of the write that they ask
-//! for.
+//! Fields of a form, and the head of the write that they ask for.
 //!
-//! **Invariant:** that head has the headers that stand in the form and none of the request: nobody
-//! signs the headers and the query of a form, so what they would add is refused or, if every
-//! browser sends it, overlooked.
+//! **Invariant:** the head has the headers of the form's fields and none of the request. Headers and
+//! query of a form are not signed, so those that would change the write are refused; those that every
+//! browser sends are ignored.
 
 use futures_util::stream::{self, StreamExt as _};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -93,7 +92,7 @@ const NO_FIELDS: [&str; 5] = [
     "x-amz-trailer",
 ];
 
-/// The header that a field stands for, if it stands for one.
+/// The header that a field becomes, if it becomes one.
 fn header_of(field: &str) -> Result<Option<&str>> {
     if NO_FIELDS.contains(&field) {
         let message = format!("The field {field} is not implemented.");

@@ -42,7 +42,7 @@ pub struct Received {
 
 /// Length and digests that the head announces for a body.
 pub struct ExpectedBody {
-    /// Bytes of content; `None` when HTTP's own chunks are to tell it.
+    /// Bytes of content; `None` with chunked transfer coding.
     length: Option<u64>,
     /// Fewest and most bytes of content.
     bytes_min: u64,

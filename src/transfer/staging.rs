@@ -104,7 +104,7 @@ impl Drop for StagingFile {
 pub fn unlink(writer: BlobWriter) {
     match Handle::try_current() {
         Ok(runtime) => drop(runtime.spawn_blocking(move || drop(writer))),
-        // The runtime is gone: nobody is served any more.
+        // Without a runtime no request is served any more.
         Err(_) => drop(writer),
     }
 }

@@ -2,9 +2,9 @@
 //! fits the file.
 //!
 //! **Invariants**
-//! - A header that is there is understood or refused, never overlooked (see
+//! - A header is understood or refused, never ignored (see
 //!   [`crate::wire::own_headers`]); presigned URLs may carry it in their query.
-//! - A part that cannot fit is refused before its body is read; one whose length nobody told, no
+//! - A part that cannot fit is refused before its body is read; one of unknown length, no
 //!   later than at its first byte too many.
 
 use crate::access::UploadHandle;
@@ -162,7 +162,8 @@ pub enum Bound {
 }
 
 impl Bound {
-    /// The one for this part, once [`check_part`] has judged it; `None` when nothing tells.
+    /// The bound for this part, after [`check_part`]; `None` when neither declaration nor header has
+    /// one.
     ///
     /// # Errors
     /// Those of the header.
@@ -194,7 +195,7 @@ impl Bound {
     ) -> Error {
         match (self, error.code) {
             (Self::Part(bytes), ErrorCode::EntityTooLarge) => {
-                // How many there would have been, nobody knows.
+                // The full length of the body is unknown.
                 let message =
                     format!("Part {number} of the declared file has {bytes} bytes; more came.");
                 let error = Error::because(ErrorCode::InvalidRequest, message)

@@ -11,8 +11,8 @@ use crate::wire::{Error, Head, Response, Result};
 /// Ranges on one page, when the client does not say.
 const LIMIT_DEFAULT: usize = 1000;
 
-/// Answers with one page as JSON (`docs/schemas/blocks.json`), or with a stream of events to who
-/// accepts `text/event-stream`.
+/// Answers with one page as JSON (`docs/schemas/blocks.json`), or with a stream of events if the
+/// client accepts `text/event-stream`.
 ///
 /// # Errors
 /// NoSuchUpload; InvalidArgument for bad numbers; SlowDown when too many watch.
