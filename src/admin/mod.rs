@@ -238,7 +238,7 @@ pub async fn ask(
     };
     match response.body {
         Body::Full(document) => (response.status, document),
-        Body::Empty | Body::Stream(_) | Body::Late(_) => (response.status, Bytes::new()),
+        Body::Empty | Body::Stream(_) | Body::Deferred(_) => (response.status, Bytes::new()),
     }
 }
 

@@ -77,5 +77,5 @@ fn judge_early(
         Err(store::Error::NoSuchKey) => None,
         Err(error) => return Err(error.into()),
     };
-    Ok(condition.judge(current.as_ref()).map_err(store::Error::from)?)
+    Ok(condition.check(current.as_ref()).map_err(store::Error::from)?)
 }

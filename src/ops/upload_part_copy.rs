@@ -3,7 +3,7 @@
 //! A range that is exactly one stored blob is taken by reference; any other range is read through
 //! the block check and written as a blob of its own.
 
-use crate::digest::{ChecksumAlgorithm, Want};
+use crate::digest::{ChecksumAlgorithm, WantedDigests};
 use crate::ops::uploads::{declared, pause};
 use crate::request::Call;
 use crate::store::{AddedPart, BlobOrigin, OpenObject, UploadRecord};
@@ -77,7 +77,7 @@ async fn copy_bytes(
         key: call.key().clone(),
         part: Some((upload.id, number)),
     };
-    let want = Want { sha256: false, checksum: algorithm };
+    let want = WantedDigests { sha256: false, checksum: algorithm };
     let staged = receive::from_object(&call.context, object, range, want, origin).await?;
     drop(admission);
     let store = &call.context.store;

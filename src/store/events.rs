@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::access::Permit;
-use crate::events::Rules;
+use crate::events::NotificationRules;
 #[cfg(doc)]
 use crate::store::Error;
 use crate::store::db::sqlite::{deliveries, outbox};
@@ -18,15 +18,20 @@ use crate::types::{MessageId, Timestamp};
 impl Store {
     /// Sets the rules of a bucket; with `test` each target gets a test event. The rules are read
     /// back by [`Store::event_rules`]. [`Error::NoSuchBucket`].
-    pub fn set_event_rules(&self, permit: &Permit, rules: Rules, test: bool) -> Pending<()> {
+    pub fn set_event_rules(
+        &self,
+        permit: &Permit,
+        rules: NotificationRules,
+        test: bool,
+    ) -> Pending<()> {
         outbox::set_rules(&self.engine, permit, rules, test)
     }
 
     /// The rules of a bucket. [`Error::NoSuchBucket`].
-    pub fn event_rules(&self, permit: &Permit) -> Result<Rules> {
+    pub fn event_rules(&self, permit: &Permit) -> Result<NotificationRules> {
         let kind = BucketConfigurationKind::Notification;
         let configuration = self.bucket_configuration(permit, kind)?;
-        configuration.map_or(Ok(Rules::default()), |it| outbox::rules_of(&it).cloned())
+        configuration.map_or(Ok(NotificationRules::default()), |it| outbox::rules_of(&it).cloned())
     }
 
     /// What is due for a target, but for those rows that are under way; at most `max` of them.

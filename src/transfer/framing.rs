@@ -30,7 +30,7 @@ pub enum Framing {
     /// The delimiter of a form tells, after at most so many bytes.
     Form {
         /// Finds it.
-        file: Box<form::File>,
+        file: Box<form::FileReader>,
         /// Bytes.
         left: u64,
     },

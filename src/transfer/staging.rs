@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::digest::lanes::Md5Lane;
-use crate::digest::{Digests, Others, Want};
+use crate::digest::{Digests, HasherWithoutMd5, WantedDigests};
 use crate::limits::md5_pool::{Hashed, Md5Pool};
 use crate::store::{self, BlobWriter};
 use crate::wire::{Error, ErrorCode, Result};
@@ -22,7 +22,7 @@ pub struct StagingFile {
 }
 
 /// The blob's file, and all digests of what was written to it but MD5.
-type File = Box<(BlobWriter, Others)>;
+type File = Box<(BlobWriter, HasherWithoutMd5)>;
 
 enum At {
     Rest(Md5Lane, File),
@@ -33,8 +33,8 @@ enum At {
 
 impl StagingFile {
     /// A file that was just begun.
-    pub fn new(writer: BlobWriter, want: Want, md5: Md5Pool) -> Self {
-        let file = Box::new((writer, Others::new(want)));
+    pub fn new(writer: BlobWriter, want: WantedDigests, md5: Md5Pool) -> Self {
+        let file = Box::new((writer, HasherWithoutMd5::new(want)));
         Self { at: At::Rest(Md5Lane::default(), file), md5 }
     }
 

@@ -1,21 +1,23 @@
-//! What a request says before its body: method, address, query, headers.
+//! [`Head`]: the method, address, query and headers of a request.
 //!
-//! **Invariant:** the request target is split and percent-decoded here, once. Routing,
-//! authorization and the signature all use what stands in [`Head`]; nothing decodes again.
+//! **Invariant:** the request target is split and percent-decoded once, here. Routing,
+//! authorization and signatures use the fields of [`Head`]. Nothing decodes again.
 
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 
 use super::error::{Error, ErrorCode, Result};
-use crate::types::{BucketName, KeyError, ObjectKey};
+use crate::types::{BucketName, KeyError, ObjectKey, decimal};
 
-/// The parameters of a query, decoded once, in the order received.
+/// Parameters of a query, decoded once, in the order received.
 #[derive(Clone, Debug, Default)]
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Splits and decodes; `+` stays a plus, as signatures have it. An escape that is not `%` and
-    /// two hexadecimal digits, or a name or value that is not UTF-8, is an InvalidURI.
+    /// Splits and decodes a query. `+` stays a plus, as in signatures.
+    ///
+    /// # Errors
+    /// InvalidURI for a `%` without two hexadecimal digits and for text that is not UTF-8.
     pub fn parse(raw: &str) -> Result<Self> {
         let mut pairs = Vec::new();
         for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
@@ -24,15 +26,15 @@ impl Query {
         }
         Ok(Self(pairs))
     }
-    /// The value of a parameter; an empty one for `?name`.
+    /// Value of a parameter. Empty for `?name`.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
-    /// Whether the parameter is there at all.
+    /// True if the parameter is there.
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
-    /// The value, unless it is empty: an empty `prefix=` is the same as none.
+    /// Value of a parameter, if it is not empty. An empty `prefix=` counts as absent.
     pub fn non_empty(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
     }
@@ -40,7 +42,7 @@ impl Query {
     pub fn pairs(&self) -> &[(String, String)] {
         &self.0
     }
-    /// The first name that stands there twice.
+    /// First name that was given more than once.
     pub fn repeated(&self) -> Option<&str> {
         let mut seen = std::collections::HashSet::new();
         self.0.iter().find(|(name, _)| !seen.insert(name)).map(|(name, _)| name.as_str())
@@ -55,7 +57,8 @@ fn decode(text: &str) -> Result<String> {
         .map_err(|_| Error::because(ErrorCode::InvalidURI, "The query is not UTF-8."))
 }
 
-/// Refuses a `%` without two hexadecimal digits: taken literally, two targets would mean one key.
+/// Refuses a `%` without two hexadecimal digits. Taken literally, two request targets would name
+/// the same key.
 fn check_escapes(text: &str) -> Result<()> {
     let mut escapes = text.split('%').skip(1).map(str::as_bytes);
     match escapes
@@ -66,26 +69,26 @@ fn check_escapes(text: &str) -> Result<()> {
     }
 }
 
-/// What a request is about.
+/// Resource that a request addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// `/`: the service itself.
+    /// Service: the path `/`.
     Service,
-    /// A bucket.
+    /// Bucket.
     Bucket(BucketName),
-    /// An object, there or not.
+    /// Object, existing or not.
     Object(BucketName, ObjectKey),
 }
 
 impl Address {
-    /// The bucket, if one is named.
+    /// Bucket of the address.
     pub fn bucket(&self) -> Option<&BucketName> {
         match self {
             Self::Service => None,
             Self::Bucket(bucket) | Self::Object(bucket, _) => Some(bucket),
         }
     }
-    /// The key, if one is named.
+    /// Key of the address.
     pub fn key(&self) -> Option<&ObjectKey> {
         match self {
             Self::Object(_, key) => Some(key),
@@ -93,13 +96,16 @@ impl Address {
         }
     }
 
-    /// Finds the address in Host and path. `domains` are the configured base domains: a Host of
-    /// `<bucket>.<domain>` names the bucket, the longest domain wins; any other Host (an IP
-    /// address, a domain itself, an unknown name) means that the path's first segment does.
+    /// Address from Host and path. `domains` are the configured base domains. A Host
+    /// `<bucket>.<domain>` names the bucket; the longest domain wins. With any other Host (an IP
+    /// address, a domain itself, an unknown name) the first segment of the path names the bucket.
+    ///
+    /// # Errors
+    /// InvalidURI, InvalidBucketName, KeyTooLongError.
     pub fn parse(raw_path: &str, host: &str, domains: &[String]) -> Result<Self> {
         let (bucket, key) = split(raw_path, host, domains)?;
         if bucket.is_empty() {
-            // `//key` has an empty bucket name; `/` is the service.
+            // `//key` has an empty bucket name. `/` is the service.
             return match key {
                 None | Some("") => Ok(Self::Service),
                 Some(_) => Err(ErrorCode::InvalidBucketName.into()),
@@ -126,7 +132,7 @@ impl Address {
     }
 }
 
-/// The name of the bucket, decoded, and what stands for the key.
+/// Decoded name of the bucket, and the encoded key.
 fn split<'a>(
     raw_path: &'a str,
     host: &str,
@@ -136,7 +142,7 @@ fn split<'a>(
         .strip_prefix('/')
         .ok_or_else(|| Error::because(ErrorCode::InvalidURI, "The request target has no path."))?;
     match bucket_of_host(host, domains) {
-        // A Host has no case; the names of buckets are in lower case.
+        // Host is case-insensitive. Bucket names are in lower case.
         Some(bucket) => Ok((bucket.to_ascii_lowercase(), Some(path))),
         None => match path.split_once('/') {
             Some((bucket, key)) => Ok((decode(bucket)?, Some(key))),
@@ -145,22 +151,22 @@ fn split<'a>(
     }
 }
 
-/// The bucket that [`Address::parse`] finds, also where it refuses the key.
+/// Bucket of a request target, also if its key is invalid.
 pub fn bucket_of(raw_path: &str, host: &str, domains: &[String]) -> Option<BucketName> {
     BucketName::parse(&split(raw_path, host, domains).ok()?.0)
 }
 
-/// The bucket that a Host of the virtual-host style names. The port does not matter.
+/// Bucket in a Host of the virtual-host style. The port is ignored.
 pub fn bucket_of_host<'a>(host: &'a str, domains: &[String]) -> Option<&'a str> {
     let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|c| c.is_ascii_digit()) => name,
+        Some((name, port)) if decimal::is_digits(port) => name,
         _ => host,
     };
     domains
         .iter()
         .filter_map(|domain| {
             let (label, tail) = name.split_at_checked(name.len().checked_sub(domain.len())?)?;
-            // The domain itself, which may be a longer one than another's `<bucket>.<domain>`.
+            // The Host is a domain itself, which may also be `<bucket>.<domain>` of a shorter one.
             let bucket = if label.is_empty() { label } else { label.strip_suffix('.')? };
             tail.eq_ignore_ascii_case(domain).then_some(bucket)
         })
@@ -168,29 +174,33 @@ pub fn bucket_of_host<'a>(host: &'a str, domains: &[String]) -> Option<&'a str> 
         .filter(|bucket| !bucket.is_empty())
 }
 
-/// Everything of a request but its body.
+/// Request without its body.
 #[derive(Clone, Debug)]
 pub struct Head {
-    /// The method.
+    /// Method.
     pub method: Method,
-    /// The path as received, still encoded: what the client signed.
+    /// Path as received, still encoded, as the client signed it.
     pub raw_path: String,
-    /// The decoded query.
+    /// Decoded query.
     pub query: Query,
-    /// The headers as received.
+    /// Headers as received.
     pub headers: HeaderMap,
-    /// The one Host.
+    /// Value of Host.
     pub host: String,
-    /// What the request is about.
+    /// Address.
     pub address: Address,
-    /// Whether Host named the bucket.
+    /// True if Host names the bucket.
     pub virtual_host: bool,
-    /// Whether the request came over TLS.
+    /// True if the connection uses TLS.
     pub secure: bool,
 }
 
 impl Head {
-    /// The head of a request with this target. `raw_query` is what follows `?`.
+    /// Head with an address. `raw_query` is the text after `?`.
+    ///
+    /// # Errors
+    /// BadRequest unless there is exactly one Host; InvalidRequest for a repeated header that may
+    /// be given once; those of [`Query::parse`] and [`Address::parse`].
     pub fn new(
         method: Method,
         raw_path: &str,
@@ -205,7 +215,10 @@ impl Head {
         Ok(head)
     }
 
-    /// The head of a request to the server itself: its path names no bucket.
+    /// Head of a request to the server itself, whose path names no bucket.
+    ///
+    /// # Errors
+    /// See [`Self::new`].
     pub fn unaddressed(
         method: Method,
         raw_path: &str,
@@ -221,7 +234,10 @@ impl Head {
         Ok(Self { method, raw_path, query, headers, host, address, virtual_host: false, secure })
     }
 
-    /// A header's value as text; `None` when it is absent. Bytes that are not UTF-8 are an error.
+    /// Value of a header as text, trimmed. `None` if it is absent.
+    ///
+    /// # Errors
+    /// InvalidRequest if it is not UTF-8.
     pub fn header(&self, name: &str) -> Result<Option<&str>> {
         match self.headers.get(name) {
             None => Ok(None),
@@ -234,8 +250,11 @@ impl Head {
             },
         }
     }
-    /// A header, or, in presigned requests, the query parameter that stands in for it: S3 lets
-    /// `x-amz-*` headers be hoisted into the query.
+    /// Value of a header or, if absent, of the query parameter of that name. S3 allows `x-amz-*`
+    /// headers in the query of presigned URLs.
+    ///
+    /// # Errors
+    /// InvalidRequest if the header is not UTF-8.
     pub fn header_or_query(&self, name: &str) -> Result<Option<&str>> {
         if let Some(value) = self.header(name)? {
             return Ok(Some(value));
@@ -243,36 +262,47 @@ impl Head {
         let hoisted = self.query.pairs().iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
         Ok(hoisted.map(|(_, value)| value.as_str()))
     }
-    /// Whether the header is there.
+    /// True if the header is there.
     pub fn has_header(&self, name: &str) -> bool {
         self.headers.contains_key(name)
     }
-    /// `Content-Length`, if there is one; hyper has refused malformed and repeated ones.
+    /// Value of `Content-Length`. hyper has refused malformed and repeated ones.
+    ///
+    /// # Errors
+    /// InvalidArgument if it is no decimal number.
     pub fn content_length(&self) -> Result<Option<u64>> {
         let Some(text) = self.header("content-length")? else { return Ok(None) };
-        let length = text.bytes().all(|c| c.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-        length.map(Some).ok_or_else(|| {
+        decimal::parse(text).map(Some).ok_or_else(|| {
             Error::argument("Content-Length", text, "Content-Length must be a decimal number.")
         })
     }
-    /// The bucket's name. A row of the operations table with a bucket in its scope guarantees it.
+    /// Decimal number in a header or, if absent, in the query parameter of that name. `None` if
+    /// both are absent.
+    ///
+    /// # Errors
+    /// InvalidArgument with `message` for anything but decimal digits that fit into 64 bits.
+    pub fn decimal(&self, name: &str, message: &str) -> Result<Option<u64>> {
+        let Some(text) = self.header_or_query(name)? else { return Ok(None) };
+        decimal::parse(text).map(Some).ok_or_else(|| Error::argument(name, text, message))
+    }
+    /// Bucket of the address. The scope of the operation's row guarantees that there is one.
     pub fn bucket(&self) -> &BucketName {
         self.address.bucket().expect("routed by a row whose scope has a bucket")
     }
-    /// The key. A row of the operations table with an object as its scope guarantees it.
+    /// Key of the address. The scope of the operation's row guarantees that there is one.
     pub fn key(&self) -> &ObjectKey {
         self.address.key().expect("routed by a row whose scope is an object")
     }
 }
 
-/// A signature covers the values of a repeated header joined by commas, and whoever reads such a
-/// header reads the first: two readings of one request. Only user metadata and lists may repeat.
+/// Refuses a repeated header, except user metadata and lists. A signature covers the values joined
+/// by commas, but a reader of the header sees only the first one.
 fn refuse_repeated(headers: &HeaderMap) -> Result<()> {
     let binding = |name: &str| {
         (name.starts_with("x-amz-") || name.starts_with("x-partita-"))
             && !name.starts_with("x-amz-meta-")
             && name != "x-amz-object-attributes"
-            // Lists: joined by commas they say the same.
+            // Lists mean the same in one header and in several.
             && name != "x-partita-instant-prefix"
             && name != "x-partita-proof-prefix"
     };
@@ -284,7 +314,7 @@ fn refuse_repeated(headers: &HeaderMap) -> Result<()> {
         None => Ok(()),
         Some(name) => Err(Error::because(
             ErrorCode::InvalidRequest,
-            format!("The header {name} stands there twice."),
+            format!("The header {name} was given more than once."),
         )),
     }
 }
@@ -294,7 +324,10 @@ fn one_host(headers: &HeaderMap) -> Result<&str> {
     let host = hosts.next().and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty());
     match (host, hosts.next()) {
         (Some(host), None) => Ok(host),
-        _ => Err(Error::because(ErrorCode::BadRequest, "The request must bear exactly one Host.")),
+        _ => Err(Error::because(
+            ErrorCode::BadRequest,
+            "The request must have exactly one Host header.",
+        )),
     }
 }
 
@@ -304,7 +337,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// The head of a request to `localhost`, path-style.
+    /// Head of a path-style request to `localhost`.
     pub(crate) fn head(method: &str, path: &str, query: &str, headers: &[(&str, &str)]) -> Head {
         let mut map = HeaderMap::new();
         map.insert("host", "localhost".parse().unwrap());

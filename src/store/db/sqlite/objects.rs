@@ -162,7 +162,7 @@ pub(crate) fn current(txn: &Txn<'_>, bucket: &Bucket, key: &ObjectKey) -> Result
 
 /// Judges If-Match and If-None-Match against the current object.
 pub(crate) fn judge(condition: &WriteCondition, current: Option<&Current>) -> Result<()> {
-    Ok(condition.judge(current.map(|current| &current.etag))?)
+    Ok(condition.check(current.map(|current| &current.etag))?)
 }
 
 /// Makes `row`, whose content has its reference already, the current object, drops what it replaces
