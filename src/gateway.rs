@@ -244,7 +244,7 @@ impl Gateway {
     fn names_a_bucket(&self, parts: &http::request::Parts) -> bool {
         let host = parts.headers.get("host").and_then(|host| host.to_str().ok());
         let domains = &self.context.config.domains;
-        host.is_some_and(|host| crate::wire::request::bucket_of_host(host, domains).is_some())
+        host.is_some_and(|host| crate::wire::target::bucket_of_host(host, domains).is_some())
     }
 
     /// An error as S3 tells it.

@@ -229,7 +229,7 @@ mod tests {
             ("a=1&X-Amz-Signature=ff&b=2", "a=1&b=2"),
         ];
         for (raw, canonical) in table {
-            let pairs = crate::wire::request::Query::parse(raw).unwrap();
+            let pairs = crate::wire::target::Query::parse(raw).unwrap();
             assert_eq!(query(pairs.pairs(), Some("X-Amz-Signature")), canonical, "{raw}");
         }
     }

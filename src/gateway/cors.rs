@@ -7,7 +7,7 @@
 use super::Context;
 use crate::store::BucketConfigurationKind;
 use crate::wire::cors::{self, CorsConfiguration, CorsHeaders, CorsRequest, METHODS};
-use crate::wire::request::bucket_of;
+use crate::wire::target::bucket_of;
 use crate::wire::{Address, Error, ErrorCode, Head, Response, Result};
 
 /// What the rules of the addressed bucket say about a request.

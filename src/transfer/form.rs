@@ -19,8 +19,8 @@ use crate::request::body::Incoming;
 use crate::types::{KEY_BYTES_MAX, KeyError, ObjectKey};
 use crate::wire::form::{Delimiter, FieldsReader, FormFields, ParsedForm};
 use crate::wire::object_headers;
-use crate::wire::request::Query;
 use crate::wire::response::{BodyError, Stream};
+use crate::wire::target::Query;
 use crate::wire::{Address, Error, ErrorCode, Head, Result, conditions};
 
 /// Reads the fields; what is left of the body is the file.

@@ -1,7 +1,7 @@
 //! S3's dialect of HTTP. Pure: no state, no I/O, no clock.
 //!
-//! Owns the parsed request ([`request`]), the answer ([`response`], [`error`]), and the formats
-//! inside them: XML, forms, checksums, conditions, ranges, dates, copy sources, CORS,
+//! Owns the parsed request ([`request`], [`target`]), the answer ([`response`], [`error`]), and the
+//! formats inside them: XML, forms, checksums, conditions, ranges, dates, copy sources, CORS,
 //! notifications, ACLs. [`crate::auth`] owns signatures, [`crate::ops`] the operations.
 
 pub(crate) mod acl;
@@ -20,8 +20,10 @@ pub mod own_headers;
 pub mod range;
 pub mod request;
 pub mod response;
+pub mod target;
 pub mod xml;
 
 pub use error::{Error, ErrorCode, Result};
-pub use request::{Address, Head};
+pub use request::Head;
 pub use response::{Body, Response};
+pub use target::Address;

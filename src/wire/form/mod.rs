@@ -1,4 +1,4 @@
-//! Forms in `multipart/form-data` (RFC 7578), as S3's POST Object takes them: fields, then one file.
+//! Forms in `multipart/form-data` (RFC 7578) as S3's POST Object takes them: fields, then one file.
 //!
 //! [`FieldsReader`] reads up to the first byte of the file. [`FileReader`] passes the bytes of the
 //! file on and finds its end. Both are pure: they take pieces of the body and do no I/O.
