@@ -20,6 +20,8 @@ use crate::wire::{Error, ErrorCode, Result};
 
 /// Longest header line of a chunk in bytes.
 pub const CHUNK_LINE_BYTES_MAX: usize = 4 * 1024;
+/// Most hexadecimal digits of the size of a chunk: 64 bits.
+const SIZE_DIGITS_MAX: usize = 16;
 /// Most bytes of all trailer lines together.
 pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
 
@@ -317,7 +319,10 @@ fn reuse(mut line: Vec<u8>) -> Vec<u8> {
 
 /// Number of 1 to 16 hexadecimal digits of either case.
 fn hex_size(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || digits.len() > 16 || !digits.iter().all(u8::is_ascii_hexdigit) {
+    if digits.is_empty()
+        || digits.len() > SIZE_DIGITS_MAX
+        || !digits.iter().all(u8::is_ascii_hexdigit)
+    {
         return None;
     }
     u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()

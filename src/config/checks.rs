@@ -2,14 +2,22 @@
 
 use crate::types::{BucketName, decimal};
 
+/// Longest label of a domain name in bytes (RFC 1035, section 2.3.4).
+const LABEL_BYTES_MAX: usize = 63;
+/// Longest domain name in bytes, as text (RFC 1035, section 2.3.4).
+const DOMAIN_BYTES_MAX: usize = 253;
+/// Longest region in bytes.
+const REGION_BYTES_MAX: usize = 63;
+
 pub(super) fn domain(name: &str) -> Option<String> {
     let label = |label: &str| {
-        (1..=63).contains(&label.len())
+        (1..=LABEL_BYTES_MAX).contains(&label.len())
             && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    (name.len() <= 253 && name.split('.').all(label)).then(|| name.to_ascii_lowercase())
+    (name.len() <= DOMAIN_BYTES_MAX && name.split('.').all(label))
+        .then(|| name.to_ascii_lowercase())
 }
 
 /// Address `host:port`; an IPv6 address is in brackets.
@@ -37,5 +45,5 @@ pub(super) fn is_bucket_list(text: &str) -> bool {
 
 pub(super) fn is_region(text: &str) -> bool {
     let letter = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    (1..=63).contains(&text.len()) && text.bytes().all(letter)
+    (1..=REGION_BYTES_MAX).contains(&text.len()) && text.bytes().all(letter)
 }

@@ -6,7 +6,12 @@
 //! - `Debug` does not show the secret.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
+/// Length of an access key id in bytes.
+const ACCESS_KEY_ID_BYTES: RangeInclusive<usize> = 3..=128;
+/// Length of a secret access key in bytes.
+const SECRET_BYTES: RangeInclusive<usize> = 8..=128;
 /// Accepted access key ids, in words.
 pub const ACCESS_KEY_ID_SHAPE: &str = "3 to 128 of A-Z, a-z, 0-9, '.', '_' and '-'";
 /// Accepted secret access keys, in words.
@@ -27,10 +32,10 @@ impl KeyPair {
     /// values in words.
     pub fn parse(id: &str, secret: &str) -> Result<Self, (&'static str, &'static str)> {
         let id_byte = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
-        if !(3..=128).contains(&id.len()) || !id.bytes().all(id_byte) {
+        if !ACCESS_KEY_ID_BYTES.contains(&id.len()) || !id.bytes().all(id_byte) {
             return Err(("accessKeyId", ACCESS_KEY_ID_SHAPE));
         }
-        if !(8..=128).contains(&secret.len()) || !secret.bytes().all(|c| c.is_ascii_graphic()) {
+        if !SECRET_BYTES.contains(&secret.len()) || !secret.bytes().all(|c| c.is_ascii_graphic()) {
             return Err(("secretAccessKey", SECRET_SHAPE));
         }
         Ok(Self { access_key_id: id.to_owned(), secret_access_key: secret.to_owned() })

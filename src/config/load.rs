@@ -15,6 +15,8 @@ use super::webhook::{self, Webhook};
 pub const ROOT_ACCESS_KEY_ID: &str = "PARTITA_ROOT_ACCESS_KEY_ID";
 /// Environment variable with the secret access key of the root user.
 pub const ROOT_SECRET_ACCESS_KEY: &str = "PARTITA_ROOT_SECRET_ACCESS_KEY";
+/// Divisor of setting `read-unit-bytes`: the size of a block with a checksum.
+const READ_UNIT_BYTES_STEP: usize = 64 << 10;
 /// Longest configuration file in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -69,8 +71,8 @@ fn check_together(config: &Config) -> Result<(), ConfigError> {
             format!("it must be more than wal-bytes-restart ({})", config.wal_bytes_restart);
         return Err(ConfigError::new("setting wal-bytes-max", problem));
     }
-    if !config.read_unit_bytes.is_multiple_of(64 << 10) {
-        let problem = "it must be a multiple of 65536";
+    if !config.read_unit_bytes.is_multiple_of(READ_UNIT_BYTES_STEP) {
+        let problem = format!("it must be a multiple of {READ_UNIT_BYTES_STEP}");
         return Err(ConfigError::new("setting read-unit-bytes", problem));
     }
     Ok(())

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -26,8 +27,11 @@ const NAME_LENGTH_MAX: usize = 64;
 const WEBHOOKS_MAX: usize = 64;
 /// Most secrets of one target: the new one and the old one during a rotation.
 const SECRETS_MAX: usize = 2;
-/// Most waits between attempts, and the longest wait.
+/// Length of a secret in bytes, as Standard Webhooks has it.
+const SECRET_BYTES: RangeInclusive<usize> = 24..=64;
+/// Most waits between attempts.
 const RETRIES_MAX: usize = 32;
+/// Longest wait between attempts in milliseconds.
 const RETRY_MS_MAX: u64 = 7 * 24 * 3600 * 1000;
 /// Schedule of Standard Webhooks: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
 const RETRY_DEFAULT: &str =
@@ -277,7 +281,7 @@ fn is_url(text: &str) -> bool {
 /// Key after the prefix `whsec_`.
 fn secret(text: &str) -> Option<Vec<u8>> {
     let key = STANDARD.decode(text.strip_prefix("whsec_")?).ok()?;
-    (24..=64).contains(&key.len()).then_some(key)
+    SECRET_BYTES.contains(&key.len()).then_some(key)
 }
 
 fn is_secrets(text: &str) -> bool {

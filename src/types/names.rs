@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::s3_limits::KEY_BYTES_MAX;
+use super::s3_limits::{BUCKET_NAME_BYTES, KEY_BYTES_MAX};
 
 /// Name of a bucket: 3 to 63 characters of `a-z0-9.-`. Source: AWS, "General purpose bucket naming
 /// rules".
@@ -17,7 +17,7 @@ impl BucketName {
         let edge = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
         let bytes = text.as_bytes();
         let characters_ok = bytes.iter().all(|&c| edge(c) || c == b'.' || c == b'-');
-        if !(3..=63).contains(&bytes.len()) || !characters_ok {
+        if !BUCKET_NAME_BYTES.contains(&bytes.len()) || !characters_ok {
             return None;
         }
         let labels_ok = text.split('.').all(|label| {

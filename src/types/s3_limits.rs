@@ -2,6 +2,10 @@
 //!
 //! Source: AWS, "Amazon S3 multipart upload limits" and "Naming Amazon S3 objects".
 
+use std::ops::RangeInclusive;
+
+/// Length of a bucket's name in bytes.
+pub(super) const BUCKET_NAME_BYTES: RangeInclusive<usize> = 3..=63;
 /// Longest key in bytes of UTF-8. Above it: KeyTooLongError.
 pub const KEY_BYTES_MAX: usize = 1024;
 /// Highest part number. The lowest is 1.
