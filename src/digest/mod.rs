@@ -4,7 +4,7 @@
 //! parts. Depends on nothing else in this crate. [`crate::wire::checksum`] owns the headers.
 //!
 //! **Invariants**
-//! - The table [`ROWS`] is the only place with the names, length and types of an algorithm.
+//! - The table `ROWS` is the only place with the names, length and types of an algorithm.
 //! - A raw value is big-endian and exactly `algorithm.length()` bytes long.
 
 mod combine;

@@ -4,7 +4,7 @@
 //! Pure: no state, no I/O, no clock. The store evaluates the rules of a bucket in the transaction
 //! that makes a change, and writes one row into its outbox for the rule that matches.
 //! [`crate::webhooks`] sends the rows until their targets accept them.
-//! [`crate::wire::notification`] owns the XML of the rules.
+//! `wire::notification` owns the XML of the rules.
 //!
 //! **Invariants**
 //! - An event is recorded if and only if its change is committed. A request that changes nothing (a

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn no_id_tells_the_next() {
+    fn an_id_does_not_predict_the_next() {
         let ids: Vec<_> = (0..10_000).map(|_| UploadId::new()).collect();
         // The last 32 bits are random, also for ids of the same millisecond.
         let low = |id: &UploadId| u32::from_be_bytes(id.as_bytes()[12..].try_into().unwrap());
