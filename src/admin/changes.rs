@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::fields::{Fields, invalid};
-use super::uploads::{LIMIT_MAX, Place, Scan, bucket, marker, place};
+use super::uploads::{LIMIT_MAX, Scan, bucket, marker, upload};
 use super::{AdminCall, Answer, Failure, json_response};
-use crate::access::Action;
+use crate::access::{AbortUpload, Action, UploadHandle, WriteObject};
 use crate::clock;
 use crate::request::operation::Demand;
 use crate::store;
@@ -38,16 +38,15 @@ pub(super) async fn change(call: &AdminCall) -> Answer {
     let mut fields = Fields::of(call)?;
     let change: Change = fields.required("action")?;
     fields.end()?;
-    let action = match change {
-        Change::Pause | Change::Resume | Change::Extend => Action::PutObject,
-        Change::Cancel => Action::AbortMultipartUpload,
-    };
-    let Place { permit, key, id } = place(call, action).await?;
+    let written = || upload::<WriteObject>(call, Action::PutObject);
     let done = match change {
-        Change::Pause => call.store.pause_upload(&permit, &key, id).await,
-        Change::Resume => call.store.resume_upload(&permit, &key, id).await,
-        Change::Extend => call.store.extend_upload(&permit, &key, id).await,
-        Change::Cancel => call.store.cancel_upload(&permit, &key, id).await,
+        Change::Pause => call.store.pause_upload(&written().await?).await,
+        Change::Resume => call.store.resume_upload(&written().await?).await,
+        Change::Extend => call.store.extend_upload(&written().await?).await,
+        Change::Cancel => {
+            let upload = upload::<AbortUpload>(call, Action::AbortMultipartUpload).await?;
+            call.store.cancel_upload(&upload).await
+        }
     };
     done.map_err(Error::from)?;
     Ok(Response::no_content())
@@ -91,8 +90,8 @@ pub(super) async fn clean(call: &AdminCall) -> Answer {
         let (key, id) = (&progress.upload.key, progress.upload.id);
         let action = Action::AbortMultipartUpload;
         let demand = Demand { action, bucket: Some(place), key: Some(key.clone()) };
-        let Ok(permit) = call.caller.demand(&demand) else { continue };
-        if dry_run || drop_idle(call, &permit, key, id, idle_since).await? {
+        let Ok(permit) = call.caller.demand::<AbortUpload>(&demand) else { continue };
+        if dry_run || drop_idle(call, &permit.upload(id), idle_since).await? {
             bytes += progress.received_bytes;
             ended.push(json!({
                 "uploadId": id.to_string(),
@@ -114,12 +113,10 @@ pub(super) async fn clean(call: &AdminCall) -> Answer {
 
 async fn drop_idle(
     call: &AdminCall,
-    permit: &crate::access::Permit,
-    key: &crate::types::ObjectKey,
-    id: crate::types::UploadId,
+    upload: &UploadHandle<AbortUpload>,
     idle_since: crate::types::Timestamp,
 ) -> Result<bool, Failure> {
-    match call.store.drop_idle_upload(permit, key, id, idle_since).await {
+    match call.store.drop_idle_upload(upload, idle_since).await {
         Ok(dropped) => Ok(dropped),
         // The whole bucket went meanwhile.
         Err(store::Error::NoSuchBucket) => Ok(false),

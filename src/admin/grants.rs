@@ -13,9 +13,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::fields::{Fields, invalid};
-use super::uploads::{Place, place};
+use super::uploads::upload;
 use super::{AdminCall, Answer, Failure, PREFIX, json_response};
-use crate::access::Action;
+use crate::access::{Action, WriteObject};
 use crate::auth::EXPIRES_SECONDS_MAX;
 use crate::auth::presign::{Presigner, path_of};
 use crate::clock;
@@ -55,14 +55,14 @@ pub(super) async fn create(call: &AdminCall) -> Answer {
         key: Some(asked.key.clone()),
     };
     let signer = Signer::of(call, asked.expires_seconds)?;
-    let permit = call.caller.demand(&demand)?;
+    let permit = call.caller.demand::<WriteObject>(&demand)?;
     let reader = Reader::of_caller(&call.gateway, &call.caller, &permit);
     let reader = match asked.may_find {
         MayFind::Nothing => None,
         MayFind::ByProof => reader.map(|reader| reader.who_proves(true)),
         MayFind::Below => reader,
     };
-    let opened = create::open(&call.gateway, &permit, &asked.key, &asked.head, reader).await;
+    let opened = create::open(&call.gateway, &permit, &asked.head, reader).await;
     let opened = opened.map_err(named)?;
     let how = opened.how();
     let Opened { created, declaration, .. } = opened;
@@ -92,10 +92,11 @@ pub(super) async fn parts(call: &AdminCall) -> Answer {
     let from = u16::try_from(from).ok().and_then(PartNumber::new).unwrap_or(PartNumber::FIRST);
     let limit = call.number("limit", PARTS_MAX, (1, PARTS_MAX))?;
     let life = call.number("expiresIn", 3600, (1, EXPIRES_SECONDS_MAX))?;
-    let Place { permit, key, id } = place(call, Action::PutObject).await?;
+    let upload = upload::<WriteObject>(call, Action::PutObject).await?;
     let signer = Signer::of(call, life)?;
-    let target = Target { bucket: permit.bucket().name.clone(), key: key.clone(), upload: id };
-    let open = call.store.upload(&permit, &key, id).map_err(Error::from)?;
+    let (bucket, key) = (upload.permit().target_bucket(), upload.permit().key().clone());
+    let target = Target { bucket: bucket.name.clone(), key, upload: upload.id() };
+    let open = call.store.upload(&upload).await.map_err(Error::from)?;
     let layout = open.declaration.and_then(|declaration| declaration.layout);
     let layout = layout.ok_or_else(|| {
         let message = "The upload has no declared size, so nobody knows its parts.";

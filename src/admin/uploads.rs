@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 use super::fields::invalid;
 use super::{AdminCall, Answer, Failure, json_response};
-use crate::access::{Action, Permit};
+use crate::access::{Action, ListUploads, Permit, ReadUpload, UploadHandle, UploadRight};
 use crate::limits::upload_rates::UploadRates;
 use crate::ops::uploads::missing_parts;
 use crate::request::operation::Demand;
 use crate::store::{PartMap, PartRun, ProgressPage, ProgressQuery, UploadProgress};
-use crate::types::{BucketName, Layout, ObjectKey, PartNumber, UploadId};
+use crate::types::{BucketName, Layout, PartNumber, UploadId};
 use crate::wire::{Error, ErrorCode, date};
 
 /// Uploads on one page, when nobody says.
@@ -111,15 +111,13 @@ pub(super) async fn show(call: &AdminCall) -> Answer {
     let from = call.number("from", 1, (1, 10_000))?;
     let from = u16::try_from(from).ok().and_then(PartNumber::new).unwrap_or(PartNumber::FIRST);
     let limit = call.number("limit", LIMIT_MAX, (1, LIMIT_MAX))?;
-    let place = place(call, Action::ListMultipartUploadParts).await?;
-    let (permit, key, id) = (place.permit.clone(), place.key.clone(), place.id);
-    let map = call.gateway.blocking(move |store| {
-        store.part_map(&permit, &key, id, from, usize::try_from(limit).unwrap_or(usize::MAX))
-    });
-    let PartMap { progress, runs, next } = map.await?;
+    let upload = upload::<ReadUpload>(call, Action::ListMultipartUploadParts).await?;
+    let map = call.store.part_map(&upload, from, usize::try_from(limit).unwrap_or(usize::MAX));
+    let PartMap { progress, runs, next } = call.gateway.run(map).await?;
     let rates = &call.gateway.limits.upload_rates;
-    let mut answer = serde_json::to_value(document(rates, &place.permit.bucket().name, &progress))
-        .map_err(|error| Failure::invalid(error.to_string()))?;
+    let mut answer =
+        serde_json::to_value(document(rates, &upload.permit().target_bucket().name, &progress))
+            .map_err(|error| Failure::invalid(error.to_string()))?;
     answer["parts"] = runs.iter().map(run).collect();
     answer["nextFrom"] = json!(next.map(PartNumber::get));
     Ok(json_response(StatusCode::OK, &answer))
@@ -151,25 +149,21 @@ pub(super) async fn held(call: &AdminCall) -> Answer {
     Ok(json_response(StatusCode::OK, &answer))
 }
 
-/// An upload that the caller may do something with.
-pub(crate) struct Place {
-    pub(crate) permit: Permit,
-    pub(crate) key: ObjectKey,
-    pub(crate) id: UploadId,
-}
-
 /// The upload that the path names, if `action` is allowed on it.
-pub(super) async fn place(call: &AdminCall, action: Action) -> Result<Place, Failure> {
+pub(super) async fn upload<R: UploadRight>(
+    call: &AdminCall,
+    action: Action,
+) -> Result<UploadHandle<R>, Failure> {
     let absent = || Error::from(ErrorCode::NoSuchUpload);
     let id = UploadId::parse(&call.name).ok_or_else(absent)?;
-    let found = call.gateway.blocking(move |store| store.locate_upload(id)).await?;
+    let found = call.store.locate_upload(id).await.map_err(Error::from)?;
     let (bucket, key) = found.ok_or_else(absent)?;
-    let demand = Demand { action, bucket: Some(bucket), key: Some(key.clone()) };
-    let permit = call.caller.demand(&demand).map_err(|error| match error.code {
+    let demand = Demand { action, bucket: Some(bucket), key: Some(key) };
+    let permit = call.caller.demand::<R>(&demand).map_err(|error| match error.code {
         ErrorCode::AccessDenied | ErrorCode::NoSuchBucket => absent(),
         _ => error,
     })?;
-    Ok(Place { permit, key, id })
+    Ok(permit.upload(id))
 }
 
 /// The name of a bucket, if one is given.
@@ -213,7 +207,7 @@ pub(crate) struct Scan {
 
 /// What a scan found, and the marker of the next page.
 pub(crate) struct Found {
-    pub(crate) uploads: Vec<(Permit, UploadProgress)>,
+    pub(crate) uploads: Vec<(Permit<ListUploads>, UploadProgress)>,
     pub(crate) next: Option<String>,
 }
 
@@ -234,9 +228,8 @@ impl Scan {
                 after: marker.and_then(|marker| marker.after.clone()),
                 max: limit - found.uploads.len(),
             };
-            let asked = permit.clone();
-            let page = call.gateway.blocking(move |store| store.upload_progress(&asked, &query));
-            let ProgressPage { uploads, truncated } = page.await?;
+            let page = call.store.upload_progress(&permit, query);
+            let ProgressPage { uploads, truncated } = call.gateway.run(page).await?;
             let last = uploads.last().map(|last| &last.upload);
             let behind = last.map(|last| format!("{name}/{}/{}", last.id, last.key.as_str()));
             found.uploads.extend(uploads.into_iter().map(|of| (permit.clone(), of)));
@@ -249,7 +242,10 @@ impl Scan {
     }
 
     /// The buckets of this page that the caller may list, and the first one of the next page.
-    fn permits(&self, call: &AdminCall) -> Result<(Vec<Permit>, Option<String>), Failure> {
+    fn permits(
+        &self,
+        call: &AdminCall,
+    ) -> Result<(Vec<Permit<ListUploads>>, Option<String>), Failure> {
         let demand = |bucket: &BucketName| {
             let action = Action::ListBucketMultipartUploads;
             call.caller.demand(&Demand { action, bucket: Some(bucket.clone()), key: None })
