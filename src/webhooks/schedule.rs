@@ -1,7 +1,7 @@
 //! What becomes of an event after a try, and when it is tried again. Pure.
 
 use crate::store::Fate;
-use crate::types::{MessageId, Timestamp};
+use crate::types::{MessageId, Timestamp, decimal};
 
 /// The longest that a target may ask to be left alone.
 const RETRY_AFTER_MS_MAX: u64 = 24 * 60 * 60 * 1000;
@@ -46,8 +46,8 @@ fn with_jitter(wait: u64, message: MessageId, attempts: u32) -> u64 {
 /// `Retry-After`: seconds, or a date.
 pub(crate) fn retry_after(value: &str, now: Timestamp) -> Option<u64> {
     let value = value.trim();
-    if !value.is_empty() && value.bytes().all(|c| c.is_ascii_digit()) {
-        return Some(value.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(1000));
+    if let Some(seconds) = decimal::parse_saturating(value) {
+        return Some(seconds.saturating_mul(1000));
     }
     let date = httpdate::parse_http_date(value).ok()?;
     let since = date.duration_since(std::time::UNIX_EPOCH).ok()?;
