@@ -6,8 +6,6 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::Connection;
-
 use super::Engine;
 use crate::store::blobs::{self, Blobs, lock, packer};
 use crate::store::db::sqlite::connection::{FILE_NAME, Role, connect};
@@ -16,7 +14,7 @@ use crate::store::db::sqlite::queue::queue;
 use crate::store::db::sqlite::readers::Readers;
 use crate::store::db::sqlite::state::DatabaseState;
 use crate::store::db::sqlite::writer::Writer;
-use crate::store::db::sqlite::{Database, accounts, configurations, outbox, wal};
+use crate::store::db::sqlite::{Database, accounts, configurations, outbox, runs, wal};
 use crate::store::error::{Error, Result};
 use crate::store::memory::digest_cache::DigestCache;
 use crate::store::memory::targets::Targets;
@@ -38,7 +36,7 @@ impl Engine {
         wal::recover(&connection)?;
         let blobs = Blobs::open(
             &options.data,
-            next_epoch(&connection, &options.data)?,
+            runs::next_epoch(&connection, &options.data)?,
             options.sources.clone(),
         )?;
         outbox::know_targets(&connection, &options.event_targets)?;
@@ -129,13 +127,4 @@ fn refuse_lost_database(path: &Path, options: &Options) -> Result<()> {
 fn sync_folder(options: &Options) -> Result<()> {
     let sync = || File::open(&options.data)?.sync_all();
     sync().map_err(|source| Error::io("sync", &options.data, source))
-}
-
-/// The number of this run, committed before anything bears it.
-fn next_epoch(connection: &Connection, data: &Path) -> Result<u64> {
-    let sql = "SELECT value FROM counters WHERE name = 'epoch'";
-    // Before the database learns that these runs have ended: only this once it does not know it.
-    blobs::renew_gaps(data, connection.query_row(sql, [], |row| row.get(0))?)?;
-    let sql = "UPDATE counters SET value = max(value, ?1) + 1 WHERE name = 'epoch' RETURNING value";
-    Ok(connection.query_row(sql, [blobs::newest_epoch(data)?], |row| row.get(0))?)
 }

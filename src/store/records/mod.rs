@@ -3,6 +3,7 @@
 //! **Invariant:** nothing here names the engine, the metadata or a file: all of the store may name
 //! a record, and a record names records only.
 
+pub(crate) mod check;
 pub(crate) mod contents;
 pub(crate) mod declared;
 pub(crate) mod events;

@@ -9,11 +9,9 @@
 
 use std::sync::atomic::Ordering;
 
-use rusqlite::params;
-
 use crate::clock;
-use crate::store::blobs::{BlobName, Extent, Found, SegmentName};
-use crate::store::db::sqlite::blob_row::read_extent;
+use crate::store::blobs::{BlobName, Found, SegmentName};
+use crate::store::db::sqlite::files;
 use crate::store::engine::Engine;
 use crate::store::error::Result;
 
@@ -42,11 +40,7 @@ fn sweep_file(engine: &Engine, name: BlobName) -> Result<u64> {
     if name.epoch >= engine.blobs.epoch() {
         return Ok(0);
     }
-    let sql = "SELECT 1 FROM blobs WHERE id = ?1 AND epoch = ?2 AND inline_row IS NULL
-             AND first_page IS NULL";
-    let is_known =
-        engine.db.readers.take()?.prepare_cached(sql)?.exists(params![name.id, name.epoch])?;
-    if is_known {
+    if files::has_own_file(&engine.db, name)? {
         return Ok(0);
     }
     engine.blobs.quarantine(name)?;
@@ -60,7 +54,7 @@ fn sweep_segment(engine: &Engine, name: SegmentName) -> Result<u64> {
     if !has_ended && engine.blobs.is_segment_in_use(name) {
         return Ok(0);
     }
-    let has_rows = has_rows(engine, name)?;
+    let has_rows = files::has_extents(&engine.db, name)?;
     // A row whose commit failed may still be found by the next start, and keeps nothing in use.
     engine.alive()?;
     match (has_rows, has_ended) {
@@ -84,22 +78,12 @@ fn sweep_segment(engine: &Engine, name: SegmentName) -> Result<u64> {
     }
 }
 
-/// Whether any row names bytes in this segment.
-pub(crate) fn has_rows(engine: &Engine, name: SegmentName) -> Result<bool> {
-    let pages = name.pages();
-    let sql = "SELECT 1 FROM blobs WHERE epoch = ?1 AND first_page >= ?2 AND first_page < ?3";
-    let reader = engine.db.readers.take()?;
-    let is_there =
-        reader.prepare_cached(sql)?.exists(params![name.epoch, pages.start, pages.end])?;
-    Ok(is_there)
-}
-
 /// Gives back what lies between the extents that rows name. Gives 1 if there was something.
 pub(crate) fn punch_gaps(engine: &Engine, name: SegmentName) -> Result<u64> {
     let (mut next, end) = (name.pages().start, name.pages().end);
     let mut punched = 0;
     while next < end {
-        let extents = extents_from(engine, name, next)?;
+        let extents = files::extents_from(&engine.db, name, next, PAGE_ROWS)?;
         let is_last = extents.len() < PAGE_ROWS;
         for extent in extents {
             if next < extent.first_page {
@@ -118,16 +102,4 @@ pub(crate) fn punch_gaps(engine: &Engine, name: SegmentName) -> Result<u64> {
         tracing::info!(%name, bytes = punched, "gaps of a segment were given back");
     }
     Ok(u64::from(punched > 0))
-}
-
-/// The extents in a segment from this page on, in order. Of an ended run: they only become fewer.
-fn extents_from(engine: &Engine, name: SegmentName, first_page: u64) -> Result<Vec<Extent>> {
-    let reader = engine.db.readers.take()?;
-    let mut statement = reader.prepare_cached(
-        "SELECT first_page, pages FROM blobs
-         WHERE epoch = ?1 AND first_page >= ?2 AND first_page < ?3 ORDER BY first_page LIMIT ?4",
-    )?;
-    let page = params![name.epoch, first_page, name.pages().end, PAGE_ROWS];
-    let rows = statement.query_map(page, |row| read_extent(row, 0))?;
-    Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
