@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use super::blobs::{Blobs, DataLock, Packing};
 use super::db::sqlite::Database;
 use super::db::sqlite::connection::{FILE_NAME, PAGE_BYTES, Role, connect};
-use super::db::sqlite::wal;
+use super::db::sqlite::{runs, wal};
 use super::error::Result;
 use super::memory::digest_cache::DigestCache;
 use super::memory::directory::Directory;
@@ -106,6 +106,10 @@ impl Engine {
     fn last_checkpoint(&self) {
         match connect(&self.options.data.join(FILE_NAME), Role::Checkpointer) {
             Ok(mut connection) => {
+                let now = self.options.sources.now();
+                if let Err(error) = runs::end(&connection, self.blobs.run(), now) {
+                    tracing::warn!(%error, "the next start marks this run as ended");
+                }
                 if !wal::truncate(&mut connection, &self.db.state) {
                     tracing::warn!("the WAL could not be emptied; the next start reads it");
                 }

@@ -32,9 +32,9 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// The segment that it is in, of the run `epoch`.
-    pub(super) fn segment(self, epoch: u64) -> SegmentName {
-        SegmentName { epoch, number: self.first_page / SEGMENT_PAGES }
+    /// The segment that it is in, of the run `run`.
+    pub(super) fn segment(self, run: u64) -> SegmentName {
+        SegmentName { run, number: self.first_page / SEGMENT_PAGES }
     }
 
     /// Where it begins in the segment's file, in bytes.

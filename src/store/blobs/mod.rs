@@ -99,21 +99,21 @@ pub fn holds_any(data: &Path) -> Result<bool> {
 /// The number of the last server run that made a segment; 0 if there is none. A database that was
 /// restored from a backup does not know of that run, and its number must not be given again: also
 /// not while its segments are in quarantine, where others of the same name would replace them.
-pub fn newest_epoch(data: &Path) -> Result<u64> {
-    let epoch = |entry: std::fs::DirEntry| {
-        SegmentName::parse(entry.file_name().to_str()?).map(|name| name.epoch)
+pub fn newest_run(data: &Path) -> Result<u64> {
+    let run = |entry: std::fs::DirEntry| {
+        SegmentName::parse(entry.file_name().to_str()?).map(|name| name.run)
     };
     let found = entries(&data.join("segments"))?.chain(entries(&data.join("quarantine"))?);
-    Ok(found.filter_map(epoch).max().unwrap_or(0))
+    Ok(found.filter_map(run).max().unwrap_or(0))
 }
 
-/// Has the gaps in segments of run `epoch` and of later ones wait from now on. A database that
-/// knows of no later run than `epoch` may be a restored one, which lacks rows of just these
-/// segments, however long ago they were written.
-pub fn renew_gaps(data: &Path, epoch: u64) -> Result<()> {
+/// Has the gaps in segments of the runs that `is_new` selects wait from now on. A database that does
+/// not know that a run has ended may be a restored one, which lacks rows of just these segments,
+/// however long ago they were written.
+pub fn renew_gaps(data: &Path, is_new: impl Fn(u64) -> Result<bool>) -> Result<()> {
     for entry in entries(&data.join("segments"))? {
-        let name = entry.file_name().to_str().and_then(SegmentName::parse);
-        if name.is_none_or(|name| name.epoch < epoch) {
+        let Some(name) = entry.file_name().to_str().and_then(SegmentName::parse) else { continue };
+        if !is_new(name.run)? {
             continue;
         }
         let path = entry.path();
@@ -136,7 +136,7 @@ fn entries(path: &Path) -> Result<impl Iterator<Item = std::fs::DirEntry> + use<
 
 /// The files of one data folder: `blobs/00` to `blobs/ff`, `segments/`, and `quarantine/`.
 pub struct Blobs {
-    epoch: u64,
+    run: u64,
     folders: Folders,
     syncs: Syncs,
     segments: Segments,
@@ -145,22 +145,22 @@ pub struct Blobs {
 }
 
 impl Blobs {
-    /// Opens `data`, made with its folders (0700) if they are not there. `epoch` is the number of
+    /// Opens `data`, made with its folders (0700) if they are not there. `run` is the number of
     /// this server run: higher than that of every run before, it stands in the names of new blobs.
     /// A data folder of another user, or writable by others, is [`Error::Refused`].
-    pub fn open(data: &Path, epoch: u64, sources: Sources) -> Result<Arc<Self>> {
-        Self::open_with(data, epoch, Syncs::default(), sources)
+    pub fn open(data: &Path, run: u64, sources: Sources) -> Result<Arc<Self>> {
+        Self::open_with(data, run, Syncs::default(), sources)
     }
 
-    fn open_with(data: &Path, epoch: u64, syncs: Syncs, sources: Sources) -> Result<Arc<Self>> {
+    fn open_with(data: &Path, run: u64, syncs: Syncs, sources: Sources) -> Result<Arc<Self>> {
         let folders = Folders::open(data)?;
         let (segments, poison) = (Segments::default(), OnceLock::new());
-        Ok(Arc::new(Self { epoch, folders, syncs, segments, poison, sources }))
+        Ok(Arc::new(Self { run, folders, syncs, segments, poison, sources }))
     }
 
     /// The number of this server run.
-    pub fn epoch(&self) -> u64 {
-        self.epoch
+    pub fn run(&self) -> u64 {
+        self.run
     }
 
     /// The data folder.
@@ -171,7 +171,7 @@ impl Blobs {
     /// Begins a new blob; space is reserved at once when the length is known.
     /// [`Error::DiskFull`], [`Error::EntityTooLarge`], [`Error::Poisoned`].
     pub fn create(self: &Arc<Self>, origin: BlobOrigin, length: Option<u64>) -> Result<BlobWriter> {
-        self.create_as(BlobName { epoch: self.epoch, id: self.sources.blob_id() }, origin, length)
+        self.create_as(BlobName { run: self.run, id: self.sources.blob_id() }, origin, length)
     }
 
     fn create_as(
@@ -243,12 +243,12 @@ impl Blobs {
     pub fn remove(&self, at: Location) -> Result<()> {
         match at.extent {
             None => self.unlink(at.name),
-            Some(extent) => self.punch(at.name.epoch, extent),
+            Some(extent) => self.punch(at.name.run, extent),
         }
     }
 
     /// Removes the file of a blob. Open readers keep their bytes. Not synced: a file that a power
-    /// cut brings back is garbage of an ended epoch, and swept.
+    /// cut brings back is garbage of an ended run, and swept.
     fn unlink(&self, name: BlobName) -> Result<()> {
         let folder = self.folders.of(name)?;
         match fs::unlinkat(&folder.fd, name.to_string(), AtFlags::empty()) {
@@ -346,7 +346,7 @@ fn open_below(folder: &OwnedFd, file: &str, wait: Wait) -> rustix::io::Result<Fi
 
 impl fmt::Debug for Blobs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Blobs({}, epoch {})", self.data().display(), self.epoch)
+        write!(f, "Blobs({}, run {})", self.data().display(), self.run)
     }
 }
 

@@ -101,7 +101,7 @@ impl Packing {
         let Some(held) = Held::take(&self.waiting, bytes.len()) else {
             return Pending::answered(Err(Error::Overloaded));
         };
-        let name = BlobName { epoch: self.blobs.epoch, id: self.blobs.sources.blob_id() };
+        let name = BlobName { run: self.blobs.run, id: self.blobs.sources.blob_id() };
         let record = BlobRecord { name, origin, digests };
         // Here and not in the thread that all wait for.
         let sums: Vec<u32> = bytes.chunks(BLOCK_BYTES as usize).map(trailer::crc32c).collect();

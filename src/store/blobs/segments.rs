@@ -50,7 +50,7 @@ impl Segments {
 impl Blobs {
     /// Makes a segment of this run; its entry in the folder is on disk when this returns.
     pub(super) fn create_segment(&self, number: u64) -> Result<Arc<Segment>> {
-        let name = SegmentName { epoch: self.epoch, number };
+        let name = SegmentName { run: self.run, number };
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let folder = self.folders.segments();
@@ -94,7 +94,7 @@ impl Blobs {
 
     /// Opens the segment of an extent for reading.
     pub(super) fn open_segment(&self, at: Location, extent: Extent, wait: Wait) -> Result<File> {
-        let name = extent.segment(at.name.epoch);
+        let name = extent.segment(at.name.run);
         let missing = |how: &str| Error::Damaged {
             what: format!("blob {}: its segment {name} {how}", at.name),
         };
@@ -108,8 +108,8 @@ impl Blobs {
 
     /// Gives the room of an extent back. That its segment is gone already is success. Not synced:
     /// what a power cut brings back is a gap of an ended run's segment, and swept.
-    pub(super) fn punch(&self, epoch: u64, extent: Extent) -> Result<()> {
-        let name = extent.segment(epoch);
+    pub(super) fn punch(&self, run: u64, extent: Extent) -> Result<()> {
+        let name = extent.segment(run);
         if !extent.is_sound() {
             return Err(Error::Damaged {
                 what: format!("segment {name}: no blob is at {extent:?}"),
@@ -137,7 +137,7 @@ impl Blobs {
     /// Gives back what is stored in these pages of an ended run's segment, but for holes that are
     /// there already. Gives the number of bytes.
     pub fn punch_gap(&self, name: SegmentName, gap: std::ops::Range<u64>) -> Result<u64> {
-        assert!(name.epoch < self.epoch, "a segment of this run is still written to");
+        assert!(name.run != self.run, "a segment of this run is still written to");
         let Some(file) = self.open_to_punch(name)? else { return Ok(0) };
         let first = name.pages().start;
         let (mut next, end) = ((gap.start - first) * PAGE_BYTES, (gap.end - first) * PAGE_BYTES);
@@ -184,7 +184,7 @@ impl Blobs {
     /// Whether a segment of this run may still get bytes, or bytes in it a row. Whoever is told
     /// that it does not, and sees after this that no row names it, may remove it.
     pub fn is_segment_in_use(&self, name: SegmentName) -> bool {
-        name.epoch == self.epoch
+        name.run == self.run
             && (name.number >= self.segments.newest.load(Ordering::Acquire)
                 || self.segments.made().get(&name.number).is_some_and(|s| s.strong_count() > 0))
     }

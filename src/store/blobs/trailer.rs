@@ -19,7 +19,7 @@
 //! | 10 | 2 | part number, 0 for a blob that is no part |
 //! | 12 | 4 | bytes of a block: 65536 |
 //! | 16 | 16 | blob id |
-//! | 32 | 8 | epoch: the other half of the file's name |
+//! | 32 | 8 | run: the other half of the file's name |
 //! | 40 | 8 | bucket id, signed |
 //! | 48 | 16 | upload id, zeros for a blob that is no part |
 //! | 64 | 8 | length: plain bytes |
@@ -126,7 +126,7 @@ fn append_index(out: &mut Vec<u8>, record: &BlobRecord) {
     out.extend(part.0.to_le_bytes());
     out.extend((BLOCK_BYTES as u32).to_le_bytes());
     out.extend(name.id.as_bytes());
-    out.extend(name.epoch.to_le_bytes());
+    out.extend(name.run.to_le_bytes());
     out.extend(origin.bucket.to_le_bytes());
     out.extend(part.1);
     out.extend(digests.length.to_le_bytes());
@@ -220,7 +220,7 @@ fn parse_index(bytes: &[u8]) -> Result<BlobRecord, &'static str> {
         return Err("the index has another block size");
     }
     let id = BlobId::from_bytes(fields.take()?);
-    let epoch = u64::from_le_bytes(fields.take()?);
+    let run = u64::from_le_bytes(fields.take()?);
     let bucket = i64::from_le_bytes(fields.take()?);
     let upload = UploadId::from_bytes(fields.take()?);
     let part = match part_number {
@@ -247,7 +247,7 @@ fn parse_index(bytes: &[u8]) -> Result<BlobRecord, &'static str> {
     let key = ObjectKey::parse(fields.0).map_err(|_| "the index has an impossible key")?;
     let sha256 = (has_sha256 == 1).then_some(sha256);
     Ok(BlobRecord {
-        name: BlobName { epoch, id },
+        name: BlobName { run, id },
         origin: BlobOrigin { bucket, key, part },
         digests: Digests { length, md5, crc64nvme, sha256, checksum },
     })

@@ -36,7 +36,7 @@ impl Engine {
         wal::recover(&connection)?;
         let blobs = Blobs::open(
             &options.data,
-            runs::next_epoch(&connection, &options.data)?,
+            runs::begin(&connection, &options.data, options.sources.now())?,
             options.sources.clone(),
         )?;
         outbox::know_targets(&connection, &options.event_targets)?;

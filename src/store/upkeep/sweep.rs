@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 
 use crate::clock;
 use crate::store::blobs::{BlobName, Found, SegmentName};
-use crate::store::db::sqlite::files;
+use crate::store::db::sqlite::{files, runs};
 use crate::store::engine::Engine;
 use crate::store::error::Result;
 
@@ -37,7 +37,7 @@ pub(crate) fn sweep(engine: &Engine) -> Result<u64> {
 }
 
 fn sweep_file(engine: &Engine, name: BlobName) -> Result<u64> {
-    if name.epoch >= engine.blobs.epoch() {
+    if !runs::is_ended(&engine.db, name.run)? {
         return Ok(0);
     }
     if files::has_own_file(&engine.db, name)? {
@@ -49,7 +49,7 @@ fn sweep_file(engine: &Engine, name: BlobName) -> Result<u64> {
 }
 
 fn sweep_segment(engine: &Engine, name: SegmentName) -> Result<u64> {
-    let has_ended = name.epoch < engine.blobs.epoch();
+    let has_ended = runs::is_ended(&engine.db, name.run)?;
     // Asked before the rows are looked at: what gets its row after this look is still in use.
     if !has_ended && engine.blobs.is_segment_in_use(name) {
         return Ok(0);

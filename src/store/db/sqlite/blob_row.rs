@@ -18,7 +18,7 @@ use crate::types::BlobId;
 /// Columns that [`blob_of_row`] reads.
 const COLUMNS: usize = 10;
 
-/// A blob from column `first` on: `id`, `epoch`, `inline_row`, `first_page`, `pages`, and those of
+/// A blob from column `first` on: `id`, `run`, `inline_row`, `first_page`, `pages`, and those of
 /// [`read_digests`]; and the row of its bytes, if they are in the database.
 fn blob_of_row(row: &Row<'_>, first: usize) -> Result<(StoredBlob, Option<i64>)> {
     let blob = StoredBlob {
@@ -40,7 +40,7 @@ pub(crate) fn read_extent(row: &Row<'_>, first: usize) -> rusqlite::Result<Optio
 /// The row of a blob, without its bytes.
 pub(crate) fn read_blob(connection: &Connection, id: BlobId) -> Result<StoredBlob> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, epoch, inline_row, first_page, pages, size, md5, crc64nvme, sha256, checksum
+        "SELECT id, run, inline_row, first_page, pages, size, md5, crc64nvme, sha256, checksum
          FROM blobs WHERE id = ?1",
     )?;
     let mut rows = statement.query([id])?;
@@ -51,7 +51,7 @@ pub(crate) fn read_blob(connection: &Connection, id: BlobId) -> Result<StoredBlo
 /// A blob with its bytes, if those live in SQLite: one statement, and so one snapshot.
 pub(crate) fn load_blob(connection: &Connection, id: BlobId) -> Result<LoadedBlob> {
     let mut statement = connection.prepare_cached(
-        "SELECT blobs.id, epoch, inline_row, first_page, pages, size, md5, crc64nvme, sha256,
+        "SELECT blobs.id, run, inline_row, first_page, pages, size, md5, crc64nvme, sha256,
              checksum, crc32c, bytes
          FROM blobs LEFT JOIN inline_bytes ON inline_bytes.id = inline_row
          WHERE blobs.id = ?1",

@@ -187,8 +187,8 @@ pub(crate) fn require_bucket(txn: &Txn<'_>, bucket: &Bucket) -> Result<()> {
 /// Adds the row of a new blob, with one reference, and its bytes if they live in SQLite. (For
 /// objects and parts, [`super::contents`] asks first whether the bytes are there already.)
 pub(crate) fn insert_blob(txn: &Txn<'_>, staged: &StagedBlob) -> Result<()> {
-    let (epoch, inline_row, extent) = match staged.home() {
-        Home::Disk(at) => (at.name.epoch, None, at.extent),
+    let (run, inline_row, extent) = match staged.home() {
+        Home::Disk(at) => (at.name.run, None, at.extent),
         Home::Inline(bytes) => {
             txn.prepare("INSERT INTO inline_bytes (crc32c, bytes) VALUES (?1, ?2)")?
                 .execute(params![crc32c(bytes), &bytes[..]])?;
@@ -198,14 +198,14 @@ pub(crate) fn insert_blob(txn: &Txn<'_>, staged: &StagedBlob) -> Result<()> {
     let digests = staged.digests();
     txn.prepare(
         "INSERT INTO blobs
-             (id, refs, dead, size, epoch, inline_row, md5, crc64nvme, sha256, checksum,
+             (id, refs, dead, size, run, inline_row, md5, crc64nvme, sha256, checksum,
                  first_page, pages)
          VALUES (?1, 1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         staged.id(),
         digests.length,
-        epoch,
+        run,
         inline_row,
         digests.md5,
         digests.crc64nvme.cast_signed(),

@@ -21,13 +21,13 @@ pub(crate) struct FileRow {
 pub(crate) fn page(db: &Database, after: BlobId, max: usize) -> Result<Vec<FileRow>> {
     let reader = db.readers.take()?;
     let mut statement = reader.prepare_cached(
-        "SELECT first_page, pages, id, epoch, size, md5, crc64nvme, sha256 FROM blobs
+        "SELECT first_page, pages, id, run, size, md5, crc64nvme, sha256 FROM blobs
          WHERE id > ?1 AND inline_row IS NULL AND dead = 0 ORDER BY id LIMIT ?2",
     )?;
     let rows = statement.query_map(params![after, max], |row| {
         Ok(FileRow {
             at: Location {
-                name: BlobName { epoch: row.get("epoch")?, id: row.get("id")? },
+                name: BlobName { run: row.get("run")?, id: row.get("id")? },
                 extent: read_extent(row, 0)?,
             },
             size: row.get("size")?,
@@ -41,31 +41,30 @@ pub(crate) fn page(db: &Database, after: BlobId, max: usize) -> Result<Vec<FileR
 
 /// True if a row, dead or alive, names this blob in a file of its own.
 pub(crate) fn has_own_file(db: &Database, name: BlobName) -> Result<bool> {
-    let sql = "SELECT 1 FROM blobs WHERE id = ?1 AND epoch = ?2 AND inline_row IS NULL
+    let sql = "SELECT 1 FROM blobs WHERE id = ?1 AND run = ?2 AND inline_row IS NULL
              AND first_page IS NULL";
-    Ok(db.readers.take()?.prepare_cached(sql)?.exists(params![name.id, name.epoch])?)
+    Ok(db.readers.take()?.prepare_cached(sql)?.exists(params![name.id, name.run])?)
 }
 
 /// True if a row, dead or alive, names this blob in a file or segment.
 pub(crate) fn has_row(db: &Database, name: BlobName) -> Result<bool> {
-    let sql = "SELECT 1 FROM blobs WHERE id = ?1 AND epoch = ?2 AND inline_row IS NULL";
-    Ok(db.readers.take()?.prepare_cached(sql)?.exists(params![name.id, name.epoch])?)
+    let sql = "SELECT 1 FROM blobs WHERE id = ?1 AND run = ?2 AND inline_row IS NULL";
+    Ok(db.readers.take()?.prepare_cached(sql)?.exists(params![name.id, name.run])?)
 }
 
 /// True if a live row names this blob in a file or segment.
 pub(crate) fn has_live_row(db: &Database, name: BlobName) -> Result<bool> {
-    let sql = "SELECT 1 FROM blobs WHERE id = ?1 AND epoch = ?2 AND inline_row IS NULL
+    let sql = "SELECT 1 FROM blobs WHERE id = ?1 AND run = ?2 AND inline_row IS NULL
              AND dead = 0";
-    Ok(db.readers.take()?.prepare_cached(sql)?.exists(params![name.id, name.epoch])?)
+    Ok(db.readers.take()?.prepare_cached(sql)?.exists(params![name.id, name.run])?)
 }
 
 /// True if a row, dead or alive, names bytes in this segment.
 pub(crate) fn has_extents(db: &Database, name: SegmentName) -> Result<bool> {
     let pages = name.pages();
-    let sql = "SELECT 1 FROM blobs WHERE epoch = ?1 AND first_page >= ?2 AND first_page < ?3";
+    let sql = "SELECT 1 FROM blobs WHERE run = ?1 AND first_page >= ?2 AND first_page < ?3";
     let reader = db.readers.take()?;
-    let is_there =
-        reader.prepare_cached(sql)?.exists(params![name.epoch, pages.start, pages.end])?;
+    let is_there = reader.prepare_cached(sql)?.exists(params![name.run, pages.start, pages.end])?;
     Ok(is_there)
 }
 
@@ -79,19 +78,19 @@ pub(crate) fn extents_from(
     let reader = db.readers.take()?;
     let mut statement = reader.prepare_cached(
         "SELECT first_page, pages FROM blobs
-         WHERE epoch = ?1 AND first_page >= ?2 AND first_page < ?3 ORDER BY first_page LIMIT ?4",
+         WHERE run = ?1 AND first_page >= ?2 AND first_page < ?3 ORDER BY first_page LIMIT ?4",
     )?;
-    let page = params![name.epoch, first_page, name.pages().end, max];
+    let page = params![name.run, first_page, name.pages().end, max];
     let rows = statement.query_map(page, |row| read_extent(row, 0))?;
     Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
 /// True if another blob has a page of this extent.
 pub(crate) fn is_extent_shared(db: &Database, name: BlobName, extent: Extent) -> Result<bool> {
-    let sql = "SELECT 1 FROM blobs WHERE epoch = ?1 AND first_page > ?2 - ?5
+    let sql = "SELECT 1 FROM blobs WHERE run = ?1 AND first_page > ?2 - ?5
              AND first_page < ?2 + ?3 AND first_page + pages > ?2 AND id <> ?4";
     let reader = db.readers.take()?;
     let mut statement = reader.prepare_cached(sql)?;
     let Extent { first_page, pages } = extent;
-    Ok(statement.exists(params![name.epoch, first_page, pages, name.id, EXTENT_PAGES_MAX])?)
+    Ok(statement.exists(params![name.run, first_page, pages, name.id, EXTENT_PAGES_MAX])?)
 }

@@ -82,13 +82,13 @@ pub(crate) fn dead_blob(db: &Database, entry: &GarbageEntry) -> Result<DeadBlob>
         .readers
         .take()?
         .prepare_cached(
-            "SELECT refs, dead, epoch, inline_row, size, first_page, pages FROM blobs
+            "SELECT refs, dead, run, inline_row, size, first_page, pages FROM blobs
              WHERE id = ?1",
         )?
         .query_row([id], |row| {
             let state: (i64, bool) = (row.get(0)?, row.get(1)?);
             let inline: (Option<i64>, u64) = (row.get(3)?, row.get(4)?);
-            let name = BlobName { epoch: row.get(2)?, id };
+            let name = BlobName { run: row.get(2)?, id };
             Ok((state, inline, Location { name, extent: read_extent(row, 5)? }))
         })
         .optional()?;

@@ -359,7 +359,7 @@ pub(crate) fn read_with_blob(db: &Database, object: &ObjectPath) -> Result<Found
     let reader = db.readers.take()?;
     let mut statement = reader.prepare_cached(
         "SELECT o.size, o.md5, parts, modified, content_kind, content, owner, o.checksum, headers, seq,
-             b.id, epoch, inline_row, first_page, pages, b.size, b.md5, b.crc64nvme, b.sha256,
+             b.id, run, inline_row, first_page, pages, b.size, b.md5, b.crc64nvme, b.sha256,
              b.checksum, crc32c, bytes
          FROM objects AS o LEFT JOIN object_headers USING (bucket, key, seq)
              LEFT JOIN blobs AS b ON content_kind = 1 AND b.id = content

@@ -19,6 +19,7 @@ const STEPS: &[&str] = &[
     FOUND_CONTENTS,
     FULL_BACKLOGS,
     SEGMENTS,
+    RUNS,
 ];
 
 /// The newest schema that this version knows.
@@ -312,6 +313,22 @@ ALTER TABLE blobs ADD COLUMN pages INTEGER CHECK (
 );
 -- No two begin at the same page. What lies between those that are there is garbage.
 CREATE UNIQUE INDEX blobs_extent ON blobs (epoch, first_page) WHERE first_page IS NOT NULL;
+";
+
+/// Runs of the server have rows.
+const RUNS: &str = "
+-- A row for each start. ended: NULL while the run lives, and after a crash until the next start.
+-- Ids ascend. A lower id without a row is that of a run before this table, and has ended. The last
+-- of those has a row: the start that adds this table is the first to know that it has ended.
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    started INTEGER NOT NULL,
+    ended INTEGER
+) STRICT;
+INSERT INTO runs (id, started)
+    SELECT value, 0 FROM counters WHERE name = 'epoch' AND value > 0;
+DELETE FROM counters WHERE name = 'epoch';
+ALTER TABLE blobs RENAME COLUMN epoch TO run;
 ";
 
 /// Brings the database to [`VERSION`], each step in a transaction of its own.

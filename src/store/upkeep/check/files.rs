@@ -3,6 +3,7 @@
 use crate::store::blobs::{Found, Wait};
 use crate::store::db::sqlite::check::extents;
 use crate::store::db::sqlite::files::{self, FileRow};
+use crate::store::db::sqlite::runs;
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
 use crate::store::records::check::Depth;
@@ -59,7 +60,7 @@ fn check_strays(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
     engine.blobs.scan(|thing| {
         match thing {
             Found::Blob(name, _) => {
-                let is_old = name.epoch < engine.blobs.epoch();
+                let is_old = runs::is_ended(&engine.db, name.run)?;
                 // The sweep may take it away between the scan and the look.
                 if is_old && !files::has_row(&engine.db, name)? && engine.blobs.record(name).is_ok()
                 {
