@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::db::sqlite::buckets;
 use super::handle::Store;
 use super::memory::pending::Pending;
-use super::records::CreatedBucket;
 use crate::access::{Bucket, CreateBucket, DeleteBucket, Permit, User};
 #[cfg(doc)]
-use crate::store::Error;
+use crate::store::error::Error;
+use crate::store::records::accounts::CreatedBucket;
 use crate::types::BucketName;
 
 impl Store {

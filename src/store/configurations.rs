@@ -6,10 +6,10 @@ use super::db::sqlite::configurations;
 use super::error::Result;
 use super::handle::Store;
 use super::memory::pending::Pending;
-use super::records::{BucketConfiguration, BucketConfigurationKind};
 use crate::access::{Permit, ReadConfiguration, WriteConfiguration};
 #[cfg(doc)]
-use crate::store::Error;
+use crate::store::error::Error;
+use crate::store::records::configurations::{BucketConfiguration, BucketConfigurationKind};
 use crate::types::BucketName;
 
 impl Store {

@@ -8,11 +8,12 @@ use crate::store::db::sqlite::{contents, deduplicated, objects, parts};
 use crate::store::error::{Error, Result};
 use crate::store::handle::Store;
 use crate::store::memory::pending::{Blocking, Pending};
-use crate::store::records::events::Cause;
-use crate::store::records::{
-    AddedPart, Candidate, Filled, INSTANT_PARTS_MAX, InstantPart, NewObject, Proven, Published,
-    Readable, Via, Wanted,
+use crate::store::records::contents::{
+    Candidate, Filled, INSTANT_PARTS_MAX, InstantPart, Proven, Readable, Via, Wanted,
 };
+use crate::store::records::events::Cause;
+use crate::store::records::objects::{NewObject, Published};
+use crate::store::records::uploads::AddedPart;
 
 /// Whether the request may read what was found is not decided here: see [`Candidate::granted`].
 impl Store {

@@ -6,17 +6,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
-use super::blobs::{Blobs, DataLock, Packing};
-use super::db::sqlite::Database;
 use super::db::sqlite::connection::{FILE_NAME, PAGE_BYTES, Role, connect};
 use super::db::sqlite::{runs, wal};
 use super::error::Result;
 use super::memory::digest_cache::DigestCache;
 use super::memory::directory::Directory;
 use super::memory::pins::Pins;
-use super::records::{Health, Options};
-use super::space::Space;
 use crate::access::Bucket;
+use crate::store::blobs::files::Blobs;
+use crate::store::blobs::lock::DataLock;
+use crate::store::blobs::packer::Packing;
+use crate::store::db::sqlite::database::Database;
+use crate::store::records::health::Health;
+use crate::store::records::options::Options;
+use crate::store::space::admission::Space;
 
 /// One open store.
 pub(crate) struct Engine {

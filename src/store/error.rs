@@ -5,8 +5,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::records::Incomplete;
 use crate::digest::{ChecksumAlgorithm, ChecksumType};
+use crate::store::records::missing_parts::Incomplete;
 use crate::types::{ETag, PartNumber, Unmet};
 
 /// What every fallible function of the store returns.

@@ -6,14 +6,15 @@ use tokio::sync::Notify;
 
 use crate::access::{Permit, ReadConfiguration, WriteConfiguration};
 use crate::events::Rules;
-#[cfg(doc)]
-use crate::store::Error;
 use crate::store::db::sqlite::{deliveries, outbox};
+#[cfg(doc)]
+use crate::store::error::Error;
 use crate::store::error::Result;
 use crate::store::handle::Store;
 use crate::store::memory::pending::Pending;
+use crate::store::records::configurations::BucketConfigurationKind;
 use crate::store::records::events::Cause;
-use crate::store::records::{BucketConfigurationKind, Delivery, DueEvents, TargetState, Try};
+use crate::store::records::events::{Delivery, DueEvents, TargetState, Try};
 use crate::types::{MessageId, Timestamp};
 
 impl Store {

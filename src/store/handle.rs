@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::engine::Engine;
 use super::error::Result;
-use super::records::{Health, Options};
 use super::upkeep::gc;
 #[cfg(doc)]
-use crate::store::Error;
+use crate::store::error::Error;
+use crate::store::records::health::Health;
+use crate::store::records::options::Options;
 
 /// The store. Cheap to clone; every clone is the same store. When the last clone is dropped without
 /// [`Store::close`], its threads stop and the WAL stays for the next start.

@@ -1,15 +1,16 @@
 //! Objects: publish, look up, open, copy, delete, list.
 
-use super::blobs::StagedBlob;
 use super::contents::reader::{self, OpenObject};
 use super::db::sqlite::{listing, objects};
 use super::error::Error;
 use super::handle::Store;
 use super::memory::pending::{Blocking, Pending};
-use super::records::{ListQuery, ListedObject, NewObject, ObjectRecord, Page, Published};
 use crate::access::{
     DeleteObject, ListObjects, ObjectFacts, Permit, ReadAccess, Sealed, WriteObject,
 };
+use crate::store::blobs::staged::StagedBlob;
+use crate::store::records::lists::{ListQuery, Page};
+use crate::store::records::objects::{ListedObject, NewObject, ObjectRecord, Published};
 use crate::types::{ETag, WriteCondition};
 
 impl Store {

@@ -128,13 +128,13 @@ impl Folders {
         self.data.join("segments").join(name.to_string())
     }
 
-    /// See [`Blobs::quarantine`](super::Blobs::quarantine).
+    /// Moves the file of a blob to `quarantine/`.
     pub(super) fn quarantine(&self, name: BlobName) -> Result<()> {
         self.move_to_quarantine(&self.of(name)?.fd, &name.to_string())
             .map_err(|error| Error::io("quarantine", self.path(name), error))
     }
 
-    /// See [`Blobs::quarantine_segment`](super::Blobs::quarantine_segment).
+    /// Moves a segment to `quarantine/`.
     pub(super) fn quarantine_segment(&self, name: SegmentName) -> Result<()> {
         // No blob has a name of this form.
         self.move_to_quarantine(&self.segments, &name.to_string())
@@ -152,7 +152,7 @@ impl Folders {
         }
     }
 
-    /// See [`Blobs::empty_quarantine`](super::Blobs::empty_quarantine).
+    /// Deletes files that were quarantined before `older_than`; gives their number.
     pub(super) fn empty_quarantine(&self, older_than: Timestamp) -> Result<u64> {
         let path = self.data.join("quarantine");
         let mut removed = 0;
@@ -173,7 +173,8 @@ impl Folders {
         Ok(removed)
     }
 
-    /// See [`Blobs::scan`](super::Blobs::scan).
+    /// Calls `each` for everything below `blobs/` and `segments/`, in no order, and stops at its first
+    /// error. Files made or removed meanwhile may or may not be seen.
     pub(super) fn scan(&self, mut each: impl FnMut(Found) -> Result<()>) -> Result<()> {
         let relative = Path::new("blobs");
         let top = self.data.join(relative);

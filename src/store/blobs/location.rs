@@ -5,6 +5,10 @@ use super::name::{BlobName, SEGMENT_PAGES, SegmentName};
 /// Bytes of a page of a segment. Extents begin at multiples of it, so that the file system can give
 /// back the room of one without touching the next.
 pub(super) const PAGE_BYTES: u64 = 4 << 10;
+/// Most bytes of a body that is packed: such a blob is always read whole.
+pub const PACKED_BYTES_MAX: u64 = 256 << 10;
+/// Most pages of an extent: such a body, and the longest trailer.
+pub const EXTENT_PAGES_MAX: u64 = PACKED_BYTES_MAX / PAGE_BYTES + 1;
 
 /// Where the bytes of a blob and its trailer are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -45,7 +49,7 @@ impl Extent {
     /// Whether it is one that can have been given out: not empty, and inside of one segment.
     pub(super) fn is_sound(self) -> bool {
         self.first_page < u64::MAX / 2
-            && (1..=super::EXTENT_PAGES_MAX).contains(&self.pages)
+            && (1..=EXTENT_PAGES_MAX).contains(&self.pages)
             && self.first_page % SEGMENT_PAGES + self.pages <= SEGMENT_PAGES
     }
 }

@@ -80,7 +80,7 @@ impl fmt::Display for SegmentName {
     }
 }
 
-/// One thing that [`Blobs::scan`](super::Blobs::scan) met.
+/// One entry of a scan of `blobs/` and `segments/`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Found {
     /// A blob's file, in its right place, and the bytes of the whole file (trailer included).

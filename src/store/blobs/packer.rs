@@ -7,18 +7,25 @@
 //! - What failed was given to nobody, so its place is taken again.
 
 use std::fmt;
+use std::fs::File;
 use std::io::IoSlice;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use bytes::Bytes;
+use rustix::fs::{self, Mode, OFlags};
+use rustix::io::retry_on_intr;
 use tokio::sync::oneshot;
 
-use super::location::{Extent, Location, PAGE_BYTES};
-use super::name::SEGMENT_PAGES;
+use super::files::Blobs;
+use super::location::{Extent, Location, PACKED_BYTES_MAX, PAGE_BYTES};
+use super::name::{BlobName, SEGMENT_PAGES, SegmentName};
+use super::origin::{BlobOrigin, BlobRecord};
 use super::segments::Segment;
-use super::{BLOCK_BYTES, BlobName, BlobOrigin, BlobRecord, Blobs, StagedBlob, trailer};
+use super::staged::StagedBlob;
+use super::trailer::{self, BLOCK_BYTES};
 use crate::digest::Digests;
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
@@ -90,13 +97,13 @@ pub fn packer(blobs: &Arc<Blobs>) -> (Packing, Packer) {
 }
 
 impl Packing {
-    /// Stores a whole body, of at most [`PACKED_BYTES_MAX`](super::PACKED_BYTES_MAX) bytes
+    /// Stores a whole body, of at most [`PACKED_BYTES_MAX`] bytes
     /// (asserted, and that the digests are of as many), in a segment.
     ///
     /// # Errors
     /// [`Error::DiskFull`], [`Error::Overloaded`], [`Error::Poisoned`], [`Error::Closed`].
     pub fn pack(&self, origin: BlobOrigin, bytes: Bytes, digests: Digests) -> Pending<StagedBlob> {
-        assert!(bytes.len() as u64 <= super::PACKED_BYTES_MAX, "too large to be packed");
+        assert!(bytes.len() as u64 <= PACKED_BYTES_MAX, "too large to be packed");
         assert_eq!(digests.length, bytes.len() as u64, "digests of other bytes");
         let Some(held) = Held::take(&self.waiting, bytes.len()) else {
             return Pending::answered(Err(Error::Overloaded));
@@ -139,6 +146,52 @@ impl Body {
     fn answer(self, answer: Result<StagedBlob>) {
         // A client that has hung up drops the receiver, and here the staged blob with the answer.
         let _ = self.reply.send(answer);
+    }
+}
+
+impl Blobs {
+    /// Makes a segment of this run; its entry in the folder is on disk when this returns.
+    fn create_segment(&self, number: u64) -> Result<Arc<Segment>> {
+        let name = SegmentName { run: self.run, number };
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let folder = self.folders.segments();
+        let path = self.folders.segment_path(name);
+        self.segments.newest.store(number, Ordering::Release);
+        let file = fs::openat(folder, name.to_string(), flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|e| Error::io("make", &path, e))?;
+        (self.syncs.folder)(folder.as_fd()).map_err(|error| self.sync_failed(&path, &error))?;
+        let segment = Arc::new(Segment { name, file: File::from(file) });
+        let mut made = self.segments.made();
+        made.retain(|_, segment| segment.strong_count() > 0);
+        made.insert(number, Arc::downgrade(&segment));
+        drop(made);
+        Ok(segment)
+    }
+
+    /// Writes `slices` one after the other and has them on disk when it returns. A failed sync is
+    /// [`Error::Poisoned`].
+    fn append(
+        &self,
+        segment: &Segment,
+        mut offset: u64,
+        mut slices: &mut [IoSlice<'_>],
+    ) -> Result<()> {
+        let path = || self.folders.segment_path(segment.name);
+        while !slices.is_empty() {
+            let written =
+                retry_on_intr(|| (self.syncs.append)(segment.file.as_fd(), slices, offset))
+                    .map_err(|e| Error::io("write", path(), e))?;
+            if written == 0 {
+                let nothing = std::io::ErrorKind::WriteZero;
+                return Err(Error::io("write", path(), nothing));
+            }
+            offset += written as u64;
+            IoSlice::advance_slices(&mut slices, written);
+        }
+        (self.syncs.file)(segment.file.as_fd())
+            .map_err(|error| self.sync_failed(&path(), &error))?;
+        self.refuse_if_poisoned()
     }
 }
 

@@ -3,18 +3,25 @@
 use std::fmt;
 use std::fs::File;
 use std::io::IoSliceMut;
+use std::os::fd::OwnedFd;
 
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
-use rustix::io::{ReadWriteFlags, pread, preadv2, retry_on_intr};
+use rustix::fs::{self, Mode, OFlags, ResolveFlags};
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv2, retry_on_intr};
 
-use super::location::{Extent, PAGE_BYTES};
-use super::{BLOCK_BYTES, BlobName, BlobRecord, Blobs, READ_BYTES_MAX, trailer};
+use super::files::Blobs;
+use super::location::{Extent, Location, PACKED_BYTES_MAX, PAGE_BYTES};
+use super::name::BlobName;
+use super::origin::BlobRecord;
+use super::trailer::{self, BLOCK_BYTES};
 use crate::store::error::{Error, Result};
 use crate::types::{ByteRange, PUT_BYTES_MAX};
 
 /// A blob up to this many bytes is read whole, trailer included, by one call when it is opened.
-pub(super) const WHOLE_BYTES_MAX: u64 = 256 << 10;
+const WHOLE_BYTES_MAX: u64 = PACKED_BYTES_MAX;
+/// Most bytes that one [`BlobFile::read`] may be asked for.
+pub const READ_BYTES_MAX: u64 = 8 << 20;
 /// Bytes at a file's end that surely hold its index.
 const END_BYTES: u64 = 4 << 10;
 
@@ -38,15 +45,76 @@ pub struct BlobFile {
     page: Option<(u64, Vec<u32>)>,
 }
 
+impl Blobs {
+    /// Opens a blob for reading; `length` is what its row says. A missing file, or one whose
+    /// trailer does not verify or tells another length, is [`Error::Damaged`].
+    pub fn open_blob(&self, at: impl Into<Location>, length: u64, wait: Wait) -> Result<BlobFile> {
+        let at = at.into();
+        match at.extent {
+            None => BlobFile::open(self, self.open_file(at.name, wait)?, at.name, length, wait),
+            Some(extent) if !extent.is_sound() => {
+                Err(Error::Damaged { what: format!("blob {}: no blob is at {extent:?}", at.name) })
+            }
+            Some(extent) => {
+                let file = self.open_segment(at, extent, wait)?;
+                BlobFile::open_packed(self, file, at.name, extent, length, wait)
+            }
+        }
+    }
+
+    /// What the trailer says, found from the file's end, for a file without a row.
+    pub fn record(&self, name: BlobName) -> Result<BlobRecord> {
+        record(self, self.open_file(name, Wait::Disk)?, name)
+    }
+
+    /// Reads and checks every block and page; gives what the trailer says.
+    pub fn verify(&self, at: impl Into<Location>, length: u64) -> Result<BlobRecord> {
+        let mut blob = self.open_blob(at, length, Wait::Disk)?;
+        blob.verify()?;
+        Ok(blob.record().clone())
+    }
+
+    fn open_file(&self, name: BlobName, wait: Wait) -> Result<File> {
+        match open_below(&self.folders.of(name)?.fd, &name.to_string(), wait) {
+            Ok(file) => Ok(file),
+            Err(Errno::NOENT) => {
+                Err(Error::Damaged { what: format!("blob {name}: there is no such file") })
+            }
+            Err(Errno::LOOP) => {
+                Err(Error::Damaged { what: format!("blob {name}: it is a symbolic link") })
+            }
+            Err(error) => Err(Error::io("open", self.path(name), error)),
+        }
+    }
+
+    /// Opens the segment of an extent for reading.
+    fn open_segment(&self, at: Location, extent: Extent, wait: Wait) -> Result<File> {
+        let name = extent.segment(at.name.run);
+        let missing = |how: &str| Error::Damaged {
+            what: format!("blob {}: its segment {name} {how}", at.name),
+        };
+        match open_below(self.folders.segments(), &name.to_string(), wait) {
+            Ok(file) => Ok(file),
+            Err(Errno::NOENT) => Err(missing("is not there")),
+            Err(Errno::LOOP) => Err(missing("is a symbolic link")),
+            Err(error) => Err(Error::io("open", self.folders.segment_path(name), error)),
+        }
+    }
+}
+
+/// Opens a file for reading; without waiting only if the kernel has its entry in memory.
+fn open_below(folder: &OwnedFd, file: &str, wait: Wait) -> rustix::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = match wait {
+        Wait::Disk => fs::openat(folder, file, flags, Mode::empty()),
+        Wait::Never => fs::openat2(folder, file, flags, Mode::empty(), ResolveFlags::CACHED),
+    };
+    opened.map(File::from)
+}
+
 impl BlobFile {
     /// Reads and checks the index of an open file; `length` is what the row says.
-    pub(super) fn open(
-        blobs: &Blobs,
-        file: File,
-        name: BlobName,
-        length: u64,
-        wait: Wait,
-    ) -> Result<Self> {
+    fn open(blobs: &Blobs, file: File, name: BlobName, length: u64, wait: Wait) -> Result<Self> {
         let file = Source { file, name, path: blobs.path(name) };
         if length > PUT_BYTES_MAX {
             return Err(file.damaged("its row tells a length that no blob has"));
@@ -80,7 +148,7 @@ impl BlobFile {
     }
 
     /// Reads a blob that lies in a segment: all of it, trailer included, by one call.
-    pub(super) fn open_packed(
+    fn open_packed(
         blobs: &Blobs,
         file: File,
         name: BlobName,
@@ -144,7 +212,7 @@ impl BlobFile {
     }
 
     /// Reads and checks every block, and so every page.
-    pub(super) fn verify(&mut self) -> Result<()> {
+    fn verify(&mut self) -> Result<()> {
         let step = 16 * BLOCK_BYTES;
         for first in (0..self.length()).step_by(step as usize) {
             let last = (first + step).min(self.length()) - 1;
@@ -180,9 +248,9 @@ impl fmt::Debug for BlobFile {
 }
 
 /// What the trailer of an open file says, found from the file's end.
-pub(super) fn record(blobs: &Blobs, file: File, name: BlobName) -> Result<BlobRecord> {
+fn record(blobs: &Blobs, file: File, name: BlobName) -> Result<BlobRecord> {
     let file = Source { file, name, path: blobs.path(name) };
-    let stat = rustix::fs::fstat(&file.file).map_err(|e| Error::io("look at", &file.path, e))?;
+    let stat = fs::fstat(&file.file).map_err(|e| Error::io("look at", &file.path, e))?;
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     let start = size.saturating_sub(END_BYTES);
     let tail = file.read_tail(start, 0, (size - start) as usize, Wait::Disk)?;

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::files::Blobs;
+use super::location::Location;
+use super::name::BlobName;
 use super::segments::Segment;
-use super::{BlobName, Blobs, Location};
 use crate::digest::Digests;
 use crate::types::BlobId;
 

@@ -40,10 +40,13 @@
 //! So a reader that knows the length knows where the index begins, and one that knows nothing finds
 //! it from the file's end. Any flipped bit of a trailer is noticed.
 
-use super::{BLOCK_BYTES, BlobName, BlobOrigin, BlobRecord};
+use super::name::BlobName;
+use super::origin::{BlobOrigin, BlobRecord};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
 use crate::types::{BlobId, KEY_BYTES_MAX, ObjectKey, PartNumber, UploadId};
 
+/// Bytes of plain data under one CRC32C.
+pub const BLOCK_BYTES: u64 = 64 << 10;
 const MAGIC: [u8; 8] = *b"PARTITAb";
 const MAGIC_END: [u8; 8] = *b"bEND\r\n\x1a\n";
 const VERSION: u16 = 1;

@@ -13,14 +13,16 @@ use bytes::Bytes;
 
 use crate::access::{ObjectFacts, ObjectPath, Sealed};
 use crate::digest::ChecksumAlgorithm;
-use crate::store::blobs::{BlobFile, READ_BYTES_MAX, StoredBlob, Wait};
+use crate::store::blobs::reader::{BlobFile, READ_BYTES_MAX, Wait};
+use crate::store::blobs::stored::StoredBlob;
 use crate::store::db::sqlite::objects::Found;
 use crate::store::db::sqlite::{blob_row, manifests, objects};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result, damaged};
 use crate::store::memory::pending::Blocking;
 use crate::store::memory::pins::Pin;
-use crate::store::records::{BlobRef, ContentId, ObjectRecord, PartSpan};
+use crate::store::records::contents::{BlobRef, ContentId};
+use crate::store::records::objects::{ObjectRecord, PartSpan};
 use crate::store::rules::manifest::Piece;
 use crate::types::{ByteRange, PartNumber, UploadId};
 

@@ -7,19 +7,23 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Engine;
-use crate::store::blobs::{self, Blobs, lock, packer};
+use crate::store::blobs::earlier_runs;
+use crate::store::blobs::files::Blobs;
+use crate::store::blobs::lock::lock;
+use crate::store::blobs::packer::packer;
 use crate::store::db::sqlite::connection::{FILE_NAME, Role, connect};
+use crate::store::db::sqlite::database::Database;
 use crate::store::db::sqlite::job::SeqBlock;
 use crate::store::db::sqlite::queue::queue;
 use crate::store::db::sqlite::readers::Readers;
 use crate::store::db::sqlite::state::DatabaseState;
 use crate::store::db::sqlite::writer::Writer;
-use crate::store::db::sqlite::{Database, accounts, configurations, outbox, runs, wal};
+use crate::store::db::sqlite::{accounts, configurations, outbox, runs, wal};
 use crate::store::error::{Error, Result};
 use crate::store::memory::digest_cache::DigestCache;
 use crate::store::memory::targets::Targets;
-use crate::store::records::Options;
-use crate::store::space::Space;
+use crate::store::records::options::Options;
+use crate::store::space::admission::Space;
 use crate::store::space::ballast::Ballast;
 
 impl Engine {
@@ -112,7 +116,7 @@ impl Engine {
 /// Bytes without a database are somebody's objects, whose rows were lost or not restored yet. An
 /// empty database beside them would take all of them for garbage.
 fn refuse_lost_database(path: &Path, options: &Options) -> Result<()> {
-    if path.exists() || !blobs::holds_any(&options.data)? {
+    if path.exists() || !earlier_runs::holds_any(&options.data)? {
         return Ok(());
     }
     Err(Error::Refused(format!(

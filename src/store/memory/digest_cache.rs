@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use crate::store::records::WholeDigests;
+use crate::store::records::declared::WholeDigests;
 
 /// Results that are remembered.
 const REMEMBERED_MAX: usize = 64;

@@ -10,7 +10,7 @@ use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::access::{Bucket, Credential, Owner, User};
-use crate::store::records::{BucketConfiguration, BucketConfigurationKind};
+use crate::store::records::configurations::{BucketConfiguration, BucketConfigurationKind};
 use crate::types::{BucketName, UploadId};
 
 /// What a committed transaction changes outside the database.

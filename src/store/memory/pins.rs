@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::store::records::ContentId;
+use crate::store::records::contents::ContentId;
 
 /// The table of pins: content → number of readers.
 #[derive(Default)]

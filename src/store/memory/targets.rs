@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use super::directory::Effect;
-use crate::store::records::EventTarget;
+use crate::store::records::options::EventTarget;
 
 /// Events that may wait for a target that the configuration does not name (any more): whoever took
 /// it out by mistake loses nothing.

@@ -15,11 +15,11 @@ use crate::digest::{
 };
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
+use crate::store::records::contents::ContentId;
+use crate::store::records::declared::{Declaration, WholeDigests};
 use crate::store::records::events::Cause;
-use crate::store::records::{
-    Blocks, CompleteUpload, ContentId, Declaration, Gap, Incomplete, ListedPart, UploadRecord,
-    WholeDigests,
-};
+use crate::store::records::missing_parts::{Blocks, Gap, Incomplete};
+use crate::store::records::uploads::{CompleteUpload, ListedPart, UploadRecord};
 use crate::store::rules::manifest::RUN_PARTS_MAX;
 use crate::types::{BlobId, ETag, Layout, OBJECT_BYTES_MAX, PartNumber, WriteCondition};
 

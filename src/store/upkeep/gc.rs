@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::sweep::{QUARANTINE_MS, sweep};
 use crate::clock;
-use crate::store::blobs::Location;
+use crate::store::blobs::location::Location;
 use crate::store::db::sqlite::columns::GarbageKind;
 use crate::store::db::sqlite::files;
 use crate::store::db::sqlite::garbage::{
@@ -22,7 +22,7 @@ use crate::store::engine::{Engine, upgrade};
 use crate::store::error::{Error, Result, damaged};
 use crate::store::memory::bell::Wakeup;
 use crate::store::memory::pending::Pending;
-use crate::store::records::ContentId;
+use crate::store::records::contents::ContentId;
 use crate::types::{BlobId, Timestamp, UploadId};
 
 /// Inline bytes freed in one transaction: they lie on pages of their own.

@@ -10,7 +10,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::clock;
-use crate::store::blobs::{BlobName, Found, SegmentName};
+use crate::store::blobs::name::{BlobName, Found, SegmentName};
 use crate::store::db::sqlite::{files, runs};
 use crate::store::engine::Engine;
 use crate::store::error::Result;

@@ -4,7 +4,6 @@ mod complete;
 pub(crate) mod progress;
 pub(crate) mod verify;
 
-use super::blobs::StagedBlob;
 use super::contents::reader::OpenObject;
 use super::db::sqlite::{complete as completion, listing, missing_parts, parts, pause, uploads};
 #[cfg(doc)]
@@ -13,12 +12,16 @@ use super::handle::Store;
 use super::memory::pending::{Blocking, Pending};
 use super::memory::watchers::UploadWatch;
 use super::records::events::Cause;
-use super::records::{
-    AddedPart, BlobRef, Blocks, ClaimedPart, CompleteUpload, Completed, CreatedUpload, NewUpload,
-    OpenUpload, Page, PartsPage, UploadRecord, UploadsQuery,
-};
 use crate::access::{AbortUpload, ListUploads, Permit, UploadHandle, UploadRight, WriteObject};
 use crate::digest::Checksum;
+use crate::store::blobs::staged::StagedBlob;
+use crate::store::records::contents::BlobRef;
+use crate::store::records::lists::Page;
+use crate::store::records::missing_parts::{Blocks, ClaimedPart};
+use crate::store::records::uploads::{
+    AddedPart, CompleteUpload, Completed, CreatedUpload, NewUpload, OpenUpload, PartsPage,
+    UploadRecord, UploadsQuery,
+};
 use crate::types::{PartNumber, UploadId};
 
 impl Store {

@@ -7,7 +7,7 @@ use crate::store::error::Error;
 use crate::store::handle::Store;
 use crate::store::memory::pending::{Blocking, Pending};
 use crate::store::records::events::Cause;
-use crate::store::records::{PartMap, ProgressPage, ProgressQuery};
+use crate::store::records::progress::{PartMap, ProgressPage, ProgressQuery};
 use crate::types::{BucketName, ObjectKey, PartNumber, Timestamp, UploadId};
 
 impl Store {

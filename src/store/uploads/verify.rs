@@ -9,13 +9,14 @@
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use crate::store::blobs::{READ_BYTES_MAX, Wait};
+use crate::store::blobs::reader::{READ_BYTES_MAX, Wait};
 use crate::store::contents::reader::open_file;
 use crate::store::db::sqlite::blob_row;
 use crate::store::engine::Engine;
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
-use crate::store::records::{ContentId, WholeDigests};
+use crate::store::records::contents::ContentId;
+use crate::store::records::declared::WholeDigests;
 use crate::types::{BlobId, ByteRange, PartNumber, UploadId};
 
 /// How a comparison ended.

@@ -1,15 +1,15 @@
 //! Stored blobs, as their rows tell of them, and with their bytes if those live in SQLite.
 
 use super::database::Database;
-use crate::store::blobs::LoadedBlob;
-use crate::store::blobs::StoredBlob;
+use crate::store::blobs::stored::LoadedBlob;
+use crate::store::blobs::stored::StoredBlob;
 use crate::types::PartNumber;
 use crate::types::UploadId;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::digest::crc32c;
-use crate::store::blobs::Extent;
+use crate::store::blobs::location::Extent;
 use crate::store::db::sqlite::columns::read_digests;
 use crate::store::error::Result;
 use crate::store::error::damaged;

@@ -7,10 +7,10 @@ use rusqlite::{OptionalExtension as _, Row, RowIndex, ToSql, params};
 use super::job::Txn;
 use crate::access::Bucket;
 use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType, Digests, ObjectChecksum, crc32c};
-use crate::store::blobs::{Home, StagedBlob};
+use crate::store::blobs::staged::{Home, StagedBlob};
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
-use crate::store::records::ContentId;
+use crate::store::records::contents::ContentId;
 use crate::types::{
     BlobId, ETag, MessageId, ObjectHeaders, ObjectKey, PartNumber, Timestamp, UploadId,
 };

@@ -16,7 +16,6 @@
 use crate::access::UploadPath;
 use crate::store::memory::pending::Pending;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use sha2::Digest as _;
 
 use super::database::Database;
 use super::declarations;
@@ -30,8 +29,9 @@ use crate::store::db::sqlite::deduplicated;
 use crate::store::db::sqlite::upload_changes::{Change, changed};
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
+use crate::store::records::contents::ContentId;
 use crate::store::records::events::Cause;
-use crate::store::records::{Completed, ContentId};
+use crate::store::records::uploads::Completed;
 use crate::store::rules::complete::{Prepared, StoredPart, Upload};
 use crate::types::{ETag, Timestamp, UploadId};
 

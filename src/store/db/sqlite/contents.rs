@@ -16,10 +16,12 @@ use super::database::Database;
 use super::job::Txn;
 use crate::access::{Bucket, User, may_anything};
 use crate::digest::{ChecksumAlgorithm, Digests};
-use crate::store::blobs::{Home, StagedBlob};
+use crate::store::blobs::staged::{Home, StagedBlob};
 use crate::store::db::sqlite::columns::{insert_blob, read_digests, read_key, reference};
 use crate::store::error::Result;
-use crate::store::records::{Candidate, ContentId, Readable, SHARED_BYTES_MIN, Via, Wanted};
+use crate::store::records::contents::{
+    Candidate, ContentId, Readable, SHARED_BYTES_MIN, Via, Wanted,
+};
 use crate::store::rules::manifest::unpack_numbers;
 use crate::types::{BlobId, BucketName, ObjectKey, PartNumber, UploadId};
 

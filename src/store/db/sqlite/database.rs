@@ -10,11 +10,11 @@ use super::queue::JobSender;
 use super::readers::Readers;
 use super::state::DatabaseState;
 use crate::access::Bucket;
-use crate::store::blobs::StagedBlob;
+use crate::store::blobs::staged::StagedBlob;
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Directory;
 use crate::store::memory::pending::Pending;
-use crate::store::records::Options;
+use crate::store::records::options::Options;
 
 /// An open database. The verbs take it as their first argument.
 pub(crate) struct Database {

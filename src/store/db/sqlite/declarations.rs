@@ -18,7 +18,9 @@ use crate::events::CallbackVar;
 use crate::store::db::sqlite::columns::encode_headers;
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
-use crate::store::records::{ContentId, Declaration, NewUpload, WholeDigests};
+use crate::store::records::contents::ContentId;
+use crate::store::records::declared::{Declaration, WholeDigests};
+use crate::store::records::uploads::NewUpload;
 use crate::types::{Layout, ObjectHeaders, ObjectKey, PART_NUMBER_MAX, PartNumber, UploadId};
 
 /// Adds what an upload declares, for its first creator.

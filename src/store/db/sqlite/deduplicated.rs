@@ -21,10 +21,9 @@ use crate::store::db::sqlite::upload_changes::{Change, changed};
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
+use crate::store::records::contents::{ContentId, Filled, Proven, Readable, Via};
 use crate::store::records::events::Cause;
-use crate::store::records::{
-    ContentId, Filled, PartRecord, PartsPage, Proven, Readable, UploadRecord, Via,
-};
+use crate::store::records::uploads::{PartRecord, PartsPage, UploadRecord};
 use crate::store::rules::complete::StoredPart;
 use crate::store::rules::manifest::unpack_numbers;
 use crate::types::{ETag, PartNumber, Timestamp, UploadId};

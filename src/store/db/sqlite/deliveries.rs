@@ -17,7 +17,7 @@ use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
 use crate::store::memory::pending::Pending;
-use crate::store::records::{Delivery, DueEvent, DueEvents, Fate, TargetState, Try};
+use crate::store::records::events::{Delivery, DueEvent, DueEvents, Fate, TargetState, Try};
 use crate::types::{MessageId, Timestamp};
 
 /// Rows in one transaction of what goes through many.

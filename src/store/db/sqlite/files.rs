@@ -4,7 +4,8 @@ use rusqlite::params;
 
 use super::blob_row::read_extent;
 use super::database::Database;
-use crate::store::blobs::{BlobName, EXTENT_PAGES_MAX, Extent, Location, SegmentName};
+use crate::store::blobs::location::{EXTENT_PAGES_MAX, Extent, Location};
+use crate::store::blobs::name::{BlobName, SegmentName};
 use crate::store::error::Result;
 use crate::types::BlobId;
 

@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 
 use rusqlite::{CachedStatement, Connection, ErrorCode, Params};
 
-use crate::store::blobs::StagedBlob;
+use crate::store::blobs::staged::{Home, StagedBlob};
 use crate::store::db::sqlite::state::DatabaseState;
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
@@ -242,7 +242,7 @@ where
 
     fn inline_bytes(&self) -> usize {
         match self.staged.as_ref().map(StagedBlob::home) {
-            Some(crate::store::blobs::Home::Inline(bytes)) => bytes.len(),
+            Some(Home::Inline(bytes)) => bytes.len(),
             _ => 0,
         }
     }

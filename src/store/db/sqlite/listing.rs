@@ -14,7 +14,9 @@ use crate::access::{Bucket, Owner};
 use crate::digest::ObjectChecksum;
 use crate::store::error::Result;
 use crate::store::error::damaged;
-use crate::store::records::{ListQuery, Listed, ListedObject, Page, UploadRecord, UploadsQuery};
+use crate::store::records::lists::{ListQuery, Listed, Page};
+use crate::store::records::objects::ListedObject;
+use crate::store::records::uploads::{UploadRecord, UploadsQuery};
 use crate::types::{ETag, UploadId};
 
 /// Above every key: no byte of UTF-8 is 0xFF.

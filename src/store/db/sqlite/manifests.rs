@@ -3,8 +3,8 @@
 use super::blob_row::read_blob;
 use super::database::Database;
 use crate::digest::ChecksumAlgorithm;
-use crate::store::blobs::StoredBlob;
-use crate::store::records::PartSpan;
+use crate::store::blobs::stored::StoredBlob;
+use crate::store::records::objects::PartSpan;
 use crate::store::rules::manifest::Piece;
 use crate::store::rules::manifest::unpack_numbers;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};

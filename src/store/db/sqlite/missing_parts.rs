@@ -12,7 +12,8 @@ use rusqlite::{Connection, params};
 use super::database::Database;
 use super::uploads;
 use crate::store::error::{Error, Result};
-use crate::store::records::{Blocks, ClaimedPart, Gap, OpenUpload};
+use crate::store::records::missing_parts::{Blocks, ClaimedPart, Gap};
+use crate::store::records::uploads::OpenUpload;
 use crate::types::{Layout, PartNumber, UploadId};
 
 /// Gaps on one page.

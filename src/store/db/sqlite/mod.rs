@@ -1,7 +1,7 @@
 //! SQLite as the engine of metadata. Only this folder names rusqlite or SQL.
 //!
 //! - Machinery: `connection`, `job` and `queue` (work for the writer), `writer` (the one thread that
-//!   changes rows), `readers`, `wal` (checkpoints), `state`, `schema`, `columns`, and [`Database`],
+//!   changes rows), `readers`, `wal` (checkpoints), `state`, `schema`, `columns`, and [`Database`](database::Database),
 //!   which holds them together.
 //! - Verbs, a file for each noun. A verb's whole body, one transaction or one snapshot, is here. A
 //!   second engine would be a sibling of this folder with the same verbs.
@@ -43,5 +43,3 @@ pub(crate) mod upload_changes;
 pub(crate) mod uploads;
 pub(crate) mod wal;
 pub(crate) mod writer;
-
-pub(crate) use database::Database;

@@ -15,8 +15,8 @@ use super::job::{Lane, Purpose, Txn, Work};
 use super::outbox::{Change, Detail, emit};
 use crate::access::Bucket;
 use crate::events::{CallbackVar, EventName};
-use crate::store::blobs::LoadedBlob;
-use crate::store::blobs::StagedBlob;
+use crate::store::blobs::staged::StagedBlob;
+use crate::store::blobs::stored::LoadedBlob;
 use crate::store::db::sqlite::columns::{
     decode_headers, drop_reference, encode_headers, read_etag, read_object_checksum, reference,
     require_bucket,
@@ -24,8 +24,9 @@ use crate::store::db::sqlite::columns::{
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
+use crate::store::records::contents::{ContentId, Readable};
 use crate::store::records::events::Cause;
-use crate::store::records::{ContentId, NewObject, ObjectRecord, Published, Readable};
+use crate::store::records::objects::{NewObject, ObjectRecord, Published};
 use crate::types::{ETag, ObjectKey, WriteCondition};
 
 /// Keys in one step of DeleteObjects.

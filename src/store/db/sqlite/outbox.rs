@@ -27,8 +27,9 @@ use crate::store::error::Result;
 use crate::store::error::damaged;
 use crate::store::memory::directory::Effect;
 use crate::store::memory::pending::Pending;
+use crate::store::records::configurations::{BucketConfiguration, BucketConfigurationKind};
 use crate::store::records::events::Cause;
-use crate::store::records::{BucketConfiguration, BucketConfigurationKind, EventTarget};
+use crate::store::records::options::EventTarget;
 use crate::types::{ETag, MessageId, ObjectKey, Timestamp, UploadId};
 
 /// `state`: to be sent when `next_at` has come.

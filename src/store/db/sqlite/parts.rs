@@ -12,7 +12,7 @@ use super::database::Database;
 use super::job::Txn;
 use super::{contents, declarations, uploads};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
-use crate::store::blobs::StagedBlob;
+use crate::store::blobs::staged::StagedBlob;
 use crate::store::db::sqlite::columns::{
     drop_reference, encode_checksum, read_checksum, read_declared, reference, require_bucket,
 };
@@ -21,10 +21,9 @@ use crate::store::db::sqlite::upload_changes::{Change, changed};
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
 use crate::store::memory::pins::Pin;
+use crate::store::records::contents::{BlobRef, ContentId, InstantPart, Readable};
 use crate::store::records::events::Cause;
-use crate::store::records::{
-    AddedPart, BlobRef, ContentId, InstantPart, PartRecord, PartsPage, Readable,
-};
+use crate::store::records::uploads::{AddedPart, PartRecord, PartsPage};
 use crate::types::{BlobId, ETag, PartNumber};
 
 /// A part by its upload and number.

@@ -14,7 +14,9 @@ use super::uploads::{UPLOAD_COLUMNS, read_upload};
 use crate::store::db::sqlite::columns::read_key;
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
-use crate::store::records::{PartMap, PartRun, ProgressPage, ProgressQuery, UploadProgress};
+use crate::store::records::progress::{
+    PartMap, PartRun, ProgressPage, ProgressQuery, UploadProgress,
+};
 use crate::types::{BucketName, ObjectKey, PartNumber, UploadId};
 
 /// Rows of parts after which a page ends.

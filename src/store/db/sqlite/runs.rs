@@ -10,15 +10,15 @@ use std::path::Path;
 use rusqlite::{Connection, params};
 
 use super::database::Database;
-use crate::store::blobs;
+use crate::store::blobs::earlier_runs;
 use crate::store::error::Result;
 use crate::types::Timestamp;
 
 /// Ends the runs before this one and adds its row; gives its number.
 pub(crate) fn begin(connection: &Connection, data: &Path, now: Timestamp) -> Result<u64> {
     // Before their rows say so: only this once it is new that these runs have ended.
-    blobs::renew_gaps(data, |run| Ok(!has_ended(connection, run)?))?;
-    let newest = blobs::newest_run(data)?;
+    earlier_runs::renew_gaps(data, |run| Ok(!has_ended(connection, run)?))?;
+    let newest = earlier_runs::newest_run(data)?;
     let transaction = connection.unchecked_transaction()?;
     // The lock of the data folder is ours, so no other run lives. Gateways that share a database
     // will each hold a lease in their row; then only runs whose lease is over end here.

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::connection::PAGE_BYTES;
-use crate::store::blobs::{Blobs, StagedBlob};
+use crate::store::blobs::files::Blobs;
+use crate::store::blobs::staged::StagedBlob;
 use crate::store::error::{Error, Result};
 use crate::store::memory::bell::Bell;
 use crate::store::memory::directory::Directory;

@@ -14,7 +14,7 @@ use crate::events::EventName;
 use crate::store::db::sqlite::columns::read_key;
 use crate::store::error::Result;
 use crate::store::memory::directory::Effect;
-use crate::store::records::BucketConfigurationKind;
+use crate::store::records::configurations::BucketConfigurationKind;
 use crate::store::records::events::Cause;
 use crate::types::{BucketName, UploadId};
 

@@ -21,8 +21,9 @@ use crate::store::db::sqlite::deduplicated;
 use crate::store::db::sqlite::upload_changes::{Change, changed};
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
+use crate::store::records::contents::ContentId;
 use crate::store::records::events::Cause;
-use crate::store::records::{ContentId, CreatedUpload, NewUpload, OpenUpload, UploadRecord};
+use crate::store::records::uploads::{CreatedUpload, NewUpload, OpenUpload, UploadRecord};
 use crate::types::{Timestamp, UploadId};
 
 /// The columns that [`read_upload`] needs; the key first, as every scan has it.

@@ -21,7 +21,7 @@ use super::job::Fault;
 use crate::store::db::sqlite::state::DatabaseState;
 use crate::store::error::{Error, Result};
 use crate::store::memory::bell::Wakeup;
-use crate::store::space::Space;
+use crate::store::space::admission::Space;
 
 /// Bytes of WAL at which the thread is woken.
 const WAKE_BYTES: u64 = 4 << 20;

@@ -1,6 +1,7 @@
 //! Rows and files: each row has its file, each file its row.
 
-use crate::store::blobs::{Found, Wait};
+use crate::store::blobs::name::Found;
+use crate::store::blobs::reader::Wait;
 use crate::store::db::sqlite::check::extents;
 use crate::store::db::sqlite::files::{self, FileRow};
 use crate::store::db::sqlite::runs;

@@ -9,7 +9,7 @@ use crate::events::EventName;
 use crate::store::db::sqlite::database::Database;
 use crate::store::db::sqlite::outbox::{DEAD, DUE, rules_of};
 use crate::store::error::Result;
-use crate::store::records::BucketConfigurationKind;
+use crate::store::records::configurations::BucketConfigurationKind;
 
 pub(crate) fn check(db: &Database, found: &mut Vec<String>) -> Result<()> {
     check_rules(db, found);

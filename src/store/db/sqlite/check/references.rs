@@ -14,8 +14,8 @@ use crate::store::db::sqlite::columns::GarbageKind;
 use crate::store::db::sqlite::database::Database;
 use crate::store::db::sqlite::deduplicated;
 use crate::store::error::Result;
-use crate::store::records::ContentId;
 use crate::store::records::check::Depth;
+use crate::store::records::contents::ContentId;
 use crate::types::{BlobId, UploadId};
 
 /// Ids counted in memory at once.

@@ -11,7 +11,7 @@ use crate::store::db::sqlite::database::Database;
 use crate::store::db::sqlite::{accounts, configurations};
 use crate::store::error::Result;
 use crate::store::memory::directory::Effect;
-use crate::store::records::ContentId;
+use crate::store::records::contents::ContentId;
 use crate::store::rules::manifest::unpack_numbers;
 use crate::types::{ObjectKey, UploadId};
 
