@@ -3,8 +3,10 @@
 pub(crate) mod open;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
 
 use super::db::sqlite::connection::{FILE_NAME, PAGE_BYTES, Role, connect};
 use super::db::sqlite::{runs, wal};
@@ -102,7 +104,7 @@ impl Engine {
         if stopped && self.blobs.poison_reason().is_none() {
             last();
         }
-        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.lock.lock() = None;
         true
     }
 
@@ -124,8 +126,7 @@ impl Engine {
     fn stop_threads(&self) {
         self.db.state.gc_bell.stop();
         self.db.state.checkpoint_bell.stop();
-        let threads =
-            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let threads = std::mem::take(&mut *self.threads.lock());
         for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("a thread of the store panicked");

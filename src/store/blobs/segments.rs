@@ -11,8 +11,10 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::sync::Weak;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::name::SegmentName;
 
@@ -33,7 +35,6 @@ pub(super) struct Segments {
 
 impl Segments {
     pub(super) fn made(&self) -> MutexGuard<'_, HashMap<u64, Weak<Segment>>> {
-        // Each change is a single step, so a panic elsewhere cannot leave it half done.
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+        self.made.lock()
     }
 }

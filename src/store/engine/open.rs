@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::Engine;
 use crate::store::blobs::earlier_runs;
@@ -108,7 +110,7 @@ impl Engine {
             .name(name.to_owned())
             .spawn(guarded)
             .map_err(|source| Error::io("start a thread for", &self.options.data, source))?;
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        self.threads.lock().push(thread);
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
 //! Wakes a background thread: when there is work, and when it shall end.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 #[derive(Default)]
 struct State {
@@ -28,27 +29,21 @@ pub(crate) enum Wakeup {
 }
 
 impl Bell {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(crate) fn ring(&self) {
-        self.lock().rung = true;
+        self.state.lock().rung = true;
         self.changed.notify_all();
     }
 
     pub(crate) fn stop(&self) {
-        self.lock().stopped = true;
+        self.state.lock().stopped = true;
         self.changed.notify_all();
     }
 
     /// Waits for a ring (or takes the one that came meanwhile), at most so long.
     pub(crate) fn wait(&self, at_most: Duration) -> Wakeup {
         let quiet = |state: &mut State| !state.rung && !state.stopped;
-        let (mut state, _) = self
-            .changed
-            .wait_timeout_while(self.lock(), at_most, quiet)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
+        self.changed.wait_while_for(&mut state, quiet, at_most);
         if state.stopped {
             Wakeup::Stop
         } else if std::mem::take(&mut state.rung) {
@@ -61,10 +56,8 @@ impl Bell {
     /// Lets time pass, unless the thread shall end; `false` then.
     pub(crate) fn pause(&self, time: Duration) -> bool {
         let running = |state: &mut State| !state.stopped;
-        let (state, _) = self
-            .changed
-            .wait_timeout_while(self.lock(), time, running)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
+        self.changed.wait_while_for(&mut state, running, time);
         !state.stopped
     }
 }

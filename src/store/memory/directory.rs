@@ -7,7 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
+
+use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::access::{Bucket, Credential, Owner, User};
 use crate::store::records::configurations::{BucketConfiguration, BucketConfigurationKind};
@@ -75,12 +77,12 @@ pub(crate) struct Directory {
 
 impl Directory {
     fn read(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.read()
     }
 
     /// Applies what one transaction did.
     pub(crate) fn apply(&self, effects: Vec<Effect>) {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.write();
         effects.into_iter().for_each(|effect| state.apply(effect));
     }
 

@@ -7,7 +7,9 @@
 //! and not pinned can never be pinned with success again.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::store::records::contents::ContentId;
 
@@ -35,9 +37,8 @@ impl Pins {
         self.lock().contains_key(&content)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ContentId, usize>> {
-        // Each change is a single step, so a panic elsewhere cannot leave it half done.
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<ContentId, usize>> {
+        self.readers.lock()
     }
 }
 

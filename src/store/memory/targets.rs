@@ -3,8 +3,9 @@
 //! **Invariant:** a target's bell rings after the COMMIT of what it tells of, never before.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::directory::Effect;
@@ -49,7 +50,7 @@ impl Targets {
 
     /// What wakes the one who sends to it. A ring that nobody waits for is kept, once.
     pub(crate) fn bell(&self, target: &str) -> Arc<Notify> {
-        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bells = self.bells.lock();
         Arc::clone(bells.entry(target.to_owned()).or_default())
     }
 

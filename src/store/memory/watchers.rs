@@ -4,8 +4,9 @@
 //! first watches, then looks, and then waits, misses nothing.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::types::UploadId;
@@ -37,8 +38,7 @@ impl Watchers {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, watch::Sender<()>>> {
-        // Each change is a single step, so a panic elsewhere cannot leave it half done.
-        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+        self.uploads.lock()
     }
 }
 

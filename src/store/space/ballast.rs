@@ -5,7 +5,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::store::error::{Error, Result};
 
@@ -33,12 +34,12 @@ impl Ballast {
 
     /// Whether it is there. Not while it is being made or given up.
     pub(crate) fn is_there(&self) -> bool {
-        self.there.try_lock().is_ok_and(|there| *there)
+        self.there.try_lock().is_some_and(|there| *there)
     }
 
     /// Gives up the file; tells whether there was one to give up.
     pub(crate) fn free(&self) -> bool {
-        let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut there = self.there.lock();
         let freed = *there && fs::remove_file(&self.path).is_ok();
         *there &= !freed;
         freed
@@ -58,7 +59,7 @@ impl Ballast {
     /// Makes the file if it is not there. Its bytes are written, not only promised, for a file
     /// system may count holes as free.
     pub(crate) fn restore(&self) -> Result<()> {
-        let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut there = self.there.lock();
         if *there {
             return Ok(());
         }

@@ -78,7 +78,7 @@ fn log(what: &'static str, result: Result<u64>) {
 
 /// Frees until only pinned contents are left. Gives the number of rows freed.
 pub(crate) fn collect(engine: &Engine) -> Result<u64> {
-    let _one = engine.collecting.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _one = engine.collecting.lock();
     let (mut freed, mut failed) = (0, None);
     loop {
         engine.alive()?;

@@ -2,8 +2,9 @@
 
 use crate::access::ObjectPath;
 use crate::store::records::objects::WriteTarget;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::oneshot;
@@ -310,7 +311,7 @@ pub(crate) fn delete_many(db: &Database, targets: Vec<WriteTarget>) -> Pending<V
             targets.iter().map(|target| delete_key(txn, target, &none)).collect()
         };
         let reply = move |answer| {
-            gather.lock().unwrap_or_else(PoisonError::into_inner).take(index, answer);
+            gather.lock().take(index, answer);
         };
         let lane = if steps == 1 { Lane::Request } else { Lane::Step };
         let purpose = Purpose::Free;

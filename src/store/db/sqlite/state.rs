@@ -1,7 +1,9 @@
 //! What the writer, its clients and the background threads share.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::connection::PAGE_BYTES;
 use crate::store::blobs::files::Blobs;
@@ -98,7 +100,7 @@ impl DatabaseState {
 
     /// Has a refused body unlinked by another thread: removing a large file takes long.
     pub(crate) fn discard(&self, staged: StagedBlob) {
-        let mut discards = self.discards.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut discards = self.discards.lock();
         if discards.len() < DISCARDS_MAX {
             discards.push(staged);
             drop(discards);
@@ -108,8 +110,7 @@ impl DatabaseState {
 
     /// Unlinks what was discarded.
     pub(crate) fn unlink_discards(&self) {
-        let discards =
-            std::mem::take(&mut *self.discards.lock().unwrap_or_else(PoisonError::into_inner));
+        let discards = std::mem::take(&mut *self.discards.lock());
         drop(discards);
     }
 }

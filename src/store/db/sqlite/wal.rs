@@ -7,8 +7,8 @@
 //! writer waits. So a disk that cannot keep up makes writes slower, and refuses none. Long WALs are
 //! slow to read and, when they rot, lose more.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -68,8 +68,7 @@ pub(crate) fn run(connection: &Connection, shared: &DatabaseState, space: &Space
         let frames = shared.wal_frames.load(Ordering::Acquire);
         // More may seem to be moved than there is, when the WAL began anew meanwhile: look again.
         if !is_left && frames != shared.wal_moved.load(Ordering::Acquire) {
-            // It guards nothing but the turn, so a panic under it has left nothing half done.
-            let turn = shared.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = shared.checkpointing.lock();
             let moved = connection
                 .wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE)
                 .map(|(_, moved)| moved);
@@ -131,9 +130,9 @@ pub(crate) fn restart(
 ) -> Restarted {
     shared.restart_due.store(true, Ordering::Release);
     let _turn = match shared.checkpointing.try_lock() {
-        Ok(turn) => turn,
-        Err(TryLockError::WouldBlock) if haste < Urgency::Great => return Restarted::NotYet,
-        Err(_) => shared.checkpointing.lock().unwrap_or_else(PoisonError::into_inner),
+        Some(turn) => turn,
+        None if haste < Urgency::Great => return Restarted::NotYet,
+        None => shared.checkpointing.lock(),
     };
     if haste == Urgency::None && left_bytes(shared) > RESTART_LEFT_BYTES {
         shared.checkpoint_bell.ring();

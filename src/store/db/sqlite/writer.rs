@@ -11,6 +11,7 @@
 //!   poisoned, staged files stay, and the next start decides by the rows.
 //! - Effects on memory come after COMMIT and before the answers.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -327,14 +328,17 @@ fn control(txn: &Txn<'_>, sql: &'static str) -> std::result::Result<(), Fault> {
     })
 }
 
-/// A panic in a job is a broken invariant: the store stops, but nobody waits for ever.
+/// Runs a job. A panic in it is a broken invariant: it poisons the store, and every waiting client is
+/// answered.
 fn run_caught(txn: &Txn<'_>, job: &mut dyn Job) -> RunOutcome {
     catch_unwind(AssertUnwindSafe(|| job.run(txn))).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("a panic without text");
+        let text = panic_text(&*panic);
         RunOutcome::Fault(Fault::Broken(format!("a panic in a transaction: {text}")))
     })
+}
+
+/// The message of a panic.
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without text")
 }
