@@ -124,8 +124,8 @@ impl Engine {
     }
 
     fn stop_threads(&self) {
-        self.db.state.gc_bell.stop();
-        self.db.state.checkpoint_bell.stop();
+        self.db.state.gc_signal.stop();
+        self.db.state.checkpoint_signal.stop();
         let threads = std::mem::take(&mut *self.threads.lock());
         for thread in threads {
             if thread.join().is_err() {

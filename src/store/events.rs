@@ -14,7 +14,7 @@ use crate::store::handle::Store;
 use crate::store::memory::pending::Pending;
 use crate::store::records::configurations::BucketConfigurationKind;
 use crate::store::records::events::Cause;
-use crate::store::records::events::{Delivery, DueEvents, TargetState, Try};
+use crate::store::records::events::{Attempt, Delivery, DueEvents, TargetState};
 use crate::types::{MessageId, Timestamp};
 
 impl Store {
@@ -48,13 +48,13 @@ impl Store {
     }
 
     /// Is notified when there is something new for the target.
-    pub fn event_bell(&self, target: &str) -> Arc<Notify> {
-        self.engine.db.state.targets.bell(target)
+    pub fn event_signal(&self, target: &str) -> Arc<Notify> {
+        self.engine.db.state.targets.signal(target)
     }
 
     /// Writes down a try to send an event, and what becomes of the event.
-    pub fn settle_event(&self, tried: Try) -> Pending<()> {
-        deliveries::settle(&self.engine.db, tried)
+    pub fn finish_delivery(&self, attempt: Attempt) -> Pending<()> {
+        deliveries::finish(&self.engine.db, attempt)
     }
 
     /// How the targets are.

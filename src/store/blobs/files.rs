@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use rustix::fs;
 
 use super::folders::{Folders, Syncs};
-use super::name::{BlobName, Found};
+use super::name::{BlobName, FolderEntry};
 use super::segments::Segments;
 use crate::store::error::{Error, Result};
 use crate::store::sources::Sources;
@@ -59,7 +59,7 @@ impl Blobs {
 
     /// Calls `each` for everything below `blobs/` and `segments/`, in no order, and stops at its
     /// first error. Files made or removed meanwhile may or may not be seen.
-    pub fn scan(&self, each: impl FnMut(Found) -> Result<()>) -> Result<()> {
+    pub fn scan(&self, each: impl FnMut(FolderEntry) -> Result<()>) -> Result<()> {
         self.folders.scan(each)
     }
 

@@ -15,7 +15,7 @@ use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::{Errno, pwritev};
 
 use super::folder_sync::FolderSync;
-use super::name::{BlobName, Found, SegmentName};
+use super::name::{BlobName, FolderEntry, SegmentName};
 use crate::store::error::{Error, Result};
 use crate::types::Timestamp;
 
@@ -175,7 +175,7 @@ impl Folders {
 
     /// Calls `each` for everything below `blobs/` and `segments/`, in no order, and stops at its first
     /// error. Files made or removed meanwhile may or may not be seen.
-    pub(super) fn scan(&self, mut each: impl FnMut(Found) -> Result<()>) -> Result<()> {
+    pub(super) fn scan(&self, mut each: impl FnMut(FolderEntry) -> Result<()>) -> Result<()> {
         let relative = Path::new("blobs");
         let top = self.data.join(relative);
         let mut present = Vec::with_capacity(256);
@@ -183,7 +183,7 @@ impl Folders {
             let index = (0..=u8::MAX).find(|&index| file == OsStr::new(&folder_name(index)));
             match index {
                 Some(index) if kind == FileType::Directory => present.push(index),
-                _ => each(Found::Foreign(relative.join(file)))?,
+                _ => each(FolderEntry::Foreign(relative.join(file)))?,
             }
             Ok(())
         })?;
@@ -196,9 +196,9 @@ impl Folders {
                 let name = file.to_str().and_then(BlobName::parse);
                 each(match name.filter(|name| name.folder() == index) {
                     Some(name) if kind == FileType::RegularFile => {
-                        Found::Blob(name, u64::try_from(stat.st_size).unwrap_or(0))
+                        FolderEntry::Blob(name, u64::try_from(stat.st_size).unwrap_or(0))
                     }
-                    _ => Found::Foreign(relative.join(file)),
+                    _ => FolderEntry::Foreign(relative.join(file)),
                 })
             })?;
         }
@@ -206,8 +206,8 @@ impl Folders {
         each_entry(&self.segments, &self.data.join(relative), |file, kind, _| {
             let name = file.to_str().and_then(SegmentName::parse);
             each(match name {
-                Some(name) if kind == FileType::RegularFile => Found::Segment(name),
-                _ => Found::Foreign(relative.join(file)),
+                Some(name) if kind == FileType::RegularFile => FolderEntry::Segment(name),
+                _ => FolderEntry::Foreign(relative.join(file)),
             })
         })
     }

@@ -82,7 +82,7 @@ impl fmt::Display for SegmentName {
 
 /// One entry of a scan of `blobs/` and `segments/`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Found {
+pub enum FolderEntry {
     /// A blob's file, in its right place, and the bytes of the whole file (trailer included).
     Blob(BlobName, u64),
     /// A segment.

@@ -215,7 +215,7 @@ impl Packer {
                     Err(_) => break,
                 }
             }
-            self.settle(batch);
+            self.store_batch(batch);
             if has_ended {
                 return;
             }
@@ -224,7 +224,7 @@ impl Packer {
 
     /// Stores and answers. Bodies that cannot be stored together are tried one by one: one for
     /// which there is no room must not fail those for which there is.
-    fn settle(&mut self, mut batch: Vec<Body>) {
+    fn store_batch(&mut self, mut batch: Vec<Body>) {
         // What nobody waits for any more need not be written, nor given back by a hole.
         batch.retain(|body| !body.reply.is_closed());
         if batch.is_empty() {
@@ -244,7 +244,7 @@ impl Packer {
             Err(error) if batch.len() == 1 => {
                 batch.pop().expect("there is one").answer(Err(error));
             }
-            Err(_) => batch.into_iter().for_each(|body| self.settle(vec![body])),
+            Err(_) => batch.into_iter().for_each(|body| self.store_batch(vec![body])),
         }
     }
 

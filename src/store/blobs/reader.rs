@@ -37,7 +37,7 @@ pub enum Wait {
 
 /// A blob open for reading. `Send`. The file may be unlinked meanwhile: its bytes stay readable.
 pub struct BlobFile {
-    file: Source,
+    file: OpenFile,
     record: BlobRecord,
     /// All plain bytes, unchecked, of a small blob.
     whole: Option<Bytes>,
@@ -115,7 +115,7 @@ fn open_below(folder: &OwnedFd, file: &str, wait: Wait) -> rustix::io::Result<Fi
 impl BlobFile {
     /// Reads and checks the index of an open file; `length` is what the row says.
     fn open(blobs: &Blobs, file: File, name: BlobName, length: u64, wait: Wait) -> Result<Self> {
-        let file = Source { file, name, path: blobs.path(name) };
+        let file = OpenFile { file, name, path: blobs.path(name) };
         if length > PUT_BYTES_MAX {
             return Err(file.damaged("its row tells a length that no blob has"));
         }
@@ -156,7 +156,7 @@ impl BlobFile {
         length: u64,
         wait: Wait,
     ) -> Result<Self> {
-        let file = Source { file, name, path: blobs.path(name) };
+        let file = OpenFile { file, name, path: blobs.path(name) };
         let extent_bytes = extent.pages * PAGE_BYTES;
         if length > WHOLE_BYTES_MAX || trailer::index_offset(length) >= extent_bytes {
             return Err(file.damaged("its row tells a length that it cannot have in its segment"));
@@ -249,7 +249,7 @@ impl fmt::Debug for BlobFile {
 
 /// What the trailer of an open file says, found from the file's end.
 fn record(blobs: &Blobs, file: File, name: BlobName) -> Result<BlobRecord> {
-    let file = Source { file, name, path: blobs.path(name) };
+    let file = OpenFile { file, name, path: blobs.path(name) };
     let stat = fs::fstat(&file.file).map_err(|e| Error::io("look at", &file.path, e))?;
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     let start = size.saturating_sub(END_BYTES);
@@ -263,7 +263,7 @@ fn record(blobs: &Blobs, file: File, name: BlobName) -> Result<BlobRecord> {
 }
 
 /// An open file with its names for messages.
-struct Source {
+struct OpenFile {
     file: File,
     name: BlobName,
     path: std::path::PathBuf,
@@ -275,7 +275,7 @@ struct Tail {
     parsed: (BlobRecord, usize),
 }
 
-impl Source {
+impl OpenFile {
     fn damaged(&self, how: impl std::fmt::Display) -> Error {
         Error::Damaged { what: format!("blob {}: {how}", self.name) }
     }

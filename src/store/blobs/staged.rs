@@ -27,10 +27,10 @@ pub enum Home<'a> {
 /// Dropped without [`keep`](Self::keep), it is removed from the disk.
 pub struct StagedBlob {
     digests: Digests,
-    place: Place,
+    bytes_at: StagedBytes,
 }
 
-enum Place {
+enum StagedBytes {
     Memory(BlobId, Bytes),
     File(Arc<Blobs>, BlobName),
     /// The segment is in use for as long as this may get its row.
@@ -43,12 +43,12 @@ impl StagedBlob {
     /// A small body that SQLite will hold. Asserts that the digests are of that many bytes.
     pub(crate) fn inline(id: BlobId, bytes: Bytes, digests: Digests) -> Self {
         assert_eq!(bytes.len() as u64, digests.length, "digests of other bytes");
-        Self { digests, place: Place::Memory(id, bytes) }
+        Self { digests, bytes_at: StagedBytes::Memory(id, bytes) }
     }
 
     /// A synced file.
     pub(super) fn file(blobs: Arc<Blobs>, name: BlobName, digests: Digests) -> Self {
-        Self { digests, place: Place::File(blobs, name) }
+        Self { digests, bytes_at: StagedBytes::File(blobs, name) }
     }
 
     /// A synced extent of a segment.
@@ -58,16 +58,16 @@ impl StagedBlob {
         at: Location,
         digests: Digests,
     ) -> Self {
-        Self { digests, place: Place::Packed(blobs, segment, at) }
+        Self { digests, bytes_at: StagedBytes::Packed(blobs, segment, at) }
     }
 
     /// The blob's id; the same as in the file's name.
     pub fn id(&self) -> BlobId {
-        match &self.place {
-            Place::Memory(id, _) => *id,
-            Place::File(_, name) => name.id,
-            Place::Packed(_, _, at) => at.name.id,
-            Place::Kept => unreachable!("keep takes the blob away"),
+        match &self.bytes_at {
+            StagedBytes::Memory(id, _) => *id,
+            StagedBytes::File(_, name) => name.id,
+            StagedBytes::Packed(_, _, at) => at.name.id,
+            StagedBytes::Kept => unreachable!("keep takes the blob away"),
         }
     }
 
@@ -78,17 +78,17 @@ impl StagedBlob {
 
     /// Where the bytes are. By reference, so that a job may be run again.
     pub fn home(&self) -> Home<'_> {
-        match &self.place {
-            Place::Memory(_, bytes) => Home::Inline(bytes),
-            Place::File(_, name) => Home::Disk(Location::from(*name)),
-            Place::Packed(_, _, at) => Home::Disk(*at),
-            Place::Kept => unreachable!("keep takes the blob away"),
+        match &self.bytes_at {
+            StagedBytes::Memory(_, bytes) => Home::Inline(bytes),
+            StagedBytes::File(_, name) => Home::Disk(Location::from(*name)),
+            StagedBytes::Packed(_, _, at) => Home::Disk(*at),
+            StagedBytes::Kept => unreachable!("keep takes the blob away"),
         }
     }
 
     /// The row is committed, or its fate is unknown: what is on disk stays.
     pub fn keep(mut self) {
-        self.place = Place::Kept;
+        self.bytes_at = StagedBytes::Kept;
     }
 }
 
@@ -98,10 +98,10 @@ impl Drop for StagedBlob {
         if std::thread::panicking() {
             return;
         }
-        match &self.place {
-            Place::File(blobs, name) => blobs.remove_or_log(Location::from(*name)),
-            Place::Packed(blobs, segment, at) => blobs.take_back_or_log(segment, *at),
-            Place::Memory(..) | Place::Kept => {}
+        match &self.bytes_at {
+            StagedBytes::File(blobs, name) => blobs.remove_or_log(Location::from(*name)),
+            StagedBytes::Packed(blobs, segment, at) => blobs.take_back_or_log(segment, *at),
+            StagedBytes::Memory(..) | StagedBytes::Kept => {}
         }
     }
 }

@@ -67,7 +67,7 @@ impl Rig {
     }
 
     /// The names of all files below `blobs/`.
-    fn found(&self) -> Vec<Found> {
+    fn found(&self) -> Vec<FolderEntry> {
         let mut found = Vec::new();
         self.blobs
             .scan(|one| {

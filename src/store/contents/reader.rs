@@ -15,7 +15,7 @@ use crate::access::{ObjectFacts, ObjectPath, Sealed};
 use crate::digest::ChecksumAlgorithm;
 use crate::store::blobs::reader::{BlobFile, READ_BYTES_MAX, Wait};
 use crate::store::blobs::stored::StoredBlob;
-use crate::store::db::sqlite::objects::Found;
+use crate::store::db::sqlite::objects::FoundObject;
 use crate::store::db::sqlite::{blob_row, manifests, objects};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result, damaged};
@@ -27,7 +27,7 @@ use crate::store::rules::manifest::Piece;
 use crate::types::{ByteRange, PartNumber, UploadId};
 
 /// How often an object is looked at again because it was replaced under the reader.
-const LOOKS_MAX: usize = 16;
+const REREADS_MAX: usize = 16;
 
 /// An object whose content cannot vanish while this, or a reader made from it, lives.
 #[derive(Clone)]
@@ -35,13 +35,13 @@ pub struct OpenObject {
     /// The object as it was when it was opened.
     pub record: ObjectRecord,
     content: ContentId,
-    source: Source,
+    source: ContentSource,
     engine: Arc<Engine>,
 }
 
 /// Where the bytes come from.
 #[derive(Clone)]
-enum Source {
+enum ContentSource {
     /// Read and checked already.
     Inline(StoredBlob, Bytes),
     File(StoredBlob, Arc<Pin>),
@@ -51,7 +51,7 @@ enum Source {
 /// Reads verified bytes, a unit at a time. Keeps the content pinned. Blocking.
 pub struct ContentReader {
     engine: Arc<Engine>,
-    source: Source,
+    source: ContentSource,
     /// The offset of the next byte, and the offset behind the last one that is wanted.
     next: u64,
     end: u64,
@@ -79,14 +79,15 @@ pub(crate) fn open_unsealed(
     object: &ObjectPath,
 ) -> Result<(OpenObject, ObjectFacts)> {
     engine.db.require_bucket(&object.bucket)?;
-    for _ in 0..LOOKS_MAX {
-        let Found { record, content, seq, blob } = objects::read_with_blob(&engine.db, object)?;
+    for _ in 0..REREADS_MAX {
+        let FoundObject { record, content, seq, blob } =
+            objects::read_with_blob(&engine.db, object)?;
         if blob.as_ref().is_some_and(|(blob, _)| blob.digests.length != record.size) {
             return Err(damaged(format!("{content:?} is not as long as its object")));
         }
         let facts = ObjectFacts { path: object.clone(), seq, owner_id: record.owner.id.clone() };
         if let Some((blob, Some(bytes))) = blob {
-            let source = Source::Inline(blob, bytes);
+            let source = ContentSource::Inline(blob, bytes);
             let opened = OpenObject { record, content, source, engine: Arc::clone(engine) };
             return Ok((opened, facts));
         }
@@ -96,8 +97,8 @@ pub(crate) fn open_unsealed(
             continue;
         }
         let source = match (content, blob) {
-            (ContentId::Blob(_), Some((blob, _))) => Source::File(blob, pin),
-            (ContentId::Manifest(id), _) => Source::Manifest(id, pin),
+            (ContentId::Blob(_), Some((blob, _))) => ContentSource::File(blob, pin),
+            (ContentId::Manifest(id), _) => ContentSource::Manifest(id, pin),
             (ContentId::Blob(_), None) => unreachable!("a blob's row was read above"),
         };
         let opened = OpenObject { record, content, source, engine: Arc::clone(engine) };
@@ -115,11 +116,11 @@ impl OpenObject {
     /// which must lie inside it (asserted).
     pub fn inline(&self, range: Option<ByteRange>) -> Option<Bytes> {
         match &self.source {
-            Source::Inline(_, bytes) => Some(match range {
+            ContentSource::Inline(_, bytes) => Some(match range {
                 None => bytes.clone(),
                 Some(range) => bytes.slice(range.first as usize..=range.last as usize),
             }),
-            Source::File(..) | Source::Manifest(..) => None,
+            ContentSource::File(..) | ContentSource::Manifest(..) => None,
         }
     }
 
@@ -142,14 +143,14 @@ impl OpenObject {
     /// Place of a listed part of a multipart object; `None` when it has no part of that number, or
     /// is no multipart object.
     pub fn part(&self, number: PartNumber) -> Result<Option<PartSpan>> {
-        let Source::Manifest(id, _) = &self.source else { return Ok(None) };
+        let ContentSource::Manifest(id, _) = &self.source else { return Ok(None) };
         manifests::part(&self.engine.db, *id, number, self.algorithm())
     }
 
     /// At most `max` listed parts after number `after` (0: from the first), and true if more
     /// follow; none of an object that is no multipart object.
     pub fn parts(&self, after: u16, max: usize) -> Blocking<(Vec<(PartNumber, PartSpan)>, bool)> {
-        let Source::Manifest(id, _) = self.source else {
+        let ContentSource::Manifest(id, _) = self.source else {
             return Blocking::new(|| Ok((Vec::new(), false)));
         };
         let object = self.clone();
@@ -166,8 +167,8 @@ impl OpenObject {
     /// The pin that keeps the content, if its bytes are on disk.
     pub(crate) fn pinned(&self) -> Option<Arc<Pin>> {
         match &self.source {
-            Source::Inline(..) => None,
-            Source::File(_, pin) | Source::Manifest(_, pin) => Some(Arc::clone(pin)),
+            ContentSource::Inline(..) => None,
+            ContentSource::File(_, pin) | ContentSource::Manifest(_, pin) => Some(Arc::clone(pin)),
         }
     }
 
@@ -176,10 +177,12 @@ impl OpenObject {
         let size = self.record.size;
         let (first, end) = range.map_or((0, size), |range| (range.first, range.last + 1));
         let blob = match &self.source {
-            Source::Inline(blob, _) | Source::File(blob, _) => {
+            ContentSource::Inline(blob, _) | ContentSource::File(blob, _) => {
                 ((first, end) == (0, size)).then(|| blob.clone())
             }
-            Source::Manifest(id, _) => manifests::whole_blob(&self.engine.db, *id, (first, end))?,
+            ContentSource::Manifest(id, _) => {
+                manifests::whole_blob(&self.engine.db, *id, (first, end))?
+            }
         };
         Ok(blob.map(|blob| BlobRef {
             id: blob.id,
@@ -251,11 +254,11 @@ impl ContentReader {
     /// Opens what holds the next byte.
     fn open_next(&mut self, wait: Wait) -> Result<()> {
         let opened = match &self.source {
-            Source::Inline(_, bytes) => (0, Opened::Inline(bytes.clone())),
-            Source::File(blob, _) => {
+            ContentSource::Inline(_, bytes) => (0, Opened::Inline(bytes.clone())),
+            ContentSource::File(blob, _) => {
                 (0, Opened::File(Box::new(open_file(&self.engine, blob, wait)?)))
             }
-            Source::Manifest(id, _) => {
+            ContentSource::Manifest(id, _) => {
                 // A piece stays until it was read: opening it may have to be tried again.
                 while self.pieces.pop_front_if(|piece| piece.end() <= self.next).is_some() {}
                 if self.pieces.is_empty() {

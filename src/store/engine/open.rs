@@ -45,38 +45,38 @@ impl Engine {
             runs::begin(&connection, &options.data, options.sources.now())?,
             options.sources.clone(),
         )?;
-        outbox::know_targets(&connection, &options.event_targets)?;
+        outbox::insert_targets(&connection, &options.event_targets)?;
         let targets = Targets::new(&options.event_targets);
-        let shared = Arc::new(DatabaseState::new(
+        let state = Arc::new(DatabaseState::new(
             Arc::clone(&blobs),
             Arc::clone(&ballast),
             targets,
             options.sources.clone(),
         ));
-        shared.directory.apply(accounts::load(&connection)?);
-        shared.directory.apply(configurations::load(&connection)?);
-        wal::watch(&mut connection, &shared)?;
+        state.directory.apply(accounts::load(&connection)?);
+        state.directory.apply(configurations::load(&connection)?);
+        wal::watch(&mut connection, &state)?;
 
         let space = Arc::new(Space::new(Arc::clone(&blobs), ballast, options.free_bytes_min));
         let (packing, packer) = packer(&blobs);
-        let (entrance, queue) = queue(&shared, options.writer_queue_max.max(1));
+        let (sender, queue) = queue(&state, options.writer_queue_max.max(1));
         let writer = Writer {
             connection,
             queue,
-            shared: Arc::clone(&shared),
+            state: Arc::clone(&state),
             wal_bytes_restart: options.wal_bytes_restart,
             wal_bytes_wait: options.wal_bytes_max / 2,
             restart_at: options.wal_bytes_restart,
             seqs: SeqBlock::default(),
         };
         let mover = connect(&path, Role::Checkpointer)?;
-        let (mover_shared, mover_space) = (Arc::clone(&shared), Arc::clone(&space));
+        let (mover_state, mover_space) = (Arc::clone(&state), Arc::clone(&space));
         let options = Arc::new(options);
         let db = Database {
             options: Arc::clone(&options),
-            state: shared,
+            state: state,
             readers: Readers::new(path),
-            sender: entrance,
+            sender: sender,
         };
         let engine = Arc::new(Self {
             options,
@@ -93,7 +93,7 @@ impl Engine {
         });
         engine.start("partita-writer", move || writer.run())?;
         engine.start("partita-packer", move || packer.run())?;
-        engine.start("partita-wal", move || wal::run(&mover, &mover_shared, &mover_space))?;
+        engine.start("partita-wal", move || wal::run(&mover, &mover_state, &mover_space))?;
         Ok(engine)
     }
 

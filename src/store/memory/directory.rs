@@ -43,15 +43,15 @@ pub(crate) enum Effect {
     /// An upload is in another state, or has other parts.
     UploadChanged(UploadId),
     /// There is an event for the target.
-    EventWaits(Arc<str>),
+    EventQueued(Arc<str>),
     /// The target's backlog is full: from now on events are only counted.
-    EventGap(Arc<str>),
+    EventsDropped(Arc<str>),
 }
 
 impl Effect {
     /// Whether it is not for the directory, but for those who send events.
     pub(crate) fn is_for_targets(&self) -> bool {
-        matches!(self, Self::EventWaits(_) | Self::EventGap(_))
+        matches!(self, Self::EventQueued(_) | Self::EventsDropped(_))
     }
 }
 
@@ -256,8 +256,8 @@ impl State {
             }
             Effect::Garbage
             | Effect::UploadChanged(_)
-            | Effect::EventWaits(_)
-            | Effect::EventGap(_) => {}
+            | Effect::EventQueued(_)
+            | Effect::EventsDropped(_) => {}
         }
     }
 }

@@ -45,16 +45,6 @@ impl<T> Pending<T> {
     }
 }
 
-impl<T: Send + 'static> Pending<T> {
-    /// The answer with `map` applied to its value, if it is known; it must be.
-    pub(crate) fn map_answered<U>(self, map: impl FnOnce(T) -> U) -> Pending<U> {
-        match self.0 {
-            State::Answered(answer) => Pending(State::Answered(answer.map(|it| it.map(map)))),
-            State::Waiting(_) => unreachable!("only a read that was answered at once is mapped"),
-        }
-    }
-}
-
 /// Work that waits for a disk or goes through many rows: a list, a search, a page of a manifest,
 /// bytes. The pool of blocking threads runs it (`Context::run`); a command runs it on its own
 /// thread ([`Blocking::run`]).

@@ -31,7 +31,7 @@ impl Watchers {
     }
 
     /// Wakes all who watch this upload.
-    pub(crate) fn wake(&self, id: UploadId) {
+    pub(crate) fn notify(&self, id: UploadId) {
         if let Some(watched) = self.lock().get(&id) {
             watched.send_replace(());
         }
@@ -70,17 +70,17 @@ mod tests {
         let (id, other) = (UploadId::new(), UploadId::new());
         let mut watching: Vec<UploadWatch> = (0..50).map(|_| watchers.watch(id)).collect();
         let mut apart = watchers.watch(other);
-        watchers.wake(id);
+        watchers.notify(id);
         for watch in &mut watching {
             watch.changed().await;
         }
         let waited = tokio::time::timeout(std::time::Duration::from_millis(10), apart.changed());
         assert!(waited.await.is_err(), "another upload changed");
         watching.truncate(1);
-        watchers.wake(id);
+        watchers.notify(id);
         watching[0].changed().await;
         drop((watching, apart));
         assert!(watchers.lock().is_empty());
-        watchers.wake(id);
+        watchers.notify(id);
     }
 }

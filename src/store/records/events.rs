@@ -32,7 +32,7 @@ pub struct DueEvents {
 
 /// One try to send an event.
 #[derive(Clone, Debug)]
-pub struct Try {
+pub struct Attempt {
     /// The event's row.
     pub id: i64,
     /// When it began.
@@ -44,16 +44,16 @@ pub struct Try {
     /// The beginning of the answer's body, or why there is none.
     pub reply: Vec<u8>,
     /// What becomes of the event.
-    pub fate: Fate,
+    pub outcome: Outcome,
 }
 
 /// What becomes of an event after a try.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Outcome {
     /// The target has taken it.
-    Taken,
+    Delivered,
     /// It is tried again at this time.
-    Again(Timestamp),
+    RetryAt(Timestamp),
     /// It was tried often enough.
     Dead,
     /// The target wants nothing any more; the event waits for somebody to enable it.
@@ -62,7 +62,7 @@ pub enum Fate {
 
 /// A try as the log tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // As in [`Try`] and the event itself.
+#[allow(missing_docs)] // As in [`Attempt`] and the event itself.
 pub struct Delivery {
     pub message: MessageId,
     pub event: EventName,
@@ -89,10 +89,10 @@ pub struct TargetState {
     pub backlog_max: u64,
     /// Events that were given up.
     pub dead: u64,
-    /// Events that the backlog has no room for since `gap_first`.
-    pub gap_count: u64,
+    /// Events that the backlog has no room for since `dropped_since`.
+    pub dropped_count: u64,
     /// When the backlog became full.
-    pub gap_first: Option<Timestamp>,
+    pub dropped_since: Option<Timestamp>,
     /// Why nothing is sent, if so.
     pub disabled: Option<String>,
     /// When the next event is to be sent.
@@ -108,8 +108,8 @@ impl TargetState {
         if let Some(why) = &self.disabled {
             return Some(format!("webhook {name} is disabled: {why}"));
         }
-        if self.gap_count > 0 {
-            let count = self.gap_count;
+        if self.dropped_count > 0 {
+            let count = self.dropped_count;
             return Some(format!(
                 "webhook {name}: the backlog is full, for all or for one key, {count} events are missing"
             ));

@@ -19,7 +19,7 @@ pub struct UploadProgress {
     pub received_bytes: u64,
     /// Whether it was born complete, and nothing was sent since: then the parts are those that it
     /// declared, in one run.
-    pub is_whole: bool,
+    pub is_deduplicated: bool,
 }
 
 /// A page of open uploads, by key, then by initiation.

@@ -69,7 +69,7 @@ impl Space {
         left.is_some_and(|left| left >= self.free_bytes_min)
     }
 
-    pub(crate) fn tell_free_pages(&self, bytes: u64) {
+    pub(crate) fn set_free_pages(&self, bytes: u64) {
         self.free_page_bytes.store(bytes, Ordering::Relaxed);
     }
 }

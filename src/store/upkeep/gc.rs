@@ -20,8 +20,8 @@ use crate::store::db::sqlite::garbage::{
 use crate::store::db::sqlite::state::DatabaseState;
 use crate::store::engine::{Engine, upgrade};
 use crate::store::error::{Error, Result, damaged};
-use crate::store::memory::bell::Wakeup;
 use crate::store::memory::pending::Pending;
+use crate::store::memory::signal::Wakeup;
 use crate::store::records::contents::ContentId;
 use crate::types::{BlobId, Timestamp, UploadId};
 
@@ -59,11 +59,11 @@ pub(crate) fn run(engine: &Weak<Engine>, state: &DatabaseState) {
                 log("empty the quarantine", engine.blobs.empty_quarantine(old));
             }
         }
-        match state.gc_bell.wait(IDLE) {
+        match state.gc_signal.wait(IDLE) {
             Wakeup::Stop => return,
-            Wakeup::Silence => {}
-            Wakeup::Ring if state.gc_bell.pause(GATHER) => {}
-            Wakeup::Ring => return,
+            Wakeup::TimedOut => {}
+            Wakeup::Notified if state.gc_signal.pause(GATHER) => {}
+            Wakeup::Notified => return,
         }
     }
 }
@@ -112,7 +112,7 @@ pub(crate) fn collect(engine: &Engine) -> Result<u64> {
 fn step<T>(engine: &Engine, submit: impl Fn() -> Pending<T>) -> Result<T> {
     for _ in 0..BUSY_TIMES_MAX {
         match submit().wait() {
-            Err(Error::Overloaded) if engine.db.state.gc_bell.pause(BUSY_PAUSE) => {}
+            Err(Error::Overloaded) if engine.db.state.gc_signal.pause(BUSY_PAUSE) => {}
             done => return done,
         }
     }

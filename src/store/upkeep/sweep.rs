@@ -10,7 +10,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::clock;
-use crate::store::blobs::name::{BlobName, Found, SegmentName};
+use crate::store::blobs::name::{BlobName, FolderEntry, SegmentName};
 use crate::store::db::sqlite::{files, runs};
 use crate::store::engine::Engine;
 use crate::store::error::Result;
@@ -26,9 +26,9 @@ pub(crate) fn sweep(engine: &Engine) -> Result<u64> {
     engine.blobs.scan(|found| {
         engine.alive()?;
         swept += match found {
-            Found::Blob(name, _) => sweep_file(engine, name)?,
-            Found::Segment(name) => sweep_segment(engine, name)?,
-            Found::Foreign(_) => 0,
+            FolderEntry::Blob(name, _) => sweep_file(engine, name)?,
+            FolderEntry::Segment(name) => sweep_segment(engine, name)?,
+            FolderEntry::Foreign(_) => 0,
         };
         Ok(())
     })?;

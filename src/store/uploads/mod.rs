@@ -72,13 +72,13 @@ impl Store {
     /// Pauses an open upload: it takes no parts until it is resumed. [`Error::NoSuchUpload`].
     pub fn pause_upload(&self, upload: &UploadHandle<WriteObject>) -> Pending<()> {
         let cause = Cause::of(upload.permit());
-        pause::set(&self.engine.db, upload.path(), cause, pause::State::Paused)
+        pause::set(&self.engine.db, upload.path(), cause, pause::PauseState::Paused)
     }
 
     /// Resumes a paused upload. [`Error::NoSuchUpload`].
     pub fn resume_upload(&self, upload: &UploadHandle<WriteObject>) -> Pending<()> {
         let cause = Cause::of(upload.permit());
-        pause::set(&self.engine.db, upload.path(), cause, pause::State::Uploading)
+        pause::set(&self.engine.db, upload.path(), cause, pause::PauseState::Uploading)
     }
 
     /// Stores a part, in place of an earlier one of its number. [`Error::NoSuchUpload`],
@@ -149,13 +149,13 @@ impl Store {
     /// dropped. [`Error::NoSuchUpload`].
     pub fn abort_upload(&self, upload: &UploadHandle<AbortUpload>) -> Pending<()> {
         let cause = Cause::of(upload.permit());
-        uploads::end(&self.engine.db, upload.path(), cause, uploads::Ending::Abort)
+        uploads::end(&self.engine.db, upload.path(), cause, uploads::EndKind::Abort)
     }
 
     /// Drops an open upload and its parts, whatever other creators it has.
     /// [`Error::NoSuchUpload`].
     pub fn cancel_upload(&self, upload: &UploadHandle<AbortUpload>) -> Pending<()> {
         let cause = Cause::of(upload.permit());
-        uploads::end(&self.engine.db, upload.path(), cause, uploads::Ending::Cancel)
+        uploads::end(&self.engine.db, upload.path(), cause, uploads::EndKind::Cancel)
     }
 }

@@ -24,7 +24,7 @@ fn dropping_unlinks_and_keeping_keeps() {
 
     let name = rig.store(b"kept", false);
     let bytes = trailer::file_bytes(4, &origin(false).key);
-    assert_eq!(rig.found(), [Found::Blob(name, bytes)]);
+    assert_eq!(rig.found(), [FolderEntry::Blob(name, bytes)]);
     let mode = std::fs::metadata(rig.file(name)).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o600);
 
@@ -102,9 +102,9 @@ fn scan_tells_blobs_from_foreign_files() {
     let (mut blobs, mut segments) = (Vec::new(), Vec::new());
     for found in rig.found() {
         match found {
-            Found::Blob(name, _) => blobs.push(name),
-            Found::Segment(name) => segments.push(name),
-            Found::Foreign(path) => foreign.push(path.to_str().unwrap().to_owned()),
+            FolderEntry::Blob(name, _) => blobs.push(name),
+            FolderEntry::Segment(name) => segments.push(name),
+            FolderEntry::Foreign(path) => foreign.push(path.to_str().unwrap().to_owned()),
         }
     }
     foreign.sort();

@@ -113,7 +113,7 @@ fn bytes_and_record_come_back_at_every_size_of_interest() {
             }
         }
     }
-    assert_eq!(packed.rig.found(), [Found::Segment(SegmentName { run: 3, number: 0 })]);
+    assert_eq!(packed.rig.found(), [FolderEntry::Segment(SegmentName { run: 3, number: 0 })]);
 }
 
 #[test]

@@ -26,7 +26,7 @@ use crate::digest::ObjectChecksum;
 use crate::events::EventName;
 use crate::store::db::sqlite::columns::{GarbageKind, enqueue, read_checksum, require_bucket};
 use crate::store::db::sqlite::deduplicated;
-use crate::store::db::sqlite::upload_changes::{Change, changed};
+use crate::store::db::sqlite::upload_changes::{UploadChange, changed};
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
 use crate::store::records::contents::ContentId;
@@ -62,7 +62,7 @@ pub(crate) fn publish(db: &Database, prepared: Prepared) -> Pending<Option<Compl
 
 /// Emits the event that the bytes of an upload are not those that were declared.
 pub(crate) fn emit_failed(db: &Database, id: UploadId, cause: Cause) -> Pending<()> {
-    db.free(move |txn| changed(txn, id, Change::Failed, &cause))
+    db.free(move |txn| changed(txn, id, UploadChange::Failed, &cause))
 }
 
 /// True if the upload is open or left a tombstone.
@@ -164,7 +164,7 @@ fn publish_prepared(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Complet
     if prepared.content.is_none() {
         insert_manifest(txn, prepared)?;
     }
-    let removed = uploads::remove(txn, *id, Change::Completed, &prepared.cause)?;
+    let removed = uploads::remove(txn, *id, UploadChange::Completed, &prepared.cause)?;
     let row = objects::Row {
         size: prepared.size,
         etag: prepared.etag,

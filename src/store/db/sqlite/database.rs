@@ -103,20 +103,20 @@ impl Database {
 
     /// Hands a job to the writer, or settles it with the reason why not.
     pub(crate) fn send(&self, job: Box<dyn Job>) {
-        let verdict = match self.alive() {
+        let outcome = match self.alive() {
             Ok(()) if self.is_wal_too_long() => {
-                self.state.checkpoint_bell.ring();
+                self.state.checkpoint_signal.notify();
                 JobOutcome::Busy
             }
             Ok(()) => match self.sender.send(job) {
                 Ok(()) => return,
-                Err((job, verdict)) => return job.settle(verdict, &self.state),
+                Err((job, outcome)) => return job.finish(outcome, &self.state),
             },
             Err(Error::Closed) => JobOutcome::Closed,
             // Poisoned: no file is unlinked any more; the sweep of the next start decides.
             Err(_) => JobOutcome::Unknown,
         };
-        job.settle(verdict, &self.state);
+        job.finish(outcome, &self.state);
     }
 
     /// Whether writes must wait for the checkpoints. Not when everything is moved: then it takes a

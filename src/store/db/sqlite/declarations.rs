@@ -156,7 +156,7 @@ pub(crate) fn read(connection: &Connection, id: UploadId) -> Result<Declaration>
 }
 
 /// Judges a part of a declared upload, before its row is written.
-pub(crate) fn judge_part(txn: &Txn<'_>, id: UploadId, number: PartNumber, size: u64) -> Result<()> {
+pub(crate) fn check_part(txn: &Txn<'_>, id: UploadId, number: PartNumber, size: u64) -> Result<()> {
     let Some(layout) = read(txn.connection, id)?.layout else { return Ok(()) };
     match layout.bytes_of(number) {
         Some(expected) if expected == size => Ok(()),

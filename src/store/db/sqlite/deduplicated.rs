@@ -17,7 +17,7 @@ use super::{contents, declarations};
 use crate::digest::ChecksumAlgorithm;
 use crate::store::db::sqlite::blob_row::read_blob;
 use crate::store::db::sqlite::columns::{read_checksum, require_bucket};
-use crate::store::db::sqlite::upload_changes::{Change, changed};
+use crate::store::db::sqlite::upload_changes::{UploadChange, changed};
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
@@ -178,7 +178,7 @@ pub(crate) fn fill(
         for Proven(readable) in proven.iter().filter(|_| takes_proof) {
             if fits(readable) && contents::take(txn, readable)? {
                 adopt(txn, id, readable.content())?;
-                changed(txn, id, Change::Part, &cause)?;
+                changed(txn, id, UploadChange::Part, &cause)?;
                 return Ok(Filled::Instant);
             }
         }

@@ -14,7 +14,7 @@ use super::blob_row::read_extent;
 use super::columns::{GarbageKind, drop_reference};
 use super::database::Database;
 use super::job::Txn;
-use super::upload_changes::Change;
+use super::upload_changes::UploadChange;
 use super::uploads;
 use crate::store::blobs::location::Location;
 use crate::store::blobs::name::BlobName;
@@ -216,7 +216,7 @@ fn drop_uploads(txn: &Txn<'_>, entry: &GarbageEntry) -> Result<(u64, bool)> {
         .query_map(params![i64::from_be_bytes(bucket), STEP_UPLOADS_MAX], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     for id in &ids {
-        uploads::drop_open(txn, *id, Change::Dropped, &Cause::default())?;
+        uploads::drop_open(txn, *id, UploadChange::Dropped, &Cause::default())?;
     }
     Ok((ids.len() as u64, ids.len() < STEP_UPLOADS_MAX))
 }
@@ -276,7 +276,7 @@ pub(crate) fn expire(db: &Database, ids: Vec<UploadId>, cutoff: Cutoff) -> Pendi
                 .optional()?;
             // A part may have been stored since the scan.
             if now.is_some_and(|(active, paused)| cutoff.is_past(active, paused)) {
-                uploads::drop_open(txn, *id, Change::Expired, &Cause::default())?;
+                uploads::drop_open(txn, *id, UploadChange::Expired, &Cause::default())?;
                 aborted += 1;
             }
         }

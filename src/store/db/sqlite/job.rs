@@ -19,7 +19,7 @@ use crate::types::Timestamp;
 pub(crate) struct Txn<'c> {
     pub(crate) connection: &'c Connection,
     /// What is committed, as memory has it: rules of events, limits of targets.
-    pub(crate) shared: &'c DatabaseState,
+    pub(crate) state: &'c DatabaseState,
     effects: RefCell<Vec<Effect>>,
     seqs: &'c SeqBlock,
     is_staged_spare: Cell<bool>,
@@ -36,10 +36,10 @@ impl<'c> Txn<'c> {
     pub(crate) fn new(
         connection: &'c Connection,
         seqs: &'c SeqBlock,
-        shared: &'c DatabaseState,
+        state: &'c DatabaseState,
     ) -> Self {
         let is_staged_spare = Cell::new(false);
-        Self { connection, shared, effects: RefCell::default(), seqs, is_staged_spare }
+        Self { connection, state, effects: RefCell::default(), seqs, is_staged_spare }
     }
 
     /// The statement, prepared once for the connection.
@@ -59,7 +59,7 @@ impl<'c> Txn<'c> {
 
     /// The time now, as the store's sources tell it.
     pub(crate) fn now(&self) -> Timestamp {
-        self.shared.sources.now()
+        self.state.sources.now()
     }
 
     /// A number higher than every one given before, also in earlier runs.
@@ -184,7 +184,7 @@ pub(crate) enum JobOutcome {
 pub(crate) trait Job: Send {
     fn run(&mut self, txn: &Txn<'_>) -> RunOutcome;
     /// Answers, and decides over the staged file.
-    fn settle(self: Box<Self>, verdict: JobOutcome, shared: &DatabaseState);
+    fn finish(self: Box<Self>, outcome: JobOutcome, state: &DatabaseState);
     /// Bytes of body that the job writes into SQLite.
     fn inline_bytes(&self) -> usize;
     fn purpose(&self) -> Purpose;
@@ -221,9 +221,9 @@ where
         ran
     }
 
-    fn settle(self: Box<Self>, verdict: JobOutcome, shared: &DatabaseState) {
+    fn finish(self: Box<Self>, outcome: JobOutcome, state: &DatabaseState) {
         let Self { staged, answer, reply, .. } = *self;
-        let (answer, needs_staged) = match verdict {
+        let (answer, needs_staged) = match outcome {
             JobOutcome::Committed => answer.expect("a committed job has been run"),
             JobOutcome::Full => (Err(Error::DiskFull), false),
             JobOutcome::Busy => (Err(Error::Overloaded), false),
@@ -231,10 +231,10 @@ where
             JobOutcome::Closed => (Err(Error::Closed), false),
         };
         if let Some(staged) = staged {
-            if verdict == JobOutcome::Unknown || answer.is_ok() && needs_staged {
+            if outcome == JobOutcome::Unknown || answer.is_ok() && needs_staged {
                 staged.keep();
             } else {
-                shared.discard(staged);
+                state.discard(staged);
             }
         }
         reply(answer);

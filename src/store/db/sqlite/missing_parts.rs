@@ -26,7 +26,7 @@ pub(crate) fn missing(
     from: PartNumber,
     max: usize,
 ) -> Result<Blocks> {
-    look(db, path, |connection, layout| {
+    scan(db, path, |connection, layout| {
         let (received_bytes, highest): (u64, u16) = connection
             .prepare_cached(
                 "SELECT coalesce(sum(size), 0), coalesce(max(number), 0) FROM parts
@@ -43,12 +43,12 @@ pub(crate) fn missing(
         }
         let next = missing.get(max).map(|gap| gap.first);
         missing.truncate(max);
-        Ok(Found { received_bytes, missing, next })
+        Ok(PartScan { received_bytes, missing, next })
     })
 }
 
 /// What a look at the parts of an upload finds.
-struct Found {
+struct PartScan {
     received_bytes: u64,
     missing: Vec<Gap>,
     next: Option<PartNumber>,
@@ -56,24 +56,24 @@ struct Found {
 
 /// Looks at the parts of an open upload, in one snapshot with the upload itself. One that was born
 /// complete has no part rows: nothing of it is missing.
-fn look(
+fn scan(
     db: &Database,
     path: &UploadPath,
-    parts: impl FnOnce(&Connection, Option<Layout>) -> Result<Found>,
+    parts: impl FnOnce(&Connection, Option<Layout>) -> Result<PartScan>,
 ) -> Result<Blocks> {
     db.require_bucket(&path.bucket)?;
     db.readers.snapshot(|connection| {
         let OpenUpload { upload, declaration, is_instant } =
             uploads::find_open(db, connection, path)?;
         let layout = declaration.and_then(|declaration| declaration.layout);
-        let found = match is_instant {
+        let scan = match is_instant {
             true => {
                 let received_bytes = layout.map_or(0, Layout::size);
-                Found { received_bytes, missing: Vec::new(), next: None }
+                PartScan { received_bytes, missing: Vec::new(), next: None }
             }
             false => parts(connection, layout)?,
         };
-        let Found { received_bytes, missing, next } = found;
+        let PartScan { received_bytes, missing, next } = scan;
         let bucket = Arc::clone(&path.bucket);
         Ok(Blocks { bucket, upload, layout, received_bytes, missing, next })
     })
@@ -128,7 +128,7 @@ impl Stored {
 pub(crate) fn compare(db: &Database, path: &UploadPath, claims: &[ClaimedPart]) -> Result<Blocks> {
     let claimed: BTreeMap<PartNumber, &ClaimedPart> =
         claims.iter().map(|claim| (claim.number, claim)).collect();
-    look(db, path, |connection, layout| {
+    scan(db, path, |connection, layout| {
         let stored = read_stored(connection, path.id)?;
         let highest = claimed.keys().next_back().copied();
         if let Some((layout, number)) = layout.zip(highest)
@@ -143,7 +143,7 @@ pub(crate) fn compare(db: &Database, path: &UploadPath, claims: &[ClaimedPart]) 
             .filter(|part| claimed.get(&part.number).is_none_or(|claim| part.is(claim)));
         let missing = Gap::between(present.map(|part| part.number.get()), end);
         let received_bytes = stored.iter().map(|part| part.size).sum();
-        Ok(Found { received_bytes, missing, next: None })
+        Ok(PartScan { received_bytes, missing, next: None })
     })
 }
 

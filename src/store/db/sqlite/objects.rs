@@ -13,7 +13,7 @@ use super::blob_row::loaded_blob;
 use super::contents;
 use super::database::Database;
 use super::job::{Lane, Purpose, Txn, Work};
-use super::outbox::{Change, Detail, emit};
+use super::outbox::{Detail, EmittedEvent, emit};
 use crate::access::Bucket;
 use crate::events::{CallbackVar, EventName};
 use crate::store::blobs::staged::StagedBlob;
@@ -225,7 +225,10 @@ pub(crate) fn publish(
         upload: None,
         callback_var: row.callback_var,
     };
-    emit(txn, &Change { event: row.event, bucket, key, time: modified, cause: row.cause, detail })?;
+    emit(
+        txn,
+        &EmittedEvent { event: row.event, bucket, key, time: modified, cause: row.cause, detail },
+    )?;
     Ok(Published { etag: row.etag, modified })
 }
 
@@ -262,7 +265,7 @@ fn delete_key(txn: &Txn<'_>, target: &WriteTarget, condition: &WriteCondition) -
     )?;
     let (event, time) = (EventName::ObjectRemovedDelete, txn.now());
     let detail = Detail::default();
-    emit(txn, &Change { event, bucket, key, time, cause, detail })?;
+    emit(txn, &EmittedEvent { event, bucket, key, time, cause, detail })?;
     Ok(true)
 }
 
@@ -345,7 +348,7 @@ fn read_record(
 }
 
 /// An object with its content, as one statement found it.
-pub(crate) struct Found {
+pub(crate) struct FoundObject {
     pub(crate) record: ObjectRecord,
     pub(crate) content: ContentId,
     /// Sequence number of this version.
@@ -356,7 +359,7 @@ pub(crate) struct Found {
 
 /// As [`record`], with what it points at and, if that is one blob, the blob: all in one statement,
 /// which is its own snapshot. Every GetObject runs it.
-pub(crate) fn read_with_blob(db: &Database, object: &ObjectPath) -> Result<Found> {
+pub(crate) fn read_with_blob(db: &Database, object: &ObjectPath) -> Result<FoundObject> {
     let ObjectPath { bucket, key } = object;
     let reader = db.readers.take()?;
     let mut statement = reader.prepare_cached(
@@ -378,7 +381,7 @@ pub(crate) fn read_with_blob(db: &Database, object: &ObjectPath) -> Result<Found
         ContentId::Blob(_) => Some(loaded_blob(row, RECORD_COLUMNS)?),
         ContentId::Manifest(_) => None,
     };
-    Ok(Found { record, content, seq, blob })
+    Ok(FoundObject { record, content, seq, blob })
 }
 
 /// How many columns [`record_of`] reads.

@@ -12,7 +12,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::database::Database;
 use super::uploads::drop_open;
 use crate::store::db::sqlite::columns::require_bucket;
-use crate::store::db::sqlite::upload_changes::{Change, changed};
+use crate::store::db::sqlite::upload_changes::{UploadChange, changed};
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
 use crate::store::records::events::Cause;
@@ -20,14 +20,19 @@ use crate::types::Timestamp;
 
 /// Which state an upload shall be in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum State {
+pub(crate) enum PauseState {
     /// It takes parts.
     Uploading,
     /// It takes none for now.
     Paused,
 }
 
-pub(crate) fn set(db: &Database, upload: UploadPath, cause: Cause, state: State) -> Pending<()> {
+pub(crate) fn set(
+    db: &Database,
+    upload: UploadPath,
+    cause: Cause,
+    state: PauseState,
+) -> Pending<()> {
     let UploadPath { bucket, key, id } = upload;
     db.write(move |txn| -> Result<()> {
         require_bucket(txn, &bucket)?;
@@ -36,18 +41,18 @@ pub(crate) fn set(db: &Database, upload: UploadPath, cause: Cause, state: State)
             .query_row(params![id, bucket.id, key.as_bytes()], |row| row.get(0))
             .optional()?
             .ok_or(Error::NoSuchUpload)?;
-        if before.is_some() == (state == State::Paused) {
+        if before.is_some() == (state == PauseState::Paused) {
             return Ok(());
         }
         let now = txn.now();
-        let paused = (state == State::Paused).then_some(now);
+        let paused = (state == PauseState::Paused).then_some(now);
         txn.execute(
             "UPDATE uploads SET paused = ?2, last_active = ?3 WHERE id = ?1",
             params![id, paused, now],
         )?;
         let change = match state {
-            State::Paused => Change::Paused,
-            State::Uploading => Change::Resumed,
+            PauseState::Paused => UploadChange::Paused,
+            PauseState::Uploading => UploadChange::Resumed,
         };
         changed(txn, id, change, &cause)
     })
@@ -86,7 +91,7 @@ pub(crate) fn drop_idle(
             )?
             .exists(params![id, bucket.id, key.as_bytes(), idle_since])?;
         if is_idle {
-            drop_open(txn, id, Change::Aborted, &cause)?;
+            drop_open(txn, id, UploadChange::Aborted, &cause)?;
         }
         Ok(is_idle)
     })

@@ -80,9 +80,9 @@ fn read(db: &Database, connection: &Connection, row: &Row<'_>) -> Result<UploadP
             .prepare_cached("SELECT count(*), coalesce(sum(size), 0) FROM parts WHERE upload = ?1")?
             .query_row([upload.id], |row| Ok((row.get(0)?, row.get(1)?)))?,
     };
-    let is_whole = whole.is_some();
+    let is_deduplicated = whole.is_some();
     let last_active = row.get("last_active")?;
-    Ok(UploadProgress { upload, declaration, last_active, parts, received_bytes, is_whole })
+    Ok(UploadProgress { upload, declaration, last_active, parts, received_bytes, is_deduplicated })
 }
 
 pub(crate) fn map(
@@ -103,7 +103,7 @@ pub(crate) fn map(
             .optional()?
             .ok_or(Error::NoSuchUpload)??;
         let max = max.min(RUNS_MAX);
-        let mut runs = match PartNumber::new(progress.parts).filter(|_| progress.is_whole) {
+        let mut runs = match PartNumber::new(progress.parts).filter(|_| progress.is_deduplicated) {
             Some(last) if from == PartNumber::FIRST => {
                 vec![PartRun { first: from, last, bytes: progress.received_bytes }]
             }

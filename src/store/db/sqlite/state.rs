@@ -9,8 +9,8 @@ use super::connection::PAGE_BYTES;
 use crate::store::blobs::files::Blobs;
 use crate::store::blobs::staged::StagedBlob;
 use crate::store::error::{Error, Result};
-use crate::store::memory::bell::Bell;
 use crate::store::memory::directory::Directory;
+use crate::store::memory::signal::Signal;
 use crate::store::memory::targets::Targets;
 use crate::store::memory::watchers::Watchers;
 use crate::store::sources::Sources;
@@ -38,8 +38,8 @@ pub(crate) struct DatabaseState {
     pub(crate) wal_moved: AtomicU64,
     /// Batches committed, ever: tells `check` whether something changed.
     pub(crate) commits: AtomicU64,
-    pub(crate) gc_bell: Bell,
-    pub(crate) checkpoint_bell: Bell,
+    pub(crate) gc_signal: Signal,
+    pub(crate) checkpoint_signal: Signal,
     /// Whether the WAL is as long as it may be before the writer begins it anew.
     pub(crate) restart_due: AtomicBool,
     /// Held during a checkpoint. SQLite turns a second one away at once, it does not have it wait.
@@ -71,8 +71,8 @@ impl DatabaseState {
             wal_frames: AtomicU64::new(0),
             wal_moved: AtomicU64::new(0),
             commits: AtomicU64::new(0),
-            gc_bell: Bell::default(),
-            checkpoint_bell: Bell::default(),
+            gc_signal: Signal::default(),
+            checkpoint_signal: Signal::default(),
             restart_due: AtomicBool::new(false),
             checkpointing: Mutex::default(),
             watchers: Arc::default(),
@@ -104,7 +104,7 @@ impl DatabaseState {
         if discards.len() < DISCARDS_MAX {
             discards.push(staged);
             drop(discards);
-            self.gc_bell.ring();
+            self.gc_signal.notify();
         }
     }
 

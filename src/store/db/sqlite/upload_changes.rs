@@ -20,7 +20,7 @@ use crate::types::{BucketName, UploadId};
 
 /// What happened to an upload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Change {
+pub(crate) enum UploadChange {
     /// It was opened.
     Created,
     /// A part was stored or replaced.
@@ -41,7 +41,7 @@ pub(crate) enum Change {
     Failed,
 }
 
-impl Change {
+impl UploadChange {
     /// What those are told who subscribed to it. A completed upload is told of as an object.
     fn event(self) -> Option<EventName> {
         match self {
@@ -59,20 +59,25 @@ impl Change {
 
 /// Tells of a change, while the upload still has its row; what follows from it happens with the
 /// COMMIT, or not at all.
-pub(crate) fn changed(txn: &Txn<'_>, id: UploadId, change: Change, cause: &Cause) -> Result<()> {
+pub(crate) fn changed(
+    txn: &Txn<'_>,
+    id: UploadId,
+    change: UploadChange,
+    cause: &Cause,
+) -> Result<()> {
     tracing::trace!(%id, ?change, "upload");
-    if change != Change::Created {
+    if change != UploadChange::Created {
         txn.effect(Effect::UploadChanged(id));
     }
     match change.event() {
-        Some(event) if txn.shared.directory.count_bucket_configurations() > 0 => {
-            tell(txn, id, event, cause)
+        Some(event) if txn.state.directory.count_bucket_configurations() > 0 => {
+            emit_change(txn, id, event, cause)
         }
         _ => Ok(()),
     }
 }
 
-fn tell(txn: &Txn<'_>, id: UploadId, event: EventName, cause: &Cause) -> Result<()> {
+fn emit_change(txn: &Txn<'_>, id: UploadId, event: EventName, cause: &Cause) -> Result<()> {
     let mut statement =
         txn.prepare("SELECT bucket, key, headers, callback_var FROM uploads WHERE id = ?1")?;
     let mut rows = statement.query([id])?;
@@ -88,12 +93,12 @@ fn tell(txn: &Txn<'_>, id: UploadId, event: EventName, cause: &Cause) -> Result<
         ..Detail::default()
     };
     let (key, time) = (read_key(row, "key")?, txn.now());
-    emit(txn, &outbox::Change { event, bucket: &bucket, key: &key, time, cause, detail })
+    emit(txn, &outbox::EmittedEvent { event, bucket: &bucket, key: &key, time, cause, detail })
 }
 
 /// The bucket of that id, if it has rules.
 fn bucket_of(txn: &Txn<'_>, id: i64) -> Result<Option<Arc<Bucket>>> {
-    let directory = &txn.shared.directory;
+    let directory = &txn.state.directory;
     if directory.bucket_configuration(id, BucketConfigurationKind::Notification).is_none() {
         return Ok(None);
     }

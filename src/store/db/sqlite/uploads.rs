@@ -18,7 +18,7 @@ use crate::store::db::sqlite::columns::{
     GarbageKind, drop_reference, encode_headers, enqueue, read_declared, read_key, require_bucket,
 };
 use crate::store::db::sqlite::deduplicated;
-use crate::store::db::sqlite::upload_changes::{Change, changed};
+use crate::store::db::sqlite::upload_changes::{UploadChange, changed};
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
 use crate::store::records::contents::ContentId;
@@ -39,18 +39,18 @@ pub(crate) fn read_upload(db: &Database, row: &Row<'_>) -> Result<UploadRecord> 
         initiator: db.directory().owner(&row.get::<_, String>("initiator")?),
         checksum: read_declared(row)?,
         paused,
-        expires: Limits::of(db).expires(row.get("last_active")?, paused),
+        expires: IdleLimits::of(db).expires(row.get("last_active")?, paused),
     })
 }
 
 /// How long an upload may do nothing.
 #[derive(Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct IdleLimits {
     idle_ms_max: u64,
     pause_ms_max: u64,
 }
 
-impl Limits {
+impl IdleLimits {
     pub(crate) fn of(db: &Database) -> Self {
         let options = &db.options;
         Self { idle_ms_max: options.upload_idle_ms_max, pause_ms_max: options.upload_pause_ms_max }
@@ -76,12 +76,12 @@ pub(crate) fn create(
     let ObjectPath { bucket, key } = object;
     let named = declarations::fingerprint(&bucket, user, &key, &new);
     let initiator = db.directory().owner(&user.id);
-    let limits = Limits::of(db);
+    let limits = IdleLimits::of(db);
     db.write(move |txn| {
         require_bucket(txn, &bucket)?;
         let now = txn.now();
         let mut upload = UploadRecord {
-            id: txn.shared.sources.upload_id(),
+            id: txn.state.sources.upload_id(),
             key: key.clone(),
             initiated: now,
             initiator: initiator.clone(),
@@ -112,7 +112,7 @@ pub(crate) fn create(
         if let Some(declaration) = &new.declaration {
             declarations::insert(txn, upload.id, declaration, fingerprint)?;
         }
-        changed(txn, upload.id, Change::Created, &cause)?;
+        changed(txn, upload.id, UploadChange::Created, &cause)?;
         Ok(CreatedUpload { upload, is_resumed: false, is_instant: content.is_some() })
     })
 }
@@ -199,14 +199,14 @@ pub(crate) fn find_open(
 
 /// Whose word it is that an upload shall end.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum EndKind {
     /// One creator's: the upload ends with the last one.
     Abort,
     /// Everybody's.
     Cancel,
 }
 
-pub(crate) fn end(db: &Database, path: UploadPath, cause: Cause, ending: Ending) -> Pending<()> {
+pub(crate) fn end(db: &Database, path: UploadPath, cause: Cause, kind: EndKind) -> Pending<()> {
     let UploadPath { bucket, key, id } = path;
     db.free(move |txn| {
         require_bucket(txn, &bucket)?;
@@ -216,16 +216,21 @@ pub(crate) fn end(db: &Database, path: UploadPath, cause: Cause, ending: Ending)
             .query_row(params![id, bucket.id, key.as_bytes()], |row| row.get(0))
             .optional()?
             .ok_or(Error::NoSuchUpload)?;
-        let is_shared = is_declared.is_some() && ending == Ending::Abort;
+        let is_shared = is_declared.is_some() && kind == EndKind::Abort;
         match is_shared && declarations::leave(txn, id)? {
             true => Ok(()),
-            false => drop_open(txn, id, Change::Aborted, &cause),
+            false => drop_open(txn, id, UploadChange::Aborted, &cause),
         }
     })
 }
 
 /// Ends an open upload without an object: its parts are garbage from here on.
-pub(crate) fn drop_open(txn: &Txn<'_>, id: UploadId, why: Change, cause: &Cause) -> Result<()> {
+pub(crate) fn drop_open(
+    txn: &Txn<'_>,
+    id: UploadId,
+    why: UploadChange,
+    cause: &Cause,
+) -> Result<()> {
     if let Some(content) = remove(txn, id, why, cause)?.content {
         drop_reference(txn, content)?;
     }
@@ -241,7 +246,12 @@ pub(crate) struct Removed {
 }
 
 /// Takes the row of an open upload away, and all that only an open one has.
-pub(crate) fn remove(txn: &Txn<'_>, id: UploadId, why: Change, cause: &Cause) -> Result<Removed> {
+pub(crate) fn remove(
+    txn: &Txn<'_>,
+    id: UploadId,
+    why: UploadChange,
+    cause: &Cause,
+) -> Result<Removed> {
     changed(txn, id, why, cause)?;
     let sql = "DELETE FROM uploads WHERE id = ?1
          RETURNING declared, callback_var, content_kind, content";

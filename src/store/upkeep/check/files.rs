@@ -1,6 +1,6 @@
 //! Rows and files: each row has its file, each file its row.
 
-use crate::store::blobs::name::Found;
+use crate::store::blobs::name::FolderEntry;
 use crate::store::blobs::reader::Wait;
 use crate::store::db::sqlite::check::extents;
 use crate::store::db::sqlite::files::{self, FileRow};
@@ -60,7 +60,7 @@ fn check_file(engine: &Engine, row: &FileRow, depth: Depth) -> Result<Option<Str
 fn check_strays(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
     engine.blobs.scan(|thing| {
         match thing {
-            Found::Blob(name, _) => {
+            FolderEntry::Blob(name, _) => {
                 let is_old = runs::is_ended(&engine.db, name.run)?;
                 // The sweep may take it away between the scan and the look.
                 if is_old && !files::has_row(&engine.db, name)? && engine.blobs.record(name).is_ok()
@@ -69,8 +69,8 @@ fn check_strays(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
                 }
             }
             // One without rows has only not been swept since its last body went.
-            Found::Segment(_) => {}
-            Found::Foreign(path) => {
+            FolderEntry::Segment(_) => {}
+            FolderEntry::Foreign(path) => {
                 found.push(format!("{}: not a file of this store", path.display()));
             }
         }

@@ -101,7 +101,7 @@ fn count(db: &Database, slice: Slice) -> Result<Option<Counts>> {
         })?;
     }
     count_parts(db, slice, &mut counts)?;
-    count_born(db, slice, &mut counts)?;
+    count_deduplicated(db, slice, &mut counts)?;
     count_queue(db, slice, &mut counts)?;
     Ok((!counts.is_too_large()).then_some(counts))
 }
@@ -126,7 +126,7 @@ fn count_parts(db: &Database, slice: Slice, counts: &mut Counts) -> Result<()> {
 }
 
 /// Uploads that were born complete have a reference each.
-fn count_born(db: &Database, slice: Slice, counts: &mut Counts) -> Result<()> {
+fn count_deduplicated(db: &Database, slice: Slice, counts: &mut Counts) -> Result<()> {
     pages(db, [0_u8; 16], |connection, after| {
         let mut statement = connection.prepare_cached(
             "SELECT id, content_kind, content FROM uploads WHERE id > ?1 ORDER BY id LIMIT ?2",

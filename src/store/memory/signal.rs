@@ -6,31 +6,31 @@ use parking_lot::{Condvar, Mutex};
 
 #[derive(Default)]
 struct State {
-    rung: bool,
+    notified: bool,
     stopped: bool,
 }
 
 /// A bell with a memory of one ring.
 #[derive(Default)]
-pub(crate) struct Bell {
+pub(crate) struct Signal {
     state: Mutex<State>,
     changed: Condvar,
 }
 
-/// What a listener heard.
+/// What a listener wakeup.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Wakeup {
     /// There is work.
-    Ring,
+    Notified,
     /// Nothing, for as long as it wanted to wait.
-    Silence,
+    TimedOut,
     /// The thread shall end.
     Stop,
 }
 
-impl Bell {
-    pub(crate) fn ring(&self) {
-        self.state.lock().rung = true;
+impl Signal {
+    pub(crate) fn notify(&self) {
+        self.state.lock().notified = true;
         self.changed.notify_all();
     }
 
@@ -41,15 +41,15 @@ impl Bell {
 
     /// Waits for a ring (or takes the one that came meanwhile), at most so long.
     pub(crate) fn wait(&self, at_most: Duration) -> Wakeup {
-        let quiet = |state: &mut State| !state.rung && !state.stopped;
+        let quiet = |state: &mut State| !state.notified && !state.stopped;
         let mut state = self.state.lock();
         self.changed.wait_while_for(&mut state, quiet, at_most);
         if state.stopped {
             Wakeup::Stop
-        } else if std::mem::take(&mut state.rung) {
-            Wakeup::Ring
+        } else if std::mem::take(&mut state.notified) {
+            Wakeup::Notified
         } else {
-            Wakeup::Silence
+            Wakeup::TimedOut
         }
     }
 
