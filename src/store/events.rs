@@ -36,7 +36,7 @@ impl Store {
         configuration.map_or(Ok(Rules::default()), |it| outbox::rules_of(&it).cloned())
     }
 
-    /// What is due for a target, but for those rows that are under way; at most `max` of them.
+    /// Events due for a target, except rows that `is_under_way` selects; at most `max` of them.
     pub fn due_events(
         &self,
         target: &str,
@@ -57,18 +57,17 @@ impl Store {
         deliveries::finish(&self.engine.db, attempt)
     }
 
-    /// How the targets are.
+    /// State of every target.
     pub fn event_targets(&self) -> Result<Vec<TargetState>> {
         deliveries::states(&self.engine.db)
     }
 
-    /// The last tries for a target, newest first. [`Error::NotFound`].
+    /// The last attempts for a target, newest first. [`Error::NotFound`].
     pub fn deliveries(&self, target: &str) -> Result<Vec<Delivery>> {
         deliveries::deliveries(&self.engine.db, target)
     }
 
-    /// Has a test event sent to a target. [`Error::NotFound`], [`Error::Refused`] when it is
-    /// disabled.
+    /// Sends a test event to a target. [`Error::NotFound`], [`Error::Refused`] when it is disabled.
     pub fn test_event_target(&self, target: &str) -> Pending<MessageId> {
         deliveries::test(&self.engine.db, target)
     }
@@ -78,17 +77,17 @@ impl Store {
         deliveries::set_disabled(&self.engine.db, target, why)
     }
 
-    /// Has one event of a target sent again, or at once. [`Error::NotFound`], [`Error::Refused`].
+    /// Sends one event of a target again, or at once. [`Error::NotFound`], [`Error::Refused`].
     pub fn resend_event(&self, target: &str, message: MessageId) -> Pending<()> {
         deliveries::resend(&self.engine.db, target, message)
     }
 
-    /// Has some of the dead events of a target sent again; 0 when there are none left.
+    /// Sends the oldest dead events of a target again; 0 when none is left.
     pub fn resend_dead_events(&self, target: &str) -> Pending<u64> {
         deliveries::resend_dead(&self.engine.db, target)
     }
 
-    /// Forgets tries and dead events from before these times; gives how many. Blocking.
+    /// Deletes attempts and dead events from before these times; returns their number. Blocking.
     pub fn sweep_events(&self, tries: Timestamp, dead: Timestamp) -> Result<u64> {
         deliveries::sweep(&self.engine.db, tries, dead)
     }

@@ -44,7 +44,7 @@ impl Store {
         self.engine.close();
     }
 
-    /// How the store is; cheap enough for a health check.
+    /// Health of the store; cheap enough for a health check.
     pub fn health(&self) -> Health {
         self.engine.health()
     }

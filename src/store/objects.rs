@@ -37,8 +37,8 @@ impl Store {
         }))
     }
 
-    /// One object with its content, which stays readable until the last reader is dropped,
-    /// whatever becomes of the key. [`Error::NoSuchKey`].
+    /// One object with its content, which stays readable until the last reader is dropped, also
+    /// when the key is deleted. [`Error::NoSuchKey`].
     pub fn open_object(&self, access: &ReadAccess) -> Pending<Sealed<OpenObject>> {
         Pending::answered(reader::open(&self.engine, access.object()))
     }

@@ -23,7 +23,7 @@ impl Store {
         self.engine.space.admit(bytes)
     }
 
-    /// Stores a small body beside others: at most [`PACKED_BYTES_MAX`] bytes (asserted).
+    /// Stores a small body in a segment: at most [`PACKED_BYTES_MAX`] bytes (asserted).
     /// [`Error::DiskFull`], [`Error::Overloaded`].
     pub fn pack(&self, origin: BlobOrigin, bytes: Bytes, digests: Digests) -> Pending<StagedBlob> {
         match self.engine.alive() {

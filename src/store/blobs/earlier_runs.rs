@@ -10,7 +10,7 @@ use super::folders::MODIFIED_NOW;
 use super::name::SegmentName;
 use crate::store::error::{Error, Result};
 
-/// Whether a data folder holds the bytes of any blob. Stops at the first.
+/// True if a data folder holds the bytes of any blob. Stops at the first.
 pub fn holds_any(data: &Path) -> Result<bool> {
     if entries(&data.join("segments"))?.next().is_some() {
         return Ok(true);
@@ -24,9 +24,9 @@ pub fn holds_any(data: &Path) -> Result<bool> {
     Ok(false)
 }
 
-/// The number of the last server run that made a segment; 0 if there is none. A database that was
-/// restored from a backup does not know of that run, and its number must not be given again: also
-/// not while its segments are in quarantine, where others of the same name would replace them.
+/// Number of the newest run that made a segment; 0 if none did. Segments in quarantine count. A
+/// database that was restored from a backup does not know that run. Its number must not be used
+/// again, else new segments would replace those.
 pub fn newest_run(data: &Path) -> Result<u64> {
     let run =
         |entry: DirEntry| SegmentName::parse(entry.file_name().to_str()?).map(|name| name.run);
@@ -34,9 +34,9 @@ pub fn newest_run(data: &Path) -> Result<u64> {
     Ok(found.filter_map(run).max().unwrap_or(0))
 }
 
-/// Has the gaps in segments of the runs that `is_new` selects wait from now on. A database that does
-/// not know that a run has ended may be a restored one, which lacks rows of just these segments,
-/// however long ago they were written.
+/// Restarts the waiting time of gaps in segments of the runs that `is_new` selects. A database that
+/// does not know that a run has ended may be restored from a backup. Then it lacks rows of just
+/// these segments, however long ago they were written.
 pub fn renew_gaps(data: &Path, is_new: impl Fn(u64) -> Result<bool>) -> Result<()> {
     for entry in entries(&data.join("segments"))? {
         let Some(name) = entry.file_name().to_str().and_then(SegmentName::parse) else { continue };
@@ -50,7 +50,7 @@ pub fn renew_gaps(data: &Path, is_new: impl Fn(u64) -> Result<bool>) -> Result<(
     Ok(())
 }
 
-/// What is in a folder; nothing if it is not there.
+/// Entries of a folder; none if it does not exist.
 fn entries(path: &Path) -> Result<impl Iterator<Item = DirEntry> + use<>> {
     match std::fs::read_dir(path) {
         Ok(entries) => Ok(Some(entries).into_iter().flatten().flatten()),

@@ -29,9 +29,9 @@ pub struct Blobs {
 }
 
 impl Blobs {
-    /// Opens `data`, made with its folders (0700) if they are not there. `run` is the number of
-    /// this server run: higher than that of every run before, it stands in the names of new blobs.
-    /// A data folder of another user, or writable by others, is [`Error::Refused`].
+    /// Opens `data`; creates it and its folders (0700) if they do not exist. `run` is the number of
+    /// this server run, higher than that of every earlier run. It is part of the names of new
+    /// blobs. A data folder of another user, or writable by others, is [`Error::Refused`].
     pub fn open(data: &Path, run: u64, sources: Sources) -> Result<Arc<Self>> {
         Self::open_with(data, run, Syncs::default(), sources)
     }
@@ -93,7 +93,7 @@ impl Blobs {
         (self.syncs.file)(file).map_err(|error| self.sync_failed(&self.path(name), &error))
     }
 
-    /// fsync of a blob's folder, shared with whoever waits for the same.
+    /// fsync of a blob's folder, shared by all callers that wait for the same folder.
     pub(super) fn sync_folder(&self, name: BlobName) -> Result<()> {
         let folder = self.folders.of(name)?;
         let fsync = || {
@@ -111,7 +111,7 @@ impl Blobs {
         Error::Poisoned
     }
 
-    /// Where a blob is, for messages only.
+    /// Path of a blob, for messages only.
     pub(super) fn path(&self, name: BlobName) -> PathBuf {
         self.folders.path(name)
     }

@@ -29,9 +29,9 @@ impl FolderSync {
         Self::default()
     }
 
-    /// Waits until a round has ended that began after this call; runs `fsync` itself when nobody
-    /// else does. Once a round has failed, it and every later call fail: a second fsync would
-    /// report success for data that the kernel has already given up.
+    /// Waits until a round has ended that began after this call. Runs `fsync` itself when no other
+    /// caller does. Once a round has failed, it and every later call fail: a second fsync would
+    /// report success for data that the kernel has already dropped.
     pub fn wait(&self, fsync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let mut rounds = self.rounds.lock();
         let mine = rounds.started + 1;

@@ -28,7 +28,7 @@ pub(super) const MODIFIED_NOW: fs::Timestamps = fs::Timestamps {
     last_modification: fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_NOW },
 };
 
-/// The calls on which durability rests. Tests put others in their place, to count and to fail.
+/// System calls that durability depends on. Tests replace them, to count and to fail.
 pub(super) struct Syncs {
     /// fdatasync of the file of a blob, or of a segment.
     pub(super) file: SyncCall,
@@ -65,8 +65,8 @@ pub(super) struct Folders {
     blobs: OwnedFd,
     segments: OwnedFd,
     quarantine: OwnedFd,
-    /// Opened at their first use and kept: the error of a failed write-back is told to those who
-    /// had the folder open, and a small store does not hold 256 descriptors.
+    /// Opened at their first use and kept: the kernel reports a failed write-back only to
+    /// descriptors that were open. A small store does not hold 256 descriptors.
     fan_out: [OnceLock<Folder>; 256],
 }
 
@@ -118,12 +118,12 @@ impl Folders {
         Ok(slot.get_or_init(|| Folder { fd, sync: FolderSync::new() }))
     }
 
-    /// Where a blob is, for messages only.
+    /// Path of a blob, for messages only.
     pub(super) fn path(&self, name: BlobName) -> PathBuf {
         self.data.join("blobs").join(folder_name(name.folder())).join(name.to_string())
     }
 
-    /// Where a segment is, for messages only.
+    /// Path of a segment, for messages only.
     pub(super) fn segment_path(&self, name: SegmentName) -> PathBuf {
         self.data.join("segments").join(name.to_string())
     }
@@ -235,8 +235,9 @@ fn each_entry(
     Ok(())
 }
 
-/// Makes the data folder (0700) and those above it, if need be, and opens it. Another user's
-/// folder, or one that others may write to, is refused: whoever can put a file there can serve it.
+/// Creates the data folder (0700) and its parents if need be, and opens it. A folder of another
+/// user, or one that others may write to, is refused: anybody who can put a file there could serve
+/// it.
 pub(super) fn open_data(data: &Path) -> Result<OwnedFd> {
     make_data(data)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;

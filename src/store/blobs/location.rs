@@ -10,12 +10,12 @@ pub const PACKED_BYTES_MAX: u64 = 256 << 10;
 /// Most pages of an extent: such a body, and the longest trailer.
 pub const EXTENT_PAGES_MAX: u64 = PACKED_BYTES_MAX / PAGE_BYTES + 1;
 
-/// Where the bytes of a blob and its trailer are.
+/// Location of the bytes of a blob and its trailer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Location {
-    /// Its name: also the file's, if it has one of its own.
+    /// Name of the blob, and of its file if it has one of its own.
     pub name: BlobName,
-    /// Its place in the segments of its run; `None` for a file of its own.
+    /// Extent in the segments of its run; `None` for a file of its own.
     pub extent: Option<Extent>,
 }
 
@@ -31,7 +31,7 @@ impl From<BlobName> for Location {
 pub struct Extent {
     /// The number of the first page.
     pub first_page: u64,
-    /// How many pages of 4 KiB.
+    /// Number of pages of 4 KiB.
     pub pages: u64,
 }
 
@@ -41,12 +41,12 @@ impl Extent {
         SegmentName { run, number: self.first_page / SEGMENT_PAGES }
     }
 
-    /// Where it begins in the segment's file, in bytes.
+    /// Offset in the segment's file, in bytes.
     pub(super) fn offset(self) -> u64 {
         self.first_page % SEGMENT_PAGES * PAGE_BYTES
     }
 
-    /// Whether it is one that can have been given out: not empty, and inside of one segment.
+    /// True if the packer can have assigned this extent: not empty, and inside of one segment.
     pub(super) fn is_sound(self) -> bool {
         self.first_page < u64::MAX / 2
             && (1..=EXTENT_PAGES_MAX).contains(&self.pages)

@@ -18,7 +18,7 @@ pub struct BlobName {
 }
 
 impl BlobName {
-    /// From a file name: `<run in 8 or more hex digits>-<32 hex digits>`, as `Display` gives it.
+    /// Parses a file name: `<run in 8 or more hex digits>-<32 hex digits>`, as `Display` writes it.
     pub fn parse(text: &str) -> Option<Self> {
         let (run, id) = text.split_once('-')?;
         let name = Self { run: parse_run(run)?, id: BlobId::parse(id)? };
@@ -26,7 +26,7 @@ impl BlobName {
         (name.to_string() == text).then_some(name)
     }
 
-    /// Which of the 256 folders holds it: the id's last byte, which is random.
+    /// Index of the folder that holds it: the id's last byte, which is random.
     pub fn folder(&self) -> u8 {
         self.id.as_bytes()[15]
     }
@@ -54,7 +54,7 @@ pub struct SegmentName {
 }
 
 impl SegmentName {
-    /// From a file name: `<run>-<number>`, both in 8 or more hex digits, as `Display` gives it.
+    /// Parses a file name: `<run>-<number>`, both in 8 or more hex digits, as `Display` writes it.
     pub fn parse(text: &str) -> Option<Self> {
         let (run, number) = text.split_once('-')?;
         let number = u64::from_str_radix(number, 16).ok()?;
@@ -80,7 +80,7 @@ impl fmt::Display for SegmentName {
     }
 }
 
-/// One entry of a scan of `blobs/` and `segments/`.
+/// Entry of a scan of `blobs/` and `segments/`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FolderEntry {
     /// A blob's file, in its right place, and the bytes of the whole file (trailer included).

@@ -19,7 +19,7 @@ pub struct BlobOrigin {
 /// Contents of a blob's trailer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BlobRecord {
-    /// Its name, the same as the file's.
+    /// Name of the blob, the same as the file's.
     pub name: BlobName,
     /// Bucket, key and part.
     pub origin: BlobOrigin,

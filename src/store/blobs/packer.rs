@@ -32,7 +32,7 @@ use crate::store::memory::pending::Pending;
 
 /// Bodies that may wait.
 const WAITING_MAX: usize = 4096;
-/// Their bytes. Those of bodies whose client has hung up are counted nowhere else.
+/// Bytes of waiting bodies. Nothing else counts the bytes of bodies whose client has disconnected.
 const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Bodies and bytes that are written with one call.
 const BATCH_BODIES_MAX: usize = 128;
@@ -59,7 +59,7 @@ struct Held {
 }
 
 impl Held {
-    /// Takes so many bytes; `None` when they are not there.
+    /// Takes `bytes` of the queue; `None` when they are not available.
     fn take(waiting: &Arc<AtomicUsize>, bytes: usize) -> Option<Self> {
         // Taken first, then judged: two that race cannot both take the last bytes.
         let before = waiting.fetch_add(bytes, Ordering::AcqRel);
@@ -125,7 +125,7 @@ impl Packing {
         }
     }
 
-    /// Has the thread answer what waits, and end.
+    /// Stops the thread after it has answered the waiting bodies.
     pub fn stop(&self) {
         // That it has ended already is as good.
         let _ = self.sender.send(None);
@@ -196,7 +196,7 @@ impl Blobs {
 }
 
 impl Packer {
-    /// Works until told to stop, or until nobody can send any more.
+    /// Runs until it is stopped, or until all senders are dropped.
     pub fn run(mut self) {
         while let Ok(Some(first)) = self.receiver.recv() {
             let mut has_ended = false;

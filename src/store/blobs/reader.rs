@@ -25,13 +25,13 @@ pub const READ_BYTES_MAX: u64 = 8 << 20;
 /// Bytes at a file's end that surely hold its index.
 const END_BYTES: u64 = 4 << 10;
 
-/// Whether a read may wait for the disk.
+/// Permission of a read to wait for the disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wait {
-    /// It takes what time it takes: for threads that may block.
+    /// The read waits: for threads that may block.
     Disk,
-    /// It fails, with any error, unless the page cache holds all of it: for threads that serve. The
-    /// caller asks again where it may wait, and learns there what is really wrong.
+    /// The read fails, with any error, unless the page cache holds all of it: for threads that
+    /// serve connections. The caller repeats it where it may wait, and gets the real error there.
     Never,
 }
 
@@ -39,15 +39,15 @@ pub enum Wait {
 pub struct BlobFile {
     file: OpenFile,
     record: BlobRecord,
-    /// All plain bytes, unchecked, of a small blob.
+    /// Plain bytes of a small blob, unchecked.
     whole: Option<Bytes>,
     /// The checksum page used last, verified: its number and its CRCs.
     page: Option<(u64, Vec<u32>)>,
 }
 
 impl Blobs {
-    /// Opens a blob for reading; `length` is what its row says. A missing file, or one whose
-    /// trailer does not verify or tells another length, is [`Error::Damaged`].
+    /// Opens a blob for reading; `length` is that of its row. A missing file, or one whose trailer
+    /// does not verify or has another length, is [`Error::Damaged`].
     pub fn open_blob(&self, at: impl Into<Location>, length: u64, wait: Wait) -> Result<BlobFile> {
         let at = at.into();
         match at.extent {
@@ -62,7 +62,7 @@ impl Blobs {
         }
     }
 
-    /// What the trailer says, found from the file's end, for a file without a row.
+    /// Record in the trailer, found from the file's end, for a file without a row.
     pub fn record(&self, name: BlobName) -> Result<BlobRecord> {
         record(self, self.open_file(name, Wait::Disk)?, name)
     }
@@ -178,7 +178,7 @@ impl BlobFile {
         Ok(blob)
     }
 
-    /// What the trailer says.
+    /// Record in the trailer.
     pub fn record(&self) -> &BlobRecord {
         &self.record
     }
@@ -247,7 +247,7 @@ impl fmt::Debug for BlobFile {
     }
 }
 
-/// What the trailer of an open file says, found from the file's end.
+/// Record in the trailer of an open file, found from the file's end.
 fn record(blobs: &Blobs, file: File, name: BlobName) -> Result<BlobRecord> {
     let file = OpenFile { file, name, path: blobs.path(name) };
     let stat = fs::fstat(&file.file).map_err(|e| Error::io("look at", &file.path, e))?;
@@ -321,8 +321,8 @@ impl OpenFile {
         Ok(bytes)
     }
 
-    /// One read into the room that `bytes` has left; it begins at `offset` in the file. 0 when the
-    /// file, or the room, has ended.
+    /// Reads once into the free capacity of `bytes`; its first byte is at `offset` in the file. 0
+    /// at the end of the file or of the capacity.
     fn read_some(&self, bytes: &mut Vec<u8>, offset: u64, wait: Wait) -> Result<usize> {
         let filled = bytes.len();
         if filled == bytes.capacity() {

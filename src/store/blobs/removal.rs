@@ -34,7 +34,8 @@ impl Blobs {
         }
     }
 
-    /// For drop, which can tell nobody: what is left behind is swept after the next start.
+    /// Removes a blob in a `Drop`, which cannot return an error: what is left is swept after the
+    /// next start.
     pub(super) fn remove_or_log(&self, at: Location) {
         if let Err(error) = self.remove(at) {
             tracing::warn!(name = %at.name, %error, "bytes without a row stay until a sweep");
@@ -51,8 +52,8 @@ impl Blobs {
         self.folders.empty_quarantine(older_than)
     }
 
-    /// Gives the room of an extent back. That its segment is gone already is success. Not synced:
-    /// what a power cut brings back is a gap of an ended run's segment, and swept.
+    /// Frees the pages of an extent. A missing segment is success. Not synced: what a power cut
+    /// brings back is a gap in a segment of an ended run, and swept.
     fn punch(&self, run: u64, extent: Extent) -> Result<()> {
         let name = extent.segment(run);
         if !extent.is_sound() {
@@ -69,7 +70,7 @@ impl Blobs {
         }
     }
 
-    /// For drop, which can tell nobody: gives back the room of a body that got no row.
+    /// Frees the pages of a body without a row, in a `Drop`, which cannot return an error.
     pub(super) fn take_back_or_log(&self, segment: &Segment, at: Location) {
         let Some(extent) = at.extent else { return };
         let bytes = extent.pages * PAGE_BYTES;
@@ -79,8 +80,8 @@ impl Blobs {
         }
     }
 
-    /// Gives back what is stored in these pages of an ended run's segment, but for holes that are
-    /// there already. Gives the number of bytes.
+    /// Frees the data in these pages of a segment of an ended run, except existing holes. Returns
+    /// the number of bytes.
     pub fn punch_gap(&self, name: SegmentName, gap: std::ops::Range<u64>) -> Result<u64> {
         assert!(name.run != self.run, "a segment of this run is still written to");
         let Some(file) = self.open_to_punch(name)? else { return Ok(0) };
@@ -126,16 +127,15 @@ impl Blobs {
         }
     }
 
-    /// Whether a segment of this run may still get bytes, or bytes in it a row. Whoever is told
-    /// that it does not, and sees after this that no row names it, may remove it.
+    /// True if a segment of this run may still get bytes, or a body in it a row. A caller may
+    /// remove a segment that is not in use and, after this call, has no rows.
     pub fn is_segment_in_use(&self, name: SegmentName) -> bool {
         name.run == self.run
             && (name.number >= self.segments.newest.load(Ordering::Acquire)
                 || self.segments.made().get(&name.number).is_some_and(|s| s.strong_count() > 0))
     }
 
-    /// When a segment was written to, or a hole was made in it, for the last time; `None` when it
-    /// is not there.
+    /// Time of the last write to a segment, or of the last hole; `None` if it does not exist.
     pub fn segment_touched(&self, name: SegmentName) -> Result<Option<Timestamp>> {
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         match fs::statat(self.folders.segments(), name.to_string(), flags) {

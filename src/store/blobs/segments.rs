@@ -27,8 +27,8 @@ pub(super) struct Segment {
 /// The segments of this run.
 #[derive(Default)]
 pub(super) struct Segments {
-    /// The number of the last one. Told before the file is there, so that nobody meets a segment
-    /// that is not in use yet.
+    /// Number of the newest segment. Stored before its file is created, so that every existing
+    /// segment of the packer is in use.
     pub(super) newest: AtomicU64,
     made: Mutex<HashMap<u64, Weak<Segment>>>,
 }

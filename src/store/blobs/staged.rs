@@ -14,7 +14,7 @@ use super::segments::Segment;
 use crate::digest::Digests;
 use crate::types::BlobId;
 
-/// Where the bytes of a staged blob are.
+/// Location of the bytes of a staged blob.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Home<'a> {
     /// In memory, to be written into SQLite with the row.
@@ -35,7 +35,7 @@ enum StagedBytes {
     File(Arc<Blobs>, BlobName),
     /// The segment is in use for as long as this may get its row.
     Packed(Arc<Blobs>, Arc<Segment>, Location),
-    /// What is on disk is no longer ours.
+    /// The bytes on disk belong to a row.
     Kept,
 }
 
@@ -76,7 +76,7 @@ impl StagedBlob {
         &self.digests
     }
 
-    /// Where the bytes are. By reference, so that a job may be run again.
+    /// Location of the bytes. By reference, so that a job may be run again.
     pub fn home(&self) -> Home<'_> {
         match &self.bytes_at {
             StagedBytes::Memory(_, bytes) => Home::Inline(bytes),
@@ -86,7 +86,7 @@ impl StagedBlob {
         }
     }
 
-    /// The row is committed, or its fate is unknown: what is on disk stays.
+    /// Keeps the bytes on disk: the row is committed, or the outcome of its commit is unknown.
     pub fn keep(mut self) {
         self.bytes_at = StagedBytes::Kept;
     }

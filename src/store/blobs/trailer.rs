@@ -79,20 +79,20 @@ pub(super) const fn pages(length: u64) -> u64 {
     blocks(length).div_ceil(PAGE_BLOCKS)
 }
 
-/// Which page has the CRC of a block, and at which place.
+/// Number of the page that has the CRC of a block, and the index in it.
 pub(super) fn page_of(block: u64) -> (u64, usize) {
     let place = usize::try_from(block % PAGE_BLOCKS).expect("less than a page");
     (block / PAGE_BLOCKS, place)
 }
 
-/// Where a page begins in the file, and its bytes.
+/// Offset of a page in the file, and its bytes.
 pub(super) fn page_span(length: u64, page: u64) -> (u64, usize) {
     let sums = (blocks(length) - page * PAGE_BLOCKS).min(PAGE_BLOCKS);
     let bytes = usize::try_from(4 * sums + 4).expect("a page is small");
     (length + page * PAGE_BYTES, bytes)
 }
 
-/// Where the index begins in the file.
+/// Offset of the index in the file.
 pub(super) const fn index_offset(length: u64) -> u64 {
     length + 4 * blocks(length) + 4 * pages(length)
 }
@@ -187,7 +187,7 @@ pub(super) fn parse_end(tail: &[u8]) -> Result<(BlobRecord, usize), &'static str
     Ok((record, bytes + END_BYTES))
 }
 
-/// As [`parse_end`], of an index at the beginning of `bytes`, which go on after it.
+/// Parses an index at the beginning of `bytes`, which continue after it.
 pub(super) fn parse_start(bytes: &[u8]) -> Result<(BlobRecord, usize), &'static str> {
     let key_bytes = bytes.get(FIXED_BYTES - 2..FIXED_BYTES).ok_or("the index is cut off")?;
     let key_bytes = u16::from_le_bytes(key_bytes.try_into().expect("two bytes"));

@@ -24,8 +24,8 @@ use crate::store::error::{Error, Result};
 use crate::types::PUT_BYTES_MAX;
 
 const BLOCK: usize = BLOCK_BYTES as usize;
-/// So many bytes are handed to the disk at once while more come, or all of them would have to go
-/// when the file is synced.
+/// Bytes after which write-back is started, so that the final sync does not have to write all of
+/// them.
 const WRITE_BACK_BYTES: u64 = 1 << 20;
 
 /// A blob being written. `Send`. Dropped without [`finish`](Self::finish), its file is unlinked.
@@ -98,7 +98,8 @@ impl BlobWriter {
         }
     }
 
-    /// Whether the disk has set the whole file's space aside, so that it counts as used already.
+    /// True if the file system has reserved the space of the whole file, so that it counts as used
+    /// already.
     pub fn is_reserved(&self) -> bool {
         self.reserved
     }
@@ -156,9 +157,9 @@ impl BlobWriter {
         Ok(StagedBlob::file(Arc::clone(&self.blobs), self.name, record.digests))
     }
 
-    /// Has the kernel begin to write what has gathered. Linux begins with that when it is told that
-    /// pages are not needed, and forgets only those that are on the disk already. It is advice: a
-    /// kernel that does otherwise, or a failed call, leaves the work to the sync.
+    /// Starts write-back of the bytes written since the last call. Linux starts it on
+    /// `POSIX_FADV_DONTNEED` and drops only pages that are on the disk already. It is advice: if it
+    /// fails, the sync writes the bytes.
     fn write_back(&mut self) {
         let written = self.sums.len() as u64 * BLOCK_BYTES;
         let gathered = written - self.handed_over;

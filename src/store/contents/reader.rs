@@ -26,7 +26,7 @@ use crate::store::records::objects::{ObjectRecord, PartSpan};
 use crate::store::rules::manifest::Piece;
 use crate::types::{ByteRange, PartNumber, UploadId};
 
-/// How often an object is looked at again because it was replaced under the reader.
+/// Attempts to open an object that is replaced between the two reads of its row.
 const REREADS_MAX: usize = 16;
 
 /// An object whose content cannot vanish while this, or a reader made from it, lives.
@@ -39,7 +39,7 @@ pub struct OpenObject {
     engine: Arc<Engine>,
 }
 
-/// Where the bytes come from.
+/// Location of the bytes.
 #[derive(Clone)]
 enum ContentSource {
     /// Read and checked already.
@@ -59,7 +59,7 @@ pub struct ContentReader {
     pieces: VecDeque<Piece>,
     /// Most bytes that are read at once.
     unit: u64,
-    /// What `next` lies in: bytes in memory or an open file, and the offset of its first byte.
+    /// Content that `next` lies in, in memory or as an open file, and the offset of its first byte.
     open: Option<(u64, Opened)>,
 }
 
@@ -68,12 +68,12 @@ enum Opened {
     File(Box<BlobFile>),
 }
 
-/// Opens the current object of a key, sealed with the facts that its row tells.
+/// Opens the current object of a key, sealed with the facts of its row.
 pub(crate) fn open(engine: &Arc<Engine>, object: &ObjectPath) -> Result<Sealed<OpenObject>> {
     open_unsealed(engine, object).map(|(object, facts)| Sealed::new(object, facts))
 }
 
-/// As [`open`], for a reader that lets nothing but a digest leave.
+/// Opens the current object of a key for a reader that outputs only a digest.
 pub(crate) fn open_unsealed(
     engine: &Arc<Engine>,
     object: &ObjectPath,
@@ -147,8 +147,8 @@ impl OpenObject {
         manifests::part(&self.engine.db, *id, number, self.algorithm())
     }
 
-    /// At most `max` listed parts after number `after` (0: from the first), and true if more
-    /// follow; none of an object that is no multipart object.
+    /// Listed parts after number `after` (0: from the first), at most `max`, and true if more
+    /// follow. Empty for an object that is not multipart.
     pub fn parts(&self, after: u16, max: usize) -> Blocking<(Vec<(PartNumber, PartSpan)>, bool)> {
         let ContentSource::Manifest(id, _) = self.source else {
             return Blocking::new(|| Ok((Vec::new(), false)));
@@ -203,13 +203,13 @@ impl ContentReader {
         self.step(Wait::Disk)
     }
 
-    /// As [`Self::next`], but never waits for a file: `None` when it would, or when anything is
-    /// wrong. Then [`Self::next`] goes on from the same place.
+    /// The next bytes without waiting for a file. `None` when it would have to wait, and on any
+    /// error; then [`Self::next`] continues from the same position.
     pub fn next_in_memory(&mut self) -> Option<Option<Bytes>> {
         self.step(Wait::Never).ok()
     }
 
-    /// Whether all bytes were given.
+    /// True once all bytes were read.
     pub fn has_ended(&self) -> bool {
         self.next == self.end
     }

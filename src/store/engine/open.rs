@@ -115,8 +115,8 @@ impl Engine {
     }
 }
 
-/// Bytes without a database are somebody's objects, whose rows were lost or not restored yet. An
-/// empty database beside them would take all of them for garbage.
+/// Refuses files of objects without a database: their rows were lost or not restored yet. An empty
+/// database would take all of them for garbage.
 fn refuse_lost_database(path: &Path, options: &Options) -> Result<()> {
     if path.exists() || !earlier_runs::holds_any(&options.data)? {
         return Ok(());

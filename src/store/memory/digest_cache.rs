@@ -15,7 +15,7 @@ const REMEMBERED_MAX: usize = 64;
 pub(crate) struct DigestCache(Mutex<VecDeque<([u8; 32], WholeDigests)>>);
 
 impl DigestCache {
-    /// What is known of this list.
+    /// Known digests of this list.
     pub(crate) fn get(&self, list: &[u8; 32]) -> WholeDigests {
         let results = self.0.lock();
         let found = results.iter().find(|(key, _)| key == list);

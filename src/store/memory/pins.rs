@@ -32,7 +32,7 @@ impl Pins {
         Pin { pins: Arc::clone(self), content }
     }
 
-    /// Whether somebody reads `content`.
+    /// True if a reader has pinned `content`.
     pub(crate) fn is_pinned(&self, content: ContentId) -> bool {
         self.lock().contains_key(&content)
     }

@@ -10,21 +10,21 @@ struct State {
     stopped: bool,
 }
 
-/// A bell with a memory of one ring.
+/// A signal that remembers one notification.
 #[derive(Default)]
 pub(crate) struct Signal {
     state: Mutex<State>,
     changed: Condvar,
 }
 
-/// What a listener wakeup.
+/// Result of waiting for a signal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Wakeup {
     /// There is work.
     Notified,
-    /// Nothing, for as long as it wanted to wait.
+    /// No notification came in time.
     TimedOut,
-    /// The thread shall end.
+    /// The thread must end.
     Stop,
 }
 
@@ -39,7 +39,7 @@ impl Signal {
         self.changed.notify_all();
     }
 
-    /// Waits for a ring (or takes the one that came meanwhile), at most so long.
+    /// Waits for a notification, at most for `at_most`. Takes one that came before the call.
     pub(crate) fn wait(&self, at_most: Duration) -> Wakeup {
         let quiet = |state: &mut State| !state.notified && !state.stopped;
         let mut state = self.state.lock();
@@ -53,7 +53,7 @@ impl Signal {
         }
     }
 
-    /// Lets time pass, unless the thread shall end; `false` then.
+    /// Sleeps for `time`. Returns false as soon as the thread must end.
     pub(crate) fn pause(&self, time: Duration) -> bool {
         let running = |state: &mut State| !state.stopped;
         let mut state = self.state.lock();

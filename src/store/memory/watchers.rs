@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::types::UploadId;
 
-/// The uploads that somebody watches; others cost one look into an empty table.
+/// Watched uploads; a change of any other costs one lookup in an empty table.
 #[derive(Default)]
 pub(crate) struct Watchers {
     uploads: Mutex<HashMap<UploadId, watch::Sender<()>>>,
@@ -30,7 +30,7 @@ impl Watchers {
         UploadWatch { watchers: Arc::clone(self), id, changes: Some(changes) }
     }
 
-    /// Wakes all who watch this upload.
+    /// Wakes every watch of this upload.
     pub(crate) fn notify(&self, id: UploadId) {
         if let Some(watched) = self.lock().get(&id) {
             watched.send_replace(());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::access::Bucket;
 
-/// How CreateBucket ended.
+/// Result of CreateBucket.
 #[derive(Clone, Debug)]
 pub enum CreatedBucket {
     /// The bucket is new.
@@ -24,7 +24,7 @@ pub struct NewUser {
     pub display_name: Option<String>,
     /// E-mail address, unique if given.
     pub email: Option<String>,
-    /// Whether every action is allowed.
+    /// True if every action is allowed.
     pub root: bool,
     /// Access key id and secret of the first key; random if none are given.
     pub key: Option<(String, String)>,

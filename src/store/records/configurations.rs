@@ -4,13 +4,13 @@ use std::any::Any;
 use std::fmt;
 use std::sync::OnceLock;
 
-/// What can be configured for a bucket. The number is kept in the database.
+/// Kind of configuration of a bucket. The number is stored in the database.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(i64)]
 pub enum BucketConfigurationKind {
     /// The rules for pages of other origins.
     Cors = 1,
-    /// Who is told of which events.
+    /// Event notifications.
     Notification = 2,
 }
 
@@ -23,7 +23,7 @@ impl BucketConfigurationKind {
     }
 }
 
-/// One document of a bucket's configuration: its bytes as they were put, and what they mean.
+/// Document of a bucket's configuration: its bytes, and their parsed form.
 pub struct BucketConfiguration {
     bytes: Vec<u8>,
     meaning: OnceLock<Box<dyn Any + Send + Sync>>,
@@ -39,8 +39,8 @@ impl BucketConfiguration {
         &self.bytes
     }
 
-    /// What the bytes mean, read by the first who asks. It never grows stale: what is put later is
-    /// another document. Each kind of document has one type of meaning, else `None`.
+    /// Parsed form of the bytes, computed once. A later document is another value, so it is never
+    /// stale. `None` if the document was parsed as another type before.
     pub fn meaning<T: Any + Send + Sync>(&self, read: impl FnOnce(&[u8]) -> T) -> Option<&T> {
         self.meaning.get_or_init(|| Box::new(read(&self.bytes))).downcast_ref()
     }

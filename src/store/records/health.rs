@@ -1,9 +1,9 @@
 //! Health of an open store.
 
-/// How the store is.
+/// Health of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// Whether writes are taken: not poisoned, not closed, disk not full, WAL not too long.
+    /// True if writes are accepted: not poisoned, not closed, disk not full, WAL not too long.
     pub writable: bool,
     /// Why nothing may be promised any more, if so.
     pub poisoned: Option<String>,

@@ -27,6 +27,6 @@ pub enum Listed<T> {
 pub struct Page<T> {
     /// The entries.
     pub entries: Vec<Listed<T>>,
-    /// Whether more follow after the last entry.
+    /// True if more follow after the last entry.
     pub truncated: bool,
 }

@@ -2,7 +2,7 @@
 
 use crate::store::sources::Sources;
 
-/// How to open a store. Every field is a setting of the configuration.
+/// Options of a store. Every field is a setting of the configuration.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The data folder; made if it is not there.
@@ -29,7 +29,7 @@ pub struct Options {
     pub dedup_buckets: Vec<String>,
     /// Names of buckets in which a proof of possession is as good as the bytes, `*` for all.
     pub proof_buckets: Vec<String>,
-    /// Who may be told of events.
+    /// Targets of events.
     pub event_targets: Vec<EventTarget>,
     /// Time, ids and random bytes. The default is the system's.
     pub sources: Sources,

@@ -16,7 +16,7 @@ use crate::store::blobs::files::Blobs;
 use crate::store::error::{Error, Result};
 use crate::types::OBJECT_BYTES_MAX;
 
-/// What is reserved for a body of unknown length, in bytes.
+/// Bytes reserved for a body of unknown length.
 const UNKNOWN_LENGTH_BYTES: u64 = 8 << 20;
 
 /// Counts free and reserved bytes.
@@ -25,7 +25,7 @@ pub(crate) struct Space {
     ballast: Arc<Ballast>,
     free_bytes_min: u64,
     reserved: AtomicU64,
-    /// Bytes of SQLite's free pages, told by the checkpoint thread.
+    /// Bytes of SQLite's free pages, set by the checkpoint thread.
     free_page_bytes: AtomicU64,
 }
 
@@ -62,7 +62,7 @@ impl Space {
         Ok(on_disk.saturating_add(self.free_page_bytes.load(Ordering::Relaxed)))
     }
 
-    /// Whether so many bytes can be written and the watermark stay free.
+    /// True if `bytes` can be written and the watermark stays free.
     pub(crate) fn has_room_for(&self, bytes: u64) -> bool {
         let taken = self.reserved.load(Ordering::Acquire).saturating_add(bytes);
         let left = self.free_bytes().ok().and_then(|free| free.checked_sub(taken));

@@ -21,7 +21,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// The file `ballast` in the data folder.
 pub(crate) struct Ballast {
     path: PathBuf,
-    /// Whether the file is there.
+    /// True if the file exists.
     there: Mutex<bool>,
 }
 
@@ -32,12 +32,12 @@ impl Ballast {
         Self { path, there: Mutex::new(there) }
     }
 
-    /// Whether it is there. Not while it is being made or given up.
+    /// True if the file exists. False while it is being written or removed.
     pub(crate) fn is_there(&self) -> bool {
         self.there.try_lock().is_some_and(|there| *there)
     }
 
-    /// Gives up the file; tells whether there was one to give up.
+    /// Removes the file; true if it existed.
     pub(crate) fn free(&self) -> bool {
         let mut there = self.there.lock();
         let freed = *there && fs::remove_file(&self.path).is_ok();
@@ -45,7 +45,7 @@ impl Ballast {
         freed
     }
 
-    /// Gives up the file when there is too little room to open the database.
+    /// Removes the file when too little space is free to open the database.
     pub(crate) fn make_room_to_open(&self) -> Result<()> {
         let data = self.path.parent().expect("the ballast lies in the data folder");
         let stat = rustix::fs::statvfs(data).map_err(|e| Error::io("measure", data, e))?;

@@ -108,7 +108,7 @@ pub(crate) fn collect(engine: &Engine) -> Result<u64> {
     }
 }
 
-/// One transaction through the writer's queue, repeated while that is full.
+/// Runs one transaction through the writer's queue, and repeats it while that is full.
 fn step<T>(engine: &Engine, submit: impl Fn() -> Pending<T>) -> Result<T> {
     for _ in 0..BUSY_TIMES_MAX {
         match submit().wait() {

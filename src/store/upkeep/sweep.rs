@@ -15,7 +15,7 @@ use crate::store::db::sqlite::{files, runs};
 use crate::store::engine::Engine;
 use crate::store::error::Result;
 
-/// How long a file stays in quarantine, in milliseconds.
+/// Milliseconds for which a file stays in quarantine.
 pub(crate) const QUARANTINE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Rows of a segment that are read at once.
 const PAGE_ROWS: usize = 1000;
@@ -78,7 +78,7 @@ fn sweep_segment(engine: &Engine, name: SegmentName) -> Result<u64> {
     }
 }
 
-/// Gives back what lies between the extents that rows name. Gives 1 if there was something.
+/// Frees what lies between the extents of rows. Returns 1 if anything was freed.
 pub(crate) fn punch_gaps(engine: &Engine, name: SegmentName) -> Result<u64> {
     let (mut next, end) = (name.pages().start, name.pages().end);
     let mut punched = 0;

@@ -23,7 +23,7 @@ use crate::store::records::events::Cause;
 use crate::store::records::uploads::{CompleteUpload, Completed};
 use crate::store::rules::complete::{digest_request, prepare};
 
-/// How often Complete is prepared when parts keep arriving.
+/// Attempts to prepare Complete while parts keep arriving.
 const PREPARE_TIMES_MAX: usize = 3;
 
 /// Completes the upload.

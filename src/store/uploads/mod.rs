@@ -93,9 +93,9 @@ impl Store {
         parts::put(&self.engine.db, upload.path(), number, staged, once)
     }
 
-    /// Stores a whole blob of `source` as a part, by reference. `checksum` is what the part shall
-    /// show, if `blob` does not have it. [`Error::NoSuchUpload`], [`Error::NoSuchKey`] when the
-    /// source was dropped.
+    /// Stores a whole blob of `source` as a part, by reference. The part shows `checksum` if `blob`
+    /// does not have one. [`Error::NoSuchUpload`], [`Error::NoSuchKey`] when the source was
+    /// dropped.
     pub fn copy_part(
         &self,
         upload: &UploadHandle<WriteObject>,
@@ -107,7 +107,7 @@ impl Store {
         parts::copy(&self.engine.db, upload.path(), number, blob, checksum, source.pinned())
     }
 
-    /// At most `max` parts with numbers above `after`. [`Error::NoSuchUpload`].
+    /// Parts with numbers above `after`, at most `max`. [`Error::NoSuchUpload`].
     pub fn list_parts<R: UploadRight>(
         &self,
         upload: &UploadHandle<R>,
@@ -145,7 +145,7 @@ impl Store {
         Blocking::new(move || complete::complete(&engine, &upload, &request))
     }
 
-    /// Takes one creator away from an open upload; with the last one the upload and its parts are
+    /// Removes one creator from an open upload; with the last one the upload and its parts are
     /// dropped. [`Error::NoSuchUpload`].
     pub fn abort_upload(&self, upload: &UploadHandle<AbortUpload>) -> Pending<()> {
         let cause = Cause::of(upload.permit());

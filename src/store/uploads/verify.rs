@@ -19,13 +19,13 @@ use crate::store::records::contents::ContentId;
 use crate::store::records::declared::WholeDigests;
 use crate::types::{BlobId, ByteRange, PartNumber, UploadId};
 
-/// How a comparison ended.
+/// Outcome of a comparison.
 pub(crate) enum Verified {
     /// The bytes are those that were declared, or nothing was.
     Same,
     /// A part was replaced meanwhile.
     Moved,
-    /// The bytes are others.
+    /// The bytes differ.
     Differs(Error),
 }
 
@@ -96,7 +96,7 @@ fn compare(wanted: &WholeDigests, known: &WholeDigests) -> Option<Verified> {
     Some(Verified::Same)
 }
 
-/// Gives the bytes of one part to `take`; `false` when the part is another one by now.
+/// Passes the bytes of one part to `take`; false when the part was replaced.
 fn read(
     engine: &Engine,
     upload: UploadId,

@@ -61,8 +61,8 @@ pub(crate) fn load_blob(connection: &Connection, id: BlobId) -> Result<LoadedBlo
     loaded_blob(row, 0)
 }
 
-/// From column `first` on those of [`blob_of_row`], then `crc32c` and `bytes`, which are
-/// compared.
+/// Reads the columns of [`blob_of_row`] from column `first` on, then `crc32c` and `bytes`, which
+/// must match.
 pub(crate) fn loaded_blob(row: &Row<'_>, first: usize) -> Result<LoadedBlob> {
     let (blob, inline_row) = blob_of_row(row, first)?;
     if inline_row.is_none() {
@@ -77,7 +77,7 @@ pub(crate) fn loaded_blob(row: &Row<'_>, first: usize) -> Result<LoadedBlob> {
     Ok((blob, Some(Bytes::copy_from_slice(bytes))))
 }
 
-/// As [`load_blob`], in a snapshot of its own.
+/// Reads a blob like [`load_blob`], in a snapshot of its own.
 pub(crate) fn load(db: &Database, id: BlobId) -> Result<LoadedBlob> {
     load_blob(&*db.readers.take()?, id)
 }

@@ -35,12 +35,12 @@ use crate::store::records::uploads::Completed;
 use crate::store::rules::complete::{Prepared, StoredPart, Upload};
 use crate::types::{ETag, Timestamp, UploadId};
 
-/// How long a finished upload answers repetitions.
+/// Milliseconds for which a completed upload answers repetitions.
 const TOMBSTONE_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// What one snapshot says of an upload that is to be completed.
+/// State of an upload that is to be completed, in one snapshot.
 pub(crate) enum Snapshot {
-    /// It was completed before, with the same list: the answer was this.
+    /// It was completed before with the same list, and this answer.
     Completed(Completed),
     /// It is open.
     Open(Upload),
@@ -77,8 +77,8 @@ pub(crate) fn is_known(db: &Database, path: &UploadPath) -> Result<bool> {
     Ok(statement.exists(params![id, bucket.id, key.as_bytes()])?)
 }
 
-/// What a finished upload answered: to the same list again, to another one NoSuchUpload. `None`
-/// when there is no tombstone.
+/// Answer of a completed upload to the same list; [`Error::NoSuchUpload`] for another list. `None`
+/// without a tombstone.
 fn replay(
     connection: &Connection,
     path: &UploadPath,

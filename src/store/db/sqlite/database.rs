@@ -30,7 +30,7 @@ impl Database {
         &self.state.directory
     }
 
-    /// Whether verbs may be promised anything.
+    /// An error once the store is closed or poisoned.
     pub(crate) fn alive(&self) -> Result<()> {
         self.state.alive()
     }
@@ -44,7 +44,7 @@ impl Database {
         }
     }
 
-    /// Has the writer run `work`, which adds something.
+    /// Sends `work`, which adds something, to the writer.
     pub(crate) fn write<T: Send + 'static>(
         &self,
         mut work: impl FnMut(&Txn<'_>) -> Result<T> + Send + 'static,
@@ -52,7 +52,7 @@ impl Database {
         self.submit(Purpose::Add, Lane::Request, None, move |txn, _| work(txn))
     }
 
-    /// As [`Engine::write`], for one of many steps, which lets requests pass.
+    /// Sends `work`, a step of long work that adds something, to the writer. Requests pass it.
     pub(crate) fn write_step<T: Send + 'static>(
         &self,
         mut work: impl FnMut(&Txn<'_>) -> Result<T> + Send + 'static,
@@ -60,7 +60,7 @@ impl Database {
         self.submit(Purpose::Add, Lane::Step, None, move |txn, _| work(txn))
     }
 
-    /// Has the writer run `work`, which frees something.
+    /// Sends `work`, which frees something, to the writer.
     pub(crate) fn free<T: Send + 'static>(
         &self,
         mut work: impl FnMut(&Txn<'_>) -> Result<T> + Send + 'static,
@@ -68,7 +68,7 @@ impl Database {
         self.submit(Purpose::Free, Lane::Request, None, move |txn, _| work(txn))
     }
 
-    /// As [`Engine::free`], for one of many steps, which lets requests pass.
+    /// Sends `work`, a step of long work that frees something, to the writer. Requests pass it.
     pub(crate) fn free_step<T: Send + 'static>(
         &self,
         mut work: impl FnMut(&Txn<'_>) -> Result<T> + Send + 'static,
@@ -76,7 +76,7 @@ impl Database {
         self.submit(Purpose::Free, Lane::Step, None, move |txn, _| work(txn))
     }
 
-    /// Has the writer run `work`, which adds a row for `staged`.
+    /// Sends `work`, which inserts a row for `staged`, to the writer.
     pub(crate) fn write_staged<T: Send + 'static>(
         &self,
         staged: StagedBlob,
@@ -119,8 +119,8 @@ impl Database {
         job.finish(outcome, &self.state);
     }
 
-    /// Whether writes must wait for the checkpoints. Not when everything is moved: then it takes a
-    /// write to begin the WAL anew.
+    /// True if writes must wait for a checkpoint. False when all frames are moved: then a write
+    /// restarts the WAL.
     pub(crate) fn is_wal_too_long(&self) -> bool {
         let moved = self.state.wal_moved.load(Ordering::Acquire);
         self.state.wal_bytes() > self.options.wal_bytes_max

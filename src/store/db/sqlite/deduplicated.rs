@@ -36,8 +36,9 @@ pub(crate) fn read_content(row: &Row<'_>) -> Result<Option<ContentId>> {
     }
 }
 
-/// At most `max` parts of a content with numbers above `after`; a single blob is one part. With the
-/// time at which each was stored, if it is known, and a checksum in `algorithm` where there is one.
+/// Parts of a content with numbers above `after`, at most `max`; a single blob is one part. Each
+/// with the time at which it was stored, if that is known, and with a checksum in `algorithm` if it
+/// has one.
 pub(crate) fn own_parts(
     connection: &Connection,
     content: ContentId,
@@ -103,7 +104,7 @@ fn listed(connection: &Connection, manifest: UploadId) -> Result<HashSet<PartNum
     Ok(listed)
 }
 
-/// What an open upload was born with, unless parts were stored since.
+/// Content of a deduplicated upload; `None` for any other upload.
 pub(crate) fn content_of(connection: &Connection, id: UploadId) -> Result<Option<ContentId>> {
     let sql = "SELECT content_kind, content FROM uploads WHERE id = ?1";
     let mut statement = connection.prepare_cached(sql)?;
@@ -111,7 +112,7 @@ pub(crate) fn content_of(connection: &Connection, id: UploadId) -> Result<Option
     rows.next()?.map_or(Ok(None), read_content)
 }
 
-/// The parts of an upload that was born complete.
+/// Parts of a deduplicated upload.
 pub(crate) fn list_parts(
     connection: &Connection,
     upload: UploadRecord,
@@ -186,7 +187,7 @@ pub(crate) fn fill(
     })
 }
 
-/// Gives a content that has its reference to an open upload.
+/// Sets the content of an open upload. The caller has taken its reference.
 fn adopt(txn: &Txn<'_>, id: UploadId, content: ContentId) -> Result<()> {
     let sql = "UPDATE uploads SET generation = generation + 1, last_active = ?2,
              content_kind = ?3, content = ?4 WHERE id = ?1";

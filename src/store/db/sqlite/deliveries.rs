@@ -24,20 +24,20 @@ use crate::types::{MessageId, Timestamp};
 
 /// Rows in one transaction of what goes through many.
 const STEP_ROWS: usize = 256;
-/// Tries that the log keeps, of all targets together. Those who look for the last of a target find
-/// it by index.
+/// Rows that the delivery log keeps, of all targets together. The last rows of a target are found
+/// by an index.
 #[cfg(not(test))]
 const LOG_ROWS_MAX: i64 = 100_000;
 #[cfg(test)]
 pub(crate) const LOG_ROWS_MAX: i64 = 50;
-/// Tries that are shown at once.
+/// Rows of the delivery log on one page.
 const LOG_PAGE: usize = 100;
 
 fn event_of(row: &Row<'_>) -> Result<EventName> {
     EventName::from_code(row.get("event")?).ok_or_else(|| damaged("an event without a name"))
 }
 
-/// What is due for a target, but for what `is_under_way`; at most `max`.
+/// Events due for a target, except those that are being sent; at most `max`.
 pub(crate) fn due(
     db: &Database,
     target: &str,
@@ -80,7 +80,7 @@ pub(crate) fn due(
     Ok(due)
 }
 
-/// A row as its fate needs it.
+/// Columns of an outbox row that the outcome of an attempt needs.
 struct QueuedEvent {
     target: String,
     bucket: String,
@@ -180,8 +180,8 @@ fn remove_from_backlog(txn: &Txn<'_>, target: &str, ordering_key: (&str, &[u8]))
     reopen_backlog(txn, target)
 }
 
-/// Keeps the row as dead; a gap is counted on instead, and told when another event is taken: what
-/// tells of events never takes their places.
+/// Marks the row as dead. An event that reports dropped events is added to the count again instead,
+/// and reported later.
 fn mark_dead(txn: &Txn<'_>, event: &QueuedEvent, id: i64, attempts: u32) -> Result<()> {
     if event.event == EventName::Gap.code() {
         return drop_counted(txn, &event.target, id);
@@ -201,7 +201,7 @@ fn mark_dead(txn: &Txn<'_>, event: &QueuedEvent, id: i64, attempts: u32) -> Resu
     drop_counted(txn, &event.target, oldest)
 }
 
-/// Takes the row out and counts it in the gap; for a gap, all that it counted.
+/// Deletes the row and counts it as dropped; for a report of dropped events, all that it counted.
 fn drop_counted(txn: &Txn<'_>, target: &str, id: i64) -> Result<()> {
     let (event, body, created) = txn
         .prepare("DELETE FROM outbox WHERE id = ?1 RETURNING event, body, created")?
@@ -287,8 +287,8 @@ pub(crate) fn resend(db: &Database, target: &str, message: MessageId) -> Pending
     })
 }
 
-/// As [`resend`], for the oldest dead of a target, so many that one transaction is short. Gives how
-/// many: none are left when it is 0.
+/// Sends the oldest dead events of a target again, at most [`STEP_ROWS`]. Returns their number; 0
+/// when none is left.
 pub(crate) fn resend_dead(db: &Database, target: &str) -> Pending<u64> {
     let target = target.to_owned();
     db.write_step(move |txn| {
@@ -325,7 +325,7 @@ fn requeue(txn: &Txn<'_>, target: &str, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// How every target is that is configured or has something waiting.
+/// State of every target that is configured or has events.
 pub(crate) fn states(db: &Database) -> Result<Vec<TargetState>> {
     db.alive()?;
     let reader = db.readers.take()?;
@@ -362,7 +362,7 @@ pub(crate) fn states(db: &Database) -> Result<Vec<TargetState>> {
     Ok(states)
 }
 
-/// The last tries for a target, newest first.
+/// The last attempts for a target, newest first.
 pub(crate) fn deliveries(db: &Database, target: &str) -> Result<Vec<Delivery>> {
     db.alive()?;
     let reader = db.readers.take()?;
@@ -404,7 +404,8 @@ fn read_log(
     Ok(log)
 }
 
-/// Forgets tries and dead events from before these times, in steps. Gives how many. Blocking.
+/// Deletes attempts and dead events from before these times, in steps. Returns their number.
+/// Blocking.
 pub(crate) fn sweep(db: &Database, tries: Timestamp, dead: Timestamp) -> Result<u64> {
     let mut swept = 0;
     loop {

@@ -18,7 +18,7 @@ pub(crate) struct FileRow {
     pub(crate) sha256: Option<[u8; 32]>,
 }
 
-/// At most `max` live rows of blobs in files or segments, with ids above `after`.
+/// Page of live rows of blobs in files or segments: at most `max` with ids above `after`.
 pub(crate) fn page(db: &Database, after: BlobId, max: usize) -> Result<Vec<FileRow>> {
     let reader = db.readers.take()?;
     let mut statement = reader.prepare_cached(
@@ -69,7 +69,7 @@ pub(crate) fn has_extents(db: &Database, name: SegmentName) -> Result<bool> {
     Ok(is_there)
 }
 
-/// At most `max` extents in a segment from page `first_page` on, in order.
+/// Page of extents in a segment: at most `max` from page `first_page` on, in order.
 pub(crate) fn extents_from(
     db: &Database,
     name: SegmentName,

@@ -117,8 +117,8 @@ pub(crate) fn delete_blobs(db: &Database, dead: Vec<DeadBlob>) -> Pending<u64> {
     })
 }
 
-/// One transaction on an entry that is no blob: the number of rows freed, and true when the entry is
-/// finished.
+/// Runs one transaction on an entry that is no blob. Returns the number of rows freed, and true
+/// when the entry is finished.
 pub(crate) fn unroll_step(db: &Database, entry: GarbageEntry) -> Pending<(u64, bool)> {
     db.free_step(move |txn| unroll(txn, &entry))
 }
@@ -238,7 +238,7 @@ impl Cutoff {
 pub(crate) struct UploadScan {
     /// The last id of the page: the next one begins behind it.
     pub(crate) last: UploadId,
-    /// Those that are past the cutoff.
+    /// Uploads that are past the cutoff.
     pub(crate) expired: Vec<UploadId>,
 }
 

@@ -18,7 +18,7 @@ use crate::types::Timestamp;
 /// The transaction of a batch, as jobs see it.
 pub(crate) struct Txn<'c> {
     pub(crate) connection: &'c Connection,
-    /// What is committed, as memory has it: rules of events, limits of targets.
+    /// Committed state in memory: rules of events, limits of targets.
     pub(crate) state: &'c DatabaseState,
     effects: RefCell<Vec<Effect>>,
     seqs: &'c SeqBlock,
@@ -57,7 +57,7 @@ impl<'c> Txn<'c> {
         self.effects.borrow_mut().push(effect);
     }
 
-    /// The time now, as the store's sources tell it.
+    /// The time now, by the sources of the store.
     pub(crate) fn now(&self) -> Timestamp {
         self.state.sources.now()
     }
@@ -91,7 +91,7 @@ impl<'c> Txn<'c> {
     }
 }
 
-/// What is asked of the disk: decides what a full one means.
+/// Purpose of a job: decides the handling of a full disk.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Adds something: fails when the disk is full.
@@ -100,26 +100,26 @@ pub(crate) enum Purpose {
     Free,
 }
 
-/// Where a job waits.
+/// Lane of the writer's queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Lane {
-    /// Somebody waits for just this: it goes first.
+    /// A client waits for this job alone: it goes first.
     Request,
-    /// One of many steps of long work: it lets requests pass.
+    /// A step of long work: requests pass it.
     Step,
 }
 
-/// How one run of a job ended.
+/// Outcome of one run of a job.
 pub(crate) enum RunOutcome {
-    /// It did its work, or refused to and changed nothing that counts.
+    /// The job succeeded: its changes are kept.
     Kept,
-    /// It refused: what it changed is to be rolled back. The others of the batch are not concerned.
+    /// The job returned an error: its changes are rolled back. The other jobs of the batch go on.
     Refused,
     /// The transaction itself is in doubt.
     Fault(Fault),
 }
 
-/// What can befall a whole transaction.
+/// Fault of a whole transaction.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
     /// The disk, or the limit of the database, is full: nothing was written.
@@ -139,7 +139,7 @@ impl From<rusqlite::Error> for Error {
 }
 
 impl Fault {
-    /// What an error of SQLite means for the transaction; `None` when it concerns one statement.
+    /// The fault that an error of SQLite means; `None` when it concerns one statement.
     pub(crate) fn of(error: &Error) -> Option<Self> {
         let Error::Database(source) = error else { return None };
         let source = source.downcast_ref::<rusqlite::Error>()?;
@@ -165,7 +165,7 @@ impl Fault {
     }
 }
 
-/// What became of a job.
+/// Outcome of a job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum JobOutcome {
     /// The transaction that its last run was in is committed.
@@ -174,9 +174,9 @@ pub(crate) enum JobOutcome {
     Full,
     /// Not committed: it may be tried again.
     Busy,
-    /// Nobody knows: the store is poisoned.
+    /// Unknown, for COMMIT failed: the store is poisoned.
     Unknown,
-    /// Not even run: the store is closed.
+    /// Not run: the store is closed.
     Closed,
 }
 
@@ -199,7 +199,7 @@ pub(crate) struct Work<T, W, R> {
     pub(crate) staged: Option<StagedBlob>,
     pub(crate) purpose: Purpose,
     pub(crate) lane: Lane,
-    /// What the last run came to, and whether it needs the staged file.
+    /// Answer of the last run, and true if it needs the staged file.
     pub(crate) answer: Option<(Result<T>, bool)>,
     pub(crate) reply: R,
 }

@@ -28,7 +28,7 @@ pub(crate) fn part(
     })
 }
 
-/// At most `max` listed parts after number `after` (0: from the first), and true if more follow.
+/// Listed parts after number `after` (0: from the first), at most `max`, and true if more follow.
 pub(crate) fn parts(
     db: &Database,
     id: UploadId,

@@ -47,15 +47,15 @@ pub(crate) fn missing(
     })
 }
 
-/// What a look at the parts of an upload finds.
+/// Result of a scan of the parts of an upload.
 struct PartScan {
     received_bytes: u64,
     missing: Vec<Gap>,
     next: Option<PartNumber>,
 }
 
-/// Looks at the parts of an open upload, in one snapshot with the upload itself. One that was born
-/// complete has no part rows: nothing of it is missing.
+/// Scans the parts of an open upload, in one snapshot with the upload itself. A deduplicated upload
+/// has no part rows, and nothing of it is missing.
 fn scan(
     db: &Database,
     path: &UploadPath,
@@ -101,7 +101,7 @@ fn read_gaps(
     Ok(gaps)
 }
 
-/// A stored part, as claims are judged by it.
+/// Stored part with the digests that claims are compared with.
 struct Stored {
     number: PartNumber,
     size: u64,
@@ -112,7 +112,7 @@ struct Stored {
 }
 
 impl Stored {
-    /// Whether the claim is of these bytes: what is known of both is equal, and it is something.
+    /// True if the claim is for these bytes: every digest known of both is equal, and there is one.
     fn is(&self, claim: &ClaimedPart) -> bool {
         let sha256 = claim.sha256.and_then(|claimed| Some(claimed == self.sha256?));
         let md5 = claim.md5.map(|claimed| claimed == self.md5);
@@ -124,7 +124,7 @@ impl Stored {
     }
 }
 
-/// What is missing when a part that is not as `claims` say counts as missing too.
+/// Missing parts of an open upload; a part that differs from its claim counts as missing.
 pub(crate) fn compare(db: &Database, path: &UploadPath, claims: &[ClaimedPart]) -> Result<Blocks> {
     let claimed: BTreeMap<PartNumber, &ClaimedPart> =
         claims.iter().map(|claim| (claim.number, claim)).collect();

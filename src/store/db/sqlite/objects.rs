@@ -45,11 +45,11 @@ pub(crate) struct Row<'a> {
     pub(crate) size: u64,
     pub(crate) etag: ETag,
     pub(crate) content: ContentId,
-    /// As [`encode_headers`] gives them.
+    /// Encoded by [`encode_headers`].
     pub(crate) headers: &'a [u8],
-    /// As `ObjectChecksum::encode` gives it.
+    /// Encoded by `ObjectChecksum::encode`.
     pub(crate) checksum: Option<Vec<u8>>,
-    /// What is told of it, whose doing it is, and what that client wants to be told again.
+    /// Event of the object.
     pub(crate) event: EventName,
     pub(crate) cause: &'a Cause,
     pub(crate) callback_var: Option<&'a [u8]>,
@@ -68,7 +68,7 @@ impl PendingObject {
         Self { target, new, headers }
     }
 
-    /// What it will replace, if the conditions hold.
+    /// Current object of the key, if the conditions hold.
     fn check(&self, txn: &Txn<'_>) -> Result<Option<Current>> {
         let ObjectPath { bucket, key } = &self.target.object;
         require_bucket(txn, bucket)?;
@@ -181,8 +181,8 @@ pub(crate) fn check_condition(condition: &WriteCondition, current: Option<&Curre
     Ok(condition.judge(current.map(|current| &current.etag))?)
 }
 
-/// Makes `row`, whose content has its reference already, the current object, drops what it replaces
-/// and notes the event: nothing is published that is not told.
+/// Makes `row` the current object, drops the one that it replaces, and emits the event. The
+/// reference of its content is taken already.
 pub(crate) fn publish(
     txn: &Txn<'_>,
     bucket: &Bucket,
@@ -357,8 +357,8 @@ pub(crate) struct FoundObject {
     pub(crate) blob: Option<LoadedBlob>,
 }
 
-/// As [`record`], with what it points at and, if that is one blob, the blob: all in one statement,
-/// which is its own snapshot. Every GetObject runs it.
+/// Record, content and, if that is one blob, the blob of an object, by one statement, which is its
+/// own snapshot. Every GetObject runs it.
 pub(crate) fn read_with_blob(db: &Database, object: &ObjectPath) -> Result<FoundObject> {
     let ObjectPath { bucket, key } = object;
     let reader = db.readers.take()?;
@@ -384,10 +384,10 @@ pub(crate) fn read_with_blob(db: &Database, object: &ObjectPath) -> Result<Found
     Ok(FoundObject { record, content, seq, blob })
 }
 
-/// How many columns [`record_of`] reads.
+/// Columns that [`record_of`] reads.
 const RECORD_COLUMNS: usize = 10;
 
-/// From the columns of the two statements above, by number: looking nine names up costs as much as
+/// Reads the columns of the two statements above by number: nine lookups by name cost as much as
 /// the row itself.
 fn record_of(
     db: &Database,

@@ -38,7 +38,7 @@ pub(crate) const DUE: i64 = 0;
 /// `state`: given up.
 pub(crate) const DEAD: i64 = 2;
 
-/// Who is behind an event that nobody asked for.
+/// Principal of events that no request caused.
 const SERVER: &str = "partita";
 
 /// A change, as the verb that makes it knows it.
@@ -47,18 +47,18 @@ pub(crate) struct EmittedEvent<'a> {
     pub(crate) bucket: &'a Bucket,
     pub(crate) key: &'a ObjectKey,
     pub(crate) time: Timestamp,
-    /// Who asked: the user's id and the request.
+    /// The user and the request.
     pub(crate) cause: &'a Cause,
     pub(crate) detail: Detail<'a>,
 }
 
-/// What a change leaves behind.
+/// Details of an event.
 #[derive(Default)]
 pub(crate) struct Detail<'a> {
     /// The object's number, if it has a new one.
     pub(crate) seq: Option<i64>,
     pub(crate) object: Option<(u64, ETag)>,
-    /// As `encode_headers` gives them.
+    /// Encoded by `encode_headers`.
     pub(crate) headers: Option<&'a [u8]>,
     pub(crate) upload: Option<UploadId>,
     pub(crate) callback_var: Option<&'a [u8]>,
@@ -70,7 +70,7 @@ pub(crate) fn rules_of(configuration: &BucketConfiguration) -> Result<&Rules> {
     rules.ok_or_else(|| damaged("a bucket's notification configuration"))
 }
 
-/// Notes that the change is to be told, if a rule of the bucket wants it.
+/// Adds the event to the outbox, if a rule of the bucket selects it.
 pub(crate) fn emit(txn: &Txn<'_>, emitted: &EmittedEvent<'_>) -> Result<()> {
     let EmittedEvent { event, bucket, key, time, cause, detail } = emitted;
     let kind = BucketConfigurationKind::Notification;
@@ -156,7 +156,7 @@ pub(crate) fn post(txn: &Txn<'_>, outgoing: &OutboxEvent<'_>) -> Result<Option<M
     Ok(None)
 }
 
-/// Counts what nobody will be told but by the gap.
+/// Counts dropped events of a target.
 pub(crate) fn add_dropped(txn: &Txn<'_>, target: &str, missing: &Missing) -> Result<()> {
     let Missing { count, first, last } = *missing;
     let counted: u64 = txn
@@ -218,8 +218,8 @@ fn half_of_backlog(txn: &Txn<'_>, target: &str) -> i64 {
     i64::try_from(txn.state.targets.backlog_max(target)).unwrap_or(i64::MAX) / 2
 }
 
-/// Ends a gap when there is room again and the target takes events: what was counted becomes an
-/// event of its own, unless an earlier one still waits; then it is called again when that one goes.
+/// Reports the dropped events of a target as an event of its own, once half of its backlog is free.
+/// While an earlier report waits, it does nothing; it is called again when that one is delivered.
 pub(crate) fn report_dropped(txn: &Txn<'_>, target: &str, time: Timestamp) -> Result<()> {
     let gap = txn
         .prepare(
@@ -256,7 +256,7 @@ pub(crate) fn insert_targets(connection: &Connection, targets: &[EventTarget]) -
     Ok(())
 }
 
-/// Writes the rules of a bucket and, unless it is told not to, a test for each of their targets.
+/// Writes the rules of a bucket and, with `test`, a test event for each of their targets.
 pub(crate) fn set_rules(
     db: &Database,
     bucket: &Arc<Bucket>,

@@ -18,12 +18,12 @@ use crate::store::memory::pending::Pending;
 use crate::store::records::events::Cause;
 use crate::types::Timestamp;
 
-/// Which state an upload shall be in.
+/// Requested state of an upload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum PauseState {
-    /// It takes parts.
+    /// It accepts parts.
     Uploading,
-    /// It takes none for now.
+    /// It accepts no parts.
     Paused,
 }
 
@@ -58,8 +58,7 @@ pub(crate) fn set(
     })
 }
 
-/// As if something had just happened to the upload: the time until it expires begins anew, that of
-/// its pause too.
+/// Resets the expiry of an upload, and that of its pause.
 pub(crate) fn extend(db: &Database, upload: UploadPath) -> Pending<()> {
     let UploadPath { bucket, key, id } = upload;
     db.write(move |txn| -> Result<()> {
@@ -73,8 +72,8 @@ pub(crate) fn extend(db: &Database, upload: UploadPath) -> Pending<()> {
     })
 }
 
-/// Ends an upload to which nothing has happened since `idle_since`, judged in the transaction that
-/// does it: a part may have come after somebody looked.
+/// Drops an upload that was not active since `idle_since`. The transaction checks that again: a
+/// part may have been stored meanwhile.
 pub(crate) fn drop_idle(
     db: &Database,
     upload: UploadPath,

@@ -65,8 +65,8 @@ pub(crate) fn page(db: &Database, bucket: &Bucket, query: &ProgressQuery) -> Res
     })
 }
 
-/// The row of an upload, and the sum of its parts. One that was born complete has no rows of parts:
-/// its file is there as it was declared.
+/// Progress of the upload in this row. A deduplicated upload has no part rows: its declared parts
+/// count as received.
 fn read(db: &Database, connection: &Connection, row: &Row<'_>) -> Result<UploadProgress> {
     let upload = read_upload(db, row)?;
     let declaration = declarations::of_row(connection, row, upload.id)?;

@@ -16,7 +16,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::job::{Job, JobOutcome, Lane};
 use crate::store::db::sqlite::state::DatabaseState;
 
-/// What comes through the channel.
+/// Message to the writer.
 enum Message {
     Job(Box<dyn Job>),
     /// Everything before this is answered, then the thread ends.
@@ -47,14 +47,14 @@ pub(crate) struct Queue {
     inspections: VecDeque<Inspection>,
 }
 
-/// What the writer does next.
+/// Next task of the writer.
 pub(crate) enum WriterTask {
     Job(Box<dyn Job>),
     #[cfg(test)]
     Inspect(Inspection),
 }
 
-/// What a batch has counts: decides what it may take.
+/// Jobs that a batch has taken, by lane: decide what it takes next.
 #[derive(Default)]
 pub(crate) struct BatchCounts {
     requests: usize,
@@ -111,7 +111,7 @@ impl JobSender {
         has_room
     }
 
-    /// Has the writer answer what waits, and end. `false` when it has ended.
+    /// Stops the writer after it has answered waiting jobs. False if it has stopped before.
     pub(crate) fn stop(&self) -> bool {
         self.sender.send(Message::Stop).is_ok()
     }
@@ -143,7 +143,7 @@ impl Queue {
         }
     }
 
-    /// One more, if one waits that the batch may take.
+    /// Next job for a batch, if one waits that it may take.
     pub(crate) fn next(&mut self, counts: &mut BatchCounts) -> Option<Box<dyn Job>> {
         self.gather();
         if let Some(job) = self.requests.pop_front() {
@@ -157,7 +157,7 @@ impl Queue {
         }
     }
 
-    /// What a batch that is full still has to take: a step, if it has none and one waits.
+    /// Last job of a full batch: a step, if it has none and one waits.
     pub(crate) fn last(&mut self, counts: &mut BatchCounts) -> Option<Box<dyn Job>> {
         if counts.steps > 0 { None } else { self.next_step(counts) }
     }
@@ -196,7 +196,7 @@ impl Queue {
     }
 }
 
-/// One less waits.
+/// Counts one waiting job less.
 fn discount(state: &DatabaseState, lane: Lane) {
     state.waiting.fetch_sub(1, Ordering::AcqRel);
     if lane == Lane::Step {

@@ -75,7 +75,7 @@ impl Deref for Reader<'_> {
     }
 }
 
-/// To set what counts the work of a connection.
+/// Mutable access, for tests that set a progress handler.
 #[cfg(test)]
 impl std::ops::DerefMut for Reader<'_> {
     fn deref_mut(&mut self) -> &mut Connection {

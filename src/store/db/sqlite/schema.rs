@@ -10,7 +10,7 @@ use crate::store::error::{Error, Result};
 /// `PRAGMA application_id`: "Prta".
 pub(crate) const APPLICATION_ID: i64 = 0x5072_7461;
 
-/// Each step brings the database from its index to the next version.
+/// Migrations: each brings the database from its index to the next version.
 const STEPS: &[&str] = &[
     FIRST,
     BUCKET_CONFIGURATIONS,
@@ -252,7 +252,7 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_target ON deliveries (target, id);
 ";
 
-/// What an upload may say of itself beyond S3.
+/// Declarations of uploads beyond S3.
 const DECLARED_UPLOADS: &str = "
 -- Both NULL in an upload of plain S3. declared: 1 when declarations has its row. paused: since
 -- when.
@@ -276,7 +276,7 @@ CREATE UNIQUE INDEX declarations_fingerprint ON declarations (fingerprint)
     WHERE fingerprint IS NOT NULL;
 ";
 
-/// Contents are found by their bytes, and uploads can be born complete.
+/// Contents found by their bytes, and deduplicated uploads.
 const FOUND_CONTENTS: &str = "
 -- The SHA-256 of all bytes, if Complete has verified one.
 ALTER TABLE manifests ADD COLUMN sha256 BLOB;
@@ -296,7 +296,7 @@ ALTER TABLE uploads ADD COLUMN content_kind INTEGER;
 ALTER TABLE uploads ADD COLUMN content BLOB;
 ";
 
-/// Whether a gap is that of the whole target, or of single keys only.
+/// State of a full backlog.
 const FULL_BACKLOGS: &str = "
 -- 1 from when the backlog is full until half of it is taken: till then no event is added.
 ALTER TABLE webhook_targets ADD COLUMN is_full INTEGER NOT NULL DEFAULT 0;

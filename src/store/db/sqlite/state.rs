@@ -19,7 +19,7 @@ use crate::store::space::ballast::Ballast;
 /// Files of refused jobs that wait to be unlinked by the GC thread.
 const DISCARDS_MAX: usize = 1024;
 
-/// One for each open store.
+/// State of an open database.
 pub(crate) struct DatabaseState {
     pub(crate) directory: Directory,
     /// Time, ids and random bytes.
@@ -30,21 +30,21 @@ pub(crate) struct DatabaseState {
     pub(crate) closed: AtomicBool,
     /// Jobs sent and not yet taken.
     pub(crate) waiting: AtomicUsize,
-    /// Those of them that are steps.
+    /// Waiting jobs that are steps.
     pub(crate) steps_waiting: AtomicUsize,
     /// Frames in the WAL, as of the last commit.
     pub(crate) wal_frames: AtomicU64,
-    /// How many of them are in the database file.
+    /// Frames of them that are in the database file.
     pub(crate) wal_moved: AtomicU64,
-    /// Batches committed, ever: tells `check` whether something changed.
+    /// Batches committed by this process: `check` detects changes by it.
     pub(crate) commits: AtomicU64,
     pub(crate) gc_signal: Signal,
     pub(crate) checkpoint_signal: Signal,
-    /// Whether the WAL is as long as it may be before the writer begins it anew.
+    /// True if the WAL has reached the length at which the writer restarts it.
     pub(crate) restart_due: AtomicBool,
     /// Held during a checkpoint. SQLite turns a second one away at once, it does not have it wait.
     pub(crate) checkpointing: Mutex<()>,
-    /// Who waits for an upload to change.
+    /// Waiters for changes of uploads.
     pub(crate) watchers: Arc<Watchers>,
     discards: Mutex<Vec<StagedBlob>>,
     /// The most rows that one batch has changed: how long the writer is held, on any machine.
@@ -82,7 +82,7 @@ impl DatabaseState {
         }
     }
 
-    /// Whether verbs may still be promised anything.
+    /// An error once the store is closed or poisoned.
     pub(crate) fn alive(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
@@ -98,7 +98,7 @@ impl DatabaseState {
         self.wal_frames.load(Ordering::Relaxed) * PAGE_BYTES
     }
 
-    /// Has a refused body unlinked by another thread: removing a large file takes long.
+    /// Queues a refused body to be removed by the GC thread: removing a large file takes long.
     pub(crate) fn discard(&self, staged: StagedBlob) {
         let mut discards = self.discards.lock();
         if discards.len() < DISCARDS_MAX {

@@ -18,20 +18,20 @@ use crate::store::records::configurations::BucketConfigurationKind;
 use crate::store::records::events::Cause;
 use crate::types::{BucketName, UploadId};
 
-/// What happened to an upload.
+/// Change of an upload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum UploadChange {
     /// It was opened.
     Created,
     /// A part was stored or replaced.
     Part,
-    /// It takes no parts for now.
+    /// It was paused.
     Paused,
-    /// It takes parts again.
+    /// It was resumed.
     Resumed,
-    /// Its parts are an object now.
+    /// It was completed: its parts are an object.
     Completed,
-    /// Somebody ended it.
+    /// It was aborted by a request.
     Aborted,
     /// It was idle, or paused, for too long.
     Expired,
@@ -42,7 +42,7 @@ pub(crate) enum UploadChange {
 }
 
 impl UploadChange {
-    /// What those are told who subscribed to it. A completed upload is told of as an object.
+    /// Event of the change, if it has one. A completed upload has the event of its object.
     fn event(self) -> Option<EventName> {
         match self {
             Self::Created => Some(EventName::UploadCreated),
@@ -57,8 +57,8 @@ impl UploadChange {
     }
 }
 
-/// Tells of a change, while the upload still has its row; what follows from it happens with the
-/// COMMIT, or not at all.
+/// Emits a change while the upload still has its row: watchers and the outbox learn of it with the
+/// COMMIT.
 pub(crate) fn changed(
     txn: &Txn<'_>,
     id: UploadId,

@@ -43,7 +43,7 @@ pub(crate) fn read_upload(db: &Database, row: &Row<'_>) -> Result<UploadRecord> 
     })
 }
 
-/// How long an upload may do nothing.
+/// Time limits of open uploads.
 #[derive(Clone, Copy)]
 pub(crate) struct IdleLimits {
     idle_ms_max: u64,
@@ -56,7 +56,7 @@ impl IdleLimits {
         Self { idle_ms_max: options.upload_idle_ms_max, pause_ms_max: options.upload_pause_ms_max }
     }
 
-    /// When an upload is aborted if nothing happens to it: a pause holds it for longer.
+    /// Time at which an upload expires without further activity: a pause extends it.
     pub(crate) fn expires(self, active: Timestamp, paused: Option<Timestamp>) -> Timestamp {
         match paused {
             None => active.plus_millis(self.idle_ms_max),
@@ -117,7 +117,7 @@ pub(crate) fn create(
     })
 }
 
-/// Takes a content that is the declared file, if there is one.
+/// Takes a reference to a content that is the declared file, if one can be taken.
 fn take_declared(txn: &Txn<'_>, new: &NewUpload) -> Result<Option<ContentId>> {
     let Some(declaration) = &new.declaration else { return Ok(None) };
     for readable in new.instant.iter().filter(|readable| readable.is(declaration)) {
@@ -178,7 +178,7 @@ pub(crate) fn open(db: &Database, path: &UploadPath) -> Result<OpenUpload> {
     find_open(db, &*db.readers.take()?, path)
 }
 
-/// As [`find`], with what was declared.
+/// The open upload of this bucket and key, with its declaration.
 pub(crate) fn find_open(
     db: &Database,
     connection: &Connection,
@@ -197,12 +197,12 @@ pub(crate) fn find_open(
     Ok(OpenUpload { upload, declaration, is_instant: row.get("is_instant")? })
 }
 
-/// Whose word it is that an upload shall end.
+/// Kind of the end of an upload.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EndKind {
-    /// One creator's: the upload ends with the last one.
+    /// Removes one creator: the upload ends with the last one.
     Abort,
-    /// Everybody's.
+    /// Ends the upload for all creators.
     Cancel,
 }
 
@@ -237,15 +237,15 @@ pub(crate) fn drop_open(
     enqueue(txn, GarbageKind::Upload, id.as_bytes())
 }
 
-/// What is left of an open upload when its row is gone.
+/// Values of an upload whose row was deleted.
 pub(crate) struct Removed {
-    /// What its client wants to be told again.
+    /// Callback variable of its client.
     pub(crate) callback_var: Option<Vec<u8>>,
-    /// The content that it was born with: its reference is the caller's now.
+    /// Content of a deduplicated upload: the caller owns its reference.
     pub(crate) content: Option<ContentId>,
 }
 
-/// Takes the row of an open upload away, and all that only an open one has.
+/// Deletes the row of an open upload and its declaration.
 pub(crate) fn remove(
     txn: &Txn<'_>,
     id: UploadId,

@@ -25,17 +25,17 @@ use crate::store::space::admission::Space;
 
 /// Bytes of WAL at which the thread is woken.
 const WAKE_BYTES: u64 = 4 << 20;
-/// How long the thread waits for a wake-up before it moves what little there is.
+/// Longest time between two checkpoints.
 const IDLE: Duration = Duration::from_secs(1);
 /// Bytes that may be left to move for a RESTART that is in no urgency.
 const RESTART_LEFT_BYTES: u64 = 1 << 20;
-/// How long RESTART waits for readers, while the WAL is not long, and when it is.
+/// Time for which RESTART waits for readers while the WAL is short.
 const RESTART_WAIT: Duration = Duration::from_millis(2);
 const LATE_RESTART_WAIT: Duration = Duration::from_millis(250);
-/// How often it looks whether they are gone: SQLite itself would do so after 1, 3, 8, 18 ms.
+/// Interval of checks for readers: SQLite itself would check after 1, 3, 8, 18 ms.
 const LOOK_EVERY: Duration = Duration::from_micros(100);
 
-/// Has the writer's connection tell how long the WAL is after each commit.
+/// Installs a hook on the writer's connection that records the length of the WAL after each commit.
 pub(crate) fn watch(connection: &mut Connection, state: &Arc<DatabaseState>) -> Result<()> {
     let state = Arc::clone(state);
     connection.wal_hook(Some(move |_: &mut Wal, frames: std::ffi::c_int| {
@@ -54,7 +54,7 @@ pub(crate) fn watch(connection: &mut Connection, state: &Arc<DatabaseState>) -> 
     Ok(())
 }
 
-/// The thread: until the bell says stop, or the store is poisoned.
+/// The checkpoint thread. It ends on a stop signal, or when the store is poisoned.
 pub(crate) fn run(connection: &Connection, state: &DatabaseState, space: &Space) {
     loop {
         let wakeup = state.checkpoint_signal.wait(IDLE);
@@ -81,12 +81,12 @@ pub(crate) fn run(connection: &Connection, state: &DatabaseState, space: &Space)
     }
 }
 
-/// At start: moves what an earlier run left in the WAL, before anything is written behind it. That
-/// run may have ended because a sync of the WAL failed. Then the frames are in the system's cache,
-/// marked clean, and perhaps not on the disk: what is committed behind them would be lost with them
-/// in a power cut. Moved, they are written anew and synced. The file keeps its length, so that it
-/// can be written again on a full disk. A disk too full to move it is no reason not to serve and
-/// to delete.
+/// Moves the WAL of an earlier run into the database at start, before anything is appended to it.
+/// That run may have ended because a sync of the WAL failed. Then its frames are in the page cache,
+/// marked clean, and perhaps not on the disk: a power cut would lose them and every commit behind
+/// them. Moved, they are written again and synced. The file keeps its length, so that it can be
+/// written on a full disk. A disk too full to move it is not an error: reads and deletes still
+/// work.
 pub(crate) fn recover(connection: &Connection) -> Result<()> {
     let moved = connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::RESTART);
     match moved.map_err(Error::from) {
@@ -99,23 +99,23 @@ pub(crate) fn recover(connection: &Connection) -> Result<()> {
     }
 }
 
-/// How much a RESTART is needed.
+/// Urgency of a RESTART.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Urgency {
-    /// Only when it is quickly done.
+    /// Only when little is left to move.
     None,
-    /// Also when there is much to move.
+    /// Also when much is left to move.
     Some,
     /// Whatever it takes.
     Great,
 }
 
-/// What came of a RESTART.
+/// Outcome of a RESTART.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Restarted {
     /// The next commit begins at the WAL's start.
     Yes,
-    /// Not tried: it would have taken too long, and soon will not.
+    /// Not tried: too much is left to move for now.
     NotYet,
     /// Readers were in the way, for as long as it was to wait.
     Blocked,
@@ -185,8 +185,8 @@ fn checkpoint(
     is_done
 }
 
-/// What a checkpoint gave. A disk that fails while the database file is written is as bad as one
-/// that fails at COMMIT.
+/// Records the result of a checkpoint. A failed write of the database file poisons the store like a
+/// failed COMMIT.
 fn note(state: &DatabaseState, moved: rusqlite::Result<std::ffi::c_int>) {
     let error = match moved {
         Ok(moved) => {

@@ -30,13 +30,13 @@ use crate::store::memory::directory::Effect;
 const BATCH_JOBS_MAX: usize = 255;
 /// Most bytes of bodies in one transaction.
 const BATCH_BYTES_MAX: usize = 4 << 20;
-/// How long a batch goes on taking what waits. Tests need what they queued in one batch, however
-/// slow the machine is.
+/// Time for which a batch keeps taking waiting jobs. Tests need all jobs that they queued in one
+/// batch, on slow machines too.
 const BATCH_TIME_MAX: Duration = Duration::from_millis(if cfg!(test) { 10_000 } else { 2 });
 /// Sequence numbers reserved at once: one small transaction for so many PUTs.
 const SEQ_BLOCK: i64 = 1 << 16;
-/// Unused numbers below which a new block is reserved. A batch, run twice, needs no more: each of
-/// its jobs takes 64 at most, when DeleteObjects tells of each key.
+/// Unused numbers below which a new block is reserved. A batch, run twice, needs fewer: each of its
+/// jobs takes 64 at most, in DeleteObjects.
 const SEQ_LEFT_MIN: i64 = 1 << 15;
 
 /// The thread's state.
@@ -53,7 +53,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Works until for_targets to stop, or until nobody can send any more.
+    /// Runs until it is stopped, or until all senders are dropped.
     pub(crate) fn run(mut self) {
         loop {
             let mut counts = BatchCounts::default();
@@ -190,7 +190,8 @@ impl Writer {
         }
     }
 
-    /// One transaction with one job. A job that refuses commits nothing, and that is its outcome.
+    /// Runs one job in a transaction of its own. A job that returns an error commits nothing, and
+    /// that is its outcome.
     fn try_alone(&self, job: &mut dyn Job) -> std::result::Result<Vec<Effect>, Fault> {
         let fault = |error: rusqlite::Error| {
             let error = Error::from(error);

@@ -32,7 +32,7 @@ pub(crate) fn check(engine: &Engine, depth: Depth, found: &mut Vec<String>) -> R
     check_strays(engine, found)
 }
 
-/// What is wrong with the file, if anything.
+/// Violation in a file, if any.
 fn check_file(engine: &Engine, row: &FileRow, depth: Depth) -> Result<Option<String>> {
     let record = match depth {
         Depth::Trailers => {

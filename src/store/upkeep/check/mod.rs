@@ -16,10 +16,10 @@ use crate::store::engine::{Engine, commits};
 use crate::store::error::Result;
 use crate::store::records::check::Depth;
 
-/// How often the rows are gone through when others keep writing.
+/// Passes over the rows while writes continue.
 const PASSES_MAX: usize = 4;
 
-/// One line for each violation.
+/// Checks rows and files; one line for each violation.
 pub(crate) fn check(engine: &Engine, depth: Depth) -> Result<Vec<String>> {
     engine.alive()?;
     // Files that a crash left behind are dealt with after each start; they are no violation.

@@ -40,7 +40,7 @@ impl Slice {
     }
 }
 
-/// What was counted of one slice.
+/// Counts of one slice.
 #[derive(Default)]
 struct Counts {
     contents: HashMap<ContentId, i64>,
@@ -62,7 +62,7 @@ pub(crate) fn check(db: &Database, depth: Depth, found: &mut Vec<String>) -> Res
     Ok(())
 }
 
-/// All ids in `of` slices; `false` (and nothing found) when one of them is too large.
+/// Checks all ids in `of` slices. False, with nothing reported, when a slice is too large.
 fn check_slices(db: &Database, of: u64, depth: Depth, found: &mut Vec<String>) -> Result<bool> {
     let mut lines = Vec::new();
     for index in 0..of {
@@ -125,7 +125,7 @@ fn count_parts(db: &Database, slice: Slice, counts: &mut Counts) -> Result<()> {
     })
 }
 
-/// Uploads that were born complete have a reference each.
+/// Counts references of deduplicated uploads: one each.
 fn count_deduplicated(db: &Database, slice: Slice, counts: &mut Counts) -> Result<()> {
     pages(db, [0_u8; 16], |connection, after| {
         let mut statement = connection.prepare_cached(
@@ -168,7 +168,7 @@ fn count_queue(db: &Database, slice: Slice, counts: &mut Counts) -> Result<()> {
     })
 }
 
-/// Whether the row's count is the one that was counted, and whether a dead one is queued.
+/// Compares the reference count of a row with the counted one, and its death with the queue.
 fn compare(content: ContentId, refs: i64, dead: bool, counts: &Counts) -> Option<String> {
     let counted = counts.contents.get(&content).copied().unwrap_or(0);
     let name = match content {

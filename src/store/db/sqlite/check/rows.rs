@@ -101,7 +101,7 @@ fn check_directory(db: &Database, found: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// Each document's bucket is there, and memory holds the same documents.
+/// Documents of buckets: the bucket exists, and memory holds the same document.
 fn check_bucket_configurations(db: &Database, found: &mut Vec<String>) -> Result<()> {
     let directory = db.directory();
     let mut stored = 0;
@@ -137,7 +137,7 @@ fn key_text(key: &[u8]) -> String {
     format!("{:?}", String::from_utf8_lossy(key))
 }
 
-/// Each object's bucket and content are there, and the content has its size.
+/// Objects: bucket and content exist, and the content has the object's size.
 fn check_objects(db: &Database, found: &mut Vec<String>) -> Result<()> {
     pages(db, (i64::MIN, Vec::new()), |connection, (bucket, key)| {
         let mut statement = connection.prepare_cached(
@@ -213,7 +213,7 @@ fn check_headers(db: &Database, found: &mut Vec<String>) -> Result<()> {
     })
 }
 
-/// An upload's bucket is there, or queued to be unrolled.
+/// Uploads: the bucket exists, or is queued as garbage.
 fn check_uploads(db: &Database, found: &mut Vec<String>) -> Result<()> {
     let queued = read_queued(db, GarbageKind::Bucket)?;
     pages(db, [0_u8; 16], |connection, after| {
@@ -232,7 +232,8 @@ fn check_uploads(db: &Database, found: &mut Vec<String>) -> Result<()> {
     })
 }
 
-/// A part belongs to an open upload or a manifest, or is queued; its blob is there and the same.
+/// Parts: upload or manifest exists or is queued as garbage; the blob is alive and has the same
+/// digests.
 fn check_parts(db: &Database, found: &mut Vec<String>) -> Result<()> {
     let queued = read_queued(db, GarbageKind::Upload)?;
     pages(db, ([0_u8; 16], 0_i64), |connection, (upload, number)| {
@@ -287,7 +288,7 @@ fn read_queued(db: &Database, kind: GarbageKind) -> Result<HashSet<Vec<u8>>> {
     Ok(queued)
 }
 
-/// A manifest's runs follow each other without a gap, and their parts are there.
+/// Manifests: runs are contiguous, and their parts exist.
 fn check_manifests(db: &Database, found: &mut Vec<String>) -> Result<()> {
     let queued = read_queued(db, GarbageKind::Unlisted)?;
     let mut ids: Vec<UploadId> = Vec::new();
@@ -350,7 +351,7 @@ fn check_manifest(connection: &Connection, id: UploadId, found: &mut Vec<String>
     Ok(count)
 }
 
-/// What is queued is dead, or belongs to nothing any more.
+/// Garbage: what a row names is dead, or has no owner.
 fn check_garbage(db: &Database, found: &mut Vec<String>) -> Result<()> {
     pages(db, 0_i64, |connection, after| {
         let mut statement = connection.prepare_cached(
