@@ -19,7 +19,7 @@
 //! - A verb that names a bucket takes the [`Permit`] for it.
 
 mod accounts;
-pub mod blobs;
+mod blobs;
 mod buckets;
 mod configurations;
 mod contents;
@@ -40,7 +40,10 @@ mod tests;
 mod upkeep;
 mod uploads;
 
-pub use blobs::{BlobOrigin, BlobWriter, PACKED_BYTES_MAX, StagedBlob};
+pub use blobs::location::PACKED_BYTES_MAX;
+pub use blobs::origin::BlobOrigin;
+pub use blobs::staged::StagedBlob;
+pub use blobs::writer::BlobWriter;
 pub use contents::reader::{ContentReader, OpenObject};
 pub use error::{Error, Result};
 pub use handle::Store;
@@ -48,4 +51,4 @@ pub use memory::pending::{Blocking, Pending};
 pub use memory::watchers::UploadWatch;
 pub use records::*;
 pub use sources::Sources;
-pub use space::Admission;
+pub use space::admission::Admission;

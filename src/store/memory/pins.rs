@@ -7,9 +7,11 @@
 //! and not pinned can never be pinned with success again.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use crate::store::records::ContentId;
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::store::records::contents::ContentId;
 
 /// The table of pins: content → number of readers.
 #[derive(Default)]
@@ -30,14 +32,13 @@ impl Pins {
         Pin { pins: Arc::clone(self), content }
     }
 
-    /// Whether somebody reads `content`.
+    /// True if a reader has pinned `content`.
     pub(crate) fn is_pinned(&self, content: ContentId) -> bool {
         self.lock().contains_key(&content)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ContentId, usize>> {
-        // Each change is a single step, so a panic elsewhere cannot leave it half done.
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<ContentId, usize>> {
+        self.readers.lock()
     }
 }
 

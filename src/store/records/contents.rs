@@ -21,10 +21,10 @@ pub const SHARED_BYTES_MIN: u64 = 64 << 10;
 /// Parts that one transaction fills.
 pub const INSTANT_PARTS_MAX: usize = 64;
 
-/// What an object row points at.
+/// Content of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) enum ContentId {
-    /// One blob: its bytes are in SQLite or in a file, as its row says.
+    /// One blob, in SQLite or in a file.
     Blob(BlobId),
     /// The listed parts of a completed upload.
     Manifest(UploadId),
@@ -46,7 +46,7 @@ impl ContentId {
     }
 }
 
-/// One stored blob, whole: what a copied part can refer to.
+/// Stored blob that a copied part can refer to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BlobRef {
     /// Its id.
@@ -63,7 +63,7 @@ pub struct BlobRef {
     pub checksum: Option<Checksum>,
 }
 
-/// Which content is looked for, and where.
+/// Content to search for.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     /// The SHA-256 of all its bytes.
@@ -76,7 +76,7 @@ pub struct Wanted {
     pub prefixes: Option<Vec<String>>,
 }
 
-/// By what a content was found.
+/// Object or part by which a content was found.
 #[derive(Clone, Debug)]
 pub(in crate::store) enum Via {
     /// An object that has it; or that has the whole blob as its part of this number.
@@ -132,12 +132,12 @@ impl Candidate {
 #[derive(Clone, Debug)]
 pub struct Proven(pub(in crate::store) Readable);
 
-/// What became of an upload whose whole file was proven.
+/// Outcome of filling an upload with proven contents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Filled {
-    /// It is complete, as if it had been born so.
+    /// It is complete.
     Instant,
-    /// It has parts already: the rest is to be sent.
+    /// It has parts already: the rest must be sent.
     HasParts,
     /// None of the contents is alive, and in an object of the bucket, any more.
     Gone,
@@ -157,7 +157,7 @@ impl Readable {
         self.0.content
     }
 
-    /// Whether the whole content is the file that was declared.
+    /// True if the whole content is the declared file.
     pub(in crate::store) fn is(&self, declaration: &Declaration) -> bool {
         declaration.digests.sha256 == Some(self.0.sha256)
             && declaration.layout.is_some_and(|layout| layout.size() == self.0.size)
@@ -177,13 +177,13 @@ impl Readable {
     }
 }
 
-/// A part that may be filled by what is there already.
+/// Part that can be stored by reference.
 #[derive(Clone, Debug)]
 pub struct InstantPart {
     /// Its number.
     pub number: PartNumber,
     /// Single blobs of the same bytes.
     pub readables: Vec<Readable>,
-    /// The checksum that it shall show, if the upload has no algorithm.
+    /// Checksum that it shows, if the upload has no algorithm.
     pub checksum: Option<Checksum>,
 }

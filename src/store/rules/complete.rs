@@ -15,11 +15,11 @@ use crate::digest::{
 };
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
+use crate::store::records::contents::ContentId;
+use crate::store::records::declared::{Declaration, WholeDigests};
 use crate::store::records::events::Cause;
-use crate::store::records::{
-    Blocks, CompleteUpload, ContentId, Declaration, Gap, Incomplete, ListedPart, UploadRecord,
-    WholeDigests,
-};
+use crate::store::records::missing_parts::{Blocks, Gap, Incomplete};
+use crate::store::records::uploads::{CompleteUpload, ListedPart, UploadRecord};
 use crate::store::rules::manifest::RUN_PARTS_MAX;
 use crate::types::{BlobId, ETag, Layout, OBJECT_BYTES_MAX, PartNumber, WriteCondition};
 
@@ -46,7 +46,7 @@ pub(crate) struct Upload {
     pub(crate) generation: i64,
     pub(crate) headers: Vec<u8>,
     pub(crate) declaration: Option<Declaration>,
-    /// What it was born with: `parts` are those of it.
+    /// Content of a deduplicated upload, whose parts are `parts`.
     pub(crate) content: Option<ContentId>,
     pub(crate) parts: Vec<StoredPart>,
 }
@@ -62,16 +62,16 @@ pub(crate) struct Prepared {
     pub(crate) etag: ETag,
     pub(crate) checksum: Option<ObjectChecksum>,
     pub(crate) runs: Vec<Run>,
-    /// What is published by reference, in place of a manifest of its own.
+    /// Content that is published by reference, instead of a new manifest.
     pub(crate) content: Option<ContentId>,
-    /// Who asks; set by the verb.
+    /// Cause of the request; set by the verb.
     pub(crate) cause: Cause,
-    /// Whether parts are stored that are not listed.
+    /// True if parts are stored that are not listed.
     pub(crate) unlisted: bool,
     pub(crate) list_digest: [u8; 32],
-    /// What all bytes together must be; compared before anything is published.
+    /// Required digests of the whole file; compared before publishing.
     pub(crate) wanted: WholeDigests,
-    /// What they are known to be.
+    /// Known digests of the whole file.
     pub(crate) known: WholeDigests,
     /// The listed parts: number, blob, bytes. Empty when there is nothing to compare.
     pub(crate) pieces: Vec<(PartNumber, BlobId, u64)>,
@@ -146,8 +146,8 @@ pub(crate) fn prepare(
     })
 }
 
-/// What makes two requests the same: numbers and ETags, in order, and what is said of the whole
-/// object: another size or digest was never verified.
+/// Digest of a request that identifies repetitions: numbers and ETags, in order, and the declared
+/// size and digests of the whole object.
 pub(crate) fn digest_request(request: &CompleteUpload) -> [u8; 32] {
     let mut hasher = Sha256::new();
     let WholeDigests { md5, sha256 } = &request.digests;
@@ -190,7 +190,7 @@ fn require_all(listed: &[&StoredPart], stored: &[StoredPart]) -> Result<()> {
     }
 }
 
-/// What is known of all bytes together without reading them.
+/// Digests of the whole file that are known without reading it.
 fn known_digests(upload: &Upload) -> WholeDigests {
     let Some(content) = upload.content else { return WholeDigests::default() };
     let declared = upload.declaration.unwrap_or_default().digests;
@@ -204,7 +204,7 @@ fn known_digests(upload: &Upload) -> WholeDigests {
     }
 }
 
-/// A part that is not as listed leaves a gap in the declared file.
+/// Adds the missing ranges of a declared file to an error about a part.
 fn with_missing(
     error: Error,
     bucket: &Arc<Bucket>,
@@ -221,7 +221,8 @@ fn with_missing(
     }
 }
 
-/// What of the declared file is not covered by listed parts that are stored as listed.
+/// Ranges of the declared file that no listed part covers. A part that differs from the list covers
+/// nothing.
 fn missing(
     bucket: &Arc<Bucket>,
     request: &CompleteUpload,
@@ -328,7 +329,7 @@ fn judge_sizes(
     }
 }
 
-/// What the client declared, else the CRC64NVME over all bytes.
+/// Checksum that the client declared, else the CRC64NVME of the object.
 fn object_checksum(
     parts: &[&StoredPart],
     declared: Option<(ChecksumAlgorithm, ChecksumType)>,

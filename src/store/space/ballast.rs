@@ -5,7 +5,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::store::error::{Error, Result};
 
@@ -20,7 +21,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// The file `ballast` in the data folder.
 pub(crate) struct Ballast {
     path: PathBuf,
-    /// Whether the file is there.
+    /// True if the file exists.
     there: Mutex<bool>,
 }
 
@@ -31,20 +32,20 @@ impl Ballast {
         Self { path, there: Mutex::new(there) }
     }
 
-    /// Whether it is there. Not while it is being made or given up.
+    /// True if the file exists. False while it is being written or removed.
     pub(crate) fn is_there(&self) -> bool {
-        self.there.try_lock().is_ok_and(|there| *there)
+        self.there.try_lock().is_some_and(|there| *there)
     }
 
-    /// Gives up the file; tells whether there was one to give up.
+    /// Removes the file; true if it existed.
     pub(crate) fn free(&self) -> bool {
-        let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut there = self.there.lock();
         let freed = *there && fs::remove_file(&self.path).is_ok();
         *there &= !freed;
         freed
     }
 
-    /// Gives up the file when there is too little room to open the database.
+    /// Removes the file when too little space is free to open the database.
     pub(crate) fn make_room_to_open(&self) -> Result<()> {
         let data = self.path.parent().expect("the ballast lies in the data folder");
         let stat = rustix::fs::statvfs(data).map_err(|e| Error::io("measure", data, e))?;
@@ -58,7 +59,7 @@ impl Ballast {
     /// Makes the file if it is not there. Its bytes are written, not only promised, for a file
     /// system may count holes as free.
     pub(crate) fn restore(&self) -> Result<()> {
-        let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut there = self.there.lock();
         if *there {
             return Ok(());
         }

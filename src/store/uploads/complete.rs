@@ -18,11 +18,12 @@ use crate::access::{UploadHandle, WriteObject};
 use crate::store::db::sqlite::complete::{self, Snapshot};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
+use crate::store::records::contents::ContentId;
 use crate::store::records::events::Cause;
-use crate::store::records::{CompleteUpload, Completed, ContentId};
+use crate::store::records::uploads::{CompleteUpload, Completed};
 use crate::store::rules::complete::{digest_request, prepare};
 
-/// How often Complete is prepared when parts keep arriving.
+/// Attempts to prepare Complete while parts keep arriving.
 const PREPARE_TIMES_MAX: usize = 3;
 
 /// Completes the upload.

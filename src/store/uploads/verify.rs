@@ -9,22 +9,23 @@
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use crate::store::blobs::{READ_BYTES_MAX, Wait};
+use crate::store::blobs::reader::{READ_BYTES_MAX, Wait};
 use crate::store::contents::reader::open_file;
 use crate::store::db::sqlite::blob_row;
 use crate::store::engine::Engine;
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
-use crate::store::records::{ContentId, WholeDigests};
+use crate::store::records::contents::ContentId;
+use crate::store::records::declared::WholeDigests;
 use crate::types::{BlobId, ByteRange, PartNumber, UploadId};
 
-/// How a comparison ended.
+/// Outcome of a comparison.
 pub(crate) enum Verified {
     /// The bytes are those that were declared, or nothing was.
     Same,
     /// A part was replaced meanwhile.
     Moved,
-    /// The bytes are others.
+    /// The bytes differ.
     Differs(Error),
 }
 
@@ -95,7 +96,7 @@ fn compare(wanted: &WholeDigests, known: &WholeDigests) -> Option<Verified> {
     Some(Verified::Same)
 }
 
-/// Gives the bytes of one part to `take`; `false` when the part is another one by now.
+/// Passes the bytes of one part to `take`; false when the part was replaced.
 fn read(
     engine: &Engine,
     upload: UploadId,

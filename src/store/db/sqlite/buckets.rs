@@ -10,7 +10,7 @@ use crate::store::db::sqlite::columns::{GarbageKind, enqueue, require_bucket};
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
 use crate::store::memory::pending::Pending;
-use crate::store::records::CreatedBucket;
+use crate::store::records::accounts::CreatedBucket;
 use crate::types::BucketName;
 
 pub(crate) fn create(

@@ -26,20 +26,21 @@ use crate::digest::ObjectChecksum;
 use crate::events::EventName;
 use crate::store::db::sqlite::columns::{GarbageKind, enqueue, read_checksum, require_bucket};
 use crate::store::db::sqlite::deduplicated;
-use crate::store::db::sqlite::upload_changes::{Change, changed};
+use crate::store::db::sqlite::upload_changes::{UploadChange, changed};
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
+use crate::store::records::contents::ContentId;
 use crate::store::records::events::Cause;
-use crate::store::records::{Completed, ContentId};
+use crate::store::records::uploads::Completed;
 use crate::store::rules::complete::{Prepared, StoredPart, Upload};
 use crate::types::{ETag, Timestamp, UploadId};
 
-/// How long a finished upload answers repetitions.
+/// Milliseconds for which a completed upload answers repetitions.
 const TOMBSTONE_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// What one snapshot says of an upload that is to be completed.
+/// State of an upload that is to be completed, in one snapshot.
 pub(crate) enum Snapshot {
-    /// It was completed before, with the same list: the answer was this.
+    /// It was completed before with the same list, and this answer.
     Completed(Completed),
     /// It is open.
     Open(Box<Upload>),
@@ -61,7 +62,7 @@ pub(crate) fn publish(db: &Database, prepared: Prepared) -> Pending<Option<Compl
 
 /// Emits the event that the bytes of an upload are not those that were declared.
 pub(crate) fn emit_failed(db: &Database, id: UploadId, cause: Cause) -> Pending<()> {
-    db.free(move |txn| changed(txn, id, Change::Failed, &cause))
+    db.free(move |txn| changed(txn, id, UploadChange::Failed, &cause))
 }
 
 /// True if the upload is open or left a tombstone.
@@ -76,8 +77,8 @@ pub(crate) fn is_known(db: &Database, path: &UploadPath) -> Result<bool> {
     Ok(statement.exists(params![id, bucket.id, key.as_bytes()])?)
 }
 
-/// What a finished upload answered: to the same list again, to another one NoSuchUpload. `None`
-/// when there is no tombstone.
+/// Answer of a completed upload to the same list; [`Error::NoSuchUpload`] for another list. `None`
+/// without a tombstone.
 fn replay(
     connection: &Connection,
     path: &UploadPath,
@@ -163,7 +164,7 @@ fn publish_prepared(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Complet
     if prepared.content.is_none() {
         insert_manifest(txn, prepared)?;
     }
-    let removed = uploads::remove(txn, *id, Change::Completed, &prepared.cause)?;
+    let removed = uploads::remove(txn, *id, UploadChange::Completed, &prepared.cause)?;
     let row = objects::Row {
         size: prepared.size,
         etag: prepared.etag,

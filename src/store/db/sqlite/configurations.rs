@@ -15,7 +15,7 @@ use crate::store::error::Result;
 use crate::store::error::damaged;
 use crate::store::memory::directory::Effect;
 use crate::store::memory::pending::Pending;
-use crate::store::records::{BucketConfiguration, BucketConfigurationKind};
+use crate::store::records::configurations::{BucketConfiguration, BucketConfigurationKind};
 
 /// Every document, as effects on an empty directory.
 pub(crate) fn load(connection: &Connection) -> Result<Vec<Effect>> {

@@ -20,10 +20,10 @@ pub(crate) const PAGE_BYTES: u64 = 4096;
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// Prepared statements kept by each connection.
 const STATEMENTS_MAX: usize = 128;
-/// How long a connection waits for another one's lock.
+/// Milliseconds for which a connection waits for another one's lock.
 pub(crate) const BUSY_MS_MAX: u64 = 5_000;
 
-/// What a connection is for.
+/// Purpose of a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// The only one that changes rows; makes the file if it is not there.
@@ -84,7 +84,7 @@ pub(crate) fn connect(path: &Path, role: Role) -> Result<Connection> {
     Ok(connection)
 }
 
-/// What can be set only before the first table is made, and the schema.
+/// Sets what SQLite accepts only before the first table is created, then migrates the schema.
 fn prepare_file(connection: &Connection) -> Result<()> {
     let is_new = connection.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0))? == 0;
     if is_new {

@@ -14,20 +14,22 @@ use crate::access::{Bucket, Owner};
 use crate::digest::ObjectChecksum;
 use crate::store::error::Result;
 use crate::store::error::damaged;
-use crate::store::records::{ListQuery, Listed, ListedObject, Page, UploadRecord, UploadsQuery};
+use crate::store::records::lists::{ListQuery, Listed, Page};
+use crate::store::records::objects::ListedObject;
+use crate::store::records::uploads::{UploadRecord, UploadsQuery};
 use crate::types::{ETag, UploadId};
 
 /// Above every key: no byte of UTF-8 is 0xFF.
 const END: &[u8] = &[0xff];
 
-/// What a page folds, and after what it begins.
+/// Prefix, delimiter and marker of a page.
 struct Fold<'a> {
     prefix: &'a [u8],
     delimiter: Option<&'a [u8]>,
     after: Option<&'a [u8]>,
 }
 
-/// Where a scan begins: at this key, and there at this id.
+/// Lower bound of a scan: a key, and an id within that key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Lower {
     key: Vec<u8>,
@@ -99,9 +101,9 @@ const KEY: usize = 0;
 
 /// A scan of an index, by two statements over the same rows.
 struct Scan<'c> {
-    /// Gives all that an entry is made of.
+    /// Selects all columns of an entry.
     whole: CachedStatement<'c>,
-    /// Gives the key, which is all that a common prefix is made of.
+    /// Selects the key, enough for a common prefix.
     keys: CachedStatement<'c>,
 }
 
@@ -186,7 +188,7 @@ pub(crate) fn objects(
     objects_counted(db, bucket, query).map(|(page, _)| page)
 }
 
-/// As [`objects`], with the number of rows touched.
+/// A page of objects, and the number of rows touched.
 pub(crate) fn objects_counted(
     db: &Database,
     bucket: &Bucket,

@@ -12,19 +12,18 @@ use super::database::Database;
 use super::job::Txn;
 use super::{contents, declarations, uploads};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
-use crate::store::blobs::StagedBlob;
+use crate::store::blobs::staged::StagedBlob;
 use crate::store::db::sqlite::columns::{
     drop_reference, encode_checksum, read_checksum, read_declared, reference, require_bucket,
 };
 use crate::store::db::sqlite::deduplicated;
-use crate::store::db::sqlite::upload_changes::{Change, changed};
+use crate::store::db::sqlite::upload_changes::{UploadChange, changed};
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
 use crate::store::memory::pins::Pin;
+use crate::store::records::contents::{BlobRef, ContentId, InstantPart, Readable};
 use crate::store::records::events::Cause;
-use crate::store::records::{
-    AddedPart, BlobRef, ContentId, InstantPart, PartRecord, PartsPage, Readable,
-};
+use crate::store::records::uploads::{AddedPart, PartRecord, PartsPage};
 use crate::types::{BlobId, ETag, PartNumber};
 
 /// A part by its upload and number.
@@ -118,7 +117,7 @@ struct Touched {
 impl Touched {
     /// The part has its row now.
     fn added(&self, txn: &Txn<'_>, path: &PartPath, part: PartRecord) -> Result<AddedPart> {
-        changed(txn, path.upload.id, Change::Part, &Cause::default())?;
+        changed(txn, path.upload.id, UploadChange::Part, &Cause::default())?;
         let next = match self.is_declared {
             true => declarations::advance(txn, path.upload.id, path.number)?,
             false => None,
@@ -151,7 +150,7 @@ fn touch(txn: &Txn<'_>, path: &PartPath, size: u64) -> Result<Touched> {
         drop_reference(txn, content)?;
     }
     if is_declared {
-        declarations::judge_part(txn, path.upload.id, path.number, size)?;
+        declarations::check_part(txn, path.upload.id, path.number, size)?;
     }
     Ok(Touched { algorithm, is_declared })
 }

@@ -5,8 +5,8 @@
 
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use super::connection::{Role, connect};
@@ -37,7 +37,7 @@ impl Readers {
     /// A connection; each statement on it is a snapshot of its own.
     pub(crate) fn take(&self) -> Result<Reader<'_>> {
         let idle = {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut idle = self.idle.lock();
             idle.as_mut().ok_or(Error::Closed)?.pop()
         };
         let connection = match idle {
@@ -63,7 +63,7 @@ impl Readers {
 
     /// Closes the idle connections, and those on loan when they come back.
     pub(crate) fn close(&self) {
-        *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.idle.lock() = None;
     }
 }
 
@@ -75,7 +75,7 @@ impl Deref for Reader<'_> {
     }
 }
 
-/// To set what counts the work of a connection.
+/// Mutable access, for tests that set a progress handler.
 #[cfg(test)]
 impl std::ops::DerefMut for Reader<'_> {
     fn deref_mut(&mut self) -> &mut Connection {
@@ -86,7 +86,7 @@ impl std::ops::DerefMut for Reader<'_> {
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
         let connection = self.connection.take();
-        let mut idle = self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.readers.idle.lock();
         // One that is still in a transaction (a panic, an error) is not lent again.
         if let (Some(connection), Some(idle)) = (connection, idle.as_mut())
             && connection.is_autocommit()

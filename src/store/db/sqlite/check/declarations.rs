@@ -2,15 +2,15 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{PAGE_ROWS, pages};
+use super::pages::{PAGE_ROWS, pages};
+use crate::store::db::sqlite::database::Database;
 use crate::store::db::sqlite::declarations;
-use crate::store::engine::Engine;
 use crate::store::error::Result;
 use crate::types::{Layout, PartNumber, UploadId};
 
-pub(crate) fn check(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
-    check_declared(engine, found)?;
-    pages(engine, [0_u8; 16], |connection, after| {
+pub(crate) fn check(db: &Database, found: &mut Vec<String>) -> Result<()> {
+    check_declared(db, found)?;
+    pages(db, [0_u8; 16], |connection, after| {
         let mut statement = connection.prepare_cached(
             "SELECT upload, next_part, fingerprint IS NULL AS unnamed, size, sha256
              FROM declarations WHERE upload > ?1 ORDER BY upload LIMIT ?2",
@@ -33,8 +33,8 @@ pub(crate) fn check(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
 }
 
 /// An upload that says it is declared has its row.
-fn check_declared(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
-    pages(engine, [0_u8; 16], |connection, after| {
+fn check_declared(db: &Database, found: &mut Vec<String>) -> Result<()> {
+    pages(db, [0_u8; 16], |connection, after| {
         let mut statement = connection.prepare_cached(
             "SELECT id, declared IS NOT NULL AND NOT EXISTS
                  (SELECT 1 FROM declarations WHERE upload = id) AS lost
