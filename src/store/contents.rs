@@ -1,4 +1,4 @@
-//! Contents by their bytes.
+//! Contents found by their bytes: search, proof of possession, parts and objects by reference.
 
 pub(crate) mod reader;
 

@@ -96,7 +96,7 @@ impl Engine {
         if self.db.state.closed.swap(true, Ordering::AcqRel) {
             return false;
         }
-        // Whoever sends after this is told that the store is closed.
+        // Later senders get Closed.
         self.packing.stop();
         let stopped = self.db.sender.stop();
         self.stop_threads();

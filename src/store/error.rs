@@ -1,6 +1,6 @@
-//! What can go wrong in the store, said once: `ops` turns each variant into an error of S3.
+//! Errors of the store. `ops` maps each variant to an error of S3.
 //!
-//! A variant carries what the client may be told; a `source` is for the log alone.
+//! A variant carries what the client may see; a `source` is for the log alone.
 
 use std::io;
 use std::path::PathBuf;

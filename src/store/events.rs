@@ -1,4 +1,4 @@
-//! The verbs of the store on events, and on the targets that are told of them.
+//! Events and their targets: rules of buckets, deliveries, state.
 
 use std::sync::Arc;
 

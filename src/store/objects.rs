@@ -1,4 +1,4 @@
-//! Objects: publish, look up, open, copy, delete, list.
+//! Objects: published, looked up, opened, copied, deleted, listed.
 
 use super::contents::reader::{self, OpenObject};
 use super::db::sqlite::{listing, objects};

@@ -1,4 +1,4 @@
-//! Bodies on their way in: admission, packing, and files of their own.
+//! Staging of bodies: admission, packing, and files of their own.
 
 use bytes::Bytes;
 

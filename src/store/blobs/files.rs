@@ -1,8 +1,8 @@
-//! The files of one data folder, and the syncs that make them durable.
+//! Files of one data folder, and the syncs that make them durable.
 //!
 //! **Invariants**
-//! - A failed fsync is never tried again: it poisons the files for the life of the process.
-//! - Nothing is promised once they are poisoned.
+//! - A failed fsync is never repeated: it poisons the files for the life of the process.
+//! - After that nothing is written or acknowledged.
 
 use std::fmt;
 use std::io;
@@ -98,7 +98,7 @@ impl Blobs {
         let folder = self.folders.of(name)?;
         let fsync = || {
             (self.syncs.folder)(folder.fd.as_fd()).inspect_err(|error| {
-                // Before the others hear of it, so that the cause is the reason that is kept.
+                // Poisoned before other callers return, so that the kept reason is the cause.
                 let path = self.path(name);
                 self.sync_failed(path.parent().unwrap_or(&path), error);
             })

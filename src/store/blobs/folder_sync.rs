@@ -1,8 +1,8 @@
-//! One fsync of a folder for all who wait for it.
+//! Group fsync of a folder.
 //!
 //! **Invariant:** [`FolderSync::wait`] returns success only after an fsync that *began* after the
-//! call. One that was already running may have read the folder before the caller's entry was in
-//! it, so it does not count. Everybody who arrives during a running fsync shares the next one.
+//! call. One that was already running may have read the folder before the caller's entry was in it,
+//! so it does not count. All callers that arrive during a running fsync share the next one.
 
 use std::io;
 

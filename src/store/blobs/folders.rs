@@ -1,8 +1,10 @@
-//! The folders of the data folder: made, checked, opened, synced.
+//! Folders of the data folder: created, checked, opened, synced.
 //!
-//! **Invariants:** every folder is 0700 and ours; the entries of the fan-out folders are on disk
-//! before the first blob is made; every path is opened relative to a folder already open, and no
-//! symbolic link below the data folder is followed.
+//! **Invariants**
+//! - Every folder is 0700 and belongs to the user of the process.
+//! - The entries of the fan-out folders are on disk before the first blob is created.
+//! - Every path is opened relative to an open folder. No symbolic link below the data folder is
+//!   followed.
 
 use std::ffi::OsStr;
 use std::io::{self, IoSlice};
@@ -83,7 +85,8 @@ impl Folders {
                 Err(error) => return Err(Error::io("make", data.join("blobs"), error)),
             }
         }
-        // Also when nothing was made just now: the run that made it may have died before this.
+        // Also when no folder was created here: the run that created it may have crashed before
+        // this.
         fs::fsync(&blobs).map_err(|e| Error::io("sync", data.join("blobs"), e))?;
         fs::fsync(&root).map_err(|e| Error::io("sync", data, e))?;
         let fan_out = std::array::from_fn(|_| OnceLock::new());
@@ -114,7 +117,7 @@ impl Folders {
         let path = self.data.join("blobs").join(folder_name(name.folder()));
         let fd = fs::openat(&self.blobs, folder_name(name.folder()), FOLDER_FLAGS, Mode::empty())
             .map_err(|e| Error::io("open", path, e))?;
-        // When two threads come here at once, the second one's descriptor is closed again.
+        // Of two threads that open it at once, one closes its descriptor again.
         Ok(slot.get_or_init(|| Folder { fd, sync: FolderSync::new() }))
     }
 
@@ -142,10 +145,10 @@ impl Folders {
     }
 
     fn move_to_quarantine(&self, from: &OwnedFd, file: &str) -> rustix::io::Result<()> {
-        // The time of modification becomes the time of the quarantine: a blob's own means nothing.
+        // The time of modification becomes the time of the quarantine: that of a blob is not used.
         let moved = fs::utimensat(from, file, &MODIFIED_NOW, AtFlags::SYMLINK_NOFOLLOW)
             .and_then(|()| fs::renameat(from, file, &self.quarantine, file));
-        // No fsync: after a power cut the file is at one of the two places, and either is right.
+        // No fsync: after a power cut the file is in one of the two folders, and either is correct.
         match moved {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error),
@@ -157,7 +160,7 @@ impl Folders {
         let path = self.data.join("quarantine");
         let mut removed = 0;
         each_entry(&self.quarantine, &path, |file, kind, stat| {
-            // Rounded up to the next second, so that nothing goes too early.
+            // Rounded up to the next second, so that nothing is deleted too early.
             let seconds = u64::try_from(stat.st_mtime).unwrap_or(0).saturating_add(1);
             let since = Timestamp::from_millis(seconds.saturating_mul(1000));
             if kind != FileType::RegularFile || since >= older_than {
@@ -277,7 +280,7 @@ fn make_data(data: &Path) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match fs::openat(CWD, above, flags, Mode::empty()) {
         Ok(fd) => fs::fsync(fd).map_err(|e| Error::io("sync", above, e)),
-        // Not ours to read, so not ours to have made anything in.
+        // The folder is not readable, and nothing was created in it.
         Err(_) if made.is_err() => Ok(()),
         Err(error) => Err(Error::io("open", above, error)),
     }

@@ -1,4 +1,4 @@
-//! Where a blob is: in a file of its own, or in a segment beside others.
+//! Location of a blob: a file of its own, or an extent of a segment.
 
 use super::name::{BlobName, SEGMENT_PAGES, SegmentName};
 

@@ -1,16 +1,16 @@
 //! Files: the bytes of every PUT and part that is too large for SQLite.
 //!
-//! Small ones share files: [`Packing::pack`] appends them to a segment. Larger ones have a file of
-//! their own: [`BlobWriter`].
+//! Small bodies share files: `packer::Packing::pack` appends them to a segment. Larger ones have a
+//! file of their own: `writer::BlobWriter`.
 //!
 //! **Invariants**
-//! - A blob never changes: it is written once, to its final place, synced, then only read and
-//!   removed. No byte that a client sent ever reaches a path.
-//! - [`BlobWriter::finish`] and [`Packing::pack`] answer after the bytes and the file's entry in
-//!   its folder are on disk; until [`StagedBlob::keep`] they are their owner's to remove.
-//! - No byte leaves [`BlobFile::read`] before the CRC of its block has been checked.
-//! - A failed fsync is never tried again: it poisons the folder for the life of the process.
-//! - Nothing outside this folder writes with `std::fs`.
+//! - A blob is immutable: it is written once, to its final path, synced, then only read and
+//!   removed. No path contains a byte that a client sent.
+//! - `BlobWriter::finish` and `Packing::pack` return after the bytes and the file's entry in its
+//!   folder are on disk. Until `staged::StagedBlob::keep`, dropping the staged blob removes them.
+//! - `reader::BlobFile::read` returns no byte before the CRC of its block was checked.
+//! - A failed fsync is never repeated: it poisons the files for the life of the process.
+//! - Nothing outside this folder writes files of objects.
 
 pub(crate) mod earlier_runs;
 pub(crate) mod files;

@@ -1,4 +1,4 @@
-//! The names of files: which blob or segment a file is, and the folder that it belongs in.
+//! Names of the files of blobs and segments, and the folder of each.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ impl BlobName {
     pub fn parse(text: &str) -> Option<Self> {
         let (run, id) = text.split_once('-')?;
         let name = Self { run: parse_run(run)?, id: BlobId::parse(id)? };
-        // One name, one spelling: no upper case, no sign, no spare zeros.
+        // A name has one spelling: no upper case, no sign, no extra zeros.
         (name.to_string() == text).then_some(name)
     }
 
@@ -59,11 +59,11 @@ impl SegmentName {
         let (run, number) = text.split_once('-')?;
         let number = u64::from_str_radix(number, 16).ok()?;
         let name = Self { run: parse_run(run)?, number };
-        // What SQLite can count, with room for the runs to come.
+        // The range of SQLite's integers, with room for later runs.
         if name.run > i64::MAX as u64 / 2 || number > i64::MAX as u64 / 2 / SEGMENT_PAGES {
             return None;
         }
-        // One name, one spelling: no upper case, no sign, no spare zeros.
+        // A name has one spelling: no upper case, no sign, no extra zeros.
         (name.to_string() == text).then_some(name)
     }
 

@@ -1,10 +1,10 @@
-//! The thread that appends small bodies to segments: it takes what waits, writes all of it with one
-//! call and syncs it with one more.
+//! Packer: the thread that appends small bodies to segments. It writes all waiting bodies with one
+//! call and syncs them with another.
 //!
 //! **Invariants**
-//! - A body is answered after its bytes are on disk. Its extent is nobody else's from then on: the
-//!   place of the next one moves only forward.
-//! - What failed was given to nobody, so its place is taken again.
+//! - A body is acknowledged after its bytes are on disk. Its extent is never assigned again: the
+//!   position of the next body only ascends.
+//! - Bodies of a failed write were not acknowledged, so their position is used again.
 
 use std::fmt;
 use std::fs::File;
@@ -61,7 +61,7 @@ struct Held {
 impl Held {
     /// Takes `bytes` of the queue; `None` when they are not available.
     fn take(waiting: &Arc<AtomicUsize>, bytes: usize) -> Option<Self> {
-        // Taken first, then judged: two that race cannot both take the last bytes.
+        // Taken first, then checked: two callers cannot both take the last bytes.
         let before = waiting.fetch_add(bytes, Ordering::AcqRel);
         let held = Self { waiting: Arc::clone(waiting), bytes };
         (before + bytes <= WAITING_BYTES_MAX).then_some(held)
@@ -110,7 +110,7 @@ impl Packing {
         };
         let name = BlobName { run: self.blobs.run, id: self.blobs.sources.blob_id() };
         let record = BlobRecord { name, origin, digests };
-        // Here and not in the thread that all wait for.
+        // Computed here and not in the packer thread, which all bodies share.
         let sums: Vec<u32> = bytes.chunks(BLOCK_BYTES as usize).map(trailer::crc32c).collect();
         let file_bytes = trailer::file_bytes(record.digests.length, &record.origin.key);
         let padded = file_bytes.next_multiple_of(PAGE_BYTES);
@@ -127,7 +127,7 @@ impl Packing {
 
     /// Stops the thread after it has answered the waiting bodies.
     pub fn stop(&self) {
-        // That it has ended already is as good.
+        // An error means that it has stopped already.
         let _ = self.sender.send(None);
     }
 }
@@ -144,7 +144,8 @@ impl Body {
     }
 
     fn answer(self, answer: Result<StagedBlob>) {
-        // A client that has hung up drops the receiver, and here the staged blob with the answer.
+        // A disconnected client has dropped the receiver; the staged blob is dropped with the
+        // answer.
         let _ = self.reply.send(answer);
     }
 }
@@ -225,7 +226,7 @@ impl Packer {
     /// Stores and answers. Bodies that cannot be stored together are tried one by one: one for
     /// which there is no room must not fail those for which there is.
     fn store_batch(&mut self, mut batch: Vec<Body>) {
-        // What nobody waits for any more need not be written, nor given back by a hole.
+        // Bodies of disconnected clients are not written.
         batch.retain(|body| !body.reply.is_closed());
         if batch.is_empty() {
             return;

@@ -1,4 +1,6 @@
-//! Reading a blob: no byte leaves before its block's CRC has been checked.
+//! Reader of blobs.
+//!
+//! **Invariant:** no byte is returned before its block's CRC was checked.
 
 use std::fmt;
 use std::fs::File;
@@ -120,14 +122,14 @@ impl BlobFile {
             return Err(file.damaged("its row tells a length that no blob has"));
         }
         let index = trailer::index_offset(length);
-        // One call gets the index, together with the page, if it is the only one, and the data.
+        // One call reads the index, a single checksum page, and the data of a small blob.
         let start = match trailer::pages(length) {
             _ if length <= WHOLE_BYTES_MAX => 0,
             1 => length,
             _ => index,
         };
         let before = usize::try_from(index - start).expect("at most 256 KiB and a page");
-        // One byte more than the longest index, so that bytes after the index are noticed.
+        // One byte more than the longest index, so that bytes after the index are detected.
         let tail = file.read_tail(start, before, trailer::INDEX_BYTES_MAX + 1, wait)?;
         let (record, index_bytes) = tail.parsed;
         if index_bytes != tail.bytes.len() - before {
@@ -296,7 +298,7 @@ impl OpenFile {
         let mut bytes = Vec::with_capacity(before + more);
         loop {
             let ended = self.read_some(&mut bytes, start, wait)? == 0;
-            // Trying at once spares the call that only tells that the file has ended.
+            // Parsing after each read saves the call that only reports the end of the file.
             let found = match bytes.get(before..) {
                 Some(index) => trailer::parse_end(index),
                 None => Err("the file is cut off"),
@@ -316,7 +318,7 @@ impl OpenFile {
                 return Err(self.damaged("the file is cut off"));
             }
         }
-        // A vector may have more room than was asked for.
+        // A vector may have a larger capacity than requested.
         bytes.truncate(count);
         Ok(bytes)
     }

@@ -1,13 +1,12 @@
-//! Segments: files in which many small bodies lie one after the other, so that one sync is enough
-//! for all that came together. Each body is what a file of its own would be, trailer included.
+//! Segments: files of many small bodies, so that one sync is enough for all that arrive together. A
+//! body has the same bytes as a file of its own, trailer included.
 //!
 //! **Invariants**
-//! - Bytes are only appended, by the one [`Packer`](super::packer::Packer) of the run that made the
-//!   segment; what was given out is never written again.
-//! - Room comes back by holes: the pages of a dead body are given back to the file system, and
-//!   nothing is ever moved. A segment that no row names goes as a whole.
-//! - A segment of this run is [in use](Blobs::is_segment_in_use) while the packer may append to it,
-//!   or a body in it may still get its row.
+//! - Segments are append-only. Only the packer of the run that created a segment writes to it.
+//! - The pages of a dead body are freed by punching a hole; nothing is moved. A segment without
+//!   rows is removed as a whole.
+//! - A segment of this run is in use (`Blobs::is_segment_in_use`) while the packer may append to
+//!   it, or a body in it may still get its row.
 
 use std::collections::HashMap;
 use std::fs::File;

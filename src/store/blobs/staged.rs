@@ -1,7 +1,8 @@
-//! Bytes that have arrived and are safe, but that no row names yet.
+//! Staged blobs: bytes that are safe, but have no row yet.
 //!
-//! **Invariant:** what a [`StagedBlob`] has on disk is synced, entry and all, and exactly one owner
-//! decides about it: dropped, it goes; [kept](StagedBlob::keep), or lost in a panic, it stays.
+//! **Invariant:** the bytes of a [`StagedBlob`] on disk are synced, with the entry of their file.
+//! It has one owner: dropped, the bytes are removed; [kept](StagedBlob::keep), or lost in a panic,
+//! they stay.
 
 use std::sync::Arc;
 
@@ -94,7 +95,7 @@ impl StagedBlob {
 
 impl Drop for StagedBlob {
     fn drop(&mut self) {
-        // Under a panic nobody has decided: the row may be committed. The next start will see.
+        // Under a panic the row may be committed: the next start decides.
         if std::thread::panicking() {
             return;
         }

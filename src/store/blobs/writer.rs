@@ -1,4 +1,4 @@
-//! Writing a blob: bytes, block CRCs, trailer, fdatasync, folder fsync.
+//! Writer of blobs: bytes, block CRCs, trailer, fdatasync, fsync of the folder.
 //!
 //! **Invariants:** `partial` holds the bytes after the last whole block, not yet in the file;
 //! `sums` has one CRC for each whole block, all of which are in the file.
@@ -152,7 +152,7 @@ impl BlobWriter {
         self.blobs.sync_file(file.as_fd(), self.name)?;
         self.blobs.sync_folder(self.name)?;
         self.blobs.refuse_if_poisoned()?;
-        // Nothing is left for close to report: the file system has taken every byte.
+        // Closing reports nothing more: all bytes are synced.
         self.file = None;
         Ok(StagedBlob::file(Arc::clone(&self.blobs), self.name, record.digests))
     }
@@ -174,7 +174,7 @@ impl BlobWriter {
     /// Writes `bytes` after the last whole block.
     fn append(&self, bytes: &[u8]) -> Result<()> {
         let file = self.file.as_ref().expect("only finish takes it");
-        // This call goes on by itself after short and interrupted writes.
+        // This call continues after short and interrupted writes.
         file.write_all_at(bytes, self.sums.len() as u64 * BLOCK_BYTES)
             .map_err(|e| Error::io("write", self.blobs.path(self.name), e))
     }

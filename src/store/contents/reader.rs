@@ -1,9 +1,9 @@
-//! The content of an object, open for reading.
+//! Reader of the content of an object.
 //!
 //! **Invariants**
-//! - What lives in SQLite is read together with the object's row, by one statement; all else is
-//!   pinned before the row is read a second time (see [`crate::store::memory::pins`]).
-//! - No byte leaves before its checksum was compared.
+//! - Bytes in SQLite are read together with the object's row, by one statement. Any other content
+//!   is pinned before the row is read a second time (see [`crate::store::memory::pins`]).
+//! - No byte is returned before its checksum was compared.
 //! - A reader holds one run of a manifest (at most 256 parts) and one unit of bytes at a time.
 
 use std::collections::VecDeque;
@@ -259,11 +259,11 @@ impl ContentReader {
                 (0, Opened::File(Box::new(open_file(&self.engine, blob, wait)?)))
             }
             ContentSource::Manifest(id, _) => {
-                // A piece stays until it was read: opening it may have to be tried again.
+                // A piece is removed only after it was read: opening it may have to be repeated.
                 while self.pieces.pop_front_if(|piece| piece.end() <= self.next).is_some() {}
                 if self.pieces.is_empty() {
                     if wait == Wait::Never {
-                        // A run has up to 256 parts to look up: not on a thread that serves.
+                        // A run needs up to 256 lookups: not on a thread that serves connections.
                         return Err(Error::Overloaded);
                     }
                     let run = manifests::run_at(&self.engine.db, *id, self.next)?;

@@ -1,4 +1,4 @@
-//! The start of a store: lock, recovery, what memory holds of the database, and the threads.
+//! Start of a store: lock, recovery, loading of the tables in memory, and the threads.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -100,7 +100,7 @@ impl Engine {
     /// Starts a thread that is joined when the store ends. A panic of it poisons the store.
     pub(crate) fn start(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
         let (blobs, what) = (Arc::clone(&self.blobs), name.to_owned());
-        // A store that has lost a thread keeps no promise any more: better to end and recover.
+        // A store without one of its threads works no longer: it is better to end and recover.
         let guarded = move || {
             if catch_unwind(AssertUnwindSafe(run)).is_err() {
                 blobs.poison(format!("the thread {what} panicked"));

@@ -1,5 +1,5 @@
-//! Digests of whole files that were read once: blobs never change, so a list of blobs has one
-//! digest for ever. The last [`REMEMBERED_MAX`] results are kept in memory.
+//! Cache of digests of whole files: blobs are immutable, so a list of blobs has one digest for
+//! ever. The last [`REMEMBERED_MAX`] results are kept.
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,7 @@
-//! Users, access keys, buckets and their configuration in memory: what each request asks first.
+//! Users, access keys, buckets and their configurations in memory: read by each request.
 //!
 //! **Invariants**
-//! - The directory says what is committed: the writer applies a transaction's [`Effect`]s after
+//! - The directory is the committed state: the writer applies a transaction's [`Effect`]s after
 //!   COMMIT and before it answers.
 //! - Only the writer (and start) changes it.
 

@@ -1,4 +1,4 @@
-//! State that is held in memory: what is committed, what is read, and who waits.
+//! State in memory: the committed directory, pins of readers, signals and watchers.
 
 pub(crate) mod digest_cache;
 pub(crate) mod directory;

@@ -1,4 +1,4 @@
-//! Wakes a background thread: when there is work, and when it shall end.
+//! Signal to a background thread: there is work, or it must end.
 
 use std::time::Duration;
 

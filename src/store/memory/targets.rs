@@ -1,6 +1,6 @@
-//! The targets of events in memory: how much may wait for each, and the signal of whoever sends.
+//! Targets of events in memory: the limits of each, and the signal to its sender.
 //!
-//! **Invariant:** a target's signal rings after the COMMIT of what it tells of, never before.
+//! **Invariant:** a target is notified after the COMMIT of its event, never before.
 
 use std::collections::HashMap;
 use std::sync::Arc;

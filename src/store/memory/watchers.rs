@@ -1,7 +1,7 @@
-//! Who waits for an upload to change: requests that a pause holds up, and watchers of its progress.
+//! Watches of uploads: for requests that a pause delays, and for streams of progress.
 //!
-//! **Invariant:** a change that is committed after [`Watchers::watch`] wakes the watch. So whoever
-//! first watches, then looks, and then waits, misses nothing.
+//! **Invariant:** a change that is committed after [`Watchers::watch`] wakes the watch. So a caller
+//! that watches, then reads, then waits, misses nothing.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Users and buckets to be made.
+//! New users, and the result of CreateBucket.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The extent of a check.
+//! Depth of a check.
 
 /// Depth to which a check reads files and inline bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Configurations of buckets: documents that were put, by kind.
+//! Configurations of buckets: documents by kind.
 
 use std::any::Any;
 use std::fmt;
@@ -48,7 +48,7 @@ impl BucketConfiguration {
 
 impl fmt::Debug for BucketConfiguration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What a document says may be a secret.
+        // A document may contain secrets.
         write!(f, "BucketConfiguration({} bytes)", self.bytes.len())
     }
 }

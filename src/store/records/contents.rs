@@ -1,12 +1,11 @@
-//! Contents, and those that are found by what they are, not by a name: what is looked for, what was
-//! found, and what of it the request may read.
+//! Contents, and searches for them by digest.
 //!
 //! **Invariants**
 //! - A [`Readable`] is made from a permit to get the object by which its content was found, or for
 //!   a part of an open upload of the same principal; in no other way. The transaction that takes
-//!   the reference looks again whether it is still so.
+//!   the reference checks the object or part again.
 //! - A [`Proven`] is taken only by an open upload of the bucket in which it was found, and only if
-//!   that bucket is one that takes proofs.
+//!   that bucket accepts proofs.
 
 use std::sync::Arc;
 
@@ -163,7 +162,7 @@ impl Readable {
             && declaration.layout.is_some_and(|layout| layout.size() == self.0.size)
             && match (declaration.digests.md5, &self.0.digests) {
                 (Some(md5), Some(digests)) => md5 == digests.md5,
-                // Nobody knows: Complete will read the file.
+                // Unknown: Complete will read the file.
                 _ => true,
             }
     }

@@ -1,4 +1,4 @@
-//! What an upload may say, beyond S3, of the file that is to come.
+//! Declaration of the file of an upload, beyond S3.
 
 use crate::types::Layout;
 

@@ -1,4 +1,4 @@
-//! What the verbs on events take and give.
+//! Events, attempts and targets: arguments and results.
 
 use std::sync::Arc;
 

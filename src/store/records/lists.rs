@@ -1,4 +1,4 @@
-//! Pages of lists.
+//! Queries and pages of lists.
 
 /// A page of keys is asked for like this.
 #[derive(Clone, Debug, Default)]

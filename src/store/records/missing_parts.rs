@@ -1,4 +1,4 @@
-//! What of an upload is there, and what is missing.
+//! Missing parts of an upload, and claims about parts.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Objects: what is published, looked up and listed.
+//! Objects: new, published, looked up, listed.
 
 use std::sync::Arc;
 

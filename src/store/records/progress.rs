@@ -1,4 +1,4 @@
-//! Open uploads as an operator looks at them: how far they are, and what they hold.
+//! Progress of open uploads, for operators.
 
 use super::declared::Declaration;
 use super::uploads::UploadRecord;

@@ -1,7 +1,7 @@
-//! The preparation of CompleteMultipartUpload: everything that needs no writer.
+//! Preparation of CompleteMultipartUpload: all work that needs no transaction.
 //!
-//! **Invariant:** what is prepared follows from the request and one snapshot of the upload alone,
-//! whose generation it names; so it may be published as long as that is the upload's generation.
+//! **Invariant:** the result follows from the request and one snapshot of the upload alone, and
+//! names its generation. It may be published as long as that is the upload's generation.
 
 use crate::access::UploadPath;
 use sha2::Sha256;
@@ -96,7 +96,7 @@ pub(crate) fn prepare(
     if let Some(actual) = request.checksum_type.filter(|actual| *actual != expected) {
         return Err(Error::ChecksumTypeMismatch { expected, actual });
     }
-    // A content has parts of its own, all of which must be listed.
+    // A deduplicated upload publishes its content only if all of its parts are listed.
     let layout = upload.declaration.and_then(|declaration| declaration.layout);
     let layout = layout.filter(|_| upload.content.is_none());
     let parts = match_parts(&request.parts, &upload.parts, declared)
@@ -127,7 +127,7 @@ pub(crate) fn prepare(
         initiator: upload.record.initiator.id.clone(),
         size,
         etag: match upload.content {
-            // As every object of one blob.
+            // The same as for every object of one blob.
             Some(ContentId::Blob(_)) => ETag::plain(parts[0].md5),
             _ => ETag { md5: md5.finalize().into(), parts: Some(count) },
         },
@@ -162,14 +162,14 @@ pub(crate) fn digest_request(request: &CompleteUpload) -> [u8; 32] {
     hasher.update((request.parts.len() as u64).to_be_bytes());
     for part in &request.parts {
         hasher.update(part.number.get().to_be_bytes());
-        // Each entry has the same length, so that no two lists can run into each other.
+        // Each entry has the same length, so that lists are unambiguous.
         let etag = part.etag.map_or(([0; 16], 0), |etag| (etag.md5, etag.parts.unwrap_or(0)));
         hasher.update([u8::from(part.etag.is_some())]);
         hasher.update(etag.0);
         hasher.update(etag.1.to_be_bytes());
     }
     for (which, value) in (0_u8..).zip(said) {
-        // What is not said is not there: most requests are a list and nothing else.
+        // Absent values add nothing: most requests are a list and nothing else.
         if let Some(value) = value {
             hasher.update([which, u8::try_from(value.len()).expect("at most a SHA-512")]);
             hasher.update(value);
@@ -195,7 +195,7 @@ fn known_digests(upload: &Upload) -> WholeDigests {
     let Some(content) = upload.content else { return WholeDigests::default() };
     let declared = upload.declaration.unwrap_or_default().digests;
     WholeDigests {
-        // By which the content was found.
+        // The SHA-256 by which the content was found.
         sha256: declared.sha256,
         md5: match content {
             ContentId::Blob(_) => upload.parts.first().map(|part| part.md5),
@@ -275,7 +275,7 @@ fn match_parts<'a>(
             if kind == ChecksumType::Composite && !named {
                 return Err(Error::ChecksumMissing { number: listed.number, algorithm });
             }
-            // It came without what the upload asks for, so the object could not have it either.
+            // The part was sent without it, so the object could not have it either.
             if part.checksum_in(algorithm).is_none() {
                 return Err(invalid());
             }

@@ -1,12 +1,12 @@
-//! Room on the disk: what admission may still give away.
+//! Admission: reservation of disk space for bodies.
 //!
-//! Free bytes are those of the file system plus SQLite's free pages (which the database fills again
-//! without growing), minus what is reserved for bodies on their way in. The file system is asked
-//! each time: it takes a microsecond, and a disk can be filled from the watermark to its end while
-//! an older answer is believed.
+//! Free bytes are those of the file system plus SQLite's free pages (which the database reuses
+//! without growing), minus reservations. The file system is asked each time: it takes a
+//! microsecond, and a disk can fill up while a cached answer is used.
 //!
-//! **Invariant:** while the ballast is given up, its room belongs to what frees room: new bodies
-//! are refused until it could be made again. Else they would eat it, and nothing could be deleted.
+//! **Invariant:** while the ballast is removed, its space is kept for operations that free space:
+//! new bodies are refused until it could be written again. Else they would use it up, and deletes
+//! would fail.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,7 +44,7 @@ impl Space {
     /// Reserves `bytes`. [`Error::DiskFull`] when less than the watermark would be left.
     pub(crate) fn admit(self: &Arc<Self>, bytes: Option<u64>) -> Result<Admission> {
         let bytes = bytes.unwrap_or(UNKNOWN_LENGTH_BYTES).min(OBJECT_BYTES_MAX);
-        // Reserved first, then judged: two that race cannot both take the last room.
+        // Reserved first, then checked: two callers cannot both take the last bytes.
         let admission = Admission { space: Arc::clone(self), bytes: AtomicU64::new(bytes) };
         let before = self.reserved.fetch_add(bytes, Ordering::AcqRel);
         let taken = before.saturating_add(bytes);

@@ -1,5 +1,5 @@
-//! A file that does nothing but take room, to be given up when the disk is full: then there is room
-//! for what frees more (deletes, aborts, checkpoints).
+//! Ballast: a file that reserves disk space. It is removed when the disk is full, so that deletes,
+//! aborts and checkpoints have room.
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -65,7 +65,7 @@ impl Ballast {
         }
         let made = self.write();
         if made.is_err() {
-            // Half a ballast is only in the way; that it may be gone already is as good.
+            // Half a ballast is of no use; a missing file is no error.
             let _ = fs::remove_file(&self.path);
         }
         *there = made.is_ok();
@@ -84,7 +84,7 @@ impl Ballast {
             .mode(0o600)
             .open(&self.path)
             .map_err(failed)?;
-        // Not zeros: a file system that compresses would store nothing.
+        // Not zeros: a file system with compression would store nothing.
         let chunk: Vec<u8> = (0..CHUNK_BYTES).map(|i| ((i * i) >> 3) as u8).collect();
         for _ in 0..BALLAST_BYTES / CHUNK_BYTES as u64 {
             file.write_all(&chunk).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! Room on the disk: admission of bodies, and the ballast that a full disk is given back.
+//! Disk space: admission of bodies, and the ballast.
 
 pub(crate) mod admission;
 pub(crate) mod ballast;

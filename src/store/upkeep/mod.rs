@@ -1,4 +1,4 @@
-//! Work that the store does by itself: garbage collection, the sweep of files, the check.
+//! Maintenance: garbage collection, the sweep of files, the check.
 
 pub(crate) mod check;
 pub(crate) mod gc;

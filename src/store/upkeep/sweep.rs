@@ -1,11 +1,10 @@
-//! Finds files, and gaps in segments, that no row names: what a crash or a lost row left behind.
+//! Sweep: finds files, and gaps in segments, that no row names. A crash or a lost row leaves them.
 //!
 //! **Invariants**
-//! - What belongs to this run may be on its way to its row, and stays; what belongs to an ended run
-//!   cannot get a row any more.
-//! - Nothing goes at once that a database restored from a backup might have named: files wait in
-//!   quarantine, and a gap waits until nobody has touched its segment for as long. The first start
-//!   after the segment's run touches it too: no restored database begins later than there.
+//! - A file of this run may still get its row, and stays. A file of an ended run cannot.
+//! - Nothing is deleted at once that a database restored from a backup might name. Files wait in
+//!   quarantine. A gap waits until its segment was not written to for as long. The first start that
+//!   learns of the end of the run touches the segment, so the time begins there at the earliest.
 
 use std::sync::atomic::Ordering;
 
@@ -50,15 +49,16 @@ fn sweep_file(engine: &Engine, name: BlobName) -> Result<u64> {
 
 fn sweep_segment(engine: &Engine, name: SegmentName) -> Result<u64> {
     let has_ended = runs::is_ended(&engine.db, name.run)?;
-    // Asked before the rows are looked at: what gets its row after this look is still in use.
+    // Tested before the rows: a body that gets its row after this test keeps the segment in use.
     if !has_ended && engine.blobs.is_segment_in_use(name) {
         return Ok(0);
     }
     let has_rows = files::has_extents(&engine.db, name)?;
-    // A row whose commit failed may still be found by the next start, and keeps nothing in use.
+    // After a failed commit the next start may still find the row, although nothing keeps the
+    // segment in use.
     engine.alive()?;
     match (has_rows, has_ended) {
-        // Its bodies are dead and freed, or were refused.
+        // Its bodies are dead and freed, or got no row.
         (false, false) => engine.blobs.remove_segment(name).map(|()| 1),
         (false, true) => {
             engine.blobs.quarantine_segment(name)?;

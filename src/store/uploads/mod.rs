@@ -1,4 +1,4 @@
-//! Uploads: create, add parts, look at, complete, end.
+//! Uploads: created, filled with parts, looked up, watched, completed, ended.
 
 mod complete;
 pub(crate) mod progress;

@@ -1,4 +1,4 @@
-//! Progress of open uploads, for operators, and what an operator does with them.
+//! Progress of open uploads, reset of their expiry, and the drop of idle ones: for operators.
 
 use crate::access::{AbortUpload, ListUploads, Permit, UploadHandle, UploadRight, WriteObject};
 use crate::store::db::sqlite::{pause, progress};

@@ -1,10 +1,10 @@
-//! Reads the parts of an upload once, and compares all bytes together with what they must be.
+//! Verification of the whole file of an upload: reads its parts once and compares their digests.
 //!
 //! **Invariants**
-//! - It runs beside the writer and may take long; a part is pinned before its row is read, so its
-//!   bytes stay until they were read. A part that is not the prepared one any more ends it at once.
-//! - What was read once is not read again for a repetition: blobs never change, so a list of blobs
-//!   has one digest for ever ([`crate::store::memory::digest_cache`]).
+//! - It runs without the writer and may take long. A part is pinned before its row is read, so its
+//!   bytes stay until they were read. A part that was replaced ends it at once.
+//! - A repetition reads nothing again: blobs are immutable, so a list of blobs has one digest for
+//!   ever ([`crate::store::memory::digest_cache`]).
 
 use md5::{Digest as _, Md5};
 use sha2::Sha256;

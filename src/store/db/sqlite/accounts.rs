@@ -1,6 +1,6 @@
-//! Users and access keys.
+//! Users and access keys: changes, and what the directory loads at start.
 //!
-//! Reads are answered from the directory; here is what changes them, and what loads it at start.
+//! Reads are answered from the directory.
 
 use crate::store::sources::Sources;
 use std::sync::Arc;

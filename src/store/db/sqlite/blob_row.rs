@@ -1,4 +1,4 @@
-//! Stored blobs, as their rows tell of them, and with their bytes if those live in SQLite.
+//! Rows of blobs, with the bytes of those that are stored in SQLite.
 
 use super::database::Database;
 use crate::store::blobs::stored::LoadedBlob;

@@ -1,4 +1,4 @@
-//! How values stand in columns, and the statements on contents that several nouns share.
+//! Encoding of values in columns, and the statements on contents that several nouns share.
 
 use crate::store::error::damaged;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
@@ -71,7 +71,7 @@ id_column!(MessageId);
 
 impl ToSql for Timestamp {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        // A time past the year 292 million stands as the end of time.
+        // A time past the year 292 million is stored as the highest number.
         Ok(i64::try_from(self.millis()).unwrap_or(i64::MAX).into())
     }
 }

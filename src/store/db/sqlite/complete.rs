@@ -1,17 +1,10 @@
-//! CompleteMultipartUpload: prepared on a snapshot, published by the writer in a few rows.
+//! CompleteMultipartUpload: the snapshot that it is prepared on, and its transaction.
 //!
-//! 1. A tombstone of the upload answers a repetition: the same list gets the same answer, another
-//!    list NoSuchUpload. A repetition never publishes.
-//! 2. Prepare: every listed part is compared with the stored one, sizes are summed, ETag and
-//!    checksum computed, the runs of the manifest built. This costs time, but not the writer's.
-//! 3. Verify, if digests of the whole file were declared: all bytes are read once, still without
-//!    the writer. Other bytes publish nothing, and the upload stays open.
-//! 4. Publish: if the upload's generation is still the one that was prepared, the manifest, the
-//!    object's row and the tombstone are written and the upload is gone, in one transaction. If it
-//!    moved, prepare again.
+//! The transaction writes a manifest, the object's row and a tombstone, and deletes the upload's
+//! row. It publishes only if the upload's generation is the prepared one. No part's row is
+//! rewritten.
 //!
-//! No part's row is rewritten and no byte is moved. What is verified is what is published: a part
-//! that was replaced meanwhile has raised the generation.
+//! The steps of Complete are in `crate::store::uploads::complete`.
 
 use crate::access::UploadPath;
 use crate::store::memory::pending::Pending;
@@ -151,7 +144,7 @@ fn publish_prepared(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Complet
         .query_row(params![id, bucket.id, key.as_bytes()], |row| row.get(0))
         .optional()?;
     match generation {
-        // Another Complete was faster, or an Abort.
+        // Another Complete or an Abort came first.
         None => {
             let answer = replay(txn.connection, &prepared.path, &prepared.list_digest)?;
             return answer.map(Some).ok_or(Error::NoSuchUpload);
@@ -188,7 +181,7 @@ fn publish_prepared(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Complet
 fn insert_manifest(txn: &Txn<'_>, prepared: &Prepared) -> Result<()> {
     txn.execute(
         "INSERT INTO manifests (id, refs, dead, size, parts, sha256) VALUES (?1, 1, 0, ?2, ?3, ?4)",
-        // A SHA-256 that stands here was verified.
+        // Only a verified SHA-256 is stored here.
         params![prepared.path.id, prepared.size, prepared.etag.parts, prepared.wanted.sha256],
     )?;
     let mut insert = txn.prepare(

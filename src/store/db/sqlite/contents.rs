@@ -1,12 +1,12 @@
 //! Contents by their bytes: found by SHA-256 and size, shared by reference.
 //!
 //! **Invariants**
-//! - Only live contents in files of [`SHARED_BYTES_MIN`] or more are found: the indexes hold no
-//!   others, as SQLite takes a row out of a partial index in the statement that makes it dead.
-//! - A search looks at a bounded number of contents and of objects, and makes the same lookups
-//!   whether there is such a content or not.
-//! - A reference is taken only after the same transaction has seen that what made the content
-//!   readable still has it.
+//! - Only live contents in files of [`SHARED_BYTES_MIN`] or more are found: the partial indexes
+//!   hold no others.
+//! - A search reads a bounded number of contents and objects. It makes the same lookups when there
+//!   is no such content.
+//! - A reference is taken only after the same transaction has checked that the object or part by
+//!   which the content was found still has it.
 
 use std::sync::Arc;
 
@@ -195,7 +195,7 @@ impl Search<'_> {
         }
         let (mut from, mut pushed) = (i64::MIN, 0);
         for _ in 0..SCANNED_MAX {
-            // From one bucket of the user's to the next: those of others in between cost nothing.
+            // Seeks from one bucket of the user to the next: buckets of others cost nothing.
             let in_sight = self.db.directory().next_id_in_sight(self.user, from);
             let Some(from_here) = in_sight else { break };
             let Some((bucket, key)) = self.next_bucket(content, from_here)? else { break };

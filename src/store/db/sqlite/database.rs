@@ -1,4 +1,4 @@
-//! The open database: readers, the queue of the writer, and what is committed as memory has it.
+//! The open database: readers, the writer's queue, and the committed state in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -95,7 +95,7 @@ impl Database {
         work: impl FnMut(&Txn<'_>, Option<&StagedBlob>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
         let (sender, receiver) = oneshot::channel();
-        // Nobody may be listening any more; the work is done all the same.
+        // The receiver may be dropped; the work is done all the same.
         let reply = move |answer| drop(sender.send(answer));
         self.send(Box::new(Work { work, staged, purpose, lane, answer: None, reply }));
         Pending::waiting(receiver)
@@ -113,7 +113,7 @@ impl Database {
                 Err((job, outcome)) => return job.finish(outcome, &self.state),
             },
             Err(Error::Closed) => JobOutcome::Closed,
-            // Poisoned: no file is unlinked any more; the sweep of the next start decides.
+            // Poisoned: no file is unlinked; the sweep of the next start decides.
             Err(_) => JobOutcome::Unknown,
         };
         job.finish(outcome, &self.state);

@@ -1,13 +1,13 @@
-//! What uploads declare beyond S3: a table of its own, so that plain uploads pay nothing.
+//! Declarations of uploads beyond S3: a table of its own, so that plain uploads cost nothing.
 //!
 //! **Invariants**
-//! - A row stands here exactly for the open uploads whose `declared` is 1; it goes with them.
-//! - With a size, every stored part has the bytes that its number has by it: a part is judged in
-//!   the transaction that stores it.
-//! - `next_part` is the lowest number without a part; it only ever rises, as parts of an open
-//!   upload are replaced but never taken away.
-//! - There is at most one open upload of each fingerprint, so of many Creates at once one makes the
-//!   upload and the others are given it.
+//! - The rows are exactly those of open uploads whose `declared` is 1.
+//! - With a declared size, every stored part has the size of its number: the transaction that
+//!   stores a part checks it.
+//! - `next_part` is the lowest number without a part. It only rises, as parts of an open upload are
+//!   replaced but never removed.
+//! - A fingerprint belongs to one open upload at most, so of concurrent Creates one creates the
+//!   upload and the others join it.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sha2::{Digest as _, Sha256};
@@ -55,8 +55,8 @@ pub(crate) fn fingerprint(
     key: &ObjectKey,
     new: &NewUpload,
 ) -> Option<[u8; 32]> {
-    // Taken apart, so that a setting that is added later cannot be forgotten here.
-    // What is there already is no setting: it is judged anew by each Create.
+    // Destructured, so that a setting added later cannot be forgotten here. An existing content is
+    // no setting: each Create checks it again.
     let NewUpload {
         headers: ObjectHeaders(headers),
         checksum,
@@ -69,7 +69,7 @@ pub(crate) fn fingerprint(
     let mut headers = headers.clone();
     headers.sort();
     let mut hasher = Sha256::new();
-    // Each field by its length, so that no two can run into each other.
+    // Each field with its length, so that concatenations are unambiguous.
     let mut add = |field: &[u8]| {
         hasher.update((field.len() as u64).to_be_bytes());
         hasher.update(field);
@@ -83,7 +83,7 @@ pub(crate) fn fingerprint(
     add(md5.as_ref().map_or(&[], |md5| md5.as_slice()));
     add(&checksum.map_or([0, 0], |(algorithm, kind)| [algorithm.code(), kind.code()]));
     add(&encode_headers(&ObjectHeaders(headers)));
-    // What another creator wants to be told again would be lost.
+    // The callback variable of a second creator would be lost.
     add(callback_var.as_ref().map_or(&[], CallbackVar::as_bytes));
     Some(hasher.finalize().into())
 }

@@ -1,10 +1,10 @@
-//! Uploads that are born complete, or made so by a proof: the parts of the content that they have.
+//! Deduplicated uploads: their parts reference an existing content, found at Create or by a proof.
 //!
 //! **Invariants**
-//! - Such an upload has a reference to its content and no part rows. A part that is stored after
-//!   all makes it an ordinary one: the content is dropped, and what was declared binds as ever.
-//! - Its reference goes to the object that Complete publishes; nothing is inserted for the parts.
-//! - An upload that was filled by a proof is found by no Create: another one has proven nothing.
+//! - A deduplicated upload has a reference to its content and no part rows. A part that is stored
+//!   later makes it an ordinary one: the content is dropped, and the declaration still binds.
+//! - Complete passes the reference on to the object; nothing is inserted for the parts.
+//! - No Create joins an upload that was filled by a proof: the second client has proven nothing.
 
 use crate::access::UploadPath;
 use std::collections::HashSet;
@@ -75,7 +75,7 @@ pub(crate) fn own_parts(
         && let Some(row) = rows.next()?
     {
         let number = row.get("number")?;
-        // One that is not listed is not part of the content.
+        // An unlisted part is not part of the content.
         if listed.contains(&number) {
             let part = StoredPart {
                 number,
@@ -134,7 +134,7 @@ pub(crate) fn list_parts(
         size: part.size,
         etag: ETag::plain(part.md5),
         modified: modified.unwrap_or(upload.initiated),
-        // As a part that is sent shows it: in the upload's algorithm.
+        // In the upload's algorithm, as for a part that was sent.
         checksum: match upload.checksum {
             Some((algorithm, _)) => part.checksum_in(algorithm),
             None => part.checksum,

@@ -1,11 +1,10 @@
-//! What becomes of the rows of the outbox: taken, attempt again, given up, asked for once more.
+//! Deliveries: attempts to send rows of the outbox, their log and outcomes, and resending.
 //!
 //! **Invariants**
-//! - A row goes when its target has taken it, and at no other time than that and the end of a dead
-//!   row's keep. A try that ends without an answer changes nothing that a start would not find.
-//! - The log of tries and the fate of the row are one transaction.
-//! - A dead row that is asked for again goes to the end of its ordering_key: what was sent meanwhile cannot
-//!   be called back.
+//! - A row is deleted when its target has accepted it, or when a dead row expires. An attempt that
+//!   ends without an answer changes nothing.
+//! - The log of an attempt and its outcome are one transaction.
+//! - A dead row that is sent again goes to the end of its ordering key.
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
@@ -109,7 +108,7 @@ pub(crate) fn finish(db: &Database, attempt: Attempt) -> Pending<()> {
                 })
             })
             .optional()?;
-        // Somebody took it away meanwhile.
+        // The row was deleted meanwhile.
         let Some(event) = event else { return Ok(()) };
         log(txn, &event, &attempt)?;
         apply(txn, &event, &attempt)
@@ -134,7 +133,7 @@ fn log(txn: &Txn<'_>, event: &QueuedEvent, attempt: &Attempt) -> Result<()> {
             attempt.reply,
         ],
     )?;
-    // Two for one, so that it also comes down to a limit that was lowered.
+    // Two rows for one, so that the log also shrinks to a lowered limit.
     txn.execute(
         "DELETE FROM deliveries WHERE id IN (
              SELECT id FROM deliveries WHERE id <= ?1 ORDER BY id LIMIT 2)",
@@ -193,7 +192,7 @@ fn mark_dead(txn: &Txn<'_>, event: &QueuedEvent, id: i64, attempts: u32) -> Resu
     if dead <= txn.state.targets.backlog_max(&event.target) {
         return Ok(());
     }
-    // The dead of a target are bounded as its backlog is.
+    // The number of dead rows of a target has the same limit as its backlog.
     let oldest = "SELECT min(id) FROM outbox WHERE target = ?1 AND state = 2";
     let oldest: i64 = txn.prepare(oldest)?.query_row([&event.target], |row| row.get(0))?;
     let sql = "UPDATE webhook_targets SET dead = dead - 1 WHERE name = ?1";
@@ -249,7 +248,7 @@ pub(crate) fn test(db: &Database, target: &str) -> Pending<MessageId> {
         }
         let time = txn.now();
         let body = record::test_event("", "", time);
-        // A ordering_key of its own: it shall tell how the target is now.
+        // An ordering key of its own, so that it is sent now.
         let ordering_key = txn.state.sources.message_id();
         let event = EventName::TestEvent;
         insert(
@@ -388,7 +387,7 @@ fn read_log(
     let mut log = Vec::new();
     while let Some(row) = rows.next()? {
         let (bucket, ordering_key): (String, Vec<u8>) = (row.get("bucket")?, row.get("key")?);
-        // What is of no bucket has no key either: the ordering_key of a test is its own id.
+        // An event without a bucket has no key either: the ordering key of a test is its own id.
         let key =
             if bucket.is_empty() { "".into() } else { String::from_utf8_lossy(&ordering_key) };
         log.push(Delivery {
@@ -420,7 +419,7 @@ pub(crate) fn sweep(db: &Database, tries: Timestamp, dead: Timestamp) -> Result<
 }
 
 fn sweep_step(txn: &Txn<'_>, tries: Timestamp, dead: Timestamp) -> Result<u64> {
-    // The log is in the order of time, so its end is all that is looked at.
+    // The log is in order of time, so only its oldest rows are read.
     let old = txn.execute(
         "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries ORDER BY id LIMIT ?2)
          AND at < ?1",

@@ -1,9 +1,9 @@
-//! One verb's work for the writer, and the transaction that it works in.
+//! Jobs: the work of one verb for the writer, and the transaction that it runs in.
 //!
 //! **Invariants**
-//! - A job may be run any number of times: it changes nothing but the transaction, and says
-//!   everything anew. What it did counts only when the writer settles it as committed.
-//! - A staged file is kept when its row is committed or its fate is unknown, else discarded.
+//! - A job may be run any number of times: it changes nothing but the transaction. Its answer
+//!   counts only when the writer finishes it as committed.
+//! - A staged file is kept when its row is committed or the outcome is unknown, else discarded.
 
 use std::cell::{Cell, RefCell};
 

@@ -1,8 +1,7 @@
 //! Pages of keys and of open uploads, in byte order, with common prefixes.
 //!
-//! One ordered scan of an index; when a key folds into a common prefix, the scan seeks behind
-//! everything that begins with it. So a page costs the entries that it returns, never the keys
-//! below its prefixes.
+//! A page is one ordered scan of an index. When a key folds into a common prefix, the scan seeks
+//! behind all keys with that prefix. So a page costs its entries, not the keys below its prefixes.
 
 use std::sync::Arc;
 
@@ -116,7 +115,7 @@ impl<'c> Scan<'c> {
         bucket: &Bucket,
         fold: &Fold<'_>,
     ) -> Result<Self> {
-        // These two stay bound from seek to seek.
+        // These two stay bound between seeks.
         let prepare = |columns: &str| -> Result<CachedStatement<'c>> {
             let mut statement = connection.prepare_cached(&format!("SELECT {columns} {rows}"))?;
             statement.raw_bind_parameter(1, bucket.id)?;
@@ -149,7 +148,7 @@ fn walk<T>(
     if max == 0 {
         return Ok((Page { entries, truncated: false }, touched));
     }
-    // Behind a prefix there is mostly another one; a key that is none is read again, whole.
+    // A prefix is mostly followed by another one; any other key is read again, whole.
     let mut only_keys = fold.delimiter.is_some();
     'seek: loop {
         let mut rows = scan.seek(&lower, only_keys)?;

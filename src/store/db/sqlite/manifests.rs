@@ -123,7 +123,7 @@ fn read_run(connection: &Connection, id: UploadId, sql: &str, key: u64) -> Resul
     let Some((mut first, packed)) = found else { return Ok(Vec::new()) };
     let numbers = unpack_numbers(&packed).ok_or_else(|| damaged(format!("a run of {id}")))?;
     let mut pieces = Vec::with_capacity(numbers.len());
-    // A lookup for each part, not a scan: unlisted parts may stand between them.
+    // A lookup for each part, not a scan: unlisted parts may be between them.
     let mut statement = connection.prepare_cached(
         "SELECT size, blob, checksum FROM parts WHERE upload = ?1 AND number = ?2",
     )?;

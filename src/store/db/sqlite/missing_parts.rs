@@ -1,4 +1,4 @@
-//! What is missing of an open upload: the gaps between the numbers of its parts.
+//! Missing parts of open uploads: the gaps between the numbers of stored parts.
 //!
 //! **Invariant:** one page is one snapshot, one ordered pass over the upload's part rows (at most
 //! 10,000), and at most [`GAPS_MAX`] gaps.
@@ -35,7 +35,7 @@ pub(crate) fn missing(
             .query_row([path.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let max = max.min(GAPS_MAX);
         let mut missing = read_gaps(connection, path.id, from, max + 1)?;
-        // Behind the last part, what is missing is known only of a declared file.
+        // After the last part, missing parts are known only of a declared file.
         let end = layout.map_or(0, Layout::count);
         let tail = (highest + 1).max(from.get());
         if missing.len() <= max && tail <= end {

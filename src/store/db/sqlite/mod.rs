@@ -1,14 +1,14 @@
 //! SQLite as the engine of metadata. Only this folder names rusqlite or SQL.
 //!
-//! - Machinery: `connection`, `job` and `queue` (work for the writer), `writer` (the one thread that
-//!   changes rows), `readers`, `wal` (checkpoints), `state`, `schema`, `columns`, and [`Database`](database::Database),
-//!   which holds them together.
-//! - Verbs, a file for each noun. A verb's whole body, one transaction or one snapshot, is here. A
-//!   second engine would be a sibling of this folder with the same verbs.
+//! - Machinery: `connection`, `job` and `queue` (work for the writer), `writer` (the one thread
+//!   that changes rows), `readers`, `wal` (checkpoints), `state`, `schema`, `columns`, and
+//!   `database`, which holds them together.
+//! - Verbs, a file for each noun. The whole body of a verb is here: one transaction or one
+//!   snapshot. A second engine would be a sibling of this folder with the same verbs.
 //!
 //! **Invariants**
-//! - Verbs know no permits: who may call them was decided above.
-//! - No read transaction lives over a second: what is long goes in pages.
+//! - Verbs take no permits: authorization is done above.
+//! - No read transaction lives over a second: long reads go in pages.
 
 pub(crate) mod accounts;
 pub(crate) mod blob_row;

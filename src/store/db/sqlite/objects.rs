@@ -1,4 +1,4 @@
-//! Objects: publish, look up, delete.
+//! Objects: published, looked up, deleted.
 
 use crate::access::ObjectPath;
 use crate::store::records::objects::WriteTarget;
@@ -287,7 +287,7 @@ impl Gather {
         if self.left == 0 {
             let mut all = || self.answers.iter_mut().flatten().flat_map(std::mem::take).collect();
             let answer = self.failed.take().map_or_else(|| Ok(all()), Err);
-            // Nobody may be listening any more; the keys are deleted all the same.
+            // The receiver may be dropped; the keys are deleted all the same.
             drop(self.reply.take().map(|reply| reply.send(answer)));
         }
     }

@@ -1,18 +1,18 @@
-//! The outbox: what happened and is still to be told, written by the transaction that did it.
+//! Transactional outbox of events.
 //!
 //! **Invariants**
-//! - [`emit`] is called inside the job that changes something, after the change: both are committed
-//!   or neither is. It writes one row at most.
-//! - A ordering_key is a target, a bucket and a key. Of a ordering_key's rows that are not dead, the first is to be
-//!   sent, the others wait behind it; whatever takes the first away lets the next one go. So what
-//!   is due is found by one index, however many wait, and order per key is kept.
+//! - [`emit`] is called in the transaction of the change, after it: both are committed or neither
+//!   is. It writes one row at most.
+//! - An ordering key is a target, a bucket and a key. Of its rows that are not dead, the first is
+//!   due (`state` 0) and the others wait (`state` 1). Deleting the first makes the next one due. So
+//!   one index finds what is due, and the order per key is kept.
 //! - `webhook_targets` counts the rows of its target, in the same transaction.
-//! - What finds no room is counted in the target's gap, and all that is missing lies between its
-//!   first and its last; so is what was given up and made room for others that were. A full backlog
-//!   takes nothing in until half of it went; a full ordering_key only turns its own events away. The gap
-//!   ends, as an event of its own, when an event is taken and no more than half of the backlog
-//!   waits. Of those events one waits at most, and none is kept as dead: gaps never fill what they
-//!   tell of.
+//! - An event without room is dropped: counted in `gap_count`, with the first and last time in
+//!   `gap_first` and `gap_last`. So is a dead row that makes room for another one.
+//! - A full backlog drops all events until half of it is free. A full ordering key drops only its
+//!   own.
+//! - Dropped events are reported as one event once a delivery leaves no more than half of the
+//!   backlog. At most one report waits, and none is kept as dead.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ use crate::types::{ETag, MessageId, ObjectKey, Timestamp, UploadId};
 
 /// `state`: to be sent when `next_at` has come.
 pub(crate) const DUE: i64 = 0;
-// `state` 1: behind an earlier row of the same ordering_key.
+// `state` 1: behind an earlier row of the same ordering key.
 /// `state`: given up.
 pub(crate) const DEAD: i64 = 2;
 
@@ -137,7 +137,7 @@ pub(crate) fn post(txn: &Txn<'_>, outgoing: &OutboxEvent<'_>) -> Result<Option<M
     let ordering_key_max = i64::try_from(targets.ordering_key_max(target)).unwrap_or(i64::MAX);
     // A target that the configuration does not name has no row before its first event.
     txn.execute("INSERT OR IGNORE INTO webhook_targets (name) VALUES (?1)", [target])?;
-    // Where less waits than one ordering_key may hold, none is full, and none is counted.
+    // A backlog shorter than the limit of one ordering key has no full one: nothing is counted.
     let (bucket, key) = outgoing.ordering_key;
     let has_room = txn.execute(
         "UPDATE webhook_targets SET backlog = backlog + 1

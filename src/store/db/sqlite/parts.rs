@@ -1,7 +1,7 @@
-//! The parts of open uploads: stored, copied, taken from what is there already, listed.
+//! Parts of open uploads: stored, copied, taken by reference, listed.
 //!
 //! **Invariant:** every verb checks in its own transaction that the upload is open, in this bucket
-//! and for this key; otherwise it is NoSuchUpload, and what was sent is discarded.
+//! and for this key. Otherwise it is NoSuchUpload, and the sent body is discarded.
 
 use crate::access::UploadPath;
 use std::sync::Arc;
@@ -144,7 +144,7 @@ fn touch(txn: &Txn<'_>, path: &PartPath, size: u64) -> Result<Touched> {
     let algorithm = read_declared(row)?.map(|(algorithm, _)| algorithm);
     let is_declared = row.get::<_, Option<bool>>("declared")?.is_some();
     if let Some(content) = deduplicated::read_content(row)? {
-        // Somebody sends the file after all.
+        // The client sends the file: the upload is no longer deduplicated.
         let sql = "UPDATE uploads SET content_kind = NULL, content = NULL WHERE id = ?1";
         txn.execute(sql, [path.upload.id])?;
         drop_reference(txn, content)?;
@@ -217,7 +217,7 @@ pub(crate) fn list(db: &Database, path: &UploadPath, after: u16, max: usize) -> 
                 truncated = true;
                 break;
             }
-            // By number: a name is looked up again in each row.
+            // By number: a lookup by name would be repeated for each row.
             parts.push(PartRecord {
                 number: row.get(0)?,
                 size: row.get(1)?,

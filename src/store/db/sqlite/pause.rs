@@ -1,9 +1,9 @@
-//! Pause and resume: a state of an open upload that everybody meets, and that a restart keeps; and
-//! what an operator does about time: more of it, or the end of what is idle.
+//! Pause and resume of open uploads, reset of their expiry, and the drop of idle ones.
 //!
 //! **Invariants**
-//! - A pause changes neither parts nor generation: what was on its way arrives and counts.
-//! - Both verbs can be repeated; only a real change counts as activity, and wakes who waits.
+//! - A pause survives a restart. It changes neither parts nor generation: parts in flight are
+//!   stored.
+//! - Pause and resume can be repeated; only a real change counts as activity and wakes watchers.
 
 use crate::access::UploadPath;
 

@@ -1,7 +1,7 @@
-//! How far open uploads are.
+//! Progress of open uploads.
 //!
-//! **Invariant:** one page is one snapshot, and looks at [`PART_ROWS_MAX`] rows of parts and those
-//! of one upload more, at most; nothing is counted when parts come.
+//! **Invariant:** one page is one snapshot, and reads at most [`PART_ROWS_MAX`] part rows and those
+//! of one more upload. No counter is kept when parts arrive.
 
 use crate::access::Bucket;
 use crate::access::UploadPath;

@@ -1,12 +1,11 @@
-//! What waits for the writer: requests, and the steps of long work.
+//! Queue of the writer, with two lanes: requests, and steps of long work.
 //!
 //! **Invariants**
-//! - A request waits for requests that came before it, and for no more than one step at a time:
-//!   DeleteObjects of 1000 keys and the collection of garbage have many steps, which would else
-//!   stand before everybody who comes after them.
-//! - Each batch takes a step if one waits, so long work goes on however many requests come.
-//! - What waits is bounded by a count, of which steps have half: where they fill theirs, requests
-//!   are still counts.
+//! - A request waits for earlier requests, and for one step at most: DeleteObjects of 1000 keys and
+//!   garbage collection have many steps.
+//! - Each batch takes a step if one waits, so long work proceeds under any load.
+//! - The queue is bounded, and steps may use half of it: when their half is full, requests still
+//!   have room.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -150,7 +149,7 @@ impl Queue {
             counts.requests += 1;
             return Some(self.counted(job));
         }
-        // Requests that are done wait for the commit: one step, and no more, may delay it.
+        // Finished requests wait for the commit: at most one step may delay it.
         match counts {
             BatchCounts { requests: 1.., steps: 1.. } => None,
             _ => self.next_step(counts),

@@ -1,7 +1,7 @@
-//! Read-only connections, shared by all threads: taken for one verb, then put back.
+//! Read-only connections, shared by all threads: a verb borrows one.
 //!
-//! Statements stay prepared on a connection. The last one that was put back is taken first, so a
-//! quiet store works on few, warm ones.
+//! Statements stay prepared on a connection. The last one returned is borrowed first, so an idle
+//! store uses few, warm ones.
 
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -50,12 +50,12 @@ impl Readers {
     /// Runs `read` in one snapshot. It must be short: a snapshot holds up the checkpoints.
     pub(crate) fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let reader = self.take()?;
-        // Prepared like all the others: parsing these two costs more than a lookup.
+        // Prepared like all others: parsing these two costs more than a lookup.
         reader.prepare_cached("BEGIN")?.execute([])?;
         let answer = read(&reader);
-        // Nothing was written. (After a panic the connection is not lent again.)
+        // Nothing was written. (After a panic the connection is not reused.)
         let ended = reader.prepare_cached("ROLLBACK").and_then(|mut end| end.execute([]));
-        // A read that the disk failed has ended the snapshot by itself: that error is to be told.
+        // A failed read may have ended the snapshot: its error is the one to return.
         let answer = answer?;
         ended?;
         Ok(answer)
@@ -87,7 +87,7 @@ impl Drop for Reader<'_> {
     fn drop(&mut self) {
         let connection = self.connection.take();
         let mut idle = self.readers.idle.lock();
-        // One that is still in a transaction (a panic, an error) is not lent again.
+        // A connection in a transaction (after a panic or an error) is not reused.
         if let (Some(connection), Some(idle)) = (connection, idle.as_mut())
             && connection.is_autocommit()
             && idle.len() < IDLE_MAX

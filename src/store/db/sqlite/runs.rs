@@ -1,9 +1,9 @@
 //! Runs of the server: the table `runs`, with a row for each start.
 //!
 //! **Invariants**
-//! - The number of a run is higher than that of every run before it, also of runs that only the data
+//! - The number of a run is higher than that of every earlier run, also of runs that only the data
 //!   folder knows. It is committed before any file name contains it.
-//! - A run has ended for good: nothing gets a row any more that it has written.
+//! - An ended run writes nothing more: no file of it gets a row any more.
 
 use std::path::Path;
 
@@ -16,12 +16,13 @@ use crate::types::Timestamp;
 
 /// Ends the runs before this one and adds its row; gives its number.
 pub(crate) fn begin(connection: &Connection, data: &Path, now: Timestamp) -> Result<u64> {
-    // Before their rows say so: only this once it is new that these runs have ended.
+    // Before the rows are updated: later starts know that these runs have ended.
     earlier_runs::renew_gaps(data, |run| Ok(!has_ended(connection, run)?))?;
     let newest = earlier_runs::newest_run(data)?;
     let transaction = connection.unchecked_transaction()?;
-    // The lock of the data folder is ours, so no other run lives. Gateways that share a database
-    // will each hold a lease in their row; then only runs whose lease is over end here.
+    // This process holds the lock of the data folder, so no other run is active. With several
+    // gateways on one database, each run will hold a lease in its row, and only runs with an
+    // expired lease end here.
     transaction.execute("UPDATE runs SET ended = ?1 WHERE ended IS NULL", [now])?;
     let run = transaction.query_row(
         "INSERT INTO runs (id, started)
@@ -46,9 +47,9 @@ pub(crate) fn is_ended(db: &Database, run: u64) -> Result<bool> {
 }
 
 fn has_ended(connection: &Connection, run: u64) -> Result<bool> {
-    // A higher number than SQLite can count was never given.
+    // Numbers above the range of SQLite's integers were never used.
     let Ok(run) = i64::try_from(run) else { return Ok(false) };
-    // Runs of the time before this table have no row.
+    // Runs from before this table have no row.
     let ended: Option<bool> = connection
         .prepare_cached(
             "SELECT coalesce((SELECT ended IS NOT NULL FROM runs WHERE id = ?1),

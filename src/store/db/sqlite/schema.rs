@@ -1,4 +1,4 @@
-//! The tables. A change of schema is a new step at the end of [`STEPS`]; a step only adds.
+//! Schema of the database. A change is a new step at the end of [`STEPS`]; a step keeps all data.
 //!
 //! Tables that are keyed by ids or names are WITHOUT ROWID: the row is in the key's own tree. Keys
 //! of objects are BLOBs, so that their order is byte order.
@@ -340,7 +340,7 @@ pub(crate) fn migrate(connection: &Connection) -> Result<()> {
     let found = usize::try_from(found)
         .map_err(|_| Error::Damaged { what: format!("schema version {found}") })?;
     for (index, step) in STEPS.iter().enumerate().skip(found) {
-        // user_version and application_id stand in the header page: they commit with the step.
+        // user_version and application_id are in the header page: they commit with the step.
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE; {step}
              PRAGMA user_version = {};

@@ -1,4 +1,4 @@
-//! What the writer, its clients and the background threads share.
+//! State that the writer, its clients and the background threads share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

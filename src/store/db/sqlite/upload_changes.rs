@@ -1,7 +1,7 @@
-//! The turns in the life of an upload, told at one place, inside the transaction that makes them.
+//! Changes of uploads: emitted inside of the transaction that makes them.
 //!
-//! **Invariant:** every transaction that makes, changes or ends an upload calls [`changed`] for it,
-//! so whoever watches an upload misses nothing, and whoever subscribed to its events is told.
+//! **Invariant:** every transaction that creates, changes or ends an upload calls [`changed`] for
+//! it, so watchers and subscribers miss nothing.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ impl UploadChange {
             Self::Aborted => Some(EventName::UploadAborted),
             Self::Expired => Some(EventName::UploadExpired),
             Self::Failed => Some(EventName::UploadFailed),
-            // The rules of a bucket go with it.
+            // The rules of a deleted bucket are deleted too.
             Self::Part | Self::Completed | Self::Dropped => None,
         }
     }
@@ -82,7 +82,7 @@ fn emit_change(txn: &Txn<'_>, id: UploadId, event: EventName, cause: &Cause) -> 
         txn.prepare("SELECT bucket, key, headers, callback_var FROM uploads WHERE id = ?1")?;
     let mut rows = statement.query([id])?;
     let Some(row) = rows.next()? else { return Ok(()) };
-    // Without a bucket it is on its way out already.
+    // Without its bucket, the upload is garbage already.
     let Some(bucket) = bucket_of(txn, row.get("bucket")?)? else { return Ok(()) };
     let (headers, callback_var): (Vec<u8>, Option<Vec<u8>>) =
         (row.get("headers")?, row.get("callback_var")?);

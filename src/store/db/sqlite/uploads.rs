@@ -1,4 +1,4 @@
-//! Open uploads.
+//! Open uploads: created, looked up, ended.
 //!
 //! **Invariant:** every verb checks in its own transaction that the upload is open, in this bucket
 //! and for this key; otherwise it is NoSuchUpload.
@@ -90,13 +90,13 @@ pub(crate) fn create(
             expires: limits.expires(now, None),
         };
         let content = take_declared(txn, &new)?;
-        // What was born from a content is found only by those who may read it now.
+        // A deduplicated upload is joined only by users who may read its content now.
         let fingerprint = named.map(|named| declarations::with_content(named, content));
         if let Some(fingerprint) = &fingerprint
             && let Some(id) = declarations::join(txn, fingerprint)?
         {
             if let Some(content) = content {
-                // It has a reference of its own.
+                // The joined upload has a reference of its own.
                 drop_reference(txn, content)?;
             }
             let sql = "UPDATE uploads SET last_active = ?2 WHERE id = ?1
@@ -192,7 +192,7 @@ pub(crate) fn find_open(
     let mut rows = statement.query(params![id, bucket.id, key.as_bytes()])?;
     let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
     let upload = read_upload(db, row)?;
-    // The row that is being read holds its snapshot, so the declaration is of the same moment.
+    // The open row holds the snapshot, so the declaration is of the same moment.
     let declaration = declarations::of_row(connection, row, *id)?;
     Ok(OpenUpload { upload, declaration, is_instant: row.get("is_instant")? })
 }
@@ -261,7 +261,7 @@ pub(crate) fn remove(
     let is_declared: Option<bool> = row.get("declared")?;
     let callback_var = row.get("callback_var")?;
     let content = deduplicated::read_content(row)?;
-    // A DELETE … RETURNING is done with when its rows are.
+    // A DELETE … RETURNING is finished by dropping its rows.
     drop(rows);
     if is_declared.is_some() {
         declarations::remove(txn, id)?;

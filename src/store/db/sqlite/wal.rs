@@ -1,11 +1,14 @@
 //! Checkpoints: moving the WAL into the database file.
 //!
-//! A thread with a connection of its own runs PASSIVE, which holds up nobody. Above a limit the
-//! writer runs RESTART between two batches, when PASSIVE is not under way and has left little to
-//! do, and gives up after a moment when a reader is in the way: all requests wait meanwhile. At
-//! twice the limit what is left does not matter, and when the WAL is half as long as it may be, the
-//! writer waits. So a disk that cannot keep up makes writes slower, and refuses none. Long WALs are
-//! slow to read and, when they rot, lose more.
+//! - A thread with a connection of its own runs PASSIVE checkpoints, which block nothing.
+//! - Above a limit the writer runs RESTART between two batches, if PASSIVE is not running and has
+//!   left little to move. It gives up after a moment when a reader blocks it: requests wait
+//!   meanwhile.
+//! - At twice the limit it does so whatever is left to move.
+//! - At half the longest length of the WAL it waits for its turn.
+//!
+//! So a disk that cannot keep up makes writes slower, and fails none. A long WAL is slow to read,
+//! and its corruption would lose more.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -42,7 +45,7 @@ pub(crate) fn watch(connection: &mut Connection, state: &Arc<DatabaseState>) -> 
         let frames = u64::try_from(frames).unwrap_or(0);
         let before = state.wal_frames.swap(frames, Ordering::AcqRel);
         if frames < before {
-            // The WAL began anew.
+            // The WAL was restarted.
             state.wal_moved.store(0, Ordering::Release);
         }
         let moved = Some(state.wal_moved.load(Ordering::Acquire)).filter(|&moved| moved <= frames);
@@ -61,12 +64,12 @@ pub(crate) fn run(connection: &Connection, state: &DatabaseState, space: &Space)
         if wakeup == Wakeup::Stop || state.alive().is_err() {
             return;
         }
-        // The writer is about to do the rest itself, and only needs the turn.
+        // The writer is about to move the rest itself, and needs the lock.
         let is_left = state.restart_due.load(Ordering::Acquire)
             && wakeup == Wakeup::Notified
             && left_bytes(state) <= RESTART_LEFT_BYTES;
         let frames = state.wal_frames.load(Ordering::Acquire);
-        // More may seem to be moved than there is, when the WAL began anew meanwhile: look again.
+        // After a restart of the WAL, more frames may seem moved than exist: checkpoint again.
         if !is_left && frames != state.wal_moved.load(Ordering::Acquire) {
             let turn = state.checkpointing.lock();
             let moved = connection
@@ -163,7 +166,7 @@ fn checkpoint(
     mode: CheckpointMode,
     wait: Duration,
 ) -> bool {
-    // From the first reader that is in the way: what is to be moved is moved before.
+    // The time begins with the first blocking reader: frames are moved before.
     let mut until = None;
     let looks_again = move |_| {
         let until = *until.get_or_insert_with(|| Instant::now() + wait);

@@ -1,12 +1,13 @@
-//! The thread that owns the only connection that writes.
+//! The writer: the thread that owns the only connection that changes rows.
 //!
-//! It takes what waits into one transaction, one fsync for all; each job runs inside a savepoint.
+//! It runs waiting jobs in one transaction, with one fsync for all; each job has a savepoint.
 //!
 //! **Invariants**
 //! - A savepoint is no fault boundary: a full disk or an I/O error can roll back the transaction
 //!   under the jobs, and later statements would then commit one by one. After every error the
-//!   writer asks whether the transaction is still there. If not, no job of the batch is answered
-//!   from its earlier success: each is run again from its start, in a transaction of its own.
+//!   writer asks SQLite for the state of the transaction. If it is gone, no job of the batch is
+//!   answered from its earlier success: each is run again from its start, in a transaction of its
+//!   own.
 //! - A COMMIT that fails for any other reason than a full disk has an unknown outcome: the store is
 //!   poisoned, staged files stay, and the next start decides by the rows.
 //! - Effects on memory come after COMMIT and before the answers.
@@ -70,7 +71,7 @@ impl Writer {
                 self.reserve_seqs();
             }
             if self.state.blobs.poison_reason().is_some() {
-                // Nothing is promised any more, and nothing unlinked.
+                // Nothing is acknowledged any more, and no file is unlinked.
                 job.finish(JobOutcome::Unknown, &self.state);
                 continue;
             }
@@ -177,7 +178,7 @@ impl Writer {
             }
             match fault {
                 Fault::Full => {
-                    // What only adds must not have the room that what frees will need.
+                    // Jobs that add must not use the space that jobs that free need.
                     let frees = job.purpose() == Purpose::Free;
                     let freed = frees && self.state.ballast.free();
                     tracing::warn!(freed, "the disk is full");
@@ -256,7 +257,8 @@ impl Writer {
             }
             Err(error) => match Fault::of(&error) {
                 Some(Fault::Broken(reason)) => self.poison(Vec::new(), reason),
-                // What is left is used up; then jobs that need a number fail with DiskFull.
+                // The rest of the block is used up; then jobs that need a number fail with
+                // DiskFull.
                 _ => tracing::error!(%error, "cannot reserve sequence numbers"),
             },
         }
@@ -267,7 +269,7 @@ impl Writer {
     fn restart_wal(&mut self) {
         let bytes = self.state.wal_bytes();
         if bytes < self.wal_bytes_restart {
-            // It may have begun anew by itself, when all was moved and no reader was there.
+            // SQLite restarts the WAL itself when all frames are moved and no reader is active.
             self.restart_at = self.wal_bytes_restart;
         }
         if bytes < self.restart_at || self.state.blobs.poison_reason().is_some() {
@@ -281,7 +283,7 @@ impl Writer {
         match restart(&mut self.connection, &self.state, urgency) {
             Restarted::Yes => self.restart_at = self.wal_bytes_restart,
             Restarted::NotYet => {}
-            // Do not stop every batch for them.
+            // Readers do not delay every batch.
             Restarted::Blocked => self.restart_at = bytes + self.wal_bytes_restart / 4,
         }
     }
@@ -311,7 +313,7 @@ fn run_in_savepoint(txn: &Txn<'_>, job: &mut dyn Job) -> RunOutcome {
         }
         RunOutcome::Fault(_) => return ran,
     };
-    // Also a job that took no notice of an error of SQLite must not go on outside a transaction.
+    // A job that ignored an error of SQLite must not continue outside a transaction.
     if txn.connection.is_autocommit() {
         return RunOutcome::Fault(Fault::Lost);
     }

@@ -1,4 +1,4 @@
-//! Rows and files: each row has its file, each file its row.
+//! Check of files: each row has its file, each file its row.
 
 use crate::store::blobs::name::FolderEntry;
 use crate::store::blobs::reader::Wait;
@@ -62,13 +62,13 @@ fn check_strays(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
         match thing {
             FolderEntry::Blob(name, _) => {
                 let is_old = runs::is_ended(&engine.db, name.run)?;
-                // The sweep may take it away between the scan and the look.
+                // The sweep may remove it between the scan and this test.
                 if is_old && !files::has_row(&engine.db, name)? && engine.blobs.record(name).is_ok()
                 {
                     found.push(format!("blob {name}: a file of an ended run without a row"));
                 }
             }
-            // One without rows has only not been swept since its last body went.
+            // A segment without rows waits for the next sweep.
             FolderEntry::Segment(_) => {}
             FolderEntry::Foreign(path) => {
                 found.push(format!("{}: not a file of this store", path.display()));

@@ -1,9 +1,9 @@
-//! Checks every invariant over rows and files, on a live store.
+//! Check of every invariant over rows and files, on an open store.
 //!
-//! It reads in pages, each a short snapshot, so that checkpoints go on. What it finds while others
-//! write may only look wrong, because one page was read before a change and the next one after it.
-//! So the rows are gone through again: what was found in a pass without any commit is true, else
-//! only what several passes in a row say with the same words.
+//! Rows are read in pages, each a short snapshot, so that checkpoints proceed. A line found during
+//! writes may be wrong, because one page was read before a change and the next one after it. So the
+//! passes are repeated: the lines of a pass without any commit are true, else only lines that
+//! several passes in a row have found.
 
 mod files;
 
@@ -22,7 +22,7 @@ const PASSES_MAX: usize = 4;
 /// Checks rows and files; one line for each violation.
 pub(crate) fn check(engine: &Engine, depth: Depth) -> Result<Vec<String>> {
     engine.alive()?;
-    // Files that a crash left behind are dealt with after each start; they are no violation.
+    // Files of a crash are swept after each start; they are no violation.
     if !engine.swept.load(Ordering::Acquire) {
         sweep(engine)?;
     }

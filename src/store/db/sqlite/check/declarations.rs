@@ -1,4 +1,4 @@
-//! What uploads declare: each row belongs to an open upload, whose parts are as it says.
+//! Check of declarations: each row belongs to an open upload, whose parts fit it.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -15,7 +15,7 @@ pub(crate) fn check(db: &Database, found: &mut Vec<String>) -> Result<()> {
             "SELECT upload, next_part, fingerprint IS NULL AS unnamed, size, sha256
              FROM declarations WHERE upload > ?1 ORDER BY upload LIMIT ?2",
         )?;
-        // Few: the parts of each are read too.
+        // A small page: the parts of each upload are read too.
         let mut rows = statement.query(params![after, 16])?;
         let mut last = None;
         while let Some(row) = rows.next()? {

@@ -9,7 +9,7 @@ use crate::types::BlobId;
 
 /// Compares each extent with the one before it.
 pub(crate) fn check(db: &Database, found: &mut Vec<String>) -> Result<()> {
-    // The blob before: its run, its first page, and the page behind its last one.
+    // The previous blob: its run, its first page, and the page behind its last one.
     pages(db, (0, -1, 0), |connection, &(run, first_page, end)| {
         let mut statement = connection.prepare_cached(
             "SELECT run, first_page, first_page + pages, id FROM blobs

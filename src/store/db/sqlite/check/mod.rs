@@ -1,7 +1,7 @@
-//! Invariants over the rows of one moment: a function for each group, one line for each violation.
+//! Checks of rows: a function for each group of tables, one line for each violation.
 //!
-//! **Invariant:** each page is a short snapshot of its own ([`pages`]), so checkpoints go on. Lines
-//! found while others write may be wrong; the caller repeats and compares.
+//! **Invariant:** each page is a short snapshot of its own ([`pages`]), so checkpoints proceed.
+//! Lines found during writes may be wrong; the caller repeats and compares.
 
 pub(crate) mod declarations;
 pub(crate) mod extents;

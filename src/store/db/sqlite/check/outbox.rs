@@ -1,4 +1,4 @@
-//! The outbox: counts are right, and of each lane the first goes and no other.
+//! Check of the outbox: counts match, and of each ordering key exactly the first row is due.
 
 use std::collections::HashMap;
 
@@ -32,7 +32,7 @@ type Counts = HashMap<String, (i64, i64)>;
 
 fn check_lanes(db: &Database, found: &mut Vec<String>) -> Result<Counts> {
     let mut counted = Counts::new();
-    // In the order of lanes: the row before tells whether this one is its lane's first.
+    // In order of ordering keys: a row is the first of its key if the previous row has another one.
     let mut before: Option<(String, String, Vec<u8>)> = None;
     let first = (String::new(), String::new(), Vec::new(), 0_i64);
     pages(db, first, |connection, (target, bucket, key, id)| {

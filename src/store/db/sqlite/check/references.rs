@@ -1,8 +1,8 @@
-//! Recounts every reference: objects and versions to contents, parts to blobs, the queue of garbage
-//! to what is dead, blobs to inline bytes.
+//! Check of reference counts: objects and versions to contents, parts to blobs, garbage to dead
+//! contents, blobs to inline bytes.
 //!
-//! There is no index from contents to those who refer to them, so they are counted in memory; when
-//! there are too many for that, one slice of all ids at a time.
+//! No index leads from a content to its references, so they are counted in memory. When there are
+//! too many for that, one slice of all ids is counted at a time.
 
 use std::collections::{HashMap, HashSet};
 

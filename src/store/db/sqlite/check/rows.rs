@@ -1,4 +1,4 @@
-//! Each row by itself: what it names is there, and says the same.
+//! Check of single rows: what a row names exists and agrees with it.
 
 use std::collections::HashSet;
 
