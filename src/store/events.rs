@@ -13,8 +13,7 @@ use crate::store::error::Result;
 use crate::store::handle::Store;
 use crate::store::memory::pending::Pending;
 use crate::store::records::configurations::BucketConfigurationKind;
-use crate::store::records::events::Cause;
-use crate::store::records::events::{Attempt, Delivery, DueEvents, TargetState};
+use crate::store::records::events::{Attempt, Cause, Delivery, DueEvents, TargetState};
 use crate::types::{MessageId, Timestamp};
 
 impl Store {

@@ -4,11 +4,10 @@
 //! - A failed fsync is never repeated: it poisons the files for the life of the process.
 //! - After that nothing is written or acknowledged.
 
-use std::fmt;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::{fmt, io};
 
 use rustix::fs;
 

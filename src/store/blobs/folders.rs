@@ -176,8 +176,8 @@ impl Folders {
         Ok(removed)
     }
 
-    /// Calls `each` for everything below `blobs/` and `segments/`, in no order, and stops at its first
-    /// error. Files made or removed meanwhile may or may not be seen.
+    /// Calls `each` for everything below `blobs/` and `segments/`, in no order, and stops at its
+    /// first error. Files made or removed meanwhile may or may not be seen.
     pub(super) fn scan(&self, mut each: impl FnMut(FolderEntry) -> Result<()>) -> Result<()> {
         let relative = Path::new("blobs");
         let top = self.data.join(relative);

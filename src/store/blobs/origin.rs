@@ -4,8 +4,8 @@ use super::name::BlobName;
 use crate::digest::Digests;
 use crate::types::{ObjectKey, PartNumber, UploadId};
 
-/// Bucket, key and part that a blob was made for. Its trailer keeps them, so that a lost database can
-/// be rebuilt.
+/// Bucket, key and part that a blob was made for. Its trailer keeps them, so that a lost database
+/// can be rebuilt.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BlobOrigin {
     /// The bucket's id.

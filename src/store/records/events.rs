@@ -111,7 +111,8 @@ impl TargetState {
         if self.dropped_count > 0 {
             let count = self.dropped_count;
             return Some(format!(
-                "webhook {name}: the backlog is full, for all or for one key, {count} events are missing"
+                "webhook {name}: the backlog is full, for all or for one key, {count} events are \
+                 missing"
             ));
         }
         if !self.configured {

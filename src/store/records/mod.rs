@@ -1,7 +1,7 @@
 //! Arguments and results of the verbs: plain values, valid by construction, free of SQL.
 //!
-//! **Invariant:** a record names records only, never the engine, the metadata or a file. Every layer
-//! of the store may name a record.
+//! **Invariant:** a record names records only, never the engine, the metadata or a file. Every
+//! layer of the store may name a record.
 
 pub(crate) mod accounts;
 pub(crate) mod check;

@@ -3,18 +3,16 @@
 //! **Invariant:** the result follows from the request and one snapshot of the upload alone, and
 //! names its generation. It may be published as long as that is the upload's generation.
 
-use crate::access::UploadPath;
-use sha2::Sha256;
 use std::sync::Arc;
 
 use md5::{Digest as _, Md5};
+use sha2::Sha256;
 
-use crate::access::Bucket;
+use crate::access::{Bucket, UploadPath};
 use crate::digest::{
     Checksum, ChecksumAlgorithm, ChecksumType, Combiner, ObjectChecksum, composite,
 };
-use crate::store::error::damaged;
-use crate::store::error::{Error, Result};
+use crate::store::error::{Error, Result, damaged};
 use crate::store::records::contents::ContentId;
 use crate::store::records::declared::{Declaration, WholeDigests};
 use crate::store::records::events::Cause;
@@ -111,10 +109,10 @@ pub(crate) fn prepare(
     let wanted = upload.declaration.unwrap_or_default().digests;
     let wanted = wanted.and(request.digests).ok_or(Error::DigestsDiffer)?;
     let least = if upload.content.is_some() { 0 } else { part_bytes_min };
-    let size = judge_sizes(&parts, least, request.object_size)?;
+    let size = check_sizes(&parts, least, request.object_size)?;
     let checksum = object_checksum(&parts, declared)?;
     if let Some(wanted) = &request.checksum {
-        judge_checksum(wanted, &checksum, &parts, declared)?;
+        check_checksum(wanted, &checksum, &parts, declared)?;
     }
     let mut md5 = Md5::new();
     parts.iter().for_each(|part| md5.update(part.md5));
@@ -305,7 +303,7 @@ impl StoredPart {
 }
 
 /// The object's size, if sizes are as they must be.
-fn judge_sizes(
+fn check_sizes(
     parts: &[&StoredPart],
     part_bytes_min: u64,
     object_size: Option<u64>,
@@ -366,7 +364,7 @@ fn combine(parts: &[&StoredPart], algorithm: ChecksumAlgorithm) -> Option<Checks
 
 /// The checksum that the request names for the whole object. Where none was declared, any CRC that
 /// came with all parts can be compared.
-fn judge_checksum(
+fn check_checksum(
     wanted: &Checksum,
     checksum: &ObjectChecksum,
     parts: &[&StoredPart],

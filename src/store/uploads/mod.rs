@@ -25,8 +25,8 @@ use crate::store::records::uploads::{
 use crate::types::{PartNumber, UploadId};
 
 impl Store {
-    /// Opens an upload of the permit's key; one that declares a file by size and SHA-256 may be open
-    /// already, with equal settings, and is given then. [`Error::NoSuchBucket`].
+    /// Opens an upload of the permit's key; one that declares a file by size and SHA-256 may be
+    /// open already, with equal settings, and is given then. [`Error::NoSuchBucket`].
     pub fn create_upload(
         &self,
         permit: &Permit<WriteObject>,
@@ -128,8 +128,8 @@ impl Store {
         Blocking::new(move || listing::uploads(&engine.db, permit.bucket(), &query))
     }
 
-    /// True if [`Self::complete_upload`] answers anything else than [`Error::NoSuchUpload`] for this
-    /// upload: it is open, or was completed not long ago.
+    /// True if [`Self::complete_upload`] answers anything else than [`Error::NoSuchUpload`] for
+    /// this upload: it is open, or was completed not long ago.
     pub fn knows_upload(&self, upload: &UploadHandle<WriteObject>) -> Pending<bool> {
         Pending::answered(completion::is_known(&self.engine.db, &upload.path()))
     }

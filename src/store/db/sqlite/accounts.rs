@@ -2,7 +2,6 @@
 //!
 //! Reads are answered from the directory.
 
-use crate::store::sources::Sources;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -10,11 +9,11 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::database::Database;
 use super::job::Txn;
 use crate::access::{Bucket, Credential, Owner, User};
-use crate::store::error::damaged;
-use crate::store::error::{Error, Result};
+use crate::store::error::{Error, Result, damaged};
 use crate::store::memory::directory::Effect;
 use crate::store::memory::pending::Pending;
 use crate::store::records::accounts::NewUser;
+use crate::store::sources::Sources;
 use crate::types::{BucketName, Timestamp};
 
 /// Characters of a random access key id: those of base32, in S3's length.

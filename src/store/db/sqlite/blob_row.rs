@@ -1,19 +1,15 @@
 //! Rows of blobs, with the bytes of those that are stored in SQLite.
 
-use super::database::Database;
-use crate::store::blobs::stored::LoadedBlob;
-use crate::store::blobs::stored::StoredBlob;
-use crate::types::PartNumber;
-use crate::types::UploadId;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::database::Database;
 use crate::digest::crc32c;
 use crate::store::blobs::location::Extent;
+use crate::store::blobs::stored::{LoadedBlob, StoredBlob};
 use crate::store::db::sqlite::columns::read_digests;
-use crate::store::error::Result;
-use crate::store::error::damaged;
-use crate::types::BlobId;
+use crate::store::error::{Result, damaged};
+use crate::types::{BlobId, PartNumber, UploadId};
 
 /// Columns that [`blob_of_row`] reads.
 const COLUMNS: usize = 10;

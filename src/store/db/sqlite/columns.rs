@@ -1,6 +1,5 @@
 //! Encoding of values in columns, and the statements on contents that several nouns share.
 
-use crate::store::error::damaged;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension as _, Row, RowIndex, ToSql, params};
 
@@ -8,7 +7,7 @@ use super::job::Txn;
 use crate::access::Bucket;
 use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType, Digests, ObjectChecksum, crc32c};
 use crate::store::blobs::staged::{Home, StagedBlob};
-use crate::store::error::{Error, Result};
+use crate::store::error::{Error, Result, damaged};
 use crate::store::memory::directory::Effect;
 use crate::store::records::contents::ContentId;
 use crate::types::{

@@ -6,8 +6,6 @@
 //!
 //! The steps of Complete are in `crate::store::uploads::complete`.
 
-use crate::access::UploadPath;
-use crate::store::memory::pending::Pending;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::database::Database;
@@ -15,13 +13,14 @@ use super::declarations;
 use super::job::Txn;
 use super::objects::{self, check_condition, current};
 use super::uploads::{self, UPLOAD_COLUMNS};
+use crate::access::UploadPath;
 use crate::digest::ObjectChecksum;
 use crate::events::EventName;
 use crate::store::db::sqlite::columns::{GarbageKind, enqueue, read_checksum, require_bucket};
 use crate::store::db::sqlite::deduplicated;
 use crate::store::db::sqlite::upload_changes::{UploadChange, changed};
-use crate::store::error::damaged;
-use crate::store::error::{Error, Result};
+use crate::store::error::{Error, Result, damaged};
+use crate::store::memory::pending::Pending;
 use crate::store::records::contents::ContentId;
 use crate::store::records::events::Cause;
 use crate::store::records::uploads::Completed;

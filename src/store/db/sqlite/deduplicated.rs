@@ -6,7 +6,6 @@
 //! - Complete passes the reference on to the object; nothing is inserted for the parts.
 //! - No Create joins an upload that was filled by a proof: the second client has proven nothing.
 
-use crate::access::UploadPath;
 use std::collections::HashSet;
 
 use rusqlite::{Connection, Row, params};
@@ -14,12 +13,12 @@ use rusqlite::{Connection, Row, params};
 use super::database::Database;
 use super::job::Txn;
 use super::{contents, declarations};
+use crate::access::UploadPath;
 use crate::digest::ChecksumAlgorithm;
 use crate::store::db::sqlite::blob_row::read_blob;
 use crate::store::db::sqlite::columns::{read_checksum, require_bucket};
 use crate::store::db::sqlite::upload_changes::{UploadChange, changed};
-use crate::store::error::damaged;
-use crate::store::error::{Error, Result};
+use crate::store::error::{Error, Result, damaged};
 use crate::store::memory::pending::Pending;
 use crate::store::records::contents::{ContentId, Filled, Proven, Readable, Via};
 use crate::store::records::events::Cause;

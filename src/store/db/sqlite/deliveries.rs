@@ -14,8 +14,7 @@ use super::outbox::{
     DEAD, DUE, OutboxEvent, add_dropped, insert, release_next, reopen_backlog, report_dropped,
 };
 use crate::events::{DroppedEvents, EventName, record};
-use crate::store::error::damaged;
-use crate::store::error::{Error, Result};
+use crate::store::error::{Error, Result, damaged};
 use crate::store::memory::directory::Effect;
 use crate::store::memory::pending::Pending;
 use crate::store::records::events::{Attempt, Delivery, DueEvent, DueEvents, Outcome, TargetState};

@@ -1,17 +1,15 @@
 //! Manifests: the listed parts of a completed upload, in runs of ascending numbers.
 
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
 use super::blob_row::read_blob;
 use super::database::Database;
 use crate::digest::ChecksumAlgorithm;
 use crate::store::blobs::stored::StoredBlob;
-use crate::store::records::objects::PartSpan;
-use crate::store::rules::manifest::Piece;
-use crate::store::rules::manifest::unpack_numbers;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
-
 use crate::store::db::sqlite::columns::read_checksum;
-use crate::store::error::Result;
-use crate::store::error::damaged;
+use crate::store::error::{Result, damaged};
+use crate::store::records::objects::PartSpan;
+use crate::store::rules::manifest::{Piece, unpack_numbers};
 use crate::types::{BlobId, PartNumber, UploadId};
 
 /// The listed part of a number, with its checksum in `wanted`, the algorithm of the object's.

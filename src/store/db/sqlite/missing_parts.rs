@@ -3,7 +3,6 @@
 //! **Invariant:** one page is one snapshot, one ordered pass over the upload's part rows (at most
 //! 10,000), and at most [`GAPS_MAX`] gaps.
 
-use crate::access::UploadPath;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use rusqlite::{Connection, params};
 
 use super::database::Database;
 use super::uploads;
+use crate::access::UploadPath;
 use crate::store::error::{Error, Result};
 use crate::store::records::missing_parts::{Blocks, ClaimedPart, Gap};
 use crate::store::records::uploads::OpenUpload;

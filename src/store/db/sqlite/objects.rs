@@ -1,7 +1,5 @@
 //! Objects: published, looked up, deleted.
 
-use crate::access::ObjectPath;
-use crate::store::records::objects::WriteTarget;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -14,7 +12,7 @@ use super::contents;
 use super::database::Database;
 use super::job::{Lane, Purpose, Txn, Work};
 use super::outbox::{Detail, EmittedEvent, emit};
-use crate::access::Bucket;
+use crate::access::{Bucket, ObjectPath};
 use crate::events::{CallbackVar, EventName};
 use crate::store::blobs::staged::StagedBlob;
 use crate::store::blobs::stored::LoadedBlob;
@@ -22,12 +20,11 @@ use crate::store::db::sqlite::columns::{
     decode_headers, drop_reference, encode_headers, read_etag, read_object_checksum, reference,
     require_bucket,
 };
-use crate::store::error::damaged;
-use crate::store::error::{Error, Result};
+use crate::store::error::{Error, Result, damaged};
 use crate::store::memory::pending::Pending;
 use crate::store::records::contents::{ContentId, Readable};
 use crate::store::records::events::Cause;
-use crate::store::records::objects::{NewObject, ObjectRecord, Published};
+use crate::store::records::objects::{NewObject, ObjectRecord, Published, WriteTarget};
 use crate::types::{ETag, ObjectKey, WriteCondition};
 
 /// Keys in one step of DeleteObjects.
@@ -363,8 +360,8 @@ pub(crate) fn read_with_blob(db: &Database, object: &ObjectPath) -> Result<Found
     let ObjectPath { bucket, key } = object;
     let reader = db.readers.take()?;
     let mut statement = reader.prepare_cached(
-        "SELECT o.size, o.md5, parts, modified, content_kind, content, owner, o.checksum, headers, seq,
-             b.id, run, inline_row, first_page, pages, b.size, b.md5, b.crc64nvme, b.sha256,
+        "SELECT o.size, o.md5, parts, modified, content_kind, content, owner, o.checksum, headers,
+             seq, b.id, run, inline_row, first_page, pages, b.size, b.md5, b.crc64nvme, b.sha256,
              b.checksum, crc32c, bytes
          FROM objects AS o LEFT JOIN object_headers USING (bucket, key, seq)
              LEFT JOIN blobs AS b ON content_kind = 1 AND b.id = content

@@ -25,8 +25,7 @@ use crate::events::{
     CallbackVar, DroppedEvents, EventDetails, EventName, NotificationRules, Subject, record,
 };
 use crate::store::db::sqlite::columns::decode_headers;
-use crate::store::error::Result;
-use crate::store::error::damaged;
+use crate::store::error::{Result, damaged};
 use crate::store::memory::directory::Effect;
 use crate::store::memory::pending::Pending;
 use crate::store::records::configurations::{BucketConfiguration, BucketConfigurationKind};

@@ -3,7 +3,6 @@
 //! **Invariant:** every verb checks in its own transaction that the upload is open, in this bucket
 //! and for this key. Otherwise it is NoSuchUpload, and the sent body is discarded.
 
-use crate::access::UploadPath;
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension as _, params};
@@ -11,6 +10,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::database::Database;
 use super::job::Txn;
 use super::{contents, declarations, uploads};
+use crate::access::UploadPath;
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
 use crate::store::blobs::staged::StagedBlob;
 use crate::store::db::sqlite::columns::{

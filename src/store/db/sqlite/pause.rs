@@ -5,12 +5,11 @@
 //!   stored.
 //! - Pause and resume can be repeated; only a real change counts as activity and wakes watchers.
 
-use crate::access::UploadPath;
-
 use rusqlite::{OptionalExtension as _, params};
 
 use super::database::Database;
 use super::uploads::drop_open;
+use crate::access::UploadPath;
 use crate::store::db::sqlite::columns::require_bucket;
 use crate::store::db::sqlite::upload_changes::{UploadChange, changed};
 use crate::store::error::{Error, Result};

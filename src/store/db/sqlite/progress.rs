@@ -3,17 +3,15 @@
 //! **Invariant:** one page is one snapshot, and reads at most [`PART_ROWS_MAX`] part rows and those
 //! of one more upload. No counter is kept when parts arrive.
 
-use crate::access::Bucket;
-use crate::access::UploadPath;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::database::Database;
 use super::declarations;
 use super::listing::successor;
 use super::uploads::{UPLOAD_COLUMNS, read_upload};
+use crate::access::{Bucket, UploadPath};
 use crate::store::db::sqlite::columns::read_key;
-use crate::store::error::damaged;
-use crate::store::error::{Error, Result};
+use crate::store::error::{Error, Result, damaged};
 use crate::store::records::progress::{
     PartMap, PartRun, ProgressPage, ProgressQuery, UploadProgress,
 };

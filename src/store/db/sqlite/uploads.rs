@@ -3,16 +3,12 @@
 //! **Invariant:** every verb checks in its own transaction that the upload is open, in this bucket
 //! and for this key; otherwise it is NoSuchUpload.
 
-use crate::access::ObjectPath;
-use crate::access::UploadPath;
-use crate::access::User;
-
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::database::Database;
 use super::job::Txn;
 use super::{contents, declarations};
-use crate::access::Bucket;
+use crate::access::{Bucket, ObjectPath, UploadPath, User};
 use crate::events::CallbackVar;
 use crate::store::db::sqlite::columns::{
     GarbageKind, drop_reference, encode_headers, enqueue, read_declared, read_key, require_bucket,

@@ -331,8 +331,8 @@ fn control(txn: &Txn<'_>, sql: &'static str) -> std::result::Result<(), Fault> {
     })
 }
 
-/// Runs a job. A panic in it is a broken invariant: it poisons the store, and every waiting client is
-/// answered.
+/// Runs a job. A panic in it is a broken invariant: it poisons the store, and every waiting client
+/// is answered.
 fn run_caught(txn: &Txn<'_>, job: &mut dyn Job) -> RunOutcome {
     catch_unwind(AssertUnwindSafe(|| job.run(txn))).unwrap_or_else(|panic| {
         let text = panic_text(&*panic);

@@ -13,7 +13,7 @@ use crate::store::records::configurations::BucketConfigurationKind;
 
 pub(crate) fn check(db: &Database, found: &mut Vec<String>) -> Result<()> {
     check_rules(db, found);
-    let counted = check_lanes(db, found)?;
+    let counted = check_order(db, found)?;
     check_counts(db, &counted, found)
 }
 
@@ -30,7 +30,7 @@ fn check_rules(db: &Database, found: &mut Vec<String>) {
 /// Rows that wait and dead ones, by target.
 type Counts = HashMap<String, (i64, i64)>;
 
-fn check_lanes(db: &Database, found: &mut Vec<String>) -> Result<Counts> {
+fn check_order(db: &Database, found: &mut Vec<String>) -> Result<Counts> {
     let mut counted = Counts::new();
     // In order of ordering keys: a row is the first of its key if the previous row has another one.
     let mut before: Option<(String, String, Vec<u8>)> = None;
@@ -44,21 +44,26 @@ fn check_lanes(db: &Database, found: &mut Vec<String>) -> Result<Counts> {
         let mut rows = statement.query(params![target, bucket, key, id, PAGE_ROWS])?;
         let mut last = None;
         while let Some(row) = rows.next()? {
-            let lane: (String, String, Vec<u8>) =
+            let ordering_key: (String, String, Vec<u8>) =
                 (row.get("target")?, row.get("bucket")?, row.get("key")?);
             let (id, state): (i64, i64) = (row.get("id")?, row.get("state")?);
-            let is_first = before.as_ref() != Some(&lane);
+            let is_first = before.as_ref() != Some(&ordering_key);
             match (is_first, state == DUE) {
-                (true, false) => found.push(format!("event {id}: nothing goes in its lane")),
-                (false, true) => found.push(format!("event {id}: two events of its lane go")),
+                (true, false) => {
+                    found.push(format!("event {id}: no event of its ordering key is due"))
+                }
+                (false, true) => {
+                    found.push(format!("event {id}: two events of its ordering key are due"))
+                }
                 _ => {}
             }
             if EventName::from_code(row.get("event")?).is_none() {
                 found.push(format!("event {id}: of no known event"));
             }
-            counted.entry(lane.0.clone()).or_default().0 += 1;
-            last = Some((lane.0.clone(), lane.1.clone(), lane.2.clone(), id));
-            before = Some(lane);
+            counted.entry(ordering_key.0.clone()).or_default().0 += 1;
+            last =
+                Some((ordering_key.0.clone(), ordering_key.1.clone(), ordering_key.2.clone(), id));
+            before = Some(ordering_key);
         }
         Ok(last)
     })?;
