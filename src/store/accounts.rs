@@ -11,12 +11,12 @@ use crate::store::error::Error;
 use crate::store::records::accounts::NewUser;
 
 impl Store {
-    /// The access key with its secret and user, also when it is disabled.
+    /// The access key with its secret and user, also if it is disabled.
     pub fn credential(&self, access_key_id: &str) -> Option<Arc<Credential>> {
         self.engine.directory().credential(access_key_id)
     }
 
-    /// Makes a user with a first key. [`Error::Exists`] when id, name, e-mail or key is taken.
+    /// Creates a user with a first key. [`Error::Exists`] when id, name, e-mail or key is taken.
     pub fn create_user(&self, new: NewUser) -> Pending<(Arc<User>, Arc<Credential>)> {
         accounts::create_user(&self.engine.db, new)
     }
@@ -36,7 +36,7 @@ impl Store {
         self.engine.directory().user(name)
     }
 
-    /// Makes an access key (id, secret), random if none is given.
+    /// Creates an access key (id, secret), random if none is given.
     pub fn create_key(
         &self,
         user_name: &str,

@@ -45,8 +45,8 @@ impl Store {
         buckets::delete(&self.engine.db, Arc::clone(permit.bucket()))
     }
 
-    /// The buckets in which the user may do anything, by name, from the name `from` on; at most
-    /// `max`. Each is still to be decided about.
+    /// Buckets in which the user may do anything, by name, from the name `from` on; at most `max`.
+    /// Each still needs a decision.
     pub fn buckets_in_sight(&self, user: &User, from: &str, max: usize) -> Vec<Arc<Bucket>> {
         self.engine.directory().buckets_in_sight(user, from, max)
     }

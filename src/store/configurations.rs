@@ -39,7 +39,7 @@ impl Store {
         self.engine.directory().bucket_configuration_by_name(bucket, kind)
     }
 
-    /// Keeps a document, in place of an earlier one of its kind. It is held in memory too, so the
+    /// Stores a document, in place of an earlier one of its kind. It is held in memory too, so the
     /// caller bounds its length. [`Error::NoSuchBucket`].
     pub fn put_bucket_configuration(
         &self,
@@ -50,7 +50,7 @@ impl Store {
         configurations::put(&self.engine.db, Arc::clone(permit.bucket()), kind, document)
     }
 
-    /// Drops the document of this kind, if there is one. [`Error::NoSuchBucket`].
+    /// Deletes the document of this kind, if there is one. [`Error::NoSuchBucket`].
     pub fn delete_bucket_configuration(
         &self,
         permit: &Permit<WriteConfiguration>,

@@ -28,7 +28,7 @@ impl Store {
         self.engine.takes_proof(bucket)
     }
 
-    /// Live contents that are wholly what is wanted; a bounded number.
+    /// Live contents with these digests, whole objects; a bounded number.
     pub fn find_contents(
         &self,
         permit: &Permit<WriteObject>,
@@ -40,7 +40,7 @@ impl Store {
         })
     }
 
-    /// Live single blobs that are what is wanted, parts among them; a bounded number.
+    /// Live single blobs with these digests, parts among them; a bounded number.
     pub fn find_blobs(
         &self,
         permit: &Permit<WriteObject>,
@@ -52,8 +52,8 @@ impl Store {
         })
     }
 
-    /// The object of the permit's bucket by which a content was found, for a challenge to be read
-    /// from: nothing but a digest of it may leave. `None` when it has another content by now.
+    /// The object of the permit's bucket by which a content was found, to read a challenge from.
+    /// Only a digest of it may be sent. `None` when it has another content now.
     pub fn open_found(
         &self,
         permit: &Permit<WriteObject>,
@@ -71,8 +71,8 @@ impl Store {
         }
     }
 
-    /// Makes an open upload complete by the first of these contents that can still be taken and is
-    /// the file that it declares. [`Error::NoSuchUpload`].
+    /// Fills an open upload with the first of these contents that can be taken and is its declared
+    /// file. [`Error::NoSuchUpload`].
     pub fn fill_upload(
         &self,
         upload: &UploadHandle<WriteObject>,
@@ -83,7 +83,7 @@ impl Store {
         deduplicated::fill(&self.engine.db, upload.path(), cause, proven, takes_proof)
     }
 
-    /// Publishes the first of these blobs that can still be taken; `None` when none can. Errors as
+    /// Publishes the first of these blobs that can be taken; `None` when none can. Errors as
     /// [`Store::put_object`].
     pub fn put_object_instant(
         &self,
@@ -95,7 +95,7 @@ impl Store {
     }
 
     /// Stores parts by reference, at most [`INSTANT_PARTS_MAX`] at once; `None` for each whose
-    /// blobs cannot be taken any more. Errors as [`Store::put_part`].
+    /// blobs cannot be taken. Errors as [`Store::put_part`].
     pub fn put_parts_instant(
         &self,
         upload: &UploadHandle<WriteObject>,

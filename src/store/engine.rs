@@ -40,7 +40,7 @@ pub(crate) struct Engine {
     /// Queue of small bodies to be packed into segments.
     pub(crate) packing: Packing,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// Given up after the threads have ended.
+    /// Released after the threads have ended.
     lock: Mutex<Option<DataLock>>,
 }
 
@@ -80,8 +80,8 @@ impl Engine {
         }
     }
 
-    /// Answers what waits, stops the threads and gives up the lock; the WAL stays. `false` when
-    /// that was done before.
+    /// Answers waiting jobs, stops the threads and releases the lock; the WAL stays. False if it
+    /// was called before.
     pub(crate) fn halt(&self) -> bool {
         self.end(|| ())
     }

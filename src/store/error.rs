@@ -15,7 +15,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Error of the store. Bad input and full disks are errors; a broken invariant is an assert.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The bucket is not there, or not any more.
+    /// The bucket does not exist.
     #[error("no such bucket")]
     NoSuchBucket,
     /// DeleteBucket of a bucket that holds objects.
@@ -27,39 +27,39 @@ pub enum Error {
     /// The upload is not open, or belongs to another key or bucket.
     #[error("no such upload")]
     NoSuchUpload,
-    /// `If-Match` or `If-None-Match` did not hold.
+    /// `If-Match` or `If-None-Match` does not hold.
     #[error("the condition {condition} does not hold")]
     PreconditionFailed {
         /// The header's name, as S3 spells it in the answer's `Condition`.
         condition: &'static str,
     },
-    /// A listed part was never stored, or its ETag or checksum is another.
+    /// A listed part was never stored, or has another ETag or checksum.
     #[error("part {number} is not there or differs from the stored one")]
     InvalidPart {
         /// The listed number.
         number: PartNumber,
-        /// The ETag that the client named, when it was one.
+        /// The ETag in the request, if it was one.
         etag: Option<String>,
         /// Ranges of a declared file that the list does not cover.
         incomplete: Option<Box<Incomplete>>,
     },
-    /// A part has not the bytes that its number has by the declared size.
+    /// A part has another size than its number must have in the declared file.
     #[error("part {number} has {size} bytes, not {expected:?}")]
     PartMisfit {
         /// The number.
         number: PartNumber,
         /// Its bytes.
         size: u64,
-        /// The bytes that it must have; `None` when the file has no part of this number.
+        /// The size that it must have; `None` when the file has no part of this number.
         expected: Option<u64>,
     },
-    /// The listed parts are not the whole of the file that was declared.
+    /// The listed parts are not the whole declared file.
     #[error("the list has {} bytes and gaps", .0.listed_bytes)]
     Incomplete(Box<Incomplete>),
     /// Complete names another digest of the whole file than Create did.
     #[error("two digests of the whole file contradict each other")]
     DigestsDiffer,
-    /// The bytes of the whole file are not those that were declared.
+    /// The bytes of the whole file do not match a declared digest.
     #[error("the {algorithm} of the whole file is {computed}, not {expected}")]
     WholeMismatch {
         /// `MD5` or `SHA-256`.
@@ -82,7 +82,7 @@ pub enum Error {
         number: PartNumber,
         /// Its bytes.
         size: u64,
-        /// The fewest bytes that are allowed.
+        /// The smallest size allowed.
         min: u64,
         /// Its ETag.
         etag: ETag,
@@ -114,13 +114,13 @@ pub enum Error {
         /// The upload's algorithm.
         algorithm: ChecksumAlgorithm,
     },
-    /// The whole object's checksum is not what the client said.
+    /// The whole object's checksum is not the one in the request.
     #[error("the object's {algorithm:?} checksum is another")]
     ChecksumMismatch {
         /// The algorithm.
         algorithm: ChecksumAlgorithm,
     },
-    /// The object is another version than the one that the permit was decided on.
+    /// The object is not the version that the permit was decided on.
     #[error("the object changed after it was decided about")]
     ObjectChanged,
     /// The upload changed each time that Complete had prepared it.
@@ -132,22 +132,22 @@ pub enum Error {
         /// Name of the existing thing, for messages.
         what: String,
     },
-    /// Asked for something that must not be done; the text says why.
+    /// A request that the store refuses; the text gives the reason.
     #[error("{0}")]
     Refused(String),
-    /// A user or an access key is not there.
+    /// A user or an access key does not exist.
     #[error("{what} is not there")]
     NotFound {
         /// Name of the missing thing, for messages.
         what: String,
     },
-    /// The disk, the quota or the reserve is used up: nothing was written.
+    /// The disk, the quota or the reserve is full: nothing was written.
     #[error("the disk is full")]
     DiskFull,
     /// A queue is full: the caller should slow down.
     #[error("too many requests are waiting")]
     Overloaded,
-    /// An earlier fsync or commit failed, so nothing may be promised until the next start.
+    /// An earlier fsync or commit failed: nothing is acknowledged until the next start.
     #[error("the store has stopped after a failed write to disk")]
     Poisoned,
     /// The store was closed.
@@ -209,7 +209,7 @@ impl Error {
     }
 }
 
-/// Stored metadata that says something impossible: [`Error::Damaged`].
+/// [`Error::Damaged`] for impossible metadata.
 pub(crate) fn damaged(what: impl Into<String>) -> Error {
     Error::Damaged { what: what.into() }
 }

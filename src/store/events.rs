@@ -46,12 +46,12 @@ impl Store {
         deliveries::due(&self.engine.db, target, now, max, is_under_way)
     }
 
-    /// Is notified when there is something new for the target.
+    /// Signal that is notified when an event of the target is due.
     pub fn event_signal(&self, target: &str) -> Arc<Notify> {
         self.engine.db.state.targets.signal(target)
     }
 
-    /// Writes down a try to send an event, and what becomes of the event.
+    /// Logs an attempt to deliver an event, and applies its outcome.
     pub fn finish_delivery(&self, attempt: Attempt) -> Pending<()> {
         deliveries::finish(&self.engine.db, attempt)
     }
@@ -71,7 +71,7 @@ impl Store {
         deliveries::test(&self.engine.db, target)
     }
 
-    /// Sends nothing more to a target, for this reason, or begins again. [`Error::NotFound`].
+    /// Disables a target with a reason, or (with `None`) enables it. [`Error::NotFound`].
     pub fn disable_event_target(&self, target: &str, why: Option<String>) -> Pending<()> {
         deliveries::set_disabled(&self.engine.db, target, why)
     }

@@ -15,7 +15,7 @@ use crate::store::records::options::Options;
 #[derive(Clone)]
 pub struct Store {
     pub(super) engine: Arc<Engine>,
-    /// Ends the threads with the last clone: an open reader may keep the engine for longer.
+    /// Ends the threads with the last clone: an open reader may hold the engine for longer.
     _life: Arc<Life>,
 }
 
@@ -38,8 +38,8 @@ impl Store {
         Ok(Self { _life: Arc::new(Life(Arc::clone(&engine))), engine })
     }
 
-    /// Answers what waits for the writer, moves the WAL into the database and stops the threads.
-    /// Later verbs fail with [`Error::Closed`].
+    /// Answers jobs in the writer's queue, moves the WAL into the database, marks the run as ended
+    /// and stops the threads. Later verbs fail with [`Error::Closed`].
     pub fn close(&self) {
         self.engine.close();
     }

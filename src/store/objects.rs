@@ -64,8 +64,8 @@ impl Store {
         objects::delete(&self.engine.db, permit.into(), condition)
     }
 
-    /// Deletes objects of one bucket (asserted), in steps: atomic for each key. The answer says of
-    /// each, in order, if it was there.
+    /// Deletes objects of one bucket (asserted), in steps: atomic for each key. The answers, in
+    /// order, are true for those that existed.
     pub fn delete_objects(&self, permits: &[Permit<DeleteObject>]) -> Pending<Vec<bool>> {
         let bucket = permits.first().map(|first| first.target_bucket().id);
         let same = |permit: &Permit<DeleteObject>| Some(permit.target_bucket().id) == bucket;

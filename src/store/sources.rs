@@ -21,9 +21,9 @@ pub struct Sources(Option<Arc<Mutex<Seeded>>>);
 struct Seeded {
     /// State of the generator (SplitMix64).
     state: u64,
-    /// The time now. It moves only when the test says so.
+    /// The time now. Only the test changes it.
     now: Timestamp,
-    /// Ids given so far, so that their order is the order of making.
+    /// Number of ids given so far, so that ids ascend.
     count: u64,
 }
 

@@ -16,7 +16,7 @@ use crate::store::error::Error;
 use crate::store::space::admission::Admission;
 
 impl Store {
-    /// Reserves room for a body of `bytes` (`None`: of unknown length) until the admission is
+    /// Reserves disk space for a body of `bytes` (`None`: of unknown length) until the admission is
     /// dropped. [`Error::DiskFull`] below the watermark.
     pub fn admit(&self, bytes: Option<u64>) -> Result<Admission> {
         self.engine.alive()?;
@@ -32,7 +32,7 @@ impl Store {
         }
     }
 
-    /// Stages a small body that SQLite will hold. Asserts that the digests are of that many bytes.
+    /// Stages a small body for SQLite. Asserts that the digests are of that many bytes.
     pub fn stage_inline(&self, bytes: Bytes, digests: Digests) -> StagedBlob {
         StagedBlob::inline(self.engine.options.sources.blob_id(), bytes, digests)
     }

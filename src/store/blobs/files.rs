@@ -62,14 +62,14 @@ impl Blobs {
         self.folders.scan(each)
     }
 
-    /// Bytes that an ordinary user may still write to the disk.
+    /// Bytes of the file system that are free for ordinary users.
     pub fn free_bytes(&self) -> Result<u64> {
         let stat =
             fs::fstatvfs(self.folders.root()).map_err(|e| Error::io("measure", self.data(), e))?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// Why nothing may be written any more, once an fsync has failed.
+    /// Reason for which nothing may be written, once an fsync has failed.
     pub fn poison_reason(&self) -> Option<String> {
         self.poison.get().cloned()
     }

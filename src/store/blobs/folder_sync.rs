@@ -8,7 +8,7 @@ use std::io;
 
 use parking_lot::{Condvar, Mutex};
 
-/// The rounds of fsync of one folder.
+/// Rounds of fsync of one folder.
 #[derive(Debug, Default)]
 pub struct FolderSync {
     rounds: Mutex<Rounds>,

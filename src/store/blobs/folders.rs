@@ -73,7 +73,7 @@ pub(super) struct Folders {
 }
 
 impl Folders {
-    /// Makes and syncs what is missing, and opens the rest.
+    /// Creates and syncs missing folders, and opens all.
     pub(super) fn open(data: &Path) -> Result<Self> {
         let root = open_data(data)?;
         let blobs = make_below(&root, "blobs", &data.join("blobs"))?;
@@ -155,7 +155,7 @@ impl Folders {
         }
     }
 
-    /// Deletes files that were quarantined before `older_than`; gives their number.
+    /// Deletes files that were quarantined before `older_than`; returns their number.
     pub(super) fn empty_quarantine(&self, older_than: Timestamp) -> Result<u64> {
         let path = self.data.join("quarantine");
         let mut removed = 0;
@@ -216,7 +216,7 @@ impl Folders {
     }
 }
 
-/// Calls `each` for the entries of a folder, without `.` and `..` and what vanishes meanwhile.
+/// Calls `each` for the entries of a folder, without `.`, `..` and files removed meanwhile.
 fn each_entry(
     folder: impl AsFd,
     path: &Path,

@@ -2,8 +2,8 @@
 
 use super::name::{BlobName, SEGMENT_PAGES, SegmentName};
 
-/// Bytes of a page of a segment. Extents begin at multiples of it, so that the file system can give
-/// back the room of one without touching the next.
+/// Bytes of a page of a segment. Extents begin at multiples of it, so that a hole frees one without
+/// touching the next.
 pub(super) const PAGE_BYTES: u64 = 4 << 10;
 /// Most bytes of a body that is packed: such a blob is always read whole.
 pub const PACKED_BYTES_MAX: u64 = 256 << 10;
@@ -25,8 +25,8 @@ impl From<BlobName> for Location {
     }
 }
 
-/// Consecutive pages in one segment. The pages of all segments of a run are numbered through:
-/// segment n begins at page n × 65,536.
+/// Consecutive pages in one segment. Pages are numbered across all segments of a run: segment n
+/// begins at page n × 65,536.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Extent {
     /// The number of the first page.
@@ -36,7 +36,7 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// The segment that it is in, of the run `run`.
+    /// Name of the segment that holds it, of the run `run`.
     pub(super) fn segment(self, run: u64) -> SegmentName {
         SegmentName { run, number: self.first_page / SEGMENT_PAGES }
     }

@@ -10,14 +10,14 @@ use rustix::io::Errno;
 use super::folders;
 use crate::store::error::{Error, Result};
 
-/// Holds the data folder for this process until it is dropped. The file stays: removing it would
-/// let two processes lock two files of the same name.
+/// Lock of the data folder, held until it is dropped. The file stays: removing it would let two
+/// processes lock two files of the same name.
 #[derive(Debug)]
 pub struct DataLock {
     _file: File,
 }
 
-/// Takes `data/lock`, without waiting; the data folder is made and checked first.
+/// Locks `data/lock` without waiting. The data folder is created and checked first.
 /// [`Error::Locked`] when another process (or another `DataLock`) holds it.
 pub fn lock(data: &Path) -> Result<DataLock> {
     let root = folders::open_data(data)?;

@@ -8,10 +8,10 @@ use crate::types::BlobId;
 /// Pages of a segment, at most: 256 MiB.
 pub(super) const SEGMENT_PAGES: u64 = 1 << 16;
 
-/// The name of one blob: the server run that made it, and its id. `Display` gives the file name.
+/// The name of one blob: the server run that wrote it, and its id. `Display` gives the file name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BlobName {
-    /// The number of the server run that made it.
+    /// The number of the server run that wrote it.
     pub run: u64,
     /// The random id.
     pub id: BlobId,
@@ -38,12 +38,12 @@ impl fmt::Display for BlobName {
     }
 }
 
-/// The number of a server run, in a file name. The caller sees to the spelling.
+/// Parses the number of a server run. The caller checks the spelling.
 fn parse_run(text: &str) -> Option<u64> {
     u64::from_str_radix(text, 16).ok()
 }
 
-/// The name of a segment: the run that made it, and its number in that run. `Display` gives the
+/// The name of a segment: the run that wrote it, and its number in that run. `Display` gives the
 /// file name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SegmentName {
@@ -83,11 +83,11 @@ impl fmt::Display for SegmentName {
 /// Entry of a scan of `blobs/` and `segments/`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FolderEntry {
-    /// A blob's file, in its right place, and the bytes of the whole file (trailer included).
+    /// A blob's file in its folder, and the bytes of the whole file (trailer included).
     Blob(BlobName, u64),
     /// A segment.
     Segment(SegmentName),
-    /// Anything else: path below the data folder.
+    /// Any other file: path below the data folder.
     Foreign(PathBuf),
 }
 

@@ -34,14 +34,14 @@ use crate::store::memory::pending::Pending;
 const WAITING_MAX: usize = 4096;
 /// Bytes of waiting bodies. Nothing else counts the bytes of bodies whose client has disconnected.
 const WAITING_BYTES_MAX: usize = 64 << 20;
-/// Bodies and bytes that are written with one call.
+/// Bodies written with one call.
 const BATCH_BODIES_MAX: usize = 128;
 const BATCH_BYTES_MAX: usize = 8 << 20;
 
-/// `None`: everything before this is answered, then the thread ends.
+/// A body, or `None`: the thread answers earlier bodies and ends.
 type Message = Option<Body>;
 
-/// A body as it will be in the segment.
+/// A body in the layout of the segment.
 struct Body {
     record: BlobRecord,
     bytes: Bytes,
@@ -52,7 +52,7 @@ struct Body {
     held: Held,
 }
 
-/// Bytes of the queue, until this is dropped.
+/// Bytes taken from the queue's budget, until this is dropped.
 struct Held {
     waiting: Arc<AtomicUsize>,
     bytes: usize,
@@ -74,7 +74,7 @@ impl Drop for Held {
     }
 }
 
-/// The end that receivers of bodies have.
+/// Sender of bodies.
 pub struct Packing {
     blobs: Arc<Blobs>,
     sender: SyncSender<Message>,
@@ -85,7 +85,7 @@ pub struct Packing {
 pub struct Packer {
     blobs: Arc<Blobs>,
     receiver: Receiver<Message>,
-    /// The segment that is appended to, and the first of its pages that is free.
+    /// The segment that is appended to, and its first free page.
     open: Option<(Arc<Segment>, u64)>,
 }
 
@@ -151,7 +151,7 @@ impl Body {
 }
 
 impl Blobs {
-    /// Makes a segment of this run; its entry in the folder is on disk when this returns.
+    /// Creates a segment of this run; its entry in the folder is on disk when this returns.
     fn create_segment(&self, number: u64) -> Result<Arc<Segment>> {
         let name = SegmentName { run: self.run, number };
         let flags =
@@ -170,8 +170,7 @@ impl Blobs {
         Ok(segment)
     }
 
-    /// Writes `slices` one after the other and has them on disk when it returns. A failed sync is
-    /// [`Error::Poisoned`].
+    /// Writes `slices` one after the other and syncs them. A failed sync is [`Error::Poisoned`].
     fn append(
         &self,
         segment: &Segment,
@@ -223,8 +222,8 @@ impl Packer {
         }
     }
 
-    /// Stores and answers. Bodies that cannot be stored together are tried one by one: one for
-    /// which there is no room must not fail those for which there is.
+    /// Stores and answers bodies. A batch that fails is repeated one by one: a body without room
+    /// must not fail the others.
     fn store_batch(&mut self, mut batch: Vec<Body>) {
         // Bodies of disconnected clients are not written.
         batch.retain(|body| !body.reply.is_closed());
@@ -249,7 +248,7 @@ impl Packer {
         }
     }
 
-    /// Writes and syncs all of a batch; gives where it begins.
+    /// Writes and syncs a batch; returns its first page.
     fn store(&mut self, batch: &[Body]) -> Result<(Arc<Segment>, u64)> {
         self.blobs.refuse_if_poisoned()?;
         let pages: u64 = batch.iter().map(Body::pages).sum();
@@ -264,7 +263,7 @@ impl Packer {
         Ok((segment, first_page))
     }
 
-    /// The segment that so many pages go to, and the first of them.
+    /// The segment for `pages` pages, and the first of them.
     fn room_for(&mut self, pages: u64) -> Result<(Arc<Segment>, u64)> {
         assert!(pages <= SEGMENT_PAGES, "a batch is much smaller than a segment");
         let number = match &self.open {

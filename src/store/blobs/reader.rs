@@ -20,11 +20,11 @@ use super::trailer::{self, BLOCK_BYTES};
 use crate::store::error::{Error, Result};
 use crate::types::{ByteRange, PUT_BYTES_MAX};
 
-/// A blob up to this many bytes is read whole, trailer included, by one call when it is opened.
+/// Bytes up to which a blob is read whole, trailer included, by one call when it is opened.
 const WHOLE_BYTES_MAX: u64 = PACKED_BYTES_MAX;
 /// Most bytes that one [`BlobFile::read`] may be asked for.
 pub const READ_BYTES_MAX: u64 = 8 << 20;
-/// Bytes at a file's end that surely hold its index.
+/// Bytes at a file's end that hold its index.
 const END_BYTES: u64 = 4 << 10;
 
 /// Permission of a read to wait for the disk.
@@ -69,7 +69,7 @@ impl Blobs {
         record(self, self.open_file(name, Wait::Disk)?, name)
     }
 
-    /// Reads and checks every block and page; gives what the trailer says.
+    /// Reads and checks every block and page; returns the record in the trailer.
     pub fn verify(&self, at: impl Into<Location>, length: u64) -> Result<BlobRecord> {
         let mut blob = self.open_blob(at, length, Wait::Disk)?;
         blob.verify()?;
@@ -104,7 +104,7 @@ impl Blobs {
     }
 }
 
-/// Opens a file for reading; without waiting only if the kernel has its entry in memory.
+/// Opens a file for reading; without waiting only if the kernel has its directory entry cached.
 fn open_below(folder: &OwnedFd, file: &str, wait: Wait) -> rustix::io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = match wait {
@@ -115,7 +115,7 @@ fn open_below(folder: &OwnedFd, file: &str, wait: Wait) -> rustix::io::Result<Fi
 }
 
 impl BlobFile {
-    /// Reads and checks the index of an open file; `length` is what the row says.
+    /// Reads and checks the index of an open file; `length` is that of its row.
     fn open(blobs: &Blobs, file: File, name: BlobName, length: u64, wait: Wait) -> Result<Self> {
         let file = OpenFile { file, name, path: blobs.path(name) };
         if length > PUT_BYTES_MAX {
@@ -149,7 +149,7 @@ impl BlobFile {
         Ok(blob)
     }
 
-    /// Reads a blob that lies in a segment: all of it, trailer included, by one call.
+    /// Reads a blob in a segment: all of it, trailer included, by one call.
     fn open_packed(
         blobs: &Blobs,
         file: File,
@@ -190,10 +190,9 @@ impl BlobFile {
         self.record.digests.length
     }
 
-    /// Reads exactly `range`, every block of it verified, in one go: at most [`READ_BYTES_MAX`]
-    /// bytes, inside the blob (both asserted). The answer keeps whole blocks in memory. A block
-    /// that does not verify or is not there is [`Error::Damaged`]. It can be asked again after an
-    /// error.
+    /// Reads exactly `range`, with every block verified: at most [`READ_BYTES_MAX`] bytes, inside
+    /// the blob (both asserted). The answer keeps whole blocks in memory. A block that does not
+    /// verify or is missing is [`Error::Damaged`]. It can be called again after an error.
     pub fn read(&mut self, range: ByteRange, wait: Wait) -> Result<Bytes> {
         assert!(range.first <= range.last && range.last < self.length(), "{range:?} is outside");
         assert!(range.len() <= READ_BYTES_MAX, "{range:?} is too much at once");
@@ -271,7 +270,7 @@ struct OpenFile {
     path: std::path::PathBuf,
 }
 
-/// The end of a file, with its index verified.
+/// End of a file, with its index verified.
 struct Tail {
     bytes: Vec<u8>,
     parsed: (BlobRecord, usize),
@@ -292,8 +291,8 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Reads to the end of the file, from `start`: `before` bytes and at most `more` after them, in
-    /// which the index lies and ends the file.
+    /// Reads to the end of the file, from `start`: `before` bytes, and at most `more` bytes that
+    /// end with the index.
     fn read_tail(&self, start: u64, before: usize, more: usize, wait: Wait) -> Result<Tail> {
         let mut bytes = Vec::with_capacity(before + more);
         loop {

@@ -16,7 +16,7 @@ use crate::store::error::{Error, Result};
 use crate::types::Timestamp;
 
 impl Blobs {
-    /// Removes a blob, and gives its room back. That it is gone already is success.
+    /// Removes a blob and frees its space. A missing file is success.
     pub fn remove(&self, at: Location) -> Result<()> {
         match at.extent {
             None => self.unlink(at.name),
@@ -42,12 +42,12 @@ impl Blobs {
         }
     }
 
-    /// Moves the file of a blob to `quarantine/`. That it is gone already is success.
+    /// Moves the file of a blob to `quarantine/`. A missing file is success.
     pub fn quarantine(&self, name: BlobName) -> Result<()> {
         self.folders.quarantine(name)
     }
 
-    /// Deletes what was quarantined before `older_than`; gives how many files.
+    /// Deletes files that were quarantined before `older_than`; returns their number.
     pub fn empty_quarantine(&self, older_than: Timestamp) -> Result<u64> {
         self.folders.empty_quarantine(older_than)
     }
@@ -117,7 +117,8 @@ impl Blobs {
         }
     }
 
-    /// `false` where the file system has no holes: there the room comes back with the segment.
+    /// Punches a hole. False on a file system without holes: there the space is freed with the
+    /// segment.
     fn punch_bytes(&self, file: &File, name: SegmentName, offset: u64, bytes: u64) -> Result<bool> {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         match retry_on_intr(|| fs::fallocate(file, flags, offset, bytes)) {
@@ -148,7 +149,7 @@ impl Blobs {
         }
     }
 
-    /// Removes a segment. That it is gone already is success.
+    /// Removes a segment. A missing one is success.
     pub fn remove_segment(&self, name: SegmentName) -> Result<()> {
         match fs::unlinkat(self.folders.segments(), name.to_string(), AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -156,7 +157,7 @@ impl Blobs {
         }
     }
 
-    /// Moves a segment to `quarantine/`. That it is gone already is success.
+    /// Moves a segment to `quarantine/`. A missing one is success.
     pub fn quarantine_segment(&self, name: SegmentName) -> Result<()> {
         self.folders.quarantine_segment(name)
     }

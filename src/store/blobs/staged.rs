@@ -24,8 +24,8 @@ pub enum Home<'a> {
     Disk(Location),
 }
 
-/// A whole body with its digests, safe on disk (or small and in memory), without a row yet.
-/// Dropped without [`keep`](Self::keep), it is removed from the disk.
+/// A whole body with its digests, safe on disk (or small and in memory), without a row. Dropped
+/// without [`keep`](Self::keep), it is removed from the disk.
 pub struct StagedBlob {
     digests: Digests,
     bytes_at: StagedBytes,
@@ -34,14 +34,14 @@ pub struct StagedBlob {
 enum StagedBytes {
     Memory(BlobId, Bytes),
     File(Arc<Blobs>, BlobName),
-    /// The segment is in use for as long as this may get its row.
+    /// An extent; the segment is in use while it may get its row.
     Packed(Arc<Blobs>, Arc<Segment>, Location),
     /// The bytes on disk belong to a row.
     Kept,
 }
 
 impl StagedBlob {
-    /// A small body that SQLite will hold. Asserts that the digests are of that many bytes.
+    /// A small body for SQLite. Asserts that the digests are of that many bytes.
     pub(crate) fn inline(id: BlobId, bytes: Bytes, digests: Digests) -> Self {
         assert_eq!(bytes.len() as u64, digests.length, "digests of other bytes");
         Self { digests, bytes_at: StagedBytes::Memory(id, bytes) }

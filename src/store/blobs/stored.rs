@@ -21,7 +21,7 @@ pub(crate) struct StoredBlob {
 pub(crate) type LoadedBlob = (StoredBlob, Option<Bytes>);
 
 impl StoredBlob {
-    /// Place of its bytes on disk, when the database does not have them.
+    /// Location of its bytes on disk, if they are not in the database.
     pub(crate) fn location(&self) -> Location {
         Location { name: BlobName { run: self.run, id: self.id }, extent: self.extent }
     }

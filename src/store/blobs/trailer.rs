@@ -54,7 +54,7 @@ const VERSION: u16 = 1;
 const FIXED_BYTES: usize = 198;
 /// Index bytes after the key.
 const END_BYTES: usize = 16;
-/// Room for the client's checksum: SHA-512 is the longest.
+/// Bytes of the field for the client's checksum: SHA-512 is the longest.
 const CHECKSUM_BYTES_MAX: usize = 64;
 /// Block CRCs in a full page.
 const PAGE_BLOCKS: u64 = 1023;
@@ -149,7 +149,7 @@ fn append_index(out: &mut Vec<u8>, record: &BlobRecord) {
     out.extend(key);
 }
 
-/// The CRCs in a page, if the page verifies; `page` is its number.
+/// The CRCs in page number `page`, if it verifies.
 pub(super) fn parse_page(id: BlobId, page: u64, bytes: &[u8]) -> Option<Vec<u32>> {
     let (sums, crc) = bytes.split_last_chunk::<4>()?;
     if page_crc(id, page, sums) != u32::from_le_bytes(*crc) {
@@ -159,7 +159,8 @@ pub(super) fn parse_page(id: BlobId, page: u64, bytes: &[u8]) -> Option<Vec<u32>
     rest.is_empty().then(|| sums.iter().map(|sum| u32::from_le_bytes(*sum)).collect())
 }
 
-/// Blob and number are part of it, so that a page in the wrong place does not verify.
+/// CRC of a page. Blob and number are part of it, so that a page in the wrong place does not
+/// verify.
 fn page_crc(id: BlobId, page: u64, sums: &[u8]) -> u32 {
     let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
     digest.update(id.as_bytes());
@@ -168,8 +169,8 @@ fn page_crc(id: BlobId, page: u64, sums: &[u8]) -> u32 {
     u32::try_from(digest.finalize()).expect("a CRC32C has 32 bits")
 }
 
-/// The index at the end of `tail` (which may begin before it) and its bytes, end included; or how
-/// it fails to verify.
+/// Parses the index at the end of `tail` (which may begin before it). Gives the record and the
+/// bytes of the index, or the check that failed.
 pub(super) fn parse_end(tail: &[u8]) -> Result<(BlobRecord, usize), &'static str> {
     let (rest, magic) = tail.split_last_chunk().ok_or("the index is cut off")?;
     if *magic != MAGIC_END {
@@ -199,7 +200,7 @@ pub(super) fn parse_start(bytes: &[u8]) -> Result<(BlobRecord, usize), &'static 
     }
 }
 
-/// Takes fixed-size fields one after the other.
+/// Cursor over fixed-size fields.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {

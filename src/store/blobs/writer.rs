@@ -40,7 +40,7 @@ pub struct BlobWriter {
     reserved: bool,
     partial: Vec<u8>,
     sums: Vec<u32>,
-    /// Bytes whose way to the disk was begun.
+    /// Bytes whose write-back was started.
     handed_over: u64,
 }
 
@@ -83,8 +83,8 @@ impl BlobWriter {
         Self { blobs, name, origin, file, reserved: false, partial, sums, handed_over: 0 }
     }
 
-    /// Reserves disk space for the whole file, so that a full disk is known before the transfer.
-    /// A file system that cannot is no error.
+    /// Reserves disk space for the whole file, so that a full disk is known before the transfer. No
+    /// error on a file system that cannot.
     fn reserve(&mut self, file_bytes: u64) -> Result<()> {
         let file = self.file.as_ref().expect("only finish takes it");
         let reserved = retry_on_intr(|| fallocate(file, FallocateFlags::KEEP_SIZE, 0, file_bytes));
@@ -109,8 +109,8 @@ impl BlobWriter {
         self.sums.len() as u64 * BLOCK_BYTES + self.partial.len() as u64
     }
 
-    /// Appends bytes. Blocking. After an error the writer is only good for dropping.
-    /// [`Error::DiskFull`]; [`Error::EntityTooLarge`] above 5 GiB.
+    /// Appends bytes. Blocking. After an error the writer can only be dropped. [`Error::DiskFull`];
+    /// [`Error::EntityTooLarge`] above 5 GiB.
     pub fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
         if self.length() + bytes.len() as u64 > PUT_BYTES_MAX {
             return Err(Error::EntityTooLarge);

@@ -29,7 +29,7 @@ use crate::types::{ByteRange, PartNumber, UploadId};
 /// Attempts to open an object that is replaced between the two reads of its row.
 const REREADS_MAX: usize = 16;
 
-/// An object whose content cannot vanish while this, or a reader made from it, lives.
+/// An object whose content is pinned while this, or a reader made from it, lives.
 #[derive(Clone)]
 pub struct OpenObject {
     /// The object as it was when it was opened.
@@ -52,7 +52,7 @@ enum ContentSource {
 pub struct ContentReader {
     engine: Arc<Engine>,
     source: ContentSource,
-    /// The offset of the next byte, and the offset behind the last one that is wanted.
+    /// The offset of the next byte, and the offset behind the last one.
     next: u64,
     end: u64,
     /// Parts of the current run that are not read yet.
@@ -112,8 +112,8 @@ impl OpenObject {
         self.content
     }
 
-    /// The bytes, checked, when the content lives in SQLite: all of them, or those of `range`,
-    /// which must lie inside it (asserted).
+    /// The bytes, checked, of a content in SQLite: all of them, or those of `range`, which must lie
+    /// inside it (asserted).
     pub fn inline(&self, range: Option<ByteRange>) -> Option<Bytes> {
         match &self.source {
             ContentSource::Inline(_, bytes) => Some(match range {
@@ -140,8 +140,8 @@ impl OpenObject {
         })
     }
 
-    /// Place of a listed part of a multipart object; `None` when it has no part of that number, or
-    /// is no multipart object.
+    /// Span of a listed part of a multipart object; `None` when it has no part of that number, or
+    /// is not multipart.
     pub fn part(&self, number: PartNumber) -> Result<Option<PartSpan>> {
         let ContentSource::Manifest(id, _) = &self.source else { return Ok(None) };
         manifests::part(&self.engine.db, *id, number, self.algorithm())
@@ -196,8 +196,8 @@ impl OpenObject {
 }
 
 impl ContentReader {
-    /// The next bytes, verified, at most a unit; `None` at the end. Blocking.
-    /// [`Error::Damaged`] when what is stored does not verify.
+    /// The next bytes, verified, at most a unit; `None` at the end. Blocking. [`Error::Damaged`]
+    /// when they do not verify.
     #[allow(clippy::should_implement_trait)] // An iterator would go on after an error.
     pub fn next(&mut self) -> Result<Option<Bytes>> {
         self.step(Wait::Disk)
@@ -214,8 +214,7 @@ impl ContentReader {
         self.next == self.end
     }
 
-    /// Reads at most so many bytes at once from here on, as long as that is less than
-    /// `read_unit_bytes`.
+    /// Limits units to `bytes` from here on, if that is less than `read_unit_bytes`.
     pub fn limit_unit(&mut self, bytes: usize) {
         let most = self.engine.options.read_unit_bytes.min(bytes) as u64;
         self.unit = most.clamp(1, READ_BYTES_MAX);
@@ -251,7 +250,7 @@ impl ContentReader {
         }
     }
 
-    /// Opens what holds the next byte.
+    /// Opens the content that holds the next byte.
     fn open_next(&mut self, wait: Wait) -> Result<()> {
         let opened = match &self.source {
             ContentSource::Inline(_, bytes) => (0, Opened::Inline(bytes.clone())),

@@ -29,8 +29,8 @@ use crate::store::space::admission::Space;
 use crate::store::space::ballast::Ballast;
 
 impl Engine {
-    /// Opens and recovers: what an earlier run left in the WAL is moved into the database here, its
-    /// files are dealt with by the GC thread.
+    /// Opens and recovers a store: the WAL of an earlier run is moved into the database here. The
+    /// GC thread sweeps the files of earlier runs.
     pub(crate) fn open(options: Options) -> Result<Arc<Self>> {
         let lock = lock(&options.data)?;
         let ballast = Arc::new(Ballast::new(&options.data));
@@ -93,7 +93,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Starts a thread that is joined when the store ends. A panic of it poisons the store.
+    /// Starts a thread that is joined at the end of the store. A panic in it poisons the store.
     pub(crate) fn start(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
         let (blobs, what) = (Arc::clone(&self.blobs), name.to_owned());
         // A store without one of its threads works no longer: it is better to end and recover.
@@ -125,7 +125,7 @@ fn refuse_lost_database(path: &Path, options: &Options) -> Result<()> {
     )))
 }
 
-/// The database file's own name must survive a power cut.
+/// Syncs the folder: the entry of the database file must survive a power cut.
 fn sync_folder(options: &Options) -> Result<()> {
     let sync = || File::open(&options.data)?.sync_all();
     sync().map_err(|source| Error::io("sync", &options.data, source))

@@ -22,7 +22,7 @@ impl DigestCache {
         found.map(|(_, digests)| *digests).unwrap_or_default()
     }
 
-    /// Keeps it, in place of the oldest.
+    /// Adds digests of a list, in place of the oldest.
     pub(crate) fn put(&self, list: [u8; 32], digests: WholeDigests) {
         let mut results = self.0.lock();
         results.retain(|(key, _)| *key != list);

@@ -20,7 +20,7 @@ use crate::types::{BucketName, UploadId};
 pub(crate) enum Effect {
     /// A user is new.
     UserMade(Arc<User>),
-    /// The user of that id is gone, with all its keys.
+    /// The user of that id is deleted, with all its keys.
     UserGone(String),
     /// A key is new or changed.
     KeySet(Arc<Credential>),
@@ -36,15 +36,15 @@ pub(crate) enum Effect {
         kind: BucketConfigurationKind,
         document: Arc<BucketConfiguration>,
     },
-    /// The bucket of that id has no document of this kind any more.
+    /// The document of this kind is deleted.
     BucketConfigurationGone { bucket: i64, kind: BucketConfigurationKind },
     /// There is garbage to collect.
     Garbage,
-    /// An upload is in another state, or has other parts.
+    /// An upload has changed its state or its parts.
     UploadChanged(UploadId),
-    /// There is an event for the target.
+    /// An event of the target is due.
     EventQueued(Arc<str>),
-    /// The target's backlog is full: from now on events are only counted.
+    /// Events of the target are dropped from now on, and counted.
     EventsDropped(Arc<str>),
 }
 
@@ -63,7 +63,7 @@ struct State {
     buckets: HashMap<BucketName, Arc<Bucket>>,
     /// Owner's id and bucket's name: the order in which ListBuckets reads.
     owned: BTreeSet<(String, String)>,
-    /// Owner's id and bucket's id: the order in which a search goes through what it may read.
+    /// Owner's id and bucket's id: the order in which a search reads.
     owned_ids: BTreeSet<(String, i64)>,
     /// Documents by the id of the bucket.
     configurations: HashMap<(i64, BucketConfigurationKind), Arc<BucketConfiguration>>,
@@ -80,7 +80,7 @@ impl Directory {
         self.state.read()
     }
 
-    /// Applies what one transaction did.
+    /// Applies the effects of one transaction.
     pub(crate) fn apply(&self, effects: Vec<Effect>) {
         let mut state = self.state.write();
         effects.into_iter().for_each(|effect| state.apply(effect));
@@ -155,8 +155,8 @@ impl Directory {
         self.read().buckets.len()
     }
 
-    /// The buckets in which the user may do anything, as [`may_anything`] has it, by name. Others'
-    /// cost nothing; for root it is one pass over all names.
+    /// Buckets in which [`may_anything`] holds for the user, by name. Buckets of others cost
+    /// nothing; for root it is one pass over all names.
     ///
     /// [`may_anything`]: crate::access::may_anything
     pub(crate) fn buckets_in_sight(&self, user: &User, from: &str, max: usize) -> Vec<Arc<Bucket>> {
@@ -174,7 +174,7 @@ impl Directory {
         buckets
     }
 
-    /// The least id, from `from` on, of a bucket that may be in sight of the user.
+    /// The least id, from `from` on, of a bucket that the user may read.
     pub(crate) fn next_id_in_sight(&self, user: &User, from: i64) -> Option<i64> {
         if user.root {
             return Some(from);

@@ -26,7 +26,7 @@ pub(crate) struct Pin {
 }
 
 impl Pins {
-    /// Sets one more pin on `content`.
+    /// Adds a pin on `content`.
     pub(crate) fn pin(self: &Arc<Self>, content: ContentId) -> Pin {
         *self.lock().entry(content).or_default() += 1;
         Pin { pins: Arc::clone(self), content }

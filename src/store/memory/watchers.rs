@@ -17,7 +17,7 @@ pub(crate) struct Watchers {
     uploads: Mutex<HashMap<UploadId, watch::Sender<()>>>,
 }
 
-/// Sees the changes of one upload.
+/// Watch of one upload.
 pub struct UploadWatch {
     watchers: Arc<Watchers>,
     id: UploadId,
@@ -43,7 +43,7 @@ impl Watchers {
 }
 
 impl UploadWatch {
-    /// Ends when the upload has changed since the last time, or since this watch was made.
+    /// Waits until the upload has changed since the last call, or since this watch was made.
     pub async fn changed(&mut self) {
         let changes = self.changes.as_mut().expect("taken out only on drop");
         changes.changed().await.expect("the sender lives as long as one of its receivers");

@@ -9,7 +9,7 @@ use crate::access::Bucket;
 pub enum CreatedBucket {
     /// The bucket is new.
     Created(Arc<Bucket>),
-    /// A bucket of that name was there before; its owner says whose it is.
+    /// The existing bucket of that name, with its owner.
     Exists(Arc<Bucket>),
 }
 

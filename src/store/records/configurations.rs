@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(i64)]
 pub enum BucketConfigurationKind {
-    /// The rules for pages of other origins.
+    /// CORS rules.
     Cors = 1,
     /// Event notifications.
     Notification = 2,

@@ -14,10 +14,10 @@ use crate::access::{Bucket, Permit, ReadObject, User};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
 use crate::types::{BlobId, ObjectKey, PartNumber, UploadId};
 
-/// Smaller contents are not worth an answer: neither found nor stored once.
+/// Bytes below which contents are neither found nor stored once.
 pub const SHARED_BYTES_MIN: u64 = 64 << 10;
 
-/// Parts that one transaction fills.
+/// Parts stored by reference in one transaction.
 pub const INSTANT_PARTS_MAX: usize = 64;
 
 /// Content of an object.
@@ -58,7 +58,7 @@ pub struct BlobRef {
     pub crc64nvme: u64,
     /// SHA-256 of its bytes, if it was computed.
     pub sha256: Option<[u8; 32]>,
-    /// The checksum that came with it, in the client's algorithm.
+    /// The checksum sent with it, in the client's algorithm.
     pub checksum: Option<Checksum>,
 }
 
@@ -69,22 +69,22 @@ pub struct Wanted {
     pub sha256: [u8; 32],
     /// Its bytes.
     pub size: u64,
-    /// A checksum that it must have, besides those that all have.
+    /// Checksum that it must have, besides those that all have.
     pub algorithm: Option<ChecksumAlgorithm>,
-    /// Only objects of the same bucket whose keys begin with one of these; `None`: all objects.
+    /// Prefixes of keys in the same bucket to search; `None`: all objects.
     pub prefixes: Option<Vec<String>>,
 }
 
 /// Object or part by which a content was found.
 #[derive(Clone, Debug)]
 pub(in crate::store) enum Via {
-    /// An object that has it; or that has the whole blob as its part of this number.
+    /// An object that has it, or that has the whole blob as its part of this number.
     Object { bucket: Arc<Bucket>, key: ObjectKey, part: Option<(UploadId, PartNumber)> },
-    /// A part of an open upload of this user's.
+    /// A part of an open upload of this user.
     Part { upload: UploadId, number: PartNumber, user: Arc<User> },
 }
 
-/// A content that was found, which the request may not be allowed to read.
+/// A content found, which the request may not be allowed to read.
 #[derive(Clone, Debug)]
 pub struct Candidate {
     pub(in crate::store) sha256: [u8; 32],
@@ -127,7 +127,7 @@ impl Candidate {
     }
 }
 
-/// A content whose bytes the request has: it proved it, or it would have to send them.
+/// A content whose possession the request has proven.
 #[derive(Clone, Debug)]
 pub struct Proven(pub(in crate::store) Readable);
 
@@ -138,11 +138,11 @@ pub enum Filled {
     Instant,
     /// It has parts already: the rest must be sent.
     HasParts,
-    /// None of the contents is alive, and in an object of the bucket, any more.
+    /// None of the contents is alive and in an object of the bucket.
     Gone,
 }
 
-/// A content that this request may read at this moment.
+/// A content that this request may read now.
 #[derive(Clone, Debug)]
 pub struct Readable(pub(in crate::store) Candidate);
 

@@ -2,7 +2,7 @@
 
 use crate::types::Layout;
 
-/// Digests of a whole file, whatever parts it came in.
+/// Digests of a whole file, independent of its parts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct WholeDigests {
     /// MD5 of all bytes; never the ETag of an upload.

@@ -6,7 +6,7 @@ use crate::access::{Origin, Permit, Right, User};
 use crate::events::EventName;
 use crate::types::{MessageId, Timestamp};
 
-/// An event that is to be sent now.
+/// An event that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueEvent {
     /// Id of the row.
@@ -26,7 +26,7 @@ pub struct DueEvents {
     pub events: Vec<DueEvent>,
     /// Time at which the next event is due; may be in the past.
     pub next: Option<Timestamp>,
-    /// Why nothing is to be sent at all, if so.
+    /// Reason for which the target is disabled, if it is.
     pub disabled: Option<String>,
 }
 
@@ -41,7 +41,7 @@ pub struct Attempt {
     pub millis: u64,
     /// The status of the answer, if there was one.
     pub status: Option<u16>,
-    /// The beginning of the answer's body, or why there is none.
+    /// The beginning of the answer's body, or the error.
     pub reply: Vec<u8>,
     /// Outcome for the event.
     pub outcome: Outcome,
@@ -89,7 +89,7 @@ pub struct TargetState {
     pub backlog_max: u64,
     /// Events that were given up.
     pub dead: u64,
-    /// Events that the backlog has no room for since `dropped_since`.
+    /// Events dropped since `dropped_since`.
     pub dropped_count: u64,
     /// Time of the first dropped event.
     pub dropped_since: Option<Timestamp>,
@@ -125,7 +125,7 @@ impl TargetState {
 /// User and request that caused a change.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cause {
-    /// `None` for what the server does by itself.
+    /// The user; `None` for actions of the server itself.
     pub(crate) user: Option<Arc<User>>,
     pub(crate) origin: Option<Arc<Origin>>,
 }

@@ -5,11 +5,11 @@
 pub struct Health {
     /// True if writes are accepted: not poisoned, not closed, disk not full, WAL not too long.
     pub writable: bool,
-    /// Why nothing may be promised any more, if so.
+    /// Reason for which the store is poisoned, if it is.
     pub poisoned: Option<String>,
     /// Bytes of WAL that are not yet in the database file.
     pub wal_bytes: u64,
-    /// Bytes that admission may still give away, reserved ones and the watermark not deducted.
+    /// Bytes free for bodies; reserved ones and the watermark are not deducted.
     pub free_bytes: u64,
     /// Jobs that wait for the writer.
     pub queue_length: usize,

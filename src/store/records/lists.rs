@@ -1,19 +1,20 @@
 //! Queries and pages of lists.
 
-/// A page of keys is asked for like this.
+/// Query for a page of keys.
 #[derive(Clone, Debug, Default)]
 pub struct ListQuery {
-    /// Only keys that begin with this.
+    /// Prefix of the keys.
     pub prefix: String,
-    /// Keys that share what lies between the prefix and this are folded into one common prefix.
+    /// Delimiter: keys with the same text between the prefix and it are folded into one common
+    /// prefix.
     pub delimiter: Option<String>,
-    /// Only keys and common prefixes that sort after this one.
+    /// Marker: only keys and common prefixes after it.
     pub after: Option<String>,
-    /// At most so many keys and common prefixes together; 0 gives an empty, complete page.
+    /// Most keys and common prefixes together; 0 gives an empty, complete page.
     pub max: usize,
 }
 
-/// An entry of a page: things in key order, common prefixes among them.
+/// An entry of a page, in key order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listed<T> {
     /// A key of its own.

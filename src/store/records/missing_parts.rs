@@ -6,7 +6,7 @@ use super::uploads::UploadRecord;
 use crate::access::Bucket;
 use crate::types::{Layout, PartNumber};
 
-/// Numbers of parts that are missing, both ends among them.
+/// Range of missing part numbers, both ends included.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Gap {
     /// The first of them.
@@ -21,7 +21,7 @@ impl Gap {
         PartNumber::new(first).zip(PartNumber::new(last)).map(|(first, last)| Self { first, last })
     }
 
-    /// The gaps from 1 to `end` that ascending numbers leave.
+    /// Gaps between ascending numbers from 1 to `end`.
     pub(crate) fn between(present: impl Iterator<Item = u16>, end: u16) -> Vec<Self> {
         let mut gaps = Vec::new();
         let mut next = 1;
@@ -70,7 +70,7 @@ pub struct Blocks {
     pub next: Option<PartNumber>,
 }
 
-/// Why a list of parts does not make the file that was declared.
+/// Details of a list of parts that is not the declared file.
 #[derive(Debug)]
 pub struct Incomplete {
     /// Bytes of the listed parts.

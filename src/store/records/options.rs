@@ -5,9 +5,9 @@ use crate::store::sources::Sources;
 /// Options of a store. Every field is a setting of the configuration.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The data folder; made if it is not there.
+    /// The data folder; created if it does not exist.
     pub data: std::path::PathBuf,
-    /// Bodies up to this many bytes live in SQLite, larger ones in files.
+    /// Bytes up to which bodies are stored in SQLite; larger ones are stored in files.
     pub inline_bytes_max: usize,
     /// Smallest part but the last in Complete, in bytes (S3: 5 MiB).
     pub part_bytes_min: u64,
@@ -27,7 +27,7 @@ pub struct Options {
     pub wal_bytes_max: u64,
     /// Names of buckets whose contents are stored once, `*` for all.
     pub dedup_buckets: Vec<String>,
-    /// Names of buckets in which a proof of possession is as good as the bytes, `*` for all.
+    /// Names of buckets that accept proof of possession instead of data, `*` for all.
     pub proof_buckets: Vec<String>,
     /// Targets of events.
     pub event_targets: Vec<EventTarget>,
@@ -35,11 +35,11 @@ pub struct Options {
     pub sources: Sources,
 }
 
-/// A target of events, as the store knows it.
+/// A target of events.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EventTarget {
     /// Its name in the configuration.
     pub name: String,
-    /// Events that may wait for it; what comes then is only counted.
+    /// Events that may wait for it; further ones are dropped and counted.
     pub backlog_max: u64,
 }

@@ -30,14 +30,14 @@ pub struct ProgressPage {
     pub truncated: bool,
 }
 
-/// A page of open uploads is asked for like this.
+/// Query for a page of open uploads.
 #[derive(Clone, Debug, Default)]
 pub struct ProgressQuery {
-    /// Only keys that begin with this.
+    /// Prefix of the keys.
     pub prefix: String,
-    /// Only what follows this upload.
+    /// The upload before the page.
     pub after: Option<(String, UploadId)>,
-    /// At most so many uploads. A page ends earlier when they have many parts.
+    /// Most uploads. A page ends earlier when they have many parts.
     pub max: usize,
 }
 

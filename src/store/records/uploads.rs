@@ -12,7 +12,7 @@ use crate::types::{
 /// Settings of CreateMultipartUpload.
 #[derive(Clone, Debug, Default)]
 pub struct NewUpload {
-    /// Headers and user metadata of the object to be.
+    /// Headers and user metadata of the object.
     pub headers: ObjectHeaders,
     /// The checksum algorithm and type, if the client named one.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
@@ -20,7 +20,7 @@ pub struct NewUpload {
     pub callback_var: Option<CallbackVar>,
     /// Declaration of the file, beyond S3.
     pub declaration: Option<Declaration>,
-    /// Contents that are that file, if any can still be taken.
+    /// Contents that are the declared file, if any can be taken.
     pub instant: Vec<Readable>,
 }
 
@@ -43,7 +43,7 @@ pub struct UploadRecord {
     pub expires: Timestamp,
 }
 
-/// An open upload with what it declared.
+/// An open upload with its declaration.
 #[derive(Clone, Debug)]
 pub struct OpenUpload {
     /// The upload.
@@ -65,18 +65,18 @@ pub struct CreatedUpload {
     pub is_instant: bool,
 }
 
-/// A page of open uploads is asked for like this.
+/// Query for a page of open uploads.
 #[derive(Clone, Debug, Default)]
 pub struct UploadsQuery {
-    /// Only keys that begin with this.
+    /// Prefix of the keys.
     pub prefix: String,
     /// Delimiter, as in [`ListQuery`](super::lists::ListQuery).
     pub delimiter: Option<String>,
-    /// Keys after this one; with `upload_id_marker` also later uploads of the same key.
+    /// Marker: keys after it; with `upload_id_marker` also later uploads of the same key.
     pub key_marker: Option<String>,
-    /// Uploads of `key_marker` after this one; nothing without a key marker.
+    /// Marker: uploads of `key_marker` after it; ignored without a key marker.
     pub upload_id_marker: Option<UploadId>,
-    /// At most so many uploads and common prefixes together.
+    /// Most uploads and common prefixes together.
     pub max: usize,
 }
 
@@ -91,7 +91,7 @@ pub struct PartRecord {
     pub etag: ETag,
     /// Time at which it was stored.
     pub modified: Timestamp,
-    /// The checksum: in the upload's algorithm, or in the one that came with the part.
+    /// The checksum: in the upload's algorithm, or in the one sent with the part.
     pub checksum: Option<Checksum>,
 }
 
@@ -100,7 +100,7 @@ pub struct PartRecord {
 pub struct AddedPart {
     /// The part.
     pub part: PartRecord,
-    /// The lowest number that is missing now; only of a declared upload, and if any is.
+    /// The lowest missing number of a declared upload, if any.
     pub next: Option<PartNumber>,
 }
 
@@ -120,9 +120,9 @@ pub struct PartsPage {
 pub struct ListedPart {
     /// Its number.
     pub number: PartNumber,
-    /// The ETag that the client names; `None` when it is not an ETag at all (so InvalidPart).
+    /// The ETag in the request; `None` when it is not an ETag at all (so InvalidPart).
     pub etag: Option<ETag>,
-    /// The checksums that the client names.
+    /// The checksums in the request.
     pub checksums: Vec<Checksum>,
 }
 
@@ -133,9 +133,9 @@ pub struct CompleteUpload {
     pub parts: Vec<ListedPart>,
     /// If-Match and If-None-Match.
     pub condition: WriteCondition,
-    /// `x-amz-mp-object-size`: what the sum of sizes must be.
+    /// `x-amz-mp-object-size`: must be the sum of sizes.
     pub object_size: Option<u64>,
-    /// `x-amz-checksum-type`: what the upload must have been created with.
+    /// `x-amz-checksum-type`: must be that of the upload.
     pub checksum_type: Option<ChecksumType>,
     /// `x-amz-checksum-*`: the object's checksum; a COMPOSITE one with or without `-N`.
     pub checksum: Option<Checksum>,

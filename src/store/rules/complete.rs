@@ -31,14 +31,14 @@ pub(crate) struct StoredPart {
     pub(crate) crc64nvme: u64,
 }
 
-/// A run of listed parts: where it begins, and the packed numbers.
+/// A run of listed parts: its first offset and number, and the packed numbers.
 pub(crate) struct Run {
     pub(crate) first_offset: u64,
     pub(crate) first_number: PartNumber,
     pub(crate) numbers: Vec<u8>,
 }
 
-/// An upload as the snapshot shows it.
+/// An upload in one snapshot.
 pub(crate) struct Upload {
     pub(crate) record: UploadRecord,
     pub(crate) generation: i64,
@@ -49,7 +49,7 @@ pub(crate) struct Upload {
     pub(crate) parts: Vec<StoredPart>,
 }
 
-/// Everything that is written when it is published.
+/// Values that publishing writes.
 pub(crate) struct Prepared {
     pub(crate) path: UploadPath,
     pub(crate) condition: WriteCondition,
@@ -75,7 +75,7 @@ pub(crate) struct Prepared {
     pub(crate) pieces: Vec<(PartNumber, BlobId, u64)>,
 }
 
-/// Validates the request against what is stored, and computes all that will be written.
+/// Validates the request against the stored parts, and computes all values to be written.
 pub(crate) fn prepare(
     path: &UploadPath,
     request: &CompleteUpload,
@@ -176,7 +176,7 @@ pub(crate) fn digest_request(request: &CompleteUpload) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-/// A content is published whole or not at all.
+/// An error unless the list is the whole content: it is published whole or not at all.
 fn require_all(listed: &[&StoredPart], stored: &[StoredPart]) -> Result<()> {
     let numbers = listed.iter().map(|part| Some(part.number)).chain(std::iter::repeat(None));
     let lacking = stored.iter().zip(numbers).find(|(part, number)| Some(part.number) != *number);
@@ -302,7 +302,7 @@ impl StoredPart {
     }
 }
 
-/// The object's size, if sizes are as they must be.
+/// The object's size, if the sizes are valid.
 fn check_sizes(
     parts: &[&StoredPart],
     part_bytes_min: u64,
@@ -362,8 +362,8 @@ fn combine(parts: &[&StoredPart], algorithm: ChecksumAlgorithm) -> Option<Checks
     Some(combiner.finish())
 }
 
-/// The checksum that the request names for the whole object. Where none was declared, any CRC that
-/// came with all parts can be compared.
+/// Checks the checksum that the request names for the whole object. Without a declared algorithm,
+/// any CRC that all parts have can be compared.
 fn check_checksum(
     wanted: &Checksum,
     checksum: &ObjectChecksum,

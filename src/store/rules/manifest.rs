@@ -6,7 +6,7 @@ use crate::types::{BlobId, PartNumber};
 /// Parts in one run of a manifest.
 pub(crate) const RUN_PARTS_MAX: usize = 256;
 
-/// A part of a manifest: its place in the object, and its blob.
+/// A part of a manifest: its offset in the object, and its blob.
 #[derive(Clone)]
 pub(crate) struct Piece {
     pub(crate) number: PartNumber,

@@ -19,7 +19,7 @@ use crate::types::OBJECT_BYTES_MAX;
 /// Bytes reserved for a body of unknown length.
 const UNKNOWN_LENGTH_BYTES: u64 = 8 << 20;
 
-/// Counts free and reserved bytes.
+/// Counter of free and reserved bytes.
 pub(crate) struct Space {
     blobs: Arc<Blobs>,
     ballast: Arc<Ballast>,
@@ -29,7 +29,7 @@ pub(crate) struct Space {
     free_page_bytes: AtomicU64,
 }
 
-/// Room on the disk, reserved until this is dropped.
+/// Disk space, reserved until this is dropped.
 pub struct Admission {
     space: Arc<Space>,
     bytes: AtomicU64,

@@ -12,8 +12,8 @@ use crate::store::error::{Error, Result};
 
 /// Bytes of the file.
 pub(crate) const BALLAST_BYTES: u64 = 16 << 20;
-/// Free bytes below which a store cannot be opened: SQLite makes its index of the WAL anew, maps it
-/// into memory, and is killed (SIGBUS) where the disk has no room behind the map.
+/// Free bytes needed to open a store: SQLite rebuilds its index of the WAL in a memory map, and is
+/// killed (SIGBUS) where the disk has no room for it.
 const OPEN_BYTES_MIN: u64 = 8 << 20;
 /// Bytes written at once.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -56,8 +56,7 @@ impl Ballast {
         Ok(())
     }
 
-    /// Makes the file if it is not there. Its bytes are written, not only promised, for a file
-    /// system may count holes as free.
+    /// Writes the file if it does not exist. It has no holes: a file system may count them as free.
     pub(crate) fn restore(&self) -> Result<()> {
         let mut there = self.there.lock();
         if *there {

@@ -29,7 +29,7 @@ use crate::types::{BlobId, Timestamp, UploadId};
 const STEP_BYTES_MAX: u64 = 1 << 20;
 /// Delay after a wake-up, in which more garbage gathers.
 const GATHER: Duration = Duration::from_millis(100);
-/// Longest time between two looks at the queue.
+/// Longest time between two reads of the queue.
 const IDLE: Duration = Duration::from_secs(60);
 /// Interval of the expiry of uploads.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -76,7 +76,7 @@ fn log(what: &'static str, result: Result<u64>) {
     }
 }
 
-/// Frees until only pinned contents are left. Gives the number of rows freed.
+/// Frees until only pinned contents are left. Returns the number of rows freed.
 pub(crate) fn collect(engine: &Engine) -> Result<u64> {
     let _one = engine.collecting.lock();
     let (mut freed, mut failed) = (0, None);
@@ -197,7 +197,7 @@ fn unroll(engine: &Engine, entry: &GarbageEntry) -> Result<u64> {
     }
 }
 
-/// Aborts uploads that were idle or paused too long, and deletes expired tombstones. Gives the
+/// Aborts uploads that were idle or paused too long, and deletes expired tombstones. Returns the
 /// number of uploads.
 pub(crate) fn expire_uploads(engine: &Engine, now: Timestamp) -> Result<u64> {
     let cutoff = Cutoff {

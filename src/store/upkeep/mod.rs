@@ -11,18 +11,19 @@ use crate::types::Timestamp;
 
 /// Maintenance: called by the background thread, by commands and by tests. All are blocking.
 impl Store {
-    /// Frees what was dropped, until nothing or only what readers pin is left. Gives the number of
-    /// rows freed: parts, blobs, manifests, uploads.
+    /// Frees garbage, until only pinned contents are left. Returns the number of rows freed: parts,
+    /// blobs, manifests, uploads.
     pub fn collect_garbage(&self) -> Result<u64> {
         gc::collect(&self.engine)
     }
 
-    /// Moves files of ended server runs that no row names to `quarantine/`; gives how many.
+    /// Moves files of ended server runs that no row names to `quarantine/`; returns their number.
     pub fn sweep_files(&self) -> Result<u64> {
         sweep::sweep(&self.engine)
     }
 
-    /// Aborts uploads that were idle too long and forgets old tombstones; gives how many uploads.
+    /// Aborts uploads that were idle too long and deletes old tombstones; returns the number of
+    /// uploads.
     pub fn expire_uploads(&self, now: Timestamp) -> Result<u64> {
         gc::expire_uploads(&self.engine, now)
     }

@@ -19,7 +19,7 @@ pub(crate) const QUARANTINE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Rows of a segment that are read at once.
 const PAGE_ROWS: usize = 1000;
 
-/// Looks at all files. Gives the number of those that went, or that got a hole.
+/// Sweeps all files. Returns the number of those that were removed or got a hole.
 pub(crate) fn sweep(engine: &Engine) -> Result<u64> {
     let mut swept = 0;
     engine.blobs.scan(|found| {

@@ -25,8 +25,8 @@ use crate::store::records::uploads::{
 use crate::types::{PartNumber, UploadId};
 
 impl Store {
-    /// Opens an upload of the permit's key; one that declares a file by size and SHA-256 may be
-    /// open already, with equal settings, and is given then. [`Error::NoSuchBucket`].
+    /// Opens an upload of the permit's key, or joins an open one: one with the same settings that
+    /// declares the same file by size and SHA-256. [`Error::NoSuchBucket`].
     pub fn create_upload(
         &self,
         permit: &Permit<WriteObject>,
@@ -53,7 +53,7 @@ impl Store {
         Blocking::new(move || missing_parts::missing(&engine.db, &path, from, max))
     }
 
-    /// Missing parts of an open upload; a part that is not as claimed counts as missing.
+    /// Missing parts of an open upload; a part that differs from its claim counts as missing.
     /// [`Error::NoSuchUpload`]; [`Error::PartMisfit`] for a number that the file does not have.
     pub fn compare_blocks<R: UploadRight>(
         &self,
@@ -128,8 +128,8 @@ impl Store {
         Blocking::new(move || listing::uploads(&engine.db, permit.bucket(), &query))
     }
 
-    /// True if [`Self::complete_upload`] answers anything else than [`Error::NoSuchUpload`] for
-    /// this upload: it is open, or was completed not long ago.
+    /// True if [`Self::complete_upload`] does not answer [`Error::NoSuchUpload`] for this upload:
+    /// it is open, or was completed not long ago.
     pub fn knows_upload(&self, upload: &UploadHandle<WriteObject>) -> Pending<bool> {
         Pending::answered(completion::is_known(&self.engine.db, &upload.path()))
     }
@@ -152,8 +152,7 @@ impl Store {
         uploads::end(&self.engine.db, upload.path(), cause, uploads::EndKind::Abort)
     }
 
-    /// Drops an open upload and its parts, whatever other creators it has.
-    /// [`Error::NoSuchUpload`].
+    /// Drops an open upload and its parts, also if it has other creators. [`Error::NoSuchUpload`].
     pub fn cancel_upload(&self, upload: &UploadHandle<AbortUpload>) -> Pending<()> {
         let cause = Cause::of(upload.permit());
         uploads::end(&self.engine.db, upload.path(), cause, uploads::EndKind::Cancel)

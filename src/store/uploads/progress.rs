@@ -16,7 +16,7 @@ impl Store {
         Pending::answered(progress::locate(&self.engine.db, id))
     }
 
-    /// A page of open uploads. Its cost is bounded, whatever they hold.
+    /// A page of open uploads, at a bounded cost.
     pub fn upload_progress(
         &self,
         permit: &Permit<ListUploads>,
@@ -37,7 +37,7 @@ impl Store {
         Blocking::new(move || progress::map(&engine.db, &path, from, max))
     }
 
-    /// Resets the expiry of an open upload: its time begins again. [`Error::NoSuchUpload`].
+    /// Resets the expiry of an open upload. [`Error::NoSuchUpload`].
     pub fn extend_upload(&self, upload: &UploadHandle<WriteObject>) -> Pending<()> {
         pause::extend(&self.engine.db, upload.path())
     }

@@ -20,7 +20,7 @@ use crate::types::{BlobId, ByteRange, PartNumber, UploadId};
 
 /// Outcome of a comparison.
 pub(crate) enum Verified {
-    /// The bytes are those that were declared, or nothing was.
+    /// The bytes have the declared digests, or none was declared.
     Same,
     /// A part was replaced meanwhile.
     Moved,
@@ -28,8 +28,8 @@ pub(crate) enum Verified {
     Differs(Error),
 }
 
-/// Compares the bytes of `pieces`, parts of an open upload, with what is `wanted` of them.
-/// What is `known` is not computed again.
+/// Compares the bytes of `pieces`, parts of an open upload, with the `wanted` digests. Those
+/// `known` are not computed again.
 pub(crate) fn verify(
     engine: &Engine,
     upload: UploadId,
@@ -71,7 +71,7 @@ pub(crate) fn verify(
     compare(wanted, &computed).ok_or_else(|| damaged("a digest that was not computed"))
 }
 
-/// `None` when not everything that is wanted is known.
+/// Compares digests; `None` when a wanted one is unknown.
 fn compare(wanted: &WholeDigests, known: &WholeDigests) -> Option<Verified> {
     let differs = |algorithm, expected: &[u8], computed: &[u8]| {
         Verified::Differs(Error::WholeMismatch {

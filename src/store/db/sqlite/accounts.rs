@@ -19,13 +19,13 @@ use crate::types::{BucketName, Timestamp};
 /// Characters of a random access key id: those of base32, in S3's length.
 const ID_ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const ID_LENGTH: usize = 20;
-/// Characters of a random secret: none that a shell, a URL or a config file would mangle. 40 of
-/// them are 240 bits, less a quarter of a bit each.
+/// Characters of a random secret: none that shells, URLs or configuration files treat specially. 40
+/// of them are 240 bits, less a quarter of a bit each.
 const SECRET_ALPHABET: &[u8; 64] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789AZ";
 const SECRET_LENGTH: usize = 40;
 
-/// Everything that the directory holds, as effects on an empty one.
+/// Contents of the directory, as effects on an empty one.
 pub(crate) fn load(connection: &Connection) -> Result<Vec<Effect>> {
     let mut effects = Vec::new();
     let mut users = std::collections::HashMap::new();

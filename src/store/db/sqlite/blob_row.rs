@@ -14,8 +14,8 @@ use crate::types::{BlobId, PartNumber, UploadId};
 /// Columns that [`blob_of_row`] reads.
 const COLUMNS: usize = 10;
 
-/// A blob from column `first` on: `id`, `run`, `inline_row`, `first_page`, `pages`, and those of
-/// [`read_digests`]; and the row of its bytes, if they are in the database.
+/// Reads a blob from column `first` on: `id`, `run`, `inline_row`, `first_page`, `pages`, and those
+/// of [`read_digests`]. Also gives the row of its bytes, if they are in the database.
 fn blob_of_row(row: &Row<'_>, first: usize) -> Result<(StoredBlob, Option<i64>)> {
     let blob = StoredBlob {
         id: row.get(first)?,
@@ -44,7 +44,7 @@ pub(crate) fn read_blob(connection: &Connection, id: BlobId) -> Result<StoredBlo
     Ok(blob_of_row(row, 0)?.0)
 }
 
-/// A blob with its bytes, if those live in SQLite: one statement, and so one snapshot.
+/// A blob with its bytes, if they are in SQLite: one statement, and so one snapshot.
 pub(crate) fn load_blob(connection: &Connection, id: BlobId) -> Result<LoadedBlob> {
     let mut statement = connection.prepare_cached(
         "SELECT blobs.id, run, inline_row, first_page, pages, size, md5, crc64nvme, sha256,

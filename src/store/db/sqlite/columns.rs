@@ -174,7 +174,7 @@ pub(crate) fn decode_headers(mut bytes: &[u8]) -> Result<ObjectHeaders> {
     Ok(ObjectHeaders(headers))
 }
 
-/// The bucket must still be there.
+/// An error if the bucket does not exist.
 pub(crate) fn require_bucket(txn: &Txn<'_>, bucket: &Bucket) -> Result<()> {
     let there = txn
         .prepare("SELECT 1 FROM buckets WHERE id = ?1")?
@@ -216,8 +216,8 @@ pub(crate) fn insert_blob(txn: &Txn<'_>, staged: &StagedBlob) -> Result<()> {
     Ok(())
 }
 
-/// The digests in a row of `blobs`: from column `first` on `size`, `md5`, `crc64nvme`, `sha256`,
-/// `checksum`. By number, for each GetObject reads them.
+/// Reads the digests of a row of `blobs`: from column `first` on `size`, `md5`, `crc64nvme`,
+/// `sha256`, `checksum`. By number, for each GetObject reads them.
 pub(crate) fn read_digests(row: &Row<'_>, first: usize) -> Result<Digests> {
     Ok(Digests {
         length: row.get(first)?,
@@ -260,7 +260,7 @@ pub(crate) fn drop_reference(txn: &Txn<'_>, content: ContentId) -> Result<()> {
     }
 }
 
-/// Queues something to be freed by GC.
+/// Queues garbage.
 pub(crate) fn enqueue(txn: &Txn<'_>, kind: GarbageKind, reference: &[u8]) -> Result<()> {
     txn.prepare("INSERT INTO garbage (kind, ref, extra) VALUES (?1, ?2, 0)")?
         .execute(params![kind as i64, reference])?;

@@ -38,7 +38,7 @@ pub(crate) enum Snapshot {
     Open(Box<Upload>),
 }
 
-/// Reads the upload, or the answer that it left. [`Error::NoSuchUpload`].
+/// Reads the upload or its tombstone. [`Error::NoSuchUpload`].
 pub(crate) fn read(db: &Database, path: &UploadPath, list_digest: &[u8; 32]) -> Result<Snapshot> {
     db.require_bucket(&path.bucket)?;
     db.readers.snapshot(|connection| match replay(connection, path, list_digest)? {
@@ -52,7 +52,7 @@ pub(crate) fn publish(db: &Database, prepared: Prepared) -> Pending<Option<Compl
     db.write(move |txn| publish_prepared(txn, &prepared))
 }
 
-/// Emits the event that the bytes of an upload are not those that were declared.
+/// Emits the event that the bytes of an upload differ from the declared digests.
 pub(crate) fn emit_failed(db: &Database, id: UploadId, cause: Cause) -> Pending<()> {
     db.free(move |txn| changed(txn, id, UploadChange::Failed, &cause))
 }
@@ -134,7 +134,7 @@ fn read_upload(db: &Database, connection: &Connection, path: &UploadPath) -> Res
     Ok(upload)
 }
 
-/// Publishes, if the upload is still as it was prepared; `None` when it moved on.
+/// Publishes the prepared object; `None` when the upload has changed.
 fn publish_prepared(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Completed>> {
     let UploadPath { bucket, key, id } = &prepared.path;
     require_bucket(txn, bucket)?;

@@ -42,7 +42,7 @@ pub(crate) fn put(
     db.write(move |txn| set(txn, &bucket, kind, &document))
 }
 
-/// The step of [`put`], for a job that does more.
+/// Sets a document, inside of a job.
 pub(crate) fn set(
     txn: &Txn<'_>,
     bucket: &Bucket,

@@ -15,9 +15,9 @@ use crate::store::error::{Error, Result};
 
 /// The database's file name in the data folder.
 pub(crate) const FILE_NAME: &str = "partita.db";
-/// Bytes of one page, fixed when the database is made.
+/// Bytes of one page, fixed when the database is created.
 pub(crate) const PAGE_BYTES: u64 = 4096;
-/// The first SQLite without the fault that could corrupt a WAL on reset.
+/// The first SQLite without the bug that could corrupt a WAL on reset.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// Prepared statements kept by each connection.
 const STATEMENTS_MAX: usize = 128;
@@ -27,7 +27,7 @@ pub(crate) const BUSY_MS_MAX: u64 = 5_000;
 /// Purpose of a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// The only one that changes rows; makes the file if it is not there.
+    /// The only one that changes rows; creates the file if it does not exist.
     Writer,
     /// Moves the WAL into the database.
     Checkpointer,
@@ -35,7 +35,7 @@ pub(crate) enum Role {
     Reader,
 }
 
-/// Opens the database and sees to it that every promise about it holds.
+/// Opens the database, and sets and checks every setting.
 pub(crate) fn connect(path: &Path, role: Role) -> Result<Connection> {
     let version = rusqlite::version_number();
     if version < SQLITE_VERSION_MIN {
@@ -115,7 +115,7 @@ fn prepare_file(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Sets a PRAGMA and reads it back: SQLite says nothing when it does not know one.
+/// Sets a PRAGMA and reads it back: SQLite ignores unknown ones.
 fn set_pragma(connection: &Connection, pragma: &str, value: i64) -> Result<()> {
     connection.execute_batch(&format!("PRAGMA {pragma} = {value}"))?;
     let kept: Option<i64> =

@@ -25,17 +25,17 @@ use crate::store::records::contents::{
 use crate::store::rules::manifest::unpack_numbers;
 use crate::types::{BlobId, BucketName, ObjectKey, PartNumber, UploadId};
 
-/// Contents of the same bytes that one search looks at, the newest first; and steps from bucket to
-/// bucket with one content. Many, because those that the user may not read must not hide those that
-/// it may.
+/// Contents of the same bytes that one search reads, the newest first; and seeks from bucket to
+/// bucket with one content. Many, because contents that the user may not read must not hide those
+/// that it may.
 const SCANNED_MAX: usize = 1024;
-/// Candidates that a search gives: more of the same bytes are of no use.
+/// Candidates that a search returns.
 const FOUND_MAX: usize = 32;
 /// Objects of one content, for each prefix in the target's bucket.
 const KEYS_MAX: usize = 4;
-/// Buckets with one content that the user may read from, beside the target's.
+/// Buckets with one content that the user may read from, besides the target's.
 const BUCKETS_MAX: usize = 16;
-/// Parts that one blob is, that a search looks at.
+/// Parts with one blob that a search reads.
 const PARTS_MAX: usize = 8;
 
 /// A search: the user, and the content wanted.
@@ -47,7 +47,7 @@ struct Search<'a> {
     wanted: &'a Wanted,
 }
 
-/// Contents that are wholly what is wanted: single blobs and multipart objects.
+/// Whole contents with the wanted digests: single blobs and multipart objects.
 pub(crate) fn find_whole(
     db: &Database,
     bucket: &Arc<Bucket>,
@@ -65,8 +65,8 @@ pub(crate) fn find_whole(
     })
 }
 
-/// Single blobs that are what is wanted: objects, parts of objects, and parts of open uploads of
-/// the same user's.
+/// Single blobs with the wanted digests: objects, parts of objects, and parts of open uploads of
+/// the same user.
 pub(crate) fn find_blobs(
     db: &Database,
     bucket: &Arc<Bucket>,
@@ -158,7 +158,8 @@ impl Search<'_> {
         Ok(found)
     }
 
-    /// Objects that have `content`, as candidates for `blob`, which is its part, or for itself.
+    /// Finds objects that have `content`. The candidates are for `blob`, a part of it, or for the
+    /// content itself.
     fn objects_of(
         &self,
         content: ContentId,
@@ -250,7 +251,7 @@ impl Search<'_> {
         Ok(Some((row.get("bucket")?, read_key(row, "key")?)))
     }
 
-    /// The bucket of this id, unless it has gone meanwhile.
+    /// The bucket of this id, unless it was deleted.
     fn bucket_of(&self, id: i64) -> Result<Option<Arc<Bucket>>> {
         let mut statement =
             self.connection.prepare_cached("SELECT name FROM buckets WHERE id = ?1")?;
@@ -390,7 +391,7 @@ pub(crate) fn insert_or_share(txn: &Txn<'_>, staged: &StagedBlob, once: bool) ->
     Ok(staged.id())
 }
 
-/// A live blob in a file of its own whose digests, all that are always known, are the same.
+/// A live blob in a file with the same digests, of all kinds that are always known.
 fn find_same(txn: &Txn<'_>, staged: &StagedBlob) -> Result<Option<BlobId>> {
     let digests = staged.digests();
     let Some(sha256) = digests.sha256 else { return Ok(None) };

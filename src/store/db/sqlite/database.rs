@@ -35,7 +35,7 @@ impl Database {
         self.state.alive()
     }
 
-    /// [`Error::NoSuchBucket`] if the bucket is not there any more; for reads.
+    /// [`Error::NoSuchBucket`] if the bucket does not exist; for reads.
     pub(crate) fn require_bucket(&self, bucket: &Bucket) -> Result<()> {
         self.alive()?;
         match self.directory().has_bucket(bucket) {
@@ -101,7 +101,7 @@ impl Database {
         Pending::waiting(receiver)
     }
 
-    /// Hands a job to the writer, or settles it with the reason why not.
+    /// Sends a job to the writer, or finishes it with the reason for which it cannot.
     pub(crate) fn send(&self, job: Box<dyn Job>) {
         let outcome = match self.alive() {
             Ok(()) if self.is_wal_too_long() => {
@@ -127,7 +127,7 @@ impl Database {
             && moved != self.state.wal_frames.load(Ordering::Acquire)
     }
 
-    /// Looks at the writer's own connection.
+    /// Runs `look` with the writer's own connection.
     #[cfg(test)]
     pub(crate) fn inspect(&self, look: impl FnOnce(&rusqlite::Connection) + Send + 'static) {
         let (done, wait) = std::sync::mpsc::channel();

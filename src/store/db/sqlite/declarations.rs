@@ -22,7 +22,7 @@ use crate::store::records::declared::{Declaration, WholeDigests};
 use crate::store::records::uploads::NewUpload;
 use crate::types::{Layout, ObjectHeaders, ObjectKey, PART_NUMBER_MAX, PartNumber, UploadId};
 
-/// Adds what an upload declares, for its first creator.
+/// Inserts the declaration of an upload, for its first creator.
 pub(crate) fn insert(
     txn: &Txn<'_>,
     id: UploadId,
@@ -111,7 +111,7 @@ pub(crate) fn set_apart(txn: &Txn<'_>, id: UploadId) -> Result<()> {
     txn.execute(sql, params![id, own]).map(drop)
 }
 
-/// The open upload of this fingerprint, with one creator more.
+/// Adds a creator to the open upload of this fingerprint; returns its id.
 pub(crate) fn join(txn: &Txn<'_>, fingerprint: &[u8; 32]) -> Result<Option<UploadId>> {
     let sql = "UPDATE declarations SET creators = creators + 1 WHERE fingerprint = ?1
          RETURNING upload";
@@ -163,8 +163,7 @@ pub(crate) fn check_part(txn: &Txn<'_>, id: UploadId, number: PartNumber, size: 
     }
 }
 
-/// Notes that a part of a declared upload has its row now; gives the lowest number that is missing,
-/// if any is.
+/// Updates `next_part` after a part was stored; returns the lowest missing number, if any.
 pub(crate) fn advance(
     txn: &Txn<'_>,
     id: UploadId,
@@ -185,7 +184,7 @@ pub(crate) fn advance(
     Ok(PartNumber::new(next).filter(|next| next.get() <= count))
 }
 
-/// The lowest number from `from` on that has no part. Each row is passed once in an upload's life.
+/// The lowest number from `from` on without a part. Each row is read once in an upload's life.
 fn first_missing(txn: &Txn<'_>, id: UploadId, from: u16) -> Result<u16> {
     let mut statement =
         txn.prepare("SELECT number FROM parts WHERE upload = ?1 AND number >= ?2 ORDER BY number")?;

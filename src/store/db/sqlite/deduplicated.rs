@@ -143,7 +143,7 @@ pub(crate) fn list_parts(
     Ok(PartsPage { parts, truncated, upload })
 }
 
-/// Makes an open upload without parts complete, by the first content that can still be taken.
+/// Fills an open upload without parts with the first content that can be taken.
 pub(crate) fn fill(
     db: &Database,
     path: UploadPath,

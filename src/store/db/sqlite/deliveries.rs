@@ -20,7 +20,7 @@ use crate::store::memory::pending::Pending;
 use crate::store::records::events::{Attempt, Delivery, DueEvent, DueEvents, Outcome, TargetState};
 use crate::types::{MessageId, Timestamp};
 
-/// Rows in one transaction of what goes through many.
+/// Rows in one transaction of a verb that changes many.
 const STEP_ROWS: usize = 256;
 /// Rows that the delivery log keeps, of all targets together. The last rows of a target are found
 /// by an index.
@@ -88,7 +88,7 @@ struct QueuedEvent {
     attempts: u32,
 }
 
-/// Writes down a try and what follows from it.
+/// Logs an attempt and applies its outcome.
 pub(crate) fn finish(db: &Database, attempt: Attempt) -> Pending<()> {
     db.free(move |txn| {
         let event = txn
@@ -171,7 +171,7 @@ fn apply(txn: &Txn<'_>, event: &QueuedEvent, attempt: &Attempt) -> Result<()> {
     }
 }
 
-/// A row of the ordering_key is not waiting any more.
+/// Counts one waiting row less, and makes the next one of its ordering key due.
 fn remove_from_backlog(txn: &Txn<'_>, target: &str, ordering_key: (&str, &[u8])) -> Result<()> {
     txn.execute("UPDATE webhook_targets SET backlog = backlog - 1 WHERE name = ?1", [target])?;
     release_next(txn, target, ordering_key)?;
@@ -215,7 +215,7 @@ fn drop_counted(txn: &Txn<'_>, target: &str, id: i64) -> Result<()> {
     add_dropped(txn, target, &missing)
 }
 
-/// Sends a target nothing any more, or (with `None`) sends to it again.
+/// Disables a target, or (with `None`) enables it.
 pub(crate) fn set_disabled(db: &Database, target: &str, why: Option<String>) -> Pending<()> {
     let target = target.to_owned();
     db.free(move |txn| {
@@ -232,7 +232,7 @@ fn unknown(target: &str) -> Error {
     Error::NotFound { what: format!("the webhook {target}") }
 }
 
-/// Writes a test into the outbox, past any backlog.
+/// Adds a test event to the outbox, regardless of the backlog.
 pub(crate) fn test(db: &Database, target: &str) -> Pending<MessageId> {
     let target = target.to_owned();
     let is_known = db.state.targets.is_known(&target);
@@ -263,7 +263,7 @@ pub(crate) fn test(db: &Database, target: &str) -> Pending<MessageId> {
     })
 }
 
-/// Sends a message again: a dead one as if it were new, a waiting one at once.
+/// Sends a message again: a dead one as if it were new, a due one at once.
 pub(crate) fn resend(db: &Database, target: &str, message: MessageId) -> Pending<()> {
     let target = target.to_owned();
     db.write(move |txn| {

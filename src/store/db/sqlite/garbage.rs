@@ -103,7 +103,7 @@ pub(crate) fn dead_blob(db: &Database, entry: &GarbageEntry) -> Result<DeadBlob>
     Ok(DeadBlob { entry: entry.id, id, inline_row, inline_bytes, at })
 }
 
-/// Deletes the rows of blobs whose bytes are gone; gives their number.
+/// Deletes the rows of blobs whose bytes are removed; returns their number.
 pub(crate) fn delete_blobs(db: &Database, dead: Vec<DeadBlob>) -> Pending<u64> {
     db.free_step(move |txn| {
         for blob in &dead {
@@ -160,8 +160,8 @@ fn require_dead(txn: &Txn<'_>, id: UploadId) -> Result<()> {
     }
 }
 
-/// Drops those of the next [`STEP_PARTS_MAX`] parts above number `after` that `drop` selects. Gives
-/// their number, and true when no part is left.
+/// Drops those of the next [`STEP_PARTS_MAX`] parts above number `after` that `drop` selects.
+/// Returns their number, and true when no part is left.
 fn drop_parts(
     txn: &Txn<'_>,
     id: UploadId,
@@ -264,8 +264,8 @@ pub(crate) fn scan_uploads(
     Ok(Some(UploadScan { last: *last, expired }))
 }
 
-/// Aborts those of at most [`STEP_UPLOADS_MAX`] uploads that are still past the cutoff; gives their
-/// number.
+/// Aborts those of at most [`STEP_UPLOADS_MAX`] uploads that are still past the cutoff; returns
+/// their number.
 pub(crate) fn expire(db: &Database, ids: Vec<UploadId>, cutoff: Cutoff) -> Pending<u64> {
     db.free_step(move |txn| {
         let mut aborted = 0;
@@ -284,7 +284,7 @@ pub(crate) fn expire(db: &Database, ids: Vec<UploadId>, cutoff: Cutoff) -> Pendi
     })
 }
 
-/// Deletes at most [`STEP_ROWS_MAX`] tombstones that expired before `now`; gives their number.
+/// Deletes at most [`STEP_ROWS_MAX`] tombstones that expired before `now`; returns their number.
 pub(crate) fn forget_tombstones(db: &Database, now: Timestamp) -> Pending<usize> {
     db.free_step(move |txn| {
         txn.execute(

@@ -15,7 +15,7 @@ use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
 use crate::types::Timestamp;
 
-/// The transaction of a batch, as jobs see it.
+/// The transaction of a batch.
 pub(crate) struct Txn<'c> {
     pub(crate) connection: &'c Connection,
     /// Committed state in memory: rules of events, limits of targets.
@@ -47,12 +47,12 @@ impl<'c> Txn<'c> {
         Ok(self.connection.prepare_cached(sql)?)
     }
 
-    /// Runs a statement; gives the number of rows changed.
+    /// Runs a statement; returns the number of rows changed.
     pub(crate) fn execute(&self, sql: &str, params: impl Params) -> Result<usize> {
         Ok(self.prepare(sql)?.execute(params)?)
     }
 
-    /// Notes what is to happen outside the database after COMMIT.
+    /// Registers an effect on memory, applied after COMMIT.
     pub(crate) fn effect(&self, effect: Effect) {
         self.effects.borrow_mut().push(effect);
     }
@@ -62,7 +62,7 @@ impl<'c> Txn<'c> {
         self.state.sources.now()
     }
 
-    /// A number higher than every one given before, also in earlier runs.
+    /// A number higher than every one before, also in earlier runs.
     pub(crate) fn next_seq(&self) -> Result<i64> {
         let seq = self.seqs.next.get();
         if seq >= self.seqs.end.get() {
@@ -73,7 +73,7 @@ impl<'c> Txn<'c> {
         Ok(seq)
     }
 
-    /// Notes that the job's staged file got no row: it goes when the job is committed.
+    /// Marks the job's staged file as not needed: it is discarded when the job is committed.
     pub(crate) fn spare_staged(&self) {
         self.is_staged_spare.set(true);
     }
@@ -96,7 +96,7 @@ impl<'c> Txn<'c> {
 pub(crate) enum Purpose {
     /// Adds something: fails when the disk is full.
     Add,
-    /// Frees something: worth the ballast when the disk is full.
+    /// Frees something: uses the ballast when the disk is full.
     Free,
 }
 
@@ -126,9 +126,9 @@ pub(crate) enum Fault {
     Full,
     /// Memory is short, or another process holds a lock: nothing was written.
     Busy,
-    /// SQLite rolled the transaction back of its own accord.
+    /// SQLite rolled the transaction back itself.
     Lost,
-    /// The disk failed: what is written is not known.
+    /// The disk failed: it is unknown what was written.
     Broken(String),
 }
 
@@ -183,7 +183,7 @@ pub(crate) enum JobOutcome {
 /// A job in the queue.
 pub(crate) trait Job: Send {
     fn run(&mut self, txn: &Txn<'_>) -> RunOutcome;
-    /// Answers, and decides over the staged file.
+    /// Answers, and keeps or discards the staged file.
     fn finish(self: Box<Self>, outcome: JobOutcome, state: &DatabaseState);
     /// Bytes of body that the job writes into SQLite.
     fn inline_bytes(&self) -> usize;
@@ -193,7 +193,7 @@ pub(crate) trait Job: Send {
     }
 }
 
-/// A job made of a closure, with the body that it stores, if any.
+/// A job from a closure, with the body that it stores, if any.
 pub(crate) struct Work<T, W, R> {
     pub(crate) work: W,
     pub(crate) staged: Option<StagedBlob>,

@@ -59,8 +59,8 @@ impl<'a> Fold<'a> {
         Some(&key[..self.prefix.len() + at + delimiter.len()])
     }
 
-    /// The first place that can hold an entry. Everything that shares a common prefix with `after`
-    /// was folded into an entry before it.
+    /// The first position that can hold an entry. Keys that share a common prefix with `after` were
+    /// folded into an entry before it.
     fn first(&self, id_after: Option<UploadId>) -> Lower {
         let first = Lower::at(self.prefix.to_vec());
         let Some(after) = self.after else { return first };
@@ -85,7 +85,7 @@ pub(crate) fn successor(prefix: &[u8]) -> Vec<u8> {
     END.to_vec()
 }
 
-/// The place right behind one upload of a key.
+/// The position right behind one upload of a key.
 fn behind_id(key: &[u8], id: UploadId) -> Lower {
     match u128::from_be_bytes(*id.as_bytes()).checked_add(1) {
         Some(next) => Lower { key: key.to_vec(), id: next.to_be_bytes() },
@@ -93,8 +93,8 @@ fn behind_id(key: &[u8], id: UploadId) -> Lower {
     }
 }
 
-/// The column of the key, in the rows of every scan. Columns have numbers here: to look a name up
-/// costs more than to read a value, and a page has thousands of both.
+/// Column of the key, in the rows of every scan. Columns have numbers here: a lookup by name costs
+/// more than the value, and a page has thousands of both.
 const KEY: usize = 0;
 
 /// A scan of an index, by two statements over the same rows.
@@ -106,8 +106,8 @@ struct Scan<'c> {
 }
 
 impl<'c> Scan<'c> {
-    /// `rows`: where they are, with the bucket as ?1, the end as ?2, and the place to begin at as
-    /// ?3 and, where several rows have one key, ?4.
+    /// Prepares both statements. `rows` selects them, with the bucket as ?1, the end as ?2, the
+    /// first key as ?3 and, where several rows have one key, the first id as ?4.
     fn new(
         connection: &'c Connection,
         (columns, rows): (&str, &str),
@@ -135,7 +135,7 @@ impl<'c> Scan<'c> {
     }
 }
 
-/// Walks the index; gives the page and the number of rows that were touched.
+/// Scans the index; returns the page and the number of rows touched.
 fn walk<T>(
     mut scan: Scan<'_>,
     fold: &Fold<'_>,
@@ -204,7 +204,7 @@ pub(crate) fn objects_counted(
     })
 }
 
-/// A row of the list. `owner` is that of the row before: mostly the same again.
+/// Reads a row of the list. `owner` is that of the previous row: mostly the same.
 fn read_listed(
     db: &Database,
     row: &Row<'_>,

@@ -12,7 +12,7 @@ use crate::store::records::objects::PartSpan;
 use crate::store::rules::manifest::{Piece, unpack_numbers};
 use crate::types::{BlobId, PartNumber, UploadId};
 
-/// The listed part of a number, with its checksum in `wanted`, the algorithm of the object's.
+/// The listed part of a number, with its checksum in the algorithm `wanted`.
 pub(crate) fn part(
     db: &Database,
     id: UploadId,
@@ -75,7 +75,7 @@ pub(crate) fn whole_blob(
     })
 }
 
-/// A part's place, with its checksum in the wanted algorithm.
+/// Span of a part, with its checksum in the wanted algorithm.
 fn span(
     connection: &Connection,
     piece: Piece,
@@ -91,11 +91,11 @@ fn span(
     Ok(PartSpan { first, size, checksum })
 }
 
-/// The run of a manifest that holds a part number, if any does.
+/// Selects the run of a manifest that holds a part number.
 const RUN_OF_NUMBER: &str = "SELECT first_offset, numbers FROM manifest_runs
      WHERE manifest = ?1 AND first_number <= ?2
      ORDER BY first_offset DESC, first_number DESC LIMIT 1";
-/// The first run whose parts all have greater numbers.
+/// Selects the first run whose parts all have greater numbers.
 const RUN_AFTER_NUMBER: &str = "SELECT first_offset, numbers FROM manifest_runs
      WHERE manifest = ?1 AND first_number > ?2
      ORDER BY first_offset, first_number LIMIT 1";
@@ -112,7 +112,7 @@ fn read_run_at(connection: &Connection, id: UploadId, offset: u64) -> Result<Vec
     )
 }
 
-/// The parts of the run that `sql` finds.
+/// The parts of the run that `sql` selects.
 fn read_run(connection: &Connection, id: UploadId, sql: &str, key: u64) -> Result<Vec<Piece>> {
     let found = connection
         .prepare_cached(sql)?

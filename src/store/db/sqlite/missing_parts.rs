@@ -107,7 +107,7 @@ struct Stored {
     size: u64,
     md5: [u8; 16],
     crc64nvme: u64,
-    /// Known only when the signature or the client's algorithm asked for it.
+    /// Known only if the signature or the client's algorithm required it.
     sha256: Option<[u8; 32]>,
 }
 

@@ -30,7 +30,7 @@ use crate::types::{ETag, ObjectKey, WriteCondition};
 /// Keys in one step of DeleteObjects.
 const DELETE_STEP_KEYS: usize = 64;
 
-/// The current object of a key, as a verb that replaces it needs it.
+/// The current object of a key, for verbs that replace it.
 pub(crate) struct Current {
     pub(crate) seq: i64,
     pub(crate) etag: ETag,
@@ -52,7 +52,7 @@ pub(crate) struct Row<'a> {
     pub(crate) callback_var: Option<&'a [u8]>,
 }
 
-/// An object on its way: what its row needs besides its content, whichever way that came.
+/// An object to be published: values of its row, without the content.
 struct PendingObject {
     target: WriteTarget,
     new: NewObject,
@@ -75,7 +75,7 @@ impl PendingObject {
         Ok(current)
     }
 
-    /// Publishes it with `content`, which has its reference already.
+    /// Publishes it with `content`, whose reference is taken already.
     fn publish(
         &self,
         txn: &Txn<'_>,
@@ -115,7 +115,7 @@ pub(crate) fn put(
     })
 }
 
-/// Publishes the first of `readables`, single blobs of the same bytes, that can still be taken.
+/// Publishes the first of `readables`, single blobs of the same bytes, that can be taken.
 pub(crate) fn put_instant(
     db: &Database,
     target: WriteTarget,
@@ -133,7 +133,7 @@ pub(crate) fn put_instant(
     })
 }
 
-/// Publishes `content`, which is that of the object `source`.
+/// Publishes `content`, that of the object `source`.
 pub(crate) fn copy(
     db: &Database,
     target: WriteTarget,
@@ -165,7 +165,7 @@ pub(crate) fn current(txn: &Txn<'_>, bucket: &Bucket, key: &ObjectKey) -> Result
     Ok(Some(Current { seq: row.get("seq")?, etag: read_etag(row)?, content }))
 }
 
-/// The current object must be the version that was decided on, if the decision depended on one.
+/// An error unless the current object is the version that the permit was decided on.
 fn check_version(decided_on: Option<i64>, current: Option<&Current>) -> Result<()> {
     match decided_on {
         Some(seq) if current.map(|current| current.seq) != Some(seq) => Err(Error::ObjectChanged),
@@ -229,7 +229,7 @@ pub(crate) fn publish(
     Ok(Published { etag: row.etag, modified })
 }
 
-/// Drops what hangs on the current row: headers and content.
+/// Deletes the headers of the current object and drops its content.
 fn forget(txn: &Txn<'_>, bucket: &Bucket, key: &ObjectKey, current: &Current) -> Result<()> {
     txn.execute(
         "DELETE FROM object_headers WHERE bucket = ?1 AND key = ?2 AND seq = ?3",
@@ -266,7 +266,7 @@ fn delete_key(txn: &Txn<'_>, target: &WriteTarget, condition: &WriteCondition) -
     Ok(true)
 }
 
-/// Gathers the answers of several jobs into one.
+/// Collector of the answers of several jobs.
 struct Gather {
     answers: Vec<Option<Vec<bool>>>,
     failed: Option<Error>,
@@ -328,7 +328,7 @@ pub(crate) fn record(db: &Database, object: &ObjectPath) -> Result<(ObjectRecord
     found.map(|(record, _, seq)| (record, seq)).ok_or(Error::NoSuchKey)
 }
 
-/// The object and what it points at.
+/// Record, content and sequence number of an object.
 fn read_record(
     db: &Database,
     connection: &Connection,
@@ -344,7 +344,7 @@ fn read_record(
     rows.next()?.map(|row| record_of(db, key, row)).transpose()
 }
 
-/// An object with its content, as one statement found it.
+/// An object with its content, read by one statement.
 pub(crate) struct FoundObject {
     pub(crate) record: ObjectRecord,
     pub(crate) content: ContentId,
@@ -407,7 +407,7 @@ fn record_of(
     Ok((record, ContentId::read(row, 4, 5)?, row.get(9)?))
 }
 
-/// The content that the key points at now, in a snapshot of its own.
+/// The current content of the key, in a snapshot of its own.
 pub(crate) fn read_content_id(db: &Database, object: &ObjectPath) -> Result<Option<ContentId>> {
     let ObjectPath { bucket, key } = object;
     let found = db

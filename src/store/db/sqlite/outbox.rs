@@ -33,7 +33,7 @@ use crate::store::records::events::Cause;
 use crate::store::records::options::EventTarget;
 use crate::types::{ETag, MessageId, ObjectKey, Timestamp, UploadId};
 
-/// `state`: to be sent when `next_at` has come.
+/// `state`: due at `next_at`.
 pub(crate) const DUE: i64 = 0;
 // `state` 1: behind an earlier row of the same ordering key.
 /// `state`: given up.
@@ -42,7 +42,7 @@ pub(crate) const DEAD: i64 = 2;
 /// Principal of events that no request caused.
 const SERVER: &str = "partita";
 
-/// A change, as the verb that makes it knows it.
+/// An event, as the verb that emits it describes it.
 pub(crate) struct EmittedEvent<'a> {
     pub(crate) event: EventName,
     pub(crate) bucket: &'a Bucket,
@@ -56,7 +56,7 @@ pub(crate) struct EmittedEvent<'a> {
 /// Details of an event.
 #[derive(Default)]
 pub(crate) struct Detail<'a> {
-    /// The object's number, if it has a new one.
+    /// Sequence number of the object, if it has a new one.
     pub(crate) seq: Option<i64>,
     pub(crate) object: Option<(u64, ETag)>,
     /// Encoded by `encode_headers`.
@@ -65,7 +65,7 @@ pub(crate) struct Detail<'a> {
     pub(crate) callback_var: Option<&'a [u8]>,
 }
 
-/// The rules that a document of the store means.
+/// The rules in a stored document.
 pub(crate) fn rules_of(configuration: &BucketConfiguration) -> Result<&NotificationRules> {
     let rules = configuration.meaning(NotificationRules::decode).and_then(Option::as_ref);
     rules.ok_or_else(|| damaged("a bucket's notification configuration"))
@@ -121,14 +121,15 @@ pub(crate) fn emit(txn: &Txn<'_>, emitted: &EmittedEvent<'_>) -> Result<()> {
 /// An event for one target.
 pub(crate) struct OutboxEvent<'a> {
     pub(crate) target: &'a str,
-    /// Bucket and key; empty for what is about neither.
+    /// Bucket and key; empty for events about neither.
     pub(crate) ordering_key: (&'a str, &'a [u8]),
     pub(crate) event: EventName,
     pub(crate) body: Vec<u8>,
     pub(crate) time: Timestamp,
 }
 
-/// Puts it into the outbox, or, where that is full, counts it. Gives its id, if it has one.
+/// Adds an event to the outbox, or counts it as dropped where that is full. Returns its id, if it
+/// was added.
 pub(crate) fn post(txn: &Txn<'_>, outgoing: &OutboxEvent<'_>) -> Result<Option<MessageId>> {
     let OutboxEvent { target, time, .. } = *outgoing;
     let targets = &txn.state.targets;
@@ -174,7 +175,7 @@ pub(crate) fn add_dropped(txn: &Txn<'_>, target: &str, missing: &DroppedEvents) 
     Ok(())
 }
 
-/// Adds the row; it is counted already.
+/// Inserts the row; the backlog counts it already.
 pub(crate) fn insert(txn: &Txn<'_>, outgoing: &OutboxEvent<'_>) -> Result<MessageId> {
     let (bucket, key) = outgoing.ordering_key;
     let message = txn.state.sources.message_id();
@@ -197,7 +198,7 @@ pub(crate) fn insert(txn: &Txn<'_>, outgoing: &OutboxEvent<'_>) -> Result<Messag
     Ok(message)
 }
 
-/// Lets the next row of a ordering_key go, when its first one was taken away.
+/// Makes the first row of an ordering key due, after the one before it was removed.
 pub(crate) fn release_next(txn: &Txn<'_>, target: &str, ordering_key: (&str, &[u8])) -> Result<()> {
     txn.execute(
         "UPDATE outbox SET state = 0 WHERE id = (
@@ -208,7 +209,7 @@ pub(crate) fn release_next(txn: &Txn<'_>, target: &str, ordering_key: (&str, &[u
     Ok(())
 }
 
-/// Lets a full backlog take events in again when half of it went.
+/// Ends the state of a full backlog when half of it is free.
 pub(crate) fn reopen_backlog(txn: &Txn<'_>, target: &str) -> Result<()> {
     let sql = "UPDATE webhook_targets SET is_full = 0
                WHERE name = ?1 AND is_full = 1 AND backlog <= ?2";
@@ -246,7 +247,7 @@ pub(crate) fn report_dropped(txn: &Txn<'_>, target: &str, time: Timestamp) -> Re
     insert(txn, &outgoing).map(drop)
 }
 
-/// Makes the rows of the targets that the configuration names.
+/// Inserts the rows of the targets that the configuration names.
 pub(crate) fn insert_targets(connection: &Connection, targets: &[EventTarget]) -> Result<()> {
     for target in targets {
         connection.execute(

@@ -84,8 +84,8 @@ pub(crate) fn copy(
     })
 }
 
-/// Stores parts by reference, each from the first of its contents that can still be taken; `None`
-/// for a part that has none any more. All in one transaction, so there must not be many.
+/// Stores parts by reference, each from the first of its contents that can be taken; `None` for a
+/// part that has none. All in one transaction, so there must be few.
 pub(crate) fn put_instant(
     db: &Database,
     upload: UploadPath,
@@ -107,7 +107,7 @@ pub(crate) fn put_instant(
     })
 }
 
-/// An open upload that is about to get a part.
+/// An open upload, with its activity updated for a new part.
 struct Touched {
     /// The algorithm that its parts must have.
     algorithm: Option<ChecksumAlgorithm>,
@@ -126,7 +126,7 @@ impl Touched {
     }
 }
 
-/// The upload is open, and a part of this size fits it: notes that it changes.
+/// Checks that the upload is open and that a part of this size fits it, and updates its activity.
 fn touch(txn: &Txn<'_>, path: &PartPath, size: u64) -> Result<Touched> {
     require_bucket(txn, &path.upload.bucket)?;
     let mut statement = txn.prepare(
@@ -155,7 +155,8 @@ fn touch(txn: &Txn<'_>, path: &PartPath, size: u64) -> Result<Touched> {
     Ok(Touched { algorithm, is_declared })
 }
 
-/// Writes the part's row; its blob has its reference already. The blob that it replaces is dropped.
+/// Writes the part's row; the reference of its blob is taken already. The blob that it replaces is
+/// dropped.
 fn replace(
     txn: &Txn<'_>,
     path: &PartPath,

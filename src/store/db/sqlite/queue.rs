@@ -18,13 +18,13 @@ use crate::store::db::sqlite::state::DatabaseState;
 /// Message to the writer.
 enum Message {
     Job(Box<dyn Job>),
-    /// Everything before this is answered, then the thread ends.
+    /// Earlier messages are processed, then the thread ends.
     Stop,
     #[cfg(test)]
     Inspect(Inspection),
 }
 
-/// A look at the writer's own connection, between two batches.
+/// Function that runs with the writer's own connection, between two batches.
 #[cfg(test)]
 pub(crate) type Inspection = Box<dyn FnOnce(&rusqlite::Connection) + Send>;
 
@@ -60,7 +60,7 @@ pub(crate) struct BatchCounts {
     steps: usize,
 }
 
-/// Both ends of a queue in which at most `jobs_max` jobs wait.
+/// Both ends of a queue of at most `jobs_max` waiting jobs.
 pub(crate) fn queue(state: &Arc<DatabaseState>, jobs_max: usize) -> (JobSender, Queue) {
     let (sender, receiver) = channel();
     let sender = JobSender { sender, state: Arc::clone(state), jobs_max };
@@ -77,7 +77,7 @@ pub(crate) fn queue(state: &Arc<DatabaseState>, jobs_max: usize) -> (JobSender, 
 }
 
 impl JobSender {
-    /// Hands a job over. `Err` gives it back with the reason.
+    /// Sends a job. `Err` returns it with the reason.
     pub(crate) fn send(&self, job: Box<dyn Job>) -> Result<(), (Box<dyn Job>, JobOutcome)> {
         let lane = job.lane();
         // Counted before it is sent, for the writer may take it at once.
@@ -93,7 +93,7 @@ impl JobSender {
         })
     }
 
-    /// Counts one more; `false` when there are as many as may be.
+    /// Counts one more waiting job; false when the queue is full.
     fn count(&self, lane: Lane) -> bool {
         let DatabaseState { waiting, steps_waiting, .. } = &*self.state;
         let has_room = waiting.fetch_add(1, Ordering::AcqRel) < self.jobs_max;
@@ -122,7 +122,7 @@ impl JobSender {
 }
 
 impl Queue {
-    /// The first job of a batch; waits for one. `None` when there will be no more.
+    /// The first job of a batch; waits for one. `None` at the end.
     pub(crate) fn first(&mut self, counts: &mut BatchCounts) -> Option<WriterTask> {
         loop {
             if let Some(job) = self.next(counts) {
@@ -172,7 +172,7 @@ impl Queue {
         job
     }
 
-    /// Empties the channel into the lanes.
+    /// Moves messages from the channel into the lanes.
     fn gather(&mut self) {
         while !self.has_ended {
             match self.receiver.try_recv() {

@@ -47,7 +47,7 @@ impl Readers {
         Ok(Reader { readers: self, connection: Some(connection) })
     }
 
-    /// Runs `read` in one snapshot. It must be short: a snapshot holds up the checkpoints.
+    /// Runs `read` in one snapshot. It must be short: a snapshot delays checkpoints.
     pub(crate) fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let reader = self.take()?;
         // Prepared like all others: parsing these two costs more than a lookup.
@@ -61,7 +61,7 @@ impl Readers {
         Ok(answer)
     }
 
-    /// Closes the idle connections, and those on loan when they come back.
+    /// Closes the idle connections, and borrowed ones when they are returned.
     pub(crate) fn close(&self) {
         *self.idle.lock() = None;
     }

@@ -14,7 +14,7 @@ use crate::store::blobs::earlier_runs;
 use crate::store::error::Result;
 use crate::types::Timestamp;
 
-/// Ends the runs before this one and adds its row; gives its number.
+/// Ends all earlier runs and inserts the row of this one; returns its number.
 pub(crate) fn begin(connection: &Connection, data: &Path, now: Timestamp) -> Result<u64> {
     // Before the rows are updated: later starts know that these runs have ended.
     earlier_runs::renew_gaps(data, |run| Ok(!has_ended(connection, run)?))?;
@@ -34,14 +34,15 @@ pub(crate) fn begin(connection: &Connection, data: &Path, now: Timestamp) -> Res
     Ok(run)
 }
 
-/// Marks a run as ended, at a clean close. Its writer is gone: `connection` is the only one left.
+/// Marks a run as ended, at a clean close. Its writer has stopped: `connection` is the only one
+/// left.
 pub(crate) fn end(connection: &Connection, run: u64, now: Timestamp) -> Result<()> {
     connection.execute("UPDATE runs SET ended = ?2 WHERE id = ?1", params![run, now])?;
     Ok(())
 }
 
-/// True if a run has ended. False for one that the database does not know and that is newer than
-/// all it knows: its database may be restored.
+/// True if a run has ended. False for a run that is newer than all that the database knows: the
+/// database may be restored from a backup.
 pub(crate) fn is_ended(db: &Database, run: u64) -> Result<bool> {
     has_ended(&*db.readers.take()?, run)
 }

@@ -315,7 +315,7 @@ ALTER TABLE blobs ADD COLUMN pages INTEGER CHECK (
 CREATE UNIQUE INDEX blobs_extent ON blobs (epoch, first_page) WHERE first_page IS NOT NULL;
 ";
 
-/// Runs of the server have rows.
+/// Table of runs.
 const RUNS: &str = "
 -- A row for each start. ended: NULL while the run lives, and after a crash until the next start.
 -- Ids ascend. A lower id without a row is that of a run before this table, and has ended. The last

@@ -42,12 +42,12 @@ pub(crate) struct DatabaseState {
     pub(crate) checkpoint_signal: Signal,
     /// True if the WAL has reached the length at which the writer restarts it.
     pub(crate) restart_due: AtomicBool,
-    /// Held during a checkpoint. SQLite turns a second one away at once, it does not have it wait.
+    /// Held during a checkpoint: SQLite fails a second one at once, instead of letting it wait.
     pub(crate) checkpointing: Mutex<()>,
     /// Waiters for changes of uploads.
     pub(crate) watchers: Arc<Watchers>,
     discards: Mutex<Vec<StagedBlob>>,
-    /// The most rows that one batch has changed: how long the writer is held, on any machine.
+    /// The most rows that one batch has changed.
     #[cfg(test)]
     pub(crate) most_changes: AtomicU64,
 }
@@ -93,7 +93,7 @@ impl DatabaseState {
         }
     }
 
-    /// Bytes of WAL that a reader or a crash would have to go through.
+    /// Bytes of WAL that a reader or a recovery must read.
     pub(crate) fn wal_bytes(&self) -> u64 {
         self.wal_frames.load(Ordering::Relaxed) * PAGE_BYTES
     }

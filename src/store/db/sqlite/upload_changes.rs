@@ -37,7 +37,7 @@ pub(crate) enum UploadChange {
     Expired,
     /// Its bucket was deleted.
     Dropped,
-    /// Complete found other bytes than were declared; it is still open.
+    /// Complete found other bytes than declared; it is still open.
     Failed,
 }
 

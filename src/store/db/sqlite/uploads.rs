@@ -22,7 +22,7 @@ use crate::store::records::events::Cause;
 use crate::store::records::uploads::{CreatedUpload, NewUpload, OpenUpload, UploadRecord};
 use crate::types::{Timestamp, UploadId};
 
-/// The columns that [`read_upload`] needs; the key first, as every scan has it.
+/// Columns that [`read_upload`] needs; the key first, as in every scan.
 pub(crate) const UPLOAD_COLUMNS: &str =
     "key, id, initiated, last_active, initiator, checksum_algorithm, checksum_type, paused";
 
@@ -61,7 +61,7 @@ impl IdleLimits {
     }
 }
 
-/// Opens an upload; or gives one that is open already, if it declares the same file in every way.
+/// Opens an upload, or joins an open one with the same settings and declared file.
 pub(crate) fn create(
     db: &Database,
     object: ObjectPath,
@@ -168,7 +168,7 @@ pub(crate) fn find(
     rows.next()?.map_or(Err(Error::NoSuchUpload), |row| read_upload(db, row))
 }
 
-/// The open upload with what it declared.
+/// The open upload with its declaration.
 pub(crate) fn open(db: &Database, path: &UploadPath) -> Result<OpenUpload> {
     db.require_bucket(&path.bucket)?;
     find_open(db, &*db.readers.take()?, path)
@@ -220,7 +220,7 @@ pub(crate) fn end(db: &Database, path: UploadPath, cause: Cause, kind: EndKind) 
     })
 }
 
-/// Ends an open upload without an object: its parts are garbage from here on.
+/// Ends an open upload without an object: its parts are garbage.
 pub(crate) fn drop_open(
     txn: &Txn<'_>,
     id: UploadId,

@@ -30,7 +30,7 @@ use crate::store::space::admission::Space;
 const WAKE_BYTES: u64 = 4 << 20;
 /// Longest time between two checkpoints.
 const IDLE: Duration = Duration::from_secs(1);
-/// Bytes that may be left to move for a RESTART that is in no urgency.
+/// Bytes that may be left to move for a RESTART without urgency.
 const RESTART_LEFT_BYTES: u64 = 1 << 20;
 /// Time for which RESTART waits for readers while the WAL is short.
 const RESTART_WAIT: Duration = Duration::from_millis(2);
@@ -116,16 +116,16 @@ pub(crate) enum Urgency {
 /// Outcome of a RESTART.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Restarted {
-    /// The next commit begins at the WAL's start.
+    /// The next commit begins at the start of the WAL.
     Yes,
     /// Not tried: too much is left to move for now.
     NotYet,
-    /// Readers were in the way, for as long as it was to wait.
+    /// Readers blocked it until its time was over.
     Blocked,
 }
 
-/// Moves the whole WAL and has the next commit begin at its start, if the urgency allows what that
-/// takes.
+/// Moves the whole WAL, so that the next commit begins at its start, if the urgency allows the
+/// time.
 pub(crate) fn restart(
     connection: &mut Connection,
     state: &DatabaseState,
@@ -208,7 +208,7 @@ fn note(state: &DatabaseState, moved: rusqlite::Result<std::ffi::c_int>) {
     }
 }
 
-/// Makes the ballast again once there is room for it and the watermark.
+/// Writes the ballast again once there is room for it and the watermark.
 fn restore_ballast(state: &DatabaseState, space: &Space) {
     if space.has_room_for(crate::store::space::ballast::BALLAST_BYTES)
         && let Err(error) = state.ballast.restore()

@@ -27,14 +27,14 @@ use crate::store::db::sqlite::state::DatabaseState;
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
 
-/// Most jobs in one transaction, but for the step that a full batch still takes.
+/// Most jobs in one transaction, besides the step that a full batch may take.
 const BATCH_JOBS_MAX: usize = 255;
 /// Most bytes of bodies in one transaction.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Time for which a batch keeps taking waiting jobs. Tests need all jobs that they queued in one
 /// batch, on slow machines too.
 const BATCH_TIME_MAX: Duration = Duration::from_millis(if cfg!(test) { 10_000 } else { 2 });
-/// Sequence numbers reserved at once: one small transaction for so many PUTs.
+/// Sequence numbers reserved at once: one small transaction for that many PUTs.
 const SEQ_BLOCK: i64 = 1 << 16;
 /// Unused numbers below which a new block is reserved. A batch, run twice, needs fewer: each of its
 /// jobs takes 64 at most, in DeleteObjects.
@@ -46,7 +46,7 @@ pub(crate) struct Writer {
     pub(crate) queue: Queue,
     pub(crate) state: Arc<DatabaseState>,
     pub(crate) wal_bytes_restart: u64,
-    /// Bytes of WAL at which it waits for a checkpoint that is under way.
+    /// Bytes of WAL at which it waits for a running checkpoint.
     pub(crate) wal_bytes_wait: u64,
     /// Bytes of WAL at which the next RESTART is tried.
     pub(crate) restart_at: u64,
@@ -80,7 +80,7 @@ impl Writer {
         }
     }
 
-    /// Runs `first` and what waits in one transaction; `counts` counts `first` already.
+    /// Runs `first` and the jobs that wait in one transaction; `counts` includes `first`.
     fn batch(&mut self, first: Box<dyn Job>, mut counts: BatchCounts) {
         let started = Instant::now();
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
@@ -145,7 +145,7 @@ impl Writer {
         for_targets.iter().for_each(|effect| self.state.targets.notify(effect));
     }
 
-    /// The transaction is in doubt: makes sure that it is gone, then runs each job by itself.
+    /// Handles a transaction in doubt: makes sure that it is rolled back, then runs each job alone.
     fn after_fault(&self, jobs: Vec<Box<dyn Job>>, fault: Fault) {
         if let Fault::Broken(reason) = fault {
             return self.poison(jobs, reason);
@@ -163,7 +163,7 @@ impl Writer {
         }
     }
 
-    /// Runs a job in a transaction of its own; on a full disk once more if it frees something.
+    /// Runs a job in a transaction of its own. On a full disk it runs twice if it frees something.
     fn run_alone(&self, mut job: Box<dyn Job>) {
         for attempt in 0..2 {
             let fault = match self.try_alone(job.as_mut()) {
@@ -216,7 +216,7 @@ impl Writer {
         }
     }
 
-    /// Ends the transaction if SQLite has not done so itself.
+    /// Rolls the transaction back, if SQLite has not done so.
     fn roll_back(&self) -> std::result::Result<(), String> {
         if self.connection.is_autocommit() {
             return Ok(());
@@ -224,7 +224,7 @@ impl Writer {
         self.connection.execute_batch("ROLLBACK").map_err(|error| error.to_string())
     }
 
-    /// BEGIN failed: nothing was done.
+    /// Finishes jobs after a failed BEGIN.
     fn refuse(&self, jobs: Vec<Box<dyn Job>>, error: &Error) {
         match Fault::of(error) {
             Some(Fault::Busy) => {
@@ -244,8 +244,8 @@ impl Writer {
         let _ = self.roll_back();
     }
 
-    /// Keeps a stock of sequence numbers that is committed before any of it is used: a number that
-    /// a rolled back job had counts is lost, never given twice.
+    /// Keeps a block of sequence numbers that is committed before any of it is used. A number that
+    /// a rolled back job has taken is lost, never given twice.
     fn reserve_seqs(&mut self) {
         if self.seqs.end.get() - self.seqs.next.get() >= SEQ_LEFT_MIN {
             return;
@@ -264,8 +264,8 @@ impl Writer {
         }
     }
 
-    /// Above its limit the WAL is moved by the writer itself, between batches: beside a busy writer
-    /// the checkpoint thread never comes to the WAL's end, and it would grow for ever.
+    /// Restarts a WAL above its limit, between batches: beside a busy writer the checkpoint thread
+    /// never reaches the WAL's end, and it would grow for ever.
     fn restart_wal(&mut self) {
         let bytes = self.state.wal_bytes();
         if bytes < self.wal_bytes_restart {
@@ -298,7 +298,7 @@ fn reserve_block(connection: &Connection) -> Result<(i64, i64)> {
     Ok((end - SEQ_BLOCK, end))
 }
 
-/// Runs a job so that it alone is undone when it refuses.
+/// Runs a job in a savepoint, so that only its own changes are undone when it returns an error.
 fn run_in_savepoint(txn: &Txn<'_>, job: &mut dyn Job) -> RunOutcome {
     let effects = txn.effect_count();
     if let Err(fault) = control(txn, "SAVEPOINT job") {

@@ -55,8 +55,8 @@ fn check_file(engine: &Engine, row: &FileRow, depth: Depth) -> Result<Option<Str
     }
 }
 
-/// Files that no row names. One of this run may be on its way to its row; one of an ended run
-/// should have been swept.
+/// Checks files without rows. A file of this run may still get its row; one of an ended run should
+/// have been swept.
 fn check_strays(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
     engine.blobs.scan(|thing| {
         match thing {

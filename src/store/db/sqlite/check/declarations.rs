@@ -32,7 +32,7 @@ pub(crate) fn check(db: &Database, found: &mut Vec<String>) -> Result<()> {
     })
 }
 
-/// An upload that says it is declared has its row.
+/// Declared uploads: each has its row in `declarations`.
 fn check_declared(db: &Database, found: &mut Vec<String>) -> Result<()> {
     pages(db, [0_u8; 16], |connection, after| {
         let mut statement = connection.prepare_cached(

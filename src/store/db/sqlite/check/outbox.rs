@@ -17,7 +17,7 @@ pub(crate) fn check(db: &Database, found: &mut Vec<String>) -> Result<()> {
     check_counts(db, &counted, found)
 }
 
-/// Rules that cannot be read would make every write of their bucket fail.
+/// Rules of buckets: unreadable ones would make every write of their bucket fail.
 fn check_rules(db: &Database, found: &mut Vec<String>) {
     let kind = BucketConfigurationKind::Notification;
     for (bucket, configuration) in db.directory().bucket_configurations(kind) {
@@ -27,7 +27,7 @@ fn check_rules(db: &Database, found: &mut Vec<String>) {
     }
 }
 
-/// Rows that wait and dead ones, by target.
+/// Waiting and dead rows, by target.
 type Counts = HashMap<String, (i64, i64)>;
 
 fn check_order(db: &Database, found: &mut Vec<String>) -> Result<Counts> {

@@ -15,7 +15,7 @@ use crate::store::records::contents::ContentId;
 use crate::store::rules::manifest::unpack_numbers;
 use crate::types::{ObjectKey, UploadId};
 
-/// Bytes of database up to which SQLite checks itself in one go.
+/// Bytes of database up to which SQLite checks itself with one statement.
 const WHOLE_CHECK_BYTES_MAX: u64 = 256 << 20;
 
 pub(crate) fn check(db: &Database, found: &mut Vec<String>) -> Result<()> {
@@ -30,7 +30,7 @@ pub(crate) fn check(db: &Database, found: &mut Vec<String>) -> Result<()> {
     check_garbage(db, found)
 }
 
-/// SQLite's own checks: table by table when the whole would hold a snapshot for too long.
+/// SQLite's own checks: table by table when one statement would hold a snapshot for too long.
 fn check_sqlite(db: &Database, found: &mut Vec<String>) -> Result<()> {
     let reader = db.readers.take()?;
     let pages: u64 = reader.query_row("PRAGMA page_count", [], |row| row.get(0))?;
@@ -60,7 +60,7 @@ fn check_sqlite(db: &Database, found: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// Memory says what the tables say.
+/// Directory: memory and tables agree.
 fn check_directory(db: &Database, found: &mut Vec<String>) -> Result<()> {
     let stored = db.readers.snapshot(accounts::load)?;
     let directory = db.directory();
@@ -186,7 +186,7 @@ fn read_content(connection: &Connection, content: ContentId) -> Result<Option<Co
     Ok(statement.query_row([content.bytes()], read).optional()?)
 }
 
-/// Headers belong to an object or version.
+/// Headers: each row belongs to an object or version.
 fn check_headers(db: &Database, found: &mut Vec<String>) -> Result<()> {
     let first = (i64::MIN, Vec::new(), i64::MIN);
     pages(db, first, |connection, (bucket, key, seq)| {
@@ -270,7 +270,7 @@ fn has_owner(connection: &Connection, id: UploadId) -> Result<bool> {
     Ok(connection.prepare_cached(sql)?.exists([id])?)
 }
 
-/// The ids that garbage rows of one kind name: the queue has no index for it.
+/// Ids in rows of garbage of one kind: the table has no index for it.
 fn read_queued(db: &Database, kind: GarbageKind) -> Result<HashSet<Vec<u8>>> {
     let mut queued = HashSet::new();
     pages(db, 0_i64, |connection, after| {
@@ -311,7 +311,7 @@ fn check_manifests(db: &Database, found: &mut Vec<String>) -> Result<()> {
     })
 }
 
-/// Checks one manifest; gives the number of parts that it lists.
+/// Checks one manifest; returns the number of parts that it lists.
 fn check_manifest(connection: &Connection, id: UploadId, found: &mut Vec<String>) -> Result<usize> {
     let (size, parts): (u64, usize) = connection
         .prepare_cached("SELECT size, parts FROM manifests WHERE id = ?1")?
