@@ -28,7 +28,7 @@ pub enum Home<'a> {
 /// without [`keep`](Self::keep), it is removed from the disk.
 pub struct StagedBlob {
     digests: Digests,
-    bytes_at: StagedBytes,
+    bytes: StagedBytes,
 }
 
 enum StagedBytes {
@@ -44,12 +44,12 @@ impl StagedBlob {
     /// A small body for SQLite. Asserts that the digests are of that many bytes.
     pub(crate) fn inline(id: BlobId, bytes: Bytes, digests: Digests) -> Self {
         assert_eq!(bytes.len() as u64, digests.length, "digests of other bytes");
-        Self { digests, bytes_at: StagedBytes::Memory(id, bytes) }
+        Self { digests, bytes: StagedBytes::Memory(id, bytes) }
     }
 
     /// A synced file.
     pub(super) fn file(blobs: Arc<Blobs>, name: BlobName, digests: Digests) -> Self {
-        Self { digests, bytes_at: StagedBytes::File(blobs, name) }
+        Self { digests, bytes: StagedBytes::File(blobs, name) }
     }
 
     /// A synced extent of a segment.
@@ -59,12 +59,12 @@ impl StagedBlob {
         at: Location,
         digests: Digests,
     ) -> Self {
-        Self { digests, bytes_at: StagedBytes::Packed(blobs, segment, at) }
+        Self { digests, bytes: StagedBytes::Packed(blobs, segment, at) }
     }
 
     /// The blob's id; the same as in the file's name.
     pub fn id(&self) -> BlobId {
-        match &self.bytes_at {
+        match &self.bytes {
             StagedBytes::Memory(id, _) => *id,
             StagedBytes::File(_, name) => name.id,
             StagedBytes::Packed(_, _, at) => at.name.id,
@@ -79,7 +79,7 @@ impl StagedBlob {
 
     /// Location of the bytes. By reference, so that a job may be run again.
     pub fn home(&self) -> Home<'_> {
-        match &self.bytes_at {
+        match &self.bytes {
             StagedBytes::Memory(_, bytes) => Home::Inline(bytes),
             StagedBytes::File(_, name) => Home::Disk(Location::from(*name)),
             StagedBytes::Packed(_, _, at) => Home::Disk(*at),
@@ -89,7 +89,7 @@ impl StagedBlob {
 
     /// Keeps the bytes on disk: the row is committed, or the outcome of its commit is unknown.
     pub fn keep(mut self) {
-        self.bytes_at = StagedBytes::Kept;
+        self.bytes = StagedBytes::Kept;
     }
 }
 
@@ -99,7 +99,7 @@ impl Drop for StagedBlob {
         if std::thread::panicking() {
             return;
         }
-        match &self.bytes_at {
+        match &self.bytes {
             StagedBytes::File(blobs, name) => blobs.remove_or_log(Location::from(*name)),
             StagedBytes::Packed(blobs, segment, at) => blobs.take_back_or_log(segment, *at),
             StagedBytes::Memory(..) | StagedBytes::Kept => {}
