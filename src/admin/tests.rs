@@ -1,13 +1,15 @@
 //! The management interface over a store of its own.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::json::time;
 use super::*;
 use crate::config::{self, Config};
-use crate::request::Context;
+use crate::store::Store;
+use crate::types::Timestamp;
 
-const CONTROL: Connection = Connection { control: true, draining: false };
-const PUBLIC: Connection = Connection { control: false, draining: false };
+const CONTROL: Channel = Channel { control: true, draining: false };
+const PUBLIC: Channel = Channel { control: false, draining: false };
 
 /// A store in a folder that goes with it.
 struct Bench {
@@ -34,18 +36,12 @@ impl Bench {
         Self { store, gateway, _folder: folder }
     }
 
-    async fn handle(
-        &self,
-        connection: Connection,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> Response {
-        let route = match route(connection, &method, path) {
+    async fn handle(&self, channel: Channel, method: Method, path: &str, body: Bytes) -> Response {
+        let route = match route(channel, &method, path) {
             Ok(route) => route,
             Err(answer) => return *answer,
         };
-        let principal = match connection.control {
+        let principal = match channel.control {
             true => Principal::operator(),
             false => Principal::Anonymous,
         };
@@ -56,13 +52,13 @@ impl Bench {
     }
 
     /// Asks, and gives the status and the document. Both documents are what their schemas say.
-    async fn ask(&self, connection: Connection, request: &str, body: Value) -> (u16, Value) {
+    async fn ask(&self, channel: Channel, request: &str, body: Value) -> (u16, Value) {
         let (method, path) = request.split_once(' ').unwrap();
         let (asked, answered) = schemas(method, path);
         let method = method.parse().unwrap();
         let bytes = if body.is_null() { Bytes::new() } else { body.to_string().into() };
         let full_path = format!("{PREFIX}{path}");
-        let response = self.handle(connection, method, &full_path, bytes).await;
+        let response = self.handle(channel, method, &full_path, bytes).await;
         let document = match &response.body {
             Body::Full(bytes) => serde_json::from_slice(bytes).unwrap(),
             _ => Value::Null,
@@ -144,7 +140,7 @@ async fn only_health_answers_without_the_control_socket() {
     for row in ROWS {
         let request = format!("{} {}", row.method, row.path.replace("{}", "x"));
         let (status, document) = bench.ask(PUBLIC, &request, Value::Null).await;
-        match row.access {
+        match row.audience {
             Anybody => assert_eq!(status, 200, "{request}: {document}"),
             Control => {
                 assert_eq!(status, 403, "{request}: {document}");
@@ -159,7 +155,7 @@ async fn only_health_answers_without_the_control_socket() {
             }
         }
     }
-    let open: Vec<_> = ROWS.iter().filter(|row| row.access == Anybody).collect();
+    let open: Vec<_> = ROWS.iter().filter(|row| row.audience == Anybody).collect();
     assert!(open.iter().all(|row| row.path.starts_with("health")), "a new row is open to all");
     assert_eq!(bench.ask(PUBLIC, "POST health", Value::Null).await.0, 405);
     assert_eq!(bench.ask(PUBLIC, "GET nothing", Value::Null).await.0, 404);
@@ -184,7 +180,7 @@ async fn health_tells_the_state_and_draining_is_not_ready() {
     let (_, details) = bench.ask(CONTROL, "GET health", Value::Null).await;
     assert_eq!(details["alarms"], json!(["webhook app is disabled: by the operator"]));
 
-    let draining = Connection { control: false, draining: true };
+    let draining = Channel { control: false, draining: true };
     for path in ["health", "health/ready"] {
         let (status, document) = bench.ask(draining, &format!("GET {path}"), Value::Null).await;
         assert_eq!((status, document["status"].as_str()), (503, Some("draining")), "{path}");

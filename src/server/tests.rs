@@ -1,17 +1,28 @@
 //! The server over real sockets, with a small handler in the gateway's place.
 
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
+use http::{Request, Response};
 use http_body::Body as _;
-use http_body_util::{Empty, Full};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use http_body_util::{BodyExt, Empty, Full};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use super::body::ResponseBody;
+use super::socket::Phase;
 use super::*;
+use crate::config::Config;
+use crate::gateway::Arrival;
+use crate::wire::response::Stream;
 
 mod over_tls;
 
@@ -471,9 +482,9 @@ async fn an_address_in_use_and_a_bad_certificate_are_said_plainly() {
 #[test]
 fn the_limit_of_a_body_is_known_before_it_is_read() {
     let body = answer(200, "", false).into_body();
-    let answering = Answering::new(body, None, Phase::default());
-    assert_eq!(answering.size_hint().exact(), Some(0));
-    assert!(answering.is_end_stream());
+    let response = ResponseBody::new(body, None, Phase::default());
+    assert_eq!(response.size_hint().exact(), Some(0));
+    assert!(response.is_end_stream());
 }
 
 #[tokio::test]

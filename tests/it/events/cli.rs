@@ -77,7 +77,7 @@ fn an_operator_sees_and_mends_what_does_not_arrive() {
     let message = of_k["messageId"].as_str().unwrap();
 
     receiver.change(|_, _| status(200));
-    assert_eq!(on(&["resend", "app", message]), "1 to be sent again\n");
+    assert_eq!(on(&["resend", "app", message]), "1 events will be sent again\n");
     wait_until(|| state()["dead"] == 1);
     let again = receiver.received().pop().unwrap();
     assert_eq!((again.header("webhook-id"), again.status), (message, 200));
