@@ -17,8 +17,8 @@ use super::failure::{Answer, Failure};
 use super::fields::{Fields, invalid};
 use super::json::json_response;
 use super::path::PREFIX;
-use super::uploads::{UploadLocation, locate};
-use crate::access::Action;
+use super::uploads::locate;
+use crate::access::{Action, WriteObject};
 use crate::auth::EXPIRES_SECONDS_MAX;
 use crate::auth::presign::{Presigner, path_of};
 use crate::clock;
@@ -58,14 +58,14 @@ pub(super) async fn create(call: &AdminCall) -> Answer {
         key: Some(grant.key.clone()),
     };
     let signer = UrlSigner::of(call, grant.expires_seconds)?;
-    let permit = call.caller.demand(&demand)?;
+    let permit = call.caller.demand::<WriteObject>(&demand)?;
     let reader = Reader::of_caller(&call.gateway, &call.caller, &permit);
     let reader = match grant.search {
         InstantSearch::Off => None,
         InstantSearch::ByProof => reader.map(|reader| reader.who_proves(true)),
         InstantSearch::Below => reader,
     };
-    let opened = create::open(&call.gateway, &permit, &grant.key, &grant.head, reader).await;
+    let opened = create::open(&call.gateway, &permit, &grant.head, reader).await;
     let opened = opened.map_err(with_field_names)?;
     let how = opened.how();
     let Opened { created, declaration, .. } = opened;
@@ -95,11 +95,11 @@ pub(super) async fn parts(call: &AdminCall) -> Answer {
     let from = u16::try_from(from).ok().and_then(PartNumber::new).unwrap_or(PartNumber::FIRST);
     let limit = call.number("limit", PARTS_MAX, (1, PARTS_MAX))?;
     let expires_seconds = call.number("expiresIn", 3600, (1, EXPIRES_SECONDS_MAX))?;
-    let UploadLocation { permit, key, id } = locate(call, Action::PutObject).await?;
+    let upload = locate::<WriteObject>(call, Action::PutObject).await?;
     let signer = UrlSigner::of(call, expires_seconds)?;
-    let target =
-        TargetUpload { bucket: permit.bucket().name.clone(), key: key.clone(), upload: id };
-    let open = call.store.upload(&permit, &key, id).map_err(Error::from)?;
+    let (bucket, key) = (upload.permit().target_bucket(), upload.permit().key().clone());
+    let target = TargetUpload { bucket: bucket.name.clone(), key, upload: upload.id() };
+    let open = call.store.upload(&upload).await.map_err(Error::from)?;
     let layout = open.declaration.and_then(|declaration| declaration.layout);
     let layout = layout.ok_or_else(|| {
         let message = "The upload was created without a declared size, so its parts are unknown.";

@@ -11,12 +11,12 @@ use super::call::AdminCall;
 use super::failure::{Answer, Failure};
 use super::fields::{Fields, invalid};
 use super::json::json_response;
-use super::uploads::{LIMIT_MAX, UploadLocation, UploadScan, bucket, locate, marker};
-use crate::access::{Action, Permit};
+use super::uploads::{LIMIT_MAX, UploadScan, bucket, locate, marker};
+use crate::access::{AbortUpload, Action, UploadHandle, WriteObject};
 use crate::clock;
 use crate::request::operation::Demand;
 use crate::store;
-use crate::types::{ObjectKey, Timestamp, UploadId};
+use crate::types::Timestamp;
 use crate::wire::{Error, Response, date};
 
 /// Uploads that one clean-up examines by default.
@@ -43,16 +43,15 @@ pub(super) async fn change(call: &AdminCall) -> Answer {
     let mut fields = Fields::of(call)?;
     let change: UploadChange = fields.required("action")?;
     fields.finish()?;
-    let action = match change {
-        UploadChange::Pause | UploadChange::Resume | UploadChange::Extend => Action::PutObject,
-        UploadChange::Cancel => Action::AbortMultipartUpload,
-    };
-    let UploadLocation { permit, key, id } = locate(call, action).await?;
+    let writable = || locate::<WriteObject>(call, Action::PutObject);
     let done = match change {
-        UploadChange::Pause => call.store.pause_upload(&permit, &key, id).await,
-        UploadChange::Resume => call.store.resume_upload(&permit, &key, id).await,
-        UploadChange::Extend => call.store.extend_upload(&permit, &key, id).await,
-        UploadChange::Cancel => call.store.cancel_upload(&permit, &key, id).await,
+        UploadChange::Pause => call.store.pause_upload(&writable().await?).await,
+        UploadChange::Resume => call.store.resume_upload(&writable().await?).await,
+        UploadChange::Extend => call.store.extend_upload(&writable().await?).await,
+        UploadChange::Cancel => {
+            let upload = locate::<AbortUpload>(call, Action::AbortMultipartUpload).await?;
+            call.store.cancel_upload(&upload).await
+        }
     };
     done.map_err(Error::from)?;
     Ok(Response::no_content())
@@ -95,8 +94,8 @@ pub(super) async fn clean(call: &AdminCall) -> Answer {
         let (key, id) = (&progress.upload.key, progress.upload.id);
         let action = Action::AbortMultipartUpload;
         let demand = Demand { action, bucket: Some(bucket), key: Some(key.clone()) };
-        let Ok(permit) = call.caller.demand(&demand) else { continue };
-        if dry_run || abort_idle(call, &permit, key, id, idle_since).await? {
+        let Ok(permit) = call.caller.demand::<AbortUpload>(&demand) else { continue };
+        if dry_run || abort_idle(call, &permit.upload(id), idle_since).await? {
             bytes += progress.received_bytes;
             idle.push(json!({
                 "uploadId": id.to_string(),
@@ -119,12 +118,10 @@ pub(super) async fn clean(call: &AdminCall) -> Answer {
 /// Aborts an upload that is still idle. False if it was used or ended meanwhile.
 async fn abort_idle(
     call: &AdminCall,
-    permit: &Permit,
-    key: &ObjectKey,
-    id: UploadId,
+    upload: &UploadHandle<AbortUpload>,
     idle_since: Timestamp,
 ) -> Result<bool, Failure> {
-    match call.store.drop_idle_upload(permit, key, id, idle_since).await {
+    match call.store.drop_idle_upload(upload, idle_since).await {
         Ok(dropped) => Ok(dropped),
         // The bucket was deleted meanwhile.
         Err(store::Error::NoSuchBucket) => Ok(false),

@@ -13,12 +13,12 @@ use super::call::AdminCall;
 use super::failure::{Answer, Failure};
 use super::fields::invalid;
 use super::json::json_response;
-use crate::access::{Action, Permit};
+use crate::access::{Action, ListUploads, Permit, ReadUpload, UploadHandle, UploadRight};
 use crate::limits::upload_rates::UploadRates;
 use crate::ops::uploads::missing_parts;
 use crate::request::operation::Demand;
 use crate::store::{PartMap, PartRun, ProgressPage, ProgressQuery, UploadProgress};
-use crate::types::{BucketName, Layout, ObjectKey, PartNumber, UploadId};
+use crate::types::{BucketName, Layout, PartNumber, UploadId};
 use crate::wire::{Error, ErrorCode, date};
 
 /// Uploads on one page by default.
@@ -113,14 +113,11 @@ pub(super) async fn show(call: &AdminCall) -> Answer {
     let from = call.number("from", 1, (1, 10_000))?;
     let from = u16::try_from(from).ok().and_then(PartNumber::new).unwrap_or(PartNumber::FIRST);
     let limit = call.number("limit", LIMIT_MAX, (1, LIMIT_MAX))?;
-    let location = locate(call, Action::ListMultipartUploadParts).await?;
-    let (permit, key, id) = (location.permit.clone(), location.key.clone(), location.id);
-    let map = call.gateway.blocking(move |store| {
-        store.part_map(&permit, &key, id, from, usize::try_from(limit).unwrap_or(usize::MAX))
-    });
-    let PartMap { progress, runs, next } = map.await?;
+    let upload = locate::<ReadUpload>(call, Action::ListMultipartUploadParts).await?;
+    let map = call.store.part_map(&upload, from, usize::try_from(limit).unwrap_or(usize::MAX));
+    let PartMap { progress, runs, next } = call.gateway.run(map).await?;
     let rates = &call.gateway.limits.upload_rates;
-    let bucket = &location.permit.bucket().name;
+    let bucket = &upload.permit().target_bucket().name;
     let mut answer = serde_json::to_value(document(rates, bucket, &progress))
         .map_err(|error| Failure::invalid(error.to_string()))?;
     answer["parts"] = runs.iter().map(run).collect();
@@ -154,28 +151,24 @@ pub(super) async fn totals(call: &AdminCall) -> Answer {
     Ok(json_response(StatusCode::OK, &answer))
 }
 
-/// Location of an upload, with the permit for an action on it.
-pub(super) struct UploadLocation {
-    pub(super) permit: Permit,
-    pub(super) key: ObjectKey,
-    pub(super) id: UploadId,
-}
-
 /// The upload that the path names, if the caller may do `action` to it.
 ///
 /// # Errors
 /// NoSuchUpload, also if the action is not allowed.
-pub(super) async fn locate(call: &AdminCall, action: Action) -> Result<UploadLocation, Failure> {
+pub(super) async fn locate<R: UploadRight>(
+    call: &AdminCall,
+    action: Action,
+) -> Result<UploadHandle<R>, Failure> {
     let absent = || Error::from(ErrorCode::NoSuchUpload);
     let id = UploadId::parse(&call.name).ok_or_else(absent)?;
-    let found = call.gateway.blocking(move |store| store.locate_upload(id)).await?;
+    let found = call.store.locate_upload(id).await.map_err(Error::from)?;
     let (bucket, key) = found.ok_or_else(absent)?;
-    let demand = Demand { action, bucket: Some(bucket), key: Some(key.clone()) };
-    let permit = call.caller.demand(&demand).map_err(|error| match error.code {
+    let demand = Demand { action, bucket: Some(bucket), key: Some(key) };
+    let permit = call.caller.demand::<R>(&demand).map_err(|error| match error.code {
         ErrorCode::AccessDenied | ErrorCode::NoSuchBucket => absent(),
         _ => error,
     })?;
-    Ok(UploadLocation { permit, key, id })
+    Ok(permit.upload(id))
 }
 
 /// Parses the name of a bucket, if one is given.
@@ -222,7 +215,7 @@ pub(super) struct UploadScan {
 
 /// One page of uploads, each with the permit to list its bucket.
 pub(super) struct ScanPage {
-    pub(super) uploads: Vec<(Permit, UploadProgress)>,
+    pub(super) uploads: Vec<(Permit<ListUploads>, UploadProgress)>,
     /// Marker of the next page.
     pub(super) next: Option<String>,
 }
@@ -245,9 +238,8 @@ impl UploadScan {
                 after: marker.and_then(|marker| marker.after.clone()),
                 max: limit - found.uploads.len(),
             };
-            let asked = permit.clone();
-            let page = call.gateway.blocking(move |store| store.upload_progress(&asked, &query));
-            let ProgressPage { uploads, truncated } = page.await?;
+            let page = call.store.upload_progress(&permit, query);
+            let ProgressPage { uploads, truncated } = call.gateway.run(page).await?;
             let last = uploads.last().map(|last| &last.upload);
             let behind = last.map(|last| format!("{name}/{}/{}", last.id, last.key.as_str()));
             found.uploads.extend(uploads.into_iter().map(|of| (permit.clone(), of)));
@@ -260,7 +252,10 @@ impl UploadScan {
     }
 
     /// The buckets of this page that the caller may list, and the first one of the next page.
-    fn permits(&self, call: &AdminCall) -> Result<(Vec<Permit>, Option<String>), Failure> {
+    fn permits(
+        &self,
+        call: &AdminCall,
+    ) -> Result<(Vec<Permit<ListUploads>>, Option<String>), Failure> {
         let demand = |bucket: &BucketName| {
             let action = Action::ListBucketMultipartUploads;
             call.caller.demand(&Demand { action, bucket: Some(bucket.clone()), key: None })

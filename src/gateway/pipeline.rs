@@ -156,9 +156,9 @@ impl Gateway {
 
         let origin = Origin { request_id: request_id.into(), peer: arrival.peer.clone() };
         let caller = Caller::new(principal, self.context.store.clone(), origin);
-        let permits = caller.decide(operation, &head)?;
+        let decisions = caller.decide(operation, &head)?;
         let context = self.context.clone();
-        let call = Call { context, operation, head, mechanism, caller, permits, body, form };
+        let call = Call { context, operation, head, mechanism, caller, decisions, body, form };
         row.handle(call).await
     }
 

@@ -8,7 +8,6 @@ use crate::wire::{Response, Result};
 /// # Errors
 /// NoSuchUpload.
 pub async fn handle(call: Call) -> Result<Response> {
-    let id = call.upload_id()?;
-    call.context.store.abort_upload(call.permit(), call.key(), id).await?;
+    call.context.store.abort_upload(&call.upload()?).await?;
     Ok(Response::no_content())
 }

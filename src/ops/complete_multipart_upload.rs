@@ -4,18 +4,19 @@
 //! answer, and the upload survives them. Only when the whole file must be read to verify it, which
 //! may take long, the answer can be a 200 with an error in its body, as AWS does it.
 
-use crate::access::Permit;
+use crate::access::UploadHandle;
+use crate::access::WriteObject;
 use crate::digest::{Checksum, ChecksumAlgorithm};
 use crate::limits::fair_queue::Ticket;
 use crate::ops::uploads::{declared, pause};
 use crate::request::{Call, Context};
 use crate::store::{CompleteUpload, Completed, ListedPart};
 use crate::transfer::document;
-use crate::types::{ETag, PART_NUMBER_MAX, PartNumber, UploadId};
+use crate::types::{ETag, PART_NUMBER_MAX, PartNumber};
 use crate::wire::xml::{self, Element, Writer};
 use crate::wire::{Error, ErrorCode, Head, Response, Result, checksum, conditions, encoding};
 
-/// Seconds after which one may come again for whom there was no place.
+/// Retry-After in seconds when no ticket is left.
 const RETRY_AFTER_SECONDS: &str = "5";
 
 /// Publishes the object; the same request again gets the same answer.
@@ -26,54 +27,46 @@ const RETRY_AFTER_SECONDS: &str = "5";
 /// BadDigest; InvalidRequest for sizes and checksums that do not agree, and for gaps in a declared
 /// file.
 pub async fn handle(call: Call) -> Result<Response> {
-    let upload = call.upload_id()?;
+    let upload = call.upload::<WriteObject>()?;
     let condition = conditions::write(&call.head)?;
     let object_size = object_size(&call.head)?;
     let checksum_type = checksum::object_type(&call.head)?;
     let checksum = checksum::object_checksum(&call.head)?;
     let digests = declared::digests(&call.head)?;
-    let (permit, key) = (call.permit().clone(), call.key().clone());
     // Before the document is asked for: it may be long.
-    let is_long = declared_digests(&call, upload).await? || !digests.is_empty();
+    let is_long = declared_digests(&call, &upload).await? || !digests.is_empty();
+    let user = &upload.permit().user().id;
     let queue = &call.context.limits.verifications;
     let ticket = match is_long {
-        true => Some(queue.ticket(&permit.user().id, &upload.to_string()).ok_or_else(busy)?),
+        true => Some(queue.ticket(user, &upload.id().to_string()).ok_or_else(busy)?),
         false => None,
     };
     let (document, call) = document::receive_of_complete(call).await?;
     let parts = document::parse(&call.context.limits, document, listed_parts).await?;
-    let request = CompleteUpload {
-        key,
-        upload,
-        parts,
-        condition,
-        object_size,
-        checksum_type,
-        checksum,
-        digests,
-    };
-    let work = complete(call.context, permit, request, call.head, ticket);
+    let request =
+        CompleteUpload { parts, condition, object_size, checksum_type, checksum, digests };
+    let work = complete(call.context, upload, request, call.head, ticket);
     match is_long {
         true => Ok(Response::late(work)),
         false => work.await,
     }
 }
 
-/// Whether digests of the whole file were declared at Create; false too when the upload was
+/// True if digests of the whole file were declared at Create; false too when the upload was
 /// completed not long ago.
-async fn declared_digests(call: &Call, upload: UploadId) -> Result<bool> {
-    let (store, permit, key) = (&call.context.store, call.permit(), call.key());
+async fn declared_digests(call: &Call, upload: &UploadHandle<WriteObject>) -> Result<bool> {
+    let store = &call.context.store;
     match pause::pass(call, upload).await {
         Ok(open) => Ok(open.declaration.is_some_and(|declared| !declared.digests.is_empty())),
         Err(error) if error.code != ErrorCode::NoSuchUpload => Err(error),
-        Err(_) if store.knows_upload(permit, key, upload)? => Ok(false),
-        Err(error) => Err(error.field("UploadId", upload.to_string())),
+        Err(_) if store.knows_upload(upload).await? => Ok(false),
+        Err(error) => Err(error.field("UploadId", upload.id().to_string())),
     }
 }
 
 async fn complete(
     context: Context,
-    permit: Permit,
+    upload: UploadHandle<WriteObject>,
     request: CompleteUpload,
     head: Head,
     ticket: Option<Ticket>,
@@ -82,10 +75,10 @@ async fn complete(
         Some(ticket) => Some(ticket.wait().await),
         None => None,
     };
-    let (bucket, upload) = (permit.bucket().name.clone(), request.upload);
-    let completed = context.blocking(move |store| store.complete_upload(&permit, request));
+    let (bucket, id) = (upload.permit().target_bucket().name.clone(), upload.id());
+    let completed = context.run(context.store.complete_upload(&upload, request));
     let completed = completed.await.map_err(|error| match error.code {
-        ErrorCode::InvalidPart => error.field("UploadId", upload.to_string()),
+        ErrorCode::InvalidPart => error.field("UploadId", id.to_string()),
         _ => error,
     })?;
     Ok(render(&head, bucket.as_str(), &completed))

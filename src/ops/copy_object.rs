@@ -22,7 +22,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let callback_var = object_headers::callback_var(head)?;
     let condition = conditions::write(head)?;
     let source = copy_source::of_request(head)?;
-    let object = copy::open_source(&call, &source)?;
+    let object = copy::open_source(&call, &source).await?;
     if object.record.size > PUT_BYTES_MAX {
         let message = "The specified copy source is larger than the maximum allowable size for a \
                        copy source: 5368709120";
@@ -43,10 +43,9 @@ pub async fn handle(call: Call) -> Result<Response> {
         }
     };
     let checksum = copy::checksum_of_copy(&call, &object).await?;
-    let key = call.key().clone();
     let (checksum_kept, event) = (checksum.clone(), EventName::ObjectCreatedCopy);
-    let new = NewObject { key, headers, checksum: checksum_kept, condition, event, callback_var };
-    let published = call.context.store.copy_object(call.permit(), new, &object).await?;
+    let new = NewObject { headers, checksum: checksum_kept, condition, event, callback_var };
+    let published = call.context.store.copy_object(&call.permit()?, new, &object).await?;
 
     let mut xml = Writer::document("CopyObjectResult");
     xml.text("LastModified", date::iso8601(published.modified));

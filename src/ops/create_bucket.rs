@@ -1,6 +1,6 @@
 //! CreateBucket: makes a bucket that belongs to the caller.
 
-use crate::access::Action;
+use crate::access::CreateBucket;
 use crate::request::Call;
 use crate::store::CreatedBucket;
 use crate::transfer::document;
@@ -17,7 +17,7 @@ const CLASSIC_REGION: &str = "us-east-1";
 /// BucketAlreadyExists for another's bucket; BucketAlreadyOwnedByYou for one's own, but for 200 in
 /// us-east-1, as on AWS; IllegalLocationConstraintException for another region.
 pub async fn handle(call: Call) -> Result<Response> {
-    let user = call.caller.demand_service(Action::CreateBucket)?;
+    let permit = call.permit::<CreateBucket>()?;
     refuse_unsupported(&call)?;
     let name = call.bucket().clone();
     let (document, call) = document::receive(call).await?;
@@ -31,10 +31,10 @@ pub async fn handle(call: Call) -> Result<Response> {
         );
         return Err(Error::because(ErrorCode::IllegalLocationConstraintException, message));
     }
-    let created = call.context.store.create_bucket(name.clone(), &user, region).await?;
+    let created = call.context.store.create_bucket(&permit, name.clone(), region).await?;
     match created {
         CreatedBucket::Created(_) => {}
-        CreatedBucket::Exists(bucket) if bucket.owner.id != user.id => {
+        CreatedBucket::Exists(bucket) if bucket.owner.id != permit.user().id => {
             return Err(
                 Error::new(ErrorCode::BucketAlreadyExists).field("BucketName", name.as_str())
             );

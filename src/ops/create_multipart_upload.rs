@@ -1,5 +1,6 @@
 //! CreateMultipartUpload: opens an upload and fixes the object's headers and checksum algorithm.
 
+use crate::access::WriteObject;
 use crate::ops::uploads::create::Opened;
 use crate::ops::uploads::{create, declared, expiry, instant};
 use crate::request::Call;
@@ -11,8 +12,9 @@ use crate::wire::{Response, Result};
 /// # Errors
 /// Those of [`create::open`].
 pub async fn handle(call: Call) -> Result<Response> {
-    let reader = instant::Reader::of(&call);
-    let opened = create::open(&call.context, call.permit(), call.key(), &call.head, reader).await?;
+    let permit = call.permit::<WriteObject>()?;
+    let reader = instant::Reader::of(&call, &permit);
+    let opened = create::open(&call.context, &permit, &call.head, reader).await?;
     let how = opened.how();
     let Opened { created, declaration, checksum, .. } = opened;
 

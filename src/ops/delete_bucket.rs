@@ -8,6 +8,6 @@ use crate::wire::{Response, Result};
 /// # Errors
 /// BucketNotEmpty while an object is in it.
 pub async fn handle(call: Call) -> Result<Response> {
-    call.context.store.delete_bucket(call.permit()).await?;
+    call.context.store.delete_bucket(&call.permit()?).await?;
     Ok(Response::no_content())
 }

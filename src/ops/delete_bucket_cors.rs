@@ -10,6 +10,6 @@ use crate::wire::{Response, Result};
 /// None of its own.
 pub async fn handle(call: Call) -> Result<Response> {
     let kind = BucketConfigurationKind::Cors;
-    call.context.store.delete_bucket_configuration(call.permit(), kind).await?;
+    call.context.store.delete_bucket_configuration(&call.permit()?, kind).await?;
     Ok(Response::no_content())
 }

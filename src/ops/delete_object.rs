@@ -1,5 +1,8 @@
 //! DeleteObject: removes a key; one that is not there is removed already.
 
+use crate::access::Action;
+use crate::access::DeleteObject;
+use crate::access::Permit;
 use crate::request::Call;
 use crate::transfer::send;
 use crate::types::WriteCondition;
@@ -20,6 +23,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     send::only_null_version(&call.head)?;
     let if_match = call.head.header("if-match")?.map(conditions::etag_match);
     let condition = WriteCondition { if_match, if_none_match: None };
-    call.context.store.delete_object(call.permit(), call.key(), condition).await?;
+    let store = &call.context.store;
+    let delete = |permit: &Permit<DeleteObject>| store.delete_object(permit, condition.clone());
+    call.write(Action::DeleteObject, delete).await?;
     Ok(Response::no_content())
 }

@@ -1,6 +1,8 @@
 //! DeleteObjects: up to 1,000 keys at once, each deleted or refused on its own.
 
+use crate::access::{Action, DeleteObject, DeleteObjects, Permit};
 use crate::request::Call;
+use crate::request::operation::Demand;
 use crate::transfer::document;
 use crate::types::ObjectKey;
 use crate::wire::xml::{self, Element, Writer};
@@ -9,11 +11,11 @@ use crate::wire::{Error, ErrorCode, Response, Result};
 /// Most keys in one request (S3: 1,000).
 const KEYS_MAX: usize = 1000;
 
-struct Doomed {
+struct Deletion {
     key: String,
     version: Option<String>,
-    /// What is to be deleted, or why it is not.
-    verdict: std::result::Result<ObjectKey, Error>,
+    /// The key to delete, or the error of this entry.
+    outcome: std::result::Result<ObjectKey, Error>,
 }
 
 /// Deletes each key of the document; a key that is not there counts as deleted.
@@ -22,18 +24,17 @@ struct Doomed {
 /// MalformedXML for no or too many keys; InvalidRequest without Content-MD5 or checksum.
 pub async fn handle(call: Call) -> Result<Response> {
     demand_a_digest(&call)?;
-    // The row's demand was DeleteObject on the bucket; the same permit covers every key in it.
-    let permit = call.permit().clone();
+    // Nothing is read from a caller who may delete nothing in the bucket.
+    call.permit::<DeleteObjects>()?;
     let (document, call) = document::receive(call).await?;
-    let (quiet, doomed) = document::parse(&call.context.limits, document, read).await?;
-    let keys: Vec<ObjectKey> =
-        doomed.iter().filter_map(|one| one.verdict.as_ref().ok().cloned()).collect();
-    // Whether a key was there does not matter; a failure is the whole request's, to be sent again.
-    call.context.store.delete_objects(&permit, keys).await?;
+    let (quiet, mut deletions) = document::parse(&call.context.limits, document, read).await?;
+    let permits = permits(&call, &mut deletions)?;
+    // A failure is the whole request's, to be sent again; a key that was not there is none.
+    call.context.store.delete_objects(&permits).await?;
 
     let mut xml = Writer::document("DeleteResult");
-    for one in &doomed {
-        let failure = match &one.verdict {
+    for one in &deletions {
+        let failure = match &one.outcome {
             Err(error) => Some((error.code, error.message.clone())),
             Ok(_) => None,
         };
@@ -42,29 +43,46 @@ pub async fn handle(call: Call) -> Result<Response> {
     Ok(Response::xml(xml.finish()))
 }
 
-/// Whether only failures are to be told, and the keys.
-fn read(document: &[u8]) -> Result<(bool, Vec<Doomed>)> {
-    let root = xml::parse(document, "Delete")?;
-    let quiet = root.text_of("Quiet").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
-    let mut doomed = Vec::new();
-    for object in root.children("Object") {
-        if doomed.len() == KEYS_MAX {
-            return Err(ErrorCode::MalformedXML.into());
+/// The permits for the keys that can be deleted; the outcome of a key that is denied becomes its
+/// error.
+fn permits(call: &Call, deletions: &mut [Deletion]) -> Result<Vec<Permit<DeleteObject>>> {
+    let mut permits = Vec::with_capacity(deletions.len());
+    for deletion in deletions {
+        let Ok(key) = &deletion.outcome else { continue };
+        let (bucket, key) = (Some(call.bucket().clone()), Some(key.clone()));
+        let demand = Demand { action: Action::DeleteObject, bucket, key };
+        match call.caller.demand::<DeleteObject>(&demand) {
+            Ok(permit) => permits.push(permit),
+            Err(error) if error.code == ErrorCode::AccessDenied => deletion.outcome = Err(error),
+            Err(error) => return Err(error),
         }
-        doomed.push(doom(object)?);
     }
-    if doomed.is_empty() {
-        return Err(ErrorCode::MalformedXML.into());
-    }
-    Ok((quiet, doomed))
+    Ok(permits)
 }
 
-fn doom(object: &Element) -> Result<Doomed> {
+/// True if only failures are reported, and the entries.
+fn read(document: &[u8]) -> Result<(bool, Vec<Deletion>)> {
+    let root = xml::parse(document, "Delete")?;
+    let quiet = root.text_of("Quiet").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
+    let mut deletions = Vec::new();
+    for object in root.children("Object") {
+        if deletions.len() == KEYS_MAX {
+            return Err(ErrorCode::MalformedXML.into());
+        }
+        deletions.push(deletion(object)?);
+    }
+    if deletions.is_empty() {
+        return Err(ErrorCode::MalformedXML.into());
+    }
+    Ok((quiet, deletions))
+}
+
+fn deletion(object: &Element) -> Result<Deletion> {
     let key = object.text_of("Key").filter(|key| !key.is_empty());
     let key = key.ok_or(ErrorCode::MalformedXML)?.to_owned();
     let version = object.text_of("VersionId").map(|text| text.trim().to_owned());
     let conditional = ["ETag", "LastModifiedTime", "Size"];
-    let verdict = if conditional.iter().any(|name| object.child(name).is_some()) {
+    let outcome = if conditional.iter().any(|name| object.child(name).is_some()) {
         let message = "Conditional deletes are not implemented.";
         Err(Error::because(ErrorCode::NotImplemented, message))
     } else if version.as_deref().is_some_and(|version| !matches!(version, "" | "null")) {
@@ -72,10 +90,10 @@ fn doom(object: &Element) -> Result<Doomed> {
     } else {
         ObjectKey::parse(key.as_bytes()).map_err(|_| ErrorCode::KeyTooLongError.into())
     };
-    Ok(Doomed { key, version, verdict })
+    Ok(Deletion { key, version, outcome })
 }
 
-fn answer(xml: &mut Writer, one: &Doomed, failure: Option<(ErrorCode, String)>, quiet: bool) {
+fn answer(xml: &mut Writer, one: &Deletion, failure: Option<(ErrorCode, String)>, quiet: bool) {
     let element = if failure.is_some() { "Error" } else { "Deleted" };
     if failure.is_none() && quiet {
         return;

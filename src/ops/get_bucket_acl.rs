@@ -1,4 +1,4 @@
-//! GetBucketAcl: the owner has full control, and nobody else has any.
+//! GetBucketAcl: the owner has full control; there is no other grant.
 
 use crate::request::Call;
 use crate::wire::acl;
@@ -9,6 +9,6 @@ use crate::wire::{Response, Result};
 /// # Errors
 /// None of its own.
 pub async fn handle(call: Call) -> Result<Response> {
-    let owner = call.context.store.owner(&call.permit().bucket().owner.id);
+    let owner = call.context.store.owner(&call.bucket_record()?.owner.id);
     Ok(Response::xml(acl::document(&owner)))
 }

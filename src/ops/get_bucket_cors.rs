@@ -10,7 +10,7 @@ use crate::wire::{Error, ErrorCode, Response, Result};
 /// NoSuchCORSConfiguration when there are no rules.
 pub async fn handle(call: Call) -> Result<Response> {
     let found =
-        call.context.store.bucket_configuration(call.permit(), BucketConfigurationKind::Cors)?;
+        call.context.store.bucket_configuration(&call.permit()?, BucketConfigurationKind::Cors)?;
     match found {
         Some(found) => Ok(Response::xml(found.bytes().to_vec())),
         None => Err(Error::new(ErrorCode::NoSuchCORSConfiguration)

@@ -9,7 +9,7 @@ use crate::wire::{Response, Result};
 /// # Errors
 /// None of its own.
 pub async fn handle(call: Call) -> Result<Response> {
-    let region = &call.permit().bucket().region;
+    let region = &call.bucket_record()?.region;
     let text = if region == "us-east-1" { "" } else { region.as_str() };
     let mut xml = Writer::document("LocationConstraint");
     xml.content(text);

@@ -1,4 +1,4 @@
-//! GetBucketNotificationConfiguration: who is told of what happens in the bucket.
+//! GetBucketNotificationConfiguration: the targets of the bucket's events.
 
 use crate::request::Call;
 use crate::wire::notification;
@@ -6,6 +6,6 @@ use crate::wire::{Response, Result};
 
 /// The rules as they were put; an empty document when there are none.
 pub async fn handle(call: Call) -> Result<Response> {
-    let rules = call.context.store.event_rules(call.permit())?;
+    let rules = call.context.store.event_rules(&call.permit()?)?;
     Ok(Response::xml(notification::write(&rules)))
 }

@@ -9,7 +9,8 @@ use crate::wire::{Response, Result};
 /// # Errors
 /// NoSuchKey, NoSuchVersion, PreconditionFailed, InvalidRange, InvalidPartNumber.
 pub async fn handle(call: Call) -> Result<Response> {
-    let object = call.context.store.open_object(call.permit(), call.key())?;
+    let access = call.read_access()?;
+    let object = call.context.store.open_object(&access).await?.open(&access)?;
     let (mut response, selection) =
         send::prepare(&call.head, &object.record, |number| object.part(number))?;
     if let Some(selection) = selection {

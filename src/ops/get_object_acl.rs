@@ -1,4 +1,4 @@
-//! GetObjectAcl: the owner has full control, and nobody else has any.
+//! GetObjectAcl: the owner has full control; there is no other grant.
 
 use crate::request::Call;
 use crate::transfer::send;
@@ -11,6 +11,7 @@ use crate::wire::{Response, Result};
 /// NoSuchKey, NoSuchVersion.
 pub async fn handle(call: Call) -> Result<Response> {
     send::only_null_version(&call.head)?;
-    let record = call.context.store.object(call.permit(), call.key())?;
+    let access = call.read_access()?;
+    let record = call.context.store.object(&access).await?.open(&access)?;
     Ok(Response::xml(acl::document(&record.owner)))
 }

@@ -1,4 +1,4 @@
-//! GetObjectAttributes: what HEAD tells of an object, and its parts, in one document.
+//! GetObjectAttributes: the metadata of an object, and its parts, in one document.
 
 use crate::ops::listing;
 use crate::request::Call;
@@ -8,7 +8,7 @@ use crate::types::PartNumber;
 use crate::wire::xml::Writer;
 use crate::wire::{Error, ErrorCode, Head, Response, Result, date};
 
-/// The header that names the attributes; it may stand there several times.
+/// The header that names the attributes; it may be repeated.
 const ATTRIBUTES: &str = "x-amz-object-attributes";
 
 /// Which attributes are asked for.
@@ -33,7 +33,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     let after = listing::part_number_marker(marker)?;
     send::only_null_version(head)?;
     send::refuse_customer_keys(head)?;
-    let object = call.context.store.open_object(call.permit(), call.key())?;
+    let access = call.read_access()?;
+    let object = call.context.store.open_object(&access).await?.open(&access)?;
     let record = &object.record;
 
     let mut xml = Writer::document("GetObjectAttributesResponse");
@@ -82,8 +83,7 @@ async fn page(
     after: u16,
     max: usize,
 ) -> Result<(Vec<(PartNumber, PartSpan)>, bool)> {
-    let object = object.clone();
-    call.context.blocking(move |_| object.parts(after, max)).await
+    call.context.run(object.parts(after, max)).await
 }
 
 fn asked(head: &Head) -> Result<Asked> {

@@ -11,7 +11,8 @@ use crate::wire::{Response, Result};
 /// NoSuchKey, NoSuchVersion.
 pub async fn handle(call: Call) -> Result<Response> {
     send::only_null_version(&call.head)?;
-    call.context.store.object(call.permit(), call.key())?;
+    let access = call.read_access()?;
+    call.context.store.object(&access).await?.open(&access)?;
     let mut xml = Writer::document("Tagging");
     xml.element("TagSet", |_| {});
     Ok(Response::xml(xml.finish()))

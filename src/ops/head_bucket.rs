@@ -8,7 +8,7 @@ use crate::wire::{Response, Result};
 /// # Errors
 /// None of its own; the demand has found NoSuchBucket and AccessDenied.
 pub async fn handle(call: Call) -> Result<Response> {
-    let bucket = call.permit().bucket();
+    let bucket = call.bucket_record()?;
     Ok(Response::ok()
         .header("x-amz-bucket-region", &bucket.region)
         .header("x-amz-access-point-alias", "false")

@@ -1,6 +1,6 @@
 //! ListBuckets: the buckets that the caller owns, in order of name.
 
-use crate::access::Action;
+use crate::access::ListBuckets;
 use crate::ops::listing;
 use crate::request::Call;
 use crate::wire::xml::Writer;
@@ -14,7 +14,8 @@ const BUCKETS_MAX: usize = 10_000;
 /// # Errors
 /// InvalidArgument for a `max-buckets` that is not 1 to 10,000.
 pub async fn handle(call: Call) -> Result<Response> {
-    let user = call.caller.demand_service(Action::ListAllMyBuckets)?;
+    let permit = call.permit::<ListBuckets>()?;
+    let user = permit.user();
     let query = &call.head.query;
     let max = match query.non_empty("max-buckets") {
         None => BUCKETS_MAX,

@@ -34,8 +34,8 @@ pub async fn handle(call: Call) -> Result<Response> {
         upload_id_marker,
         max,
     };
-    let permit = call.permit().clone();
-    let page = call.context.blocking(move |store| store.list_uploads(&permit, &query)).await?;
+    let list = call.context.store.list_uploads(&call.permit()?, query);
+    let page = call.context.run(list).await?;
 
     let mut xml = Writer::document("ListMultipartUploadsResult");
     xml.text("Bucket", call.bucket().as_str());

@@ -31,8 +31,8 @@ pub async fn handle(call: Call) -> Result<Response> {
         after: key_marker.map(str::to_owned),
         max,
     };
-    let permit = call.permit().clone();
-    let page = call.context.blocking(move |store| store.list_objects(&permit, &query)).await?;
+    let permit = call.permit()?;
+    let page = call.context.run(call.context.store.list_objects(&permit, query)).await?;
 
     let mut xml = Writer::document("ListVersionsResult");
     xml.text("Name", call.bucket().as_str());

@@ -1,5 +1,6 @@
 //! ListParts: what has arrived of an open upload; the basis of every resume.
 
+use crate::access::ReadUpload;
 use crate::ops::listing;
 use crate::ops::uploads::expiry;
 use crate::request::Call;
@@ -12,13 +13,12 @@ use crate::wire::{Response, Result, date};
 /// NoSuchUpload; InvalidArgument for bad numbers.
 pub async fn handle(call: Call) -> Result<Response> {
     let head = &call.head;
-    let id = call.upload_id()?;
+    let upload = call.upload::<ReadUpload>()?;
+    let id = upload.id();
     let max = listing::page_size(head, "max-parts")?;
     let marker = head.query.non_empty("part-number-marker").unwrap_or("0");
     let after = listing::part_number_marker(marker)?;
-    let (permit, key) = (call.permit().clone(), call.key().clone());
-    let list = move |store: &crate::store::Store| store.list_parts(&permit, &key, id, after, max);
-    let page = call.context.blocking(list).await?;
+    let page = call.context.run(call.context.store.list_parts(&upload, after, max)).await?;
 
     let mut xml = Writer::document("ListPartsResult");
     xml.text("Bucket", call.bucket().as_str());

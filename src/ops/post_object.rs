@@ -3,8 +3,8 @@
 //! **Invariants**
 //! - Nothing is published unless the file has the length that the policy allows and its form is
 //!   whole.
-//! - What is here already is never given for a hash: whoever made the form allowed one upload of
-//!   bytes, and not the reading of others.
+//! - Stored bytes never replace the file: the signer of the form allowed an upload, not the reading
+//!   of other objects.
 
 use crate::events::EventName;
 use crate::request::Call;
@@ -32,7 +32,6 @@ pub async fn handle(mut call: Call) -> Result<Response> {
     let callback_var = object_headers::callback_var(&call.head)?;
     let announced = receive::expected_file(&call.head, &call.body, PUT_BYTES_MAX, bounds)?;
     let object = NewObject {
-        key: call.key().clone(),
         headers,
         checksum: None,
         condition: WriteCondition::default(),
@@ -48,7 +47,7 @@ pub async fn handle(mut call: Call) -> Result<Response> {
     Ok(render(&fields, &target, &stored))
 }
 
-/// What was written to, as the answer tells it.
+/// Location, bucket and key of the written object, as the answer shows them.
 struct Target {
     location: String,
     bucket: String,

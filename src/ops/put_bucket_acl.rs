@@ -10,7 +10,7 @@ use crate::wire::{Response, Result};
 /// # Errors
 /// Those of [`acl::of_headers`] and [`acl::require_owner_only`].
 pub async fn handle(call: Call) -> Result<Response> {
-    let owner = call.context.store.owner(&call.permit().bucket().owner.id);
+    let owner = call.context.store.owner(&call.bucket_record()?.owner.id);
     let is_named = acl::of_headers(&call.head)?;
     let (document, _) = document::receive(call).await?;
     if !is_named {

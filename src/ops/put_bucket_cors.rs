@@ -11,7 +11,7 @@ use crate::wire::{ErrorCode, Response, Result, cors};
 /// # Errors
 /// MissingRequestBodyError, and those of [`cors::parse`].
 pub async fn handle(call: Call) -> Result<Response> {
-    let permit = call.permit().clone();
+    let permit = call.permit()?;
     let (document, call) = document::receive(call).await?;
     if document.iter().all(u8::is_ascii_whitespace) {
         return Err(ErrorCode::MissingRequestBodyError.into());

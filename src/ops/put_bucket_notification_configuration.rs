@@ -1,5 +1,6 @@
-//! PutBucketNotificationConfiguration: sets who is told of what happens in the bucket.
+//! PutBucketNotificationConfiguration: sets the targets of the bucket's events.
 
+use crate::access::WriteConfiguration;
 use crate::request::Call;
 use crate::store::BucketConfigurationKind;
 use crate::transfer::document;
@@ -12,7 +13,7 @@ use crate::wire::{Response, Result};
 /// Those of [`notification::read`].
 pub async fn handle(call: Call) -> Result<Response> {
     let test = !notification::skips_test(&call.head)?;
-    let (context, permit) = (call.context.clone(), call.permit().clone());
+    let (context, permit) = (call.context.clone(), call.permit::<WriteConfiguration>()?);
     let (document, _) = document::receive(call).await?;
     let config = &context.config;
     let targets = notification::Targets {

@@ -3,14 +3,14 @@
 //! **Invariant:** everything that can be refused without the body is refused before the first byte
 //! of it is read, so a client that waits for 100 Continue never sends it for nothing.
 
-use crate::access::Permit;
+use crate::access::{Permit, WriteObject};
 use crate::digest::{ChecksumAlgorithm, ObjectChecksum};
 use crate::events::EventName;
 use crate::ops::uploads::instant;
 use crate::request::{Call, Context};
 use crate::store::{self, NewObject};
 use crate::transfer::{publish, receive};
-use crate::types::{ObjectKey, PUT_BYTES_MAX, WriteCondition};
+use crate::types::{PUT_BYTES_MAX, WriteCondition};
 use crate::wire::object_headers;
 use crate::wire::{Response, Result, conditions};
 
@@ -24,12 +24,12 @@ pub async fn handle(call: Call) -> Result<Response> {
     let callback_var = object_headers::callback_var(&call.head)?;
     let condition = conditions::write(&call.head)?;
     let announced = receive::expected(&call.head, &call.body, PUT_BYTES_MAX)?;
-    // Judged again by the transaction; judged here so that a hopeless body need not be sent.
-    judge_early(&call.context, call.permit(), call.key(), &condition)?;
-    let key = call.key().clone();
+    // Checked again by the transaction; checked here so that a refused body need not be sent.
+    let permit = call.permit::<WriteObject>()?;
+    check_early(&call.context, &permit, &condition).await?;
     let event = EventName::ObjectCreatedPut;
-    let object = NewObject { key, headers, checksum: None, condition, event, callback_var };
-    match without_body(&call, &announced, &object).await? {
+    let object = NewObject { headers, checksum: None, condition, event, callback_var };
+    match without_body(&call, &permit, &announced, &object).await? {
         Some(response) => Ok(response),
         None => {
             let stored = publish::receive(call, announced, object).await?;
@@ -38,14 +38,15 @@ pub async fn handle(call: Call) -> Result<Response> {
     }
 }
 
-/// Publishes by reference what the client waits to send, if it is there already; asks for it
-/// otherwise (`None`).
+/// Publishes by reference the body that the client waits to send, if its bytes are stored already;
+/// `None` otherwise.
 async fn without_body(
     call: &Call,
+    permit: &Permit<WriteObject>,
     announced: &receive::ExpectedBody,
     object: &NewObject,
 ) -> Result<Option<Response>> {
-    let readables = instant::of_body(call, announced, None).await?;
+    let readables = instant::of_body(call, permit, announced, None).await?;
     let Some(digests) = readables.first().and_then(store::Readable::digests) else {
         return Ok(None);
     };
@@ -54,7 +55,7 @@ async fn without_body(
     let checksum = digests.checksum_for(algorithm).map(ObjectChecksum::full);
     let object = NewObject { checksum: checksum.clone(), ..object.clone() };
     let store = &call.context.store;
-    let published = store.put_object_instant(call.permit(), object, readables).await?;
+    let published = store.put_object_instant(permit, object, readables).await?;
     Ok(published.map(|published| {
         let mut response = publish::Stored { published, checksum }.mark(Response::ok());
         instant::announce(&mut response);
@@ -62,20 +63,15 @@ async fn without_body(
     }))
 }
 
-/// Judges a condition before the body is asked for.
-fn judge_early(
+/// Checks a condition before the body is asked for.
+async fn check_early(
     context: &Context,
-    permit: &Permit,
-    key: &ObjectKey,
+    permit: &Permit<WriteObject>,
     condition: &WriteCondition,
 ) -> Result<()> {
     if condition.is_empty() {
         return Ok(());
     }
-    let current = match context.store.object(permit, key) {
-        Ok(record) => Some(record.etag),
-        Err(store::Error::NoSuchKey) => None,
-        Err(error) => return Err(error.into()),
-    };
+    let current = context.store.current_etag(permit).await?;
     Ok(condition.judge(current.as_ref()).map_err(store::Error::from)?)
 }

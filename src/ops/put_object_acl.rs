@@ -12,7 +12,8 @@ use crate::wire::{Response, Result};
 /// NoSuchKey, NoSuchVersion, and those of [`acl::of_headers`] and [`acl::require_owner_only`].
 pub async fn handle(call: Call) -> Result<Response> {
     send::only_null_version(&call.head)?;
-    let record = call.context.store.object(call.permit(), call.key())?;
+    let access = call.read_access()?;
+    let record = call.context.store.object(&access).await?.open(&access)?;
     let is_named = acl::of_headers(&call.head)?;
     let (document, _) = document::receive(call).await?;
     if !is_named {

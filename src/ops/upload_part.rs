@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** a part's row exists only for bytes that are already durable.
 
+use crate::access::UploadHandle;
+use crate::access::WriteObject;
 use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType};
 use crate::ops::uploads::declared;
 use crate::ops::uploads::declared::Bound;
@@ -9,7 +11,7 @@ use crate::ops::uploads::{instant, missing_parts, pause};
 use crate::request::Call;
 use crate::store::{self, AddedPart, BlobOrigin, InstantPart, UploadRecord};
 use crate::transfer::receive;
-use crate::types::{PUT_BYTES_MAX, PartNumber, UploadId};
+use crate::types::{PUT_BYTES_MAX, PartNumber};
 use crate::wire::checksum::Expected;
 use crate::wire::object_headers;
 use crate::wire::{Error, ErrorCode, Response, Result};
@@ -25,12 +27,10 @@ use crate::wire::{Error, ErrorCode, Response, Result};
 pub async fn handle(call: Call) -> Result<Response> {
     object_headers::refuse_unsupported(&call.head)?;
     let number = call.part_number()?;
-    let id = call.upload_id()?;
-    let permit = call.permit().clone();
-    let key = call.key().clone();
+    let upload = call.upload::<WriteObject>()?;
     let store = call.context.store.clone();
-    let open = pause::pass(&call, id).await?;
-    declared::check_part(&call, &open, number, call.body.declared_length()).await?;
+    let open = pause::pass(&call, &upload).await?;
+    declared::check_part(&call, &upload, &open, number, call.body.declared_length()).await?;
     let mut announced = receive::expected(&call.head, &call.body, PUT_BYTES_MAX)?;
     // A length that is announced has been judged.
     let bound = match Bound::of(&call.head, &open, number)? {
@@ -39,51 +39,54 @@ pub async fn handle(call: Call) -> Result<Response> {
     };
     let algorithm = agree(&open.upload, &announced.expected)?;
 
-    if let Some(response) = without_body(&call, id, number, &announced, algorithm).await? {
+    if let Some(response) = without_body(&call, &upload, number, &announced, algorithm).await? {
         return Ok(response);
     }
-    let origin =
-        BlobOrigin { bucket: permit.bucket().id, key: key.clone(), part: Some((id, number)) };
-    let plan = receive::Plan { origin, algorithm, sha256: store.stores_once(permit.bucket()) };
+    let (bucket, key) = (upload.permit().target_bucket(), upload.permit().key().clone());
+    let origin = BlobOrigin { bucket: bucket.id, key, part: Some((upload.id(), number)) };
+    let plan = receive::Plan { origin, algorithm, sha256: store.stores_once(bucket) };
     let (body, call) = call.take_body();
     let received = receive::content(
         &call.context,
-        body.metered(&call.context.limits.upload_rates, id),
+        body.metered(&call.context.limits.upload_rates, upload.id()),
         announced,
         plan,
     )
     .await;
     let received = match (received, bound) {
-        (Err(error), Some(bound)) => return Err(bound.explain(&call, id, number, error).await),
+        (Err(error), Some(bound)) => {
+            return Err(bound.explain(&call, &upload, number, error).await);
+        }
         (received, _) => received?,
     };
     let sent = received.checksum.clone();
-    let added = match store.put_part(&permit, &key, id, number, received.staged).await {
+    let added = match store.put_part(&upload, number, received.staged).await {
         // Its length was not known before.
         Err(error @ store::Error::PartMisfit { .. }) => {
-            return Err(missing_parts::with_missing(&call, id, error.into()).await);
+            return Err(missing_parts::with_missing(&call, &upload, error.into()).await);
         }
         added => added?,
     };
     Ok(render(added, sent))
 }
 
-/// Stores by reference what the client waits to send, if it is there already; `None` otherwise.
+/// Stores by reference the part that the client waits to send, if its bytes are stored already;
+/// `None` otherwise.
 async fn without_body(
     call: &Call,
-    id: UploadId,
+    upload: &UploadHandle<WriteObject>,
     number: PartNumber,
     announced: &receive::ExpectedBody,
     algorithm: Option<ChecksumAlgorithm>,
 ) -> Result<Option<Response>> {
-    let readables = instant::of_body(call, announced, algorithm).await?;
+    let readables = instant::of_body(call, upload.permit(), announced, algorithm).await?;
     if readables.is_empty() {
         return Ok(None);
     }
     let sent = announced.expected.checksum.clone();
     let parts = vec![InstantPart { number, readables, checksum: sent.clone() }];
     let store = &call.context.store;
-    let added = store.put_parts_instant(call.permit(), call.key(), id, parts).await?;
+    let added = store.put_parts_instant(upload, parts).await?;
     Ok(added.into_iter().next().flatten().map(|added| {
         let mut response = render(added, sent);
         instant::announce(&mut response);

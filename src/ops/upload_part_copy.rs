@@ -3,10 +3,12 @@
 //! A range that is exactly one stored blob is taken by reference; any other range is read through
 //! the block check and written as a blob of its own.
 
+use crate::access::UploadHandle;
+use crate::access::WriteObject;
 use crate::digest::{ChecksumAlgorithm, Want};
 use crate::ops::uploads::{declared, pause};
 use crate::request::Call;
-use crate::store::{AddedPart, BlobOrigin, OpenObject, UploadRecord};
+use crate::store::{AddedPart, BlobOrigin, OpenObject};
 use crate::transfer::{copy, receive};
 use crate::types::{ByteRange, PUT_BYTES_MAX, PartNumber};
 use crate::wire::copy_source;
@@ -23,10 +25,10 @@ use crate::wire::{Error, ErrorCode, Response, Result, date, range};
 pub async fn handle(call: Call) -> Result<Response> {
     object_headers::refuse_unsupported(&call.head)?;
     let number = call.part_number()?;
-    let id = call.upload_id()?;
-    let open = pause::pass(&call, id).await?;
+    let handle = call.upload::<WriteObject>()?;
+    let open = pause::pass(&call, &handle).await?;
     let source = copy_source::of_request(&call.head)?;
-    let object = copy::open_source(&call, &source)?;
+    let object = copy::open_source(&call, &source).await?;
     let range = match call.head.header_or_query("x-amz-copy-source-range")? {
         Some(text) => Some(range::parse_copy_range(text, object.record.size)?),
         None => None,
@@ -37,7 +39,7 @@ pub async fn handle(call: Call) -> Result<Response> {
                        copy source: 5368709120";
         return Err(Error::because(ErrorCode::InvalidRequest, message));
     }
-    declared::check_part(&call, &open, number, Some(bytes)).await?;
+    declared::check_part(&call, &handle, &open, number, Some(bytes)).await?;
     let upload = open.upload;
     let algorithm = upload.checksum.map(|(algorithm, _)| algorithm);
     let added = match object.whole_blob(range)? {
@@ -45,9 +47,9 @@ pub async fn handle(call: Call) -> Result<Response> {
             let stored = blob.checksum.clone();
             let checksum = copy::checksum_of_part(&call, &object, range, stored, algorithm).await?;
             let store = &call.context.store;
-            store.copy_part(call.permit(), call.key(), id, number, &object, blob, checksum).await?
+            store.copy_part(&handle, number, &object, blob, checksum).await?
         }
-        None => copy_bytes(&call, &upload, number, &object, range, algorithm).await?,
+        None => copy_bytes(&call, &handle, number, &object, range, algorithm).await?,
     };
 
     let part = added.part;
@@ -64,7 +66,7 @@ pub async fn handle(call: Call) -> Result<Response> {
 
 async fn copy_bytes(
     call: &Call,
-    upload: &UploadRecord,
+    upload: &UploadHandle<WriteObject>,
     number: PartNumber,
     object: &OpenObject,
     range: Option<ByteRange>,
@@ -73,13 +75,13 @@ async fn copy_bytes(
     let length = range.map_or(object.record.size, |range| range.len());
     let admission = call.context.store.admit(Some(length))?;
     let origin = BlobOrigin {
-        bucket: call.permit().bucket().id,
-        key: call.key().clone(),
-        part: Some((upload.id, number)),
+        bucket: upload.permit().target_bucket().id,
+        key: upload.permit().key().clone(),
+        part: Some((upload.id(), number)),
     };
     let want = Want { sha256: false, checksum: algorithm };
     let staged = receive::from_object(&call.context, object, range, want, origin).await?;
     drop(admission);
     let store = &call.context.store;
-    Ok(store.put_part(call.permit(), call.key(), upload.id, number, staged).await?)
+    Ok(store.put_part(upload, number, staged).await?)
 }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use super::body::{Form, Incoming};
 use super::context::Context;
 use super::operation::{Demand, Operation};
-use crate::access::{self, Action, Origin, Permit, Principal, User};
+use crate::access::{
+    self, Action, Bucket, Decision, Denied, ObjectPath, Origin, Permit, Principal, Question,
+    ReadAccess, Resource, Right, UploadHandle, UploadRight,
+};
 use crate::auth::{self, Mechanism};
 use crate::clock;
-use crate::store::Store;
+use crate::store::{self, Pending, Store};
 use crate::types::{BucketName, ObjectKey, PartNumber, UploadId};
 use crate::wire::{Error, ErrorCode, Head, Result};
 
@@ -17,7 +20,7 @@ use crate::wire::{Error, ErrorCode, Head, Result};
 const EXPECTED_OWNERS: [&str; 2] =
     ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"];
 
-/// Who asks, and the only way to be allowed more than the row demanded.
+/// The caller of a request: its only way to be allowed more than the row demanded.
 #[derive(Clone)]
 pub struct Caller {
     /// The principal that the signature proved.
@@ -32,65 +35,88 @@ impl Caller {
         Self { principal, store, origin: Arc::new(origin) }
     }
 
-    /// Decides one action on a bucket or a key in it.
+    /// Decides one action.
     ///
     /// # Errors
     /// NoSuchBucket, AccessDenied.
-    pub fn demand(&self, demand: &Demand) -> Result<Permit> {
-        let name = demand.bucket.as_ref().ok_or(ErrorCode::AccessDenied)?;
-        let bucket = self.store.bucket(name).ok_or_else(|| {
-            Error::new(ErrorCode::NoSuchBucket).field("BucketName", name.as_str())
-        })?;
-        access::authorize(&self.principal, demand.action, &bucket)
-            .map(|permit| permit.for_request(&self.origin))
-            .map_err(|access::Denied| ErrorCode::AccessDenied.into())
+    pub fn ask(&self, demand: &Demand) -> Result<Decision> {
+        let resource = match (&demand.bucket, &demand.key) {
+            (None, _) => Resource::Service,
+            (Some(name), key) => {
+                let bucket = self.store.bucket(name).ok_or_else(|| {
+                    Error::new(ErrorCode::NoSuchBucket).field("BucketName", name.as_str())
+                })?;
+                match key.clone() {
+                    None => Resource::Bucket(bucket),
+                    Some(key) => Resource::Object(ObjectPath { bucket, key }),
+                }
+            }
+        };
+        Ok(access::decide(Question {
+            principal: self.principal.clone(),
+            action: demand.action,
+            resource,
+            origin: Some(Arc::clone(&self.origin)),
+            rules: access::Rules::default(),
+            object: None,
+        }))
     }
 
-    /// Decides one action on the service.
+    /// The permit for one action that does not depend on a stored object.
     ///
     /// # Errors
-    /// AccessDenied.
-    pub fn demand_service(&self, action: Action) -> Result<Arc<User>> {
-        access::authorize_service(&self.principal, action)
-            .map_err(|access::Denied| ErrorCode::AccessDenied.into())
+    /// NoSuchBucket, AccessDenied.
+    pub fn demand<R: Right>(&self, demand: &Demand) -> Result<Permit<R>> {
+        Ok(self.ask(demand)?.allowed().and_then(|allowed| allowed.permit::<R>())?)
     }
 
     /// Decides everything that a row demands, in its order; nothing of the body has been read.
     ///
     /// # Errors
     /// Those of the single decisions.
-    pub fn decide(&self, operation: &Operation, head: &Head) -> Result<Vec<Permit>> {
-        let mut permits = Vec::new();
+    pub fn decide(&self, operation: &Operation, head: &Head) -> Result<Vec<Decision>> {
+        let mut decisions = Vec::new();
         for demand in operation.demands.of(head)? {
-            match demand.bucket {
-                None => drop(self.demand_service(demand.action)?),
-                Some(_) => permits.push(self.demand(&demand)?),
+            let decision = self.ask(&demand)?;
+            if let Decision::Deny = decision {
+                return Err(ErrorCode::AccessDenied.into());
             }
+            decisions.push(decision);
         }
-        for (permit, header) in permits.iter().zip(EXPECTED_OWNERS) {
+        for (decision, header) in decisions.iter().zip(EXPECTED_OWNERS) {
+            let Some(bucket) = decision.bucket() else { continue };
             let expected = head.header_or_query(header)?.filter(|expected| !expected.is_empty());
-            if expected.is_some_and(|expected| expected != permit.bucket().owner.id) {
+            if expected.is_some_and(|expected| expected != bucket.owner.id) {
                 return Err(ErrorCode::AccessDenied.into());
             }
         }
-        Ok(permits)
+        Ok(decisions)
+    }
+}
+
+/// Times that a write is decided again because the object changed under the decision.
+const DECISIONS_MAX: usize = 3;
+
+impl From<Denied> for Error {
+    fn from(Denied: Denied) -> Self {
+        ErrorCode::AccessDenied.into()
     }
 }
 
 /// One request on its way through a handler.
 pub struct Call {
-    /// What all requests share.
+    /// The context of the gateway.
     pub context: Context,
     /// The row that was routed to.
     pub operation: &'static Operation,
     /// The head.
     pub head: Head,
-    /// How the request is signed.
+    /// Signature mechanism of the request.
     pub mechanism: Mechanism,
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
-    /// What was allowed, in the order of the row's demands.
-    pub permits: Vec<Permit>,
+    /// The decisions about the row's demands, in their order; none of them is a denial.
+    pub decisions: Vec<Decision>,
     /// The body, unread; of a form, what follows its fields.
     pub body: Incoming,
     /// The fields of a form and what its policy says of its file.
@@ -98,18 +124,75 @@ pub struct Call {
 }
 
 impl Call {
-    /// The permit for what the request addresses: the first demand of every row with a bucket.
-    pub fn permit(&self) -> &Permit {
-        self.permits.first().expect("a row with a bucket in its scope demands something of it")
-    }
-    /// The permit for the copy source: the second demand of the rows that copy.
-    pub fn source_permit(&self) -> &Permit {
-        self.permits.get(1).expect("a row that copies demands its source second")
-    }
-    /// What may be asked again while the request lasts: whether its signature is still good.
+    /// The permit for the right `R` on what the request addresses: the first demand of the row.
     ///
     /// # Errors
-    /// Of what it gives: InvalidAccessKeyId, AccessDenied.
+    /// AccessDenied when the action of the row does not give the right.
+    pub fn permit<R: Right>(&self) -> Result<Permit<R>> {
+        let decision = self.decisions.first().ok_or(ErrorCode::AccessDenied)?.clone();
+        Ok(decision.allowed().and_then(|allowed| allowed.permit::<R>())?)
+    }
+    /// The permit for one upload of the key that the request addresses.
+    ///
+    /// # Errors
+    /// NoSuchUpload for an id that was never given out; those of [`Self::permit`].
+    pub fn upload<R: UploadRight>(&self) -> Result<UploadHandle<R>> {
+        let id = self.upload_id()?;
+        Ok(self.permit::<R>()?.upload(id))
+    }
+    /// Access to read the object that the request addresses.
+    ///
+    /// # Errors
+    /// AccessDenied.
+    pub fn read_access(&self) -> Result<ReadAccess> {
+        let decision = self.decisions.first().ok_or(ErrorCode::AccessDenied)?.clone();
+        Ok(decision.read_access()?)
+    }
+    /// Access to read the copy source: the second demand of the rows that copy.
+    ///
+    /// # Errors
+    /// AccessDenied.
+    pub fn source_access(&self) -> Result<ReadAccess> {
+        let decision = self.decisions.get(1).ok_or(ErrorCode::AccessDenied)?.clone();
+        Ok(decision.read_access()?)
+    }
+    /// Deletes the object that the request addresses, by a `verb` that takes the permit. If the
+    /// object changed after it was decided about, it is decided again, at most three times.
+    ///
+    /// # Errors
+    /// AccessDenied; those of the verb; OperationAborted when the object kept changing.
+    pub async fn write<R, T>(
+        &self,
+        action: Action,
+        verb: impl Fn(&Permit<R>) -> Pending<T>,
+    ) -> Result<T>
+    where
+        R: Right,
+        T: Unpin,
+    {
+        let mut permit = self.permit::<R>()?;
+        for _ in 1..DECISIONS_MAX {
+            match verb(&permit).await {
+                Err(store::Error::ObjectChanged) => {}
+                done => return Ok(done?),
+            }
+            let (bucket, key) = (Some(self.bucket().clone()), Some(self.key().clone()));
+            permit = self.caller.demand::<R>(&Demand { action, bucket, key })?;
+        }
+        Ok(verb(&permit).await?)
+    }
+    /// The bucket that the request addresses, as it was decided on.
+    ///
+    /// # Errors
+    /// NoSuchBucket.
+    pub fn bucket_record(&self) -> Result<&Arc<Bucket>> {
+        let bucket = self.decisions.first().and_then(Decision::bucket);
+        bucket.ok_or_else(|| ErrorCode::NoSuchBucket.into())
+    }
+    /// A check that can be repeated while the request lasts: its signature is still valid.
+    ///
+    /// # Errors
+    /// The check fails with InvalidAccessKeyId or AccessDenied.
     pub fn recheck(&self) -> impl Fn() -> Result<()> + Send + Sync + 'static {
         let (head, mechanism) = (self.head.clone(), self.mechanism);
         let Caller { principal, store, .. } = self.caller.clone();

@@ -1,4 +1,4 @@
-//! Context of a gateway: what all its requests share.
+//! Context that all requests of a gateway share.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::limits::Limits;
-use crate::store::{self, Store};
+use crate::store::{self, Blocking, Store};
 use crate::wire::{Error, ErrorCode, Result};
 
-/// What all requests of a gateway share. Cheap to clone; every clone is the same context.
+/// Settings, store and limits of a gateway. Cheap to clone; every clone is the same context.
 #[derive(Clone)]
 pub struct Context {
     /// The settings.
@@ -18,7 +18,7 @@ pub struct Context {
     pub store: Store,
     /// Scarce resources.
     pub limits: Arc<Limits>,
-    /// Whether the server shuts down.
+    /// Signal of the shutdown.
     pub shutdown: Shutdown,
 }
 
@@ -43,6 +43,16 @@ impl Context {
     /// A context over an open store, with limits of its own.
     pub fn new(config: Arc<Config>, store: Store) -> Self {
         Self { config, store, limits: Arc::default(), shutdown: Shutdown::default() }
+    }
+
+    /// Runs a verb on the pool of blocking threads. It runs to its end even when the client hangs
+    /// up.
+    ///
+    /// # Errors
+    /// Those of the verb; InternalError when it panicked.
+    #[expect(clippy::disallowed_methods, reason = "this is where the pool runs it")]
+    pub async fn run<T: Send + 'static>(&self, verb: Blocking<T>) -> Result<T> {
+        on_pool(move || verb.run().map_err(Error::from)).await
     }
 
     /// Runs a verb that reads files or many rows on the blocking pool. It runs to its end even

@@ -18,12 +18,12 @@ impl Store {
 
     /// Makes a user with a first key. [`Error::Exists`] when id, name, e-mail or key is taken.
     pub fn create_user(&self, new: NewUser) -> Pending<(Arc<User>, Arc<Credential>)> {
-        accounts::create_user(&self.engine, new)
+        accounts::create_user(&self.engine.db, new)
     }
 
     /// Deletes a user and its keys. [`Error::Refused`] for root and for an owner of buckets.
     pub fn delete_user(&self, name: &str) -> Pending<()> {
-        accounts::delete_user(&self.engine, name)
+        accounts::delete_user(&self.engine.db, name)
     }
 
     /// All users, by name.
@@ -42,17 +42,17 @@ impl Store {
         user_name: &str,
         key: Option<(String, String)>,
     ) -> Pending<Arc<Credential>> {
-        accounts::create_key(&self.engine, user_name, key)
+        accounts::create_key(&self.engine.db, user_name, key)
     }
 
     /// Enables or disables a key. [`Error::NotFound`].
     pub fn set_key_enabled(&self, access_key_id: &str, enabled: bool) -> Pending<()> {
-        accounts::set_key_enabled(&self.engine, access_key_id, enabled)
+        accounts::set_key_enabled(&self.engine.db, access_key_id, enabled)
     }
 
     /// Deletes a key. [`Error::NotFound`].
     pub fn delete_key(&self, access_key_id: &str) -> Pending<()> {
-        accounts::delete_key(&self.engine, access_key_id)
+        accounts::delete_key(&self.engine.db, access_key_id)
     }
 
     /// All keys, or those of one user, by id.

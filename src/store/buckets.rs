@@ -6,7 +6,7 @@ use super::db::sqlite::buckets;
 use super::handle::Store;
 use super::memory::pending::Pending;
 use super::records::CreatedBucket;
-use crate::access::{Bucket, Permit, User};
+use crate::access::{Bucket, CreateBucket, DeleteBucket, Permit, User};
 #[cfg(doc)]
 use crate::store::Error;
 use crate::types::BucketName;
@@ -32,15 +32,21 @@ impl Store {
     /// Makes a bucket, or tells which one has the name. [`Error::NotFound`] if the owner is gone.
     pub fn create_bucket(
         &self,
+        permit: &Permit<CreateBucket>,
         name: BucketName,
-        owner: &Arc<User>,
         region: &str,
     ) -> Pending<CreatedBucket> {
-        buckets::create(&self.engine, name, owner, region)
+        buckets::create(&self.engine.db, name, permit.user(), region)
     }
 
     /// Deletes an empty bucket; open uploads are dropped with it. [`Error::BucketNotEmpty`].
-    pub fn delete_bucket(&self, permit: &Permit) -> Pending<()> {
-        buckets::delete(&self.engine, permit)
+    pub fn delete_bucket(&self, permit: &Permit<DeleteBucket>) -> Pending<()> {
+        buckets::delete(&self.engine.db, Arc::clone(permit.bucket()))
+    }
+
+    /// The buckets in which the user may do anything, by name, from the name `from` on; at most
+    /// `max`. Each is still to be decided about.
+    pub fn buckets_in_sight(&self, user: &User, from: &str, max: usize) -> Vec<Arc<Bucket>> {
+        self.engine.directory().buckets_in_sight(user, from, max)
     }
 }

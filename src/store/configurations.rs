@@ -7,7 +7,7 @@ use super::error::Result;
 use super::handle::Store;
 use super::memory::pending::Pending;
 use super::records::{BucketConfiguration, BucketConfigurationKind};
-use crate::access::Permit;
+use crate::access::{Permit, ReadConfiguration, WriteConfiguration};
 #[cfg(doc)]
 use crate::store::Error;
 use crate::types::BucketName;
@@ -16,10 +16,11 @@ impl Store {
     /// The document of this kind, if one was put. [`Error::NoSuchBucket`].
     pub fn bucket_configuration(
         &self,
-        permit: &Permit,
+        permit: &Permit<ReadConfiguration>,
         kind: BucketConfigurationKind,
     ) -> Result<Option<Arc<BucketConfiguration>>> {
-        let bucket = self.engine.require_bucket(permit)?;
+        let bucket = permit.bucket();
+        self.engine.db.require_bucket(bucket)?;
         Ok(self.engine.directory().bucket_configuration(bucket.id, kind))
     }
 
@@ -42,19 +43,19 @@ impl Store {
     /// caller bounds its length. [`Error::NoSuchBucket`].
     pub fn put_bucket_configuration(
         &self,
-        permit: &Permit,
+        permit: &Permit<WriteConfiguration>,
         kind: BucketConfigurationKind,
         document: Vec<u8>,
     ) -> Pending<()> {
-        configurations::put(&self.engine, permit, kind, document)
+        configurations::put(&self.engine.db, Arc::clone(permit.bucket()), kind, document)
     }
 
     /// Drops the document of this kind, if there is one. [`Error::NoSuchBucket`].
     pub fn delete_bucket_configuration(
         &self,
-        permit: &Permit,
+        permit: &Permit<WriteConfiguration>,
         kind: BucketConfigurationKind,
     ) -> Pending<()> {
-        configurations::delete(&self.engine, permit, kind)
+        configurations::delete(&self.engine.db, Arc::clone(permit.bucket()), kind)
     }
 }

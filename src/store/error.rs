@@ -120,6 +120,9 @@ pub enum Error {
         /// The algorithm.
         algorithm: ChecksumAlgorithm,
     },
+    /// The object is another version than the one that the permit was decided on.
+    #[error("the object changed after it was decided about")]
+    ObjectChanged,
     /// Others changed the upload each time that Complete had prepared it.
     #[error("a conflicting operation is in progress")]
     OperationAborted,
@@ -166,9 +169,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// SQLite failed.
-    #[error("SQLite: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    /// The database engine failed. The engine knows the type of its errors.
+    #[error("database: {0}")]
+    Database(Box<dyn std::error::Error + Send + Sync>),
     /// Another process holds the data folder.
     #[error("{} is held by another process", path.display())]
     Locked {
@@ -204,4 +207,9 @@ impl Error {
             _ => Self::Io { doing, path: path.into(), source },
         }
     }
+}
+
+/// Stored metadata that says something impossible: [`Error::Damaged`].
+pub(crate) fn damaged(what: impl Into<String>) -> Error {
+    Error::Damaged { what: what.into() }
 }

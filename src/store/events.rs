@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::access::Permit;
+use crate::access::{Permit, ReadConfiguration, WriteConfiguration};
 use crate::events::Rules;
 #[cfg(doc)]
 use crate::store::Error;
@@ -12,18 +12,24 @@ use crate::store::db::sqlite::{deliveries, outbox};
 use crate::store::error::Result;
 use crate::store::handle::Store;
 use crate::store::memory::pending::Pending;
+use crate::store::records::events::Cause;
 use crate::store::records::{BucketConfigurationKind, Delivery, DueEvents, TargetState, Try};
 use crate::types::{MessageId, Timestamp};
 
 impl Store {
     /// Sets the rules of a bucket; with `test` each target gets a test event. The rules are read
     /// back by [`Store::event_rules`]. [`Error::NoSuchBucket`].
-    pub fn set_event_rules(&self, permit: &Permit, rules: Rules, test: bool) -> Pending<()> {
-        outbox::set_rules(&self.engine, permit, rules, test)
+    pub fn set_event_rules(
+        &self,
+        permit: &Permit<WriteConfiguration>,
+        rules: Rules,
+        test: bool,
+    ) -> Pending<()> {
+        outbox::set_rules(&self.engine.db, permit.bucket(), Cause::of(permit), rules, test)
     }
 
     /// The rules of a bucket. [`Error::NoSuchBucket`].
-    pub fn event_rules(&self, permit: &Permit) -> Result<Rules> {
+    pub fn event_rules(&self, permit: &Permit<ReadConfiguration>) -> Result<Rules> {
         let kind = BucketConfigurationKind::Notification;
         let configuration = self.bucket_configuration(permit, kind)?;
         configuration.map_or(Ok(Rules::default()), |it| outbox::rules_of(&it).cloned())
@@ -37,52 +43,52 @@ impl Store {
         max: usize,
         is_under_way: impl Fn(i64) -> bool,
     ) -> Result<DueEvents> {
-        deliveries::due(&self.engine, target, now, max, is_under_way)
+        deliveries::due(&self.engine.db, target, now, max, is_under_way)
     }
 
     /// Is notified when there is something new for the target.
     pub fn event_bell(&self, target: &str) -> Arc<Notify> {
-        self.engine.shared.targets.bell(target)
+        self.engine.db.state.targets.bell(target)
     }
 
     /// Writes down a try to send an event, and what becomes of the event.
     pub fn settle_event(&self, tried: Try) -> Pending<()> {
-        deliveries::settle(&self.engine, tried)
+        deliveries::settle(&self.engine.db, tried)
     }
 
     /// How the targets are.
     pub fn event_targets(&self) -> Result<Vec<TargetState>> {
-        deliveries::states(&self.engine)
+        deliveries::states(&self.engine.db)
     }
 
     /// The last tries for a target, newest first. [`Error::NotFound`].
     pub fn deliveries(&self, target: &str) -> Result<Vec<Delivery>> {
-        deliveries::deliveries(&self.engine, target)
+        deliveries::deliveries(&self.engine.db, target)
     }
 
     /// Has a test event sent to a target. [`Error::NotFound`], [`Error::Refused`] when it is
     /// disabled.
     pub fn test_event_target(&self, target: &str) -> Pending<MessageId> {
-        deliveries::test(&self.engine, target)
+        deliveries::test(&self.engine.db, target)
     }
 
     /// Sends nothing more to a target, for this reason, or begins again. [`Error::NotFound`].
     pub fn disable_event_target(&self, target: &str, why: Option<String>) -> Pending<()> {
-        deliveries::set_disabled(&self.engine, target, why)
+        deliveries::set_disabled(&self.engine.db, target, why)
     }
 
     /// Has one event of a target sent again, or at once. [`Error::NotFound`], [`Error::Refused`].
     pub fn resend_event(&self, target: &str, message: MessageId) -> Pending<()> {
-        deliveries::resend(&self.engine, target, message)
+        deliveries::resend(&self.engine.db, target, message)
     }
 
     /// Has some of the dead events of a target sent again; 0 when there are none left.
     pub fn resend_dead_events(&self, target: &str) -> Pending<u64> {
-        deliveries::resend_dead(&self.engine, target)
+        deliveries::resend_dead(&self.engine.db, target)
     }
 
     /// Forgets tries and dead events from before these times; gives how many. Blocking.
     pub fn sweep_events(&self, tries: Timestamp, dead: Timestamp) -> Result<u64> {
-        deliveries::sweep(&self.engine, tries, dead)
+        deliveries::sweep(&self.engine.db, tries, dead)
     }
 }

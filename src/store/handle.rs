@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::engine::Engine;
 use super::error::Result;
 use super::records::{Health, Options};
+use super::upkeep::gc;
 #[cfg(doc)]
 use crate::store::Error;
 
@@ -31,6 +32,8 @@ impl Store {
     /// [`Error::Locked`], [`Error::NewerSchema`], [`Error::Refused`].
     pub fn open(options: Options) -> Result<Self> {
         let engine = Engine::open(options)?;
+        let (weak, state) = (Arc::downgrade(&engine), Arc::clone(&engine.db.state));
+        engine.start("partita-gc", move || gc::run(&weak, &state))?;
         Ok(Self { _life: Arc::new(Life(Arc::clone(&engine))), engine })
     }
 

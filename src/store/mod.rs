@@ -32,6 +32,7 @@ mod memory;
 mod objects;
 mod records;
 mod rules;
+mod sources;
 mod space;
 mod staging;
 #[cfg(test)]
@@ -43,7 +44,8 @@ pub use blobs::{BlobOrigin, BlobWriter, PACKED_BYTES_MAX, StagedBlob};
 pub use contents::reader::{ContentReader, OpenObject};
 pub use error::{Error, Result};
 pub use handle::Store;
-pub use memory::pending::Pending;
+pub use memory::pending::{Blocking, Pending};
 pub use memory::watchers::UploadWatch;
 pub use records::*;
+pub use sources::Sources;
 pub use space::Admission;

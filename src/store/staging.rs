@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::blobs::{BlobOrigin, BlobWriter, StagedBlob};
 use super::error::Result;
 use super::handle::Store;
-use super::memory::pending::Pending;
+use super::memory::pending::{Blocking, Pending};
 use super::space::Admission;
 use crate::digest::Digests;
 #[cfg(doc)]
@@ -28,9 +28,17 @@ impl Store {
         }
     }
 
+    /// Stages a small body that SQLite will hold. Asserts that the digests are of that many bytes.
+    pub fn stage_inline(&self, bytes: Bytes, digests: Digests) -> StagedBlob {
+        StagedBlob::inline(self.engine.options.sources.blob_id(), bytes, digests)
+    }
+
     /// Begins a blob file.
-    pub fn begin_blob(&self, origin: BlobOrigin, length: Option<u64>) -> Result<BlobWriter> {
-        self.engine.alive()?;
-        self.engine.blobs.create(origin, length)
+    pub fn begin_blob(&self, origin: BlobOrigin, length: Option<u64>) -> Blocking<BlobWriter> {
+        let engine = self.engine.clone();
+        Blocking::new(move || {
+            engine.alive()?;
+            engine.blobs.create(origin, length)
+        })
     }
 }

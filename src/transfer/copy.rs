@@ -1,4 +1,4 @@
-//! What CopyObject and UploadPartCopy share: opening the source and computing what is not stored.
+//! Sources of CopyObject and UploadPartCopy: opening them, and checksums that are not stored.
 
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, ObjectChecksum, Want};
 use crate::request::Call;
@@ -8,15 +8,16 @@ use crate::wire::conditions::{self, Outcome, Validators};
 use crate::wire::copy_source::CopySource;
 use crate::wire::{Error, ErrorCode, Result};
 
-/// Opens the source by the permit that was given for it, and judges `x-amz-copy-source-if-*`.
+/// Opens the source by the permit that was given for it, and checks `x-amz-copy-source-if-*`.
 ///
 /// # Errors
 /// NoSuchKey, NoSuchVersion, PreconditionFailed.
-pub fn open_source(call: &Call, source: &CopySource) -> Result<OpenObject> {
+pub async fn open_source(call: &Call, source: &CopySource) -> Result<OpenObject> {
     if let Some(version) = source.version_id.as_deref().filter(|version| *version != "null") {
         return Err(Error::new(ErrorCode::NoSuchVersion).field("VersionId", version));
     }
-    let object = call.context.store.open_object(call.source_permit(), &source.key)?;
+    let access = call.source_access()?;
+    let object = call.context.store.open_object(&access).await?.open(&access)?;
     let validators = Validators { etag: &object.record.etag, modified: object.record.modified };
     match conditions::copy_source(&call.head, &validators)? {
         Outcome::Proceed => Ok(object),

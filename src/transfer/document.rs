@@ -1,7 +1,7 @@
-//! Documents: the bodies of requests that tell what to do, read whole and verified.
+//! Documents (XML, JSON) in the bodies of requests, received whole and verified.
 //!
-//! **Invariant:** what all documents on their way in hold together is bounded, and so is the number
-//! of long ones that are read at once.
+//! **Invariant:** the bytes of all documents being received are bounded, and so is the number of
+//! long ones that are parsed at once.
 
 use std::sync::Arc;
 
@@ -117,7 +117,7 @@ async fn receive_body(
     Ok(document.freeze())
 }
 
-/// A body of at most `bytes_max`, read whole, as it comes.
+/// A body of at most `bytes_max` bytes, read whole, not verified.
 ///
 /// # Errors
 /// MaxMessageLengthExceeded, IncompleteBody, RequestTimeout.

@@ -1,17 +1,13 @@
-//! A form before its file: reads its fields, and makes of them the head of the write that they ask
-//! for.
+//! Fields of a form, and the head of the write that they ask for.
 //!
-//! **Invariant:** that head has the headers that stand in the form and none of the request: nobody
-//! signs the headers and the query of a form, so what they would add is refused or, if every
-//! browser sends it, overlooked.
+//! **Invariant:** the head has the headers of the form's fields and none of the request. Headers and
+//! query of a form are not signed, so those that would change the write are refused; those that every
+//! browser sends are ignored.
 
-use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll};
-
-use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, BodyStream, StreamBody};
 
 use super::framing::next_data;
 use crate::auth::{self, Payload};
@@ -20,7 +16,6 @@ use crate::types::{KEY_BYTES_MAX, KeyError, ObjectKey};
 use crate::wire::form::{Delimiter, Fields, Opened, Opening};
 use crate::wire::object_headers;
 use crate::wire::request::Query;
-use crate::wire::response::{BodyError, Stream};
 use crate::wire::{Address, Error, ErrorCode, Head, Result, conditions};
 
 /// Reads the fields; what is left of the body is the file.
@@ -46,8 +41,11 @@ pub async fn read(head: &Head, body: Incoming) -> Result<(Fields, Incoming)> {
         }
     };
     let left = content_length.map(|length| length.saturating_sub(taken) + begun.len() as u64);
+    // The beginning of the file was read with the fields: it comes first.
     let begun = Some(begun).filter(|begun| !begun.is_empty());
-    let stream = Begun { begun, inner: stream }.boxed();
+    let begun = stream::iter(begun.map(|begun| Ok(Frame::data(begun))));
+    let body = StreamBody::new(begun.chain(BodyStream::new(stream)));
+    let stream = BodyExt::boxed(body);
     Ok((fields, Incoming::new(stream, Payload::Form(Box::new(file)), left)))
 }
 
@@ -94,7 +92,7 @@ const NO_FIELDS: [&str; 5] = [
     "x-amz-trailer",
 ];
 
-/// The header that a field stands for, if it stands for one.
+/// The header that a field becomes, if it becomes one.
 fn header_of(field: &str) -> Result<Option<&str>> {
     if NO_FIELDS.contains(&field) {
         let message = format!("The field {field} is not implemented.");
@@ -142,29 +140,4 @@ fn refuse_unsigned(head: &Head) -> Result<()> {
         return Err(Error::because(ErrorCode::NotImplemented, message));
     }
     Ok(())
-}
-
-/// A body of which the beginning has been read, and is given again.
-struct Begun {
-    begun: Option<Bytes>,
-    inner: Stream,
-}
-
-impl http_body::Body for Begun {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Option<std::result::Result<Frame<Bytes>, BodyError>>> {
-        match self.begun.take() {
-            Some(begun) => Poll::Ready(Some(Ok(Frame::data(begun)))),
-            None => Pin::new(&mut self.inner).poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.begun.is_none() && self.inner.is_end_stream()
-    }
 }

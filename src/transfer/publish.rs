@@ -1,6 +1,7 @@
-//! Receives the bytes of a whole object and publishes it: what PutObject and PostObject share.
+//! Receiving and publishing of a whole object, for PutObject and PostObject.
 
 use super::receive;
+use crate::access::WriteObject;
 use crate::digest::{ChecksumAlgorithm, ObjectChecksum};
 use crate::request::Call;
 use crate::store::{BlobOrigin, NewObject, Published};
@@ -8,7 +9,7 @@ use crate::wire::{Response, Result};
 
 /// An object that was stored.
 pub struct Stored {
-    /// What was published.
+    /// ETag and time of the published object.
     pub published: Published,
     /// The checksum that it is stored with.
     pub checksum: Option<ObjectChecksum>,
@@ -24,10 +25,11 @@ pub async fn receive(
     object: NewObject,
 ) -> Result<Stored> {
     let (body, call) = call.take_body();
-    let Call { context, head, permits, .. } = call;
-    let permit = permits.into_iter().next().expect("the row demands PutObject of its target");
-    let origin = BlobOrigin { bucket: permit.bucket().id, key: head.key().clone(), part: None };
-    let sha256 = context.store.stores_once(permit.bucket());
+    let permit = call.permit::<WriteObject>()?;
+    let Call { context, .. } = call;
+    let bucket = permit.target_bucket();
+    let origin = BlobOrigin { bucket: bucket.id, key: permit.key().clone(), part: None };
+    let sha256 = context.store.stores_once(bucket);
     let plan = receive::Plan { origin, algorithm: None, sha256 };
     let received = receive::content(&context, body, announced, plan).await?;
     let checksum = received

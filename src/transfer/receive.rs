@@ -1,12 +1,13 @@
-//! The only way bytes enter: body → aws-chunked decoder → digests → a staged blob.
+//! Receiving of content, the only way bytes enter: body → aws-chunked decoder → digests → a staged
+//! blob.
 //!
 //! **Invariant:** a staged blob leaves this file only after every check that the request asked for
 //! has passed: chunk signatures, trailer, length, SHA-256, Content-MD5, checksum, the end of a
 //! form. Until then the bytes are in memory or in a file that nothing names.
 //!
-//! A small body is gathered in memory, and then goes to SQLite or, packed, to a file that it
-//! shares; what all that are to be packed hold together is bounded. Memory for one of the others
-//! is two units (see [`crate::limits::chunk_size`]): one on its way to the disk, one that fills.
+//! A small body is gathered in memory and then goes to SQLite or, packed, to a segment; the memory
+//! of all bodies to be packed is bounded. Memory for a larger body
+//! is two chunks (see [`crate::limits::chunk_size`]): one being written, one filling.
 
 use bytes::{Bytes, BytesMut};
 use subtle::ConstantTimeEq;
@@ -28,10 +29,10 @@ use crate::wire::form::FIELDS_BYTES_MAX;
 use crate::wire::own_headers::MAX_BYTES;
 use crate::wire::{Error, ErrorCode, Head, Result};
 
-/// Room that a small body gets before its first byte came.
-const BEGUN_BYTES: usize = 4 << 10;
+/// Capacity in bytes that a small body gets before its first byte.
+const FIRST_BYTES: usize = 4 << 10;
 
-/// What a body becomes.
+/// A received body.
 pub struct Received {
     /// The bytes, synced when they are in a file, named by nothing yet.
     pub staged: StagedBlob,
@@ -39,9 +40,9 @@ pub struct Received {
     pub checksum: Option<Checksum>,
 }
 
-/// What the head says of a body, once it is known that the body may come.
+/// Length and digests that the head announces for a body.
 pub struct ExpectedBody {
-    /// Bytes of content; `None` when HTTP's own chunks are to tell it.
+    /// Bytes of content; `None` with chunked transfer coding.
     length: Option<u64>,
     /// Fewest and most bytes of content.
     bytes_min: u64,
@@ -51,7 +52,7 @@ pub struct ExpectedBody {
 }
 
 impl ExpectedBody {
-    /// Holds a body of unknown length to limits; whether it is such a body.
+    /// Limits a body of unknown length; true if its length is unknown.
     ///
     /// # Errors
     /// EntityTooLarge when a body within these limits may be longer than it is allowed to be.
@@ -67,17 +68,18 @@ impl ExpectedBody {
     }
 }
 
-/// Where a body goes.
+/// Destination of a body.
 pub struct Plan {
-    /// What the bytes are for, for the blob's trailer.
+    /// Origin of the bytes, for the blob's trailer.
     pub origin: BlobOrigin,
     /// The algorithm of the upload, computed even when the client sent no value in it.
     pub algorithm: Option<ChecksumAlgorithm>,
-    /// Whether SHA-256 is computed, also when the client does not name it.
+    /// True if SHA-256 is computed also when the client does not name it.
     pub sha256: bool,
 }
 
-/// Everything that can be refused before the first byte: length and checksum headers.
+/// Expectations of a body, from its length and checksum headers. Everything that can be refused
+/// before the first byte is refused here.
 ///
 /// # Errors
 /// MissingContentLength, EntityTooLarge, and those of [`checksum::expected`].
@@ -94,8 +96,8 @@ pub fn expected(head: &Head, body: &Incoming, bytes_max: u64) -> Result<Expected
     Ok(ExpectedBody { length, bytes_min: 0, bytes_max, expected })
 }
 
-/// As [`expected`], of the file of a form: how long it is, is known at its end. Only what cannot
-/// be is refused before.
+/// Expectations of the file of a form, whose length is known at its end. Only an impossible length
+/// is refused before.
 ///
 /// # Errors
 /// EntityTooLarge, EntityTooSmall, and those of [`checksum::expected`].
@@ -132,8 +134,7 @@ fn too_small(length: u64, bytes_min: u64) -> Error {
         .field("MinSizeAllowed", bytes_min.to_string())
 }
 
-/// The most bytes that whoever signed the request allows. It is a word of ours in the headers or in
-/// the query, so no signature that allows the request leaves it out.
+/// Limit in `x-partita-max-bytes`, in headers or query; the signature covers it.
 fn own_limit(head: &Head) -> Result<Option<u64>> {
     let Some(text) = head.header_or_query(MAX_BYTES)? else { return Ok(None) };
     let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
@@ -242,7 +243,7 @@ impl Checks {
     }
 }
 
-/// What came of a body so far.
+/// Bytes of a body that are in memory.
 #[derive(Default)]
 struct Buffered {
     content: BytesMut,
@@ -255,7 +256,7 @@ impl Buffered {
         // A body that does not come holds no memory for what it announced; one that does is not
         // moved from room to larger room.
         let length = length.map_or(0, |length| length.min(bytes_max as u64) as usize);
-        let begun = length.min(BEGUN_BYTES);
+        let begun = length.min(FIRST_BYTES);
         let mut content = BytesMut::with_capacity(begun);
         let mut more = source.fill(&mut content, begun.max(1)).await?;
         if more {
@@ -304,7 +305,7 @@ async fn stage(
     digests: Digests,
 ) -> Result<StagedBlob> {
     if content.len() <= context.config.inline_bytes_max {
-        return Ok(StagedBlob::inline(content, digests));
+        return Ok(context.store.stage_inline(content, digests));
     }
     Ok(context.store.pack(origin, content, digests).await?)
 }
@@ -319,7 +320,7 @@ async fn in_file(
     admission: &Admission,
 ) -> Result<Received> {
     let length = checks.length;
-    let writer = context.blocking(move |store| store.begin_blob(origin, length)).await?;
+    let writer = context.run(context.store.begin_blob(origin, length)).await?;
     if writer.is_reserved() {
         // Or a slow body would count twice against everybody else.
         admission.fulfilled();
@@ -380,7 +381,7 @@ pub async fn from_object(
     if let Some(bytes) = object.inline(range) {
         let mut hasher = Hasher::new(want);
         hasher.update(&bytes);
-        return Ok(StagedBlob::inline(bytes, hasher.finish()));
+        return Ok(context.store.stage_inline(bytes, hasher.finish()));
     }
     let length = range.map_or(object.record.size, |range| range.len());
     let mut reader = object.reader(range)?;
@@ -396,7 +397,7 @@ pub async fn from_object(
         let digests = digests_of(context, &content, want).await?;
         return stage(context, origin, content, digests).await;
     }
-    let writer = context.blocking(move |store| store.begin_blob(origin, Some(length))).await?;
+    let writer = context.run(context.store.begin_blob(origin, Some(length))).await?;
     let mut file = StagingFile::new(writer, want, context.limits.md5.clone());
     // A unit is read while the one before is hashed and written.
     while let (rest, Some(unit)) = read_unit(context, reader, &transfer).await? {

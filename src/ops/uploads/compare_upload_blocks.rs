@@ -4,13 +4,12 @@
 //! missing: a changed file is sent as its difference. Parts whose bytes are in objects that the
 //! client may read are filled in, between the comparison and the answer ([`delta`]).
 
-use std::sync::Arc;
-
+use crate::access::WriteObject;
 use serde::Deserialize;
 
 use crate::ops::uploads::{delta, missing_parts};
 use crate::request::Call;
-use crate::store::{self, ClaimedPart};
+use crate::store::ClaimedPart;
 use crate::transfer::document;
 use crate::types::{PART_NUMBER_MAX, PartNumber};
 use crate::wire::{Error, ErrorCode, Response, Result};
@@ -30,20 +29,15 @@ struct Part {
 /// # Errors
 /// NoSuchUpload; InvalidRequest for another document, and for a part that the file does not have.
 pub async fn handle(call: Call) -> Result<Response> {
-    let id = call.upload_id()?;
+    let upload = call.upload::<WriteObject>()?;
     // Before the document is asked for: it may be long.
-    let open = call.context.store.upload(call.permit(), call.key(), id)?;
+    let open = call.context.store.upload(&upload).await?;
     let (document, call) = document::receive(call).await?;
     let claims = document::parse(&call.context.limits, document, claims).await?;
-    let (permit, key) = (call.permit().clone(), call.key().clone());
-    let claims = Arc::new(claims);
-    let compare = || {
-        let (permit, key, claims) = (permit.clone(), key.clone(), Arc::clone(&claims));
-        move |store: &store::Store| store.compare_blocks(&permit, &key, id, &claims)
-    };
-    let mut missing = call.context.blocking(compare()).await?;
-    if delta::fill(&call, &open, &claims, &missing).await? {
-        missing = call.context.blocking(compare()).await?;
+    let compare = || call.context.store.compare_blocks(&upload, claims.clone());
+    let mut missing = call.context.run(compare()).await?;
+    if delta::fill(&call, &upload, &open, &claims, &missing).await? {
+        missing = call.context.run(compare()).await?;
     }
     Ok(Response::json(missing_parts::document(&missing)))
 }

@@ -1,12 +1,11 @@
-//! Opens an upload as the head of a CreateMultipartUpload says: for the operation, and for a grant,
-//! which is such a request in another form.
+//! Creation of an upload from the head of a CreateMultipartUpload: for the operation, and for a
+//! grant, which is such a request in another form.
 
 use super::{declared, instant};
-use crate::access::Permit;
+use crate::access::{Permit, WriteObject};
 use crate::digest::{ChecksumAlgorithm, ChecksumType};
 use crate::request::Context;
 use crate::store::{CreatedUpload, Declaration, NewUpload};
-use crate::types::ObjectKey;
 use crate::wire::object_headers;
 use crate::wire::{Head, Result, checksum};
 
@@ -14,16 +13,16 @@ use crate::wire::{Head, Result, checksum};
 pub struct Opened {
     /// The upload.
     pub created: CreatedUpload,
-    /// What it declares.
+    /// Declaration of the file, if the upload has one.
     pub declaration: Option<Declaration>,
     /// The checksum that its parts must have.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
-    /// Whether a proof of possession is as good as its bytes.
+    /// True if a challenge was offered: a proof of possession replaces the bytes.
     pub is_challenged: bool,
 }
 
 impl Opened {
-    /// What became of a Create, in a word.
+    /// Value of `x-partita-upload`: `instant`, `challenge`, `resumed` or `created`.
     pub fn how(&self) -> &'static str {
         match (self.created.is_instant, self.is_challenged, self.created.is_resumed) {
             (true, ..) => "instant",
@@ -34,15 +33,14 @@ impl Opened {
     }
 }
 
-/// Opens the upload. What a `reader` may read need not be sent; without one, all must.
+/// Opens the upload. Bytes that `reader` may read need not be sent; without a reader all must.
 ///
 /// # Errors
 /// MetadataTooLarge; InvalidRequest for a checksum type that the algorithm does not have;
 /// InvalidArgument for a declaration that is malformed, or of no possible upload.
 pub async fn open(
     context: &Context,
-    permit: &Permit,
-    key: &ObjectKey,
+    permit: &Permit<WriteObject>,
     head: &Head,
     reader: Option<instant::Reader<'_>>,
 ) -> Result<Opened> {
@@ -55,9 +53,9 @@ pub async fn open(
     let proof_prefixes = instant::proof_prefixes(head)?;
     let instant = instant::of_create(reader, head, declaration.as_ref(), algorithm).await?;
     let new = NewUpload { headers, checksum, declaration, callback_var, instant };
-    let created = context.store.create_upload(permit, key.clone(), new).await?;
+    let created = context.store.create_upload(permit, new).await?;
     let declared = declaration.as_ref();
     let is_challenged =
-        instant::offer(reader, &created, declared, algorithm, key, proof_prefixes).await?;
+        instant::offer(reader, &created, declared, algorithm, proof_prefixes).await?;
     Ok(Opened { created, declaration, checksum, is_challenged })
 }

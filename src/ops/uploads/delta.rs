@@ -1,21 +1,20 @@
-//! Filling parts by their digests: what a changed file has in common with what the client may read.
+//! Parts of an upload filled by reference: those whose bytes are stored, and readable, already.
 //!
-//! **Invariant:** it fills what is missing and nothing else, only for who may put the object, and
-//! only while the upload takes parts.
+//! **Invariant:** only missing parts are filled, and only while the upload takes parts.
 
+use crate::access::UploadHandle;
+use crate::access::WriteObject;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 
 use super::instant;
-use crate::access::Action;
 use crate::request::Call;
-use crate::request::operation::Demand;
 use crate::store::{
     self, Blocks, Candidate, ClaimedPart, INSTANT_PARTS_MAX, InstantPart, OpenUpload,
     SHARED_BYTES_MIN, Store, Wanted,
 };
-use crate::types::{PUT_BYTES_MAX, PartNumber, UploadId};
+use crate::types::{PUT_BYTES_MAX, PartNumber};
 use crate::wire::{Error, Result};
 
 /// Bytes of a single blob that can be shared.
@@ -26,17 +25,18 @@ const SIZES: RangeInclusive<u64> = SHARED_BYTES_MIN..=PUT_BYTES_MAX;
 ///
 /// # Errors
 /// Those of [`instant::prefixes`]; NoSuchUpload.
+#[expect(clippy::disallowed_methods, reason = "the closure runs on the blocking pool")]
 pub async fn fill(
     call: &Call,
+    upload: &UploadHandle<WriteObject>,
     open: &OpenUpload,
     claims: &[ClaimedPart],
     missing: &Blocks,
 ) -> Result<bool> {
     let prefixes = instant::prefixes(&call.head)?;
-    if !instant::is_reader(call) || open.upload.paused.is_some() || !may_put(call) {
+    if !instant::is_reader(call) || open.upload.paused.is_some() {
         return Ok(false);
     }
-    let id = open.upload.id;
     let algorithm = open.upload.checksum.map(|(algorithm, _)| algorithm);
     let wanted = |claim: &ClaimedPart| {
         let declared = missing.layout.and_then(|layout| layout.bytes_of(claim.number));
@@ -51,16 +51,16 @@ pub async fn fill(
     if lacking.is_empty() {
         return Ok(false);
     }
-    let permit = call.permit().clone();
+    let permit = upload.permit().clone();
     let find = move |store: &Store| -> store::Result<Vec<(PartNumber, Vec<Candidate>)>> {
-        // Each content once, however often it is claimed: a search that is repeated would tell by
-        // its time what it does not tell by its answer.
+        // Each content is searched once, however often it is claimed: the time of repeated searches
+        // would reveal what the answer does not.
         let mut known: HashMap<([u8; 32], u64), Vec<Candidate>> = HashMap::new();
         let mut found = Vec::with_capacity(lacking.len());
         for (number, wanted) in lacking {
             let candidates = match known.entry((wanted.sha256, wanted.size)) {
                 Entry::Occupied(known) => known.get().clone(),
-                Entry::Vacant(new) => new.insert(store.find_blobs(&permit, &wanted)?).clone(),
+                Entry::Vacant(new) => new.insert(store.find_blobs(&permit, wanted).run()?).clone(),
             };
             found.push((number, candidates));
         }
@@ -80,25 +80,24 @@ pub async fn fill(
         });
         (!readables.is_empty()).then_some(InstantPart { number, readables, checksum: None })
     };
-    take(call, id, found.into_iter().filter_map(part).collect()).await
+    take(call, upload, found.into_iter().filter_map(part).collect()).await
 }
 
-/// In steps, as no step of the writer is long.
-async fn take(call: &Call, id: UploadId, mut parts: Vec<InstantPart>) -> Result<bool> {
+/// Stores the parts in bounded steps of the writer.
+async fn take(
+    call: &Call,
+    upload: &UploadHandle<WriteObject>,
+    mut parts: Vec<InstantPart>,
+) -> Result<bool> {
     let mut is_any = false;
     while !parts.is_empty() {
         let rest = parts.split_off(parts.len().min(INSTANT_PARTS_MAX));
         let step = std::mem::replace(&mut parts, rest);
         let store = &call.context.store;
-        let taken = store.put_parts_instant(call.permit(), call.key(), id, step).await;
+        let taken = store.put_parts_instant(upload, step).await;
         is_any |= taken.map_err(Error::from)?.iter().any(Option::is_some);
     }
     Ok(is_any)
-}
-
-fn may_put(call: &Call) -> bool {
-    let (bucket, key) = (Some(call.bucket().clone()), Some(call.key().clone()));
-    call.caller.demand(&Demand { action: Action::PutObject, bucket, key }).is_ok()
 }
 
 fn is_missing(blocks: &Blocks, number: PartNumber) -> bool {

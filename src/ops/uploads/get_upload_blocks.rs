@@ -1,6 +1,7 @@
 //! GetUploadBlocks: what of an open upload is missing; the basis of every resume that knows more
 //! than parts.
 
+use crate::access::ReadUpload;
 use crate::ops::uploads::{event_stream, missing_parts};
 use crate::request::Call;
 use crate::store::Store;
@@ -10,23 +11,25 @@ use crate::wire::{Error, Head, Response, Result};
 /// Ranges on one page, when the client does not say.
 const LIMIT_DEFAULT: usize = 1000;
 
-/// Answers with one page as JSON (`docs/schemas/blocks.json`), or with a stream of events to who
-/// accepts `text/event-stream`.
+/// Answers with one page as JSON (`docs/schemas/blocks.json`), or with a stream of events if the
+/// client accepts `text/event-stream`.
 ///
 /// # Errors
 /// NoSuchUpload; InvalidArgument for bad numbers; SlowDown when too many watch.
 pub async fn handle(call: Call) -> Result<Response> {
-    let id = call.upload_id()?;
+    let upload = call.upload::<ReadUpload>()?;
     let limit = limit(&call.head)?;
     let from = start(&call.head)?;
-    let (permit, key) = (call.permit().clone(), call.key().clone());
-    let look = move |store: &Store| store.missing_blocks(&permit, &key, id, from, limit);
+    let look = {
+        let upload = upload.clone();
+        move |store: &Store| store.missing_blocks(&upload, from, limit)
+    };
     if call.head.header("accept")?.is_some_and(|types| types.contains(event_stream::MEDIA_TYPE)) {
-        let user = call.permit().user().id.clone();
+        let user = upload.permit().user().id.clone();
         let recheck = call.recheck();
-        return event_stream::stream(call.context, &user, id, look, recheck).await;
+        return event_stream::stream(call.context, &user, upload.id(), look, recheck).await;
     }
-    let page = call.context.blocking(look).await?;
+    let page = call.context.run(look(&call.context.store)).await?;
     Ok(Response::json(missing_parts::document(&page)))
 }
 

@@ -1,5 +1,6 @@
 //! GetUploadState: whether an open upload takes parts, and when it ends by itself.
 
+use crate::access::ReadUpload;
 use crate::ops::uploads::state;
 use crate::request::Call;
 use crate::wire::{Response, Result};
@@ -9,6 +10,5 @@ use crate::wire::{Response, Result};
 /// # Errors
 /// NoSuchUpload.
 pub async fn handle(call: Call) -> Result<Response> {
-    let id = call.upload_id()?;
-    state::answer(&call, id)
+    state::answer(&call, &call.upload::<ReadUpload>()?).await
 }

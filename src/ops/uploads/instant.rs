@@ -1,18 +1,17 @@
-//! Instant uploads: bytes that the server has already, and that this request may read, need not
-//! come.
+//! Instant uploads: bytes that are stored already, and that the caller may read, need not be sent.
 //!
 //! **Invariants**
 //! - Only a signature in the `Authorization` header makes a reader. A presigned URL is made for one
-//!   action, and nobody reads in nobody's name: for them there are no contents to be found.
+//!   action, and an anonymous caller reads nothing: for them no content is found.
 //! - Each object by which a content was found is asked about, one by one, with the same decision
 //!   that GetObject takes ([`Caller::demand`]).
-//! - Nothing found, nothing allowed and another size are one answer: an empty list.
+//! - Not found, not allowed and of another size give the same answer: an empty list.
 //! - A challenge is offered only in a bucket whose operator opted in, and only for contents of
 //!   objects of that bucket.
 
 use std::time::Instant;
 
-use crate::access::{Action, Permit};
+use crate::access::{Action, Permit, ReadObject, WriteObject};
 use crate::auth::Mechanism;
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
 use crate::request::operation::Demand;
@@ -21,7 +20,6 @@ use crate::store::{
     Candidate, CreatedUpload, Declaration, Readable, SHARED_BYTES_MIN, Store, Wanted,
 };
 use crate::transfer::receive;
-use crate::types::ObjectKey;
 use crate::wire::own_headers::{INSTANT_PREFIX, PROOF_PREFIX};
 use crate::wire::{Error, ErrorCode, Head, Response, Result, encoding};
 
@@ -44,7 +42,7 @@ fn listed(head: &Head, name: &'static str) -> Result<Option<Vec<String>>> {
         let text = value.to_str().map_err(|_| Error::argument(name, "", "Expected ASCII."))?;
         list(name, text, &mut prefixes)?;
     }
-    // Presigners write the names of headers in any case: one that is overlooked would widen.
+    // Presigners write the names of headers in any case: a name that was missed would widen the search.
     for (_, text) in head.query.pairs().iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)) {
         list(name, text, &mut prefixes)?;
     }
@@ -70,7 +68,7 @@ fn list(name: &'static str, text: &str, prefixes: &mut Vec<String>) -> Result<()
     Ok(())
 }
 
-/// Whether what this request may read may be given to it without its bytes.
+/// True if stored bytes may replace the body of this request: it is signed in a header by a user.
 pub fn is_reader(call: &Call) -> bool {
     match call.mechanism {
         Mechanism::HeaderV4 => call.caller.principal.user().is_some(),
@@ -81,7 +79,7 @@ pub fn is_reader(call: &Call) -> bool {
     }
 }
 
-/// Refuses who is no reader.
+/// Requires a reader.
 ///
 /// # Errors
 /// AccessDenied.
@@ -93,34 +91,38 @@ pub fn require_reader(call: &Call) -> Result<()> {
     Err(Error::because(ErrorCode::AccessDenied, message))
 }
 
-/// Who may be given what is here already: the holder of a key, who has signed a header.
+/// A caller to whom stored bytes may be given: the holder of a key, who signed a header.
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
     context: &'a Context,
     caller: &'a Caller,
-    permit: &'a Permit,
-    /// Whether nothing is given without a proof.
+    permit: &'a Permit<WriteObject>,
+    /// True if nothing is given without a proof of possession.
     proves: bool,
 }
 
 impl<'a> Reader<'a> {
-    /// Who sends an operation; `None` when nothing may be given to it.
-    pub fn of(call: &'a Call) -> Option<Self> {
-        is_reader(call).then(|| Self {
+    /// The reader behind an operation; `None` when nothing may be given to the caller.
+    pub fn of(call: &'a Call, permit: &'a Permit<WriteObject>) -> Option<Self> {
+        is_reader(call).then_some(Self {
             context: &call.context,
             caller: &call.caller,
-            permit: call.permit(),
+            permit,
             proves: false,
         })
     }
 
-    /// Who asks the management interface, which knows no presigned URLs.
-    pub fn of_caller(context: &'a Context, caller: &'a Caller, permit: &'a Permit) -> Option<Self> {
+    /// The reader behind a request to the management interface, which has no presigned URLs.
+    pub fn of_caller(
+        context: &'a Context,
+        caller: &'a Caller,
+        permit: &'a Permit<WriteObject>,
+    ) -> Option<Self> {
         let reader = Self { context, caller, permit, proves: false };
         caller.principal.user().is_some().then_some(reader)
     }
 
-    /// The same, who is given nothing without a proof if `proves`.
+    /// The same reader, who must prove possession if `proves`.
     pub fn who_proves(self, proves: bool) -> Self {
         Self { proves, ..self }
     }
@@ -140,12 +142,11 @@ pub async fn of_create(
     let reader = reader.filter(|reader| !reader.proves);
     let wanted = declaration.and_then(|declaration| wanted(declaration, algorithm, prefixes));
     let Some((reader, wanted)) = reader.zip(wanted) else { return Ok(Vec::new()) };
-    let permit = reader.permit.clone();
-    let find = move |store: &Store| store.find_contents(&permit, &wanted);
-    Ok(readable(reader.caller, reader.context.blocking(find).await?))
+    let find = reader.context.store.find_contents(reader.permit, wanted);
+    Ok(readable(reader.caller, reader.context.run(find).await?))
 }
 
-/// What Create declares, if that can be found.
+/// The search for the declared file; `None` when it cannot be found by its digest.
 fn wanted(
     declaration: &Declaration,
     algorithm: Option<ChecksumAlgorithm>,
@@ -156,7 +157,7 @@ fn wanted(
     (size >= SHARED_BYTES_MIN).then_some(Wanted { sha256, size, algorithm, prefixes })
 }
 
-/// Below which keys a content may be found that is given for a proof.
+/// Prefixes of the keys by which a content may be found that is given for a proof.
 ///
 /// # Errors
 /// Those of [`prefixes`].
@@ -171,16 +172,16 @@ pub fn proof_prefixes(head: &Head) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// What the store says.
+#[expect(clippy::disallowed_methods, reason = "the closure runs on the blocking pool")]
 pub async fn offer(
     reader: Option<Reader<'_>>,
     created: &CreatedUpload,
     declaration: Option<&Declaration>,
     algorithm: Option<ChecksumAlgorithm>,
-    key: &ObjectKey,
     prefixes: Vec<String>,
 ) -> Result<bool> {
     let Some(reader) = reader.filter(|reader| {
-        reader.context.store.takes_proof(reader.permit.bucket()) && !created.is_instant
+        reader.context.store.takes_proof(reader.permit.target_bucket()) && !created.is_instant
     }) else {
         return Ok(false);
     };
@@ -189,12 +190,15 @@ pub async fn offer(
     };
     let CreatedUpload { upload, is_resumed, .. } = created;
     let (id, is_resumed) = (upload.id, *is_resumed);
-    let (permit, key) = (reader.permit.clone(), key.clone());
+    let upload = reader.permit.clone().upload(id);
     let find = move |store: &Store| {
-        // What has parts is not born any more. One that ended meanwhile has nothing to prove.
+        // An upload that ended meanwhile, or has parts, has nothing to prove.
         let is_fresh = !is_resumed
-            || store.list_parts(&permit, &key, id, 0, 1).is_ok_and(|page| page.parts.is_empty());
-        if is_fresh { store.find_contents(&permit, &wanted) } else { Ok(Vec::new()) }
+            || store.list_parts(&upload, 0, 1).run().is_ok_and(|page| page.parts.is_empty());
+        match is_fresh {
+            true => store.find_contents(upload.permit(), wanted).run(),
+            false => Ok(Vec::new()),
+        }
     };
     let found = reader.context.blocking(find).await?;
     let is_offered = !found.is_empty();
@@ -212,6 +216,7 @@ pub async fn offer(
 /// Those of [`prefixes`], and what the store says.
 pub async fn of_body(
     call: &Call,
+    permit: &Permit<WriteObject>,
     announced: &receive::ExpectedBody,
     algorithm: Option<ChecksumAlgorithm>,
 ) -> Result<Vec<Readable>> {
@@ -228,9 +233,8 @@ pub async fn of_body(
     };
     let algorithm = expected.algorithm.or(algorithm);
     let wanted = Wanted { sha256, size, algorithm, prefixes };
-    let permit = call.permit().clone();
-    let find = move |store: &Store| store.find_blobs(&permit, &wanted);
-    let mut found = readable(&call.caller, call.context.blocking(find).await?);
+    let find = call.context.store.find_blobs(permit, wanted);
+    let mut found = readable(&call.caller, call.context.run(find).await?);
     found.retain(|readable| {
         readable.digests().is_some_and(|digests| {
             expected.content_md5.is_none_or(|md5| md5 == digests.md5)
@@ -255,26 +259,26 @@ fn sha256_of(call: &Call, checksum: Option<&Checksum>) -> Option<[u8; 32]> {
     }
 }
 
-/// Whether the digests hold this value.
+/// True if the digests include this value.
 fn has(digests: &Digests, named: Option<&Checksum>) -> bool {
     named.is_none_or(|named| digests.checksum_for(named.algorithm).as_ref() == Some(named))
 }
 
-/// Those that the request may read at this moment.
+/// The candidates that the caller may read at this moment.
 pub fn readable(caller: &Caller, found: Vec<Candidate>) -> Vec<Readable> {
     let judge = |candidate: Candidate| match candidate.object() {
         None => candidate.granted(None),
         Some((bucket, key)) => {
             let (bucket, key) = (Some(bucket.name.clone()), Some(key.clone()));
             let demand = Demand { action: Action::GetObject, bucket, key };
-            let permit = caller.demand(&demand).ok()?;
+            let permit = caller.demand::<ReadObject>(&demand).ok()?;
             candidate.granted(Some(&permit))
         }
     };
     found.into_iter().filter_map(judge).collect()
 }
 
-/// Says in the answer that no byte was taken.
+/// Marks the answer: no byte of the body was read.
 pub fn announce(response: &mut Response) {
     response.set("x-partita-upload", "instant");
 }

@@ -1,13 +1,15 @@
-//! What is missing of an upload, as clients are told it: a JSON document, and a header of ranges.
+//! Missing parts of an upload as clients see them: a JSON document, and a header of ranges.
 //!
-//! **Invariant:** the document is the same wherever it stands: as an answer, in an event stream,
+//! **Invariant:** the document is the same as an answer, in an event stream,
 //! and inside an error; `docs/schemas/blocks.json` describes it.
 
+use crate::access::UploadHandle;
+use crate::access::WriteObject;
 use serde::Serialize;
 
 use crate::request::Call;
 use crate::store::{Blocks, Gap};
-use crate::types::{PartNumber, UploadId};
+use crate::types::PartNumber;
 use crate::wire::{Error, date};
 
 /// The first missing ranges, in a header.
@@ -32,7 +34,7 @@ struct Document<'a> {
     expires_at: String,
 }
 
-/// A run of missing parts. Without a declared size nobody knows their bytes.
+/// A run of missing parts. Without a declared size their bytes are unknown.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Block {
@@ -88,7 +90,7 @@ fn bytes_of(blocks: &Blocks, gap: Gap) -> Option<(u64, u64)> {
     Some((layout.first_byte(gap.first), end))
 }
 
-/// Adds what is missing to an error: the first ranges as a header, the document as an element.
+/// Adds missing parts to an error: the first ranges as a header, the document as an element.
 pub fn explain(error: Error, blocks: &Blocks) -> Error {
     let ranges = blocks.missing.iter().filter_map(|gap| bytes_of(blocks, *gap));
     let ranges: Vec<String> = ranges
@@ -103,13 +105,12 @@ pub fn explain(error: Error, blocks: &Blocks) -> Error {
     }
 }
 
-/// As [`explain`], with what is missing of the upload now. If it is over, that is the error.
-pub async fn with_missing(call: &Call, upload: UploadId, error: Error) -> Error {
-    let (permit, key) = (call.permit().clone(), call.key().clone());
-    let look = move |store: &crate::store::Store| {
-        store.missing_blocks(&permit, &key, upload, PartNumber::FIRST, ERROR_RANGES_MAX)
-    };
-    match call.context.blocking(look).await {
+/// Adds the parts that are missing now to an error. If the upload has ended, NoSuchUpload is the
+/// error instead.
+pub async fn with_missing(call: &Call, upload: &UploadHandle<WriteObject>, error: Error) -> Error {
+    let store = &call.context.store;
+    let missing = store.missing_blocks(upload, PartNumber::FIRST, ERROR_RANGES_MAX);
+    match call.context.run(missing).await {
         Ok(blocks) => explain(error, &blocks),
         Err(error) => error,
     }

@@ -3,11 +3,12 @@
 //! **Invariant:** whether the content is alive, and still in an object of the bucket, is seen by
 //! the transaction that takes the reference; a proof of what has gone gives nothing.
 
+use crate::access::WriteObject;
 use std::time::Instant;
 
 use crate::ops::uploads::{challenge, instant, missing_parts};
 use crate::request::Call;
-use crate::store::{Candidate, Filled, Store};
+use crate::store::{Candidate, Filled};
 use crate::transfer::document;
 use crate::types::PartNumber;
 use crate::wire::{Error, ErrorCode, Response, Result};
@@ -20,17 +21,17 @@ use crate::wire::{Error, ErrorCode, Response, Result};
 /// that is not signed in its header, and when what was proven has gone; InvalidRequest for another
 /// document, and for an upload with parts.
 pub async fn handle(call: Call) -> Result<Response> {
-    let id = call.upload_id()?;
+    let upload = call.upload::<WriteObject>()?;
     instant::require_reader(&call)?;
     let (document, call) = document::receive(call).await?;
     let proof = challenge::proof(&document)?;
-    let (store, permit, key) = (&call.context.store, call.permit(), call.key());
-    // Whoever asks for the wrong key has not answered yet.
-    store.upload(permit, key, id)?;
-    let user = &permit.user().id;
-    let found = call.context.limits.challenges.answer(user, id, &proof, Instant::now())?;
+    let store = &call.context.store;
+    // A request for another key does not use up the challenge.
+    store.upload(&upload).await?;
+    let user = &upload.permit().user().id;
+    let found = call.context.limits.challenges.answer(user, upload.id(), &proof, Instant::now())?;
     let proven = found.into_iter().map(Candidate::proven).collect();
-    match store.fill_upload(permit, key, id, proven).await? {
+    match store.fill_upload(&upload, proven).await? {
         Filled::Instant => {}
         Filled::HasParts => {
             let message = "The upload has parts already: send the rest.";
@@ -41,9 +42,8 @@ pub async fn handle(call: Call) -> Result<Response> {
             return Err(Error::because(ErrorCode::AccessDenied, message));
         }
     }
-    let (permit, key) = (permit.clone(), key.clone());
-    let look = move |store: &Store| store.missing_blocks(&permit, &key, id, PartNumber::FIRST, 1);
-    let blocks = call.context.blocking(look).await?;
+    let missing = store.missing_blocks(&upload, PartNumber::FIRST, 1);
+    let blocks = call.context.run(missing).await?;
     let mut response = Response::json(missing_parts::document(&blocks));
     instant::announce(&mut response);
     Ok(response)

@@ -1,28 +1,29 @@
-//! The state of an open upload, as clients are told it and as they set it.
+//! State of an open upload as JSON: the answer and the request.
 
+use crate::access::UploadHandle;
+use crate::access::UploadRight;
 use serde::{Deserialize, Serialize};
 
 use crate::ops::uploads::missing_parts;
 use crate::request::Call;
-use crate::types::UploadId;
 use crate::wire::{Error, ErrorCode, Response, Result, date};
 
-/// What a client may ask an upload to do.
+/// State that a client asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Wish {
-    /// Take no parts for now.
+pub enum StateRequest {
+    /// Pause: take no parts.
     Pause,
-    /// Take parts again.
+    /// Resume: take parts again.
     Upload,
-    /// End, whoever else has it.
+    /// Cancel, for all creators.
     Cancel,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request {
-    status: Wish,
+    status: StateRequest,
 }
 
 #[derive(Serialize)]
@@ -36,11 +37,11 @@ struct Document<'a> {
     expires_at: String,
 }
 
-/// The wish in a document.
+/// The requested state in a document.
 ///
 /// # Errors
 /// InvalidRequest when it is no such document.
-pub fn wish(document: &[u8]) -> Result<Wish> {
+pub fn state_request(document: &[u8]) -> Result<StateRequest> {
     serde_json::from_slice(document).map(|request: Request| request.status).map_err(|error| {
         let message = format!(
             "Expected {{\"status\":\"pause\"}}, {{\"status\":\"upload\"}} or \
@@ -54,10 +55,10 @@ pub fn wish(document: &[u8]) -> Result<Wish> {
 ///
 /// # Errors
 /// NoSuchUpload.
-pub fn answer(call: &Call, id: UploadId) -> Result<Response> {
-    let upload = call.context.store.upload(call.permit(), call.key(), id)?.upload;
+pub async fn answer<R: UploadRight>(call: &Call, handle: &UploadHandle<R>) -> Result<Response> {
+    let upload = call.context.store.upload(handle).await?.upload;
     let document = Document {
-        upload_id: id.to_string(),
+        upload_id: handle.id().to_string(),
         bucket: call.bucket().as_str(),
         key: call.key().as_str(),
         status: missing_parts::status(upload.paused.is_some()),

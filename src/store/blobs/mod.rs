@@ -21,9 +21,11 @@ mod packer;
 mod reader;
 mod segments;
 mod staged;
+mod stored;
 mod trailer;
 mod writer;
 
+use crate::store::sources::Sources;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -40,11 +42,12 @@ pub use name::{BlobName, Found, SegmentName};
 pub use packer::{Packer, Packing, packer};
 pub use reader::{BlobFile, Wait};
 pub use staged::{Home, StagedBlob};
+pub(crate) use stored::{LoadedBlob, StoredBlob};
 pub use writer::BlobWriter;
 
 use super::error::{Error, Result};
 use crate::digest::Digests;
-use crate::types::{BlobId, ObjectKey, PUT_BYTES_MAX, PartNumber, Timestamp, UploadId};
+use crate::types::{ObjectKey, PUT_BYTES_MAX, PartNumber, Timestamp, UploadId};
 use folders::{Folders, Syncs};
 use segments::Segments;
 
@@ -138,20 +141,21 @@ pub struct Blobs {
     syncs: Syncs,
     segments: Segments,
     poison: OnceLock<String>,
+    sources: Sources,
 }
 
 impl Blobs {
     /// Opens `data`, made with its folders (0700) if they are not there. `epoch` is the number of
     /// this server run: higher than that of every run before, it stands in the names of new blobs.
     /// A data folder of another user, or writable by others, is [`Error::Refused`].
-    pub fn open(data: &Path, epoch: u64) -> Result<Arc<Self>> {
-        Self::open_with(data, epoch, Syncs::default())
+    pub fn open(data: &Path, epoch: u64, sources: Sources) -> Result<Arc<Self>> {
+        Self::open_with(data, epoch, Syncs::default(), sources)
     }
 
-    fn open_with(data: &Path, epoch: u64, syncs: Syncs) -> Result<Arc<Self>> {
+    fn open_with(data: &Path, epoch: u64, syncs: Syncs, sources: Sources) -> Result<Arc<Self>> {
         let folders = Folders::open(data)?;
         let (segments, poison) = (Segments::default(), OnceLock::new());
-        Ok(Arc::new(Self { epoch, folders, syncs, segments, poison }))
+        Ok(Arc::new(Self { epoch, folders, syncs, segments, poison, sources }))
     }
 
     /// The number of this server run.
@@ -167,7 +171,7 @@ impl Blobs {
     /// Begins a new blob; space is reserved at once when the length is known.
     /// [`Error::DiskFull`], [`Error::EntityTooLarge`], [`Error::Poisoned`].
     pub fn create(self: &Arc<Self>, origin: BlobOrigin, length: Option<u64>) -> Result<BlobWriter> {
-        self.create_as(BlobName { epoch: self.epoch, id: BlobId::new() }, origin, length)
+        self.create_as(BlobName { epoch: self.epoch, id: self.sources.blob_id() }, origin, length)
     }
 
     fn create_as(

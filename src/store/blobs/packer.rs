@@ -22,7 +22,6 @@ use super::{BLOCK_BYTES, BlobName, BlobOrigin, BlobRecord, Blobs, StagedBlob, tr
 use crate::digest::Digests;
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
-use crate::types::BlobId;
 
 /// Bodies that may wait.
 const WAITING_MAX: usize = 4096;
@@ -102,7 +101,7 @@ impl Packing {
         let Some(held) = Held::take(&self.waiting, bytes.len()) else {
             return Pending::answered(Err(Error::Overloaded));
         };
-        let name = BlobName { epoch: self.blobs.epoch, id: BlobId::new() };
+        let name = BlobName { epoch: self.blobs.epoch, id: self.blobs.sources.blob_id() };
         let record = BlobRecord { name, origin, digests };
         // Here and not in the thread that all wait for.
         let sums: Vec<u32> = bytes.chunks(BLOCK_BYTES as usize).map(trailer::crc32c).collect();

@@ -39,9 +39,9 @@ enum Place {
 
 impl StagedBlob {
     /// A small body that SQLite will hold. Asserts that the digests are of that many bytes.
-    pub fn inline(bytes: Bytes, digests: Digests) -> Self {
+    pub(crate) fn inline(id: BlobId, bytes: Bytes, digests: Digests) -> Self {
         assert_eq!(bytes.len() as u64, digests.length, "digests of other bytes");
-        Self { digests, place: Place::Memory(BlobId::new(), bytes) }
+        Self { digests, place: Place::Memory(id, bytes) }
     }
 
     /// A synced file.

@@ -10,21 +10,19 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rusqlite::Connection;
 
-use crate::access::Permit;
-use crate::store::blobs::{BlobFile, READ_BYTES_MAX, Wait};
-use crate::store::db::sqlite::blob_row::{StoredBlob, load_blob, read_blob};
-use crate::store::db::sqlite::columns::damaged;
-use crate::store::db::sqlite::manifests::{
-    Piece, RUN_AFTER_NUMBER, RUN_OF_NUMBER, read_run, read_run_at,
-};
-use crate::store::db::sqlite::objects;
+use crate::access::{ObjectFacts, ObjectPath, Sealed};
+use crate::digest::ChecksumAlgorithm;
+use crate::store::blobs::{BlobFile, READ_BYTES_MAX, StoredBlob, Wait};
+use crate::store::db::sqlite::objects::Found;
+use crate::store::db::sqlite::{blob_row, manifests, objects};
 use crate::store::engine::Engine;
-use crate::store::error::{Error, Result};
+use crate::store::error::{Error, Result, damaged};
+use crate::store::memory::pending::Blocking;
 use crate::store::memory::pins::Pin;
 use crate::store::records::{BlobRef, ContentId, ObjectRecord, PartSpan};
-use crate::types::{ByteRange, ObjectKey, PartNumber, UploadId};
+use crate::store::rules::manifest::Piece;
+use crate::types::{ByteRange, PartNumber, UploadId};
 
 /// How often an object is looked at again because it was replaced under the reader.
 const LOOKS_MAX: usize = 16;
@@ -44,8 +42,8 @@ pub struct OpenObject {
 enum Source {
     /// Read and checked already.
     Inline(StoredBlob, Bytes),
-    File(StoredBlob, #[allow(dead_code)] Arc<Pin>), // Held, not read.
-    Manifest(UploadId, #[allow(dead_code)] Arc<Pin>), // Held, not read.
+    File(StoredBlob, Arc<Pin>),
+    Manifest(UploadId, Arc<Pin>),
 }
 
 /// Reads verified bytes, a unit at a time. Keeps the content pinned. Blocking.
@@ -68,20 +66,30 @@ enum Opened {
     File(Box<BlobFile>),
 }
 
-/// Opens the current object of a key.
-pub(crate) fn open(engine: &Arc<Engine>, permit: &Permit, key: &ObjectKey) -> Result<OpenObject> {
-    let bucket = engine.require_bucket(permit)?;
+/// Opens the current object of a key, sealed with the facts that its row tells.
+pub(crate) fn open(engine: &Arc<Engine>, object: &ObjectPath) -> Result<Sealed<OpenObject>> {
+    open_unsealed(engine, object).map(|(object, facts)| Sealed::new(object, facts))
+}
+
+/// As [`open`], for a reader that lets nothing but a digest leave.
+pub(crate) fn open_unsealed(
+    engine: &Arc<Engine>,
+    object: &ObjectPath,
+) -> Result<(OpenObject, ObjectFacts)> {
+    engine.db.require_bucket(&object.bucket)?;
     for _ in 0..LOOKS_MAX {
-        let (record, content, blob) = objects::read_with_blob(engine, &bucket, key)?;
+        let Found { record, content, seq, blob } = objects::read_with_blob(&engine.db, object)?;
         if blob.as_ref().is_some_and(|(blob, _)| blob.digests.length != record.size) {
             return Err(damaged(format!("{content:?} is not as long as its object")));
         }
+        let facts = ObjectFacts { path: object.clone(), seq, owner_id: record.owner.id.clone() };
         if let Some((blob, Some(bytes))) = blob {
             let source = Source::Inline(blob, bytes);
-            return Ok(OpenObject { record, content, source, engine: Arc::clone(engine) });
+            let opened = OpenObject { record, content, source, engine: Arc::clone(engine) };
+            return Ok((opened, facts));
         }
         let pin = Arc::new(engine.pins.pin(content));
-        if objects::read_content_id(engine, &bucket, key)? != Some(content) {
+        if objects::read_content_id(&engine.db, object)? != Some(content) {
             // Replaced or deleted before the pin was set: it may be freed already.
             continue;
         }
@@ -90,7 +98,8 @@ pub(crate) fn open(engine: &Arc<Engine>, permit: &Permit, key: &ObjectKey) -> Re
             (ContentId::Manifest(id), _) => Source::Manifest(id, pin),
             (ContentId::Blob(_), None) => unreachable!("a blob's row was read above"),
         };
-        return Ok(OpenObject { record, content, source, engine: Arc::clone(engine) });
+        let opened = OpenObject { record, content, source, engine: Arc::clone(engine) };
+        return Ok((opened, facts));
     }
     Err(Error::Overloaded)
 }
@@ -128,54 +137,36 @@ impl OpenObject {
         })
     }
 
-    /// Where a listed part of a multipart object is; `None` when it has no part of that number, or
+    /// Place of a listed part of a multipart object; `None` when it has no part of that number, or
     /// is no multipart object.
     pub fn part(&self, number: PartNumber) -> Result<Option<PartSpan>> {
         let Source::Manifest(id, _) = &self.source else { return Ok(None) };
-        self.engine.readers.snapshot(|connection| {
-            let pieces = read_run(connection, *id, RUN_OF_NUMBER, u64::from(number.get()))?;
-            let piece = pieces.into_iter().find(|piece| piece.number == number);
-            piece.map(|piece| self.span(connection, piece)).transpose()
-        })
+        manifests::part(&self.engine.db, *id, number, self.algorithm())
     }
 
-    /// At most `max` listed parts after number `after` (0: from the first), and whether more
+    /// At most `max` listed parts after number `after` (0: from the first), and true if more
     /// follow; none of an object that is no multipart object.
-    pub fn parts(&self, after: u16, max: usize) -> Result<(Vec<(PartNumber, PartSpan)>, bool)> {
-        let Source::Manifest(id, _) = &self.source else { return Ok((Vec::new(), false)) };
-        let mut page = Vec::new();
-        if max == 0 {
-            return Ok((page, false));
-        }
-        self.engine.readers.snapshot(|connection| {
-            let mut pieces = read_run(connection, *id, RUN_OF_NUMBER, u64::from(after))?;
-            if pieces.is_empty() {
-                pieces = read_run(connection, *id, RUN_AFTER_NUMBER, u64::from(after))?;
-            }
-            while let Some(last) = pieces.last().map(|piece| piece.number.get()) {
-                for piece in pieces.into_iter().filter(|piece| piece.number.get() > after) {
-                    if page.len() == max {
-                        return Ok((page, true));
-                    }
-                    page.push((piece.number, self.span(connection, piece)?));
-                }
-                pieces = read_run(connection, *id, RUN_AFTER_NUMBER, u64::from(last))?;
-            }
-            Ok((page, false))
+    pub fn parts(&self, after: u16, max: usize) -> Blocking<(Vec<(PartNumber, PartSpan)>, bool)> {
+        let Source::Manifest(id, _) = self.source else {
+            return Blocking::new(|| Ok((Vec::new(), false)));
+        };
+        let object = self.clone();
+        Blocking::new(move || {
+            manifests::parts(&object.engine.db, id, after, max, object.algorithm())
         })
     }
 
-    /// A part's place, with its checksum in the algorithm of the object's.
-    fn span(&self, connection: &Connection, piece: Piece) -> Result<PartSpan> {
-        let Piece { first, size, blob, checksum, .. } = piece;
-        let wanted = self.record.checksum.as_ref().map(|object| object.checksum.algorithm);
-        let checksum = match wanted {
-            Some(wanted) if checksum.as_ref().map(|c| c.algorithm) != Some(wanted) => {
-                read_blob(connection, blob)?.digests.checksum_for(wanted)
-            }
-            _ => checksum,
-        };
-        Ok(PartSpan { first, size, checksum })
+    /// The algorithm of the object's checksum.
+    fn algorithm(&self) -> Option<ChecksumAlgorithm> {
+        self.record.checksum.as_ref().map(|object| object.checksum.algorithm)
+    }
+
+    /// The pin that keeps the content, if its bytes are on disk.
+    pub(crate) fn pinned(&self) -> Option<Arc<Pin>> {
+        match &self.source {
+            Source::Inline(..) => None,
+            Source::File(_, pin) | Source::Manifest(_, pin) => Some(Arc::clone(pin)),
+        }
     }
 
     /// The blob whose whole bytes are exactly `range` (`None`: the whole object), if there is one.
@@ -186,12 +177,7 @@ impl OpenObject {
             Source::Inline(blob, _) | Source::File(blob, _) => {
                 ((first, end) == (0, size)).then(|| blob.clone())
             }
-            Source::Manifest(id, _) => self.engine.readers.snapshot(|connection| {
-                let pieces = read_run_at(connection, *id, first)?;
-                let exact = |piece: &&Piece| (piece.first, piece.end()) == (first, end);
-                let piece = pieces.iter().find(exact);
-                piece.map(|piece| read_blob(connection, piece.blob)).transpose()
-            })?,
+            Source::Manifest(id, _) => manifests::whole_blob(&self.engine.db, *id, (first, end))?,
         };
         Ok(blob.map(|blob| BlobRef {
             id: blob.id,
@@ -275,10 +261,7 @@ impl ContentReader {
                         // A run has up to 256 parts to look up: not on a thread that serves.
                         return Err(Error::Overloaded);
                     }
-                    let run = self
-                        .engine
-                        .readers
-                        .snapshot(|connection| read_run_at(connection, *id, self.next))?;
+                    let run = manifests::run_at(&self.engine.db, *id, self.next)?;
                     let read = |piece: &Piece| piece.end() <= self.next;
                     self.pieces = run.into_iter().skip_while(read).collect();
                 }
@@ -293,8 +276,7 @@ impl ContentReader {
 }
 
 fn open_piece(engine: &Engine, piece: &Piece, wait: Wait) -> Result<Opened> {
-    let (blob, inline) = load_blob(&*engine.readers.take()?, piece.blob)?;
-
+    let (blob, inline) = blob_row::load(&engine.db, piece.blob)?;
     if blob.digests.length != piece.size {
         return Err(damaged(format!("blob {} is not as long as its part", blob.id)));
     }

@@ -10,19 +10,19 @@ use rusqlite::Connection;
 
 use super::Engine;
 use crate::store::blobs::{self, Blobs, lock, packer};
+use crate::store::db::sqlite::connection::{FILE_NAME, Role, connect};
 use crate::store::db::sqlite::job::SeqBlock;
 use crate::store::db::sqlite::queue::queue;
 use crate::store::db::sqlite::readers::Readers;
-use crate::store::db::sqlite::state::Shared;
+use crate::store::db::sqlite::state::DatabaseState;
 use crate::store::db::sqlite::writer::Writer;
-use crate::store::db::sqlite::{FILE_NAME, Role, accounts, configurations, connect, outbox, wal};
+use crate::store::db::sqlite::{Database, accounts, configurations, outbox, wal};
 use crate::store::error::{Error, Result};
-use crate::store::memory::digest_cache::Remembered;
+use crate::store::memory::digest_cache::DigestCache;
 use crate::store::memory::targets::Targets;
 use crate::store::records::Options;
 use crate::store::space::Space;
 use crate::store::space::ballast::Ballast;
-use crate::store::upkeep::gc;
 
 impl Engine {
     /// Opens and recovers: what an earlier run left in the WAL is moved into the database here, its
@@ -36,10 +36,19 @@ impl Engine {
         let mut connection = connect(&path, Role::Writer)?;
         sync_folder(&options)?;
         wal::recover(&connection)?;
-        let blobs = Blobs::open(&options.data, next_epoch(&connection, &options.data)?)?;
+        let blobs = Blobs::open(
+            &options.data,
+            next_epoch(&connection, &options.data)?,
+            options.sources.clone(),
+        )?;
         outbox::know_targets(&connection, &options.event_targets)?;
         let targets = Targets::new(&options.event_targets);
-        let shared = Arc::new(Shared::new(Arc::clone(&blobs), Arc::clone(&ballast), targets));
+        let shared = Arc::new(DatabaseState::new(
+            Arc::clone(&blobs),
+            Arc::clone(&ballast),
+            targets,
+            options.sources.clone(),
+        ));
         shared.directory.apply(accounts::load(&connection)?);
         shared.directory.apply(configurations::load(&connection)?);
         wal::watch(&mut connection, &shared)?;
@@ -58,30 +67,34 @@ impl Engine {
         };
         let mover = connect(&path, Role::Checkpointer)?;
         let (mover_shared, mover_space) = (Arc::clone(&shared), Arc::clone(&space));
+        let options = Arc::new(options);
+        let db = Database {
+            options: Arc::clone(&options),
+            state: shared,
+            readers: Readers::new(path),
+            sender: entrance,
+        };
         let engine = Arc::new(Self {
             options,
-            shared,
+            db,
             blobs,
             space,
             pins: Arc::default(),
-            readers: Readers::new(path),
             swept: AtomicBool::new(false),
-            verified: Remembered::default(),
+            verified: DigestCache::default(),
             collecting: Mutex::default(),
             packing,
-            entrance,
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         });
         engine.start("partita-writer", move || writer.run())?;
         engine.start("partita-packer", move || packer.run())?;
         engine.start("partita-wal", move || wal::run(&mover, &mover_shared, &mover_space))?;
-        let (weak, shared) = (Arc::downgrade(&engine), Arc::clone(&engine.shared));
-        engine.start("partita-gc", move || gc::run(&weak, &shared))?;
         Ok(engine)
     }
 
-    fn start(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+    /// Starts a thread that is joined when the store ends. A panic of it poisons the store.
+    pub(crate) fn start(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
         let (blobs, what) = (Arc::clone(&self.blobs), name.to_owned());
         // A store that has lost a thread keeps no promise any more: better to end and recover.
         let guarded = move || {

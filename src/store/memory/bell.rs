@@ -18,7 +18,7 @@ pub(crate) struct Bell {
 
 /// What a listener heard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Heard {
+pub(crate) enum Wakeup {
     /// There is work.
     Ring,
     /// Nothing, for as long as it wanted to wait.
@@ -43,18 +43,18 @@ impl Bell {
     }
 
     /// Waits for a ring (or takes the one that came meanwhile), at most so long.
-    pub(crate) fn wait(&self, at_most: Duration) -> Heard {
+    pub(crate) fn wait(&self, at_most: Duration) -> Wakeup {
         let quiet = |state: &mut State| !state.rung && !state.stopped;
         let (mut state, _) = self
             .changed
             .wait_timeout_while(self.lock(), at_most, quiet)
             .unwrap_or_else(PoisonError::into_inner);
         if state.stopped {
-            Heard::Stop
+            Wakeup::Stop
         } else if std::mem::take(&mut state.rung) {
-            Heard::Ring
+            Wakeup::Ring
         } else {
-            Heard::Silence
+            Wakeup::Silence
         }
     }
 

@@ -11,9 +11,9 @@ const REMEMBERED_MAX: usize = 64;
 
 /// Digests of lists of blobs, by the SHA-256 of their ids.
 #[derive(Default)]
-pub(crate) struct Remembered(Mutex<VecDeque<([u8; 32], WholeDigests)>>);
+pub(crate) struct DigestCache(Mutex<VecDeque<([u8; 32], WholeDigests)>>);
 
-impl Remembered {
+impl DigestCache {
     /// What is known of this list.
     pub(crate) fn get(&self, list: &[u8; 32]) -> WholeDigests {
         let results = self.0.lock().unwrap_or_else(PoisonError::into_inner);

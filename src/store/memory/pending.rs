@@ -1,7 +1,11 @@
-//! An answer that the writer thread will give.
+//! Answers of verbs: [`Pending`], which may come from the writer thread, and [`Blocking`], which is
+//! work for a thread that may wait.
 //!
-//! **Invariant:** what a [`Pending`] waits for is with the writer already. Dropping it changes
-//! nothing but that nobody hears the answer.
+//! **Invariants**
+//! - The work of a [`Pending`] is done, or with the writer already. Dropping it changes nothing but
+//!   that the answer is lost.
+//! - The work of a [`Blocking`] begins when it is run. It is no future, so no thread that serves
+//!   connections can run it by mistake.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,8 +15,8 @@ use tokio::sync::oneshot;
 
 use crate::store::error::{Error, Result};
 
-/// The answer of a verb that writes. A future that needs no runtime; synchronous callers use
-/// [`Pending::wait`].
+/// The answer of a verb that writes, or of a read that SQLite answers at once (a few microseconds).
+/// A future that needs no runtime; synchronous callers use [`Pending::wait`].
 #[must_use = "the verb is done, but whether it succeeded is not known before this is awaited"]
 pub struct Pending<T>(State<T>);
 
@@ -38,6 +42,24 @@ impl<T> Pending<T> {
             State::Answered(answer) => answer.expect("answered once, and not polled before"),
             State::Waiting(receiver) => receiver.blocking_recv().unwrap_or(Err(Error::Closed)),
         }
+    }
+}
+
+/// Work that waits for a disk or goes through many rows: a list, a search, a page of a manifest,
+/// bytes. The pool of blocking threads runs it (`Context::run`); a command runs it on its own
+/// thread ([`Blocking::run`]).
+#[must_use = "nothing is done before it is run"]
+pub struct Blocking<T>(Box<dyn FnOnce() -> Result<T> + Send>);
+
+impl<T> Blocking<T> {
+    /// Work that begins when it is run.
+    pub fn new(work: impl FnOnce() -> Result<T> + Send + 'static) -> Self {
+        Self(Box::new(work))
+    }
+
+    /// Does the work on this thread, which must be one that may wait.
+    pub fn run(self) -> Result<T> {
+        (self.0)()
     }
 }
 

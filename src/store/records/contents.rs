@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use super::declared::Declaration;
-use crate::access::{Action, Bucket, Permit, User};
+use crate::access::{Bucket, Permit, ReadObject, User};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
 use crate::types::{BlobId, ObjectKey, PartNumber, UploadId};
 
@@ -110,12 +110,12 @@ impl Candidate {
         self.size
     }
 
-    /// The content as one that the holder of `permit` may read; `None` when the permit is for
-    /// something else, or is missing where one is needed.
-    pub fn granted(self, permit: Option<&Permit>) -> Option<Readable> {
+    /// The content, readable by the holder of `permit`. `None` when the permit is for another
+    /// object, or is missing where one is needed.
+    pub fn granted(self, permit: Option<&Permit<ReadObject>>) -> Option<Readable> {
         let is_granted = match &self.via {
-            Via::Object { bucket, .. } => permit.is_some_and(|permit| {
-                permit.action() == Action::GetObject && permit.bucket().id == bucket.id
+            Via::Object { bucket, key, .. } => permit.is_some_and(|permit| {
+                permit.target_bucket().id == bucket.id && permit.key() == key
             }),
             Via::Part { .. } => true,
         };

@@ -1,5 +1,8 @@
 //! What the verbs on events take and give.
 
+use std::sync::Arc;
+
+use crate::access::{Origin, Permit, Right, User};
 use crate::events::EventName;
 use crate::types::{MessageId, Timestamp};
 
@@ -115,5 +118,19 @@ impl TargetState {
             return Some(format!("webhook {name} has events, but the configuration lacks it"));
         }
         (self.dead > 0).then(|| format!("webhook {name}: {} events were given up", self.dead))
+    }
+}
+
+/// Who asked for a change.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cause {
+    /// `None` for what the server does by itself.
+    pub(crate) user: Option<Arc<User>>,
+    pub(crate) origin: Option<Arc<Origin>>,
+}
+
+impl Cause {
+    pub(crate) fn of<R: Right>(permit: &Permit<R>) -> Self {
+        Self { user: Some(Arc::clone(permit.user())), origin: permit.origin().cloned() }
     }
 }

@@ -23,6 +23,7 @@ pub use objects::*;
 pub use progress::*;
 pub use uploads::*;
 
+use super::sources::Sources;
 use crate::access::Bucket;
 
 /// How to open a store. Every field is a setting of the configuration.
@@ -54,6 +55,8 @@ pub struct Options {
     pub proof_buckets: Vec<String>,
     /// Who may be told of events.
     pub event_targets: Vec<EventTarget>,
+    /// Time, ids and random bytes. The default is the system's.
+    pub sources: Sources,
 }
 
 /// A target of events, as the store knows it.

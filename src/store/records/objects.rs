@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::access::Owner;
+use super::events::Cause;
+use crate::access::{ObjectPath, ObjectRight, Owner, Permit};
 use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum};
 use crate::events::{CallbackVar, EventName};
 use crate::types::{ETag, ObjectHeaders, ObjectKey, Timestamp, WriteCondition};
@@ -48,8 +49,6 @@ pub struct ListedObject {
 /// What a new current object is made with, beside its content.
 #[derive(Clone, Debug)]
 pub struct NewObject {
-    /// The key.
-    pub key: ObjectKey,
     /// Headers and user metadata.
     pub headers: ObjectHeaders,
     /// The checksum that S3 will show.
@@ -80,4 +79,23 @@ pub struct PartSpan {
     pub size: u64,
     /// Its checksum in the algorithm of the object's.
     pub checksum: Option<Checksum>,
+}
+
+/// The object that a verb writes, who caused it, and the version that was decided on.
+#[derive(Clone, Debug)]
+pub(crate) struct WriteTarget {
+    pub(crate) object: ObjectPath,
+    pub(crate) cause: Cause,
+    /// Sequence number of the version that the decision depended on, if it did.
+    pub(crate) decided_on: Option<i64>,
+}
+
+impl<R: ObjectRight> From<&Permit<R>> for WriteTarget {
+    fn from(permit: &Permit<R>) -> Self {
+        Self {
+            object: permit.object().clone(),
+            cause: Cause::of(permit),
+            decided_on: permit.decided_on(),
+        }
+    }
 }

@@ -129,10 +129,6 @@ pub struct ListedPart {
 /// A Complete request.
 #[derive(Clone, Debug)]
 pub struct CompleteUpload {
-    /// The key.
-    pub key: ObjectKey,
-    /// The upload.
-    pub upload: UploadId,
     /// The listed parts, as they stand in the request (order is judged here).
     pub parts: Vec<ListedPart>,
     /// If-Match and If-None-Match.

@@ -3,6 +3,8 @@
 //! **Invariant:** what is prepared follows from the request and one snapshot of the upload alone,
 //! whose generation it names; so it may be published as long as that is the upload's generation.
 
+use crate::access::UploadPath;
+use sha2::Sha256;
 use std::sync::Arc;
 
 use md5::{Digest as _, Md5};
@@ -11,17 +13,15 @@ use crate::access::Bucket;
 use crate::digest::{
     Checksum, ChecksumAlgorithm, ChecksumType, Combiner, ObjectChecksum, composite,
 };
-use crate::store::db::sqlite::columns::damaged;
-use crate::store::db::sqlite::manifests::RUN_PARTS_MAX;
-use crate::store::db::sqlite::outbox::Cause;
+use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
+use crate::store::records::events::Cause;
 use crate::store::records::{
     Blocks, CompleteUpload, ContentId, Declaration, Gap, Incomplete, ListedPart, UploadRecord,
     WholeDigests,
 };
-use crate::types::{
-    BlobId, ETag, Layout, OBJECT_BYTES_MAX, ObjectKey, PartNumber, UploadId, WriteCondition,
-};
+use crate::store::rules::manifest::RUN_PARTS_MAX;
+use crate::types::{BlobId, ETag, Layout, OBJECT_BYTES_MAX, PartNumber, WriteCondition};
 
 /// A part as it is stored.
 pub(crate) struct StoredPart {
@@ -53,9 +53,7 @@ pub(crate) struct Upload {
 
 /// Everything that is written when it is published.
 pub(crate) struct Prepared {
-    pub(crate) bucket: Arc<Bucket>,
-    pub(crate) key: ObjectKey,
-    pub(crate) id: UploadId,
+    pub(crate) path: UploadPath,
     pub(crate) condition: WriteCondition,
     pub(crate) generation: i64,
     pub(crate) headers: Vec<u8>,
@@ -81,7 +79,7 @@ pub(crate) struct Prepared {
 
 /// Validates the request against what is stored, and computes all that will be written.
 pub(crate) fn prepare(
-    bucket: &Arc<Bucket>,
+    path: &UploadPath,
     request: &CompleteUpload,
     upload: Upload,
     list_digest: [u8; 32],
@@ -102,9 +100,9 @@ pub(crate) fn prepare(
     let layout = upload.declaration.and_then(|declaration| declaration.layout);
     let layout = layout.filter(|_| upload.content.is_none());
     let parts = match_parts(&request.parts, &upload.parts, declared)
-        .map_err(|error| with_missing(error, bucket, request, &upload, layout))?;
+        .map_err(|error| with_missing(error, &path.bucket, request, &upload, layout))?;
     if let Some(layout) = layout.filter(|layout| parts.len() < usize::from(layout.count())) {
-        return Err(Error::Incomplete(missing(bucket, request, &upload, layout)));
+        return Err(Error::Incomplete(missing(&path.bucket, request, &upload, layout)));
     }
     if upload.content.is_some() {
         require_all(&parts, &upload.parts)?;
@@ -122,9 +120,7 @@ pub(crate) fn prepare(
     parts.iter().for_each(|part| md5.update(part.md5));
     let count = u16::try_from(parts.len()).expect("part numbers ascend up to 10,000");
     Ok(Prepared {
-        bucket: Arc::clone(bucket),
-        key: request.key.clone(),
-        id: request.upload,
+        path: path.clone(),
         condition: request.condition.clone(),
         generation: upload.generation,
         headers: upload.headers,
@@ -148,6 +144,38 @@ pub(crate) fn prepare(
             false => parts.iter().map(|part| (part.number, part.blob, part.size)).collect(),
         },
     })
+}
+
+/// What makes two requests the same: numbers and ETags, in order, and what is said of the whole
+/// object: another size or digest was never verified.
+pub(crate) fn digest_request(request: &CompleteUpload) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    let WholeDigests { md5, sha256 } = &request.digests;
+    let size = request.object_size.map(u64::to_be_bytes);
+    let checksum = request.checksum.as_ref().map(|checksum| &checksum.value);
+    let said: [Option<&[u8]>; 4] = [
+        size.as_ref().map(<[u8; 8]>::as_slice),
+        md5.as_ref().map(<[u8; 16]>::as_slice),
+        sha256.as_ref().map(<[u8; 32]>::as_slice),
+        checksum.map(Vec::as_slice),
+    ];
+    hasher.update((request.parts.len() as u64).to_be_bytes());
+    for part in &request.parts {
+        hasher.update(part.number.get().to_be_bytes());
+        // Each entry has the same length, so that no two lists can run into each other.
+        let etag = part.etag.map_or(([0; 16], 0), |etag| (etag.md5, etag.parts.unwrap_or(0)));
+        hasher.update([u8::from(part.etag.is_some())]);
+        hasher.update(etag.0);
+        hasher.update(etag.1.to_be_bytes());
+    }
+    for (which, value) in (0_u8..).zip(said) {
+        // What is not said is not there: most requests are a list and nothing else.
+        if let Some(value) = value {
+            hasher.update([which, u8::try_from(value.len()).expect("at most a SHA-512")]);
+            hasher.update(value);
+        }
+    }
+    hasher.finalize().into()
 }
 
 /// A content is published whole or not at all.

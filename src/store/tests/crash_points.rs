@@ -12,8 +12,8 @@ use std::sync::mpsc::{Receiver, channel};
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::store::db::sqlite::job::{Job, Purpose, Ran, Txn, Verdict};
-use crate::store::db::sqlite::state::Shared;
+use crate::store::db::sqlite::job::{Job, JobOutcome, Purpose, RunOutcome, Txn};
+use crate::store::db::sqlite::state::DatabaseState;
 use crate::types::Layout;
 
 const SIZE: usize = 70_000;
@@ -35,14 +35,14 @@ struct Copier {
 }
 
 impl Job for Copier {
-    fn run(&mut self, _: &Txn<'_>) -> Ran {
+    fn run(&mut self, _: &Txn<'_>) -> RunOutcome {
         if let Some(to) = &self.when_run {
             copy(&self.data, to);
         }
-        Ran::Kept
+        RunOutcome::Kept
     }
-    fn settle(self: Box<Self>, verdict: Verdict, _: &Shared) {
-        assert_eq!(verdict, Verdict::Committed);
+    fn settle(self: Box<Self>, verdict: JobOutcome, _: &DatabaseState) {
+        assert_eq!(verdict, JobOutcome::Committed);
         copy(&self.data, &self.when_settled);
         // Nobody listens to the first one.
         let _ = self.done.send(());

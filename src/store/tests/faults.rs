@@ -1,8 +1,8 @@
 //! A full disk, a panic, a crash: what is answered, and what is there afterwards.
 
 use super::*;
-use crate::store::db::sqlite::job::{Job, Purpose, Ran, Txn, Verdict};
-use crate::store::db::sqlite::state::Shared;
+use crate::store::db::sqlite::job::{Job, JobOutcome, Purpose, RunOutcome, Txn};
+use crate::store::db::sqlite::state::DatabaseState;
 
 fn limit_pages(fixture: &Fixture, spare: i64) {
     fixture.store.engine.inspect(move |connection| {
@@ -81,13 +81,13 @@ fn a_full_database_unlinks_the_file_of_the_refused_put() {
 }
 
 /// A job that does what a test asks.
-struct Rogue(fn(&Txn<'_>) -> Ran, std::sync::mpsc::Sender<Verdict>);
+struct Rogue(fn(&Txn<'_>) -> RunOutcome, std::sync::mpsc::Sender<JobOutcome>);
 
 impl Job for Rogue {
-    fn run(&mut self, txn: &Txn<'_>) -> Ran {
+    fn run(&mut self, txn: &Txn<'_>) -> RunOutcome {
         (self.0)(txn)
     }
-    fn settle(self: Box<Self>, verdict: Verdict, _: &Shared) {
+    fn settle(self: Box<Self>, verdict: JobOutcome, _: &DatabaseState) {
         self.1.send(verdict).expect("the test listens");
     }
     fn inline_bytes(&self) -> usize {
@@ -98,7 +98,10 @@ impl Job for Rogue {
     }
 }
 
-fn send_rogue(fixture: &Fixture, run: fn(&Txn<'_>) -> Ran) -> std::sync::mpsc::Receiver<Verdict> {
+fn send_rogue(
+    fixture: &Fixture,
+    run: fn(&Txn<'_>) -> RunOutcome,
+) -> std::sync::mpsc::Receiver<JobOutcome> {
     let (sender, receiver) = std::sync::mpsc::channel();
     fixture.store.engine.send(Box::new(Rogue(run, sender)));
     receiver
@@ -120,14 +123,14 @@ fn a_transaction_lost_under_a_batch_is_noticed_and_every_job_runs_again() {
     // error says nothing of it.
     let rogue = send_rogue(&fixture, |txn| {
         txn.connection.execute_batch("ROLLBACK").expect("a rollback");
-        Ran::Kept
+        RunOutcome::Kept
     });
     (5..10).for_each(&mut put);
     drop(release);
     for answer in answers {
         answer.wait().expect("put");
     }
-    assert_eq!(rogue.recv().expect("a verdict"), Verdict::Busy);
+    assert_eq!(rogue.recv().expect("a verdict"), JobOutcome::Busy);
     fixture.crash();
     let permit = fixture.make_bucket("bucket");
     for i in 0..10 {
@@ -147,7 +150,7 @@ fn a_panic_in_a_transaction_poisons_the_store_and_answers_everybody() {
     let rogue = send_rogue(&fixture, |_| panic!("a broken invariant"));
     drop(release);
     assert!(matches!(with_it.wait(), Err(Error::Poisoned)));
-    assert_eq!(rogue.recv().expect("a verdict"), Verdict::Unknown);
+    assert_eq!(rogue.recv().expect("a verdict"), JobOutcome::Unknown);
     let health = fixture.store.health();
     assert!(!health.writable);
     assert!(health.poisoned.expect("a reason").contains("a broken invariant"));
@@ -172,7 +175,7 @@ fn a_writer_that_dies_between_commit_and_answer_leaves_the_files_of_committed_ro
     let release = fixture.block_writer();
     let (sender, receiver) = std::sync::mpsc::channel();
     // Settled first: its hearer panics on the writer's thread, after COMMIT.
-    fixture.store.engine.send(Box::new(Rogue(|_| Ran::Kept, sender)));
+    fixture.store.engine.send(Box::new(Rogue(|_| RunOutcome::Kept, sender)));
     drop(receiver);
     let staged = fixture.stage(&permit, &body(1, 3_000), None);
     let put = fixture.store.put_object(&permit, new_object("key"), staged);

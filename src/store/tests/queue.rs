@@ -3,18 +3,18 @@
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::store::db::sqlite::job::{Job, Lane, Purpose, Ran, Txn, Verdict};
-use crate::store::db::sqlite::queue::{Entrance, First, Queue, Taken, queue};
-use crate::store::db::sqlite::state::Shared;
+use crate::store::db::sqlite::job::{Job, JobOutcome, Lane, Purpose, RunOutcome, Txn};
+use crate::store::db::sqlite::queue::{First, JobSender, Queue, Taken, queue};
+use crate::store::db::sqlite::state::DatabaseState;
 
 /// A job that is known by its number.
 struct Numbered(usize, Lane);
 
 impl Job for Numbered {
-    fn run(&mut self, _: &Txn<'_>) -> Ran {
-        Ran::Kept
+    fn run(&mut self, _: &Txn<'_>) -> RunOutcome {
+        RunOutcome::Kept
     }
-    fn settle(self: Box<Self>, _: Verdict, _: &Shared) {}
+    fn settle(self: Box<Self>, _: JobOutcome, _: &DatabaseState) {}
     fn inline_bytes(&self) -> usize {
         self.0
     }
@@ -26,7 +26,7 @@ impl Job for Numbered {
     }
 }
 
-fn send(entrance: &Entrance, lane: Lane, numbers: impl IntoIterator<Item = usize>) {
+fn send(entrance: &JobSender, lane: Lane, numbers: impl IntoIterator<Item = usize>) {
     for number in numbers {
         assert!(entrance.send(Box::new(Numbered(number, lane))).is_ok(), "{number} has room");
     }
@@ -45,7 +45,7 @@ fn batch(queue: &mut Queue) -> Vec<usize> {
     numbers
 }
 
-fn fixture_queue(jobs_max: usize) -> (Fixture, Entrance, Queue) {
+fn fixture_queue(jobs_max: usize) -> (Fixture, JobSender, Queue) {
     let fixture = Fixture::new();
     // Jobs of the first round of the background work would be counted with those of the test.
     while !fixture.store.engine.swept.load(Ordering::Acquire) {
@@ -95,18 +95,18 @@ fn what_waits_is_bounded_in_both_lanes_and_answered_before_the_end() {
     let (_fixture, entrance, mut queue) = fixture_queue(4);
     let refused = |lane| entrance.send(Box::new(Numbered(0, lane))).err().map(|(_, why)| why);
     send(&entrance, Lane::Step, [1, 2]);
-    assert_eq!(refused(Lane::Step), Some(Verdict::Busy), "steps have half of the room");
+    assert_eq!(refused(Lane::Step), Some(JobOutcome::Busy), "steps have half of the room");
     send(&entrance, Lane::Request, [10, 11]);
-    assert_eq!(refused(Lane::Request), Some(Verdict::Busy));
+    assert_eq!(refused(Lane::Request), Some(JobOutcome::Busy));
     assert_eq!(batch(&mut queue), [10, 11, 1]);
     // What was taken from the channel, but has not begun, still counts.
     send(&entrance, Lane::Request, [12, 13, 14]);
-    assert_eq!(refused(Lane::Step), Some(Verdict::Busy));
+    assert_eq!(refused(Lane::Step), Some(JobOutcome::Busy));
     assert!(entrance.stop());
     assert_eq!(batch(&mut queue), [12, 13, 14, 2]);
     assert!(batch(&mut queue).is_empty());
     drop(queue);
-    assert_eq!(refused(Lane::Request), Some(Verdict::Closed));
+    assert_eq!(refused(Lane::Request), Some(JobOutcome::Closed));
     assert!(!entrance.stop());
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::store::db::sqlite::wal::{Haste, Restarted, restart};
+use crate::store::db::sqlite::wal::{Restarted, Urgency, restart};
 use crate::store::db::sqlite::{FILE_NAME, Role, connect};
 
 /// A store whose WAL nobody moves but the test: its own threads are woken at 4 MiB, or after a
@@ -17,7 +17,7 @@ fn with_wal_of(puts: u64) -> (Fixture, Permit) {
     (fixture, permit)
 }
 
-fn try_restart(fixture: &Fixture, haste: Haste) -> (Restarted, Duration) {
+fn try_restart(fixture: &Fixture, haste: Urgency) -> (Restarted, Duration) {
     let path = fixture.options.data.join(FILE_NAME);
     let mut connection = connect(&path, Role::Checkpointer).expect("a connection");
     let began = Instant::now();
@@ -32,10 +32,10 @@ fn without_haste_a_restart_waits_until_little_is_left() {
     let shared = Arc::clone(&fixture.store.engine.shared);
     shared.wal_moved.store(0, std::sync::atomic::Ordering::Release);
     assert!(shared.wal_bytes() > 1 << 20);
-    assert_eq!(try_restart(&fixture, Haste::None).0, Restarted::NotYet);
+    assert_eq!(try_restart(&fixture, Urgency::None).0, Restarted::NotYet);
     // It asked the thread to move the WAL, which has the turn for a while.
     let until = Instant::now() + Duration::from_secs(60);
-    while try_restart(&fixture, Haste::Some).0 != Restarted::Yes {
+    while try_restart(&fixture, Urgency::Some).0 != Restarted::Yes {
         assert!(Instant::now() < until, "what is left does not matter in haste");
     }
     fixture.check();
@@ -47,9 +47,9 @@ fn a_restart_waits_for_its_turn_only_in_great_haste() {
     let shared = Arc::clone(&fixture.store.engine.shared);
     // The writer's own thread of checkpoints waits for it too.
     let turn = shared.checkpointing.lock().expect("the turn");
-    assert_eq!(try_restart(&fixture, Haste::Some).0, Restarted::NotYet);
+    assert_eq!(try_restart(&fixture, Urgency::Some).0, Restarted::NotYet);
     let waits = std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| try_restart(&fixture, Haste::Great));
+        let waiting = scope.spawn(|| try_restart(&fixture, Urgency::Great));
         std::thread::sleep(Duration::from_millis(100));
         drop(turn);
         waiting.join().expect("it ends")
@@ -64,10 +64,10 @@ fn a_reader_hinders_a_restart_for_a_moment_or_longer_in_great_haste() {
     let hindered = fixture.store.engine.readers.snapshot(|connection| {
         connection.query_row("SELECT count(*) FROM objects", [], |_| Ok(()))?;
         fixture.put(&permit, "later", b"what the reader does not see").expect("put");
-        let brief = std::iter::repeat_with(|| try_restart(&fixture, Haste::Some))
+        let brief = std::iter::repeat_with(|| try_restart(&fixture, Urgency::Some))
             .find(|(done, _)| *done != Restarted::NotYet)
             .expect("the turn comes");
-        let long = try_restart(&fixture, Haste::Great);
+        let long = try_restart(&fixture, Urgency::Great);
         Ok([brief, long])
     });
     let [brief, long] = hindered.expect("a snapshot");
@@ -75,6 +75,6 @@ fn a_reader_hinders_a_restart_for_a_moment_or_longer_in_great_haste() {
     assert!(brief.1 < Duration::from_millis(200), "{:?}", brief.1);
     assert!(long.1 >= Duration::from_millis(250), "{:?}", long.1);
     // Nobody is in the way any more, but for the thread, for a while.
-    while try_restart(&fixture, Haste::None).0 != Restarted::Yes {}
+    while try_restart(&fixture, Urgency::None).0 != Restarted::Yes {}
     fixture.check();
 }

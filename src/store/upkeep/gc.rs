@@ -18,17 +18,18 @@ use super::sweep::{QUARANTINE_MS, sweep};
 use crate::clock;
 use crate::store::blobs::{BlobName, EXTENT_PAGES_MAX, Location};
 use crate::store::db::sqlite::blob_row::read_extent;
-use crate::store::db::sqlite::columns::{GarbageKind, damaged, drop_reference};
+use crate::store::db::sqlite::columns::{GarbageKind, drop_reference};
 use crate::store::db::sqlite::job::Txn;
-use crate::store::db::sqlite::manifests::unpack_numbers;
-use crate::store::db::sqlite::outbox::Cause;
-use crate::store::db::sqlite::state::Shared;
+use crate::store::db::sqlite::state::DatabaseState;
 use crate::store::db::sqlite::upload_changes::Change;
 use crate::store::db::sqlite::uploads;
 use crate::store::engine::{Engine, upgrade};
+use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
-use crate::store::memory::bell::Heard;
+use crate::store::memory::bell::Wakeup;
 use crate::store::records::ContentId;
+use crate::store::records::events::Cause;
+use crate::store::rules::manifest::unpack_numbers;
 use crate::types::{BlobId, PartNumber, Timestamp, UploadId};
 
 /// Blobs freed in one transaction.
@@ -51,7 +52,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(20);
 const BUSY_TIMES_MAX: usize = 100;
 
 /// The background thread.
-pub(crate) fn run(engine: &Weak<Engine>, shared: &Shared) {
+pub(crate) fn run(engine: &Weak<Engine>, shared: &DatabaseState) {
     let (mut expired, mut swept): (Option<Instant>, Option<Instant>) = (None, None);
     let is_due = |last: Option<Instant>, every| last.is_none_or(|at| at.elapsed() >= every);
     loop {
@@ -70,10 +71,10 @@ pub(crate) fn run(engine: &Weak<Engine>, shared: &Shared) {
             }
         }
         match shared.gc_bell.wait(IDLE) {
-            Heard::Stop => return,
-            Heard::Silence => {}
-            Heard::Ring if shared.gc_bell.pause(GATHER) => {}
-            Heard::Ring => return,
+            Wakeup::Stop => return,
+            Wakeup::Silence => {}
+            Wakeup::Ring if shared.gc_bell.pause(GATHER) => {}
+            Wakeup::Ring => return,
         }
     }
 }
@@ -107,7 +108,7 @@ pub(crate) fn collect(engine: &Engine) -> Result<u64> {
     let (mut freed, mut failed) = (0, None);
     loop {
         engine.alive()?;
-        engine.shared.unlink_discards();
+        engine.db.state.unlink_discards();
         let before = freed;
         let mut after = 0;
         loop {
@@ -134,7 +135,7 @@ pub(crate) fn collect(engine: &Engine) -> Result<u64> {
 }
 
 fn read_queue(engine: &Engine, after: i64) -> Result<Vec<Entry>> {
-    let reader = engine.readers.take()?;
+    let reader = engine.db.readers.take()?;
     let mut statement = reader
         .prepare_cached("SELECT id, kind, ref FROM garbage WHERE id > ?1 ORDER BY id LIMIT ?2")?;
     let mut rows = statement.query(params![after, STEP_ROWS_MAX])?;
@@ -157,8 +158,8 @@ where
     let work = Arc::new(work);
     for _ in 0..BUSY_TIMES_MAX {
         let again = Arc::clone(&work);
-        match engine.free_step(move |txn| again(txn)).wait() {
-            Err(Error::Overloaded) if engine.shared.gc_bell.pause(BUSY_PAUSE) => {}
+        match engine.db.free_step(move |txn| again(txn)).wait() {
+            Err(Error::Overloaded) if engine.db.state.gc_bell.pause(BUSY_PAUSE) => {}
             done => return done,
         }
     }
@@ -207,6 +208,7 @@ fn unlink_blob(engine: &Engine, entry: &Entry) -> Result<Option<DeadBlob>> {
         return Ok(None);
     }
     let row = engine
+        .db
         .readers
         .take()?
         .prepare_cached(
@@ -230,7 +232,7 @@ fn unlink_blob(engine: &Engine, entry: &Entry) -> Result<Option<DeadBlob>> {
         require_apart(engine, at)?;
         match engine.blobs.remove(at) {
             // A hole may need room for what tells of it.
-            Err(Error::DiskFull) if engine.shared.ballast.free() => engine.blobs.remove(at)?,
+            Err(Error::DiskFull) if engine.db.state.ballast.free() => engine.blobs.remove(at)?,
             removed => removed?,
         }
     }
@@ -242,6 +244,7 @@ fn unlink_blob(engine: &Engine, entry: &Entry) -> Result<Option<DeadBlob>> {
 fn require_apart(engine: &Engine, at: Location) -> Result<()> {
     let Some(extent) = at.extent else { return Ok(()) };
     let is_shared = engine
+        .db
         .readers
         .take()?
         .prepare_cached(
@@ -419,6 +422,7 @@ pub(crate) fn expire_uploads(engine: &Engine, now: Timestamp) -> Result<u64> {
     loop {
         // In the order of ids, which is that of initiation: the young ones need no look.
         let page: Vec<(UploadId, Timestamp, Option<Timestamp>)> = engine
+            .db
             .readers
             .take()?
             .prepare_cached(

@@ -45,7 +45,7 @@ fn sweep_file(engine: &Engine, name: BlobName) -> Result<u64> {
     let sql = "SELECT 1 FROM blobs WHERE id = ?1 AND epoch = ?2 AND inline_row IS NULL
              AND first_page IS NULL";
     let is_known =
-        engine.readers.take()?.prepare_cached(sql)?.exists(params![name.id, name.epoch])?;
+        engine.db.readers.take()?.prepare_cached(sql)?.exists(params![name.id, name.epoch])?;
     if is_known {
         return Ok(0);
     }
@@ -88,7 +88,7 @@ fn sweep_segment(engine: &Engine, name: SegmentName) -> Result<u64> {
 pub(crate) fn has_rows(engine: &Engine, name: SegmentName) -> Result<bool> {
     let pages = name.pages();
     let sql = "SELECT 1 FROM blobs WHERE epoch = ?1 AND first_page >= ?2 AND first_page < ?3";
-    let reader = engine.readers.take()?;
+    let reader = engine.db.readers.take()?;
     let is_there =
         reader.prepare_cached(sql)?.exists(params![name.epoch, pages.start, pages.end])?;
     Ok(is_there)
@@ -122,7 +122,7 @@ pub(crate) fn punch_gaps(engine: &Engine, name: SegmentName) -> Result<u64> {
 
 /// The extents in a segment from this page on, in order. Of an ended run: they only become fewer.
 fn extents_from(engine: &Engine, name: SegmentName, first_page: u64) -> Result<Vec<Extent>> {
-    let reader = engine.readers.take()?;
+    let reader = engine.db.readers.take()?;
     let mut statement = reader.prepare_cached(
         "SELECT first_page, pages FROM blobs
          WHERE epoch = ?1 AND first_page >= ?2 AND first_page < ?3 ORDER BY first_page LIMIT ?4",

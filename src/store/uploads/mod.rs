@@ -1,153 +1,158 @@
-//! The verbs of the store on uploads.
+//! Uploads: create, add parts, look at, complete, end.
 
+mod complete;
 pub(crate) mod progress;
 pub(crate) mod verify;
 
 use super::blobs::StagedBlob;
 use super::contents::reader::OpenObject;
-use super::db::sqlite::{complete, listing, missing_parts, parts, pause, uploads};
-use super::error::Result;
+use super::db::sqlite::{complete as completion, listing, missing_parts, parts, pause, uploads};
+#[cfg(doc)]
+use super::error::Error;
 use super::handle::Store;
-use super::memory::pending::Pending;
+use super::memory::pending::{Blocking, Pending};
 use super::memory::watchers::UploadWatch;
+use super::records::events::Cause;
 use super::records::{
     AddedPart, BlobRef, Blocks, ClaimedPart, CompleteUpload, Completed, CreatedUpload, NewUpload,
     OpenUpload, Page, PartsPage, UploadRecord, UploadsQuery,
 };
-use crate::access::Permit;
+use crate::access::{AbortUpload, ListUploads, Permit, UploadHandle, UploadRight, WriteObject};
 use crate::digest::Checksum;
-#[cfg(doc)]
-use crate::store::Error;
-use crate::types::{ObjectKey, PartNumber, UploadId};
+use crate::types::{PartNumber, UploadId};
 
 impl Store {
-    /// Opens an upload; one that declares a file by size and SHA-256 may be open already, with
-    /// equal settings, and is given then. [`Error::NoSuchBucket`].
+    /// Opens an upload of the permit's key; one that declares a file by size and SHA-256 may be open
+    /// already, with equal settings, and is given then. [`Error::NoSuchBucket`].
     pub fn create_upload(
         &self,
-        permit: &Permit,
-        key: ObjectKey,
+        permit: &Permit<WriteObject>,
         new: NewUpload,
     ) -> Pending<CreatedUpload> {
-        uploads::create(&self.engine, permit, key, new)
+        let (object, cause) = (permit.object().clone(), Cause::of(permit));
+        uploads::create(&self.engine.db, object, permit.user(), cause, new)
     }
 
-    /// An open upload of this bucket and key. [`Error::NoSuchUpload`].
-    pub fn upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Result<OpenUpload> {
-        uploads::open(&self.engine, permit, key, id)
+    /// An open upload. [`Error::NoSuchUpload`].
+    pub fn upload<R: UploadRight>(&self, upload: &UploadHandle<R>) -> Pending<OpenUpload> {
+        Pending::answered(uploads::open(&self.engine.db, &upload.path()))
     }
 
-    /// What of an open upload is missing from part `from` on: at most `max` gaps.
+    /// Missing parts of an open upload from part `from` on: at most `max` gaps.
     /// [`Error::NoSuchUpload`].
-    pub fn missing_blocks(
+    pub fn missing_blocks<R: UploadRight>(
         &self,
-        permit: &Permit,
-        key: &ObjectKey,
-        id: UploadId,
+        upload: &UploadHandle<R>,
         from: PartNumber,
         max: usize,
-    ) -> Result<Blocks> {
-        missing_parts::missing(&self.engine, permit, key, id, from, max)
+    ) -> Blocking<Blocks> {
+        let (engine, path) = (self.engine.clone(), upload.path());
+        Blocking::new(move || missing_parts::missing(&engine.db, &path, from, max))
     }
 
-    /// What of an open upload is missing when parts that are not as claimed count as missing too.
+    /// Missing parts of an open upload; a part that is not as claimed counts as missing.
     /// [`Error::NoSuchUpload`]; [`Error::PartMisfit`] for a number that the file does not have.
-    pub fn compare_blocks(
+    pub fn compare_blocks<R: UploadRight>(
         &self,
-        permit: &Permit,
-        key: &ObjectKey,
-        id: UploadId,
-        claims: &[ClaimedPart],
-    ) -> Result<Blocks> {
-        missing_parts::compare(&self.engine, permit, key, id, claims)
+        upload: &UploadHandle<R>,
+        claims: Vec<ClaimedPart>,
+    ) -> Blocking<Blocks> {
+        let (engine, path) = (self.engine.clone(), upload.path());
+        Blocking::new(move || missing_parts::compare(&engine.db, &path, &claims))
     }
 
-    /// Sees the changes of an upload from now on.
+    /// Watches an upload: the watch wakes at each change from now on.
     pub fn watch_upload(&self, id: UploadId) -> UploadWatch {
-        self.engine.shared.watchers.watch(id)
+        self.engine.db.state.watchers.watch(id)
     }
 
-    /// Has an open upload take no parts for now. [`Error::NoSuchUpload`].
-    pub fn pause_upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Pending<()> {
-        pause::set(&self.engine, permit, key, id, pause::State::Paused)
+    /// Pauses an open upload: it takes no parts until it is resumed. [`Error::NoSuchUpload`].
+    pub fn pause_upload(&self, upload: &UploadHandle<WriteObject>) -> Pending<()> {
+        let cause = Cause::of(upload.permit());
+        pause::set(&self.engine.db, upload.path(), cause, pause::State::Paused)
     }
 
-    /// Has it take parts again. [`Error::NoSuchUpload`].
-    pub fn resume_upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Pending<()> {
-        pause::set(&self.engine, permit, key, id, pause::State::Uploading)
+    /// Resumes a paused upload. [`Error::NoSuchUpload`].
+    pub fn resume_upload(&self, upload: &UploadHandle<WriteObject>) -> Pending<()> {
+        let cause = Cause::of(upload.permit());
+        pause::set(&self.engine.db, upload.path(), cause, pause::State::Uploading)
     }
 
     /// Stores a part, in place of an earlier one of its number. [`Error::NoSuchUpload`],
     /// [`Error::PartMisfit`].
     pub fn put_part(
         &self,
-        permit: &Permit,
-        key: &ObjectKey,
-        id: UploadId,
+        upload: &UploadHandle<WriteObject>,
         number: PartNumber,
         staged: StagedBlob,
     ) -> Pending<AddedPart> {
-        parts::put(&self.engine, permit, key, (id, number), staged)
+        let once = self.engine.stores_once(upload.permit().target_bucket());
+        parts::put(&self.engine.db, upload.path(), number, staged, once)
     }
 
     /// Stores a whole blob of `source` as a part, by reference. `checksum` is what the part shall
     /// show, if `blob` does not have it. [`Error::NoSuchUpload`], [`Error::NoSuchKey`] when the
     /// source was dropped.
-    #[allow(clippy::too_many_arguments)] // Each names another thing.
     pub fn copy_part(
         &self,
-        permit: &Permit,
-        key: &ObjectKey,
-        id: UploadId,
+        upload: &UploadHandle<WriteObject>,
         number: PartNumber,
         source: &OpenObject,
         blob: BlobRef,
         checksum: Option<Checksum>,
     ) -> Pending<AddedPart> {
-        parts::copy(&self.engine, permit, key, (id, number), source, blob, checksum)
+        parts::copy(&self.engine.db, upload.path(), number, blob, checksum, source.pinned())
     }
 
     /// At most `max` parts with numbers above `after`. [`Error::NoSuchUpload`].
-    pub fn list_parts(
+    pub fn list_parts<R: UploadRight>(
         &self,
-        permit: &Permit,
-        key: &ObjectKey,
-        id: UploadId,
+        upload: &UploadHandle<R>,
         after: u16,
         max: usize,
-    ) -> Result<PartsPage> {
-        parts::list(&self.engine, permit, key, id, after, max)
+    ) -> Blocking<PartsPage> {
+        let (engine, path) = (self.engine.clone(), upload.path());
+        Blocking::new(move || parts::list(&engine.db, &path, after, max))
     }
 
     /// A page of open uploads, by key, then by initiation.
     pub fn list_uploads(
         &self,
-        permit: &Permit,
-        query: &UploadsQuery,
-    ) -> Result<Page<UploadRecord>> {
-        listing::uploads(&self.engine, permit, query)
+        permit: &Permit<ListUploads>,
+        query: UploadsQuery,
+    ) -> Blocking<Page<UploadRecord>> {
+        let (engine, permit) = (self.engine.clone(), permit.clone());
+        Blocking::new(move || listing::uploads(&engine.db, permit.bucket(), &query))
     }
 
-    /// Whether [`Self::complete_upload`] has anything to say of this upload but
-    /// [`Error::NoSuchUpload`]: it is open, or was completed not long ago.
-    pub fn knows_upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Result<bool> {
-        complete::is_known(&self.engine, permit, key, id)
+    /// True if [`Self::complete_upload`] answers anything else than [`Error::NoSuchUpload`] for this
+    /// upload: it is open, or was completed not long ago.
+    pub fn knows_upload(&self, upload: &UploadHandle<WriteObject>) -> Pending<bool> {
+        Pending::answered(completion::is_known(&self.engine.db, &upload.path()))
     }
 
-    /// Joins the listed parts and publishes the object. Blocking: for a thread that may wait.
-    /// A repetition gives the same answer and publishes nothing.
-    pub fn complete_upload(&self, permit: &Permit, request: CompleteUpload) -> Result<Completed> {
-        complete::complete(&self.engine, permit, &request)
+    /// Joins the listed parts and publishes the object. A repetition gives the same answer and
+    /// publishes nothing.
+    pub fn complete_upload(
+        &self,
+        upload: &UploadHandle<WriteObject>,
+        request: CompleteUpload,
+    ) -> Blocking<Completed> {
+        let (engine, upload) = (self.engine.clone(), upload.clone());
+        Blocking::new(move || complete::complete(&engine, &upload, &request))
     }
 
-    /// Takes one creator away from an open upload; with the last one it is dropped, and its parts.
+    /// Takes one creator away from an open upload; with the last one the upload and its parts are
+    /// dropped. [`Error::NoSuchUpload`].
+    pub fn abort_upload(&self, upload: &UploadHandle<AbortUpload>) -> Pending<()> {
+        let cause = Cause::of(upload.permit());
+        uploads::end(&self.engine.db, upload.path(), cause, uploads::Ending::Abort)
+    }
+
+    /// Drops an open upload and its parts, whatever other creators it has.
     /// [`Error::NoSuchUpload`].
-    pub fn abort_upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Pending<()> {
-        uploads::end(&self.engine, permit, key, id, uploads::Ending::Abort)
-    }
-
-    /// Drops an open upload and its parts, whoever else has it. [`Error::NoSuchUpload`].
-    pub fn cancel_upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Pending<()> {
-        uploads::end(&self.engine, permit, key, id, uploads::Ending::Cancel)
+    pub fn cancel_upload(&self, upload: &UploadHandle<AbortUpload>) -> Pending<()> {
+        let cause = Cause::of(upload.permit());
+        uploads::end(&self.engine.db, upload.path(), cause, uploads::Ending::Cancel)
     }
 }

@@ -1,59 +1,54 @@
-//! Open uploads as an operator looks at them, and what the operator does with them.
+//! Progress of open uploads, for operators, and what an operator does with them.
 
-use std::sync::Arc;
-
-use crate::access::{Bucket, Permit, User};
-#[cfg(doc)]
-use crate::store::Error;
+use crate::access::{AbortUpload, ListUploads, Permit, UploadHandle, UploadRight, WriteObject};
 use crate::store::db::sqlite::{pause, progress};
-use crate::store::error::Result;
+#[cfg(doc)]
+use crate::store::error::Error;
 use crate::store::handle::Store;
-use crate::store::memory::pending::Pending;
+use crate::store::memory::pending::{Blocking, Pending};
+use crate::store::records::events::Cause;
 use crate::store::records::{PartMap, ProgressPage, ProgressQuery};
 use crate::types::{BucketName, ObjectKey, PartNumber, Timestamp, UploadId};
 
 impl Store {
-    /// The buckets in which the user may do anything, by name, from the name `from` on; at most
-    /// `max`. Each is still to be decided about.
-    pub fn buckets_in_sight(&self, user: &User, from: &str, max: usize) -> Vec<Arc<Bucket>> {
-        self.engine.directory().buckets_in_sight(user, from, max)
-    }
-
-    /// Where an open upload is. It tells nothing else, and whoever asks needs a permit for more.
-    pub fn locate_upload(&self, id: UploadId) -> Result<Option<(BucketName, ObjectKey)>> {
-        progress::locate(&self.engine, id)
+    /// Bucket and key of an open upload. Nothing else is told without a permit.
+    pub fn locate_upload(&self, id: UploadId) -> Pending<Option<(BucketName, ObjectKey)>> {
+        Pending::answered(progress::locate(&self.engine.db, id))
     }
 
     /// A page of open uploads. Its cost is bounded, whatever they hold.
-    pub fn upload_progress(&self, permit: &Permit, query: &ProgressQuery) -> Result<ProgressPage> {
-        progress::page(&self.engine, permit, query)
+    pub fn upload_progress(
+        &self,
+        permit: &Permit<ListUploads>,
+        query: ProgressQuery,
+    ) -> Blocking<ProgressPage> {
+        let (engine, permit) = (self.engine.clone(), permit.clone());
+        Blocking::new(move || progress::page(&engine.db, permit.bucket(), &query))
     }
 
     /// The runs of parts of one upload from part `from` on, at most `max`. [`Error::NoSuchUpload`].
-    pub fn part_map(
+    pub fn part_map<R: UploadRight>(
         &self,
-        permit: &Permit,
-        key: &ObjectKey,
-        id: UploadId,
+        upload: &UploadHandle<R>,
         from: PartNumber,
         max: usize,
-    ) -> Result<PartMap> {
-        progress::map(&self.engine, permit, key, id, from, max)
+    ) -> Blocking<PartMap> {
+        let (engine, path) = (self.engine.clone(), upload.path());
+        Blocking::new(move || progress::map(&engine.db, &path, from, max))
     }
 
-    /// Has the time until an open upload expires begin anew. [`Error::NoSuchUpload`].
-    pub fn extend_upload(&self, permit: &Permit, key: &ObjectKey, id: UploadId) -> Pending<()> {
-        pause::extend(&self.engine, permit, key, id)
+    /// Resets the expiry of an open upload: its time begins again. [`Error::NoSuchUpload`].
+    pub fn extend_upload(&self, upload: &UploadHandle<WriteObject>) -> Pending<()> {
+        pause::extend(&self.engine.db, upload.path())
     }
 
-    /// Drops an open upload to which nothing has happened since `idle_since`; tells whether it did.
+    /// Drops an open upload that was not active since `idle_since`; true if it was dropped.
     pub fn drop_idle_upload(
         &self,
-        permit: &Permit,
-        key: &ObjectKey,
-        id: UploadId,
+        upload: &UploadHandle<AbortUpload>,
         idle_since: Timestamp,
     ) -> Pending<bool> {
-        pause::drop_idle(&self.engine, permit, key, id, idle_since)
+        let cause = Cause::of(upload.permit());
+        pause::drop_idle(&self.engine.db, upload.path(), cause, idle_since)
     }
 }

@@ -7,14 +7,13 @@
 //!   has one digest for ever ([`crate::store::memory::digest_cache`]).
 
 use md5::{Digest as _, Md5};
-use rusqlite::{OptionalExtension as _, params};
 use sha2::Sha256;
 
 use crate::store::blobs::{READ_BYTES_MAX, Wait};
 use crate::store::contents::reader::open_file;
-use crate::store::db::sqlite::blob_row::load_blob;
-use crate::store::db::sqlite::columns::damaged;
+use crate::store::db::sqlite::blob_row;
 use crate::store::engine::Engine;
+use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
 use crate::store::records::{ContentId, WholeDigests};
 use crate::types::{BlobId, ByteRange, PartNumber, UploadId};
@@ -46,8 +45,8 @@ pub(crate) fn verify(
     let list = list.finalize().into();
     let remembered = engine.verified.get(&list);
     let known = known.and(remembered).ok_or_else(|| damaged("two digests of the same blobs"))?;
-    if let Some(verdict) = judge(wanted, &known) {
-        return Ok(verdict);
+    if let Some(verified) = compare(wanted, &known) {
+        return Ok(verified);
     }
     let mut md5 = wanted.md5.filter(|_| known.md5.is_none()).map(|_| Md5::new());
     let mut sha256 = wanted.sha256.filter(|_| known.sha256.is_none()).map(|_| Sha256::new());
@@ -69,11 +68,11 @@ pub(crate) fn verify(
         sha256: sha256.map(|sha256| sha256.finalize().into()).or(known.sha256),
     };
     engine.verified.put(list, computed);
-    judge(wanted, &computed).ok_or_else(|| damaged("a digest that was not computed"))
+    compare(wanted, &computed).ok_or_else(|| damaged("a digest that was not computed"))
 }
 
 /// `None` when not everything that is wanted is known.
-fn judge(wanted: &WholeDigests, known: &WholeDigests) -> Option<Verified> {
+fn compare(wanted: &WholeDigests, known: &WholeDigests) -> Option<Verified> {
     let differs = |algorithm, expected: &[u8], computed: &[u8]| {
         Verified::Differs(Error::WholeMismatch {
             algorithm,
@@ -104,17 +103,7 @@ fn read(
     mut take: impl FnMut(&[u8]),
 ) -> Result<bool> {
     let _pin = engine.pins.pin(ContentId::Blob(blob));
-    let found = engine.readers.snapshot(|connection| {
-        let sql = "SELECT blob FROM parts WHERE upload = ?1 AND number = ?2";
-        let now: Option<BlobId> = connection
-            .prepare_cached(sql)?
-            .query_row(params![upload, number], |row| row.get(0))
-            .optional()?;
-        if now != Some(blob) {
-            return Ok(None);
-        }
-        load_blob(connection, blob).map(Some)
-    })?;
+    let found = blob_row::load_part(&engine.db, upload, number, blob)?;
     match found {
         None => return Ok(false),
         Some((_, Some(bytes))) => take(&bytes),

@@ -2,17 +2,15 @@
 //!
 //! Reads are answered from the directory; here is what changes them, and what loads it at start.
 
-use std::fs::File;
-use std::io::Read as _;
+use crate::store::sources::Sources;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::database::Database;
 use super::job::Txn;
 use crate::access::{Bucket, Credential, Owner, User};
-use crate::clock;
-use crate::store::db::sqlite::columns::damaged;
-use crate::store::engine::Engine;
+use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
 use crate::store::memory::pending::Pending;
@@ -74,21 +72,24 @@ pub(crate) fn load(connection: &Connection) -> Result<Vec<Effect>> {
     Ok(effects)
 }
 
-pub(crate) fn create_user(engine: &Engine, new: NewUser) -> Pending<(Arc<User>, Arc<Credential>)> {
-    let (id, key) =
-        match (new.id.map_or_else(random_user_id, Ok), new.key.map_or_else(random_key, Ok)) {
-            (Ok(id), Ok(key)) => (id, key),
-            (Err(error), _) | (_, Err(error)) => return Pending::answered(Err(error)),
-        };
+pub(crate) fn create_user(db: &Database, new: NewUser) -> Pending<(Arc<User>, Arc<Credential>)> {
+    let sources = &db.state.sources;
+    let (id, key) = match (
+        new.id.map_or_else(|| random_user_id(sources), Ok),
+        new.key.map_or_else(|| random_key(sources), Ok),
+    ) {
+        (Ok(id), Ok(key)) => (id, key),
+        (Err(error), _) | (_, Err(error)) => return Pending::answered(Err(error)),
+    };
     let user = Arc::new(User {
         id,
         display_name: new.display_name.unwrap_or_else(|| new.name.clone()),
         name: new.name,
         email: new.email,
         root: new.root,
-        created: clock::now(),
+        created: sources.now(),
     });
-    engine.write(move |txn| {
+    db.write(move |txn| {
         for (column, value) in
             [("id", Some(&user.id)), ("name", Some(&user.name)), ("email", user.email.as_ref())]
         {
@@ -108,9 +109,9 @@ pub(crate) fn create_user(engine: &Engine, new: NewUser) -> Pending<(Arc<User>, 
     })
 }
 
-pub(crate) fn delete_user(engine: &Engine, name: &str) -> Pending<()> {
+pub(crate) fn delete_user(db: &Database, name: &str) -> Pending<()> {
     let name = name.to_owned();
-    engine.free(move |txn| {
+    db.free(move |txn| {
         let user = read_user(txn, &name)?;
         if user.root {
             return Err(Error::Refused("the root user stays".to_owned()));
@@ -126,24 +127,24 @@ pub(crate) fn delete_user(engine: &Engine, name: &str) -> Pending<()> {
 }
 
 pub(crate) fn create_key(
-    engine: &Engine,
+    db: &Database,
     user_name: &str,
     key: Option<(String, String)>,
 ) -> Pending<Arc<Credential>> {
     let user_name = user_name.to_owned();
-    let key = match key.map_or_else(random_key, Ok) {
+    let key = match key.map_or_else(|| random_key(&db.state.sources), Ok) {
         Ok(key) => key,
         Err(error) => return Pending::answered(Err(error)),
     };
-    engine.write(move |txn| {
+    db.write(move |txn| {
         let user = Arc::new(read_user(txn, &user_name)?);
         insert_key(txn, &user, &key)
     })
 }
 
-pub(crate) fn set_key_enabled(engine: &Engine, access_key_id: &str, enabled: bool) -> Pending<()> {
+pub(crate) fn set_key_enabled(db: &Database, access_key_id: &str, enabled: bool) -> Pending<()> {
     let id = access_key_id.to_owned();
-    engine.free(move |txn| {
+    db.free(move |txn| {
         let found = txn
             .prepare(
                 "SELECT users.name, secret, access_keys.created
@@ -167,9 +168,9 @@ pub(crate) fn set_key_enabled(engine: &Engine, access_key_id: &str, enabled: boo
     })
 }
 
-pub(crate) fn delete_key(engine: &Engine, access_key_id: &str) -> Pending<()> {
+pub(crate) fn delete_key(db: &Database, access_key_id: &str) -> Pending<()> {
     let id = access_key_id.to_owned();
-    engine.free(move |txn| {
+    db.free(move |txn| {
         if txn.execute("DELETE FROM access_keys WHERE id = ?1", [&id])? == 0 {
             return Err(no_key(&id));
         }
@@ -201,7 +202,7 @@ fn read_user(txn: &Txn<'_>, name: &str) -> Result<User> {
 
 fn insert_key(txn: &Txn<'_>, user: &Arc<User>, key: &(String, String)) -> Result<Arc<Credential>> {
     let (id, secret) = key;
-    let created: Timestamp = clock::now();
+    let created: Timestamp = txn.now();
     if txn.prepare("SELECT 1 FROM access_keys WHERE id = ?1")?.exists([id])? {
         return Err(Error::Exists { what: format!("the access key {id}") });
     }
@@ -220,22 +221,15 @@ fn insert_key(txn: &Txn<'_>, user: &Arc<User>, key: &(String, String)) -> Result
     Ok(credential)
 }
 
-/// Bytes from the system's generator.
-fn random<const N: usize>() -> Result<[u8; N]> {
-    const SOURCE: &str = "/dev/urandom";
-    let mut bytes = [0; N];
-    let read = File::open(SOURCE).and_then(|mut source| source.read_exact(&mut bytes));
-    read.map_err(|source| Error::io("read", SOURCE, source))?;
-    Ok(bytes)
+fn random_user_id(sources: &Sources) -> Result<String> {
+    Ok(hex::encode(sources.random::<32>()?))
 }
 
-fn random_user_id() -> Result<String> {
-    Ok(hex::encode(random::<32>()?))
-}
-
-fn random_key() -> Result<(String, String)> {
-    let id = random::<ID_LENGTH>()?.map(|byte| char::from(ID_ALPHABET[usize::from(byte % 32)]));
-    let secret =
-        random::<SECRET_LENGTH>()?.map(|byte| char::from(SECRET_ALPHABET[usize::from(byte % 64)]));
+fn random_key(sources: &Sources) -> Result<(String, String)> {
+    let id =
+        sources.random::<ID_LENGTH>()?.map(|byte| char::from(ID_ALPHABET[usize::from(byte % 32)]));
+    let secret = sources
+        .random::<SECRET_LENGTH>()?
+        .map(|byte| char::from(SECRET_ALPHABET[usize::from(byte % 64)]));
     Ok((id.iter().collect(), secret.iter().collect()))
 }

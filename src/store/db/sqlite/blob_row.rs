@@ -1,47 +1,33 @@
 //! Stored blobs, as their rows tell of them, and with their bytes if those live in SQLite.
 
+use super::database::Database;
+use crate::store::blobs::LoadedBlob;
+use crate::store::blobs::StoredBlob;
+use crate::types::PartNumber;
+use crate::types::UploadId;
 use bytes::Bytes;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::digest::{Digests, crc32c};
-use crate::store::blobs::{BlobName, Extent, Location};
-use crate::store::db::sqlite::columns::{damaged, read_digests};
+use crate::digest::crc32c;
+use crate::store::blobs::Extent;
+use crate::store::db::sqlite::columns::read_digests;
 use crate::store::error::Result;
+use crate::store::error::damaged;
 use crate::types::BlobId;
 
-/// A row of `blobs`.
-#[derive(Clone)]
-pub(crate) struct StoredBlob {
-    pub(crate) id: BlobId,
-    epoch: u64,
-    inline_row: Option<i64>,
-    extent: Option<Extent>,
-    pub(crate) digests: Digests,
-}
+/// Columns that [`blob_of_row`] reads.
+const COLUMNS: usize = 10;
 
-/// A blob, and its bytes if they live in SQLite.
-pub(crate) type LoadedBlob = (StoredBlob, Option<Bytes>);
-
-impl StoredBlob {
-    /// How many columns [`Self::of_row`] reads.
-    const COLUMNS: usize = 10;
-
-    /// From column `first` on `id`, `epoch`, `inline_row`, `first_page`, `pages`, and those of
-    /// [`read_digests`].
-    fn of_row(row: &Row<'_>, first: usize) -> Result<Self> {
-        Ok(Self {
-            id: row.get(first)?,
-            epoch: row.get(first + 1)?,
-            inline_row: row.get(first + 2)?,
-            extent: read_extent(row, first + 3)?,
-            digests: read_digests(row, first + 5)?,
-        })
-    }
-
-    /// Where its bytes are, when SQLite does not have them.
-    pub(crate) fn location(&self) -> Location {
-        Location { name: BlobName { epoch: self.epoch, id: self.id }, extent: self.extent }
-    }
+/// A blob from column `first` on: `id`, `epoch`, `inline_row`, `first_page`, `pages`, and those of
+/// [`read_digests`]; and the row of its bytes, if they are in the database.
+fn blob_of_row(row: &Row<'_>, first: usize) -> Result<(StoredBlob, Option<i64>)> {
+    let blob = StoredBlob {
+        id: row.get(first)?,
+        run: row.get(first + 1)?,
+        extent: read_extent(row, first + 3)?,
+        digests: read_digests(row, first + 5)?,
+    };
+    Ok((blob, row.get(first + 2)?))
 }
 
 /// The extent in a row of `blobs`: from column `first` on `first_page`, `pages`.
@@ -59,7 +45,7 @@ pub(crate) fn read_blob(connection: &Connection, id: BlobId) -> Result<StoredBlo
     )?;
     let mut rows = statement.query([id])?;
     let row = rows.next()?.ok_or_else(|| damaged(format!("blob {id} has no row")))?;
-    StoredBlob::of_row(row, 0)
+    Ok(blob_of_row(row, 0)?.0)
 }
 
 /// A blob with its bytes, if those live in SQLite: one statement, and so one snapshot.
@@ -75,18 +61,43 @@ pub(crate) fn load_blob(connection: &Connection, id: BlobId) -> Result<LoadedBlo
     loaded_blob(row, 0)
 }
 
-/// From column `first` on those of [`StoredBlob::of_row`], then `crc32c` and `bytes`, which are
+/// From column `first` on those of [`blob_of_row`], then `crc32c` and `bytes`, which are
 /// compared.
 pub(crate) fn loaded_blob(row: &Row<'_>, first: usize) -> Result<LoadedBlob> {
-    let blob = StoredBlob::of_row(row, first)?;
-    if blob.inline_row.is_none() {
+    let (blob, inline_row) = blob_of_row(row, first)?;
+    if inline_row.is_none() {
         return Ok((blob, None));
     }
-    let crc: Option<u32> = row.get(first + StoredBlob::COLUMNS)?;
-    let bytes = row.get_ref(first + StoredBlob::COLUMNS + 1)?;
+    let crc: Option<u32> = row.get(first + COLUMNS)?;
+    let bytes = row.get_ref(first + COLUMNS + 1)?;
     let bytes = bytes.as_blob_or_null().map_err(rusqlite::Error::from)?.unwrap_or_default();
     if crc != Some(crc32c(bytes)) || bytes.len() as u64 != blob.digests.length {
         return Err(damaged(format!("blob {}: its bytes in SQLite do not verify", blob.id)));
     }
     Ok((blob, Some(Bytes::copy_from_slice(bytes))))
+}
+
+/// As [`load_blob`], in a snapshot of its own.
+pub(crate) fn load(db: &Database, id: BlobId) -> Result<LoadedBlob> {
+    load_blob(&*db.readers.take()?, id)
+}
+
+/// The blob of a part of an upload, if it is still `blob`.
+pub(crate) fn load_part(
+    db: &Database,
+    upload: UploadId,
+    number: PartNumber,
+    blob: BlobId,
+) -> Result<Option<LoadedBlob>> {
+    db.readers.snapshot(|connection| {
+        let sql = "SELECT blob FROM parts WHERE upload = ?1 AND number = ?2";
+        let now: Option<BlobId> = connection
+            .prepare_cached(sql)?
+            .query_row(params![upload, number], |row| row.get(0))
+            .optional()?;
+        match now == Some(blob) {
+            true => load_blob(connection, blob).map(Some),
+            false => Ok(None),
+        }
+    })
 }

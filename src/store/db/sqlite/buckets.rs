@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension as _, params};
 
-use crate::access::{Bucket, Owner, Permit, User};
-use crate::clock;
+use super::database::Database;
+use crate::access::{Bucket, Owner, User};
 use crate::store::db::sqlite::columns::{GarbageKind, enqueue, require_bucket};
-use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
 use crate::store::memory::pending::Pending;
@@ -15,13 +14,13 @@ use crate::store::records::CreatedBucket;
 use crate::types::BucketName;
 
 pub(crate) fn create(
-    engine: &Engine,
+    db: &Database,
     name: BucketName,
     owner: &Arc<User>,
     region: &str,
 ) -> Pending<CreatedBucket> {
     let (owner, region) = (Arc::clone(owner), region.to_owned());
-    engine.write(move |txn| {
+    db.write(move |txn| {
         let there = txn
             .prepare(
                 "SELECT buckets.id, owner, display_name, region, buckets.created
@@ -43,7 +42,7 @@ pub(crate) fn create(
         if !txn.prepare("SELECT 1 FROM users WHERE id = ?1")?.exists([&owner.id])? {
             return Err(Error::NotFound { what: format!("the user {}", owner.name) });
         }
-        let created = clock::now();
+        let created = txn.now();
         txn.execute(
             "INSERT INTO buckets (name, owner, region, created) VALUES (?1, ?2, ?3, ?4)",
             params![name.as_str(), owner.id, region, created],
@@ -60,9 +59,8 @@ pub(crate) fn create(
     })
 }
 
-pub(crate) fn delete(engine: &Engine, permit: &Permit) -> Pending<()> {
-    let bucket = Arc::clone(permit.bucket());
-    engine.free(move |txn| -> Result<()> {
+pub(crate) fn delete(db: &Database, bucket: Arc<Bucket>) -> Pending<()> {
+    db.free(move |txn| -> Result<()> {
         require_bucket(txn, &bucket)?;
         for table in ["objects", "versions"] {
             let sql = format!("SELECT 1 FROM {table} WHERE bucket = ?1");

@@ -1,5 +1,6 @@
 //! How values stand in columns, and the statements on contents that several nouns share.
 
+use crate::store::error::damaged;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension as _, Row, RowIndex, ToSql, params};
 
@@ -48,11 +49,6 @@ impl GarbageKind {
             .into_iter()
             .find(|kind| *kind as i64 == code)
     }
-}
-
-/// A row that says something impossible.
-pub(crate) fn damaged(what: impl Into<String>) -> Error {
-    Error::Damaged { what: what.into() }
 }
 
 macro_rules! id_column {

@@ -13,88 +13,62 @@
 //! No part's row is rewritten and no byte is moved. What is verified is what is published: a part
 //! that was replaced meanwhile has raised the generation.
 
+use crate::access::UploadPath;
+use crate::store::memory::pending::Pending;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use sha2::{Digest as _, Sha256};
 
+use super::database::Database;
 use super::declarations;
 use super::job::Txn;
-use super::objects::{self, current, judge};
-use super::outbox::Cause;
+use super::objects::{self, check_condition, current};
 use super::uploads::{self, UPLOAD_COLUMNS};
-use crate::access::{Bucket, Permit};
 use crate::digest::ObjectChecksum;
 use crate::events::EventName;
-use crate::store::db::sqlite::columns::{
-    GarbageKind, damaged, enqueue, read_checksum, require_bucket,
-};
+use crate::store::db::sqlite::columns::{GarbageKind, enqueue, read_checksum, require_bucket};
 use crate::store::db::sqlite::deduplicated;
 use crate::store::db::sqlite::upload_changes::{Change, changed};
-use crate::store::engine::Engine;
+use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
-use crate::store::records::{CompleteUpload, Completed, ContentId, WholeDigests};
-use crate::store::rules::complete::{Prepared, StoredPart, Upload, prepare};
-use crate::store::uploads::verify::{Verified, verify};
-use crate::types::{ETag, ObjectKey, Timestamp, UploadId};
+use crate::store::records::events::Cause;
+use crate::store::records::{Completed, ContentId};
+use crate::store::rules::complete::{Prepared, StoredPart, Upload};
+use crate::types::{ETag, Timestamp, UploadId};
 
-/// How often Complete is prepared when parts keep arriving.
-const PREPARE_TIMES_MAX: usize = 3;
 /// How long a finished upload answers repetitions.
 const TOMBSTONE_MS: u64 = 24 * 60 * 60 * 1000;
 
-pub(crate) fn complete(
-    engine: &Engine,
-    permit: &Permit,
-    request: &CompleteUpload,
-) -> Result<Completed> {
-    let bucket = engine.require_bucket(permit)?;
-    let list_digest = digest_request(request);
-    for _ in 0..PREPARE_TIMES_MAX {
-        let upload = engine.readers.snapshot(|connection| {
-            match replay(connection, &bucket, &request.key, request.upload, &list_digest)? {
-                Some(answer) => Ok(Err(answer)),
-                None => read_upload(engine, connection, &bucket, request).map(Ok),
-            }
-        })?;
-        let upload = match upload {
-            Ok(upload) => upload,
-            Err(answer) => return Ok(answer),
-        };
-        let part_bytes_min = engine.options.part_bytes_min;
-        let mut prepared = prepare(&bucket, request, upload, list_digest, part_bytes_min)?;
-        prepared.cause = Cause::of(permit);
-        let source = match prepared.content {
-            Some(ContentId::Manifest(id)) => id,
-            _ => prepared.id,
-        };
-        match verify(engine, source, &prepared.pieces, &prepared.wanted, prepared.known)? {
-            Verified::Same => {}
-            Verified::Moved => continue,
-            Verified::Differs(error) => {
-                tell_failed(engine, prepared.id, prepared.cause)?;
-                return Err(error);
-            }
-        }
-        if let Some(completed) = engine.write(move |txn| publish(txn, &prepared)).wait()? {
-            return Ok(completed);
-        }
-    }
-    Err(Error::OperationAborted)
+/// What one snapshot says of an upload that is to be completed.
+pub(crate) enum Snapshot {
+    /// It was completed before, with the same list: the answer was this.
+    Completed(Completed),
+    /// It is open.
+    Open(Box<Upload>),
 }
 
-/// Whoever watches the upload is told that its bytes are not those that were declared.
-fn tell_failed(engine: &Engine, id: UploadId, cause: Cause) -> Result<()> {
-    engine.free(move |txn| changed(txn, id, Change::Failed, &cause)).wait()
+/// Reads the upload, or the answer that it left. [`Error::NoSuchUpload`].
+pub(crate) fn read(db: &Database, path: &UploadPath, list_digest: &[u8; 32]) -> Result<Snapshot> {
+    db.require_bucket(&path.bucket)?;
+    db.readers.snapshot(|connection| match replay(connection, path, list_digest)? {
+        Some(answer) => Ok(Snapshot::Completed(answer)),
+        None => read_upload(db, connection, path).map(|upload| Snapshot::Open(Box::new(upload))),
+    })
 }
 
-/// Whether there is anything to say of an upload: it is open, or it left a tombstone.
-pub(crate) fn is_known(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
-    id: UploadId,
-) -> Result<bool> {
-    let bucket = engine.require_bucket(permit)?;
-    let reader = engine.readers.take()?;
+/// Publishes the prepared object. `None` when the upload has changed since it was prepared.
+pub(crate) fn publish(db: &Database, prepared: Prepared) -> Pending<Option<Completed>> {
+    db.write(move |txn| publish_prepared(txn, &prepared))
+}
+
+/// Emits the event that the bytes of an upload are not those that were declared.
+pub(crate) fn emit_failed(db: &Database, id: UploadId, cause: Cause) -> Pending<()> {
+    db.free(move |txn| changed(txn, id, Change::Failed, &cause))
+}
+
+/// True if the upload is open or left a tombstone.
+pub(crate) fn is_known(db: &Database, path: &UploadPath) -> Result<bool> {
+    db.require_bucket(&path.bucket)?;
+    let UploadPath { bucket, key, id } = path;
+    let reader = db.readers.take()?;
     let mut statement = reader.prepare_cached(
         "SELECT 1 FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3 UNION ALL
          SELECT 1 FROM tombstones WHERE upload = ?1 AND bucket = ?2 AND key = ?3",
@@ -106,11 +80,10 @@ pub(crate) fn is_known(
 /// when there is no tombstone.
 fn replay(
     connection: &Connection,
-    bucket: &Bucket,
-    key: &ObjectKey,
-    id: UploadId,
+    path: &UploadPath,
     list_digest: &[u8; 32],
 ) -> Result<Option<Completed>> {
+    let UploadPath { bucket, key, id } = path;
     let found = connection
         .prepare_cached(
             "SELECT digest, answer FROM tombstones
@@ -127,21 +100,17 @@ fn replay(
     }
 }
 
-fn read_upload(
-    engine: &Engine,
-    connection: &Connection,
-    bucket: &Bucket,
-    request: &CompleteUpload,
-) -> Result<Upload> {
+fn read_upload(db: &Database, connection: &Connection, path: &UploadPath) -> Result<Upload> {
+    let UploadPath { bucket, key, id } = path;
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {UPLOAD_COLUMNS}, generation, headers, declared, content_kind, content FROM uploads
          WHERE id = ?1 AND bucket = ?2 AND key = ?3"
     ))?;
-    let mut rows = statement.query(params![request.upload, bucket.id, request.key.as_bytes()])?;
+    let mut rows = statement.query(params![id, bucket.id, key.as_bytes()])?;
     let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
-    let declaration = declarations::of_row(connection, row, request.upload)?;
+    let declaration = declarations::of_row(connection, row, *id)?;
     let mut upload = Upload {
-        record: uploads::read_upload(engine, row)?,
+        record: uploads::read_upload(db, row)?,
         generation: row.get("generation")?,
         headers: row.get("headers")?,
         declaration,
@@ -158,7 +127,7 @@ fn read_upload(
         "SELECT number, blob, size, md5, checksum, crc64nvme FROM parts
          WHERE upload = ?1 ORDER BY number",
     )?;
-    let mut rows = statement.query([request.upload])?;
+    let mut rows = statement.query([id])?;
     while let Some(row) = rows.next()? {
         upload.parts.push(StoredPart {
             number: row.get("number")?,
@@ -173,8 +142,8 @@ fn read_upload(
 }
 
 /// Publishes, if the upload is still as it was prepared; `None` when it moved on.
-fn publish(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Completed>> {
-    let Prepared { bucket, key, id, .. } = prepared;
+fn publish_prepared(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Completed>> {
+    let UploadPath { bucket, key, id } = &prepared.path;
     require_bucket(txn, bucket)?;
     let generation: Option<i64> = txn
         .prepare("SELECT generation FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3")?
@@ -183,14 +152,14 @@ fn publish(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Completed>> {
     match generation {
         // Another Complete was faster, or an Abort.
         None => {
-            let answer = replay(txn.connection, bucket, key, *id, &prepared.list_digest)?;
+            let answer = replay(txn.connection, &prepared.path, &prepared.list_digest)?;
             return answer.map(Some).ok_or(Error::NoSuchUpload);
         }
         Some(generation) if generation != prepared.generation => return Ok(None),
         Some(_) => {}
     }
     let current = current(txn, bucket, key)?;
-    judge(&prepared.condition, current.as_ref())?;
+    check_condition(&prepared.condition, current.as_ref())?;
     if prepared.content.is_none() {
         insert_manifest(txn, prepared)?;
     }
@@ -219,14 +188,19 @@ fn insert_manifest(txn: &Txn<'_>, prepared: &Prepared) -> Result<()> {
     txn.execute(
         "INSERT INTO manifests (id, refs, dead, size, parts, sha256) VALUES (?1, 1, 0, ?2, ?3, ?4)",
         // A SHA-256 that stands here was verified.
-        params![prepared.id, prepared.size, prepared.etag.parts, prepared.wanted.sha256],
+        params![prepared.path.id, prepared.size, prepared.etag.parts, prepared.wanted.sha256],
     )?;
     let mut insert = txn.prepare(
         "INSERT INTO manifest_runs (manifest, first_offset, first_number, numbers)
          VALUES (?1, ?2, ?3, ?4)",
     )?;
     for run in &prepared.runs {
-        insert.execute(params![prepared.id, run.first_offset, run.first_number, run.numbers])?;
+        insert.execute(params![
+            prepared.path.id,
+            run.first_offset,
+            run.first_number,
+            run.numbers
+        ])?;
     }
     Ok(())
 }
@@ -241,9 +215,9 @@ fn insert_tombstone(
         "INSERT INTO tombstones (upload, bucket, key, initiator, digest, answer, expires)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
-            prepared.id,
-            prepared.bucket.id,
-            prepared.key.as_bytes(),
+            prepared.path.id,
+            prepared.path.bucket.id,
+            prepared.path.key.as_bytes(),
             prepared.initiator,
             prepared.list_digest,
             encode_answer(completed),
@@ -251,38 +225,6 @@ fn insert_tombstone(
         ],
     )?;
     Ok(())
-}
-
-/// What makes two requests the same: numbers and ETags, in order, and what is said of the whole
-/// object: another size or digest was never verified.
-fn digest_request(request: &CompleteUpload) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    let WholeDigests { md5, sha256 } = &request.digests;
-    let size = request.object_size.map(u64::to_be_bytes);
-    let checksum = request.checksum.as_ref().map(|checksum| &checksum.value);
-    let said: [Option<&[u8]>; 4] = [
-        size.as_ref().map(<[u8; 8]>::as_slice),
-        md5.as_ref().map(<[u8; 16]>::as_slice),
-        sha256.as_ref().map(<[u8; 32]>::as_slice),
-        checksum.map(Vec::as_slice),
-    ];
-    hasher.update((request.parts.len() as u64).to_be_bytes());
-    for part in &request.parts {
-        hasher.update(part.number.get().to_be_bytes());
-        // Each entry has the same length, so that no two lists can run into each other.
-        let etag = part.etag.map_or(([0; 16], 0), |etag| (etag.md5, etag.parts.unwrap_or(0)));
-        hasher.update([u8::from(part.etag.is_some())]);
-        hasher.update(etag.0);
-        hasher.update(etag.1.to_be_bytes());
-    }
-    for (which, value) in (0_u8..).zip(said) {
-        // What is not said is not there: most requests are a list and nothing else.
-        if let Some(value) = value {
-            hasher.update([which, u8::try_from(value.len()).expect("at most a SHA-512")]);
-            hasher.update(value);
-        }
-    }
-    hasher.finalize().into()
 }
 
 /// The ETag (16 bytes, number of parts in 2), then the checksum, if there is one.

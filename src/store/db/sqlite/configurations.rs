@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
+use super::database::Database;
 use super::job::Txn;
-use crate::access::{Bucket, Permit};
-use crate::store::db::sqlite::columns::{damaged, require_bucket};
-use crate::store::engine::Engine;
+use crate::access::Bucket;
+use crate::store::db::sqlite::columns::require_bucket;
 use crate::store::error::Result;
+use crate::store::error::damaged;
 use crate::store::memory::directory::Effect;
 use crate::store::memory::pending::Pending;
 use crate::store::records::{BucketConfiguration, BucketConfigurationKind};
@@ -34,14 +35,13 @@ pub(crate) fn load(connection: &Connection) -> Result<Vec<Effect>> {
 }
 
 pub(crate) fn put(
-    engine: &Engine,
-    permit: &Permit,
+    db: &Database,
+    bucket: Arc<Bucket>,
     kind: BucketConfigurationKind,
     document: Vec<u8>,
 ) -> Pending<()> {
-    let bucket = Arc::clone(permit.bucket());
     let document = Arc::new(BucketConfiguration::new(document));
-    engine.write(move |txn| set(txn, &bucket, kind, &document))
+    db.write(move |txn| set(txn, &bucket, kind, &document))
 }
 
 /// The step of [`put`], for a job that does more.
@@ -63,12 +63,11 @@ pub(crate) fn set(
 }
 
 pub(crate) fn delete(
-    engine: &Engine,
-    permit: &Permit,
+    db: &Database,
+    bucket: Arc<Bucket>,
     kind: BucketConfigurationKind,
 ) -> Pending<()> {
-    let bucket = Arc::clone(permit.bucket());
-    engine.free(move |txn| {
+    db.free(move |txn| {
         require_bucket(txn, &bucket)?;
         let sql = "DELETE FROM bucket_configurations WHERE bucket = ?1 AND kind = ?2";
         txn.execute(sql, params![bucket.id, kind as i64])?;

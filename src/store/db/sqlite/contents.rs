@@ -12,15 +12,15 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::database::Database;
 use super::job::Txn;
-use super::manifests::unpack_numbers;
-use crate::access::{Bucket, Permit, may_anything};
+use crate::access::{Bucket, User, may_anything};
 use crate::digest::{ChecksumAlgorithm, Digests};
 use crate::store::blobs::{Home, StagedBlob};
 use crate::store::db::sqlite::columns::{insert_blob, read_digests, read_key, reference};
-use crate::store::engine::Engine;
 use crate::store::error::Result;
 use crate::store::records::{Candidate, ContentId, Readable, SHARED_BYTES_MIN, Via, Wanted};
+use crate::store::rules::manifest::unpack_numbers;
 use crate::types::{BlobId, BucketName, ObjectKey, PartNumber, UploadId};
 
 /// Contents of the same bytes that one search looks at, the newest first; and steps from bucket to
@@ -38,21 +38,23 @@ const PARTS_MAX: usize = 8;
 
 /// One search: who asks, and for what.
 struct Search<'a> {
-    engine: &'a Engine,
+    db: &'a Database,
     connection: &'a Connection,
-    permit: &'a Permit,
+    bucket: &'a Arc<Bucket>,
+    user: &'a Arc<User>,
     wanted: &'a Wanted,
 }
 
 /// Contents that are wholly what is wanted: single blobs and multipart objects.
 pub(crate) fn find_whole(
-    engine: &Engine,
-    permit: &Permit,
+    db: &Database,
+    bucket: &Arc<Bucket>,
+    user: &Arc<User>,
     wanted: &Wanted,
 ) -> Result<Vec<Candidate>> {
-    engine.require_bucket(permit)?;
-    engine.readers.snapshot(|connection| {
-        let search = Search { engine, connection, permit, wanted };
+    db.require_bucket(bucket)?;
+    db.readers.snapshot(|connection| {
+        let search = Search { db, connection, bucket, user, wanted };
         let blobs = search.blobs()?.into_iter().map(|(id, of)| (ContentId::Blob(id), of));
         let manifests = search.manifests()?.into_iter().map(|id| (ContentId::Manifest(id), None));
         gather(blobs.chain(manifests), |(content, digests), found| {
@@ -64,13 +66,14 @@ pub(crate) fn find_whole(
 /// Single blobs that are what is wanted: objects, parts of objects, and parts of open uploads of
 /// the same user's.
 pub(crate) fn find_blobs(
-    engine: &Engine,
-    permit: &Permit,
+    db: &Database,
+    bucket: &Arc<Bucket>,
+    user: &Arc<User>,
     wanted: &Wanted,
 ) -> Result<Vec<Candidate>> {
-    engine.require_bucket(permit)?;
-    engine.readers.snapshot(|connection| {
-        let search = Search { engine, connection, permit, wanted };
+    db.require_bucket(bucket)?;
+    db.readers.snapshot(|connection| {
+        let search = Search { db, connection, bucket, user, wanted };
         gather(search.blobs()?, |(id, digests), found| {
             search.objects_of(ContentId::Blob(id), None, digests.clone(), found)?;
             search.parts_of(id, digests, found)
@@ -178,7 +181,7 @@ impl Search<'_> {
                 },
             });
         };
-        let own = self.permit.bucket();
+        let own = self.bucket;
         let everything = [String::new()];
         for prefix in self.wanted.prefixes.as_deref().unwrap_or(&everything) {
             for key in self.keys(content, own.id, prefix)? {
@@ -191,13 +194,13 @@ impl Search<'_> {
         let (mut from, mut pushed) = (i64::MIN, 0);
         for _ in 0..SCANNED_MAX {
             // From one bucket of the user's to the next: those of others in between cost nothing.
-            let in_sight = self.engine.directory().next_id_in_sight(self.permit.user(), from);
+            let in_sight = self.db.directory().next_id_in_sight(self.user, from);
             let Some(from_here) = in_sight else { break };
             let Some((bucket, key)) = self.next_bucket(content, from_here)? else { break };
             from = bucket + 1;
             if bucket != own.id
-                && let Some(bucket) = self.bucket(bucket)?
-                && may_anything(self.permit.user(), &bucket)
+                && let Some(bucket) = self.bucket_of(bucket)?
+                && may_anything(self.user, &bucket)
             {
                 push(&bucket, key);
                 pushed += 1;
@@ -246,12 +249,12 @@ impl Search<'_> {
     }
 
     /// The bucket of this id, unless it has gone meanwhile.
-    fn bucket(&self, id: i64) -> Result<Option<Arc<Bucket>>> {
+    fn bucket_of(&self, id: i64) -> Result<Option<Arc<Bucket>>> {
         let mut statement =
             self.connection.prepare_cached("SELECT name FROM buckets WHERE id = ?1")?;
         let name: Option<String> = statement.query_row([id], |row| row.get(0)).optional()?;
         let name = name.and_then(|name| BucketName::parse(&name));
-        let bucket = name.and_then(|name| self.engine.directory().bucket(&name));
+        let bucket = name.and_then(|name| self.db.directory().bucket(&name));
         Ok(bucket.filter(|bucket| bucket.id == id))
     }
 
@@ -273,7 +276,7 @@ impl Search<'_> {
             .collect::<rusqlite::Result<_>>()?;
         for (upload, number) in parts {
             if self.is_own(upload)? {
-                let user = Arc::clone(self.permit.user());
+                let user = Arc::clone(self.user);
                 let via = Via::Part { upload, number, user };
                 let content = ContentId::Blob(blob);
                 let Wanted { sha256, size, .. } = *self.wanted;
@@ -292,11 +295,11 @@ impl Search<'_> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT bucket, key FROM uploads WHERE id = ?1 AND initiator = ?2")?;
-        let mut rows = statement.query(params![upload, self.permit.user().id])?;
+        let mut rows = statement.query(params![upload, self.user.id])?;
         let Some(row) = rows.next()? else { return Ok(false) };
         let Some(prefixes) = &self.wanted.prefixes else { return Ok(true) };
         let key = read_key(row, "key")?;
-        Ok(row.get::<_, i64>("bucket")? == self.permit.bucket().id
+        Ok(row.get::<_, i64>("bucket")? == self.bucket.id
             && prefixes.iter().any(|prefix| key.as_bytes().starts_with(prefix.as_bytes())))
     }
 }

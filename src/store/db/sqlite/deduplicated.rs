@@ -6,29 +6,28 @@
 //! - Its reference goes to the object that Complete publishes; nothing is inserted for the parts.
 //! - An upload that was filled by a proof is found by no Create: another one has proven nothing.
 
+use crate::access::UploadPath;
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use rusqlite::{Connection, Row, params};
 
+use super::database::Database;
 use super::job::Txn;
-use super::manifests::unpack_numbers;
-use super::outbox::Cause;
 use super::{contents, declarations};
-use crate::access::Permit;
-use crate::clock;
 use crate::digest::ChecksumAlgorithm;
 use crate::store::db::sqlite::blob_row::read_blob;
-use crate::store::db::sqlite::columns::{damaged, read_checksum, require_bucket};
+use crate::store::db::sqlite::columns::{read_checksum, require_bucket};
 use crate::store::db::sqlite::upload_changes::{Change, changed};
-use crate::store::engine::Engine;
+use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
+use crate::store::records::events::Cause;
 use crate::store::records::{
     ContentId, Filled, PartRecord, PartsPage, Proven, Readable, UploadRecord, Via,
 };
 use crate::store::rules::complete::StoredPart;
-use crate::types::{ETag, ObjectKey, PartNumber, Timestamp, UploadId};
+use crate::store::rules::manifest::unpack_numbers;
+use crate::types::{ETag, PartNumber, Timestamp, UploadId};
 
 /// The content in the columns `content_kind` and `content` of an upload.
 pub(crate) fn read_content(row: &Row<'_>) -> Result<Option<ContentId>> {
@@ -147,16 +146,14 @@ pub(crate) fn list_parts(
 
 /// Makes an open upload without parts complete, by the first content that can still be taken.
 pub(crate) fn fill(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
-    id: UploadId,
+    db: &Database,
+    path: UploadPath,
+    cause: Cause,
     proven: Vec<Proven>,
+    takes_proof: bool,
 ) -> Pending<Filled> {
-    let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
-    let cause = Cause::of(permit);
-    let takes_proof = engine.takes_proof(&bucket);
-    engine.write(move |txn| {
+    let UploadPath { bucket, key, id } = path;
+    db.write(move |txn| {
         require_bucket(txn, &bucket)?;
         let mut statement = txn.prepare(
             "SELECT declared, content_kind, content,
@@ -194,6 +191,6 @@ pub(crate) fn fill(
 fn adopt(txn: &Txn<'_>, id: UploadId, content: ContentId) -> Result<()> {
     let sql = "UPDATE uploads SET generation = generation + 1, last_active = ?2,
              content_kind = ?3, content = ?4 WHERE id = ?1";
-    txn.execute(sql, params![id, clock::now(), content.kind(), content.bytes()])?;
+    txn.execute(sql, params![id, txn.now(), content.kind(), content.bytes()])?;
     declarations::set_apart(txn, id)
 }

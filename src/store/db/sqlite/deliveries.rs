@@ -9,12 +9,11 @@
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
+use super::database::Database;
 use super::job::Txn;
 use super::outbox::{DEAD, DUE, Letter, close_gap, insert, let_next_go, make_room, widen_gap};
-use crate::clock;
 use crate::events::{EventName, Missing, record};
-use crate::store::db::sqlite::columns::damaged;
-use crate::store::engine::Engine;
+use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
 use crate::store::memory::pending::Pending;
@@ -38,15 +37,15 @@ fn event_of(row: &Row<'_>) -> Result<EventName> {
 
 /// What is due for a target, but for what `is_under_way`; at most `max`.
 pub(crate) fn due(
-    engine: &Engine,
+    db: &Database,
     target: &str,
     now: Timestamp,
     max: usize,
     is_under_way: impl Fn(i64) -> bool,
 ) -> Result<DueEvents> {
-    engine.alive()?;
+    db.alive()?;
     let mut due = DueEvents::default();
-    let reader = engine.readers.take()?;
+    let reader = db.readers.take()?;
     due.disabled = reader
         .prepare_cached("SELECT disabled FROM webhook_targets WHERE name = ?1")?
         .query_row([target], |row| row.get(0))
@@ -90,8 +89,8 @@ struct Entry {
 }
 
 /// Writes down a try and what follows from it.
-pub(crate) fn settle(engine: &Engine, tried: Try) -> Pending<()> {
-    engine.free(move |txn| {
+pub(crate) fn settle(db: &Database, tried: Try) -> Pending<()> {
+    db.free(move |txn| {
         let entry = txn
             .prepare(
                 "SELECT target, bucket, key, event, message, attempts FROM outbox
@@ -215,9 +214,9 @@ fn count(txn: &Txn<'_>, target: &str, id: i64) -> Result<()> {
 }
 
 /// Sends a target nothing any more, or (with `None`) sends to it again.
-pub(crate) fn set_disabled(engine: &Engine, target: &str, why: Option<String>) -> Pending<()> {
+pub(crate) fn set_disabled(db: &Database, target: &str, why: Option<String>) -> Pending<()> {
     let target = target.to_owned();
-    engine.free(move |txn| {
+    db.free(move |txn| {
         let sql = "UPDATE webhook_targets SET disabled = ?2 WHERE name = ?1";
         if txn.execute(sql, params![target, why])? == 0 {
             return Err(unknown(&target));
@@ -232,10 +231,10 @@ fn unknown(target: &str) -> Error {
 }
 
 /// Writes a test into the outbox, past any backlog.
-pub(crate) fn test(engine: &Engine, target: &str) -> Pending<MessageId> {
+pub(crate) fn test(db: &Database, target: &str) -> Pending<MessageId> {
     let target = target.to_owned();
-    let is_known = engine.shared.targets.is_known(&target);
-    engine.write(move |txn| {
+    let is_known = db.state.targets.is_known(&target);
+    db.write(move |txn| {
         if !is_known {
             return Err(unknown(&target));
         }
@@ -244,19 +243,19 @@ pub(crate) fn test(engine: &Engine, target: &str) -> Pending<MessageId> {
         if txn.execute(sql, [&target])? == 0 {
             return Err(Error::Refused(format!("the webhook {target} is disabled")));
         }
-        let time = clock::now();
+        let time = txn.now();
         let body = record::test_event("", "", time);
         // A lane of its own: it shall tell how the target is now.
-        let lane = MessageId::new();
+        let lane = txn.shared.sources.message_id();
         let event = EventName::TestEvent;
         insert(txn, &Letter { target: &target, lane: ("", lane.as_bytes()), event, body, time })
     })
 }
 
 /// Sends a message again: a dead one as if it were new, a waiting one at once.
-pub(crate) fn resend(engine: &Engine, target: &str, message: MessageId) -> Pending<()> {
+pub(crate) fn resend(db: &Database, target: &str, message: MessageId) -> Pending<()> {
     let target = target.to_owned();
-    engine.write(move |txn| {
+    db.write(move |txn| {
         let found: Option<(i64, i64)> = txn
             .prepare("SELECT id, state FROM outbox WHERE message = ?1 AND target = ?2")?
             .query_row(params![message, target], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -266,7 +265,7 @@ pub(crate) fn resend(engine: &Engine, target: &str, message: MessageId) -> Pendi
             Some((id, DEAD)) => revive(txn, &target, id),
             Some((id, DUE)) => {
                 let sql = "UPDATE outbox SET next_at = ?2, attempts = 0 WHERE id = ?1";
-                txn.execute(sql, params![id, clock::now()])?;
+                txn.execute(sql, params![id, txn.now()])?;
                 txn.effect(Effect::EventWaits(target.as_str().into()));
                 Ok(())
             }
@@ -279,9 +278,9 @@ pub(crate) fn resend(engine: &Engine, target: &str, message: MessageId) -> Pendi
 
 /// As [`resend`], for the oldest dead of a target, so many that one transaction is short. Gives how
 /// many: none are left when it is 0.
-pub(crate) fn resend_dead(engine: &Engine, target: &str) -> Pending<u64> {
+pub(crate) fn resend_dead(db: &Database, target: &str) -> Pending<u64> {
     let target = target.to_owned();
-    engine.write_step(move |txn| {
+    db.write_step(move |txn| {
         let sql = "SELECT 1 FROM webhook_targets WHERE name = ?1";
         if !txn.prepare(sql)?.exists([&target])? {
             return Err(unknown(&target));
@@ -298,7 +297,7 @@ pub(crate) fn resend_dead(engine: &Engine, target: &str) -> Pending<u64> {
 }
 
 fn revive(txn: &Txn<'_>, target: &str, id: i64) -> Result<()> {
-    let now = clock::now();
+    let now = txn.now();
     txn.execute(
         "INSERT INTO outbox
              (message, target, bucket, key, event, body, created, attempts, next_at, state)
@@ -316,9 +315,9 @@ fn revive(txn: &Txn<'_>, target: &str, id: i64) -> Result<()> {
 }
 
 /// How every target is that is configured or has something waiting.
-pub(crate) fn states(engine: &Engine) -> Result<Vec<TargetState>> {
-    engine.alive()?;
-    let reader = engine.readers.take()?;
+pub(crate) fn states(db: &Database) -> Result<Vec<TargetState>> {
+    db.alive()?;
+    let reader = db.readers.take()?;
     let mut statement = reader.prepare_cached(
         "SELECT name, backlog, dead, gap_count, gap_first, disabled,
              (SELECT min(next_at) FROM outbox WHERE target = name AND state = 0) AS next_at,
@@ -334,9 +333,9 @@ pub(crate) fn states(engine: &Engine) -> Result<Vec<TargetState>> {
             None => None,
         };
         let state = TargetState {
-            configured: engine.shared.targets.is_known(&name),
+            configured: db.state.targets.is_known(&name),
             backlog: row.get("backlog")?,
-            backlog_max: engine.shared.targets.backlog_max(&name),
+            backlog_max: db.state.targets.backlog_max(&name),
             dead: row.get("dead")?,
             gap_count: row.get("gap_count")?,
             gap_first: row.get("gap_first")?,
@@ -353,9 +352,9 @@ pub(crate) fn states(engine: &Engine) -> Result<Vec<TargetState>> {
 }
 
 /// The last tries for a target, newest first.
-pub(crate) fn deliveries(engine: &Engine, target: &str) -> Result<Vec<Delivery>> {
-    engine.alive()?;
-    let reader = engine.readers.take()?;
+pub(crate) fn deliveries(db: &Database, target: &str) -> Result<Vec<Delivery>> {
+    db.alive()?;
+    let reader = db.readers.take()?;
     let known = "SELECT 1 FROM webhook_targets WHERE name = ?1";
     if !reader.prepare_cached(known)?.exists([target])? {
         return Err(unknown(target));
@@ -394,10 +393,10 @@ fn read_log(
 }
 
 /// Forgets tries and dead events from before these times, in steps. Gives how many. Blocking.
-pub(crate) fn sweep(engine: &Engine, tries: Timestamp, dead: Timestamp) -> Result<u64> {
+pub(crate) fn sweep(db: &Database, tries: Timestamp, dead: Timestamp) -> Result<u64> {
     let mut swept = 0;
     loop {
-        let count = engine.free_step(move |txn| sweep_step(txn, tries, dead)).wait()?;
+        let count = db.free_step(move |txn| sweep_step(txn, tries, dead)).wait()?;
         swept += count;
         if count == 0 {
             return Ok(swept);

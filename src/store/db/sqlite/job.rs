@@ -10,15 +10,16 @@ use std::cell::{Cell, RefCell};
 use rusqlite::{CachedStatement, Connection, ErrorCode, Params};
 
 use crate::store::blobs::StagedBlob;
-use crate::store::db::sqlite::state::Shared;
+use crate::store::db::sqlite::state::DatabaseState;
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
+use crate::types::Timestamp;
 
 /// The transaction of a batch, as jobs see it.
 pub(crate) struct Txn<'c> {
     pub(crate) connection: &'c Connection,
     /// What is committed, as memory has it: rules of events, limits of targets.
-    pub(crate) shared: &'c Shared,
+    pub(crate) shared: &'c DatabaseState,
     effects: RefCell<Vec<Effect>>,
     seqs: &'c SeqBlock,
     is_staged_spare: Cell<bool>,
@@ -32,7 +33,11 @@ pub(crate) struct SeqBlock {
 }
 
 impl<'c> Txn<'c> {
-    pub(crate) fn new(connection: &'c Connection, seqs: &'c SeqBlock, shared: &'c Shared) -> Self {
+    pub(crate) fn new(
+        connection: &'c Connection,
+        seqs: &'c SeqBlock,
+        shared: &'c DatabaseState,
+    ) -> Self {
         let is_staged_spare = Cell::new(false);
         Self { connection, shared, effects: RefCell::default(), seqs, is_staged_spare }
     }
@@ -50,6 +55,11 @@ impl<'c> Txn<'c> {
     /// Notes what is to happen outside the database after COMMIT.
     pub(crate) fn effect(&self, effect: Effect) {
         self.effects.borrow_mut().push(effect);
+    }
+
+    /// The time now, as the store's sources tell it.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.shared.sources.now()
     }
 
     /// A number higher than every one given before, also in earlier runs.
@@ -100,7 +110,7 @@ pub(crate) enum Lane {
 }
 
 /// How one run of a job ended.
-pub(crate) enum Ran {
+pub(crate) enum RunOutcome {
     /// It did its work, or refused to and changed nothing that counts.
     Kept,
     /// It refused: what it changed is to be rolled back. The others of the batch are not concerned.
@@ -122,10 +132,17 @@ pub(crate) enum Fault {
     Broken(String),
 }
 
+impl From<rusqlite::Error> for Error {
+    fn from(source: rusqlite::Error) -> Self {
+        Self::Database(Box::new(source))
+    }
+}
+
 impl Fault {
     /// What an error of SQLite means for the transaction; `None` when it concerns one statement.
     pub(crate) fn of(error: &Error) -> Option<Self> {
-        let Error::Sqlite(source) = error else { return None };
+        let Error::Database(source) = error else { return None };
+        let source = source.downcast_ref::<rusqlite::Error>()?;
         let rusqlite::Error::SqliteFailure(failure, _) = source else { return None };
         // The index of the WAL, a file of its own, could not grow: nothing of the WAL was touched.
         if failure.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE {
@@ -150,7 +167,7 @@ impl Fault {
 
 /// What became of a job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Verdict {
+pub(crate) enum JobOutcome {
     /// The transaction that its last run was in is committed.
     Committed,
     /// Not committed: the disk is full.
@@ -165,9 +182,9 @@ pub(crate) enum Verdict {
 
 /// A job in the queue.
 pub(crate) trait Job: Send {
-    fn run(&mut self, txn: &Txn<'_>) -> Ran;
+    fn run(&mut self, txn: &Txn<'_>) -> RunOutcome;
     /// Answers, and decides over the staged file.
-    fn settle(self: Box<Self>, verdict: Verdict, shared: &Shared);
+    fn settle(self: Box<Self>, verdict: JobOutcome, shared: &DatabaseState);
     /// Bytes of body that the job writes into SQLite.
     fn inline_bytes(&self) -> usize;
     fn purpose(&self) -> Purpose;
@@ -193,28 +210,28 @@ where
     W: FnMut(&Txn<'_>, Option<&StagedBlob>) -> Result<T> + Send,
     R: FnOnce(Result<T>) + Send,
 {
-    fn run(&mut self, txn: &Txn<'_>) -> Ran {
+    fn run(&mut self, txn: &Txn<'_>) -> RunOutcome {
         txn.is_staged_spare.set(false);
         let answer = (self.work)(txn, self.staged.as_ref());
         let ran = match &answer {
-            Ok(_) => Ran::Kept,
-            Err(error) => Fault::of(error).map_or(Ran::Refused, Ran::Fault),
+            Ok(_) => RunOutcome::Kept,
+            Err(error) => Fault::of(error).map_or(RunOutcome::Refused, RunOutcome::Fault),
         };
         self.answer = Some((answer, !txn.is_staged_spare.take()));
         ran
     }
 
-    fn settle(self: Box<Self>, verdict: Verdict, shared: &Shared) {
+    fn settle(self: Box<Self>, verdict: JobOutcome, shared: &DatabaseState) {
         let Self { staged, answer, reply, .. } = *self;
         let (answer, needs_staged) = match verdict {
-            Verdict::Committed => answer.expect("a committed job has been run"),
-            Verdict::Full => (Err(Error::DiskFull), false),
-            Verdict::Busy => (Err(Error::Overloaded), false),
-            Verdict::Unknown => (Err(Error::Poisoned), true),
-            Verdict::Closed => (Err(Error::Closed), false),
+            JobOutcome::Committed => answer.expect("a committed job has been run"),
+            JobOutcome::Full => (Err(Error::DiskFull), false),
+            JobOutcome::Busy => (Err(Error::Overloaded), false),
+            JobOutcome::Unknown => (Err(Error::Poisoned), true),
+            JobOutcome::Closed => (Err(Error::Closed), false),
         };
         if let Some(staged) = staged {
-            if verdict == Verdict::Unknown || answer.is_ok() && needs_staged {
+            if verdict == JobOutcome::Unknown || answer.is_ok() && needs_staged {
                 staged.keep();
             } else {
                 shared.discard(staged);

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, Row, Rows};
 
+use super::database::Database;
 use super::uploads::{UPLOAD_COLUMNS, read_upload};
-use crate::access::{Bucket, Owner, Permit};
+use crate::access::{Bucket, Owner};
 use crate::digest::ObjectChecksum;
-use crate::store::db::sqlite::columns::damaged;
-use crate::store::engine::Engine;
 use crate::store::error::Result;
+use crate::store::error::damaged;
 use crate::store::records::{ListQuery, Listed, ListedObject, Page, UploadRecord, UploadsQuery};
 use crate::types::{ETag, UploadId};
 
@@ -179,34 +179,34 @@ fn text(prefix: &[u8]) -> String {
 }
 
 pub(crate) fn objects(
-    engine: &Engine,
-    permit: &Permit,
+    db: &Database,
+    bucket: &Bucket,
     query: &ListQuery,
 ) -> Result<Page<ListedObject>> {
-    objects_counted(engine, permit, query).map(|(page, _)| page)
+    objects_counted(db, bucket, query).map(|(page, _)| page)
 }
 
 /// As [`objects`], with the number of rows touched.
 pub(crate) fn objects_counted(
-    engine: &Engine,
-    permit: &Permit,
+    db: &Database,
+    bucket: &Bucket,
     query: &ListQuery,
 ) -> Result<(Page<ListedObject>, usize)> {
-    let bucket = engine.require_bucket(permit)?;
+    db.require_bucket(bucket)?;
     let fold = Fold::new(&query.prefix, query.delimiter.as_deref(), query.after.as_deref());
-    engine.readers.snapshot(|connection| {
+    db.readers.snapshot(|connection| {
         let columns = "key, size, md5, parts, modified, owner, checksum";
         let rows = "FROM objects WHERE bucket = ?1 AND key < ?2 AND key >= ?3 ORDER BY key";
-        let scan = Scan::new(connection, (columns, rows), &bucket, &fold)?;
+        let scan = Scan::new(connection, (columns, rows), bucket, &fold)?;
         let mut owner = None;
-        let read = |row: &Row<'_>| read_listed(engine, row, &mut owner);
+        let read = |row: &Row<'_>| read_listed(db, row, &mut owner);
         walk(scan, &fold, fold.first(None), query.max, read)
     })
 }
 
 /// A row of the list. `owner` is that of the row before: mostly the same again.
 fn read_listed(
-    engine: &Engine,
+    db: &Database,
     row: &Row<'_>,
     owner: &mut Option<Arc<Owner>>,
 ) -> Result<ListedObject> {
@@ -219,7 +219,7 @@ fn read_listed(
     let owner_id = row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?;
     let owner = match owner {
         Some(owner) if owner.id == owner_id => owner,
-        _ => owner.insert(Arc::new(engine.directory().owner(owner_id))),
+        _ => owner.insert(Arc::new(db.directory().owner(owner_id))),
     };
     Ok(ListedObject {
         key: key.to_owned(),
@@ -232,19 +232,19 @@ fn read_listed(
 }
 
 pub(crate) fn uploads(
-    engine: &Engine,
-    permit: &Permit,
+    db: &Database,
+    bucket: &Bucket,
     query: &UploadsQuery,
 ) -> Result<Page<UploadRecord>> {
-    let bucket = engine.require_bucket(permit)?;
+    db.require_bucket(bucket)?;
     let marker = query.key_marker.as_deref();
     let fold = Fold::new(&query.prefix, query.delimiter.as_deref(), marker);
-    engine.readers.snapshot(|connection| {
+    db.readers.snapshot(|connection| {
         let rows = "FROM uploads
              WHERE bucket = ?1 AND key < ?2 AND (key, id) >= (?3, ?4) ORDER BY key, id";
-        let scan = Scan::new(connection, (UPLOAD_COLUMNS, rows), &bucket, &fold)?;
+        let scan = Scan::new(connection, (UPLOAD_COLUMNS, rows), bucket, &fold)?;
         let lower = fold.first(query.upload_id_marker);
-        let page = walk(scan, &fold, lower, query.max, |row| read_upload(engine, row))?;
+        let page = walk(scan, &fold, lower, query.max, |row| read_upload(db, row))?;
         Ok(page.0)
     })
 }

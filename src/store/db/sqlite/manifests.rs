@@ -1,47 +1,109 @@
 //! Manifests: the listed parts of a completed upload, in runs of ascending numbers.
 
+use super::blob_row::read_blob;
+use super::database::Database;
+use crate::digest::ChecksumAlgorithm;
+use crate::store::blobs::StoredBlob;
+use crate::store::records::PartSpan;
+use crate::store::rules::manifest::Piece;
+use crate::store::rules::manifest::unpack_numbers;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::digest::Checksum;
-use crate::store::db::sqlite::columns::{damaged, read_checksum};
+use crate::store::db::sqlite::columns::read_checksum;
 use crate::store::error::Result;
+use crate::store::error::damaged;
 use crate::types::{BlobId, PartNumber, UploadId};
 
-/// Parts in one run of a manifest.
-pub(crate) const RUN_PARTS_MAX: usize = 256;
-
-/// A part of a manifest: its place in the object, and its blob.
-#[derive(Clone)]
-pub(crate) struct Piece {
-    pub(crate) number: PartNumber,
-    pub(crate) first: u64,
-    pub(crate) size: u64,
-    pub(crate) blob: BlobId,
-    pub(crate) checksum: Option<Checksum>,
+/// The listed part of a number, with its checksum in `wanted`, the algorithm of the object's.
+pub(crate) fn part(
+    db: &Database,
+    id: UploadId,
+    number: PartNumber,
+    wanted: Option<ChecksumAlgorithm>,
+) -> Result<Option<PartSpan>> {
+    db.readers.snapshot(|connection| {
+        let pieces = read_run(connection, id, RUN_OF_NUMBER, u64::from(number.get()))?;
+        let piece = pieces.into_iter().find(|piece| piece.number == number);
+        piece.map(|piece| span(connection, piece, wanted)).transpose()
+    })
 }
 
-impl Piece {
-    /// The offset behind its last byte.
-    pub(crate) fn end(&self) -> u64 {
-        self.first + self.size
+/// At most `max` listed parts after number `after` (0: from the first), and true if more follow.
+pub(crate) fn parts(
+    db: &Database,
+    id: UploadId,
+    after: u16,
+    max: usize,
+    wanted: Option<ChecksumAlgorithm>,
+) -> Result<(Vec<(PartNumber, PartSpan)>, bool)> {
+    let mut page = Vec::new();
+    if max == 0 {
+        return Ok((page, false));
     }
+    db.readers.snapshot(|connection| {
+        let mut pieces = read_run(connection, id, RUN_OF_NUMBER, u64::from(after))?;
+        if pieces.is_empty() {
+            pieces = read_run(connection, id, RUN_AFTER_NUMBER, u64::from(after))?;
+        }
+        while let Some(last) = pieces.last().map(|piece| piece.number.get()) {
+            for piece in pieces.into_iter().filter(|piece| piece.number.get() > after) {
+                if page.len() == max {
+                    return Ok((page, true));
+                }
+                page.push((piece.number, span(connection, piece, wanted)?));
+            }
+            pieces = read_run(connection, id, RUN_AFTER_NUMBER, u64::from(last))?;
+        }
+        Ok((page, false))
+    })
+}
+
+/// The run of parts that holds the byte at `offset`.
+pub(crate) fn run_at(db: &Database, id: UploadId, offset: u64) -> Result<Vec<Piece>> {
+    db.readers.snapshot(|connection| read_run_at(connection, id, offset))
+}
+
+/// The blob whose bytes are exactly those from `first` to before `end`, if a part is.
+pub(crate) fn whole_blob(
+    db: &Database,
+    id: UploadId,
+    (first, end): (u64, u64),
+) -> Result<Option<StoredBlob>> {
+    db.readers.snapshot(|connection| {
+        let pieces = read_run_at(connection, id, first)?;
+        let exact = |piece: &&Piece| (piece.first, piece.end()) == (first, end);
+        let piece = pieces.iter().find(exact);
+        piece.map(|piece| read_blob(connection, piece.blob)).transpose()
+    })
+}
+
+/// A part's place, with its checksum in the wanted algorithm.
+fn span(
+    connection: &Connection,
+    piece: Piece,
+    wanted: Option<ChecksumAlgorithm>,
+) -> Result<PartSpan> {
+    let Piece { first, size, blob, checksum, .. } = piece;
+    let checksum = match wanted {
+        Some(wanted) if checksum.as_ref().map(|c| c.algorithm) != Some(wanted) => {
+            read_blob(connection, blob)?.digests.checksum_for(wanted)
+        }
+        _ => checksum,
+    };
+    Ok(PartSpan { first, size, checksum })
 }
 
 /// The run of a manifest that holds a part number, if any does.
-pub(crate) const RUN_OF_NUMBER: &str = "SELECT first_offset, numbers FROM manifest_runs
+const RUN_OF_NUMBER: &str = "SELECT first_offset, numbers FROM manifest_runs
      WHERE manifest = ?1 AND first_number <= ?2
      ORDER BY first_offset DESC, first_number DESC LIMIT 1";
 /// The first run whose parts all have greater numbers.
-pub(crate) const RUN_AFTER_NUMBER: &str = "SELECT first_offset, numbers FROM manifest_runs
+const RUN_AFTER_NUMBER: &str = "SELECT first_offset, numbers FROM manifest_runs
      WHERE manifest = ?1 AND first_number > ?2
      ORDER BY first_offset, first_number LIMIT 1";
 
 /// The run of a manifest that holds the byte at `offset`.
-pub(crate) fn read_run_at(
-    connection: &Connection,
-    id: UploadId,
-    offset: u64,
-) -> Result<Vec<Piece>> {
+fn read_run_at(connection: &Connection, id: UploadId, offset: u64) -> Result<Vec<Piece>> {
     read_run(
         connection,
         id,
@@ -53,12 +115,7 @@ pub(crate) fn read_run_at(
 }
 
 /// The parts of the run that `sql` finds.
-pub(crate) fn read_run(
-    connection: &Connection,
-    id: UploadId,
-    sql: &str,
-    key: u64,
-) -> Result<Vec<Piece>> {
+fn read_run(connection: &Connection, id: UploadId, sql: &str, key: u64) -> Result<Vec<Piece>> {
     let found = connection
         .prepare_cached(sql)?
         .query_row(params![id, key], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, Vec<u8>>(1)?)))
@@ -81,16 +138,4 @@ pub(crate) fn read_run(
         first += size;
     }
     Ok(pieces)
-}
-
-/// The part numbers of a run; `None` for anything but 1 to 256 ascending ones.
-pub(crate) fn unpack_numbers(packed: &[u8]) -> Option<Vec<PartNumber>> {
-    let (pairs, rest) = packed.as_chunks::<2>();
-    let numbers: Vec<PartNumber> = pairs
-        .iter()
-        .map(|pair| PartNumber::new(u16::from_be_bytes(*pair)))
-        .collect::<Option<_>>()?;
-    let ascending = numbers.windows(2).all(|pair| pair[0] < pair[1]);
-    let few = (1..=RUN_PARTS_MAX).contains(&numbers.len());
-    (ascending && few && rest.is_empty()).then_some(numbers)
 }

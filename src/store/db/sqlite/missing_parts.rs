@@ -3,39 +3,37 @@
 //! **Invariant:** one page is one snapshot, one ordered pass over the upload's part rows (at most
 //! 10,000), and at most [`GAPS_MAX`] gaps.
 
+use crate::access::UploadPath;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
+use super::database::Database;
 use super::uploads;
-use crate::access::Permit;
-use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
 use crate::store::records::{Blocks, ClaimedPart, Gap, OpenUpload};
-use crate::types::{Layout, ObjectKey, PartNumber, UploadId};
+use crate::types::{Layout, PartNumber, UploadId};
 
 /// Gaps on one page.
 pub(crate) const GAPS_MAX: usize = 1000;
 
 /// The gaps from part `from` on, at most `max`.
 pub(crate) fn missing(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
-    id: UploadId,
+    db: &Database,
+    path: &UploadPath,
     from: PartNumber,
     max: usize,
 ) -> Result<Blocks> {
-    look(engine, permit, key, id, |connection, layout| {
+    look(db, path, |connection, layout| {
         let (received_bytes, highest): (u64, u16) = connection
             .prepare_cached(
                 "SELECT coalesce(sum(size), 0), coalesce(max(number), 0) FROM parts
                  WHERE upload = ?1",
             )?
-            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            .query_row([path.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let max = max.min(GAPS_MAX);
-        let mut missing = read_gaps(connection, id, from, max + 1)?;
+        let mut missing = read_gaps(connection, path.id, from, max + 1)?;
         // Behind the last part, what is missing is known only of a declared file.
         let end = layout.map_or(0, Layout::count);
         let tail = (highest + 1).max(from.get());
@@ -58,16 +56,14 @@ struct Found {
 /// Looks at the parts of an open upload, in one snapshot with the upload itself. One that was born
 /// complete has no part rows: nothing of it is missing.
 fn look(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
-    id: UploadId,
+    db: &Database,
+    path: &UploadPath,
     parts: impl FnOnce(&Connection, Option<Layout>) -> Result<Found>,
 ) -> Result<Blocks> {
-    let bucket = engine.require_bucket(permit)?;
-    engine.readers.snapshot(|connection| {
+    db.require_bucket(&path.bucket)?;
+    db.readers.snapshot(|connection| {
         let OpenUpload { upload, declaration, is_instant } =
-            uploads::find_open(engine, connection, &bucket, key, id)?;
+            uploads::find_open(db, connection, path)?;
         let layout = declaration.and_then(|declaration| declaration.layout);
         let found = match is_instant {
             true => {
@@ -77,7 +73,7 @@ fn look(
             false => parts(connection, layout)?,
         };
         let Found { received_bytes, missing, next } = found;
-        let bucket = Arc::clone(&bucket);
+        let bucket = Arc::clone(&path.bucket);
         Ok(Blocks { bucket, upload, layout, received_bytes, missing, next })
     })
 }
@@ -128,17 +124,11 @@ impl Stored {
 }
 
 /// What is missing when a part that is not as `claims` say counts as missing too.
-pub(crate) fn compare(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
-    id: UploadId,
-    claims: &[ClaimedPart],
-) -> Result<Blocks> {
+pub(crate) fn compare(db: &Database, path: &UploadPath, claims: &[ClaimedPart]) -> Result<Blocks> {
     let claimed: BTreeMap<PartNumber, &ClaimedPart> =
         claims.iter().map(|claim| (claim.number, claim)).collect();
-    look(engine, permit, key, id, |connection, layout| {
-        let stored = read_stored(connection, id)?;
+    look(db, path, |connection, layout| {
+        let stored = read_stored(connection, path.id)?;
         let highest = claimed.keys().next_back().copied();
         if let Some((layout, number)) = layout.zip(highest)
             && number.get() > layout.count()

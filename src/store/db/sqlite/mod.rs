@@ -1,8 +1,13 @@
-//! The metadata in SQLite: one file of verbs for each noun, one thread that writes.
+//! SQLite as the engine of metadata. Only this folder names rusqlite or SQL.
+//!
+//! - Machinery: `connection`, `job` and `queue` (work for the writer), `writer` (the one thread that
+//!   changes rows), `readers`, `wal` (checkpoints), `state`, `schema`, `columns`, and [`Database`],
+//!   which holds them together.
+//! - Verbs, a file for each noun. A verb's whole body, one transaction or one snapshot, is here. A
+//!   second engine would be a sibling of this folder with the same verbs.
 //!
 //! **Invariants**
-//! - Every connection is opened by [`connect`], with its PRAGMAs read back.
-//! - Only the writer thread's connection changes rows; a checkpoint connection moves the WAL.
+//! - Verbs know no permits: who may call them was decided above.
 //! - No read transaction lives over a second: what is long goes in pages.
 
 pub(crate) mod accounts;
@@ -11,7 +16,9 @@ pub(crate) mod buckets;
 pub(crate) mod columns;
 pub(crate) mod complete;
 pub(crate) mod configurations;
+pub(crate) mod connection;
 pub(crate) mod contents;
+pub(crate) mod database;
 pub(crate) mod declarations;
 pub(crate) mod deduplicated;
 pub(crate) mod deliveries;
@@ -33,124 +40,4 @@ pub(crate) mod uploads;
 pub(crate) mod wal;
 pub(crate) mod writer;
 
-use std::path::Path;
-use std::time::Duration;
-
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
-
-use crate::store::error::{Error, Result};
-
-/// The database's file name in the data folder.
-pub(crate) const FILE_NAME: &str = "partita.db";
-/// Bytes of one page, fixed when the database is made.
-pub(crate) const PAGE_BYTES: u64 = 4096;
-/// The first SQLite without the fault that could corrupt a WAL on reset.
-const SQLITE_VERSION_MIN: i32 = 3_051_003;
-/// Prepared statements kept by each connection.
-const STATEMENTS_MAX: usize = 128;
-/// How long a connection waits for another one's lock.
-pub(crate) const BUSY_MS_MAX: u64 = 5_000;
-
-/// What a connection is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// The only one that changes rows; makes the file if it is not there.
-    Writer,
-    /// Moves the WAL into the database.
-    Checkpointer,
-    /// Reads.
-    Reader,
-}
-
-/// Opens the database and sees to it that every promise about it holds.
-pub(crate) fn connect(path: &Path, role: Role) -> Result<Connection> {
-    let version = rusqlite::version_number();
-    if version < SQLITE_VERSION_MIN {
-        return Err(Error::Refused(format!("SQLite {version} is too old")));
-    }
-    let access = match role {
-        Role::Writer => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-        Role::Checkpointer => OpenFlags::SQLITE_OPEN_READ_WRITE,
-        Role::Reader => OpenFlags::SQLITE_OPEN_READ_ONLY,
-    };
-    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    for (config, on) in [
-        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
-        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
-        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
-        // A plan holds for all parameters: else statements are prepared again for each new key.
-        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
-        // Closing must not decide about the WAL: the checkpoints do.
-        (DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true),
-    ] {
-        connection.set_db_config(config, on)?;
-        assert_eq!(connection.db_config(config)?, on, "SQLite keeps its configuration");
-    }
-    if role == Role::Writer {
-        prepare_file(&connection)?;
-    }
-    for (pragma, value) in [
-        ("synchronous", 2),
-        ("trusted_schema", 0),
-        ("cell_size_check", 1),
-        ("mmap_size", 0),
-        ("foreign_keys", 1),
-        ("wal_autocheckpoint", 0),
-        ("temp_store", 2),
-        ("cache_size", if role == Role::Writer { -32_768 } else { -4_096 }),
-        ("query_only", i64::from(role == Role::Reader)),
-    ] {
-        set_pragma(&connection, pragma, value)?;
-    }
-    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-    if mode != "wal" {
-        return Err(Error::Refused(format!("SQLite uses the journal mode {mode}, not wal")));
-    }
-    Ok(connection)
-}
-
-/// What can be set only before the first table is made, and the schema.
-fn prepare_file(connection: &Connection) -> Result<()> {
-    let is_new = connection.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0))? == 0;
-    if is_new {
-        // AUTO_VACUUM first: the first page that is written fixes it.
-        connection.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;")?;
-    }
-    let read = |pragma: &str| -> Result<i64> {
-        Ok(connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))?)
-    };
-    // Before anything is written: what is not ours stays as it is.
-    let (application, version) = (read("application_id")?, read("user_version")?);
-    if (application, version) != (0, 0) && application != schema::APPLICATION_ID {
-        return Err(Error::Refused(format!("{FILE_NAME} belongs to another program")));
-    }
-    let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-    set_pragma(connection, "synchronous", 2)?;
-    schema::migrate(connection)?;
-    for (pragma, value) in [
-        ("application_id", schema::APPLICATION_ID),
-        ("page_size", PAGE_BYTES as i64),
-        ("auto_vacuum", 2),
-    ] {
-        if read(pragma)? != value {
-            return Err(Error::Damaged { what: format!("{FILE_NAME}: {pragma} is not {value}") });
-        }
-    }
-    Ok(())
-}
-
-/// Sets a PRAGMA and reads it back: SQLite says nothing when it does not know one.
-fn set_pragma(connection: &Connection, pragma: &str, value: i64) -> Result<()> {
-    connection.execute_batch(&format!("PRAGMA {pragma} = {value}"))?;
-    let kept: Option<i64> =
-        connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0)).optional()?;
-    // A build without memory mapping has no such PRAGMA, which is as good as 0.
-    if kept != Some(value) && !(pragma == "mmap_size" && kept.is_none()) {
-        return Err(Error::Refused(format!("SQLite does not take {pragma} = {value}")));
-    }
-    Ok(())
-}
+pub(crate) use database::Database;

@@ -1,26 +1,30 @@
 //! Objects: publish, look up, delete.
 
+use crate::access::ObjectPath;
+use crate::store::records::objects::WriteTarget;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::oneshot;
 
+use super::blob_row::loaded_blob;
 use super::contents;
+use super::database::Database;
 use super::job::{Lane, Purpose, Txn, Work};
-use super::outbox::{Cause, Change, Detail, emit};
-use crate::access::{Bucket, Permit};
-use crate::clock;
+use super::outbox::{Change, Detail, emit};
+use crate::access::Bucket;
 use crate::events::{CallbackVar, EventName};
+use crate::store::blobs::LoadedBlob;
 use crate::store::blobs::StagedBlob;
-use crate::store::db::sqlite::blob_row::{LoadedBlob, loaded_blob};
 use crate::store::db::sqlite::columns::{
-    damaged, decode_headers, drop_reference, encode_headers, read_etag, read_object_checksum,
-    reference, require_bucket,
+    decode_headers, drop_reference, encode_headers, read_etag, read_object_checksum, reference,
+    require_bucket,
 };
-use crate::store::engine::Engine;
+use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
+use crate::store::records::events::Cause;
 use crate::store::records::{ContentId, NewObject, ObjectRecord, Published, Readable};
 use crate::types::{ETag, ObjectKey, WriteCondition};
 
@@ -50,24 +54,25 @@ pub(crate) struct Row<'a> {
 }
 
 /// An object on its way: what its row needs besides its content, whichever way that came.
-struct Coming {
-    bucket: Arc<Bucket>,
+struct PendingObject {
+    target: WriteTarget,
     new: NewObject,
     headers: Vec<u8>,
-    cause: Cause,
 }
 
-impl Coming {
-    fn of(permit: &Permit, new: NewObject) -> Self {
+impl PendingObject {
+    fn new(target: WriteTarget, new: NewObject) -> Self {
         let headers = encode_headers(&new.headers);
-        Self { bucket: Arc::clone(permit.bucket()), new, headers, cause: Cause::of(permit) }
+        Self { target, new, headers }
     }
 
     /// What it will replace, if the conditions hold.
-    fn judged(&self, txn: &Txn<'_>) -> Result<Option<Current>> {
-        require_bucket(txn, &self.bucket)?;
-        let current = current(txn, &self.bucket, &self.new.key)?;
-        judge(&self.new.condition, current.as_ref())?;
+    fn check(&self, txn: &Txn<'_>) -> Result<Option<Current>> {
+        let ObjectPath { bucket, key } = &self.target.object;
+        require_bucket(txn, bucket)?;
+        let current = current(txn, bucket, key)?;
+        check_version(self.target.decided_on, current.as_ref())?;
+        check_condition(&self.new.condition, current.as_ref())?;
         Ok(current)
     }
 
@@ -87,64 +92,65 @@ impl Coming {
             headers: &self.headers,
             checksum: self.new.checksum.as_ref().map(|checksum| checksum.encode()),
             event: self.new.event,
-            cause: &self.cause,
+            cause: &self.target.cause,
             callback_var: self.new.callback_var.as_ref().map(CallbackVar::as_bytes),
         };
-        publish(txn, &self.bucket, &self.new.key, current, row)
+        let ObjectPath { bucket, key } = &self.target.object;
+        publish(txn, bucket, key, current, row)
     }
 }
 
 pub(crate) fn put(
-    engine: &Engine,
-    permit: &Permit,
+    db: &Database,
+    target: WriteTarget,
     new: NewObject,
     staged: StagedBlob,
+    once: bool,
 ) -> Pending<Published> {
-    let coming = Coming::of(permit, new);
-    let once = engine.stores_once(&coming.bucket);
-    engine.write_staged(staged, move |txn, staged| {
-        let current = coming.judged(txn)?;
+    let pending = PendingObject::new(target, new);
+    db.write_staged(staged, move |txn, staged| {
+        let current = pending.check(txn)?;
         let blob = ContentId::Blob(contents::insert_or_share(txn, staged, once)?);
         let digests = staged.digests();
-        coming.publish(txn, current.as_ref(), blob, digests.length, ETag::plain(digests.md5))
+        pending.publish(txn, current.as_ref(), blob, digests.length, ETag::plain(digests.md5))
     })
 }
 
 /// Publishes the first of `readables`, single blobs of the same bytes, that can still be taken.
 pub(crate) fn put_instant(
-    engine: &Engine,
-    permit: &Permit,
+    db: &Database,
+    target: WriteTarget,
     new: NewObject,
     readables: Vec<Readable>,
 ) -> Pending<Option<Published>> {
-    let coming = Coming::of(permit, new);
-    engine.write(move |txn| {
-        let current = coming.judged(txn)?;
+    let pending = PendingObject::new(target, new);
+    db.write(move |txn| {
+        let current = pending.check(txn)?;
         // Before the old content of the key is dropped: it may be the same.
         let Some(taken) = contents::take_first(txn, &readables)? else { return Ok(None) };
         let (blob, digests) = taken.single().ok_or_else(|| damaged("no single blob"))?;
         let (blob, etag) = (ContentId::Blob(blob), ETag::plain(digests.md5));
-        coming.publish(txn, current.as_ref(), blob, digests.length, etag).map(Some)
+        pending.publish(txn, current.as_ref(), blob, digests.length, etag).map(Some)
     })
 }
 
 /// Publishes `content`, which is that of the object `source`.
 pub(crate) fn copy(
-    engine: &Engine,
-    permit: &Permit,
+    db: &Database,
+    target: WriteTarget,
     new: NewObject,
     content: ContentId,
     source: &ObjectRecord,
 ) -> Pending<Published> {
-    let coming = Coming::of(permit, new);
+    let pending = PendingObject::new(target, new);
     let (size, etag) = (source.size, source.etag);
-    engine.write(move |txn| {
-        let current = coming.judged(txn)?;
+    db.write(move |txn| {
+        let current = pending.check(txn)?;
         // Before the old content of the key is dropped: it may be the same.
         if !reference(txn, content)? {
             return Err(Error::NoSuchKey);
         }
-        coming.publish(txn, current.as_ref(), content, size, etag)
+        pending.publish(txn, current.as_ref(), content, size, etag)
     })
 }
 
@@ -160,8 +166,16 @@ pub(crate) fn current(txn: &Txn<'_>, bucket: &Bucket, key: &ObjectKey) -> Result
     Ok(Some(Current { seq: row.get("seq")?, etag: read_etag(row)?, content }))
 }
 
-/// Judges If-Match and If-None-Match against the current object.
-pub(crate) fn judge(condition: &WriteCondition, current: Option<&Current>) -> Result<()> {
+/// The current object must be the version that was decided on, if the decision depended on one.
+fn check_version(decided_on: Option<i64>, current: Option<&Current>) -> Result<()> {
+    match decided_on {
+        Some(seq) if current.map(|current| current.seq) != Some(seq) => Err(Error::ObjectChanged),
+        _ => Ok(()),
+    }
+}
+
+/// Checks If-Match and If-None-Match against the current object.
+pub(crate) fn check_condition(condition: &WriteCondition, current: Option<&Current>) -> Result<()> {
     Ok(condition.judge(current.map(|current| &current.etag))?)
 }
 
@@ -174,7 +188,7 @@ pub(crate) fn publish(
     current: Option<&Current>,
     row: Row<'_>,
 ) -> Result<Published> {
-    let (seq, modified) = (txn.next_seq()?, clock::now());
+    let (seq, modified) = (txn.next_seq()?, txn.now());
     if let Some(current) = current {
         forget(txn, bucket, key, current)?;
     }
@@ -223,35 +237,28 @@ fn forget(txn: &Txn<'_>, bucket: &Bucket, key: &ObjectKey, current: &Current) ->
 }
 
 pub(crate) fn delete(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
+    db: &Database,
+    target: WriteTarget,
     condition: WriteCondition,
 ) -> Pending<bool> {
-    let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
-    let cause = Cause::of(permit);
-    engine.free(move |txn| {
-        require_bucket(txn, &bucket)?;
-        delete_key(txn, &bucket, &key, &condition, &cause)
+    db.free(move |txn| {
+        require_bucket(txn, &target.object.bucket)?;
+        delete_key(txn, &target, &condition)
     })
 }
 
-fn delete_key(
-    txn: &Txn<'_>,
-    bucket: &Bucket,
-    key: &ObjectKey,
-    condition: &WriteCondition,
-    cause: &Cause,
-) -> Result<bool> {
+fn delete_key(txn: &Txn<'_>, target: &WriteTarget, condition: &WriteCondition) -> Result<bool> {
+    let WriteTarget { object: ObjectPath { bucket, key }, cause, decided_on } = target;
     let current = current(txn, bucket, key)?;
-    judge(condition, current.as_ref())?;
+    check_version(*decided_on, current.as_ref())?;
+    check_condition(condition, current.as_ref())?;
     let Some(current) = current else { return Ok(false) };
     forget(txn, bucket, key, &current)?;
     txn.execute(
         "DELETE FROM objects WHERE bucket = ?1 AND key = ?2",
         params![bucket.id, key.as_bytes()],
     )?;
-    let (event, time) = (EventName::ObjectRemovedDelete, clock::now());
+    let (event, time) = (EventName::ObjectRemovedDelete, txn.now());
     let detail = Detail::default();
     emit(txn, &Change { event, bucket, key, time, cause, detail })?;
     Ok(true)
@@ -281,74 +288,77 @@ impl Gather {
     }
 }
 
-pub(crate) fn delete_many(
-    engine: &Engine,
-    permit: &Permit,
-    keys: Vec<ObjectKey>,
-) -> Pending<Vec<bool>> {
-    if keys.is_empty() {
-        return Pending::answered(engine.alive().map(|()| Vec::new()));
+pub(crate) fn delete_many(db: &Database, targets: Vec<WriteTarget>) -> Pending<Vec<bool>> {
+    if targets.is_empty() {
+        return Pending::answered(db.alive().map(|()| Vec::new()));
     }
     let (reply, receiver) = oneshot::channel();
-    let steps = keys.len().div_ceil(DELETE_STEP_KEYS);
+    let steps = targets.len().div_ceil(DELETE_STEP_KEYS);
     let gather = Arc::new(Mutex::new(Gather {
         answers: vec![None; steps],
         failed: None,
         left: steps,
         reply: Some(reply),
     }));
-    for (index, keys) in keys.chunks(DELETE_STEP_KEYS).enumerate() {
-        let (bucket, keys) = (Arc::clone(permit.bucket()), keys.to_vec());
+    for (index, targets) in targets.chunks(DELETE_STEP_KEYS).enumerate() {
+        let targets = targets.to_vec();
         let gather = Arc::clone(&gather);
-        let cause = Cause::of(permit);
         let work = move |txn: &Txn<'_>, _: Option<&StagedBlob>| {
-            require_bucket(txn, &bucket)?;
+            require_bucket(txn, &targets[0].object.bucket)?;
             let none = WriteCondition::default();
-            keys.iter().map(|key| delete_key(txn, &bucket, key, &none, &cause)).collect()
+            targets.iter().map(|target| delete_key(txn, target, &none)).collect()
         };
         let reply = move |answer| {
             gather.lock().unwrap_or_else(PoisonError::into_inner).take(index, answer);
         };
         let lane = if steps == 1 { Lane::Request } else { Lane::Step };
         let purpose = Purpose::Free;
-        engine.send(Box::new(Work { work, staged: None, purpose, lane, answer: None, reply }));
+        db.send(Box::new(Work { work, staged: None, purpose, lane, answer: None, reply }));
     }
     Pending::waiting(receiver)
 }
 
-pub(crate) fn record(engine: &Engine, permit: &Permit, key: &ObjectKey) -> Result<ObjectRecord> {
-    let bucket = engine.require_bucket(permit)?;
-    let reader = engine.readers.take()?;
-    let found = read_record(engine, &reader, &bucket, key)?;
-    found.map(|(record, _)| record).ok_or(Error::NoSuchKey)
+pub(crate) fn record(db: &Database, object: &ObjectPath) -> Result<(ObjectRecord, i64)> {
+    let ObjectPath { bucket, key } = object;
+    db.require_bucket(bucket)?;
+    let reader = db.readers.take()?;
+    let found = read_record(db, &reader, bucket, key)?;
+    found.map(|(record, _, seq)| (record, seq)).ok_or(Error::NoSuchKey)
 }
 
 /// The object and what it points at.
 fn read_record(
-    engine: &Engine,
+    db: &Database,
     connection: &Connection,
     bucket: &Bucket,
     key: &ObjectKey,
-) -> Result<Option<(ObjectRecord, ContentId)>> {
+) -> Result<Option<(ObjectRecord, ContentId, i64)>> {
     let mut statement = connection.prepare_cached(
-        "SELECT size, md5, parts, modified, content_kind, content, owner, checksum, headers
+        "SELECT size, md5, parts, modified, content_kind, content, owner, checksum, headers, seq
          FROM objects LEFT JOIN object_headers USING (bucket, key, seq)
          WHERE bucket = ?1 AND key = ?2",
     )?;
     let mut rows = statement.query(params![bucket.id, key.as_bytes()])?;
-    rows.next()?.map(|row| record_of(engine, key, row)).transpose()
+    rows.next()?.map(|row| record_of(db, key, row)).transpose()
+}
+
+/// An object with its content, as one statement found it.
+pub(crate) struct Found {
+    pub(crate) record: ObjectRecord,
+    pub(crate) content: ContentId,
+    /// Sequence number of this version.
+    pub(crate) seq: i64,
+    /// The blob, if the content is one.
+    pub(crate) blob: Option<LoadedBlob>,
 }
 
 /// As [`record`], with what it points at and, if that is one blob, the blob: all in one statement,
 /// which is its own snapshot. Every GetObject runs it.
-pub(crate) fn read_with_blob(
-    engine: &Engine,
-    bucket: &Bucket,
-    key: &ObjectKey,
-) -> Result<(ObjectRecord, ContentId, Option<LoadedBlob>)> {
-    let reader = engine.readers.take()?;
+pub(crate) fn read_with_blob(db: &Database, object: &ObjectPath) -> Result<Found> {
+    let ObjectPath { bucket, key } = object;
+    let reader = db.readers.take()?;
     let mut statement = reader.prepare_cached(
-        "SELECT o.size, o.md5, parts, modified, content_kind, content, owner, o.checksum, headers,
+        "SELECT o.size, o.md5, parts, modified, content_kind, content, owner, o.checksum, headers, seq,
              b.id, epoch, inline_row, first_page, pages, b.size, b.md5, b.crc64nvme, b.sha256,
              b.checksum, crc32c, bytes
          FROM objects AS o LEFT JOIN object_headers USING (bucket, key, seq)
@@ -358,7 +368,7 @@ pub(crate) fn read_with_blob(
     )?;
     let mut rows = statement.query(params![bucket.id, key.as_bytes()])?;
     let row = rows.next()?.ok_or(Error::NoSuchKey)?;
-    let (record, content) = record_of(engine, key, row)?;
+    let (record, content, seq) = record_of(db, key, row)?;
     let blob = match content {
         ContentId::Blob(id) if row.get_ref(RECORD_COLUMNS)? == ValueRef::Null => {
             return Err(damaged(format!("blob {id} has no row")));
@@ -366,19 +376,19 @@ pub(crate) fn read_with_blob(
         ContentId::Blob(_) => Some(loaded_blob(row, RECORD_COLUMNS)?),
         ContentId::Manifest(_) => None,
     };
-    Ok((record, content, blob))
+    Ok(Found { record, content, seq, blob })
 }
 
 /// How many columns [`record_of`] reads.
-const RECORD_COLUMNS: usize = 9;
+const RECORD_COLUMNS: usize = 10;
 
 /// From the columns of the two statements above, by number: looking nine names up costs as much as
 /// the row itself.
 fn record_of(
-    engine: &Engine,
+    db: &Database,
     key: &ObjectKey,
     row: &rusqlite::Row<'_>,
-) -> Result<(ObjectRecord, ContentId)> {
+) -> Result<(ObjectRecord, ContentId, i64)> {
     let etag = ETag { md5: row.get(1)?, parts: row.get(2)? };
     let owner = row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?;
     let headers = row.get_ref(8)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
@@ -389,19 +399,16 @@ fn record_of(
         modified: row.get(3)?,
         headers: decode_headers(headers.unwrap_or_default())?,
         checksum: read_object_checksum(row, 7)?,
-        owner: engine.directory().owner(owner),
+        owner: db.directory().owner(owner),
         parts: etag.parts,
     };
-    Ok((record, ContentId::read(row, 4, 5)?))
+    Ok((record, ContentId::read(row, 4, 5)?, row.get(9)?))
 }
 
 /// The content that the key points at now, in a snapshot of its own.
-pub(crate) fn read_content_id(
-    engine: &Engine,
-    bucket: &Bucket,
-    key: &ObjectKey,
-) -> Result<Option<ContentId>> {
-    let found = engine
+pub(crate) fn read_content_id(db: &Database, object: &ObjectPath) -> Result<Option<ContentId>> {
+    let ObjectPath { bucket, key } = object;
+    let found = db
         .readers
         .take()?
         .prepare_cached("SELECT content_kind, content FROM objects WHERE bucket = ?1 AND key = ?2")?

@@ -18,13 +18,16 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::database::Database;
 use super::job::Txn;
-use crate::access::{Bucket, Origin, Permit, User};
+use crate::access::Bucket;
 use crate::events::{CallbackVar, EventName, Happening, Missing, Rules, Subject, record};
-use crate::store::db::sqlite::columns::{damaged, decode_headers};
-use crate::store::engine::Engine;
+use crate::store::db::sqlite::columns::decode_headers;
 use crate::store::error::Result;
+use crate::store::error::damaged;
 use crate::store::memory::directory::Effect;
+use crate::store::memory::pending::Pending;
+use crate::store::records::events::Cause;
 use crate::store::records::{BucketConfiguration, BucketConfigurationKind, EventTarget};
 use crate::types::{ETag, MessageId, ObjectKey, Timestamp, UploadId};
 
@@ -46,20 +49,6 @@ pub(crate) struct Change<'a> {
     /// Who asked: the user's id and the request.
     pub(crate) cause: &'a Cause,
     pub(crate) detail: Detail<'a>,
-}
-
-/// Who asked for a change.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Cause {
-    /// `None` for what the server does by itself.
-    user: Option<Arc<User>>,
-    origin: Option<Arc<Origin>>,
-}
-
-impl Cause {
-    pub(crate) fn of(permit: &Permit) -> Self {
-        Self { user: Some(Arc::clone(permit.user())), origin: permit.origin().cloned() }
-    }
 }
 
 /// What a change leaves behind.
@@ -186,7 +175,7 @@ pub(crate) fn widen_gap(txn: &Txn<'_>, target: &str, missing: &Missing) -> Resul
 /// Adds the row; it is counted already.
 pub(crate) fn insert(txn: &Txn<'_>, letter: &Letter<'_>) -> Result<MessageId> {
     let (bucket, key) = letter.lane;
-    let message = MessageId::new();
+    let message = txn.shared.sources.message_id();
     txn.execute(
         "INSERT INTO outbox
              (message, target, bucket, key, event, body, created, attempts, next_at, state)
@@ -259,14 +248,15 @@ pub(crate) fn know_targets(connection: &Connection, targets: &[EventTarget]) -> 
 
 /// Writes the rules of a bucket and, unless it is told not to, a test for each of their targets.
 pub(crate) fn set_rules(
-    engine: &Engine,
-    permit: &Permit,
+    db: &Database,
+    bucket: &Arc<Bucket>,
+    cause: Cause,
     rules: Rules,
     test: bool,
-) -> crate::store::Pending<()> {
-    let (bucket, cause) = (Arc::clone(permit.bucket()), Cause::of(permit));
+) -> Pending<()> {
+    let bucket = Arc::clone(bucket);
     let document = Arc::new(BucketConfiguration::new(rules.encode()));
-    engine.write(move |txn| {
+    db.write(move |txn| {
         let kind = BucketConfigurationKind::Notification;
         crate::store::db::sqlite::configurations::set(txn, &bucket, kind, &document)?;
         let mut targets: Vec<&str> = rules.iter().map(|rule| rule.target.as_str()).collect();
@@ -274,7 +264,7 @@ pub(crate) fn set_rules(
         targets.dedup();
         let request_id = cause.origin.as_ref().map_or("", |origin| &origin.request_id);
         for target in targets.into_iter().filter(|_| test) {
-            let time = crate::clock::now();
+            let time = txn.now();
             let body = record::test_event(bucket.name.as_str(), request_id, time);
             let lane = (bucket.name.as_str(), &b""[..]);
             post(txn, &Letter { target, lane, event: EventName::TestEvent, body, time })?;

@@ -3,77 +3,64 @@
 //! **Invariant:** every verb checks in its own transaction that the upload is open, in this bucket
 //! and for this key; otherwise it is NoSuchUpload, and what was sent is discarded.
 
+use crate::access::UploadPath;
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension as _, params};
 
+use super::database::Database;
 use super::job::Txn;
-use super::outbox::Cause;
 use super::{contents, declarations, uploads};
-use crate::access::{Bucket, Permit};
-use crate::clock;
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
 use crate::store::blobs::StagedBlob;
-use crate::store::contents::reader::OpenObject;
 use crate::store::db::sqlite::columns::{
     drop_reference, encode_checksum, read_checksum, read_declared, reference, require_bucket,
 };
 use crate::store::db::sqlite::deduplicated;
 use crate::store::db::sqlite::upload_changes::{Change, changed};
-use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
+use crate::store::memory::pins::Pin;
+use crate::store::records::events::Cause;
 use crate::store::records::{
     AddedPart, BlobRef, ContentId, InstantPart, PartRecord, PartsPage, Readable,
 };
-use crate::types::{BlobId, ETag, ObjectKey, PartNumber, UploadId};
+use crate::types::{BlobId, ETag, PartNumber};
 
-/// A part's place: bucket, key, upload and number.
-struct Place {
-    bucket: Arc<Bucket>,
-    key: ObjectKey,
-    upload: UploadId,
+/// A part by its upload and number.
+struct PartPath {
+    upload: UploadPath,
     number: PartNumber,
 }
 
-impl Place {
-    fn new(permit: &Permit, key: &ObjectKey, (upload, number): (UploadId, PartNumber)) -> Self {
-        Self { bucket: Arc::clone(permit.bucket()), key: key.clone(), upload, number }
-    }
-}
-
 pub(crate) fn put(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
-    part: (UploadId, PartNumber),
+    db: &Database,
+    upload: UploadPath,
+    number: PartNumber,
     staged: StagedBlob,
+    once: bool,
 ) -> Pending<AddedPart> {
-    let place = Place::new(permit, key, part);
-    let once = engine.stores_once(&place.bucket);
-    engine.write_staged(staged, move |txn, staged| {
-        let touched = touch(txn, &place, staged.digests().length)?;
+    let path = PartPath { upload, number };
+    db.write_staged(staged, move |txn, staged| {
+        let touched = touch(txn, &path, staged.digests().length)?;
         let blob = contents::insert_or_share(txn, staged, once)?;
         let digests = staged.digests();
         let known = touched.algorithm.and_then(|algorithm| digests.checksum_for(algorithm));
         let checksum = known.or_else(|| digests.checksum.clone());
-        let part = replace(txn, &place, blob, digests, checksum)?;
-        touched.added(txn, &place, part)
+        let part = replace(txn, &path, blob, digests, checksum)?;
+        touched.added(txn, &path, part)
     })
 }
 
 pub(crate) fn copy(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
-    part: (UploadId, PartNumber),
-    source: &OpenObject,
+    db: &Database,
+    upload: UploadPath,
+    number: PartNumber,
     blob: BlobRef,
     checksum: Option<Checksum>,
+    pinned: Option<Arc<Pin>>,
 ) -> Pending<AddedPart> {
-    let place = Place::new(permit, key, part);
-    // Keeps the source's blobs from being freed while the job waits.
-    let pinned = source.clone();
+    let path = PartPath { upload, number };
     let digests = Digests {
         length: blob.size,
         md5: blob.md5,
@@ -81,9 +68,10 @@ pub(crate) fn copy(
         sha256: blob.sha256,
         checksum: blob.checksum,
     };
-    engine.write(move |txn| {
+    db.write(move |txn| {
+        // Keeps the source's blobs from being freed while the job waits.
         let _pinned = &pinned;
-        let touched = touch(txn, &place, digests.length)?;
+        let touched = touch(txn, &path, digests.length)?;
         if !reference(txn, ContentId::Blob(blob.id))? {
             return Err(Error::NoSuchKey);
         }
@@ -92,32 +80,29 @@ pub(crate) fn copy(
             given.or_else(|| digests.checksum_for(algorithm))
         });
         let checksum = known.or_else(|| checksum.clone()).or_else(|| digests.checksum.clone());
-        let part = replace(txn, &place, blob.id, &digests, checksum)?;
-        touched.added(txn, &place, part)
+        let part = replace(txn, &path, blob.id, &digests, checksum)?;
+        touched.added(txn, &path, part)
     })
 }
 
 /// Stores parts by reference, each from the first of its contents that can still be taken; `None`
 /// for a part that has none any more. All in one transaction, so there must not be many.
 pub(crate) fn put_instant(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
-    upload: UploadId,
+    db: &Database,
+    upload: UploadPath,
     parts: Vec<InstantPart>,
 ) -> Pending<Vec<Option<AddedPart>>> {
-    let (permit, key) = (permit.clone(), key.clone());
-    engine.write(move |txn| {
+    db.write(move |txn| {
         let put = |part: &InstantPart| {
-            let place = Place::new(&permit, &key, (upload, part.number));
+            let path = PartPath { upload: upload.clone(), number: part.number };
             let taken = contents::take_first(txn, &part.readables)?;
             let Some((blob, digests)) = taken.and_then(Readable::single) else { return Ok(None) };
-            let touched = touch(txn, &place, digests.length)?;
+            let touched = touch(txn, &path, digests.length)?;
             let known = touched.algorithm.and_then(|algorithm| digests.checksum_for(algorithm));
             let checksum = known.or_else(|| part.checksum.clone());
             let checksum = checksum.or_else(|| digests.checksum.clone());
-            let added = replace(txn, &place, blob, digests, checksum)?;
-            touched.added(txn, &place, added).map(Some)
+            let added = replace(txn, &path, blob, digests, checksum)?;
+            touched.added(txn, &path, added).map(Some)
         };
         parts.iter().map(put).collect()
     })
@@ -132,10 +117,10 @@ struct Touched {
 
 impl Touched {
     /// The part has its row now.
-    fn added(&self, txn: &Txn<'_>, place: &Place, part: PartRecord) -> Result<AddedPart> {
-        changed(txn, place.upload, Change::Part, &Cause::default())?;
+    fn added(&self, txn: &Txn<'_>, path: &PartPath, part: PartRecord) -> Result<AddedPart> {
+        changed(txn, path.upload.id, Change::Part, &Cause::default())?;
         let next = match self.is_declared {
-            true => declarations::advance(txn, place.upload, place.number)?,
+            true => declarations::advance(txn, path.upload.id, path.number)?,
             false => None,
         };
         Ok(AddedPart { part, next })
@@ -143,18 +128,18 @@ impl Touched {
 }
 
 /// The upload is open, and a part of this size fits it: notes that it changes.
-fn touch(txn: &Txn<'_>, place: &Place, size: u64) -> Result<Touched> {
-    require_bucket(txn, &place.bucket)?;
+fn touch(txn: &Txn<'_>, path: &PartPath, size: u64) -> Result<Touched> {
+    require_bucket(txn, &path.upload.bucket)?;
     let mut statement = txn.prepare(
         "UPDATE uploads SET generation = generation + 1, last_active = ?4
          WHERE id = ?1 AND bucket = ?2 AND key = ?3
          RETURNING checksum_algorithm, checksum_type, declared, content_kind, content",
     )?;
     let mut rows = statement.query(params![
-        place.upload,
-        place.bucket.id,
-        place.key.as_bytes(),
-        clock::now()
+        path.upload.id,
+        path.upload.bucket.id,
+        path.upload.key.as_bytes(),
+        txn.now()
     ])?;
     let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
     let algorithm = read_declared(row)?.map(|(algorithm, _)| algorithm);
@@ -162,11 +147,11 @@ fn touch(txn: &Txn<'_>, place: &Place, size: u64) -> Result<Touched> {
     if let Some(content) = deduplicated::read_content(row)? {
         // Somebody sends the file after all.
         let sql = "UPDATE uploads SET content_kind = NULL, content = NULL WHERE id = ?1";
-        txn.execute(sql, [place.upload])?;
+        txn.execute(sql, [path.upload.id])?;
         drop_reference(txn, content)?;
     }
     if is_declared {
-        declarations::judge_part(txn, place.upload, place.number, size)?;
+        declarations::judge_part(txn, path.upload.id, path.number, size)?;
     }
     Ok(Touched { algorithm, is_declared })
 }
@@ -174,23 +159,23 @@ fn touch(txn: &Txn<'_>, place: &Place, size: u64) -> Result<Touched> {
 /// Writes the part's row; its blob has its reference already. The blob that it replaces is dropped.
 fn replace(
     txn: &Txn<'_>,
-    place: &Place,
+    path: &PartPath,
     blob: BlobId,
     digests: &Digests,
     checksum: Option<Checksum>,
 ) -> Result<PartRecord> {
     let old: Option<BlobId> = txn
         .prepare("SELECT blob FROM parts WHERE upload = ?1 AND number = ?2")?
-        .query_row(params![place.upload, place.number], |row| row.get(0))
+        .query_row(params![path.upload.id, path.number], |row| row.get(0))
         .optional()?;
-    let modified = clock::now();
+    let modified = txn.now();
     txn.execute(
         "INSERT OR REPLACE INTO parts
              (upload, number, blob, size, md5, modified, checksum, crc64nvme)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
-            place.upload,
-            place.number,
+            path.upload.id,
+            path.number,
             blob,
             digests.length,
             digests.md5,
@@ -203,7 +188,7 @@ fn replace(
         drop_reference(txn, ContentId::Blob(old))?;
     }
     Ok(PartRecord {
-        number: place.number,
+        number: path.number,
         size: digests.length,
         etag: ETag::plain(digests.md5),
         modified,
@@ -211,17 +196,11 @@ fn replace(
     })
 }
 
-pub(crate) fn list(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
-    id: UploadId,
-    after: u16,
-    max: usize,
-) -> Result<PartsPage> {
-    let bucket = engine.require_bucket(permit)?;
-    engine.readers.snapshot(|connection| {
-        let upload = uploads::find(engine, connection, &bucket, key, id)?;
+pub(crate) fn list(db: &Database, path: &UploadPath, after: u16, max: usize) -> Result<PartsPage> {
+    db.require_bucket(&path.bucket)?;
+    let id = path.id;
+    db.readers.snapshot(|connection| {
+        let upload = uploads::find(db, connection, path)?;
         if let Some(content) = deduplicated::content_of(connection, id)? {
             return deduplicated::list_parts(connection, upload, content, after, max);
         }

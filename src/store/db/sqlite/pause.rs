@@ -5,20 +5,18 @@
 //! - A pause changes neither parts nor generation: what was on its way arrives and counts.
 //! - Both verbs can be repeated; only a real change counts as activity, and wakes who waits.
 
-use std::sync::Arc;
+use crate::access::UploadPath;
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::outbox::Cause;
+use super::database::Database;
 use super::uploads::drop_open;
-use crate::access::Permit;
-use crate::clock;
 use crate::store::db::sqlite::columns::require_bucket;
 use crate::store::db::sqlite::upload_changes::{Change, changed};
-use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
-use crate::types::{ObjectKey, Timestamp, UploadId};
+use crate::store::records::events::Cause;
+use crate::types::Timestamp;
 
 /// Which state an upload shall be in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,16 +27,9 @@ pub(crate) enum State {
     Paused,
 }
 
-pub(crate) fn set(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
-    id: UploadId,
-    state: State,
-) -> Pending<()> {
-    let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
-    let cause = Cause::of(permit);
-    engine.write(move |txn| -> Result<()> {
+pub(crate) fn set(db: &Database, upload: UploadPath, cause: Cause, state: State) -> Pending<()> {
+    let UploadPath { bucket, key, id } = upload;
+    db.write(move |txn| -> Result<()> {
         require_bucket(txn, &bucket)?;
         let before: Option<Timestamp> = txn
             .prepare("SELECT paused FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3")?
@@ -48,7 +39,7 @@ pub(crate) fn set(
         if before.is_some() == (state == State::Paused) {
             return Ok(());
         }
-        let now = clock::now();
+        let now = txn.now();
         let paused = (state == State::Paused).then_some(now);
         txn.execute(
             "UPDATE uploads SET paused = ?2, last_active = ?3 WHERE id = ?1",
@@ -64,18 +55,13 @@ pub(crate) fn set(
 
 /// As if something had just happened to the upload: the time until it expires begins anew, that of
 /// its pause too.
-pub(crate) fn extend(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
-    id: UploadId,
-) -> Pending<()> {
-    let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
-    engine.write(move |txn| -> Result<()> {
+pub(crate) fn extend(db: &Database, upload: UploadPath) -> Pending<()> {
+    let UploadPath { bucket, key, id } = upload;
+    db.write(move |txn| -> Result<()> {
         require_bucket(txn, &bucket)?;
         let sql = "UPDATE uploads SET last_active = ?4, paused = iif(paused IS NULL, NULL, ?4)
              WHERE id = ?1 AND bucket = ?2 AND key = ?3";
-        match txn.execute(sql, params![id, bucket.id, key.as_bytes(), clock::now()])? {
+        match txn.execute(sql, params![id, bucket.id, key.as_bytes(), txn.now()])? {
             0 => Err(Error::NoSuchUpload),
             _ => Ok(()),
         }
@@ -85,15 +71,13 @@ pub(crate) fn extend(
 /// Ends an upload to which nothing has happened since `idle_since`, judged in the transaction that
 /// does it: a part may have come after somebody looked.
 pub(crate) fn drop_idle(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
-    id: UploadId,
+    db: &Database,
+    upload: UploadPath,
+    cause: Cause,
     idle_since: Timestamp,
 ) -> Pending<bool> {
-    let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
-    let cause = Cause::of(permit);
-    engine.free(move |txn| -> Result<bool> {
+    let UploadPath { bucket, key, id } = upload;
+    db.free(move |txn| -> Result<bool> {
         require_bucket(txn, &bucket)?;
         let is_idle = txn
             .prepare(

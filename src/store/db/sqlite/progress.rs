@@ -3,14 +3,16 @@
 //! **Invariant:** one page is one snapshot, and looks at [`PART_ROWS_MAX`] rows of parts and those
 //! of one upload more, at most; nothing is counted when parts come.
 
+use crate::access::Bucket;
+use crate::access::UploadPath;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::database::Database;
 use super::declarations;
 use super::listing::successor;
 use super::uploads::{UPLOAD_COLUMNS, read_upload};
-use crate::access::Permit;
-use crate::store::db::sqlite::columns::{damaged, read_key};
-use crate::store::engine::Engine;
+use crate::store::db::sqlite::columns::read_key;
+use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
 use crate::store::records::{PartMap, PartRun, ProgressPage, ProgressQuery, UploadProgress};
 use crate::types::{BucketName, ObjectKey, PartNumber, UploadId};
@@ -21,8 +23,8 @@ const PART_ROWS_MAX: u64 = if cfg!(test) { 5 } else { 50_000 };
 pub(crate) const RUNS_MAX: usize = 1000;
 
 /// Bucket and key of an open upload.
-pub(crate) fn locate(engine: &Engine, id: UploadId) -> Result<Option<(BucketName, ObjectKey)>> {
-    let reader = engine.readers.take()?;
+pub(crate) fn locate(db: &Database, id: UploadId) -> Result<Option<(BucketName, ObjectKey)>> {
+    let reader = db.readers.take()?;
     let mut statement = reader.prepare_cached(
         "SELECT name, key FROM uploads JOIN buckets ON buckets.id = bucket WHERE uploads.id = ?1",
     )?;
@@ -33,19 +35,15 @@ pub(crate) fn locate(engine: &Engine, id: UploadId) -> Result<Option<(BucketName
     Ok(Some((name, read_key(row, "key")?)))
 }
 
-pub(crate) fn page(
-    engine: &Engine,
-    permit: &Permit,
-    query: &ProgressQuery,
-) -> Result<ProgressPage> {
-    let bucket = engine.require_bucket(permit)?;
+pub(crate) fn page(db: &Database, bucket: &Bucket, query: &ProgressQuery) -> Result<ProgressPage> {
+    db.require_bucket(bucket)?;
     let prefix = query.prefix.as_bytes();
     let nothing = UploadId::from_bytes([0; 16]);
     let (key, id) = match &query.after {
         Some((key, id)) if key.as_bytes() >= prefix => (key.as_bytes(), *id),
         _ => (prefix, nothing),
     };
-    engine.readers.snapshot(|connection| {
+    db.readers.snapshot(|connection| {
         let mut statement = connection.prepare_cached(&format!(
             "SELECT {UPLOAD_COLUMNS}, declared, content IS NOT NULL AS is_instant FROM uploads
              WHERE bucket = ?1 AND (key, id) > (?2, ?3) AND key < ?4 ORDER BY key, id LIMIT ?5"
@@ -57,7 +55,7 @@ pub(crate) fn page(
             if uploads.len() == query.max || counted >= PART_ROWS_MAX {
                 return Ok(ProgressPage { uploads, truncated: true });
             }
-            let progress = read(engine, connection, row)?;
+            let progress = read(db, connection, row)?;
             counted += u64::from(progress.parts);
             uploads.push(progress);
         }
@@ -67,8 +65,8 @@ pub(crate) fn page(
 
 /// The row of an upload, and the sum of its parts. One that was born complete has no rows of parts:
 /// its file is there as it was declared.
-fn read(engine: &Engine, connection: &Connection, row: &Row<'_>) -> Result<UploadProgress> {
-    let upload = read_upload(engine, row)?;
+fn read(db: &Database, connection: &Connection, row: &Row<'_>) -> Result<UploadProgress> {
+    let upload = read_upload(db, row)?;
     let declaration = declarations::of_row(connection, row, upload.id)?;
     let whole = match row.get("is_instant")? {
         true => declaration.as_ref().and_then(|declaration| declaration.layout),
@@ -86,23 +84,20 @@ fn read(engine: &Engine, connection: &Connection, row: &Row<'_>) -> Result<Uploa
 }
 
 pub(crate) fn map(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
-    id: UploadId,
+    db: &Database,
+    path: &UploadPath,
     from: PartNumber,
     max: usize,
 ) -> Result<PartMap> {
-    let bucket = engine.require_bucket(permit)?;
-    engine.readers.snapshot(|connection| {
+    let UploadPath { bucket, key, id } = path;
+    db.require_bucket(bucket)?;
+    db.readers.snapshot(|connection| {
         let progress = connection
             .prepare_cached(&format!(
                 "SELECT {UPLOAD_COLUMNS}, declared, content IS NOT NULL AS is_instant FROM uploads
                  WHERE id = ?1 AND bucket = ?2 AND key = ?3"
             ))?
-            .query_row(params![id, bucket.id, key.as_bytes()], |row| {
-                Ok(read(engine, connection, row))
-            })
+            .query_row(params![id, bucket.id, key.as_bytes()], |row| Ok(read(db, connection, row)))
             .optional()?
             .ok_or(Error::NoSuchUpload)??;
         let max = max.min(RUNS_MAX);
@@ -111,7 +106,7 @@ pub(crate) fn map(
                 vec![PartRun { first: from, last, bytes: progress.received_bytes }]
             }
             Some(_) => Vec::new(),
-            None => read_runs(connection, id, from, max + 1)?,
+            None => read_runs(connection, *id, from, max + 1)?,
         };
         let next = runs.get(max).map(|run| run.first);
         runs.truncate(max);

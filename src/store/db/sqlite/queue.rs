@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use super::job::{Job, Lane, Verdict};
-use crate::store::db::sqlite::state::Shared;
+use super::job::{Job, JobOutcome, Lane};
+use crate::store::db::sqlite::state::DatabaseState;
 
 /// What comes through the channel.
 enum Message {
@@ -30,16 +30,16 @@ enum Message {
 pub(crate) type Look = Box<dyn FnOnce(&rusqlite::Connection) + Send>;
 
 /// The end that verbs have.
-pub(crate) struct Entrance {
+pub(crate) struct JobSender {
     sender: Sender<Message>,
-    shared: Arc<Shared>,
+    shared: Arc<DatabaseState>,
     jobs_max: usize,
 }
 
 /// The end that the writer has.
 pub(crate) struct Queue {
     receiver: Receiver<Message>,
-    shared: Arc<Shared>,
+    shared: Arc<DatabaseState>,
     requests: VecDeque<Box<dyn Job>>,
     steps: VecDeque<Box<dyn Job>>,
     has_ended: bool,
@@ -62,9 +62,9 @@ pub(crate) struct Taken {
 }
 
 /// Both ends of a queue in which at most `jobs_max` jobs wait.
-pub(crate) fn queue(shared: &Arc<Shared>, jobs_max: usize) -> (Entrance, Queue) {
+pub(crate) fn queue(shared: &Arc<DatabaseState>, jobs_max: usize) -> (JobSender, Queue) {
     let (sender, receiver) = channel();
-    let entrance = Entrance { sender, shared: Arc::clone(shared), jobs_max };
+    let entrance = JobSender { sender, shared: Arc::clone(shared), jobs_max };
     let queue = Queue {
         receiver,
         shared: Arc::clone(shared),
@@ -77,18 +77,18 @@ pub(crate) fn queue(shared: &Arc<Shared>, jobs_max: usize) -> (Entrance, Queue) 
     (entrance, queue)
 }
 
-impl Entrance {
+impl JobSender {
     /// Hands a job over. `Err` gives it back with the reason.
-    pub(crate) fn send(&self, job: Box<dyn Job>) -> Result<(), (Box<dyn Job>, Verdict)> {
+    pub(crate) fn send(&self, job: Box<dyn Job>) -> Result<(), (Box<dyn Job>, JobOutcome)> {
         let lane = job.lane();
         // Counted before it is sent, for the writer may take it at once.
         if !self.count(lane) {
-            return Err((job, Verdict::Busy));
+            return Err((job, JobOutcome::Busy));
         }
         self.sender.send(Message::Job(job)).map_err(|returned| {
             discount(&self.shared, lane);
             match returned.0 {
-                Message::Job(job) => (job, Verdict::Closed),
+                Message::Job(job) => (job, JobOutcome::Closed),
                 _ => unreachable!("what was sent comes back"),
             }
         })
@@ -96,7 +96,7 @@ impl Entrance {
 
     /// Counts one more; `false` when there are as many as may be.
     fn count(&self, lane: Lane) -> bool {
-        let Shared { waiting, steps_waiting, .. } = &*self.shared;
+        let DatabaseState { waiting, steps_waiting, .. } = &*self.shared;
         let has_room = waiting.fetch_add(1, Ordering::AcqRel) < self.jobs_max;
         let has_room = match lane {
             Lane::Request => has_room,
@@ -197,7 +197,7 @@ impl Queue {
 }
 
 /// One less waits.
-fn discount(shared: &Shared, lane: Lane) {
+fn discount(shared: &DatabaseState, lane: Lane) {
     shared.waiting.fetch_sub(1, Ordering::AcqRel);
     if lane == Lane::Step {
         shared.steps_waiting.fetch_sub(1, Ordering::AcqRel);

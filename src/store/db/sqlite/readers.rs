@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
 
-use super::{Role, connect};
+use super::connection::{Role, connect};
 use crate::store::error::{Error, Result};
 
 /// Idle connections that are kept.

@@ -3,21 +3,24 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::PAGE_BYTES;
+use super::connection::PAGE_BYTES;
 use crate::store::blobs::{Blobs, StagedBlob};
 use crate::store::error::{Error, Result};
 use crate::store::memory::bell::Bell;
 use crate::store::memory::directory::Directory;
 use crate::store::memory::targets::Targets;
 use crate::store::memory::watchers::Watchers;
+use crate::store::sources::Sources;
 use crate::store::space::ballast::Ballast;
 
 /// Files of refused jobs that wait to be unlinked by the GC thread.
 const DISCARDS_MAX: usize = 1024;
 
 /// One for each open store.
-pub(crate) struct Shared {
+pub(crate) struct DatabaseState {
     pub(crate) directory: Directory,
+    /// Time, ids and random bytes.
+    pub(crate) sources: Sources,
     pub(crate) targets: Targets,
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) ballast: Arc<Ballast>,
@@ -46,10 +49,16 @@ pub(crate) struct Shared {
     pub(crate) most_changes: AtomicU64,
 }
 
-impl Shared {
-    pub(crate) fn new(blobs: Arc<Blobs>, ballast: Arc<Ballast>, targets: Targets) -> Self {
+impl DatabaseState {
+    pub(crate) fn new(
+        blobs: Arc<Blobs>,
+        ballast: Arc<Ballast>,
+        targets: Targets,
+        sources: Sources,
+    ) -> Self {
         Self {
             directory: Directory::default(),
+            sources,
             targets,
             blobs,
             ballast,

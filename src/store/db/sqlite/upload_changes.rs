@@ -8,14 +8,14 @@ use std::sync::Arc;
 use rusqlite::OptionalExtension as _;
 
 use super::job::Txn;
-use super::outbox::{self, Cause, Detail, emit};
+use super::outbox::{self, Detail, emit};
 use crate::access::Bucket;
-use crate::clock;
 use crate::events::EventName;
 use crate::store::db::sqlite::columns::read_key;
 use crate::store::error::Result;
 use crate::store::memory::directory::Effect;
 use crate::store::records::BucketConfigurationKind;
+use crate::store::records::events::Cause;
 use crate::types::{BucketName, UploadId};
 
 /// What happened to an upload.
@@ -87,7 +87,7 @@ fn tell(txn: &Txn<'_>, id: UploadId, event: EventName, cause: &Cause) -> Result<
         callback_var: callback_var.as_deref(),
         ..Detail::default()
     };
-    let (key, time) = (read_key(row, "key")?, clock::now());
+    let (key, time) = (read_key(row, "key")?, txn.now());
     emit(txn, &outbox::Change { event, bucket: &bucket, key: &key, time, cause, detail })
 }
 

@@ -3,41 +3,42 @@
 //! **Invariant:** every verb checks in its own transaction that the upload is open, in this bucket
 //! and for this key; otherwise it is NoSuchUpload.
 
-use std::sync::Arc;
+use crate::access::ObjectPath;
+use crate::access::UploadPath;
+use crate::access::User;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::database::Database;
 use super::job::Txn;
-use super::outbox::Cause;
 use super::{contents, declarations};
-use crate::access::{Bucket, Permit};
-use crate::clock;
+use crate::access::Bucket;
 use crate::events::CallbackVar;
 use crate::store::db::sqlite::columns::{
     GarbageKind, drop_reference, encode_headers, enqueue, read_declared, read_key, require_bucket,
 };
 use crate::store::db::sqlite::deduplicated;
 use crate::store::db::sqlite::upload_changes::{Change, changed};
-use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
+use crate::store::records::events::Cause;
 use crate::store::records::{ContentId, CreatedUpload, NewUpload, OpenUpload, UploadRecord};
-use crate::types::{ObjectKey, Timestamp, UploadId};
+use crate::types::{Timestamp, UploadId};
 
 /// The columns that [`read_upload`] needs; the key first, as every scan has it.
 pub(crate) const UPLOAD_COLUMNS: &str =
     "key, id, initiated, last_active, initiator, checksum_algorithm, checksum_type, paused";
 
-pub(crate) fn read_upload(engine: &Engine, row: &Row<'_>) -> Result<UploadRecord> {
+pub(crate) fn read_upload(db: &Database, row: &Row<'_>) -> Result<UploadRecord> {
     let paused = row.get("paused")?;
     Ok(UploadRecord {
         id: row.get("id")?,
         key: read_key(row, "key")?,
         initiated: row.get("initiated")?,
-        initiator: engine.directory().owner(&row.get::<_, String>("initiator")?),
+        initiator: db.directory().owner(&row.get::<_, String>("initiator")?),
         checksum: read_declared(row)?,
         paused,
-        expires: Limits::of(engine).expires(row.get("last_active")?, paused),
+        expires: Limits::of(db).expires(row.get("last_active")?, paused),
     })
 }
 
@@ -49,8 +50,8 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    pub(crate) fn of(engine: &Engine) -> Self {
-        let options = &engine.options;
+    pub(crate) fn of(db: &Database) -> Self {
+        let options = &db.options;
         Self { idle_ms_max: options.upload_idle_ms_max, pause_ms_max: options.upload_pause_ms_max }
     }
 
@@ -65,21 +66,21 @@ impl Limits {
 
 /// Opens an upload; or gives one that is open already, if it declares the same file in every way.
 pub(crate) fn create(
-    engine: &Engine,
-    permit: &Permit,
-    key: ObjectKey,
+    db: &Database,
+    object: ObjectPath,
+    user: &User,
+    cause: Cause,
     new: NewUpload,
 ) -> Pending<CreatedUpload> {
-    let (bucket, user) = (Arc::clone(permit.bucket()), Arc::clone(permit.user()));
-    let named = declarations::fingerprint(&bucket, &user, &key, &new);
-    let initiator = engine.directory().owner(&user.id);
-    let cause = Cause::of(permit);
-    let limits = Limits::of(engine);
-    engine.write(move |txn| {
+    let ObjectPath { bucket, key } = object;
+    let named = declarations::fingerprint(&bucket, user, &key, &new);
+    let initiator = db.directory().owner(&user.id);
+    let limits = Limits::of(db);
+    db.write(move |txn| {
         require_bucket(txn, &bucket)?;
-        let now = clock::now();
+        let now = txn.now();
         let mut upload = UploadRecord {
-            id: UploadId::new(),
+            id: txn.shared.sources.upload_id(),
             key: key.clone(),
             initiated: now,
             initiator: initiator.clone(),
@@ -158,47 +159,40 @@ fn insert(
 
 /// The open upload of this bucket and key.
 pub(crate) fn find(
-    engine: &Engine,
+    db: &Database,
     connection: &Connection,
-    bucket: &Bucket,
-    key: &ObjectKey,
-    id: UploadId,
+    path: &UploadPath,
 ) -> Result<UploadRecord> {
+    let UploadPath { bucket, key, id } = path;
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {UPLOAD_COLUMNS} FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3"
     ))?;
     let mut rows = statement.query(params![id, bucket.id, key.as_bytes()])?;
-    rows.next()?.map_or(Err(Error::NoSuchUpload), |row| read_upload(engine, row))
+    rows.next()?.map_or(Err(Error::NoSuchUpload), |row| read_upload(db, row))
 }
 
 /// The open upload with what it declared.
-pub(crate) fn open(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
-    id: UploadId,
-) -> Result<OpenUpload> {
-    let bucket = engine.require_bucket(permit)?;
-    find_open(engine, &*engine.readers.take()?, &bucket, key, id)
+pub(crate) fn open(db: &Database, path: &UploadPath) -> Result<OpenUpload> {
+    db.require_bucket(&path.bucket)?;
+    find_open(db, &*db.readers.take()?, path)
 }
 
 /// As [`find`], with what was declared.
 pub(crate) fn find_open(
-    engine: &Engine,
+    db: &Database,
     connection: &Connection,
-    bucket: &Bucket,
-    key: &ObjectKey,
-    id: UploadId,
+    path: &UploadPath,
 ) -> Result<OpenUpload> {
+    let UploadPath { bucket, key, id } = path;
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {UPLOAD_COLUMNS}, declared, content IS NOT NULL AS is_instant FROM uploads
          WHERE id = ?1 AND bucket = ?2 AND key = ?3"
     ))?;
     let mut rows = statement.query(params![id, bucket.id, key.as_bytes()])?;
     let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
-    let upload = read_upload(engine, row)?;
+    let upload = read_upload(db, row)?;
     // The row that is being read holds its snapshot, so the declaration is of the same moment.
-    let declaration = declarations::of_row(connection, row, id)?;
+    let declaration = declarations::of_row(connection, row, *id)?;
     Ok(OpenUpload { upload, declaration, is_instant: row.get("is_instant")? })
 }
 
@@ -211,16 +205,9 @@ pub(crate) enum Ending {
     Cancel,
 }
 
-pub(crate) fn end(
-    engine: &Engine,
-    permit: &Permit,
-    key: &ObjectKey,
-    id: UploadId,
-    ending: Ending,
-) -> Pending<()> {
-    let (bucket, key) = (Arc::clone(permit.bucket()), key.clone());
-    let cause = Cause::of(permit);
-    engine.free(move |txn| {
+pub(crate) fn end(db: &Database, path: UploadPath, cause: Cause, ending: Ending) -> Pending<()> {
+    let UploadPath { bucket, key, id } = path;
+    db.free(move |txn| {
         require_bucket(txn, &bucket)?;
         let sql = "SELECT declared FROM uploads WHERE id = ?1 AND bucket = ?2 AND key = ?3";
         let is_declared: Option<bool> = txn

@@ -16,11 +16,11 @@ use rusqlite::hooks::Wal;
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, MAIN_DB};
 
-use super::PAGE_BYTES;
+use super::connection::PAGE_BYTES;
 use super::job::Fault;
-use crate::store::db::sqlite::state::Shared;
+use crate::store::db::sqlite::state::DatabaseState;
 use crate::store::error::{Error, Result};
-use crate::store::memory::bell::Heard;
+use crate::store::memory::bell::Wakeup;
 use crate::store::space::Space;
 
 /// Bytes of WAL at which the thread is woken.
@@ -36,7 +36,7 @@ const LATE_RESTART_WAIT: Duration = Duration::from_millis(250);
 const LOOK_EVERY: Duration = Duration::from_micros(100);
 
 /// Has the writer's connection tell how long the WAL is after each commit.
-pub(crate) fn watch(connection: &mut Connection, shared: &Arc<Shared>) -> Result<()> {
+pub(crate) fn watch(connection: &mut Connection, shared: &Arc<DatabaseState>) -> Result<()> {
     let shared = Arc::clone(shared);
     connection.wal_hook(Some(move |_: &mut Wal, frames: std::ffi::c_int| {
         let frames = u64::try_from(frames).unwrap_or(0);
@@ -55,15 +55,15 @@ pub(crate) fn watch(connection: &mut Connection, shared: &Arc<Shared>) -> Result
 }
 
 /// The thread: until the bell says stop, or the store is poisoned.
-pub(crate) fn run(connection: &Connection, shared: &Shared, space: &Space) {
+pub(crate) fn run(connection: &Connection, shared: &DatabaseState, space: &Space) {
     loop {
         let heard = shared.checkpoint_bell.wait(IDLE);
-        if heard == Heard::Stop || shared.alive().is_err() {
+        if heard == Wakeup::Stop || shared.alive().is_err() {
             return;
         }
         // The writer is about to do the rest itself, and only needs the turn.
         let is_left = shared.restart_due.load(Ordering::Acquire)
-            && heard == Heard::Ring
+            && heard == Wakeup::Ring
             && left_bytes(shared) <= RESTART_LEFT_BYTES;
         let frames = shared.wal_frames.load(Ordering::Acquire);
         // More may seem to be moved than there is, when the WAL began anew meanwhile: look again.
@@ -102,7 +102,7 @@ pub(crate) fn recover(connection: &Connection) -> Result<()> {
 
 /// How much a RESTART is needed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Haste {
+pub(crate) enum Urgency {
     /// Only when it is quickly done.
     None,
     /// Also when there is much to move.
@@ -124,19 +124,23 @@ pub(crate) enum Restarted {
 
 /// Moves the whole WAL and has the next commit begin at its start, if the haste allows what that
 /// takes.
-pub(crate) fn restart(connection: &mut Connection, shared: &Shared, haste: Haste) -> Restarted {
+pub(crate) fn restart(
+    connection: &mut Connection,
+    shared: &DatabaseState,
+    haste: Urgency,
+) -> Restarted {
     shared.restart_due.store(true, Ordering::Release);
     let _turn = match shared.checkpointing.try_lock() {
         Ok(turn) => turn,
-        Err(TryLockError::WouldBlock) if haste < Haste::Great => return Restarted::NotYet,
+        Err(TryLockError::WouldBlock) if haste < Urgency::Great => return Restarted::NotYet,
         Err(_) => shared.checkpointing.lock().unwrap_or_else(PoisonError::into_inner),
     };
-    if haste == Haste::None && left_bytes(shared) > RESTART_LEFT_BYTES {
+    if haste == Urgency::None && left_bytes(shared) > RESTART_LEFT_BYTES {
         shared.checkpoint_bell.ring();
         return Restarted::NotYet;
     }
     shared.restart_due.store(false, Ordering::Release);
-    let wait = if haste == Haste::Great { LATE_RESTART_WAIT } else { RESTART_WAIT };
+    let wait = if haste == Urgency::Great { LATE_RESTART_WAIT } else { RESTART_WAIT };
     match checkpoint(connection, shared, CheckpointMode::RESTART, wait) {
         true => Restarted::Yes,
         false => Restarted::Hindered,
@@ -144,19 +148,19 @@ pub(crate) fn restart(connection: &mut Connection, shared: &Shared, haste: Haste
 }
 
 /// Bytes of the WAL that are not in the database file.
-fn left_bytes(shared: &Shared) -> u64 {
+fn left_bytes(shared: &DatabaseState) -> u64 {
     let moved = shared.wal_moved.load(Ordering::Acquire) * PAGE_BYTES;
     shared.wal_bytes().saturating_sub(moved)
 }
 
 /// Moves the whole WAL and empties its file.
-pub(crate) fn truncate(connection: &mut Connection, shared: &Shared) -> bool {
+pub(crate) fn truncate(connection: &mut Connection, shared: &DatabaseState) -> bool {
     checkpoint(connection, shared, CheckpointMode::TRUNCATE, LATE_RESTART_WAIT)
 }
 
 fn checkpoint(
     connection: &mut Connection,
-    shared: &Shared,
+    shared: &DatabaseState,
     mode: CheckpointMode,
     wait: Duration,
 ) -> bool {
@@ -171,7 +175,8 @@ fn checkpoint(
         .busy_handler(Some(looks_again))
         .and_then(|()| connection.wal_checkpoint_v2(Some(MAIN_DB), mode))
         .map(|(_, moved)| moved);
-    let waits_again = connection.busy_timeout(Duration::from_millis(super::BUSY_MS_MAX));
+    let waits_again =
+        connection.busy_timeout(Duration::from_millis(super::connection::BUSY_MS_MAX));
     let is_done = done.is_ok() && waits_again.is_ok();
     note(shared, done.and_then(|moved| waits_again.map(|()| moved)));
     if is_done {
@@ -183,7 +188,7 @@ fn checkpoint(
 
 /// What a checkpoint gave. A disk that fails while the database file is written is as bad as one
 /// that fails at COMMIT.
-fn note(shared: &Shared, moved: rusqlite::Result<std::ffi::c_int>) {
+fn note(shared: &DatabaseState, moved: rusqlite::Result<std::ffi::c_int>) {
     let error = match moved {
         Ok(moved) => {
             let moved = u64::try_from(moved).unwrap_or(0);
@@ -202,7 +207,7 @@ fn note(shared: &Shared, moved: rusqlite::Result<std::ffi::c_int>) {
 }
 
 /// Makes the ballast again once there is room for it and the watermark.
-fn restore_ballast(shared: &Shared, space: &Space) {
+fn restore_ballast(shared: &DatabaseState, space: &Space) {
     if space.has_room_for(crate::store::space::ballast::BALLAST_BYTES)
         && let Err(error) = shared.ballast.restore()
     {

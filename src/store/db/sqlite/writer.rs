@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
 
-use super::job::{Fault, Job, Purpose, Ran, SeqBlock, Txn, Verdict};
+use super::job::{Fault, Job, JobOutcome, Purpose, RunOutcome, SeqBlock, Txn};
 use super::queue::{First, Queue, Taken};
-use super::wal::{Haste, Restarted, restart};
-use crate::store::db::sqlite::state::Shared;
+use super::wal::{Restarted, Urgency, restart};
+use crate::store::db::sqlite::state::DatabaseState;
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
 
@@ -42,7 +42,7 @@ const SEQ_LEFT_MIN: i64 = 1 << 15;
 pub(crate) struct Writer {
     pub(crate) connection: Connection,
     pub(crate) queue: Queue,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<DatabaseState>,
     pub(crate) wal_bytes_restart: u64,
     /// Bytes of WAL at which it waits for a checkpoint that is under way.
     pub(crate) wal_bytes_wait: u64,
@@ -70,7 +70,7 @@ impl Writer {
             }
             if self.shared.blobs.poison_reason().is_some() {
                 // Nothing is promised any more, and nothing unlinked.
-                job.settle(Verdict::Unknown, &self.shared);
+                job.settle(JobOutcome::Unknown, &self.shared);
                 continue;
             }
             self.batch(job, taken);
@@ -93,7 +93,7 @@ impl Writer {
             bytes += job.inline_bytes();
             let ran = run_in_savepoint(&txn, job.as_mut());
             jobs.push(job);
-            if let Ran::Fault(fault) = ran {
+            if let RunOutcome::Fault(fault) = ran {
                 drop(txn);
                 return self.after_fault(jobs, fault);
             }
@@ -135,7 +135,7 @@ impl Writer {
             self.shared.directory.apply(effects);
         }
         for job in jobs {
-            job.settle(Verdict::Committed, &self.shared);
+            job.settle(JobOutcome::Committed, &self.shared);
         }
         if garbage {
             self.shared.gc_bell.ring();
@@ -154,7 +154,7 @@ impl Writer {
         tracing::warn!(?fault, jobs = jobs.len(), "a batch was rolled back; each job runs alone");
         for job in jobs {
             if self.shared.blobs.poison_reason().is_some() {
-                job.settle(Verdict::Unknown, &self.shared);
+                job.settle(JobOutcome::Unknown, &self.shared);
             } else {
                 self.run_alone(job);
             }
@@ -181,10 +181,10 @@ impl Writer {
                     let freed = frees && self.shared.ballast.free();
                     tracing::warn!(freed, "the disk is full");
                     if attempt > 0 || !freed {
-                        return job.settle(Verdict::Full, &self.shared);
+                        return job.settle(JobOutcome::Full, &self.shared);
                     }
                 }
-                _ => return job.settle(Verdict::Busy, &self.shared),
+                _ => return job.settle(JobOutcome::Busy, &self.shared),
             }
         }
     }
@@ -199,17 +199,17 @@ impl Writer {
         let txn = Txn::new(&self.connection, &self.seqs, &self.shared);
         let ran = run_caught(&txn, job);
         match ran {
-            Ran::Kept if !self.connection.is_autocommit() => {
+            RunOutcome::Kept if !self.connection.is_autocommit() => {
                 let effects = txn.into_effects();
                 self.connection.execute_batch("COMMIT").map_err(fault)?;
                 Ok(effects)
             }
-            Ran::Refused if !self.connection.is_autocommit() => {
+            RunOutcome::Refused if !self.connection.is_autocommit() => {
                 self.connection.execute_batch("ROLLBACK").map_err(fault)?;
                 Ok(Vec::new())
             }
-            Ran::Fault(fault) => Err(fault),
-            Ran::Kept | Ran::Refused => Err(Fault::Lost),
+            RunOutcome::Fault(fault) => Err(fault),
+            RunOutcome::Kept | RunOutcome::Refused => Err(Fault::Lost),
         }
     }
 
@@ -225,7 +225,7 @@ impl Writer {
     fn refuse(&self, jobs: Vec<Box<dyn Job>>, error: &Error) {
         match Fault::of(error) {
             Some(Fault::Busy) => {
-                jobs.into_iter().for_each(|job| job.settle(Verdict::Busy, &self.shared));
+                jobs.into_iter().for_each(|job| job.settle(JobOutcome::Busy, &self.shared));
             }
             Some(Fault::Full) => self.after_fault(jobs, Fault::Full),
             _ => self.poison(jobs, error.to_string()),
@@ -235,7 +235,7 @@ impl Writer {
     fn poison(&self, jobs: Vec<Box<dyn Job>>, reason: String) {
         self.shared.blobs.poison(format!("metadata: {reason}"));
         for job in jobs {
-            job.settle(Verdict::Unknown, &self.shared);
+            job.settle(JobOutcome::Unknown, &self.shared);
         }
         // Best effort, so that readers see the last commit; the outcome stays unknown.
         let _ = self.roll_back();
@@ -272,9 +272,9 @@ impl Writer {
             return;
         }
         let haste = match bytes {
-            _ if bytes >= self.wal_bytes_wait => Haste::Great,
-            _ if bytes >= 2 * self.wal_bytes_restart => Haste::Some,
-            _ => Haste::None,
+            _ if bytes >= self.wal_bytes_wait => Urgency::Great,
+            _ if bytes >= 2 * self.wal_bytes_restart => Urgency::Some,
+            _ => Urgency::None,
         };
         match restart(&mut self.connection, &self.shared, haste) {
             Restarted::Yes => self.restart_at = self.wal_bytes_restart,
@@ -295,27 +295,27 @@ fn reserve_block(connection: &Connection) -> Result<(i64, i64)> {
 }
 
 /// Runs a job so that it alone is undone when it refuses.
-fn run_in_savepoint(txn: &Txn<'_>, job: &mut dyn Job) -> Ran {
+fn run_in_savepoint(txn: &Txn<'_>, job: &mut dyn Job) -> RunOutcome {
     let effects = txn.effect_count();
     if let Err(fault) = control(txn, "SAVEPOINT job") {
-        return Ran::Fault(fault);
+        return RunOutcome::Fault(fault);
     }
     let ran = run_caught(txn, job);
     let end = match ran {
-        Ran::Kept => "RELEASE job",
-        Ran::Refused => {
+        RunOutcome::Kept => "RELEASE job",
+        RunOutcome::Refused => {
             txn.forget_effects_after(effects);
             "ROLLBACK TO job; RELEASE job"
         }
-        Ran::Fault(_) => return ran,
+        RunOutcome::Fault(_) => return ran,
     };
     // Also a job that took no notice of an error of SQLite must not go on outside a transaction.
     if txn.connection.is_autocommit() {
-        return Ran::Fault(Fault::Lost);
+        return RunOutcome::Fault(Fault::Lost);
     }
     match control(txn, end) {
         Ok(()) => ran,
-        Err(fault) => Ran::Fault(fault),
+        Err(fault) => RunOutcome::Fault(fault),
     }
 }
 
@@ -328,13 +328,13 @@ fn control(txn: &Txn<'_>, sql: &'static str) -> std::result::Result<(), Fault> {
 }
 
 /// A panic in a job is a broken invariant: the store stops, but nobody waits for ever.
-fn run_caught(txn: &Txn<'_>, job: &mut dyn Job) -> Ran {
+fn run_caught(txn: &Txn<'_>, job: &mut dyn Job) -> RunOutcome {
     catch_unwind(AssertUnwindSafe(|| job.run(txn))).unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("a panic without text");
-        Ran::Fault(Fault::Broken(format!("a panic in a transaction: {text}")))
+        RunOutcome::Fault(Fault::Broken(format!("a panic in a transaction: {text}")))
     })
 }

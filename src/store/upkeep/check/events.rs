@@ -81,7 +81,7 @@ fn check_lanes(engine: &Engine, found: &mut Vec<String>) -> Result<Counts> {
 
 fn check_counts(engine: &Engine, counted: &Counts, found: &mut Vec<String>) -> Result<()> {
     let mut said = Counts::new();
-    engine.readers.snapshot(|connection| {
+    engine.db.readers.snapshot(|connection| {
         let sql = "SELECT name, backlog, dead FROM webhook_targets";
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;

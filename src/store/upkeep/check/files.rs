@@ -38,7 +38,7 @@ pub(crate) fn check(engine: &Engine, depth: Depth, found: &mut Vec<String>) -> R
 }
 
 fn read_page(engine: &Engine, after: BlobId) -> Result<Vec<FileRow>> {
-    let reader = engine.readers.take()?;
+    let reader = engine.db.readers.take()?;
     let mut statement = reader.prepare_cached(
         "SELECT first_page, pages, id, epoch, size, md5, crc64nvme, sha256 FROM blobs
          WHERE id > ?1 AND inline_row IS NULL AND dead = 0 ORDER BY id LIMIT ?2",
@@ -85,7 +85,7 @@ fn has_row(engine: &Engine, name: BlobName, state: &str) -> Result<bool> {
     let sql = format!(
         "SELECT 1 FROM blobs WHERE id = ?1 AND epoch = ?2 AND inline_row IS NULL AND {state}"
     );
-    let reader = engine.readers.take()?;
+    let reader = engine.db.readers.take()?;
     let is_there = reader.prepare_cached(&sql)?.exists(params![name.id, name.epoch])?;
     Ok(is_there)
 }

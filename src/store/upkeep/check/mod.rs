@@ -77,7 +77,7 @@ fn pages<K>(
     let mut key = Some(first);
     while let Some(from) = key {
         engine.alive()?;
-        key = engine.readers.snapshot(|connection| read(connection, &from))?;
+        key = engine.db.readers.snapshot(|connection| read(connection, &from))?;
     }
     Ok(())
 }

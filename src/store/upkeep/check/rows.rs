@@ -6,12 +6,13 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{PAGE_ROWS, pages};
 use crate::store::db::sqlite::columns::GarbageKind;
-use crate::store::db::sqlite::manifests::unpack_numbers;
-use crate::store::db::sqlite::{PAGE_BYTES, accounts, configurations};
+use crate::store::db::sqlite::connection::PAGE_BYTES;
+use crate::store::db::sqlite::{accounts, configurations};
 use crate::store::engine::Engine;
 use crate::store::error::Result;
 use crate::store::memory::directory::Effect;
 use crate::store::records::ContentId;
+use crate::store::rules::manifest::unpack_numbers;
 use crate::types::{ObjectKey, UploadId};
 
 /// Bytes of database up to which SQLite checks itself in one go.
@@ -31,7 +32,7 @@ pub(crate) fn check(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
 
 /// SQLite's own checks: table by table when the whole would hold a snapshot for too long.
 fn check_sqlite(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
-    let reader = engine.readers.take()?;
+    let reader = engine.db.readers.take()?;
     let pages: u64 = reader.query_row("PRAGMA page_count", [], |row| row.get(0))?;
     let tables: Vec<String> = match pages * PAGE_BYTES <= WHOLE_CHECK_BYTES_MAX {
         true => vec!["100".to_owned()],
@@ -61,7 +62,7 @@ fn check_sqlite(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
 
 /// Memory says what the tables say.
 fn check_directory(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
-    let stored = engine.readers.snapshot(accounts::load)?;
+    let stored = engine.db.readers.snapshot(accounts::load)?;
     let directory = engine.directory();
     let (mut users, mut keys, mut buckets) = (0, 0, 0);
     for effect in stored {
@@ -104,7 +105,7 @@ fn check_directory(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
 fn check_bucket_configurations(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
     let directory = engine.directory();
     let mut stored = 0;
-    engine.readers.snapshot(|connection| {
+    engine.db.readers.snapshot(|connection| {
         for effect in configurations::load(connection)? {
             let Effect::BucketConfigurationSet { bucket, kind, document } = effect else {
                 continue;

@@ -1,8 +1,8 @@
-"""Runs and reads `strace -f -y`: calls with the moments when they began and when they returned.
+"""Runs and parses `strace -f -y`: calls with the moments when they began and when they returned.
 
 A moment is a line number: the tracer writes a line when it sees the call, before the thread goes
-on, so of two calls in a causal chain the lines stand in the right order. A call that others
-interrupt is written in two lines, "<unfinished ...>" and "<... resumed>", joined here.
+on, so the lines of a causal chain are in order. A call that other calls interrupt is written in
+two lines, "<unfinished ...>" and "<... resumed>", joined here.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ CALLS = ("openat,read,recvfrom,recvmsg,write,writev,sendto,sendmsg,pwrite64,pwri
          "fallocate,fsync,fdatasync,unlinkat")
 ATTACH_SECONDS_MAX = 20
 DETACH_SECONDS_MAX = 5
-# The client has the last answer a moment before the tracer has written the line.
+# The tracer writes the line a moment after the client has the last answer.
 SETTLE_SECONDS = 0.05
 # Bytes of every text that the tracer shows.
 TEXT_SHOWN = 96
@@ -43,7 +43,7 @@ class Call:
     began: int
     ended: int
     result: int | None
-    # What stands behind the result: the path of a new descriptor, or the error.
+    # The text behind the result: the path of a new descriptor, or the error.
     note: str
 
     @property
@@ -68,8 +68,8 @@ def unavailable():
 
 
 def attached(process, output, work, inject=()):
-    """Does `work` while every thread of the process is traced, with these faults injected; gives
-    the calls. The process may end meanwhile."""
+    """Runs `work` while every thread of the process is traced and these faults are injected;
+    returns the calls. The process may end meanwhile."""
     words = ["strace", "-f", "-y", "-s", str(TEXT_SHOWN), "-o", str(output),
              "-e", f"trace={CALLS}", "-p", str(process)]
     for rule in inject:
@@ -84,8 +84,8 @@ def attached(process, output, work, inject=()):
         work()
         time.sleep(SETTLE_SECONDS)
     finally:
-        # It lets go of the process and writes what it still holds. A tracer whose process it has
-        # itself killed sometimes waits for ever for the dead.
+        # The tracer detaches and writes the rest of its output. If it has killed the process
+        # itself, it sometimes never ends.
         tracer.terminate()
         try:
             tracer.wait(DETACH_SECONDS_MAX)

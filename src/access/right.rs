@@ -1,0 +1,114 @@
+//! Rights: what a verb of the store asks for, each a type.
+//!
+//! A right is given by one or more actions. Adding a right: a row in the table below; the verb that
+//! needs it takes `Permit<TheRight>`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::action::Action;
+use super::resource::{Bucket, ObjectPath, Resource};
+
+/// A right on a kind of resource. The rights of this file are all there are.
+pub trait Right: Clone + fmt::Debug + Send + Sync + sealed::Sealed + 'static {
+    /// The kind of resource.
+    type Resource: FromResource;
+    /// The actions that give the right.
+    const ACTIONS: &'static [Action];
+}
+
+/// A right on one object, or on the uploads of its key.
+pub trait ObjectRight: Right<Resource = ObjectPath> {}
+impl<R: Right<Resource = ObjectPath>> ObjectRight for R {}
+
+/// A right on the uploads of a key.
+pub trait UploadRight: ObjectRight {}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// A kind of resource, out of the resource of a question.
+pub trait FromResource: Clone + fmt::Debug + Send + Sync + Sized {
+    /// The resource; `None` when it is of another kind.
+    fn from_resource(resource: &Resource) -> Option<Self>;
+}
+
+impl FromResource for Arc<Bucket> {
+    fn from_resource(resource: &Resource) -> Option<Self> {
+        match resource {
+            Resource::Bucket(bucket) => Some(Self::clone(bucket)),
+            Resource::Service | Resource::Object(_) => None,
+        }
+    }
+}
+
+impl FromResource for ObjectPath {
+    fn from_resource(resource: &Resource) -> Option<Self> {
+        match resource {
+            Resource::Object(object) => Some(object.clone()),
+            Resource::Service | Resource::Bucket(_) => None,
+        }
+    }
+}
+
+impl FromResource for () {
+    fn from_resource(resource: &Resource) -> Option<Self> {
+        matches!(resource, Resource::Service).then_some(())
+    }
+}
+
+macro_rules! rights {
+    ($($(#[$doc:meta])* $name:ident($resource:ty) = $($action:ident)|+;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug)]
+            pub struct $name;
+            impl sealed::Sealed for $name {}
+            impl Right for $name {
+                type Resource = $resource;
+                const ACTIONS: &'static [Action] = &[$(Action::$action),+];
+            }
+        )*
+    };
+}
+
+rights! {
+    /// To list one's own buckets.
+    ListBuckets(()) = ListAllMyBuckets;
+    /// To make a bucket.
+    CreateBucket(()) = CreateBucket;
+    /// To delete a bucket.
+    DeleteBucket(Arc<Bucket>) = DeleteBucket;
+    /// To list the objects of a bucket.
+    ListObjects(Arc<Bucket>) = ListBucket | ListBucketVersions;
+    /// To list the open uploads of a bucket.
+    ListUploads(Arc<Bucket>) = ListBucketMultipartUploads;
+    /// To read a configuration of a bucket.
+    ReadConfiguration(Arc<Bucket>) = GetBucketLocation
+        | GetBucketCORS
+        | GetBucketConfiguration
+        | GetBucketNotification;
+    /// To change a configuration of a bucket.
+    WriteConfiguration(Arc<Bucket>) = PutBucketCORS | PutBucketNotification;
+    /// To delete objects of a bucket; each key is decided by itself.
+    DeleteObjects(Arc<Bucket>) = DeleteObject;
+    /// To read an object: its record and its bytes.
+    ReadObject(ObjectPath) = GetObject
+        | GetObjectAcl
+        | GetObjectAttributes
+        | GetObjectTagging
+        | PutObjectAcl;
+    /// To write an object: at once, or by an upload.
+    WriteObject(ObjectPath) = PutObject;
+    /// To delete an object.
+    DeleteObject(ObjectPath) = DeleteObject;
+    /// To read the state and the parts of an upload.
+    ReadUpload(ObjectPath) = ListMultipartUploadParts;
+    /// To abort an upload.
+    AbortUpload(ObjectPath) = AbortMultipartUpload;
+}
+
+impl UploadRight for WriteObject {}
+impl UploadRight for ReadUpload {}
+impl UploadRight for AbortUpload {}

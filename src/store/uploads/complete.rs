@@ -1,0 +1,62 @@
+//! CompleteMultipartUpload: prepared on a snapshot, published by the writer in a few rows.
+//!
+//! 1. A tombstone of the upload answers a repetition: the same list gets the same answer, another
+//!    list NoSuchUpload. A repetition never publishes.
+//! 2. Prepare: every listed part is compared with the stored one, sizes are summed, ETag and
+//!    checksum computed, the runs of the manifest built. This costs time, but not the writer's.
+//! 3. Verify, if digests of the whole file were declared: all bytes are read once, still without
+//!    the writer. Other bytes publish nothing, and the upload stays open.
+//! 4. Publish: if the upload's generation is still the one that was prepared, the manifest, the
+//!    object's row and the tombstone are written and the upload is gone, in one transaction. If it
+//!    moved, prepare again.
+//!
+//! No part's row is rewritten and no byte is moved. The verified bytes are the published ones: a
+//! part that was replaced meanwhile has raised the generation.
+
+use super::verify::{Verified, verify};
+use crate::access::{UploadHandle, WriteObject};
+use crate::store::db::sqlite::complete::{self, Snapshot};
+use crate::store::engine::Engine;
+use crate::store::error::{Error, Result};
+use crate::store::records::events::Cause;
+use crate::store::records::{CompleteUpload, Completed, ContentId};
+use crate::store::rules::complete::{digest_request, prepare};
+
+/// How often Complete is prepared when parts keep arriving.
+const PREPARE_TIMES_MAX: usize = 3;
+
+/// Completes the upload.
+pub(super) fn complete(
+    engine: &Engine,
+    upload: &UploadHandle<WriteObject>,
+    request: &CompleteUpload,
+) -> Result<Completed> {
+    let (path, cause) = (upload.path(), Cause::of(upload.permit()));
+    let list_digest = digest_request(request);
+    for _ in 0..PREPARE_TIMES_MAX {
+        let open = match complete::read(&engine.db, &path, &list_digest)? {
+            Snapshot::Completed(answer) => return Ok(answer),
+            Snapshot::Open(open) => open,
+        };
+        let part_bytes_min = engine.options.part_bytes_min;
+        let mut prepared = prepare(&path, request, *open, list_digest, part_bytes_min)?;
+        prepared.cause = cause.clone();
+        let source = match prepared.content {
+            Some(ContentId::Manifest(id)) => id,
+            _ => path.id,
+        };
+        match verify(engine, source, &prepared.pieces, &prepared.wanted, prepared.known)? {
+            Verified::Same => {}
+            Verified::Moved => continue,
+            Verified::Differs(error) => {
+                // Watchers of the upload learn that its bytes are not those that were declared.
+                complete::emit_failed(&engine.db, path.id, cause).wait()?;
+                return Err(error);
+            }
+        }
+        if let Some(completed) = complete::publish(&engine.db, prepared).wait()? {
+            return Ok(completed);
+        }
+    }
+    Err(Error::OperationAborted)
+}
