@@ -1,9 +1,9 @@
-//! Grants: presigned URLs with which a browser uploads one file on behalf of a business server. They
-//! are signed with the key of the caller.
+//! Grants: presigned URLs with which a browser uploads one file on behalf of a business server.
+//! They are signed with the key of the caller.
 //!
 //! **Invariants**
-//! - A grant is a CreateMultipartUpload in JSON: the same checks and the same verb of the store. Its
-//!   URLs are ordinary presigned URLs, so there is no second way to authenticate.
+//! - A grant is a CreateMultipartUpload in JSON: the same checks and the same verb of the store.
+//! Its URLs are ordinary presigned URLs, so there is no second way to authenticate.
 //! - A grant has no state of its own. It is bounded by the upload (bucket, key, size, part size,
 //!   type), by the expiry of its URLs, and by the rights of the key when they are used.
 
@@ -269,8 +269,8 @@ struct UrlSigner {
 }
 
 impl UrlSigner {
-    /// A signer with the key of the caller. The URLs have the configured `public-url`, otherwise the
-    /// address that the caller used.
+    /// A signer with the key of the caller. The URLs have the configured `public-url`, otherwise
+    /// the address that the caller used.
     ///
     /// # Errors
     /// AccessDenied over the control socket, where there is no key.

@@ -1,7 +1,7 @@
 //! Health of the server: liveness, readiness and details.
 //!
-//! **Invariant:** readiness fails only while the server drains and after a failed write. A full disk
-//! still serves readers, and a failing webhook is an alarm.
+//! **Invariant:** readiness fails only while the server drains and after a failed write. A full
+//! disk still serves readers, and a failing webhook is an alarm.
 
 use http::StatusCode;
 use serde_json::json;

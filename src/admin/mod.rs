@@ -1,8 +1,8 @@
 //! Management interface under `/_partita/v1/`: a table of rows of its own, answered in JSON.
 //!
 //! This file holds the table and its routing. `call`, `failure`, `fields`, `json` and `path` hold
-//! what handlers share; each other file holds the handlers of one noun. The gateway calls [`route`] for requests over the network and the
-//! control socket; a command without a server calls [`ask`].
+//! what handlers share; each other file holds the handlers of one noun. The gateway calls [`route`]
+//! for requests over the network and the control socket; a command without a server calls [`ask`].
 //!
 //! **Invariants**
 //! - Each row has an `Audience`: health is open to everyone; what a signed row does is

@@ -1,7 +1,7 @@
 //! Changes of open uploads: pause, resume, extend, cancel, and the clean-up of idle ones.
 //!
-//! **Invariant:** a change needs the same right as the operation of S3 that it stands for: PutObject
-//! for the first three, AbortMultipartUpload for the others.
+//! **Invariant:** a change needs the same right as the operation of S3 that it stands for:
+//! PutObject for the first three, AbortMultipartUpload for the others.
 
 use http::StatusCode;
 use serde::Deserialize;

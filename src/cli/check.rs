@@ -16,7 +16,7 @@ pub(super) fn command() -> Command {
         .action(ArgAction::SetTrue)
         .help("Also read and verify every byte of every file");
     Command::new("check")
-        .about("Verify all invariants of rows and files; list violations and exit with 1 if there are any")
+        .about("Verify all invariants of rows and files; exit with 1 if any is violated")
         .arg(blocks)
         .args(folder_flags())
         .arg(json_flag())

@@ -1,10 +1,10 @@
 //! Root user and its access key, set up at the start of a server.
 //!
 //! A key in the environment replaces the key that an earlier start set. Without it, the first start
-//! creates a random one. The file `root-credentials` in the data folder (mode 0600) has the key that
-//! the last start set, in the format of AWS's shared credentials file:
-//! `AWS_SHARED_CREDENTIALS_FILE=DIR/root-credentials aws …`. It has no secret if the key is from the
-//! environment.
+//! creates a random one. The file `root-credentials` in the data folder (mode 0600) has the key
+//! that the last start set, in the format of AWS's shared credentials file:
+//! `AWS_SHARED_CREDENTIALS_FILE=DIR/root-credentials aws …`. It has no secret if the key is from
+//! the environment.
 //!
 //! **Invariant:** a random key is written to the file before it is written to the store. A key that
 //! a crash left in the file is used by the next start.
@@ -76,7 +76,8 @@ fn set(
     match &current {
         Some(current) if current.user.name != NAME => {
             return Err(Failure::Failed(format!(
-                "PARTITA_ROOT_ACCESS_KEY_ID is {id}, an access key of the user {}: choose another one",
+                "PARTITA_ROOT_ACCESS_KEY_ID is {id}, an access key of the user {}: \
+                 choose another one",
                 current.user.name
             )));
         }

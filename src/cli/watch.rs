@@ -33,8 +33,8 @@ pub(super) fn command(filters: [Arg; 2]) -> Command {
         .arg(interval)
 }
 
-/// Runs the command. Without a server it prints once: nothing can change, and this process holds the
-/// lock that a server needs.
+/// Runs the command. Without a server it prints once: nothing can change, and this process holds
+/// the lock that a server needs.
 pub(super) fn run(matches: &ArgMatches) -> Outcome {
     let session = Session::open(&load(matches)?, false)?;
     let interval = *matches.get_one::<u64>("interval-ms").expect("it has a default");

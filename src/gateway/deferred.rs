@@ -36,7 +36,7 @@ pub(super) struct Request<'a> {
 /// keeps the client alive. Any other response is returned as it is.
 ///
 /// # Errors
-/// Those of `outcome` and of the work.
+/// Errors of `outcome` and of the work.
 pub(super) async fn resolve(outcome: Result<Response>, request: Request<'_>) -> Result<Response> {
     let work = match outcome {
         Ok(Response { body: Body::Late(work), .. }) => work,

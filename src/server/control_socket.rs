@@ -61,7 +61,7 @@ pub(super) fn remove(data: &Path) {
 /// Connects to the server that holds a data folder.
 ///
 /// # Errors
-/// Those of the system: NotFound or ConnectionRefused when no server runs.
+/// Errors of the system: NotFound or ConnectionRefused when no server runs.
 pub async fn connect(data: &Path) -> io::Result<UnixStream> {
     let socket = SocketPath::in_folder(data)?;
     UnixStream::connect(&socket.path).await

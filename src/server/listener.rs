@@ -31,8 +31,8 @@ const BACKLOG: u32 = 4096;
 const CONTROL_CONNECTIONS_MAX: usize = 64;
 /// Most bytes that hyper buffers in each direction of a connection, unless heads may be longer.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
-/// Bytes of a head beyond the configured limits that hyper still reads, so that a head slightly above
-/// a limit gets an S3 error document.
+/// Bytes of a head beyond the configured limits that hyper still reads, so that a head slightly
+/// above a limit gets an S3 error document.
 const HEAD_SLACK_BYTES: usize = 8 << 10;
 /// Pause after an accept that failed for lack of descriptors or memory, in milliseconds.
 const ACCEPT_PAUSE_MS: u64 = 100;
@@ -283,8 +283,8 @@ async fn take(slots: &Arc<Semaphore>) -> OwnedSemaphorePermit {
     Arc::clone(slots).acquire_owned().await.expect("the semaphore is never closed")
 }
 
-/// Handles a failed accept: pauses when the system lacks descriptors or memory, returns at once when
-/// only the client disconnected.
+/// Handles a failed accept: pauses when the system lacks descriptors or memory, returns at once
+/// when only the client disconnected.
 async fn accept_failed(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {

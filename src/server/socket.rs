@@ -190,8 +190,8 @@ impl<S> Socket<S> {
         }
     }
 
-    /// Bounds a wait inside the headers of a request. (A peer that sends without a pause reaches the
-    /// limit on the size of headers.)
+    /// Bounds a wait inside the headers of a request. (A peer that sends without a pause reaches
+    /// the limit on the size of headers.)
     fn waiting(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let Some(started) = self.head_started.filter(|_| self.phase.is(HEAD)) else {
             return Ok(());

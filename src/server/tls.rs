@@ -41,7 +41,7 @@ impl Tls {
     /// Reads the files again, for connections made from now on. Blocking.
     ///
     /// # Errors
-    /// As [`Self::load`]; the certificate in use stays.
+    /// Errors of [`Self::load`]; the certificate in use stays.
     pub fn reload(&self) -> Result<(), TlsError> {
         let config = read(&self.certificate, &self.key)?;
         *self.current.lock() = config;

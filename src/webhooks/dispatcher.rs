@@ -91,7 +91,7 @@ impl Dispatcher {
                     drop(tokio::task::spawn_blocking(move || {
                         match store.sweep_events(deliveries, dead) {
                             Ok(_) | Err(Error::Closed) => {}
-                            Err(error) => tracing::error!(%error, "old deliveries and events cannot be deleted"),
+                            Err(error) => tracing::error!(%error, "old events cannot be deleted"),
                         }
                     }));
                 }

@@ -16,8 +16,8 @@ pub(super) struct Answered {
     pub(super) retry_after_ms: Option<u64>,
 }
 
-/// Outcome of an attempt that ended at `now`, after `attempts` earlier ones. `answered` is `None` if
-/// there was no response.
+/// Outcome of an attempt that ended at `now`, after `attempts` earlier ones. `answered` is `None`
+/// if there was no response.
 pub(super) fn outcome(
     answered: Option<Answered>,
     attempts: u32,

@@ -1,7 +1,7 @@
 //! Keys that sign the events of each target. SIGHUP replaces them while events are sent.
 //!
-//! **Invariant:** keys are used only for the receiver that they were configured with. A webhook with
-//! any other changed setting keeps its keys until a restart.
+//! **Invariant:** keys are used only for the receiver that they were configured with. A webhook
+//! with any other changed setting keeps its keys until a restart.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -61,7 +61,8 @@ impl Target {
                 Ok(due) => due,
                 Err(Error::Closed | Error::Poisoned) => break,
                 Err(error) => {
-                    tracing::error!(webhook = self.webhook.name, %error, "due events cannot be read");
+                    let webhook = &self.webhook.name;
+                    tracing::error!(webhook, %error, "due events cannot be read");
                     tokio::time::sleep(STORE_ERROR_PAUSE).await;
                     continue;
                 }
@@ -96,8 +97,8 @@ impl Target {
         .await;
     }
 
-    /// Most concurrent attempts. While the target does not respond it is one: that attempt finds out
-    /// when the target is back, and the other events wait for it instead of for their timeouts.
+    /// Most concurrent attempts. While the target does not respond it is one: that attempt finds
+    /// out when the target is back, and the other events wait for it instead of for their timeouts.
     fn concurrency(&self) -> usize {
         match self.unanswered.load(Ordering::Relaxed) < UNANSWERED_MAX {
             true => self.webhook.concurrency_max,
@@ -169,7 +170,8 @@ impl Target {
             match self.store.settle_event(attempt.clone()).await {
                 Ok(()) | Err(Error::Closed | Error::Poisoned) => return,
                 Err(error) => {
-                    tracing::warn!(webhook = self.webhook.name, %error, "an attempt cannot be recorded yet");
+                    let webhook = &self.webhook.name;
+                    tracing::warn!(webhook, %error, "an attempt cannot be recorded yet");
                     tokio::time::sleep(STORE_ERROR_PAUSE).await;
                 }
             }
