@@ -69,7 +69,7 @@ type Candidate = (String, &'static Server, PathBuf);
 /// Runs the comparison and prints it.
 ///
 /// # Errors
-/// When a server cannot be started, an answer is wrong, or a file cannot be written.
+/// A server cannot be started, a response is wrong, or a file cannot be written.
 pub fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
     if arguments.quick {
         arguments.servers = vec!["partita".into(), "sink".into()];
@@ -104,7 +104,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
                     row.map_err(|error| format!("{} {}: {error}", running.name, workload.name));
                 match row {
                     Ok(row) => rows.entry(running.name.clone()).or_default().push(row),
-                    // A peer that cannot do it is told of; ours fails the run, at its end.
+                    // A failure of a peer is only printed; one of Partita fails the run at its end.
                     Err(error) if running.server.name != "partita" => println!("SKIPPED: {error}"),
                     Err(error) => {
                         println!("FAILED: {error}");

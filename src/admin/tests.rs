@@ -1,4 +1,4 @@
-//! The management interface over a store of its own.
+//! Management interface over a store of its own.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::types::Timestamp;
 const CONTROL: Channel = Channel { control: true, draining: false };
 const PUBLIC: Channel = Channel { control: false, draining: false };
 
-/// A store in a folder that goes with it.
+/// Store in a temporary folder.
 struct Bench {
     store: Store,
     gateway: Context,
@@ -51,7 +51,8 @@ impl Bench {
         if method == Method::HEAD { head_only(response) } else { response }
     }
 
-    /// Asks, and gives the status and the document. Both documents are what their schemas say.
+    /// Sends a request. Gives the status and the document. Validates both documents against their
+    /// schemas.
     async fn ask(&self, channel: Channel, request: &str, body: Value) -> (u16, Value) {
         let (method, path) = request.split_once(' ').unwrap();
         let (asked, answered) = schemas(method, path);
@@ -67,7 +68,7 @@ impl Bench {
         let status = response.status.as_u16();
         let schema = match status {
             204 => None,
-            // Of health, 503 is an answer like any other.
+            // A 503 of health has the document of a 200.
             400.. if status != 503 => Some("error"),
             _ => answered,
         };
@@ -84,7 +85,7 @@ impl Bench {
     }
 }
 
-/// The schemas of a request and of its answer.
+/// Schemas of a request and of its response.
 fn schemas(method: &str, path: &str) -> (Option<&'static str>, Option<&'static str>) {
     let pieces: Vec<&str> = path.split('/').collect();
     match (method, pieces.as_slice()) {
@@ -106,7 +107,7 @@ fn schemas(method: &str, path: &str) -> (Option<&'static str>, Option<&'static s
     }
 }
 
-/// How a document differs from `docs/schemas/NAME.json`.
+/// Violations of `docs/schemas/NAME.json` in a document.
 fn violations(name: &str, document: &Value) -> Vec<String> {
     let path = format!("{}/docs/schemas/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let schema = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -114,7 +115,7 @@ fn violations(name: &str, document: &Value) -> Vec<String> {
     validator.iter_errors(document).map(|error| error.to_string()).collect()
 }
 
-/// Every name of a field, however deep, is in camelCase.
+/// Asserts that all names of fields, at any depth, are in camelCase.
 fn assert_camel_case(document: &Value) {
     match document {
         Value::Array(items) => items.iter().for_each(assert_camel_case),
@@ -146,7 +147,7 @@ async fn only_health_answers_without_the_control_socket() {
                 assert_eq!(status, 403, "{request}: {document}");
                 assert_eq!(document["error"], "Forbidden");
             }
-            // The gateway sees to it that somebody has signed; nothing is decided for nobody.
+            // The gateway checks signatures. Without one, nothing is allowed here.
             Signed => {
                 let path = format!("{PREFIX}{}", request.split_once(' ').unwrap().1);
                 assert!(route(PUBLIC, &row.method, &path).ok().unwrap().wants_signature());
@@ -254,7 +255,7 @@ async fn a_webhook_is_tested_sent_to_again_and_disabled() {
         json!({ "deliveries": [] })
     );
 
-    // Nobody sends anything here: the test waits.
+    // There is no webhook thread, so the test event stays queued.
     let (status, made) = ask("POST webhooks/app/test", Value::Null).await;
     assert_eq!(status, 202);
     let (_, list) = ask("GET webhooks", Value::Null).await;

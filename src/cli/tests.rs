@@ -1,4 +1,4 @@
-//! The command line as clap sees it, and the root user of a start.
+//! Command line as clap parses it, and the root user of a start.
 
 use std::path::Path;
 

@@ -3,8 +3,8 @@
 //!
 //! `listener` owns the sockets and the stages of a shutdown. `connection` serves the requests of
 //! one connection on a worker of `threads`. `socket` and `body` bound the time of a peer below and
-//! above hyper; `tls` and `control_socket` are what their names say. The handler of the requests is
-//! given by the caller: the [`gateway`](crate::gateway).
+//! above hyper; `tls` holds the certificate, `control_socket` the socket for commands. The caller
+//! gives the handler of the requests: the [`gateway`](crate::gateway).
 //!
 //! **Invariants**
 //! - What a peer can occupy is bounded: connections by a semaphore (others wait in the kernel's
