@@ -13,7 +13,7 @@ use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use partita::access::{Action, Credential, Permit, Principal, authorize};
 use partita::config::Config;
-use partita::digest::{Digests, Hasher, Want};
+use partita::digest::{Digests, Hasher, WantedDigests};
 use partita::events::EventName;
 use partita::store::{
     CompleteUpload, CreatedBucket, ListQuery, ListedPart, NewObject, NewUpload, NewUser, Pending,
@@ -78,7 +78,7 @@ struct Body(Bytes, Digests);
 impl Body {
     fn new() -> Self {
         let bytes = vec![b'x'; SMALL_BYTES];
-        let mut hasher = Hasher::new(Want::default());
+        let mut hasher = Hasher::new(WantedDigests::default());
         hasher.update(&bytes);
         Self(bytes.into(), hasher.finish())
     }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::failure::Failure;
 use crate::request::{Caller, Context};
 use crate::store::Store;
-use crate::wire::request::Query;
+use crate::wire::target::Query;
 
 /// Facts about the connection of a request.
 #[derive(Clone, Copy, Debug)]

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::call::AdminCall;
 use super::failure::Failure;
+use crate::types::decimal;
 use crate::wire::Error;
 
 /// Fields of an object that were not read yet.
@@ -67,9 +68,7 @@ impl AdminCall {
         (min, max): (u64, u64),
     ) -> Result<u64, Failure> {
         let Some(text) = self.query.non_empty(name) else { return Ok(default) };
-        let digits = text.bytes().all(|c| c.is_ascii_digit());
-        let number = digits.then(|| text.parse().ok()).flatten();
-        number
+        decimal::parse(text)
             .filter(|number| (min..=max).contains(number))
             .ok_or_else(|| invalid(name, text, format!("It must be a number from {min} to {max}.")))
     }

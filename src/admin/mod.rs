@@ -41,7 +41,7 @@ use path::captured;
 
 use crate::access::{Origin, Principal};
 use crate::request::{Caller, Context};
-use crate::wire::request::Query;
+use crate::wire::target::Query;
 use crate::wire::{Body, Error, Response};
 
 /// Longest body of a request in bytes.
@@ -210,7 +210,7 @@ pub async fn ask(
     };
     match response.body {
         Body::Full(document) => (response.status, document),
-        Body::Empty | Body::Stream(_) | Body::Late(_) => (response.status, Bytes::new()),
+        Body::Empty | Body::Stream(_) | Body::Deferred(_) => (response.status, Bytes::new()),
     }
 }
 

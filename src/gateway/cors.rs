@@ -8,8 +8,8 @@
 
 use crate::request::Context;
 use crate::store::BucketConfigurationKind;
-use crate::wire::cors::{self, Configuration, Grant, METHODS, Question};
-use crate::wire::request::bucket_of;
+use crate::wire::cors::{self, CorsConfiguration, CorsHeaders, CorsRequest, METHODS};
+use crate::wire::target::bucket_of;
 use crate::wire::{Address, Error, ErrorCode, Head, Response, Result};
 
 /// Result of the CORS rules for one request.
@@ -19,7 +19,7 @@ pub(super) enum CorsDecision {
     /// No rule allows the request, or it is no CORS request.
     NotAllowed,
     /// A rule allows the request.
-    Allowed(Grant),
+    Allowed(CorsHeaders),
 }
 
 /// Evaluates the rules of the bucket that a request addresses.
@@ -34,10 +34,10 @@ pub(super) fn decide(parts: &http::request::Parts, context: &Context) -> CorsDec
     let rules = bucket.and_then(|name| store.bucket_rules(&name, BucketConfigurationKind::Cors));
     let Some(rules) = rules else { return CorsDecision::NoRules };
     // Rules are validated before they are stored. Rules that cannot be parsed allow nothing.
-    let parsed: Option<&Option<Configuration>> = rules.meaning(|bytes| cors::parse(bytes).ok());
-    let grant = Question::of(&parts.method, &parts.headers)
-        .and_then(|question| parsed?.as_ref()?.decide(&question));
-    grant.map_or(CorsDecision::NotAllowed, CorsDecision::Allowed)
+    let parsed: Option<&Option<CorsConfiguration>> = rules.meaning(|bytes| cors::parse(bytes).ok());
+    let headers = CorsRequest::of(&parts.method, &parts.headers)
+        .and_then(|request| parsed?.as_ref()?.evaluate(&request));
+    headers.map_or(CorsDecision::NotAllowed, CorsDecision::Allowed)
 }
 
 impl CorsDecision {
@@ -46,7 +46,7 @@ impl CorsDecision {
         match self {
             Self::NoRules => {}
             Self::NotAllowed => cors::mark(response, None),
-            Self::Allowed(grant) => cors::mark(response, Some(grant)),
+            Self::Allowed(headers) => cors::mark(response, Some(headers)),
         }
     }
 

@@ -39,7 +39,7 @@ pub(super) struct Request<'a> {
 /// Errors of `outcome` and of the work.
 pub(super) async fn resolve(outcome: Result<Response>, request: Request<'_>) -> Result<Response> {
     let work = match outcome {
-        Ok(Response { body: Body::Late(work), .. }) => work,
+        Ok(Response { body: Body::Deferred(work), .. }) => work,
         outcome => return outcome,
     };
     let hold = Duration::from_millis(request.config.verify_hold_ms);
@@ -107,7 +107,7 @@ impl PendingDocument {
                 bytes.slice(DECLARATION.len()..)
             }
             Body::Full(bytes) => bytes,
-            Body::Empty | Body::Stream(_) | Body::Late(_) => Bytes::new(),
+            Body::Empty | Body::Stream(_) | Body::Deferred(_) => Bytes::new(),
         }
     }
 }

@@ -28,6 +28,6 @@ pub(super) fn response(error: Error, region: &str, resource: &str, request_id: &
 /// `text` with its control characters replaced by U+FFFD. XML 1.0 does not allow them, and texts
 /// of clients may contain them.
 fn printable(text: &str) -> String {
-    let is_allowed = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
-    text.chars().map(|c| if is_allowed(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+    let replaced = |c: char| if xml::is_control(c) { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(replaced).collect()
 }

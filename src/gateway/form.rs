@@ -22,7 +22,7 @@ use crate::wire::{Error, ErrorCode, Result};
 /// things.
 pub(super) async fn open(
     context: &Context,
-    rules: &auth::Rules,
+    signatures: &auth::SignatureSettings,
     request: SignedRequest,
 ) -> Result<SignedRequest> {
     if request.mechanism != Mechanism::Anonymous {
@@ -38,7 +38,7 @@ pub(super) async fn open(
     let bucket = request.head.bucket();
     // The clock is read after the fields arrived, which may take the whole limit.
     let now = clock::now();
-    let (principal, bounds) = auth::form::authenticate(&fields, bucket, &key, now, rules)?;
+    let (principal, bounds) = auth::form::authenticate(&fields, bucket, &key, now, signatures)?;
     let head = form::head_of(request.head, &fields)?;
     let mechanism = Mechanism::Form;
     let form = Some(Form { fields, bounds });

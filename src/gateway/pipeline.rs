@@ -37,16 +37,16 @@ use crate::wire::{Address, Body, Error, ErrorCode, Head, Response, Result};
 #[derive(Clone)]
 pub struct Gateway {
     context: Context,
-    rules: Arc<auth::Rules>,
+    signatures: Arc<auth::SignatureSettings>,
     request_ids: Arc<RequestIds>,
 }
 
 impl Gateway {
     /// A gateway over an open store. Its request ids start at the current time.
     pub fn new(config: Arc<Config>, store: Store) -> Self {
-        let rules = Arc::new(config.auth_rules());
+        let signatures = Arc::new(config.signature_settings());
         let request_ids = Arc::new(RequestIds::starting_at(clock::now()));
-        Self { context: Context::new(config, store), rules, request_ids }
+        Self { context: Context::new(config, store), signatures, request_ids }
     }
 
     /// The store behind the gateway.
@@ -139,7 +139,7 @@ impl Gateway {
         record.operation(operation.name);
 
         let key = |id: &str| self.context.store.credential(id);
-        let authenticated = auth::authenticate(&head, &key, clock::now(), &self.rules)?;
+        let authenticated = auth::authenticate(&head, &key, clock::now(), &self.signatures)?;
         let content_length = head.content_length()?;
         checks::mechanism(&authenticated, operation, &head)?;
         let Authenticated { principal, mechanism, payload } = authenticated;
@@ -147,7 +147,7 @@ impl Gateway {
         checks::payload(&body, operation)?;
         let signed = SignedRequest { head, principal, mechanism, body, form: None };
         let signed = match operation.accepts {
-            Accepts::Form => form::open(&self.context, &self.rules, signed).await?,
+            Accepts::Form => form::open(&self.context, &self.signatures, signed).await?,
             Accepts::Nothing | Accepts::Document(_) | Accepts::Content => signed,
         };
         let SignedRequest { head, principal, mechanism, body, form } = signed;
@@ -204,7 +204,7 @@ impl Gateway {
     /// Authorization header that covers the body is accepted.
     fn authenticate_admin(&self, head: &Head) -> Result<(Principal, Payload)> {
         let key = |id: &str| self.context.store.credential(id);
-        let authenticated = auth::authenticate(head, &key, clock::now(), &self.rules)?;
+        let authenticated = auth::authenticate(head, &key, clock::now(), &self.signatures)?;
         if authenticated.mechanism != Mechanism::HeaderV4 {
             let message = "The request must be signed with SigV4, in an Authorization header.";
             return Err(Error::because(ErrorCode::AccessDenied, message));
@@ -220,7 +220,7 @@ impl Gateway {
     fn names_a_bucket(&self, parts: &http::request::Parts) -> bool {
         let host = parts.headers.get("host").and_then(|host| host.to_str().ok());
         let domains = &self.context.config.domains;
-        host.is_some_and(|host| crate::wire::request::bucket_of_host(host, domains).is_some())
+        host.is_some_and(|host| crate::wire::target::bucket_of_host(host, domains).is_some())
     }
 }
 
@@ -243,7 +243,7 @@ fn finish(
     let length = match &response.body {
         Body::Empty => Some(0),
         Body::Full(bytes) => Some(bytes.len()),
-        Body::Stream(_) | Body::Late(_) => None,
+        Body::Stream(_) | Body::Deferred(_) => None,
     };
     if let Some(length) = length
         && !without_body
@@ -260,7 +260,7 @@ fn finish(
         Body::Empty => record.observe(empty()),
         Body::Full(bytes) => record.observe(full(bytes)),
         Body::Stream(stream) => record.observe(stream),
-        Body::Late(_) => unreachable!("deferred responses are resolved before"),
+        Body::Deferred(_) => unreachable!("deferred responses are resolved before"),
     };
     let mut http_response = http::Response::new(body);
     *http_response.status_mut() = response.status;

@@ -2,18 +2,18 @@
 
 use http_body_util::BodyExt;
 
-use crate::auth::{Bounds, Payload};
+use crate::auth::{LengthRange, Payload};
 use crate::limits::upload_rates::UploadRates;
 use crate::types::UploadId;
-use crate::wire::form::Fields;
+use crate::wire::form::FormFields;
 use crate::wire::response::Stream;
 
 /// The fields of a form that came before its file.
 pub struct Form {
     /// The fields.
-    pub fields: Fields,
+    pub fields: FormFields,
     /// The length that the policy allows the file to have.
-    pub bounds: Bounds,
+    pub bounds: LengthRange,
 }
 
 /// An unread body.

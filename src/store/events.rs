@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::access::{Permit, ReadConfiguration, WriteConfiguration};
-use crate::events::Rules;
+use crate::events::NotificationRules;
 #[cfg(doc)]
 use crate::store::Error;
 use crate::store::db::sqlite::{deliveries, outbox};
@@ -22,17 +22,17 @@ impl Store {
     pub fn set_event_rules(
         &self,
         permit: &Permit<WriteConfiguration>,
-        rules: Rules,
+        rules: NotificationRules,
         test: bool,
     ) -> Pending<()> {
         outbox::set_rules(&self.engine.db, permit.bucket(), Cause::of(permit), rules, test)
     }
 
     /// The rules of a bucket. [`Error::NoSuchBucket`].
-    pub fn event_rules(&self, permit: &Permit<ReadConfiguration>) -> Result<Rules> {
+    pub fn event_rules(&self, permit: &Permit<ReadConfiguration>) -> Result<NotificationRules> {
         let kind = BucketConfigurationKind::Notification;
         let configuration = self.bucket_configuration(permit, kind)?;
-        configuration.map_or(Ok(Rules::default()), |it| outbox::rules_of(&it).cloned())
+        configuration.map_or(Ok(NotificationRules::default()), |it| outbox::rules_of(&it).cloned())
     }
 
     /// What is due for a target, but for those rows that are under way; at most `max` of them.

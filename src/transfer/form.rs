@@ -13,17 +13,17 @@ use super::framing::next_data;
 use crate::auth::{self, Payload};
 use crate::request::body::Incoming;
 use crate::types::{KEY_BYTES_MAX, KeyError, ObjectKey};
-use crate::wire::form::{Delimiter, Fields, Opened, Opening};
+use crate::wire::form::{Delimiter, FieldsReader, FormFields, ParsedForm};
 use crate::wire::object_headers;
-use crate::wire::request::Query;
+use crate::wire::target::Query;
 use crate::wire::{Address, Error, ErrorCode, Head, Result, conditions};
 
 /// Reads the fields; what is left of the body is the file.
 ///
 /// # Errors
 /// PreconditionFailed for a body that is no form; MalformedPOSTRequest and what else
-/// [`Opening::push`] finds; IncompleteBody, RequestTimeout.
-pub async fn read(head: &Head, body: Incoming) -> Result<(Fields, Incoming)> {
+/// [`FieldsReader::push`] finds; IncompleteBody, RequestTimeout.
+pub async fn read(head: &Head, body: Incoming) -> Result<(FormFields, Incoming)> {
     refuse_unsigned(head)?;
     let delimiter = Delimiter::of(head.header("content-type")?.unwrap_or_default())?;
     if !body.is_plain() {
@@ -31,9 +31,9 @@ pub async fn read(head: &Head, body: Incoming) -> Result<(Fields, Incoming)> {
         return Err(Error::because(ErrorCode::InvalidRequest, message));
     }
     let Incoming { mut stream, content_length, .. } = body;
-    let mut opening = Opening::new(&delimiter);
+    let mut opening = FieldsReader::new(&delimiter);
     let mut taken = 0;
-    let Opened { fields, file, begun } = loop {
+    let ParsedForm { fields, file, buffered: begun } = loop {
         let Some(data) = next_data(&mut stream).await? else { return Err(opening.ended()) };
         taken += data.len() as u64;
         if let Some(opened) = opening.push(&data)? {
@@ -54,7 +54,7 @@ pub async fn read(head: &Head, body: Incoming) -> Result<(Fields, Incoming)> {
 /// # Errors
 /// InvalidArgument without a key, and for a field that no header can hold; KeyTooLongError;
 /// NotImplemented for a field that would ask for another operation.
-pub fn head_of(head: Head, fields: &Fields) -> Result<Head> {
+pub fn head_of(head: Head, fields: &FormFields) -> Result<Head> {
     let key = key(auth::form::required(fields, "key")?)?;
     let bucket = head.bucket().clone();
     let mut headers = HeaderMap::new();

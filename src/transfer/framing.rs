@@ -30,7 +30,7 @@ pub enum Framing {
     /// The file of a form, up to the delimiter, limited.
     Form {
         /// Finds it.
-        file: Box<form::File>,
+        file: Box<form::FileReader>,
         /// Bytes.
         left: u64,
     },

@@ -21,7 +21,7 @@ use crate::limits::chunk_size::TransferGuard;
 use crate::request::Context;
 use crate::store::{ContentReader, ObjectRecord, OpenObject, PartSpan, Result as StoreResult};
 use crate::types::{ByteRange, PartNumber};
-use crate::wire::conditions::{self, Outcome, Validators};
+use crate::wire::conditions::{self, Evaluation, Validators};
 use crate::wire::object_headers;
 use crate::wire::response::BodyError;
 use crate::wire::{Body, Error, ErrorCode, Head, Response, Result, checksum, date, range};
@@ -52,13 +52,13 @@ pub fn prepare(
     object_headers(&mut response, head, record)?;
     let validators = Validators { etag: &record.etag, modified: record.modified };
     match conditions::read(head, &validators)? {
-        Outcome::Proceed => {}
-        Outcome::NotModified => {
+        Evaluation::Proceed => {}
+        Evaluation::NotModified => {
             response.status = StatusCode::NOT_MODIFIED;
             response.headers.remove("content-type");
             return Ok((response, None));
         }
-        Outcome::Failed(condition) => {
+        Evaluation::Failed(condition) => {
             return Err(Error::new(ErrorCode::PreconditionFailed).field("Condition", condition));
         }
     }

@@ -1,7 +1,7 @@
 //! Outcome of an attempt: taken, dead, disabled, or another attempt later. Pure.
 
 use crate::store::Fate as Outcome;
-use crate::types::{MessageId, Timestamp};
+use crate::types::{MessageId, Timestamp, decimal};
 
 /// Longest `Retry-After` that is obeyed, in milliseconds.
 const RETRY_AFTER_MS_MAX: u64 = 24 * 60 * 60 * 1000;
@@ -47,8 +47,8 @@ fn with_jitter(wait: u64, message: MessageId, attempts: u32) -> u64 {
 /// Parses `Retry-After`, which is seconds or a date. Gives milliseconds from `now`.
 pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<u64> {
     let value = value.trim();
-    if !value.is_empty() && value.bytes().all(|c| c.is_ascii_digit()) {
-        return Some(value.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(1000));
+    if let Some(seconds) = decimal::parse_saturating(value) {
+        return Some(seconds.saturating_mul(1000));
     }
     let date = httpdate::parse_http_date(value).ok()?;
     let since = date.duration_since(std::time::UNIX_EPOCH).ok()?;

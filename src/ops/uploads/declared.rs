@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::ops::uploads::missing_parts;
 use crate::request::Call;
 use crate::store::{self, Declaration, OpenUpload, WholeDigests};
-use crate::types::{Layout, OBJECT_BYTES_MAX, PartNumber};
+use crate::types::{Layout, OBJECT_BYTES_MAX, PartNumber, decimal};
 use crate::wire::own_headers::{CONTENT_MD5, CONTENT_SHA256, OBJECT_SIZE, PART_SIZE};
 use crate::wire::{Error, ErrorCode, Head, Response, Result};
 
@@ -79,12 +79,7 @@ pub fn object_size(head: &Head) -> Result<Option<u64>> {
 }
 
 fn number(head: &Head, name: &str) -> Result<Option<u64>> {
-    let Some(text) = head.header_or_query(name)? else { return Ok(None) };
-    let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
-    let number = digits.then(|| text.parse().ok()).flatten();
-    number
-        .map(Some)
-        .ok_or_else(|| Error::argument(name, text, "Expected a number of bytes in decimal digits."))
+    head.decimal(name, "Expected a number of bytes in decimal digits.")
 }
 
 fn digest<const N: usize>(head: &Head, name: &str) -> Result<Option<[u8; N]>> {
@@ -246,9 +241,7 @@ fn check_range(
 
 fn parse_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
     let number = |text: &str| -> Option<u64> {
-        let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
-        let number = digits.then(|| text.parse().ok()).flatten();
-        number.filter(|number| *number <= OBJECT_BYTES_MAX)
+        decimal::parse(text).filter(|number| *number <= OBJECT_BYTES_MAX)
     };
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;

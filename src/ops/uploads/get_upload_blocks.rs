@@ -5,7 +5,7 @@ use crate::access::ReadUpload;
 use crate::ops::uploads::{event_stream, missing_parts};
 use crate::request::Call;
 use crate::store::Store;
-use crate::types::{PART_NUMBER_MAX, PartNumber};
+use crate::types::{PART_NUMBER_MAX, PartNumber, decimal};
 use crate::wire::{Error, Head, Response, Result};
 
 /// Ranges on one page, when the client does not say.
@@ -35,7 +35,7 @@ pub async fn handle(call: Call) -> Result<Response> {
 
 fn limit(head: &Head) -> Result<usize> {
     let Some(text) = head.query.non_empty("partita-limit") else { return Ok(LIMIT_DEFAULT) };
-    let limit = text.parse().ok().filter(|limit| (1..=LIMIT_DEFAULT).contains(limit));
+    let limit = decimal::parse(text).filter(|limit| (1..=LIMIT_DEFAULT).contains(limit));
     limit.ok_or_else(|| {
         let message = format!("partita-limit must be a number from 1 to {LIMIT_DEFAULT}.");
         Error::argument("partita-limit", text, message)

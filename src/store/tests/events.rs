@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::clock;
-use crate::events::{CallbackVar, Kind, Rule, Rules};
+use crate::events::{CallbackVar, NotificationRule, NotificationRules, RuleKind};
 use crate::store::db::sqlite::deliveries::LOG_ROWS_MAX;
 use crate::store::records::{Declaration, WholeDigests};
 use crate::types::{Layout, Timestamp};
@@ -20,23 +20,23 @@ fn fixture(backlog_max: u64) -> (Fixture, Permit) {
     (fixture, permit)
 }
 
-fn rules(events: &[&str], prefix: &str) -> Rules {
-    let rule = Rule {
+fn rules(events: &[&str], prefix: &str) -> NotificationRules {
+    let rule = NotificationRule {
         id: "rule".into(),
-        kind: Kind::Queue,
+        kind: RuleKind::Queue,
         arn: "arn:partita:sqs::app:webhook".into(),
         target: TARGET.into(),
         events: events.iter().map(|event| (*event).to_owned()).collect(),
         prefix: Some(prefix.to_owned()),
         suffix: None,
     };
-    Rules::new(vec![rule]).expect("the rule is one")
+    NotificationRules::new(vec![rule]).expect("the rule is one")
 }
 
 const ALL: &[&str] = &["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "partita:Upload:*"];
 
 impl Fixture {
-    fn listen(&self, permit: &Permit, rules: Rules) {
+    fn listen(&self, permit: &Permit, rules: NotificationRules) {
         self.store.set_event_rules(permit, rules, false).wait().expect("rules are set");
     }
 

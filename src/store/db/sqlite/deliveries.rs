@@ -12,7 +12,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use super::database::Database;
 use super::job::Txn;
 use super::outbox::{DEAD, DUE, Letter, close_gap, insert, let_next_go, make_room, widen_gap};
-use crate::events::{EventName, Missing, record};
+use crate::events::{DroppedEvents, EventName, record};
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
@@ -207,8 +207,10 @@ fn count(txn: &Txn<'_>, target: &str, id: i64) -> Result<()> {
             Ok((row.get::<_, u8>(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?))
         })?;
     let missing = match event == EventName::Gap.code() {
-        true => record::missing(&body).ok_or_else(|| damaged("a gap in the outbox"))?,
-        false => Missing { count: 1, first: created, last: created },
+        true => {
+            record::parse_dropped_events(&body).ok_or_else(|| damaged("a gap in the outbox"))?
+        }
+        false => DroppedEvents { count: 1, first: created, last: created },
     };
     widen_gap(txn, target, &missing)
 }

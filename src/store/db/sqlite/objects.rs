@@ -176,7 +176,7 @@ fn check_version(decided_on: Option<i64>, current: Option<&Current>) -> Result<(
 
 /// Checks If-Match and If-None-Match against the current object.
 pub(crate) fn check_condition(condition: &WriteCondition, current: Option<&Current>) -> Result<()> {
-    Ok(condition.judge(current.map(|current| &current.etag))?)
+    Ok(condition.check(current.map(|current| &current.etag))?)
 }
 
 /// Makes `row`, whose content has its reference already, the current object, drops what it replaces

@@ -21,7 +21,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::database::Database;
 use super::job::Txn;
 use crate::access::Bucket;
-use crate::events::{CallbackVar, EventName, Happening, Missing, Rules, Subject, record};
+use crate::events::{
+    CallbackVar, DroppedEvents, EventDetails, EventName, NotificationRules, Subject, record,
+};
 use crate::store::db::sqlite::columns::decode_headers;
 use crate::store::error::Result;
 use crate::store::error::damaged;
@@ -64,8 +66,8 @@ pub(crate) struct Detail<'a> {
 }
 
 /// The rules that a document of the store means.
-pub(crate) fn rules_of(configuration: &BucketConfiguration) -> Result<&Rules> {
-    let rules = configuration.meaning(Rules::decode).and_then(Option::as_ref);
+pub(crate) fn rules_of(configuration: &BucketConfiguration) -> Result<&NotificationRules> {
+    let rules = configuration.meaning(NotificationRules::decode).and_then(Option::as_ref);
     rules.ok_or_else(|| damaged("a bucket's notification configuration"))
 }
 
@@ -89,7 +91,7 @@ pub(crate) fn emit(txn: &Txn<'_>, change: &Change<'_>) -> Result<()> {
         var => var.flatten(),
     };
     let origin = cause.origin.as_deref();
-    let happening = Happening {
+    let details = EventDetails {
         event: *event,
         time: *time,
         bucket: (bucket.name.as_str(), &bucket.owner.id, &bucket.region),
@@ -110,7 +112,7 @@ pub(crate) fn emit(txn: &Txn<'_>, change: &Change<'_>) -> Result<()> {
         target: &rule.target,
         lane: (bucket.name.as_str(), key.as_bytes()),
         event: *event,
-        body: happening.render(&rule.id),
+        body: details.render(&rule.id),
         time: *time,
     };
     post(txn, &letter).map(drop)
@@ -151,13 +153,13 @@ pub(crate) fn post(txn: &Txn<'_>, letter: &Letter<'_>) -> Result<Option<MessageI
         "UPDATE webhook_targets SET is_full = 1 WHERE name = ?1 AND backlog >= ?2",
         params![target, max],
     )?;
-    widen_gap(txn, target, &Missing { count: 1, first: time, last: time })?;
+    widen_gap(txn, target, &DroppedEvents { count: 1, first: time, last: time })?;
     Ok(None)
 }
 
 /// Counts what nobody will be told but by the gap.
-pub(crate) fn widen_gap(txn: &Txn<'_>, target: &str, missing: &Missing) -> Result<()> {
-    let Missing { count, first, last } = *missing;
+pub(crate) fn widen_gap(txn: &Txn<'_>, target: &str, missing: &DroppedEvents) -> Result<()> {
+    let DroppedEvents { count, first, last } = *missing;
     let counted: u64 = txn
         .prepare(
             "UPDATE webhook_targets SET gap_count = gap_count + ?2,
@@ -220,7 +222,7 @@ pub(crate) fn close_gap(txn: &Txn<'_>, target: &str, time: Timestamp) -> Result<
                  WHERE target = ?1 AND bucket = '' AND key = x'' AND state < 2)",
         )?
         .query_row(params![target, half_of_backlog(txn, target)], |row| {
-            Ok(Missing { count: row.get(0)?, first: row.get(1)?, last: row.get(2)? })
+            Ok(DroppedEvents { count: row.get(0)?, first: row.get(1)?, last: row.get(2)? })
         })
         .optional()?;
     let Some(missing) = gap else { return Ok(()) };
@@ -230,7 +232,7 @@ pub(crate) fn close_gap(txn: &Txn<'_>, target: &str, time: Timestamp) -> Result<
          WHERE name = ?1",
         [target],
     )?;
-    let body = record::gap(target, &missing);
+    let body = record::dropped_events(target, &missing);
     let letter = Letter { target, lane: ("", b""), event: EventName::Gap, body, time };
     insert(txn, &letter).map(drop)
 }
@@ -251,7 +253,7 @@ pub(crate) fn set_rules(
     db: &Database,
     bucket: &Arc<Bucket>,
     cause: Cause,
-    rules: Rules,
+    rules: NotificationRules,
     test: bool,
 ) -> Pending<()> {
     let bucket = Arc::clone(bucket);

@@ -1,17 +1,17 @@
-//! The file of a form: its bytes up to the delimiter, whatever pieces they come in.
+//! [`FileReader`]: passes on the bytes of a form's file, up to the delimiter.
 //!
-//! What is held back between two pieces is the beginning of a delimiter at most.
+//! **Invariant:** between two pieces it buffers at most the beginning of a delimiter.
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
-use super::search::{END_BYTES, Found, find, goes_on};
-use super::{FIELDS_BYTES_MAX, malformed};
+use super::errors::{FIELDS_BYTES_MAX, malformed};
+use super::search::{END_BYTES, Search, continues, find};
 use crate::wire::error::Result;
 
-/// The file of a form, under way.
+/// Incremental parser of the file of a form.
 #[derive(Clone, Debug)]
-pub struct File {
+pub struct FileReader {
     finder: memmem::Finder<'static>,
     held: BytesMut,
     state: State,
@@ -20,32 +20,32 @@ pub struct File {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     Content,
-    /// The file has ended; so many bytes followed, which do not count.
+    /// The file has ended. `bytes` followed it and are ignored.
     Ended {
         bytes: usize,
     },
 }
 
-impl File {
+impl FileReader {
     pub(super) fn new(finder: memmem::Finder<'static>) -> Self {
         Self { finder, held: BytesMut::new(), state: State::Content }
     }
 
-    /// The fewest bytes after the content of the file.
+    /// Fewest bytes that follow the content of the file.
     pub fn end_bytes(&self) -> u64 {
         (self.finder.needle().len() + END_BYTES) as u64
     }
 
-    /// Takes what comes; gives what of it is content.
+    /// Parses the next bytes of the body, and gives those that are content of the file.
     ///
     /// # Errors
-    /// MalformedPOSTRequest when very much follows the file.
+    /// MalformedPOSTRequest if more than [`FIELDS_BYTES_MAX`] follow the file.
     pub fn push(&mut self, data: Bytes) -> Result<Bytes> {
         if let State::Ended { bytes } = self.state {
             self.pass_over(bytes + data.len())?;
             return Ok(Bytes::new());
         }
-        if goes_on(&self.finder, self.held.len(), &data) {
+        if continues(&self.finder, self.held.len(), &data) {
             self.held.extend_from_slice(&data);
             return Ok(Bytes::new());
         }
@@ -58,15 +58,16 @@ impl File {
             }
         };
         match find(&self.finder, &data) {
-            Found::No => Ok(data),
-            Found::Perhaps(at) => {
+            Search::None => Ok(data),
+            Search::Undecided(at) => {
                 self.held = BytesMut::from(&data[at..]);
                 data.truncate(at);
                 Ok(data)
             }
-            Found::At(at) => {
+            Search::Match(at) => {
                 let content = data.split_to(at);
-                // After the last delimiter anything may follow, after another one a part.
+                // An epilogue follows the last delimiter, and a further part any other one. Both
+                // are ignored.
                 self.pass_over(data.len() - self.finder.needle().len())?;
                 Ok(content)
             }
@@ -81,10 +82,10 @@ impl File {
         }
     }
 
-    /// The body has ended.
+    /// Ends the body.
     ///
     /// # Errors
-    /// MalformedPOSTRequest when the file has not.
+    /// MalformedPOSTRequest if the file has not ended.
     pub fn finish(&self) -> Result<()> {
         match self.state {
             State::Ended { .. } => Ok(()),
