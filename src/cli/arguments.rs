@@ -14,7 +14,9 @@ pub(super) fn flag(setting: &'static Setting) -> Arg {
         SettingKind::Text { .. } => arg.value_name("TEXT"),
         // A negative number is parsed too, so that the error names the range of the setting.
         SettingKind::Integer { .. } => arg.value_name("N").allow_negative_numbers(true),
-        SettingKind::Switch { .. } => arg.value_name("BOOL").num_args(0..=1).default_missing_value("true"),
+        SettingKind::Switch { .. } => {
+            arg.value_name("BOOL").num_args(0..=1).default_missing_value("true")
+        }
         SettingKind::Choice { .. } => arg.value_name("WORD"),
         SettingKind::Domains => arg.value_name("NAME").action(ArgAction::Append),
     }

@@ -1,6 +1,6 @@
 //! Outcome of an attempt: taken, dead, disabled, or another attempt later. Pure.
 
-use crate::store::Fate as Outcome;
+use crate::store::Outcome;
 use crate::types::{MessageId, Timestamp, decimal};
 
 /// Longest `Retry-After` that is obeyed, in milliseconds.
@@ -26,7 +26,7 @@ pub(super) fn outcome(
     now: Timestamp,
 ) -> Outcome {
     match answered.map(|answered| answered.status) {
-        Some(200..=299) => return Outcome::Taken,
+        Some(200..=299) => return Outcome::Delivered,
         Some(GONE) => return Outcome::Disabled("it answered 410 Gone".into()),
         _ => {}
     }
@@ -34,7 +34,7 @@ pub(super) fn outcome(
     let Some(&wait) = retry_ms.get(index) else { return Outcome::Dead };
     let asked = answered.and_then(|answered| answered.retry_after_ms).unwrap_or(0);
     let wait = with_jitter(wait, message, attempts).max(asked.min(RETRY_AFTER_MS_MAX));
-    Outcome::Again(now.plus_millis(wait))
+    Outcome::RetryAt(now.plus_millis(wait))
 }
 
 /// The wait plus up to a tenth, different for each event and attempt, so that events that failed
@@ -70,7 +70,7 @@ mod tests {
 
     fn wait(outcome: Outcome) -> u64 {
         match outcome {
-            Outcome::Again(at) => at.millis() - 1_000_000,
+            Outcome::RetryAt(at) => at.millis() - 1_000_000,
             other => panic!("{other:?}"),
         }
     }
@@ -78,10 +78,10 @@ mod tests {
     #[test]
     fn only_2xx_is_taken() {
         for status in [200, 201, 202, 204, 299] {
-            assert_eq!(after(Some(status), None, 0), Outcome::Taken);
+            assert_eq!(after(Some(status), None, 0), Outcome::Delivered);
         }
         for status in [100, 199, 300, 301, 302, 304, 307, 400, 401, 404, 429, 500, 503, 599] {
-            assert!(matches!(after(Some(status), None, 0), Outcome::Again(_)), "{status}");
+            assert!(matches!(after(Some(status), None, 0), Outcome::RetryAt(_)), "{status}");
             assert_eq!(after(Some(status), None, 2), Outcome::Dead, "{status}");
         }
         assert!(matches!(after(Some(410), None, 0), Outcome::Disabled(_)));

@@ -19,7 +19,7 @@ use super::secrets::Secrets;
 use super::sign::signature;
 use crate::clock;
 use crate::config::Webhook;
-use crate::store::{DueEvent, DueEvents, Error, Fate as Outcome, Store, Try as Attempt};
+use crate::store::{Attempt, DueEvent, DueEvents, Error, Outcome, Store};
 
 /// Longest sleep, in milliseconds. A clock that was set is noticed after it.
 const SLEEP_MS_MAX: u64 = 60_000;
@@ -53,7 +53,7 @@ impl Target {
 
     /// Sends events until `stopped` is true.
     pub(super) async fn run(self, mut stopped: watch::Receiver<bool>) {
-        let bell = self.store.event_bell(&self.webhook.name);
+        let due_signal = self.store.event_signal(&self.webhook.name);
         let mut under_way: HashSet<i64> = HashSet::new();
         let mut attempts: JoinSet<i64> = JoinSet::new();
         loop {
@@ -86,7 +86,7 @@ impl Target {
                         if attempts.is_empty() { under_way.clear(); }
                     }
                 },
-                () = bell.notified() => {}
+                () = due_signal.notified() => {}
                 () = tokio::time::sleep(Duration::from_millis(sleep)), if !is_full => {}
                 _ = stopped.wait_for(|stopped| *stopped) => break,
             }
@@ -139,7 +139,7 @@ impl Target {
             Err(problem) => problem.into_bytes(),
         };
         let status = answered.map(|answered| answered.status);
-        let attempt = Attempt { id: event.id, at, millis, status, reply, fate: outcome };
+        let attempt = Attempt { id: event.id, at, millis, status, reply, outcome };
         self.record(attempt).await;
         event.id
     }
@@ -167,7 +167,7 @@ impl Target {
     /// Records an attempt. Repeats until it succeeds; the event is not sent again meanwhile.
     async fn record(&self, attempt: Attempt) {
         loop {
-            match self.store.settle_event(attempt.clone()).await {
+            match self.store.finish_delivery(attempt.clone()).await {
                 Ok(()) | Err(Error::Closed | Error::Poisoned) => return,
                 Err(error) => {
                     let webhook = &self.webhook.name;
@@ -191,17 +191,17 @@ impl Target {
     /// Logs an attempt that changes the state of the target, and every event that is lost.
     fn log_change(&self, answer: &Result<Reply, String>, outcome: &Outcome) {
         let name = &self.webhook.name;
-        let failed = *outcome != Outcome::Taken;
+        let failed = *outcome != Outcome::Delivered;
         let before = self.failing.swap(failed, Ordering::Relaxed);
         let problem = || match answer {
             Ok(reply) => format!("it responded with {}", reply.status),
             Err(problem) => problem.clone(),
         };
         match outcome {
-            Outcome::Taken if before => {
+            Outcome::Delivered if before => {
                 tracing::info!(webhook = name, "a webhook accepts events again")
             }
-            Outcome::Again(_) if !before => {
+            Outcome::RetryAt(_) if !before => {
                 tracing::warn!(
                     webhook = name,
                     problem = problem(),
@@ -216,7 +216,7 @@ impl Target {
                 )
             }
             Outcome::Disabled(why) => tracing::error!(webhook = name, why, "a webhook is disabled"),
-            Outcome::Taken | Outcome::Again(_) => {}
+            Outcome::Delivered | Outcome::RetryAt(_) => {}
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Pages of keys and of open uploads, in byte order, with common prefixes.
 //!
-//! One ordered scan of an index; when a key folds into a common prefix, the scan seeks behind
-//! everything that begins with it. So a page costs the entries that it returns, never the keys
-//! below its prefixes.
+//! A page is one ordered scan of an index. When a key folds into a common prefix, the scan seeks
+//! behind all keys with that prefix. So a page costs its entries, not the keys below its prefixes.
 
 use std::sync::Arc;
 
@@ -14,20 +13,22 @@ use crate::access::{Bucket, Owner};
 use crate::digest::ObjectChecksum;
 use crate::store::error::Result;
 use crate::store::error::damaged;
-use crate::store::records::{ListQuery, Listed, ListedObject, Page, UploadRecord, UploadsQuery};
+use crate::store::records::lists::{ListQuery, Listed, Page};
+use crate::store::records::objects::ListedObject;
+use crate::store::records::uploads::{UploadRecord, UploadsQuery};
 use crate::types::{ETag, UploadId};
 
 /// Above every key: no byte of UTF-8 is 0xFF.
 const END: &[u8] = &[0xff];
 
-/// What a page folds, and after what it begins.
+/// Prefix, delimiter and marker of a page.
 struct Fold<'a> {
     prefix: &'a [u8],
     delimiter: Option<&'a [u8]>,
     after: Option<&'a [u8]>,
 }
 
-/// Where a scan begins: at this key, and there at this id.
+/// Lower bound of a scan: a key, and an id within that key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Lower {
     key: Vec<u8>,
@@ -99,9 +100,9 @@ const KEY: usize = 0;
 
 /// A scan of an index, by two statements over the same rows.
 struct Scan<'c> {
-    /// Gives all that an entry is made of.
+    /// Selects all columns of an entry.
     whole: CachedStatement<'c>,
-    /// Gives the key, which is all that a common prefix is made of.
+    /// Selects the key, enough for a common prefix.
     keys: CachedStatement<'c>,
 }
 
@@ -114,7 +115,7 @@ impl<'c> Scan<'c> {
         bucket: &Bucket,
         fold: &Fold<'_>,
     ) -> Result<Self> {
-        // These two stay bound from seek to seek.
+        // These two stay bound between seeks.
         let prepare = |columns: &str| -> Result<CachedStatement<'c>> {
             let mut statement = connection.prepare_cached(&format!("SELECT {columns} {rows}"))?;
             statement.raw_bind_parameter(1, bucket.id)?;
@@ -147,7 +148,7 @@ fn walk<T>(
     if max == 0 {
         return Ok((Page { entries, truncated: false }, touched));
     }
-    // Behind a prefix there is mostly another one; a key that is none is read again, whole.
+    // A prefix is mostly followed by another one; any other key is read again, whole.
     let mut only_keys = fold.delimiter.is_some();
     'seek: loop {
         let mut rows = scan.seek(&lower, only_keys)?;
@@ -186,7 +187,7 @@ pub(crate) fn objects(
     objects_counted(db, bucket, query).map(|(page, _)| page)
 }
 
-/// As [`objects`], with the number of rows touched.
+/// A page of objects, and the number of rows touched.
 pub(crate) fn objects_counted(
     db: &Database,
     bucket: &Bucket,

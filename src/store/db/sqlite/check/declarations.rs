@@ -1,21 +1,21 @@
-//! What uploads declare: each row belongs to an open upload, whose parts are as it says.
+//! Check of declarations: each row belongs to an open upload, whose parts fit it.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{PAGE_ROWS, pages};
+use super::pages::{PAGE_ROWS, pages};
+use crate::store::db::sqlite::database::Database;
 use crate::store::db::sqlite::declarations;
-use crate::store::engine::Engine;
 use crate::store::error::Result;
 use crate::types::{Layout, PartNumber, UploadId};
 
-pub(crate) fn check(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
-    check_declared(engine, found)?;
-    pages(engine, [0_u8; 16], |connection, after| {
+pub(crate) fn check(db: &Database, found: &mut Vec<String>) -> Result<()> {
+    check_declared(db, found)?;
+    pages(db, [0_u8; 16], |connection, after| {
         let mut statement = connection.prepare_cached(
             "SELECT upload, next_part, fingerprint IS NULL AS unnamed, size, sha256
              FROM declarations WHERE upload > ?1 ORDER BY upload LIMIT ?2",
         )?;
-        // Few: the parts of each are read too.
+        // A small page: the parts of each upload are read too.
         let mut rows = statement.query(params![after, 16])?;
         let mut last = None;
         while let Some(row) = rows.next()? {
@@ -33,8 +33,8 @@ pub(crate) fn check(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
 }
 
 /// An upload that says it is declared has its row.
-fn check_declared(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
-    pages(engine, [0_u8; 16], |connection, after| {
+fn check_declared(db: &Database, found: &mut Vec<String>) -> Result<()> {
+    pages(db, [0_u8; 16], |connection, after| {
         let mut statement = connection.prepare_cached(
             "SELECT id, declared IS NOT NULL AND NOT EXISTS
                  (SELECT 1 FROM declarations WHERE upload = id) AS lost

@@ -1,26 +1,26 @@
-//! The outbox: counts are right, and of each lane the first goes and no other.
+//! Check of the outbox: counts match, and of each ordering key exactly the first row is due.
 
 use std::collections::HashMap;
 
 use rusqlite::params;
 
-use super::{PAGE_ROWS, pages};
+use super::pages::{PAGE_ROWS, pages};
 use crate::events::EventName;
+use crate::store::db::sqlite::database::Database;
 use crate::store::db::sqlite::outbox::{DEAD, DUE, rules_of};
-use crate::store::engine::Engine;
 use crate::store::error::Result;
-use crate::store::records::BucketConfigurationKind;
+use crate::store::records::configurations::BucketConfigurationKind;
 
-pub(crate) fn check(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
-    check_rules(engine, found);
-    let counted = check_lanes(engine, found)?;
-    check_counts(engine, &counted, found)
+pub(crate) fn check(db: &Database, found: &mut Vec<String>) -> Result<()> {
+    check_rules(db, found);
+    let counted = check_lanes(db, found)?;
+    check_counts(db, &counted, found)
 }
 
 /// Rules that cannot be read would make every write of their bucket fail.
-fn check_rules(engine: &Engine, found: &mut Vec<String>) {
+fn check_rules(db: &Database, found: &mut Vec<String>) {
     let kind = BucketConfigurationKind::Notification;
-    for (bucket, configuration) in engine.directory().bucket_configurations(kind) {
+    for (bucket, configuration) in db.directory().bucket_configurations(kind) {
         if rules_of(&configuration).is_err() {
             found.push(format!("the notification rules of bucket {bucket} cannot be read"));
         }
@@ -30,12 +30,12 @@ fn check_rules(engine: &Engine, found: &mut Vec<String>) {
 /// Rows that wait and dead ones, by target.
 type Counts = HashMap<String, (i64, i64)>;
 
-fn check_lanes(engine: &Engine, found: &mut Vec<String>) -> Result<Counts> {
+fn check_lanes(db: &Database, found: &mut Vec<String>) -> Result<Counts> {
     let mut counted = Counts::new();
-    // In the order of lanes: the row before tells whether this one is its lane's first.
+    // In order of ordering keys: a row is the first of its key if the previous row has another one.
     let mut before: Option<(String, String, Vec<u8>)> = None;
     let first = (String::new(), String::new(), Vec::new(), 0_i64);
-    pages(engine, first, |connection, (target, bucket, key, id)| {
+    pages(db, first, |connection, (target, bucket, key, id)| {
         let mut statement = connection.prepare_cached(
             "SELECT id, target, bucket, key, state, event FROM outbox
              WHERE (target, bucket, key, id) > (?1, ?2, ?3, ?4) AND state < 2
@@ -62,7 +62,7 @@ fn check_lanes(engine: &Engine, found: &mut Vec<String>) -> Result<Counts> {
         }
         Ok(last)
     })?;
-    pages(engine, 0_i64, |connection, after| {
+    pages(db, 0_i64, |connection, after| {
         let mut statement = connection.prepare_cached(
             "SELECT id, target, state FROM outbox WHERE id > ?1 ORDER BY id LIMIT ?2",
         )?;
@@ -79,9 +79,9 @@ fn check_lanes(engine: &Engine, found: &mut Vec<String>) -> Result<Counts> {
     Ok(counted)
 }
 
-fn check_counts(engine: &Engine, counted: &Counts, found: &mut Vec<String>) -> Result<()> {
+fn check_counts(db: &Database, counted: &Counts, found: &mut Vec<String>) -> Result<()> {
     let mut said = Counts::new();
-    engine.db.readers.snapshot(|connection| {
+    db.readers.snapshot(|connection| {
         let sql = "SELECT name, backlog, dead FROM webhook_targets";
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;

@@ -1,20 +1,21 @@
-//! Recounts every reference: objects and versions to contents, parts to blobs, the queue of garbage
-//! to what is dead, blobs to inline bytes.
+//! Check of reference counts: objects and versions to contents, parts to blobs, garbage to dead
+//! contents, blobs to inline bytes.
 //!
-//! There is no index from contents to those who refer to them, so they are counted in memory; when
-//! there are too many for that, one slice of all ids at a time.
+//! No index leads from a content to its references, so they are counted in memory. When there are
+//! too many for that, one slice of all ids is counted at a time.
 
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, params};
 
-use super::{Depth, PAGE_ROWS, pages};
+use super::pages::{PAGE_ROWS, pages};
 use crate::digest::crc32c;
 use crate::store::db::sqlite::columns::GarbageKind;
+use crate::store::db::sqlite::database::Database;
 use crate::store::db::sqlite::deduplicated;
-use crate::store::engine::Engine;
 use crate::store::error::Result;
-use crate::store::records::ContentId;
+use crate::store::records::check::Depth;
+use crate::store::records::contents::ContentId;
 use crate::types::{BlobId, UploadId};
 
 /// Ids counted in memory at once.
@@ -39,7 +40,7 @@ impl Slice {
     }
 }
 
-/// What was counted of one slice.
+/// Counts of one slice.
 #[derive(Default)]
 struct Counts {
     contents: HashMap<ContentId, i64>,
@@ -53,30 +54,30 @@ impl Counts {
     }
 }
 
-pub(crate) fn check(engine: &Engine, depth: Depth, found: &mut Vec<String>) -> Result<()> {
+pub(crate) fn check(db: &Database, depth: Depth, found: &mut Vec<String>) -> Result<()> {
     let mut of = 1;
-    while !check_slices(engine, of, depth, found)? {
+    while !check_slices(db, of, depth, found)? {
         of *= 4;
     }
     Ok(())
 }
 
-/// All ids in `of` slices; `false` (and nothing found) when one of them is too large.
-fn check_slices(engine: &Engine, of: u64, depth: Depth, found: &mut Vec<String>) -> Result<bool> {
+/// Checks all ids in `of` slices. False, with nothing reported, when a slice is too large.
+fn check_slices(db: &Database, of: u64, depth: Depth, found: &mut Vec<String>) -> Result<bool> {
     let mut lines = Vec::new();
     for index in 0..of {
         let slice = Slice { index, of };
-        let Some(mut counts) = count(engine, slice)? else { return Ok(false) };
-        compare_blobs(engine, slice, depth, &mut counts, &mut lines)?;
-        compare_manifests(engine, slice, &counts, &mut lines)?;
-        compare_inline(engine, slice, &counts, &mut lines)?;
+        let Some(mut counts) = count(db, slice)? else { return Ok(false) };
+        compare_blobs(db, slice, depth, &mut counts, &mut lines)?;
+        compare_manifests(db, slice, &counts, &mut lines)?;
+        compare_inline(db, slice, &counts, &mut lines)?;
     }
     found.append(&mut lines);
     Ok(true)
 }
 
 /// Counts one slice; `None` when it is too large.
-fn count(engine: &Engine, slice: Slice) -> Result<Option<Counts>> {
+fn count(db: &Database, slice: Slice) -> Result<Option<Counts>> {
     let mut counts = Counts::default();
     for (table, version) in [("objects", "0"), ("versions", "inverted_seq")] {
         let sql = format!(
@@ -85,7 +86,7 @@ fn count(engine: &Engine, slice: Slice) -> Result<Option<Counts>> {
              ORDER BY bucket, key, version LIMIT ?4"
         );
         let first = (i64::MIN, Vec::new(), i64::MIN);
-        pages(engine, first, |connection, (bucket, key, version)| {
+        pages(db, first, |connection, (bucket, key, version)| {
             let mut statement = connection.prepare_cached(&sql)?;
             let mut rows = statement.query(params![bucket, key, version, PAGE_ROWS])?;
             let mut last = None;
@@ -99,14 +100,14 @@ fn count(engine: &Engine, slice: Slice) -> Result<Option<Counts>> {
             Ok(last.filter(|_| !counts.is_too_large()))
         })?;
     }
-    count_parts(engine, slice, &mut counts)?;
-    count_born(engine, slice, &mut counts)?;
-    count_queue(engine, slice, &mut counts)?;
+    count_parts(db, slice, &mut counts)?;
+    count_deduplicated(db, slice, &mut counts)?;
+    count_queue(db, slice, &mut counts)?;
     Ok((!counts.is_too_large()).then_some(counts))
 }
 
-fn count_parts(engine: &Engine, slice: Slice, counts: &mut Counts) -> Result<()> {
-    pages(engine, ([0_u8; 16], 0_i64), |connection, (upload, number)| {
+fn count_parts(db: &Database, slice: Slice, counts: &mut Counts) -> Result<()> {
+    pages(db, ([0_u8; 16], 0_i64), |connection, (upload, number)| {
         let mut statement = connection.prepare_cached(
             "SELECT upload, number, blob FROM parts WHERE (upload, number) > (?1, ?2)
              ORDER BY upload, number LIMIT ?3",
@@ -124,9 +125,9 @@ fn count_parts(engine: &Engine, slice: Slice, counts: &mut Counts) -> Result<()>
     })
 }
 
-/// Uploads that were born complete have a reference each.
-fn count_born(engine: &Engine, slice: Slice, counts: &mut Counts) -> Result<()> {
-    pages(engine, [0_u8; 16], |connection, after| {
+/// Counts references of deduplicated uploads: one each.
+fn count_deduplicated(db: &Database, slice: Slice, counts: &mut Counts) -> Result<()> {
+    pages(db, [0_u8; 16], |connection, after| {
         let mut statement = connection.prepare_cached(
             "SELECT id, content_kind, content FROM uploads WHERE id > ?1 ORDER BY id LIMIT ?2",
         )?;
@@ -144,8 +145,8 @@ fn count_born(engine: &Engine, slice: Slice, counts: &mut Counts) -> Result<()> 
     })
 }
 
-fn count_queue(engine: &Engine, slice: Slice, counts: &mut Counts) -> Result<()> {
-    pages(engine, 0_i64, |connection, after| {
+fn count_queue(db: &Database, slice: Slice, counts: &mut Counts) -> Result<()> {
+    pages(db, 0_i64, |connection, after| {
         let mut statement = connection.prepare_cached(
             "SELECT id, kind, ref FROM garbage WHERE id > ?1 AND kind IN (1, 2)
              ORDER BY id LIMIT ?2",
@@ -167,7 +168,7 @@ fn count_queue(engine: &Engine, slice: Slice, counts: &mut Counts) -> Result<()>
     })
 }
 
-/// Whether the row's count is the one that was counted, and whether a dead one is queued.
+/// Compares the reference count of a row with the counted one, and its death with the queue.
 fn compare(content: ContentId, refs: i64, dead: bool, counts: &Counts) -> Option<String> {
     let counted = counts.contents.get(&content).copied().unwrap_or(0);
     let name = match content {
@@ -185,13 +186,13 @@ fn compare(content: ContentId, refs: i64, dead: bool, counts: &Counts) -> Option
 }
 
 fn compare_blobs(
-    engine: &Engine,
+    db: &Database,
     slice: Slice,
     depth: Depth,
     counts: &mut Counts,
     found: &mut Vec<String>,
 ) -> Result<()> {
-    pages(engine, [0_u8; 16], |connection, after| {
+    pages(db, [0_u8; 16], |connection, after| {
         let mut statement = connection.prepare_cached(
             "SELECT blobs.id, refs, dead, size, inline_row, length(bytes) AS length
              FROM blobs LEFT JOIN inline_bytes ON inline_bytes.id = inline_row
@@ -231,12 +232,12 @@ fn inline_verifies(connection: &Connection, row: i64) -> Result<bool> {
 }
 
 fn compare_manifests(
-    engine: &Engine,
+    db: &Database,
     slice: Slice,
     counts: &Counts,
     found: &mut Vec<String>,
 ) -> Result<()> {
-    pages(engine, [0_u8; 16], |connection, after| {
+    pages(db, [0_u8; 16], |connection, after| {
         let mut statement = connection.prepare_cached(
             "SELECT id, refs, dead FROM manifests WHERE id > ?1 ORDER BY id LIMIT ?2",
         )?;
@@ -255,12 +256,12 @@ fn compare_manifests(
 }
 
 fn compare_inline(
-    engine: &Engine,
+    db: &Database,
     slice: Slice,
     counts: &Counts,
     found: &mut Vec<String>,
 ) -> Result<()> {
-    pages(engine, i64::MIN, |connection, after| {
+    pages(db, i64::MIN, |connection, after| {
         let mut statement = connection
             .prepare_cached("SELECT id FROM inline_bytes WHERE id > ?1 ORDER BY id LIMIT ?2")?;
         let mut rows = statement.query(params![after, PAGE_ROWS])?;

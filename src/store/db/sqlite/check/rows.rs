@@ -1,38 +1,38 @@
-//! Each row by itself: what it names is there, and says the same.
+//! Check of single rows: what a row names exists and agrees with it.
 
 use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{PAGE_ROWS, pages};
+use super::pages::{PAGE_ROWS, pages};
 use crate::store::db::sqlite::columns::GarbageKind;
 use crate::store::db::sqlite::connection::PAGE_BYTES;
+use crate::store::db::sqlite::database::Database;
 use crate::store::db::sqlite::{accounts, configurations};
-use crate::store::engine::Engine;
 use crate::store::error::Result;
 use crate::store::memory::directory::Effect;
-use crate::store::records::ContentId;
+use crate::store::records::contents::ContentId;
 use crate::store::rules::manifest::unpack_numbers;
 use crate::types::{ObjectKey, UploadId};
 
 /// Bytes of database up to which SQLite checks itself in one go.
 const WHOLE_CHECK_BYTES_MAX: u64 = 256 << 20;
 
-pub(crate) fn check(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
-    check_sqlite(engine, found)?;
-    check_directory(engine, found)?;
-    check_bucket_configurations(engine, found)?;
-    check_objects(engine, found)?;
-    check_headers(engine, found)?;
-    check_uploads(engine, found)?;
-    check_parts(engine, found)?;
-    check_manifests(engine, found)?;
-    check_garbage(engine, found)
+pub(crate) fn check(db: &Database, found: &mut Vec<String>) -> Result<()> {
+    check_sqlite(db, found)?;
+    check_directory(db, found)?;
+    check_bucket_configurations(db, found)?;
+    check_objects(db, found)?;
+    check_headers(db, found)?;
+    check_uploads(db, found)?;
+    check_parts(db, found)?;
+    check_manifests(db, found)?;
+    check_garbage(db, found)
 }
 
 /// SQLite's own checks: table by table when the whole would hold a snapshot for too long.
-fn check_sqlite(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
-    let reader = engine.db.readers.take()?;
+fn check_sqlite(db: &Database, found: &mut Vec<String>) -> Result<()> {
+    let reader = db.readers.take()?;
     let pages: u64 = reader.query_row("PRAGMA page_count", [], |row| row.get(0))?;
     let tables: Vec<String> = match pages * PAGE_BYTES <= WHOLE_CHECK_BYTES_MAX {
         true => vec!["100".to_owned()],
@@ -61,9 +61,9 @@ fn check_sqlite(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
 }
 
 /// Memory says what the tables say.
-fn check_directory(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
-    let stored = engine.db.readers.snapshot(accounts::load)?;
-    let directory = engine.directory();
+fn check_directory(db: &Database, found: &mut Vec<String>) -> Result<()> {
+    let stored = db.readers.snapshot(accounts::load)?;
+    let directory = db.directory();
     let (mut users, mut keys, mut buckets) = (0, 0, 0);
     for effect in stored {
         let (same, what) = match effect {
@@ -101,11 +101,11 @@ fn check_directory(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// Each document's bucket is there, and memory holds the same documents.
-fn check_bucket_configurations(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
-    let directory = engine.directory();
+/// Documents of buckets: the bucket exists, and memory holds the same document.
+fn check_bucket_configurations(db: &Database, found: &mut Vec<String>) -> Result<()> {
+    let directory = db.directory();
     let mut stored = 0;
-    engine.db.readers.snapshot(|connection| {
+    db.readers.snapshot(|connection| {
         for effect in configurations::load(connection)? {
             let Effect::BucketConfigurationSet { bucket, kind, document } = effect else {
                 continue;
@@ -137,9 +137,9 @@ fn key_text(key: &[u8]) -> String {
     format!("{:?}", String::from_utf8_lossy(key))
 }
 
-/// Each object's bucket and content are there, and the content has its size.
-fn check_objects(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
-    pages(engine, (i64::MIN, Vec::new()), |connection, (bucket, key)| {
+/// Objects: bucket and content exist, and the content has the object's size.
+fn check_objects(db: &Database, found: &mut Vec<String>) -> Result<()> {
+    pages(db, (i64::MIN, Vec::new()), |connection, (bucket, key)| {
         let mut statement = connection.prepare_cached(
             "SELECT bucket, key, size, parts, content_kind, content FROM objects
              WHERE (bucket, key) > (?1, ?2) ORDER BY bucket, key LIMIT ?3",
@@ -187,9 +187,9 @@ fn read_content(connection: &Connection, content: ContentId) -> Result<Option<Co
 }
 
 /// Headers belong to an object or version.
-fn check_headers(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
+fn check_headers(db: &Database, found: &mut Vec<String>) -> Result<()> {
     let first = (i64::MIN, Vec::new(), i64::MIN);
-    pages(engine, first, |connection, (bucket, key, seq)| {
+    pages(db, first, |connection, (bucket, key, seq)| {
         let mut statement = connection.prepare_cached(
             "SELECT bucket, key, seq,
                  EXISTS (SELECT 1 FROM objects AS o
@@ -213,10 +213,10 @@ fn check_headers(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
     })
 }
 
-/// An upload's bucket is there, or queued to be unrolled.
-fn check_uploads(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
-    let queued = read_queued(engine, GarbageKind::Bucket)?;
-    pages(engine, [0_u8; 16], |connection, after| {
+/// Uploads: the bucket exists, or is queued as garbage.
+fn check_uploads(db: &Database, found: &mut Vec<String>) -> Result<()> {
+    let queued = read_queued(db, GarbageKind::Bucket)?;
+    pages(db, [0_u8; 16], |connection, after| {
         let mut statement = connection
             .prepare_cached("SELECT id, bucket FROM uploads WHERE id > ?1 ORDER BY id LIMIT ?2")?;
         let mut rows = statement.query(params![after, PAGE_ROWS])?;
@@ -232,10 +232,11 @@ fn check_uploads(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
     })
 }
 
-/// A part belongs to an open upload or a manifest, or is queued; its blob is there and the same.
-fn check_parts(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
-    let queued = read_queued(engine, GarbageKind::Upload)?;
-    pages(engine, ([0_u8; 16], 0_i64), |connection, (upload, number)| {
+/// Parts: upload or manifest exists or is queued as garbage; the blob is alive and has the same
+/// digests.
+fn check_parts(db: &Database, found: &mut Vec<String>) -> Result<()> {
+    let queued = read_queued(db, GarbageKind::Upload)?;
+    pages(db, ([0_u8; 16], 0_i64), |connection, (upload, number)| {
         let mut statement = connection.prepare_cached(
             "SELECT upload, number, blobs.id IS NOT NULL AND dead = 0 AS alive,
                  blobs.size = parts.size AND blobs.md5 = parts.md5
@@ -270,9 +271,9 @@ fn has_owner(connection: &Connection, id: UploadId) -> Result<bool> {
 }
 
 /// The ids that garbage rows of one kind name: the queue has no index for it.
-fn read_queued(engine: &Engine, kind: GarbageKind) -> Result<HashSet<Vec<u8>>> {
+fn read_queued(db: &Database, kind: GarbageKind) -> Result<HashSet<Vec<u8>>> {
     let mut queued = HashSet::new();
-    pages(engine, 0_i64, |connection, after| {
+    pages(db, 0_i64, |connection, after| {
         let mut statement = connection.prepare_cached(
             "SELECT id, ref FROM garbage WHERE id > ?1 AND kind = ?2 ORDER BY id LIMIT ?3",
         )?;
@@ -287,11 +288,11 @@ fn read_queued(engine: &Engine, kind: GarbageKind) -> Result<HashSet<Vec<u8>>> {
     Ok(queued)
 }
 
-/// A manifest's runs follow each other without a gap, and their parts are there.
-fn check_manifests(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
-    let queued = read_queued(engine, GarbageKind::Unlisted)?;
+/// Manifests: runs are contiguous, and their parts exist.
+fn check_manifests(db: &Database, found: &mut Vec<String>) -> Result<()> {
+    let queued = read_queued(db, GarbageKind::Unlisted)?;
     let mut ids: Vec<UploadId> = Vec::new();
-    pages(engine, [0_u8; 16], |connection, after| {
+    pages(db, [0_u8; 16], |connection, after| {
         let sql = "SELECT id FROM manifests WHERE id > ?1 AND dead = 0 ORDER BY id LIMIT ?2";
         ids = connection
             .prepare_cached(sql)?
@@ -350,9 +351,9 @@ fn check_manifest(connection: &Connection, id: UploadId, found: &mut Vec<String>
     Ok(count)
 }
 
-/// What is queued is dead, or belongs to nothing any more.
-fn check_garbage(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
-    pages(engine, 0_i64, |connection, after| {
+/// Garbage: what a row names is dead, or has no owner.
+fn check_garbage(db: &Database, found: &mut Vec<String>) -> Result<()> {
+    pages(db, 0_i64, |connection, after| {
         let mut statement = connection.prepare_cached(
             "SELECT id, kind, ref FROM garbage WHERE id > ?1 ORDER BY id LIMIT ?2",
         )?;
