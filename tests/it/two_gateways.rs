@@ -44,7 +44,7 @@ fn event_streams_of_one_gateway_leave_those_of_the_other_free() {
 #[test]
 fn requests_held_by_one_gateway_leave_the_places_of_the_other_free() {
     // Half of the connections may be held, a quarter of them by one user: one request.
-    let settings = [("connections-max", "8"), ("pause-hold-ms", "60000"), ("part-bytes-min", "1")];
+    let settings = [("connections-max", "8"), ("pause-hold-ms", "50000"), ("part-bytes-min", "1")];
     let (full, free) = (Gateway::with(&settings), Gateway::with(&settings));
     let pause = |gateway: &Gateway| {
         let upload = create_upload(gateway, "k");

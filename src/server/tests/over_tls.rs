@@ -128,3 +128,26 @@ async fn a_handler_that_has_not_asked_for_the_body_is_dropped_too() {
         assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     }
 }
+
+#[tokio::test]
+async fn an_address_in_use_and_a_bad_certificate_are_said_plainly() {
+    let server = start(short_times()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let taken = Config {
+        listen: server.address.to_string(),
+        data: folder.path().to_owned(),
+        ..short_times()
+    };
+    let error = Server::bind(&taken).await.err().unwrap().to_string();
+    assert!(error.starts_with(&format!("cannot listen on {}", server.address)), "{error}");
+
+    let missing = folder.path().join("missing.pem");
+    let config = Config {
+        data: folder.path().to_owned(),
+        tls_cert: Some(missing.clone()),
+        tls_key: Some(missing.clone()),
+        ..short_times()
+    };
+    let error = Server::bind(&config).await.err().unwrap().to_string();
+    assert!(error.contains("certificate") && error.contains("missing.pem"), "{error}");
+}
