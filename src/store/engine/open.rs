@@ -74,9 +74,9 @@ impl Engine {
         let options = Arc::new(options);
         let db = Database {
             options: Arc::clone(&options),
-            state: state,
+            state,
             readers: Readers::new(path),
-            sender: sender,
+            sender,
         };
         let engine = Arc::new(Self {
             options,

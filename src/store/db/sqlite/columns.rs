@@ -11,9 +11,7 @@ use crate::store::blobs::staged::{Home, StagedBlob};
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
 use crate::store::records::contents::ContentId;
-use crate::types::{
-    BlobId, ETag, MessageId, ObjectHeaders, ObjectKey, PartNumber, Timestamp, UploadId,
-};
+use crate::types::{BlobId, ETag, MessageId, ObjectKey, PartNumber, Timestamp, UploadId};
 
 impl ContentId {
     /// Reads the columns `content_kind` and `content`.
@@ -143,36 +141,6 @@ pub(crate) fn read_declared(row: &Row<'_>) -> Result<Option<(ChecksumAlgorithm, 
     let (Some(algorithm), Some(kind)) = (algorithm, kind) else { return Ok(None) };
     let declared = ChecksumAlgorithm::from_code(algorithm).zip(ChecksumType::from_code(kind));
     declared.map(Some).ok_or_else(|| damaged("an upload's checksum"))
-}
-
-/// Headers as bytes: for each the length (4 bytes, big-endian) and bytes of name and value.
-pub(crate) fn encode_headers(headers: &ObjectHeaders) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (name, value) in &headers.0 {
-        for text in [name.as_bytes(), value] {
-            let length = u32::try_from(text.len()).expect("a header is shorter than 4 GiB");
-            bytes.extend(length.to_be_bytes());
-            bytes.extend(text);
-        }
-    }
-    bytes
-}
-
-/// Decodes the output of [`encode_headers`].
-pub(crate) fn decode_headers(mut bytes: &[u8]) -> Result<ObjectHeaders> {
-    fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
-        let (length, rest) = bytes.split_first_chunk::<4>()?;
-        let (text, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-        *bytes = rest;
-        Some(text)
-    }
-    let mut headers = Vec::new();
-    while !bytes.is_empty() {
-        let name = take(&mut bytes).and_then(|name| std::str::from_utf8(name).ok());
-        let header = name.map(str::to_owned).zip(take(&mut bytes).map(<[u8]>::to_vec));
-        headers.push(header.ok_or_else(|| damaged("an object's headers"))?);
-    }
-    Ok(ObjectHeaders(headers))
 }
 
 /// The bucket must still be there.

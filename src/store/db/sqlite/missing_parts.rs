@@ -4,6 +4,7 @@
 //! 10,000), and at most [`GAPS_MAX`] gaps.
 
 use crate::access::UploadPath;
+use crate::store::rules::claims::PartDigests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -101,29 +102,6 @@ fn read_gaps(
     Ok(gaps)
 }
 
-/// Stored part with the digests that claims are compared with.
-struct Stored {
-    number: PartNumber,
-    size: u64,
-    md5: [u8; 16],
-    crc64nvme: u64,
-    /// Known only when the signature or the client's algorithm asked for it.
-    sha256: Option<[u8; 32]>,
-}
-
-impl Stored {
-    /// True if the claim is for these bytes: every digest known of both is equal, and there is one.
-    fn is(&self, claim: &ClaimedPart) -> bool {
-        let sha256 = claim.sha256.and_then(|claimed| Some(claimed == self.sha256?));
-        let md5 = claim.md5.map(|claimed| claimed == self.md5);
-        let crc64nvme = claim.crc64nvme.map(|claimed| claimed == self.crc64nvme);
-        let known: Vec<bool> = [sha256, md5, crc64nvme].into_iter().flatten().collect();
-        claim.size.is_none_or(|size| size == self.size)
-            && !known.is_empty()
-            && known.into_iter().all(|equal| equal)
-    }
-}
-
 /// Missing parts of an open upload; a part that differs from its claim counts as missing.
 pub(crate) fn compare(db: &Database, path: &UploadPath, claims: &[ClaimedPart]) -> Result<Blocks> {
     let claimed: BTreeMap<PartNumber, &ClaimedPart> =
@@ -147,7 +125,7 @@ pub(crate) fn compare(db: &Database, path: &UploadPath, claims: &[ClaimedPart]) 
     })
 }
 
-fn read_stored(connection: &Connection, id: UploadId) -> Result<Vec<Stored>> {
+fn read_stored(connection: &Connection, id: UploadId) -> Result<Vec<PartDigests>> {
     let mut statement = connection.prepare_cached(
         "SELECT number, parts.size AS size, parts.md5 AS md5, parts.crc64nvme AS crc64nvme, sha256
          FROM parts JOIN blobs ON blobs.id = blob WHERE upload = ?1 ORDER BY number",
@@ -155,7 +133,7 @@ fn read_stored(connection: &Connection, id: UploadId) -> Result<Vec<Stored>> {
     let mut rows = statement.query([id])?;
     let mut stored = Vec::new();
     while let Some(row) = rows.next()? {
-        stored.push(Stored {
+        stored.push(PartDigests {
             number: row.get("number")?,
             size: row.get("size")?,
             md5: row.get("md5")?,

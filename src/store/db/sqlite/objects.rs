@@ -19,8 +19,7 @@ use crate::events::{CallbackVar, EventName};
 use crate::store::blobs::staged::StagedBlob;
 use crate::store::blobs::stored::LoadedBlob;
 use crate::store::db::sqlite::columns::{
-    decode_headers, drop_reference, encode_headers, read_etag, read_object_checksum, reference,
-    require_bucket,
+    drop_reference, read_etag, read_object_checksum, reference, require_bucket,
 };
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
@@ -28,6 +27,7 @@ use crate::store::memory::pending::Pending;
 use crate::store::records::contents::{ContentId, Readable};
 use crate::store::records::events::Cause;
 use crate::store::records::objects::{NewObject, ObjectRecord, Published};
+use crate::store::rules::headers::{decode_headers, encode_headers};
 use crate::types::{ETag, ObjectKey, WriteCondition};
 
 /// Keys in one step of DeleteObjects.

@@ -24,7 +24,6 @@ use crate::access::Bucket;
 use crate::events::{
     CallbackVar, DroppedEvents, EventDetails, EventName, NotificationRules, Subject, record,
 };
-use crate::store::db::sqlite::columns::decode_headers;
 use crate::store::error::Result;
 use crate::store::error::damaged;
 use crate::store::memory::directory::Effect;
@@ -32,6 +31,7 @@ use crate::store::memory::pending::Pending;
 use crate::store::records::configurations::{BucketConfiguration, BucketConfigurationKind};
 use crate::store::records::events::Cause;
 use crate::store::records::options::EventTarget;
+use crate::store::rules::headers::decode_headers;
 use crate::types::{ETag, MessageId, ObjectKey, Timestamp, UploadId};
 
 /// `state`: to be sent when `next_at` has come.

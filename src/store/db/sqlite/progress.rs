@@ -9,7 +9,6 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::database::Database;
 use super::declarations;
-use super::listing::successor;
 use super::uploads::{UPLOAD_COLUMNS, read_upload};
 use crate::store::db::sqlite::columns::read_key;
 use crate::store::error::damaged;
@@ -17,6 +16,7 @@ use crate::store::error::{Error, Result};
 use crate::store::records::progress::{
     PartMap, PartRun, ProgressPage, ProgressQuery, UploadProgress,
 };
+use crate::store::rules::fold::successor;
 use crate::types::{BucketName, ObjectKey, PartNumber, UploadId};
 
 /// Rows of parts after which a page ends.

@@ -6,6 +6,7 @@
 use crate::access::ObjectPath;
 use crate::access::UploadPath;
 use crate::access::User;
+use crate::store::rules::fingerprint;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -15,7 +16,7 @@ use super::{contents, declarations};
 use crate::access::Bucket;
 use crate::events::CallbackVar;
 use crate::store::db::sqlite::columns::{
-    GarbageKind, drop_reference, encode_headers, enqueue, read_declared, read_key, require_bucket,
+    GarbageKind, drop_reference, enqueue, read_declared, read_key, require_bucket,
 };
 use crate::store::db::sqlite::deduplicated;
 use crate::store::db::sqlite::upload_changes::{UploadChange, changed};
@@ -24,6 +25,7 @@ use crate::store::memory::pending::Pending;
 use crate::store::records::contents::ContentId;
 use crate::store::records::events::Cause;
 use crate::store::records::uploads::{CreatedUpload, NewUpload, OpenUpload, UploadRecord};
+use crate::store::rules::headers::encode_headers;
 use crate::types::{Timestamp, UploadId};
 
 /// The columns that [`read_upload`] needs; the key first, as every scan has it.
@@ -74,7 +76,7 @@ pub(crate) fn create(
     new: NewUpload,
 ) -> Pending<CreatedUpload> {
     let ObjectPath { bucket, key } = object;
-    let named = declarations::fingerprint(&bucket, user, &key, &new);
+    let named = fingerprint::fingerprint(&bucket, user, &key, &new);
     let initiator = db.directory().owner(&user.id);
     let limits = IdleLimits::of(db);
     db.write(move |txn| {
@@ -91,7 +93,7 @@ pub(crate) fn create(
         };
         let content = take_declared(txn, &new)?;
         // A deduplicated upload is joined only by users who may read its content now.
-        let fingerprint = named.map(|named| declarations::with_content(named, content));
+        let fingerprint = named.map(|named| fingerprint::with_content(named, content));
         if let Some(fingerprint) = &fingerprint
             && let Some(id) = declarations::join(txn, fingerprint)?
         {
