@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::digest::{Checksum, ChecksumAlgorithm};
-use crate::types::ByteRange;
+use crate::types::{BlobId, ByteRange};
 
 /// Each goes from thread to thread, in handlers and in the writer's queue.
 const _: () = {
@@ -36,7 +36,7 @@ impl Rig {
 
     fn with(syncs: Syncs) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self { blobs: Blobs::open_with(dir.path(), 3, syncs).unwrap(), dir }
+        Self { blobs: Blobs::open_with(dir.path(), 3, syncs, Sources::default()).unwrap(), dir }
     }
 
     /// Writes a blob in pieces of uneven size and keeps it.

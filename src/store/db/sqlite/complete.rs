@@ -16,7 +16,6 @@
 use crate::access::UploadPath;
 use crate::store::memory::pending::Pending;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use sha2::Digest as _;
 
 use super::database::Database;
 use super::declarations;
