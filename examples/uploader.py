@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Uploads a file in parts, goes on where an earlier run was cut off, and sends no byte that is there.
+"""Uploads a file in parts, resumes an earlier run, and sends no byte that the server has.
 
     pip install boto3
     export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… PARTITA=http://127.0.0.1:9000
     python3 uploader.py film.mp4 films/user42/film.mp4
 
-The file is declared by its size and SHA-256. So the same command finds the same open upload again,
-after a break, from another machine too; and when the server may find the content instead of having
-it sent (`x-partita-upload: instant`), no part is missing, and nothing is sent. In a bucket that takes
-proofs (`x-partita-upload: challenge`) it proves to have the file, by a digest of some of its bytes.
+The file is declared by its size and SHA-256, so the same command finds the same open upload again,
+after a break and from another machine. When the server has the content and may use it
+(`x-partita-upload: instant`), no part is missing and nothing is sent. In a bucket that takes proofs
+(`x-partita-upload: challenge`) the program proves that it has the file, by a digest of some of its
+bytes.
 """
 import argparse
 import concurrent.futures
@@ -34,7 +35,7 @@ def sha256_of(path):
 
 
 def create(s3, bucket, key, headers):
-    """CreateMultipartUpload with headers of ours, which are signed like all others."""
+    """CreateMultipartUpload with Partita's headers, which are signed like all others."""
     def add(request, **_):
         for name, value in headers.items():
             request.headers.add_header(name, value)
@@ -42,8 +43,8 @@ def create(s3, bucket, key, headers):
     return s3.create_multipart_upload(Bucket=bucket, Key=key)
 
 
-def ask_of_proof(s3, method, place, body=b""):
-    """A request that boto3 does not know, signed in its header as all others are."""
+def proof_request(s3, method, place, body=b""):
+    """Sends a request that boto3 has no method for, signed in its header."""
     path = f"{place['Bucket']}/{urllib.parse.quote(place['Key'])}"
     url = f"{s3.meta.endpoint_url}/{path}?partita-proof=&uploadId={place['UploadId']}"
     request = AWSRequest(method, url, data=body)
@@ -52,8 +53,8 @@ def ask_of_proof(s3, method, place, body=b""):
 
 
 def prove(s3, place, path):
-    """Answers a challenge. Without a right answer the upload is open for its parts as before."""
-    asked = ask_of_proof(s3, "GET", place)
+    """Answers a challenge; returns whether the proof was accepted. If not, parts are sent."""
+    asked = proof_request(s3, "GET", place)
     if asked.status_code != 200:
         return False
     challenge = json.loads(asked.content)
@@ -63,7 +64,7 @@ def prove(s3, place, path):
             file.seek(block["startByte"])
             digest.update(file.read(block["endByte"] - block["startByte"] + 1))
     proof = {"nonce": challenge["nonce"], "sha256": digest.hexdigest()}
-    return ask_of_proof(s3, "POST", place, json.dumps(proof).encode()).status_code == 200
+    return proof_request(s3, "POST", place, json.dumps(proof).encode()).status_code == 200
 
 
 def stored_parts(s3, place):
@@ -90,7 +91,7 @@ def upload(s3, path, bucket, key, prefixes, parallel):
     if how == "challenge":
         how = "instant" if prove(s3, place, path) else "created"
     parts = stored_parts(s3, place)
-    # What is there already has parts of its own, whatever their size.
+    # An instant upload has parts already, of any size.
     numbers = [] if how == "instant" else range(1, count + 1)
     missing = [number for number in numbers if number not in parts]
     print(f"{how}: {len(missing)} of {count} parts to send", flush=True)
@@ -102,7 +103,7 @@ def upload(s3, path, bucket, key, prefixes, parallel):
             parts[waiting[done]], length = done.result()
             sent += length
             print(f"\r{len(parts)} of {count} parts", end="", file=sys.stderr, flush=True)
-    # The server reads the file once and compares its SHA-256 before anybody can see it.
+    # The server compares the SHA-256 of the whole file before it publishes the object.
     listed = [{"PartNumber": number, "ETag": etag} for number, etag in sorted(parts.items())]
     s3.complete_multipart_upload(**place, MultipartUpload={"Parts": listed})
     print(f"{bucket}/{key}: {size} bytes, {sent} sent", flush=True)
@@ -114,10 +115,10 @@ def main():
     parser.add_argument("target", help="BUCKET/KEY")
     parser.add_argument("--parallel", type=int, default=4)
     parser.add_argument("--instant-prefix", help="look for the content only below this prefix")
-    parser.add_argument("--proof-prefix", help="prove to have what is below this prefix; * for all")
+    parser.add_argument("--proof-prefix", help="prove possession of content below it; * for all")
     asked = parser.parse_args()
     bucket, _, key = asked.target.partition("/")
-    # A pause of the upload is answered with 503: more tries outlast a longer one.
+    # A paused upload answers 503; more attempts survive a longer pause.
     config = Config(retries={"mode": "standard", "max_attempts": 20}, read_timeout=60,
                     max_pool_connections=asked.parallel)
     endpoint = os.environ.get("PARTITA", "http://127.0.0.1:9000")

@@ -67,14 +67,14 @@ struct Signed {
 #[derive(Clone)]
 pub struct Gateway {
     context: Context,
-    rules: Arc<auth::Rules>,
+    signatures: Arc<auth::SignatureSettings>,
 }
 
 impl Gateway {
     /// A gateway over an open store.
     pub fn new(config: Arc<Config>, store: Store) -> Self {
-        let rules = Arc::new(config.auth_rules());
-        Self { context: Context::new(config, store), rules }
+        let signatures = Arc::new(config.signature_settings());
+        Self { context: Context::new(config, store), signatures }
     }
 
     /// The store behind the gateway.
@@ -161,7 +161,7 @@ impl Gateway {
         entry.operation(operation.name);
 
         let key = |id: &str| self.context.store.credential(id);
-        let authenticated = auth::authenticate(&head, &key, clock::now(), &self.rules)?;
+        let authenticated = auth::authenticate(&head, &key, clock::now(), &self.signatures)?;
         let content_length = head.content_length()?;
         check_mechanism(&authenticated, operation, &head)?;
         let Authenticated { principal, mechanism, payload } = authenticated;
@@ -228,7 +228,7 @@ impl Gateway {
     /// Authorization header that covers the body, and in no other way.
     fn signed(&self, head: &Head) -> Result<(Principal, Payload)> {
         let key = |id: &str| self.context.store.credential(id);
-        let authenticated = auth::authenticate(head, &key, clock::now(), &self.rules)?;
+        let authenticated = auth::authenticate(head, &key, clock::now(), &self.signatures)?;
         if authenticated.mechanism != Mechanism::HeaderV4 {
             let message = "The request must be signed with SigV4, in an Authorization header.";
             return Err(Error::because(ErrorCode::AccessDenied, message));
@@ -244,7 +244,7 @@ impl Gateway {
     fn names_a_bucket(&self, parts: &http::request::Parts) -> bool {
         let host = parts.headers.get("host").and_then(|host| host.to_str().ok());
         let domains = &self.context.config.domains;
-        host.is_some_and(|host| crate::wire::request::bucket_of_host(host, domains).is_some())
+        host.is_some_and(|host| crate::wire::target::bucket_of_host(host, domains).is_some())
     }
 
     /// An error as S3 tells it.
@@ -288,7 +288,7 @@ impl Gateway {
         let length = match &response.body {
             Body::Empty => Some(0),
             Body::Full(bytes) => Some(bytes.len()),
-            Body::Stream(_) | Body::Late(_) => None,
+            Body::Stream(_) | Body::Deferred(_) => None,
         };
         if let Some(length) = length
             && !without_body
@@ -305,7 +305,7 @@ impl Gateway {
             Body::Empty => entry.watch(empty()),
             Body::Full(bytes) => entry.watch(full(bytes)),
             Body::Stream(stream) => entry.watch(stream),
-            Body::Late(_) => unreachable!("late answers are settled before"),
+            Body::Deferred(_) => unreachable!("late answers are settled before"),
         };
         let mut answer = http::Response::new(body);
         *answer.status_mut() = response.status;
@@ -328,8 +328,8 @@ fn full(bytes: Bytes) -> Stream {
 /// A client's text with its control characters replaced: XML 1.0 does not allow them, and an error
 /// that no parser reads tells nothing.
 fn legible(text: &str) -> String {
-    let shown = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
-    text.chars().map(|c| if shown(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+    let shown = |c: char| if xml::is_control(c) { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(shown).collect()
 }
 
 /// Sixteen hexadecimal digits, upper case, as S3's are: ascending, and not given twice by one run.

@@ -1,59 +1,66 @@
 //! # Partita: the map
 //!
-//! An S3-compatible object gateway whose heart is the multipart upload: parts arrive in any order,
-//! across any number of breaks; each is durable when it is acknowledged; joining them is one
-//! transaction that moves no byte.
+//! An S3-compatible object gateway built around the multipart upload. Parts arrive in any order,
+//! across any number of broken connections. Each part is durable when it is acknowledged. Joining
+//! parts is one transaction that moves no byte.
 //!
 //! ## The path of a request
 //!
 //! ```text
-//! server   sockets, TLS, timeouts            the only place that names hyper's server
-//!   └ gateway   THE pipeline, once:          request id → limits → route → authenticate
-//!       │                                    → authorize → handle → render → access log
-//!       ├ wire      S3's dialect of HTTP     pure: heads, errors, XML, checksums, ranges, dates
-//!       ├ auth      signatures               pure: canonical request, SigV4, SigV2, aws-chunked
-//!       ├ access    who may do what          the one decision, and the proof of it: a Permit
-//!       └ ops       one file per operation   OPERATIONS is the table that drives everything
-//!           ├ shared/receive   the only way bytes enter: decode → digest → verify → stage
-//!           ├ shared/send      the only way bytes leave: verified blocks, read ahead by one unit
-//!           └ store     the door: one verb, one transaction
-//!               ├ meta    SQLite: one writer thread (group commit), readers, a file per noun
-//!               ├ blobs   immutable bytes with a trailer of block checksums: small ones packed
-//!               │         into segments, large ones in a file each
-//!               └ gc, sweep, check, recovery
+//! server     sockets, TLS, timeouts        the only place that names hyper's server
+//!   └ gateway    the pipeline, once:       request id → limits → route → authenticate
+//!       │                                  → authorize → handle → render → access log
+//!       ├ wire       S3's dialect of HTTP  pure: heads, errors, XML, checksums, ranges, dates
+//!       ├ auth       signatures            pure: canonical request, SigV4, SigV2, aws-chunked
+//!       ├ access     who may do what       pure: the one decision, and the permits that prove it
+//!       ├ request    Context, Call         what a handler works with
+//!       ├ limits     scarce resources      budgets, quotas, queues: owned by the Context
+//!       └ ops        one file per operation   OPERATIONS is the table that drives everything
+//!           ├ ops/uploads   operations and rules beyond S3
+//!           ├ transfer      receive (decode → digest → verify → stage), send (verified blocks)
+//!           └ store         a verb is one transaction or one snapshot
+//!               ├ engine      the open store: database, files, threads
+//!               ├ db/sqlite   whole verbs in SQL: one writer thread (group commit), readers
+//!               ├ rules       preparing, listing, manifests: pure, for every database engine
+//!               ├ blobs       immutable bytes with block checksums: segments and files
+//!               ├ memory      committed accounts and buckets, pins, watchers
+//!               └ upkeep      garbage collection, sweep, check
 //! ```
 //!
-//! A PutObject crosses `server → gateway → ops/put_object → ops/shared/receive → store →
-//! store/blobs`.
+//! A PutObject crosses `server → gateway → ops/put_object → transfer/receive → store/objects →
+//! store/db/sqlite/objects`, and its bytes `store/blobs`.
 //!
-//! ## What each module owns
+//! ## Modules
 //!
 //! | module | owns |
 //! |---|---|
 //! | [`types`] | names, keys, ids, tags, ranges: parsed once, then trusted |
 //! | [`clock`] | the only reading of the wall clock |
-//! | [`digest`] | every hash and checksum, and the arithmetic that joins the CRCs of parts |
-//! | [`access`] | users, keys, owners, the decision, the permit |
-//! | [`events`] | names, rules and bodies of what others are told |
-//! | [`config`] | every setting and limit, in one table, validated once |
+//! | [`digest`] | hashes and checksums, and the arithmetic that joins the CRCs of parts |
+//! | [`access`] | users, keys, owners, the decision, permits |
+//! | [`events`] | names, rules and bodies of events |
+//! | [`config`] | the table of settings, validated once |
 //! | [`store`] | all state: rows and files, durability, garbage, verification |
 //! | [`wire`] | the words and forms of S3 over HTTP |
-//! | [`auth`] | who sent a request, and how its body is to be verified |
-//! | [`ops`] | the operations of S3, their table and their routing |
-//! | [`manage`] | Partita's own interface below `/_partita/v1/`, and on the control socket |
+//! | [`auth`] | the sender of a request, and how its body is verified |
+//! | [`limits`] | scarce resources: bounds, shares per user, and the answer at the bound |
+//! | [`request`] | what an operation is, and what a handler works with |
+//! | [`transfer`] | the only way bytes enter and leave |
+//! | [`ops`] | the operations, their table and their routing |
+//! | [`admin`] | the management interface below `/_partita/v1/`, and on the control socket |
 //! | [`gateway`] | the pipeline; [`access_log`] is its one line per request |
 //! | [`server`] | sockets |
-//! | [`workers`] | what goes on beside requests: events on their way to webhooks |
-//! | [`cli`] | commands, exit codes; [`log`] sets up what goes to standard error |
+//! | [`webhooks`] | delivery of events to their targets |
+//! | [`cli`] | commands, exit codes; [`log`] sets up standard error |
 //!
-//! A connection is served by one thread from its first byte to its last, each thread with a runtime
-//! of its own. What is in memory is answered there, in line: the lookup in SQLite, blocks that the
-//! page cache holds. What waits for a disk or takes long (files, lists, hashing) goes to the
-//! blocking pool of that runtime; what changes rows goes to the one writer.
+//! A connection is served by one thread from its first byte to its last; each thread has a runtime
+//! of its own. Work in memory is done there: a lookup in SQLite ([`store::Pending`]), blocks that
+//! the page cache holds. Work that waits for a disk or takes long is a [`store::Blocking`] and runs
+//! on the blocking pool of the runtime. Changes of rows go to the one writer thread.
 //!
-//! Each module names only those that a table in `tests/it/tidy.rs` allows it, without circles:
-//! `store` knows no HTTP, `wire` and `auth` know no database, files or clock, operations never
-//! import each other.
+//! Each module imports only those that a table in `tests/it/tidy.rs` allows it; the store has a
+//! table of layers of its own; files never import each other in a circle. `store` knows no HTTP,
+//! `wire` and `auth` know no database, files or clock, operations never import each other.
 //!
 //! ## Invariants
 //!
@@ -63,29 +70,32 @@
 //!    is an alarm, never a 404.
 //! 3. **Complete is one transaction** whose cost does not grow with bytes; repeated, it answers the
 //!    same.
-//! 4. **No rotten byte is served**: each block is checked before it leaves ([`ops::shared`],
-//!    `send`).
-//! 5. **Nothing is read before it is allowed**: route, signature and permit come before the first
-//!    byte of a body, or of a form's file ([`gateway`]); a [`Permit`](access::Permit) is made in
-//!    one place.
+//! 4. **No damaged byte is served**: each block is checked before it leaves ([`transfer::send`]).
+//! 5. **Nothing is read before it is allowed**: route, signature and decision come before the first
+//!    byte of a body, or of a form's file ([`gateway`]). A [`Permit`](access::Permit) is made in one
+//!    place and names its right as a type and its resource as a value.
 //! 6. **Nothing is published before it is verified**: every chunk signature, trailer, digest and
-//!    length is checked before a row is written ([`ops::shared::receive`]).
-//! 7. **Every word of a request is consumed** by the operation that wins, and every header of
-//!    Partita's own read by it, or it is refused.
+//!    length is checked before a row is written ([`transfer::receive`]).
+//! 7. **Every word of a request is consumed** by the operation that wins, and every `x-partita-*`
+//!    header is read by it, or the request is refused.
 //! 8. **Cost is bounded**: each queue, page, document, buffer and header has a named limit.
-//! 9. **What happened is told at least once**, in the order of its key, and nothing else: the event
-//!    is written by the transaction that it tells of ([`events`]).
+//! 9. **Events are delivered at least once**, in the order of their key: an event is written by the
+//!    transaction that it reports ([`events`]).
+//! 10. **Gateways share nothing**: two of them in one process have their own limits and state.
 //!
 //! ## Where to change things
 //!
-//! - a new operation: its file in `src/ops`, its test file in `tests/it/ops`, its row in
-//!   [`ops::OPERATIONS`];
-//! - a new setting: its row in [`config`]; a new error code: its row in [`wire::error`];
-//! - a new header of our own: its row in [`ops::shared::extensions`];
-//! - a new event: its row in [`events::names`], and the change that tells of it in [`store`];
-//! - a new checksum algorithm: its row in [`digest`];
-//! - a new kind of bucket configuration: its kind in [`store`], its document in [`wire`];
-//! - new durable state: a verb in [`store`] and a migration.
+//! `CONTRIBUTING.md` has a worked example of each.
+//!
+//! - an operation: its file in `src/ops`, its test file in `tests/it/ops`, its row in
+//!   [`ops::OPERATIONS`], which also holds the limit of its document and its `x-partita-*` headers;
+//! - a setting: its row in [`config`]; an error code: its row in [`wire::error`];
+//! - a right: its row in [`access`]; a limit of requests: [`limits`];
+//! - an event: its row in [`events::names`], and the change that emits it in the store;
+//! - a checksum algorithm: its row in [`digest`];
+//! - a kind of bucket configuration: its kind in [`store`], its document in [`wire`];
+//! - durable state: a migration in `store/db/sqlite/schema`, a verb beside it, a method of
+//!   [`Store`](store::Store) in the file of the noun.
 //!
 //! ## Deliberately absent
 //!

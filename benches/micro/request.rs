@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::Method;
 use partita::access::{Credential, User};
-use partita::auth::{Authenticated, Rules, authenticate};
+use partita::auth::{Authenticated, SignatureSettings, authenticate};
 use partita::config::Config;
 use partita::types::Timestamp;
 use partita::wire::Head;
@@ -48,7 +48,7 @@ fn head(target: &str, headers: &[(&str, &str)]) -> Head {
 /// A gateway that knows one key, as far as signatures go.
 pub struct Gateway {
     credential: Arc<Credential>,
-    rules: Rules,
+    rules: SignatureSettings,
 }
 
 impl Gateway {
@@ -69,7 +69,7 @@ impl Gateway {
             enabled: true,
             created,
         };
-        Self { credential: Arc::new(credential), rules: Config::default().auth_rules() }
+        Self { credential: Arc::new(credential), rules: Config::default().signature_settings() }
     }
 
     /// What the gateway does with every head; the key is found at once.

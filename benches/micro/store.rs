@@ -16,7 +16,7 @@ use partita::access::{
     ReadAccess, Resource, Right, Rules, WriteObject, decide,
 };
 use partita::config::Config;
-use partita::digest::{Digests, Hasher, Want};
+use partita::digest::{Digests, Hasher, WantedDigests};
 use partita::events::EventName;
 use partita::store::{
     CompleteUpload, CreatedBucket, ListQuery, ListedPart, NewObject, NewUpload, NewUser,
@@ -80,7 +80,7 @@ struct Body(Bytes, Digests);
 impl Body {
     fn new() -> Self {
         let bytes = vec![b'x'; SMALL_BYTES];
-        let mut hasher = Hasher::new(Want::default());
+        let mut hasher = Hasher::new(WantedDigests::default());
         hasher.update(&bytes);
         Self(bytes.into(), hasher.finish())
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use partita::access::{Action, Credential, Permit, Principal, authorize};
 use partita::config::{Config, KeyPair};
-use partita::digest::{ChecksumAlgorithm, Digests, Hasher, ObjectChecksum, Want};
+use partita::digest::{ChecksumAlgorithm, Digests, Hasher, ObjectChecksum, WantedDigests};
 use partita::events::EventName;
 use partita::store::{
     self, CreatedBucket, NewObject, NewUser, Pending, Published, StagedBlob, Store,
@@ -81,7 +81,7 @@ pub fn key(number: u64) -> String {
 }
 
 fn digests(body: &[u8]) -> Digests {
-    let mut hasher = Hasher::new(Want::default());
+    let mut hasher = Hasher::new(WantedDigests::default());
     hasher.update(body);
     hasher.finish()
 }

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The server of an application: serves the upload page, asks Partita for grants, receives webhooks.
+"""An application's server: serves the upload page, asks Partita for grants, receives webhooks.
 
     pip install boto3
     export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… PARTITA=http://127.0.0.1:9000 BUCKET=films
     export WEBHOOK_SECRET=whsec_…            # as in Partita's configuration; optional
     python3 server.py 8000
 
-The key stays here. A browser is given presigned URLs, and sends the bytes to Partita itself.
+The access key stays on this server. A browser gets presigned URLs, and sends the bytes to Partita.
 """
 import base64
 import hashlib
@@ -34,12 +34,12 @@ PAGE = Path(__file__).parent.parent / "upload-page" / "index.html"
 GRANT_SECONDS, SIZE_MAX, BODY_MAX, SKEW_SECONDS = 6 * 3600, 50 << 30, 1 << 20, 300
 
 session = boto3.Session(region_name=REGION)
-granted = {}  # Whose upload it is. Your application keeps this in its database.
-seen = {}  # The ids of webhooks that were taken: each may come more than once.
+granted = {}  # Upload id → user. Your application keeps this in its database.
+seen = {}  # Ids of webhooks that were processed; each may come more than once.
 
 
 def prepare_bucket(origin):
-    """The bucket, and the rules that let pages of ours send to it."""
+    """Makes the bucket, and the CORS rules that let pages of this server send to it."""
     s3 = session.client("s3", endpoint_url=PARTITA)
     if BUCKET not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
         s3.create_bucket(Bucket=BUCKET)
@@ -50,7 +50,7 @@ def prepare_bucket(origin):
 
 
 def partita(method, path, document=None):
-    """One signed request to the management interface."""
+    """Sends one signed request to the management interface."""
     body = b"" if document is None else json.dumps(document).encode()
     request = AWSRequest(method, PARTITA + path, data=body)
     S3SigV4Auth(session.get_credentials(), "s3", REGION).add_auth(request)
@@ -60,7 +60,7 @@ def partita(method, path, document=None):
 
 
 def grant(user, asked):
-    """A grant for one file. Where it goes and how large it may be is decided here."""
+    """A grant for one file. This function decides the key and the largest size."""
     size = int(asked["size"])
     if not 0 <= size <= SIZE_MAX:
         raise ValueError("the file is too large")
@@ -74,15 +74,15 @@ def grant(user, asked):
 
 
 def parts(user, path):
-    """More part URLs, of an upload of this user's."""
+    """More part URLs for an upload of this user."""
     found = re.fullmatch(r"/_partita/v1/grants/([0-9a-f]{32})/parts\?[a-zA-Z0-9=&]*", path)
     if not found or granted.get(found[1]) != user:
-        raise ValueError("that is no page of parts of yours")
+        raise ValueError("not a page of parts of this user")
     return partita("GET", path)
 
 
 def verify(headers, body):
-    """Standard Webhooks: the id of a message that is signed by our secret, and not old."""
+    """The id of a webhook with a valid, recent signature (Standard Webhooks), or None."""
     ident, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     if not SECRET or not stamp.isdigit() or abs(time.time() - int(stamp)) > SKEW_SECONDS:
         return None
@@ -96,7 +96,7 @@ def verify(headers, body):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Your application knows its users by a session; here there is one."""
+    """Your application knows its users by a session; this example has one user."""
     user = "user42"
 
     def reply(self, status, document=None, kind="application/json"):

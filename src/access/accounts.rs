@@ -16,7 +16,7 @@ pub struct User {
     pub display_name: String,
     /// E-mail address, if given: S3's ACL grants may name it.
     pub email: Option<String>,
-    /// Whether this is the root user, to whom every action is allowed.
+    /// True for the root user, to whom every action is allowed.
     pub root: bool,
     /// When the user was made.
     pub created: Timestamp,
@@ -29,7 +29,7 @@ pub struct Credential {
     pub access_key_id: String,
     /// The secret access key.
     pub secret_access_key: String,
-    /// Whose key it is.
+    /// The user of the key.
     pub user: Arc<User>,
     /// A disabled key is as good as none: InvalidAccessKeyId.
     pub enabled: bool,
@@ -53,7 +53,7 @@ pub struct Owner {
     pub display_name: String,
 }
 
-/// Who sends a request, once its signature has been checked.
+/// Sender of a request whose signature has been checked.
 #[derive(Clone, Debug)]
 pub enum Principal {
     /// No signature at all.
@@ -63,8 +63,8 @@ pub enum Principal {
 }
 
 impl Principal {
-    /// The operator at the control socket: to nobody else the data folder is open, so nothing is
-    /// refused. There is no secret, so nothing is signed in this name.
+    /// The operator at the control socket. Only the owner of the data folder can open the socket, so
+    /// nothing is refused. There is no secret, so nothing is signed in this name.
     pub fn operator() -> Self {
         let created = Timestamp::from_millis(0);
         let user = User {

@@ -16,11 +16,11 @@ use super::right::ReadObject;
 /// Everything that a decision depends on.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// Who asks.
+    /// The principal of the request.
     pub principal: Principal,
-    /// What for.
+    /// The action.
     pub action: Action,
-    /// On what.
+    /// The resource.
     pub resource: Resource,
     /// Facts of the request; `None` for work of the server itself.
     pub origin: Option<Arc<Origin>>,

@@ -1,4 +1,4 @@
-//! Who may do what: users and access keys, the one decision, and the permits that prove it.
+//! Access control: users and access keys, the one decision, and the permits that prove it.
 //!
 //! **Invariants**
 //! - [`decide`] is the only maker of permits. Every verb of the store that names a resource takes

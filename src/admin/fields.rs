@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{AdminCall, Failure};
+use crate::types::decimal;
 use crate::wire::Error;
 
 /// The fields of an object that were not taken yet.
@@ -67,9 +68,7 @@ impl AdminCall {
         (min, max): (u64, u64),
     ) -> Result<u64, Failure> {
         let Some(text) = self.query.non_empty(name) else { return Ok(default) };
-        let digits = text.bytes().all(|c| c.is_ascii_digit());
-        let number = digits.then(|| text.parse().ok()).flatten();
-        number
+        decimal::parse(text)
             .filter(|number| (min..=max).contains(number))
             .ok_or_else(|| invalid(name, text, format!("It must be a number from {min} to {max}.")))
     }

@@ -33,7 +33,7 @@ use crate::access::{Origin, Principal};
 use crate::request::{self, Caller};
 use crate::store::{self, Store};
 use crate::types::Timestamp;
-use crate::wire::request::Query;
+use crate::wire::target::Query;
 use crate::wire::{Body, Error, Response};
 
 /// Everything below this path is ours, in path-style requests: no bucket can have that name.
@@ -238,7 +238,7 @@ pub async fn ask(
     };
     match response.body {
         Body::Full(document) => (response.status, document),
-        Body::Empty | Body::Stream(_) | Body::Late(_) => (response.status, Bytes::new()),
+        Body::Empty | Body::Stream(_) | Body::Deferred(_) => (response.status, Bytes::new()),
     }
 }
 

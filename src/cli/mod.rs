@@ -30,7 +30,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::config::{self, Config, Kind, SETTINGS, Setting};
+use crate::config::{self, Config, SETTINGS, Setting, SettingKind};
 
 /// How a command ends when it does not succeed.
 #[derive(Debug)]
@@ -121,14 +121,16 @@ fn command() -> Command {
 fn flag(setting: &'static Setting) -> Arg {
     let arg = Arg::new(setting.name).long(setting.name).help(setting.help());
     match setting.kind {
-        Kind::Path { .. } if setting.name == "data" => arg.value_name("DIR"),
-        Kind::Path { .. } => arg.value_name("FILE"),
-        Kind::Text { .. } => arg.value_name("TEXT"),
+        SettingKind::Path { .. } if setting.name == "data" => arg.value_name("DIR"),
+        SettingKind::Path { .. } => arg.value_name("FILE"),
+        SettingKind::Text { .. } => arg.value_name("TEXT"),
         // A negative number gets the answer that names the range.
-        Kind::Integer { .. } => arg.value_name("N").allow_negative_numbers(true),
-        Kind::Switch { .. } => arg.value_name("BOOL").num_args(0..=1).default_missing_value("true"),
-        Kind::Choice { .. } => arg.value_name("WORD"),
-        Kind::Domains => arg.value_name("NAME").action(ArgAction::Append),
+        SettingKind::Integer { .. } => arg.value_name("N").allow_negative_numbers(true),
+        SettingKind::Switch { .. } => {
+            arg.value_name("BOOL").num_args(0..=1).default_missing_value("true")
+        }
+        SettingKind::Choice { .. } => arg.value_name("WORD"),
+        SettingKind::Domains => arg.value_name("NAME").action(ArgAction::Append),
     }
 }
 

@@ -6,8 +6,8 @@
 
 use super::Context;
 use crate::store::BucketConfigurationKind;
-use crate::wire::cors::{self, Configuration, Grant, METHODS, Question};
-use crate::wire::request::bucket_of;
+use crate::wire::cors::{self, CorsConfiguration, CorsHeaders, CorsRequest, METHODS};
+use crate::wire::target::bucket_of;
 use crate::wire::{Address, Error, ErrorCode, Head, Response, Result};
 
 /// What the rules of the addressed bucket say about a request.
@@ -17,7 +17,7 @@ pub(super) enum Verdict {
     /// No rule allows it, or nothing was asked.
     Silent,
     /// A rule allows it.
-    Granted(Grant),
+    Granted(CorsHeaders),
 }
 
 /// Asks the rules.
@@ -32,9 +32,9 @@ pub(super) fn decide(parts: &http::request::Parts, context: &Context) -> Verdict
     let rules = bucket.and_then(|name| store.bucket_rules(&name, BucketConfigurationKind::Cors));
     let Some(rules) = rules else { return Verdict::NoRules };
     // What is stored was written by this program; what it cannot read allows nothing.
-    let read: Option<&Option<Configuration>> = rules.meaning(|bytes| cors::parse(bytes).ok());
-    let grant = Question::of(&parts.method, &parts.headers)
-        .and_then(|question| read?.as_ref()?.decide(&question));
+    let read: Option<&Option<CorsConfiguration>> = rules.meaning(|bytes| cors::parse(bytes).ok());
+    let grant = CorsRequest::of(&parts.method, &parts.headers)
+        .and_then(|question| read?.as_ref()?.evaluate(&question));
     grant.map_or(Verdict::Silent, Verdict::Granted)
 }
 

@@ -32,7 +32,8 @@ pub(super) async fn open(gateway: &Gateway, request: Signed) -> Result<Signed> {
     let bucket = request.head.bucket();
     // The time after the fields came, however slowly.
     let now = clock::now();
-    let (principal, bounds) = auth::form::authenticate(&fields, bucket, &key, now, &gateway.rules)?;
+    let (principal, bounds) =
+        auth::form::authenticate(&fields, bucket, &key, now, &gateway.signatures)?;
     let head = form::head_of(request.head, &fields)?;
     let mechanism = Mechanism::Form;
     Ok(Signed { head, principal, mechanism, body, form: Some(Form { fields, bounds }) })

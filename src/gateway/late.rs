@@ -31,7 +31,7 @@ pub(super) async fn settle(
     late: Late,
 ) -> Result<Response> {
     let work = match outcome {
-        Ok(Response { body: Body::Late(work), .. }) => work,
+        Ok(Response { body: Body::Deferred(work), .. }) => work,
         outcome => return outcome,
     };
     let hold = Duration::from_millis(gateway.context.config.verify_hold_ms);
@@ -85,7 +85,7 @@ impl Waiting {
                 bytes.slice(DECLARATION.len()..)
             }
             Body::Full(bytes) => bytes,
-            Body::Empty | Body::Stream(_) | Body::Late(_) => Bytes::new(),
+            Body::Empty | Body::Stream(_) | Body::Deferred(_) => Bytes::new(),
         }
     }
 }

@@ -1,13 +1,13 @@
-//! The challenges that are open: which upload may be proven by whom, and what answers it.
+//! Open challenges of proofs of possession: the upload, the user who may prove it, the answer.
 //!
-//! They are in memory: a question lives for a minute, its answer can be used once, and who loses
-//! it (by a restart, or because there are too many) creates the upload again, finds it, and is
-//! asked again. Nothing that was proven depends on them afterwards.
+//! They are in memory: a challenge lives for a minute, and its answer can be used once. A client that
+//! loses it (by a restart, or because there are too many) creates the upload again and gets another.
+//! A proof that was accepted does not depend on them afterwards.
 //!
 //! **Invariants**
-//! - An answer is taken only from the user whose Create was told of the challenge, for that upload.
-//! - Every answer, right or wrong, ends the question; a new question ends the one before.
-//! - Questions count, not wrong answers: who cannot answer would ask until it can.
+//! - An answer is accepted only from the user whose Create was offered the challenge, for that upload.
+//! - Every answer, right or wrong, ends the challenge; a new challenge ends the one before.
+//! - Challenges count, not wrong answers: a client without the file would ask until it can answer.
 //! - All of it is bounded: offers, what each holds, questions of an upload and of a user.
 
 use std::collections::{HashMap, VecDeque};
@@ -20,16 +20,16 @@ use crate::store::Candidate;
 use crate::types::UploadId;
 use crate::wire::{Error, ErrorCode};
 
-/// How long a question can be answered.
-pub const QUESTION_LIFE: Duration = Duration::from_secs(60);
-/// How long an upload can be asked about after its Create.
+/// Time in which a challenge can be answered.
+pub const CHALLENGE_LIFE: Duration = Duration::from_secs(60);
+/// Time after its Create in which an upload can be challenged.
 const OFFER_LIFE: Duration = Duration::from_secs(15 * 60);
-/// Offers of all users; of one more, the oldest of who has most of them goes.
+/// Offers of all users. One more drops the oldest offer of the user with most offers.
 const OFFERS_MAX: usize = 4096;
 /// Objects by which one offer's content was found. One is needed; the other is for when it goes.
 pub const FOUND_MAX: usize = 2;
 /// Questions about one upload.
-const QUESTIONS_MAX: u32 = 4;
+const CHALLENGES_MAX: u32 = 4;
 /// Questions of a user that were not answered rightly, at once.
 const UNANSWERED_MAX: u32 = 100;
 /// Time after which a user may ask once more. Who has half of a file would need 45 days.
@@ -38,7 +38,7 @@ const UNANSWERED_REFILL: Duration = Duration::from_secs(60);
 /// Bytes of a nonce.
 pub const NONCE_BYTES: usize = 32;
 
-/// What a client answers to a challenge.
+/// Answer of a client to a challenge.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Proof {
     /// The nonce of the challenge that it answers.
@@ -47,12 +47,12 @@ pub struct Proof {
     pub sha256: [u8; 32],
 }
 
-/// What is open, of all users.
+/// Open challenges of all users.
 #[derive(Default)]
 pub struct Challenges(Mutex<HashMap<String, User>>);
 
 struct User {
-    /// By their age.
+    /// Oldest first.
     offers: VecDeque<Offer>,
     /// Questions that were not answered rightly, less those that time has forgiven.
     unanswered: u32,
@@ -78,11 +78,11 @@ struct Open {
 /// Why a question is not asked, or an answer not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    /// The upload's Create was told of no challenge, or too long ago.
+    /// The upload's Create was offered no challenge, or too long ago.
     NoOffer,
     /// There is no question, or another one.
-    NoQuestion,
-    /// It came too late.
+    NoChallenge,
+    /// The answer is too late.
     Late,
     /// It is wrong.
     Wrong,
@@ -100,7 +100,7 @@ impl From<Refusal> for Error {
                 ErrorCode::InvalidRequest,
                 "There is no challenge for this upload. Create it again, or send its parts.",
             ),
-            Refusal::NoQuestion => denied("There is no challenge of this nonce."),
+            Refusal::NoChallenge => denied("There is no challenge of this nonce."),
             Refusal::Late => denied("The challenge has ended: it lives for 60 seconds."),
             Refusal::Wrong => denied("The proof is wrong. Send the parts."),
             Refusal::Enough => denied("This upload has had its challenges. Send the parts."),
@@ -131,7 +131,7 @@ impl Challenges {
         user.offers.push_back(Offer { upload, found, since: now, questions, open: None });
     }
 
-    /// What a question is to be asked about; it counts from here on.
+    /// Contents that a new challenge is about; the challenge counts from here on.
     ///
     /// # Errors
     /// NoOffer, Enough, TooMany.
@@ -146,7 +146,7 @@ impl Challenges {
         user.pass(now);
         let unanswered = user.unanswered;
         let offer = user.offer(upload).ok_or(Refusal::NoOffer)?;
-        if offer.questions == QUESTIONS_MAX {
+        if offer.questions == CHALLENGES_MAX {
             return Err(Refusal::Enough);
         }
         if unanswered == UNANSWERED_MAX {
@@ -174,14 +174,14 @@ impl Challenges {
         let offer = users.get_mut(user).and_then(|user| user.offer(upload));
         let offer = offer.ok_or(Refusal::NoOffer)?;
         let Proof { nonce, sha256: answer } = expected;
-        offer.open = Some(Open { nonce, answer, until: now + QUESTION_LIFE });
+        offer.open = Some(Open { nonce, answer, until: now + CHALLENGE_LIFE });
         Ok(())
     }
 
     /// Judges an answer. The contents that were proven, if it is right; then the offer is over.
     ///
     /// # Errors
-    /// NoQuestion, Late, Wrong.
+    /// NoChallenge, Late, Wrong.
     pub fn answer(
         &self,
         user: &str,
@@ -190,16 +190,16 @@ impl Challenges {
         now: Instant,
     ) -> Result<Vec<Candidate>, Refusal> {
         let mut users = self.lock();
-        let user = users.get_mut(user).ok_or(Refusal::NoQuestion)?;
+        let user = users.get_mut(user).ok_or(Refusal::NoChallenge)?;
         user.pass(now);
         let at = user.offers.iter().position(|offer| offer.upload == upload);
-        let at = at.ok_or(Refusal::NoQuestion)?;
+        let at = at.ok_or(Refusal::NoChallenge)?;
         // Whatever it says, the question is over.
-        let open = user.offers[at].open.take().ok_or(Refusal::NoQuestion)?;
+        let open = user.offers[at].open.take().ok_or(Refusal::NoChallenge)?;
         let is_asked = open.nonce.ct_eq(&proof.nonce);
         let is_right = open.answer.ct_eq(&proof.sha256);
         if !bool::from(is_asked) {
-            return Err(Refusal::NoQuestion);
+            return Err(Refusal::NoChallenge);
         }
         if now >= open.until {
             return Err(Refusal::Late);
@@ -242,7 +242,7 @@ impl User {
         };
     }
 
-    /// Whether there is nothing to remember.
+    /// True if the user has neither offers nor unanswered challenges.
     fn is_over(&mut self, now: Instant) -> bool {
         self.pass(now);
         self.offers.is_empty() && self.unanswered == 0
@@ -281,7 +281,7 @@ mod tests {
         ask(&challenges, upload, 1, now);
         let answer = || challenges.answer("alice", upload, &proof(1, 1), now + SECOND).map(drop);
         assert_eq!(answer(), Ok(()));
-        assert_eq!(answer(), Err(Refusal::NoQuestion));
+        assert_eq!(answer(), Err(Refusal::NoChallenge));
         assert_eq!(challenges.lock()["alice"].unanswered, 0, "it is forgiven");
     }
 
@@ -289,14 +289,14 @@ mod tests {
     fn every_answer_ends_the_question() {
         for (given, refusal) in [
             (proof(1, 2), Refusal::Wrong),
-            (proof(2, 1), Refusal::NoQuestion),
-            (proof(2, 2), Refusal::NoQuestion),
+            (proof(2, 1), Refusal::NoChallenge),
+            (proof(2, 2), Refusal::NoChallenge),
         ] {
             let (challenges, upload, now) = offered();
             ask(&challenges, upload, 1, now);
             assert_eq!(challenges.answer("alice", upload, &given, now).err(), Some(refusal));
             let right = challenges.answer("alice", upload, &proof(1, 1), now);
-            assert_eq!(right.err(), Some(Refusal::NoQuestion), "{given:?}");
+            assert_eq!(right.err(), Some(Refusal::NoChallenge), "{given:?}");
         }
     }
 
@@ -306,7 +306,7 @@ mod tests {
         ask(&challenges, upload, 1, now);
         challenges.begin("alice", upload, now).unwrap();
         let early = challenges.answer("alice", upload, &proof(1, 1), now);
-        assert_eq!(early.err(), Some(Refusal::NoQuestion));
+        assert_eq!(early.err(), Some(Refusal::NoChallenge));
         challenges.ask("alice", upload, proof(2, 2), now).unwrap();
         assert!(challenges.answer("alice", upload, &proof(2, 2), now).is_ok());
     }
@@ -315,10 +315,10 @@ mod tests {
     fn an_expired_nonce_is_refused() {
         let (challenges, upload, now) = offered();
         ask(&challenges, upload, 1, now);
-        let late = challenges.answer("alice", upload, &proof(1, 1), now + QUESTION_LIFE);
+        let late = challenges.answer("alice", upload, &proof(1, 1), now + CHALLENGE_LIFE);
         assert_eq!(late.err(), Some(Refusal::Late));
         ask(&challenges, upload, 2, now);
-        let last = now + QUESTION_LIFE - Duration::from_millis(1);
+        let last = now + CHALLENGE_LIFE - Duration::from_millis(1);
         assert!(challenges.answer("alice", upload, &proof(2, 2), last).is_ok());
     }
 
@@ -332,7 +332,7 @@ mod tests {
         ask(&challenges, other, 2, now);
         for (user, of) in [("bob", upload), ("bob", other), ("carol", upload), ("alice", other)] {
             let answer = challenges.answer(user, of, &proof(1, 1), now);
-            assert_eq!(answer.err(), Some(Refusal::NoQuestion), "{user}");
+            assert_eq!(answer.err(), Some(Refusal::NoChallenge), "{user}");
         }
         assert!(challenges.answer("alice", upload, &proof(1, 1), now).is_ok());
     }
@@ -340,7 +340,7 @@ mod tests {
     #[test]
     fn questions_of_an_upload_are_few_however_often_it_is_created() {
         let (challenges, upload, now) = offered();
-        for _ in 0..QUESTIONS_MAX {
+        for _ in 0..CHALLENGES_MAX {
             challenges.offer("alice", upload, Vec::new(), now);
             challenges.begin("alice", upload, now).unwrap();
         }
@@ -382,7 +382,7 @@ mod tests {
         let count = |user: &str| challenges.lock().get(user).map_or(0, |user| user.offers.len());
         assert_eq!((count("alice"), count("bob")), (1, OFFERS_MAX - 1));
         assert!(challenges.begin("alice", upload, now).is_ok());
-        // What is old goes with the next one that comes, and users with nothing are forgotten.
+        // Old offers go with the next one, and users without any are forgotten.
         challenges.offer("carol", UploadId::new(), Vec::new(), now + OFFER_LIFE);
         assert_eq!((count("alice"), count("bob"), count("carol")), (0, 0, 1));
         assert!(!challenges.lock().contains_key("bob"));

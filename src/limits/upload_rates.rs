@@ -1,10 +1,10 @@
-//! How fast uploads receive at this moment, and how much of them is on its way: in memory only.
+//! Receive rates of uploads, and their bytes in flight: in memory only.
 //!
-//! What is counted are the bytes of bodies as they come, not the parts that are stored: a part of a
+//! The bytes of bodies count as they come, not the parts that are stored: a part of a
 //! slow client takes minutes, and shows in the rate at once.
 //!
 //! **Invariants**
-//! - A part costs two looks into the table, and a piece of its body one lock that nobody but the
+//! - A part costs two lookups in the table, and a piece of its body one lock that only the
 //!   bodies of the same upload and its watchers take.
 //! - The table holds uploads whose bodies are on their way, or were within [`WINDOW_SECONDS`]; what
 //!   is older goes when the table has doubled.
@@ -26,7 +26,7 @@ const SLOTS: usize = WINDOW_SECONDS as usize + 1;
 /// Uploads in the table below which nothing is cleared away.
 const KEPT_MIN: usize = 256;
 
-/// What is known of an upload's bodies.
+/// Rate of an upload's bodies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Rate {
     /// Bytes of each of the last seconds, on average.

@@ -14,7 +14,7 @@ const KEYS_MAX: usize = 1000;
 struct Deletion {
     key: String,
     version: Option<String>,
-    /// What is to be deleted, or why it is not.
+    /// The key to delete, or the error of this entry.
     outcome: std::result::Result<ObjectKey, Error>,
 }
 
@@ -60,7 +60,7 @@ fn permits(call: &Call, deletions: &mut [Deletion]) -> Result<Vec<Permit<DeleteO
     Ok(permits)
 }
 
-/// Whether only failures are to be told, and the keys.
+/// True if only failures are reported, and the entries.
 fn read(document: &[u8]) -> Result<(bool, Vec<Deletion>)> {
     let root = xml::parse(document, "Delete")?;
     let quiet = root.text_of("Quiet").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));

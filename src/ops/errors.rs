@@ -1,4 +1,4 @@
-//! The one match from what happened in the store to what the client may know.
+//! The one match from errors of the store to errors of S3.
 
 use crate::ops::uploads::missing_parts;
 use crate::store;
@@ -59,7 +59,7 @@ impl From<store::Error> for Error {
     }
 }
 
-/// What is not as the upload declared.
+/// Errors for bytes or parts that differ from the declared file.
 fn other_than_declared(error: store::Error) -> Error {
     use store::Error as E;
     match error {
@@ -100,7 +100,7 @@ fn other_than_declared(error: store::Error) -> Error {
     }
 }
 
-/// What Complete says of sizes and checksums that do not agree.
+/// Errors of Complete for sizes and checksums that do not agree.
 fn disagreement(error: store::Error) -> Error {
     use store::Error as E;
     match error {

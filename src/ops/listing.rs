@@ -1,12 +1,13 @@
-//! What the list operations share: page sizes, url-encoding, entries, owners.
+//! Page sizes, url-encoding, entries and owners of the list operations.
 
 use std::borrow::Cow;
 
 use crate::access::Owner;
 use crate::digest::{ChecksumAlgorithm, ChecksumType};
 use crate::store::{Listed, ListedObject};
+use crate::types::decimal;
 use crate::wire::encoding::EncodingType;
-use crate::wire::xml::Writer;
+use crate::wire::xml::{self, Writer};
 use crate::wire::{Error, Head, Result, date};
 
 /// Most entries in one page (S3: 1,000); a client that asks for more gets so many.
@@ -20,7 +21,7 @@ pub fn page_size(head: &Head, name: &str) -> Result<usize> {
     page_size_of(name, head.query.non_empty(name))
 }
 
-/// As [`page_size`], of a text that stood elsewhere than in the query.
+/// Page size in a text from elsewhere than the query.
 ///
 /// # Errors
 /// As [`page_size`].
@@ -41,29 +42,28 @@ pub fn page_size_of(name: &str, text: Option<&str>) -> Result<usize> {
     }
 }
 
-/// How keys stand in an answer: as they are, or url-encoded.
+/// Encoding of keys in an answer: none, or url-encoding.
 #[derive(Clone, Copy)]
 pub struct Keys {
     encoding: EncodingType,
 }
 
 impl Keys {
-    /// By `encoding-type`.
+    /// The encoding that `encoding-type` names.
     ///
     /// # Errors
     /// InvalidArgument for a value other than `url`.
     pub fn of_request(head: &Head) -> Result<Self> {
         Ok(Self { encoding: EncodingType::read(head)? })
     }
-    /// A key, prefix, delimiter or marker as it stands in the answer.
+    /// A key, prefix, delimiter or marker in the encoding of the answer.
     pub fn text(self, key: &str) -> Cow<'_, str> {
         self.encoding.apply(key)
     }
     /// The prefix as version 1 of the list echoes it: the SDKs do not decode it there. One that
     /// XML cannot bear is encoded all the same.
     pub fn echo(self, prefix: &str) -> Cow<'_, str> {
-        let illegal = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
-        if prefix.contains(illegal) { self.text(prefix) } else { prefix.into() }
+        if prefix.contains(xml::is_control) { self.text(prefix) } else { prefix.into() }
     }
     /// `<EncodingType>`, which tells the client to decode.
     pub fn note(self, xml: &mut Writer) {
@@ -73,7 +73,7 @@ impl Keys {
     }
 }
 
-/// A parameter of the query; one that is not there is empty.
+/// A parameter of the query; empty if it is absent.
 pub fn text<'a>(head: &'a Head, name: &str) -> &'a str {
     head.query.get(name).unwrap_or_default()
 }
@@ -102,7 +102,7 @@ pub fn checksum(xml: &mut Writer, checksum: Option<(ChecksumAlgorithm, ChecksumT
     }
 }
 
-/// What an object says of itself in a list.
+/// Elements of an object in a list.
 pub fn object(xml: &mut Writer, keys: Keys, object: &ListedObject, with_owner: bool) {
     xml.text("Key", keys.text(&object.key));
     xml.word("LastModified", date::iso8601(object.modified));
@@ -136,7 +136,7 @@ pub fn entries(xml: &mut Writer, keys: Keys, page: &[Listed<ListedObject>], with
 /// # Errors
 /// InvalidArgument unless it is a number from 0 to 2^31 − 1.
 pub fn part_number_marker(text: &str) -> Result<u16> {
-    let number: Option<u32> = text.parse().ok().filter(|n| *n <= i32::MAX as u32);
+    let number: Option<u32> = decimal::parse(text).filter(|n| *n <= i32::MAX as u32);
     let number = number.ok_or_else(|| {
         let message = "Argument part-number-marker must be an integer between 0 and 2147483647";
         Error::argument("part-number-marker", text, message)
@@ -150,7 +150,7 @@ pub fn token(last: &str) -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(last)
 }
 
-/// What [`token`] was made of.
+/// The entry that [`token`] encodes.
 ///
 /// # Errors
 /// InvalidArgument for anything else.

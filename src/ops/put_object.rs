@@ -24,7 +24,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let callback_var = object_headers::callback_var(&call.head)?;
     let condition = conditions::write(&call.head)?;
     let announced = receive::expected(&call.head, &call.body, PUT_BYTES_MAX)?;
-    // Judged again by the transaction; judged here so that a hopeless body need not be sent.
+    // Checked again by the transaction; checked here so that a refused body need not be sent.
     let permit = call.permit::<WriteObject>()?;
     check_early(&call.context, &permit, &condition).await?;
     let event = EventName::ObjectCreatedPut;
@@ -38,8 +38,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     }
 }
 
-/// Publishes by reference what the client waits to send, if it is there already; asks for it
-/// otherwise (`None`).
+/// Publishes by reference the body that the client waits to send, if its bytes are stored already;
+/// `None` otherwise.
 async fn without_body(
     call: &Call,
     permit: &Permit<WriteObject>,
@@ -73,5 +73,5 @@ async fn check_early(
         return Ok(());
     }
     let current = context.store.current_etag(permit).await?;
-    Ok(condition.judge(current.as_ref()).map_err(store::Error::from)?)
+    Ok(condition.check(current.as_ref()).map_err(store::Error::from)?)
 }

@@ -1,28 +1,28 @@
-//! A request's body before anybody has read it: its stream, and how it must be verified.
+//! Body of a request before it is read: its stream, and how it must be verified.
 
 use http_body_util::BodyExt;
 
-use crate::auth::{Bounds, Payload};
+use crate::auth::{LengthRange, Payload};
 use crate::limits::upload_rates::UploadRates;
 use crate::types::UploadId;
-use crate::wire::form::Fields;
+use crate::wire::form::FormFields;
 use crate::wire::response::Stream;
 
 /// The fields of a form that came before its file.
 pub struct Form {
     /// The fields.
-    pub fields: Fields,
+    pub fields: FormFields,
     /// The length that the policy allows the file to have.
-    pub bounds: Bounds,
+    pub bounds: LengthRange,
 }
 
-/// A body, unread, and how it must be verified.
+/// An unread body.
 pub struct Incoming {
     /// The raw bytes.
     pub stream: Stream,
-    /// How they are verified.
+    /// Verification of the bytes.
     pub payload: Payload,
-    /// The length of the raw body, when the client tells it.
+    /// The length of the raw body, if the client sent it.
     pub content_length: Option<u64>,
 }
 
@@ -32,7 +32,7 @@ impl Incoming {
         Self { stream, payload, content_length }
     }
 
-    /// What is left when the body was taken out: no bytes.
+    /// A body of no bytes, in place of one that was taken out.
     pub fn taken() -> Self {
         let stream = http_body_util::Empty::new().map_err(|never| match never {}).boxed();
         Self { stream, payload: Payload::Unsigned, content_length: Some(0) }
@@ -61,7 +61,7 @@ impl Incoming {
         }
     }
 
-    /// Whether the signature covers the SHA-256 of the body.
+    /// True if the signature covers the SHA-256 of the body.
     pub fn is_signed(&self) -> bool {
         matches!(self.payload, Payload::Sha256(_))
     }
@@ -74,7 +74,7 @@ impl Incoming {
         }
     }
 
-    /// The most bytes that the file of a form can have, when the client tells the body's length.
+    /// The most bytes that the file of a form can have, if the client sent the body's length.
     pub fn file_bytes_max(&self) -> Option<u64> {
         match &self.payload {
             Payload::Form(file) => Some(self.content_length?.saturating_sub(file.end_bytes())),
@@ -82,12 +82,12 @@ impl Incoming {
         }
     }
 
-    /// Whether nothing is said of the body but its length.
+    /// True if nothing but its length is known of the body.
     pub fn is_plain(&self) -> bool {
         matches!(self.payload, Payload::Unsigned)
     }
 
-    /// Whether the payload is one that only PutObject and UploadPart may have.
+    /// True if the payload is aws-chunked, which only PutObject and UploadPart take.
     pub fn is_chunked(&self) -> bool {
         matches!(self.payload, Payload::Chunked(_))
     }

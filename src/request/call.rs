@@ -20,7 +20,7 @@ use crate::wire::{Error, ErrorCode, Head, Result};
 const EXPECTED_OWNERS: [&str; 2] =
     ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"];
 
-/// Who asks, and the only way to be allowed more than the row demanded.
+/// The caller of a request: its only way to be allowed more than the row demanded.
 #[derive(Clone)]
 pub struct Caller {
     /// The principal that the signature proved.
@@ -105,15 +105,15 @@ impl From<Denied> for Error {
 
 /// One request on its way through a handler.
 pub struct Call {
-    /// What all requests share.
+    /// The context of the gateway.
     pub context: Context,
     /// The row that was routed to.
     pub operation: &'static Operation,
     /// The head.
     pub head: Head,
-    /// How the request is signed.
+    /// Signature mechanism of the request.
     pub mechanism: Mechanism,
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
     /// The decisions about the row's demands, in their order; none of them is a denial.
     pub decisions: Vec<Decision>,
@@ -189,10 +189,10 @@ impl Call {
         let bucket = self.decisions.first().and_then(Decision::bucket);
         bucket.ok_or_else(|| ErrorCode::NoSuchBucket.into())
     }
-    /// What may be asked again while the request lasts: whether its signature is still good.
+    /// A check that can be repeated while the request lasts: its signature is still valid.
     ///
     /// # Errors
-    /// Of what it gives: InvalidAccessKeyId, AccessDenied.
+    /// The check fails with InvalidAccessKeyId or AccessDenied.
     pub fn recheck(&self) -> impl Fn() -> Result<()> + Send + Sync + 'static {
         let (head, mechanism) = (self.head.clone(), self.mechanism);
         let Caller { principal, store, .. } = self.caller.clone();

@@ -1,4 +1,4 @@
-//! Context of a gateway: what all its requests share.
+//! Context that all requests of a gateway share.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::limits::Limits;
 use crate::store::{self, Blocking, Store};
 use crate::wire::{Error, ErrorCode, Result};
 
-/// What all requests of a gateway share. Cheap to clone; every clone is the same context.
+/// Settings, store and limits of a gateway. Cheap to clone; every clone is the same context.
 #[derive(Clone)]
 pub struct Context {
     /// The settings.
@@ -18,7 +18,7 @@ pub struct Context {
     pub store: Store,
     /// Scarce resources.
     pub limits: Arc<Limits>,
-    /// Whether the server shuts down.
+    /// Signal of the shutdown.
     pub shutdown: Shutdown,
 }
 
@@ -50,6 +50,7 @@ impl Context {
     ///
     /// # Errors
     /// Those of the verb; InternalError when it panicked.
+    #[expect(clippy::disallowed_methods, reason = "this is where the pool runs it")]
     pub async fn run<T: Send + 'static>(&self, verb: Blocking<T>) -> Result<T> {
         on_pool(move || verb.run().map_err(Error::from)).await
     }

@@ -6,7 +6,7 @@ use crate::access::Action;
 use crate::types::{BucketName, ObjectKey};
 use crate::wire::{Head, Result, copy_source};
 
-/// What an operation is about.
+/// Kind of resource in the address of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scope {
     /// The service: `/`.
@@ -40,14 +40,13 @@ impl Selector {
 /// The body that an operation takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Accepts {
-    /// None that matters; whatever comes is ignored.
+    /// None; a body is ignored.
     Nothing,
     /// A document of at most so many bytes, read whole.
     Document(usize),
     /// The bytes of an object or a part; the only place where aws-chunked is legal.
     Content,
-    /// A form, whose fields say who sends it and what it is about; they are read before both are
-    /// decided, and the file after.
+    /// A form. Its fields carry signature and key; they are read before the decision, the file after.
     Form,
 }
 
@@ -62,7 +61,7 @@ pub struct Demand {
     pub key: Option<ObjectKey>,
 }
 
-/// How a row declares its demands.
+/// Demands of a row.
 #[derive(Clone, Copy)]
 pub enum Demands {
     /// One action on the service.
@@ -81,7 +80,7 @@ pub struct Operation {
     pub module: &'static str,
     /// The method.
     pub method: Method,
-    /// What it is about.
+    /// Kind of resource in its address.
     pub scope: Scope,
     /// The words that must all be there.
     pub selectors: &'static [Selector],
@@ -91,7 +90,7 @@ pub struct Operation {
     pub accepts: Accepts,
     /// Headers of Partita's own (`x-partita-*`) that it reads; any other one is refused.
     pub own_headers: &'static [&'static str],
-    /// What must be allowed.
+    /// Actions that must be allowed.
     pub demands: Demands,
 }
 

@@ -1,6 +1,6 @@
 //! The content of a body, framing taken away.
 //!
-//! What arrives is copied at once to where it is gathered: kept as slices, a body that comes in
+//! Arriving bytes are copied at once into one buffer: kept as slices, a body that comes in
 //! single bytes would take forty times its length, and hold on to the buffers that the socket was
 //! read into.
 
@@ -13,24 +13,24 @@ use crate::auth::chunked::{ChunkedDecoder, Trailers};
 use crate::wire::response::{BodyError, Stream};
 use crate::wire::{Error, ErrorCode, Result, form};
 
-/// How the end of a body is known.
+/// Framing of a body: how its end is known.
 pub enum Framing {
-    /// So many bytes are to come.
+    /// A known number of bytes.
     Raw {
         /// Bytes.
         left: u64,
     },
-    /// At most so many bytes are to come.
+    /// An unknown number of bytes, limited.
     Unmeasured {
         /// Bytes.
         left: u64,
     },
-    /// aws-chunked tells.
+    /// Chunks of aws-chunked.
     Chunked(Box<ChunkedDecoder>),
-    /// The delimiter of a form tells, after at most so many bytes.
+    /// The file of a form, up to the delimiter, limited.
     Form {
         /// Finds it.
-        file: Box<form::File>,
+        file: Box<form::FileReader>,
         /// Bytes.
         left: u64,
     },
@@ -40,7 +40,7 @@ pub enum Framing {
 pub struct Source {
     stream: Stream,
     framing: Framing,
-    /// What arrived and found no room yet: what one read of the socket brought, at most.
+    /// Bytes that arrived and did not fit: at most those of one read of the socket.
     rest: VecDeque<Bytes>,
 }
 
@@ -50,7 +50,7 @@ impl Source {
         Self { stream, framing, rest: VecDeque::new() }
     }
 
-    /// Appends what comes until `content` has `bytes`; `false` when the body ended before.
+    /// Appends bytes of the body until `content` has `bytes`; `false` when the body ended before.
     ///
     /// # Errors
     /// IncompleteBody, EntityTooLarge, RequestTimeout, and those of aws-chunked and of forms.
@@ -72,7 +72,7 @@ impl Source {
         Ok(true)
     }
 
-    /// Takes what comes next; `false` at the end of the body.
+    /// Takes the next frame; `false` at the end of the body.
     async fn pull(&mut self) -> Result<bool> {
         let Some(data) = next_data(&mut self.stream).await? else { return Ok(false) };
         match &mut self.framing {
@@ -154,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    /// What the socket was read into; counts those that are alive.
+    /// A buffer of the socket; counts the live ones.
     struct Buffer(Arc<AtomicUsize>);
 
     impl AsRef<[u8]> for Buffer {

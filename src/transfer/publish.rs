@@ -1,4 +1,4 @@
-//! Receives the bytes of a whole object and publishes it: what PutObject and PostObject share.
+//! Receiving and publishing of a whole object, for PutObject and PostObject.
 
 use super::receive;
 use crate::access::WriteObject;
@@ -9,7 +9,7 @@ use crate::wire::{Response, Result};
 
 /// An object that was stored.
 pub struct Stored {
-    /// What was published.
+    /// ETag and time of the published object.
     pub published: Published,
     /// The checksum that it is stored with.
     pub checksum: Option<ObjectChecksum>,

@@ -1,12 +1,13 @@
-//! The only way bytes enter: body → aws-chunked decoder → digests → a staged blob.
+//! Receiving of content, the only way bytes enter: body → aws-chunked decoder → digests → a staged
+//! blob.
 //!
 //! **Invariant:** a staged blob leaves this file only after every check that the request asked for
 //! has passed: chunk signatures, trailer, length, SHA-256, Content-MD5, checksum, the end of a
 //! form. Until then the bytes are in memory or in a file that nothing names.
 //!
-//! A small body is gathered in memory, and then goes to SQLite or, packed, to a file that it
-//! shares; what all that are to be packed hold together is bounded. Memory for one of the others
-//! is two units (see [`crate::limits::chunk_size`]): one on its way to the disk, one that fills.
+//! A small body is gathered in memory and then goes to SQLite or, packed, to a segment; the memory
+//! of all bodies to be packed is bounded. Memory for a larger body
+//! is two chunks (see [`crate::limits::chunk_size`]): one being written, one filling.
 
 use bytes::{Bytes, BytesMut};
 use subtle::ConstantTimeEq;
@@ -14,24 +15,26 @@ use subtle::ConstantTimeEq;
 use super::framing::{Framing, Source};
 use super::staging::{self, StagingFile};
 use crate::auth::chunked::{ChunkedDecoder, Trailers};
-use crate::auth::{Bounds, Payload};
+use crate::auth::{LengthRange, Payload};
 use crate::digest::lanes::Md5Lane;
-use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, Others, Want};
+use crate::digest::{
+    Checksum, ChecksumAlgorithm, Digests, Hasher, HasherWithoutMd5, WantedDigests,
+};
 use crate::limits::byte_budget::Reservation;
 use crate::limits::chunk_size::TransferGuard;
 use crate::request::Context;
 use crate::request::body::Incoming;
 use crate::store::{Admission, BlobOrigin, ContentReader, OpenObject, StagedBlob, Store};
 use crate::types::ByteRange;
-use crate::wire::checksum::{self, Expected};
+use crate::wire::checksum::{self, ExpectedDigests};
 use crate::wire::form::FIELDS_BYTES_MAX;
 use crate::wire::own_headers::MAX_BYTES;
 use crate::wire::{Error, ErrorCode, Head, Result};
 
-/// Room that a small body gets before its first byte came.
-const BEGUN_BYTES: usize = 4 << 10;
+/// Capacity in bytes that a small body gets before its first byte.
+const FIRST_BYTES: usize = 4 << 10;
 
-/// What a body becomes.
+/// A received body.
 pub struct Received {
     /// The bytes, synced when they are in a file, named by nothing yet.
     pub staged: StagedBlob,
@@ -39,19 +42,19 @@ pub struct Received {
     pub checksum: Option<Checksum>,
 }
 
-/// What the head says of a body, once it is known that the body may come.
+/// Length and digests that the head announces for a body.
 pub struct ExpectedBody {
-    /// Bytes of content; `None` when HTTP's own chunks are to tell it.
+    /// Bytes of content; `None` with chunked transfer coding.
     length: Option<u64>,
     /// Fewest and most bytes of content.
     bytes_min: u64,
     bytes_max: u64,
     /// The digests that it is held to.
-    pub expected: Expected,
+    pub expected: ExpectedDigests,
 }
 
 impl ExpectedBody {
-    /// Holds a body of unknown length to limits; whether it is such a body.
+    /// Limits a body of unknown length; true if its length is unknown.
     ///
     /// # Errors
     /// EntityTooLarge when a body within these limits may be longer than it is allowed to be.
@@ -67,17 +70,18 @@ impl ExpectedBody {
     }
 }
 
-/// Where a body goes.
+/// Destination of a body.
 pub struct Plan {
-    /// What the bytes are for, for the blob's trailer.
+    /// Origin of the bytes, for the blob's trailer.
     pub origin: BlobOrigin,
     /// The algorithm of the upload, computed even when the client sent no value in it.
     pub algorithm: Option<ChecksumAlgorithm>,
-    /// Whether SHA-256 is computed, also when the client does not name it.
+    /// True if SHA-256 is computed also when the client does not name it.
     pub sha256: bool,
 }
 
-/// Everything that can be refused before the first byte: length and checksum headers.
+/// Expectations of a body, from its length and checksum headers. Everything that can be refused
+/// before the first byte is refused here.
 ///
 /// # Errors
 /// MissingContentLength, EntityTooLarge, and those of [`checksum::expected`].
@@ -94,8 +98,8 @@ pub fn expected(head: &Head, body: &Incoming, bytes_max: u64) -> Result<Expected
     Ok(ExpectedBody { length, bytes_min: 0, bytes_max, expected })
 }
 
-/// As [`expected`], of the file of a form: how long it is, is known at its end. Only what cannot
-/// be is refused before.
+/// Expectations of the file of a form, whose length is known at its end. Only an impossible length
+/// is refused before.
 ///
 /// # Errors
 /// EntityTooLarge, EntityTooSmall, and those of [`checksum::expected`].
@@ -103,7 +107,7 @@ pub fn expected_file(
     head: &Head,
     body: &Incoming,
     bytes_max: u64,
-    bounds: Bounds,
+    bounds: LengthRange,
 ) -> Result<ExpectedBody> {
     let bytes_max = bytes_max.min(bounds.bytes_max);
     let bytes_max = own_limit(head)?.map_or(bytes_max, |own| own.min(bytes_max));
@@ -132,15 +136,9 @@ fn too_small(length: u64, bytes_min: u64) -> Error {
         .field("MinSizeAllowed", bytes_min.to_string())
 }
 
-/// The most bytes that whoever signed the request allows. It is a word of ours in the headers or in
-/// the query, so no signature that allows the request leaves it out.
+/// Limit in `x-partita-max-bytes`, in headers or query; the signature covers it.
 fn own_limit(head: &Head) -> Result<Option<u64>> {
-    let Some(text) = head.header_or_query(MAX_BYTES)? else { return Ok(None) };
-    let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
-    let limit = digits.then(|| text.parse().ok()).flatten();
-    limit.map(Some).ok_or_else(|| {
-        Error::argument(MAX_BYTES, text, "Expected a number of bytes in decimal digits.")
-    })
+    head.decimal(MAX_BYTES, "Expected a number of bytes in decimal digits.")
 }
 
 /// Receives the content of a PutObject, a PostObject or an UploadPart, as [`expected`].
@@ -215,7 +213,7 @@ fn gathered_max(context: &Context, length: Option<u64>) -> (usize, Option<Reserv
 }
 
 struct Checks {
-    expected: Expected,
+    expected: ExpectedDigests,
     sha256: Option<[u8; 32]>,
     length: Option<u64>,
     bytes_min: u64,
@@ -242,7 +240,7 @@ impl Checks {
     }
 }
 
-/// What came of a body so far.
+/// Bytes of a body that are in memory.
 #[derive(Default)]
 struct Buffered {
     content: BytesMut,
@@ -255,7 +253,7 @@ impl Buffered {
         // A body that does not come holds no memory for what it announced; one that does is not
         // moved from room to larger room.
         let length = length.map_or(0, |length| length.min(bytes_max as u64) as usize);
-        let begun = length.min(BEGUN_BYTES);
+        let begun = length.min(FIRST_BYTES);
         let mut content = BytesMut::with_capacity(begun);
         let mut more = source.fill(&mut content, begun.max(1)).await?;
         if more {
@@ -270,7 +268,7 @@ async fn in_memory(
     context: &Context,
     source: &mut Source,
     buffered: Buffered,
-    want: Want,
+    want: WantedDigests,
     checks: Checks,
     origin: BlobOrigin,
 ) -> Result<Received> {
@@ -284,14 +282,14 @@ async fn in_memory(
 
 /// The digests of a body that is in memory. One that is too large for SQLite takes as long as many
 /// requests: its MD5 is not computed on the thread that serves.
-async fn digests_of(context: &Context, content: &Bytes, want: Want) -> Result<Digests> {
+async fn digests_of(context: &Context, content: &Bytes, want: WantedDigests) -> Result<Digests> {
     if content.len() <= context.config.inline_bytes_max {
         let mut hasher = Hasher::new(want);
         hasher.update(content);
         return Ok(hasher.finish());
     }
     let mut md5 = context.limits.md5.begin(Md5Lane::default(), content.clone());
-    let mut others = Others::new(want);
+    let mut others = HasherWithoutMd5::new(want);
     others.update(content);
     Ok(others.finish(md5.wait().await?.finish()))
 }
@@ -313,7 +311,7 @@ async fn in_file(
     context: &Context,
     source: &mut Source,
     buffered: Buffered,
-    want: Want,
+    want: WantedDigests,
     checks: Checks,
     origin: BlobOrigin,
     admission: &Admission,
@@ -351,8 +349,8 @@ async fn in_file(
     Ok(Received { staged, checksum })
 }
 
-pub(crate) fn wanted(payload: &Payload, expected: &Expected) -> Want {
-    Want { sha256: matches!(payload, Payload::Sha256(_)), checksum: expected.algorithm }
+pub(crate) fn wanted(payload: &Payload, expected: &ExpectedDigests) -> WantedDigests {
+    WantedDigests { sha256: matches!(payload, Payload::Sha256(_)), checksum: expected.algorithm }
 }
 
 pub(crate) fn compare_sha256(signed: &[u8; 32], digests: &Digests) -> Result<()> {
@@ -374,7 +372,7 @@ pub async fn from_object(
     context: &Context,
     object: &OpenObject,
     range: Option<ByteRange>,
-    want: Want,
+    want: WantedDigests,
     origin: BlobOrigin,
 ) -> Result<StagedBlob> {
     if let Some(bytes) = object.inline(range) {

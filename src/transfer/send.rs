@@ -1,7 +1,8 @@
-//! The only streaming answer: verified blocks of a content, one unit on the wire, one being read.
+//! Sending of content, the only streaming answer: verified blocks, one chunk on the wire, one being
+//! read.
 //!
-//! What the page cache holds is read in line: a hop to the blocking pool and back costs more than
-//! the copy. Only what must come from the disk goes there, one unit ahead.
+//! Bytes in the page cache are read in line: a hop to the blocking pool and back costs more than
+//! the copy. Only reads from the disk go there, one chunk ahead.
 //!
 //! **Invariant:** the first unit is read and checked before the status line leaves, so damage at
 //! the start of an object is a 500; damage further on cuts the connection. A client never takes a
@@ -20,12 +21,12 @@ use crate::limits::chunk_size::TransferGuard;
 use crate::request::Context;
 use crate::store::{ContentReader, ObjectRecord, OpenObject, PartSpan, Result as StoreResult};
 use crate::types::{ByteRange, PartNumber};
-use crate::wire::conditions::{self, Outcome, Validators};
+use crate::wire::conditions::{self, Evaluation, Validators};
 use crate::wire::object_headers;
 use crate::wire::response::BodyError;
 use crate::wire::{Body, Error, ErrorCode, Head, Response, Result, checksum, date, range};
 
-/// What part of an object a GET or HEAD asks for.
+/// Part of an object that a GET or HEAD asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Selection {
     /// All of it.
@@ -34,8 +35,8 @@ pub enum Selection {
     Range(ByteRange),
 }
 
-/// Everything of a GET or HEAD but the bytes: conditions, headers, status; and what bytes would
-/// follow (`None` for 304). `span` finds a part of a multipart object.
+/// Answer to a GET or HEAD without its bytes: conditions, headers, status; and the selected bytes
+/// (`None` for 304). `span` finds a part of a multipart object.
 ///
 /// # Errors
 /// NoSuchVersion, PreconditionFailed, InvalidRange, InvalidPartNumber, InvalidRequest for a part
@@ -51,13 +52,13 @@ pub fn prepare(
     object_headers(&mut response, head, record)?;
     let validators = Validators { etag: &record.etag, modified: record.modified };
     match conditions::read(head, &validators)? {
-        Outcome::Proceed => {}
-        Outcome::NotModified => {
+        Evaluation::Proceed => {}
+        Evaluation::NotModified => {
             response.status = StatusCode::NOT_MODIFIED;
             response.headers.remove("content-type");
             return Ok((response, None));
         }
-        Outcome::Failed(condition) => {
+        Evaluation::Failed(condition) => {
             return Err(Error::new(ErrorCode::PreconditionFailed).field("Condition", condition));
         }
     }
@@ -125,7 +126,7 @@ fn part(
             .field("ActualPartCount", record.parts.unwrap_or(1).to_string())
     };
     let Some(parts) = record.parts else {
-        // An object that came in one piece is its own part 1.
+        // An object without parts is its own part 1.
         if number.get() != 1 {
             return Err(beyond());
         }
@@ -223,7 +224,7 @@ struct Blocks {
 enum State {
     /// The unit that is to be sent next, if it was read already.
     Ready(Option<Bytes>, Box<ContentReader>),
-    /// It comes from the disk.
+    /// The chunk is being read from the disk.
     Reading(Reading),
     Ended,
 }
@@ -302,8 +303,8 @@ const OVERRIDES: &[(&str, &str)] = &[
     ("response-expires", "expires"),
 ];
 
-/// Refuses overrides in a request that nobody signed: whoever passes a link on must not choose
-/// what a browser takes its bytes for.
+/// Refuses overrides in an unsigned request: a person who passes a link on must not choose the type
+/// that a browser gives to the bytes.
 ///
 /// # Errors
 /// InvalidRequest.

@@ -1,4 +1,5 @@
-//! The file's side of a body: while the next unit arrives, one is hashed and written, both at once.
+//! File of a body that is being received: while a chunk arrives, the one before is hashed and
+//! written, both at once.
 //! MD5 takes as long as everything else together, so it runs on its own ([`crate::limits::md5_pool`]), and
 //! what else is computed goes with the writing.
 //!
@@ -10,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::digest::lanes::Md5Lane;
-use crate::digest::{Digests, Others, Want};
+use crate::digest::{Digests, HasherWithoutMd5, WantedDigests};
 use crate::limits::md5_pool::{Hashed, Md5Pool};
 use crate::store::{self, BlobWriter};
 use crate::wire::{Error, ErrorCode, Result};
@@ -22,42 +23,42 @@ pub struct StagingFile {
 }
 
 /// The blob's file, and all digests of what was written to it but MD5.
-type File = Box<(BlobWriter, Others)>;
+type File = Box<(BlobWriter, HasherWithoutMd5)>;
 
 enum At {
     Rest(Md5Lane, File),
     Work(Hashed, JoinHandle<store::Result<File>>),
-    /// With the caller, or lost by a failure.
+    /// Given to the caller, or lost by a failure.
     Gone,
 }
 
 impl StagingFile {
     /// A file that was just begun.
-    pub fn new(writer: BlobWriter, want: Want, md5: Md5Pool) -> Self {
-        let file = Box::new((writer, Others::new(want)));
+    pub fn new(writer: BlobWriter, want: WantedDigests, md5: Md5Pool) -> Self {
+        let file = Box::new((writer, HasherWithoutMd5::new(want)));
         Self { at: At::Rest(Md5Lane::default(), file), md5 }
     }
 
-    /// Waits for the unit before and begins to hash and write this one.
+    /// Waits for the chunk before and begins to hash and write this one.
     ///
     /// # Errors
-    /// What the store said of the unit before.
-    pub async fn write(&mut self, unit: Bytes) -> Result<()> {
+    /// The store's error for the chunk before.
+    pub async fn write(&mut self, chunk: Bytes) -> Result<()> {
         let (lane, mut file) = self.rest().await?;
-        let hashed = self.md5.begin(lane, unit.clone());
+        let hashed = self.md5.begin(lane, chunk.clone());
         let written = tokio::task::spawn_blocking(move || {
             let (writer, others) = &mut *file;
-            others.update(&unit);
-            writer.write(&unit).map(|()| file)
+            others.update(&chunk);
+            writer.write(&chunk).map(|()| file)
         });
         self.at = At::Work(hashed, written);
         Ok(())
     }
 
-    /// Waits for the last unit; the caller sees to the file from here on.
+    /// Waits for the last chunk; the caller sees to the file from here on.
     ///
     /// # Errors
-    /// What the store said of it.
+    /// The store's error for it.
     pub async fn finish(mut self) -> Result<(BlobWriter, Digests)> {
         let (lane, file) = self.rest().await?;
         let (writer, others) = *file;
@@ -103,7 +104,7 @@ impl Drop for StagingFile {
 pub fn unlink(writer: BlobWriter) {
     match Handle::try_current() {
         Ok(runtime) => drop(runtime.spawn_blocking(move || drop(writer))),
-        // The runtime is gone: nobody is served any more.
+        // Without a runtime no request is served any more.
         Err(_) => drop(writer),
     }
 }

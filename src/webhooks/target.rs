@@ -15,7 +15,7 @@ use super::secrets::Secrets;
 use super::sign::signature;
 use crate::clock;
 use crate::config::Webhook;
-use crate::store::{DueEvent, DueEvents, Error, Fate, Store, Try};
+use crate::store::{Attempt, DueEvent, DueEvents, Error, Outcome, Store};
 
 /// Longest sleep: a clock that was set is noticed after it.
 const SLEEP_MS_MAX: u64 = 60_000;
@@ -48,7 +48,7 @@ impl Target {
 
     /// Sends until it is told to stop.
     pub(crate) async fn run(self, mut stopped: watch::Receiver<bool>) {
-        let bell = self.store.event_bell(&self.webhook.name);
+        let bell = self.store.event_signal(&self.webhook.name);
         let mut under_way: HashSet<i64> = HashSet::new();
         let mut tries: JoinSet<i64> = JoinSet::new();
         loop {
@@ -131,7 +131,7 @@ impl Target {
             Err(problem) => problem.into_bytes(),
         };
         let status = answered.map(|answered| answered.status);
-        self.settle(Try { id: event.id, at, millis, status, reply, fate }).await;
+        self.settle(Attempt { id: event.id, at, millis, status, reply, outcome: fate }).await;
         event.id
     }
 
@@ -156,9 +156,9 @@ impl Target {
     }
 
     /// Writes a try down, however long that takes: the event is not sent again meanwhile.
-    async fn settle(&self, tried: Try) {
+    async fn settle(&self, tried: Attempt) {
         loop {
-            match self.store.settle_event(tried.clone()).await {
+            match self.store.finish_delivery(tried.clone()).await {
                 Ok(()) | Err(Error::Closed | Error::Poisoned) => return,
                 Err(error) => {
                     tracing::warn!(webhook = self.webhook.name, %error, "a try is not written yet");
@@ -179,28 +179,30 @@ impl Target {
     }
 
     /// Logs what an operator wants to know: not each try, but each change.
-    fn tell(&self, answer: &Result<Reply, String>, fate: &Fate) {
+    fn tell(&self, answer: &Result<Reply, String>, fate: &Outcome) {
         let name = &self.webhook.name;
-        let failed = *fate != Fate::Taken;
+        let failed = *fate != Outcome::Delivered;
         let before = self.failing.swap(failed, Ordering::Relaxed);
         let problem = || match answer {
             Ok(reply) => format!("it answered {}", reply.status),
             Err(problem) => problem.clone(),
         };
         match fate {
-            Fate::Taken if before => tracing::info!(webhook = name, "a webhook takes events again"),
-            Fate::Again(_) if !before => {
+            Outcome::Delivered if before => {
+                tracing::info!(webhook = name, "a webhook takes events again")
+            }
+            Outcome::RetryAt(_) if !before => {
                 tracing::warn!(
                     webhook = name,
                     problem = problem(),
                     "a webhook does not take events"
                 );
             }
-            Fate::Dead => {
+            Outcome::Dead => {
                 tracing::error!(webhook = name, problem = problem(), "an event is given up")
             }
-            Fate::Disabled(why) => tracing::error!(webhook = name, why, "a webhook is disabled"),
-            Fate::Taken | Fate::Again(_) => {}
+            Outcome::Disabled(why) => tracing::error!(webhook = name, why, "a webhook is disabled"),
+            Outcome::Delivered | Outcome::RetryAt(_) => {}
         }
     }
 }

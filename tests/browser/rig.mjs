@@ -1,4 +1,4 @@
-// What a check is given: a gateway of its own, presigned URLs for it, and pages of any origin.
+// The argument of a check: a gateway, presigned URLs for it, and pages of any origin.
 
 import { spawn } from "node:child_process";
 import { createHash, createHmac, randomBytes } from "node:crypto";
@@ -54,7 +54,7 @@ export class Rig {
     if (this.folder) rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** A page of an origin that nobody else has. `respond` may serve more than an empty page. */
+  /** A page of a new origin. `respond` may serve more than an empty page. */
   async openPage(respond = (_request, response) => response.end("<!doctype html>")) {
     const server = createServer((request, response) => {
       response.setHeader("content-type", "text/html");
@@ -110,7 +110,7 @@ export class Rig {
     return hmac(hmac(`AWS4${this.secretKey}`, date.slice(0, 8)), REGION);
   }
 
-  /** Sends a request past the browser, and expects it to be served. */
+  /** Sends a request without the browser, and expects a 2xx. */
   async send(method, target, body, headers = {}) {
     const url = this.presign(method, target, { headers });
     const answer = await fetch(url, { method, body, headers });
@@ -120,7 +120,7 @@ export class Rig {
   }
 }
 
-/** What a script in the page sees of a request: its answer, or that the browser blocked it. */
+/** The answer that a script in the page sees, or `blocked` with the browser's message. */
 function fetchIn(page, url, init = {}) {
   return page.evaluate(
     async ([url, { bytes, ...init }]) => {

@@ -12,8 +12,8 @@ const HERE = import.meta.dirname ?? new URL(".", import.meta.url).pathname;
 const REPO = join(HERE, "../..");
 const CHECK_SECONDS_MAX = 30;
 
-/** The options of the command line; what is none of them ends the run in one line. */
-function given() {
+/** The options of the command line; an unknown one ends the run with one line. */
+function parseOptions() {
   try {
     return parseArgs({ options: { binary: { type: "string" }, only: { type: "string" } } }).values;
   } catch (error) {
@@ -22,14 +22,14 @@ function given() {
   }
 }
 
-const options = given();
+const options = parseOptions();
 
 function built() {
   execFileSync("cargo", ["build", "--bin", "partita"], { cwd: REPO, stdio: "inherit" });
   return join(process.env.CARGO_TARGET_DIR ?? join(REPO, "target"), "debug/partita");
 }
 
-/** The check, or the complaint that it did not end. */
+/** The check, or an error when it does not end in time. */
 function inTime(check) {
   return new Promise((done, failed) => {
     const late = () => failed(new Error(`not done after ${CHECK_SECONDS_MAX} s`));

@@ -1,8 +1,8 @@
-"""What a client's checks are given, and the questions they may ask of the result.
+"""The context of a client's checks: where the server is, fixtures, and assertions on the result.
 
 The driver writes a context as JSON; a worker reads it in the client's own environment, so this file
-uses the standard library alone. Contents are compared by SHA-256; what a client uploaded is read
-back by the rig's own raw client.
+uses the standard library alone. Contents are compared by SHA-256. What a client uploaded is read
+back by a separate client, `raw.Raw`.
 """
 
 import contextlib
@@ -26,11 +26,11 @@ COMMAND_SECONDS_MAX = 600
 
 
 class CheckFailed(Exception):
-    """A check's finding, in one short text."""
+    """The finding of a check, in one short text."""
 
 
 class Context:
-    """One client over one transport, with a bucket and a scratch folder of its own."""
+    """One client over one transport, with its own bucket and scratch folder."""
 
     def __init__(self, path):
         fields = json.loads(pathlib.Path(path).read_text())
@@ -46,8 +46,11 @@ class Context:
         self.files = {name: pathlib.Path(path) for name, path in fields["files"].items()}
         self.odd_key = ODD_KEY
         self.pause_seconds = fields["pause_seconds"]
-        self.raw = raw.Raw(self.endpoint, self.access_key, self.secret_key, self.region,
-                           self.ca_file if self.tls else None)
+        self.raw = self.new_raw()
+
+    def new_raw(self):
+        """A separate client with a connection of its own."""
+        return raw.Raw.of(self, self.ca_file if self.tls else None)
 
     def run(self, *command, env=(), stdin=None):
         """Runs a command; returns its standard output, or fails with the end of its errors.
@@ -68,10 +71,10 @@ class Context:
         return done.stdout
 
     def fetch(self, url, body=None):
-        """GETs a presigned URL, or PUTs a body to it, as a program without any S3 library would."""
+        """GETs a presigned URL, or PUTs a body to it, without any S3 library."""
         trust = ssl.create_default_context(cafile=self.ca_file) if self.tls else None
         request = urllib.request.Request(url, body, method="GET" if body is None else "PUT")
-        if body is not None:  # Without it urllib would send a type that nobody signed.
+        if body is not None:  # Otherwise urllib sends a type that is not signed.
             request.add_header("Content-Type", "")
         try:
             with urllib.request.urlopen(request, timeout=60, context=trust) as answer:
@@ -89,7 +92,7 @@ class Context:
         return self.work / name
 
     def tree(self, *names):
-        """A folder of small files, an hour old so that no rounding of times makes them newer."""
+        """A folder of small files, an hour old, so that rounded times do not make them newer."""
         folder, then = self.work / "tree", time.time() - 3600
         for name in names:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -98,8 +101,15 @@ class Context:
         return folder
 
     def seed(self, key, name="small"):
-        """Stores a fixture under a key without the client's help."""
+        """Stores a fixture under a key, without the client."""
         self.raw.request("PUT", self.bucket, key, body=self.data(name))
+
+    def seed_all(self, prefix, *names):
+        """Stores a small object under each name; returns the keys."""
+        keys = [prefix + name for name in names]
+        for key in keys:
+            self.seed(key)
+        return keys
 
     def expect(self, condition, text):
         if not condition:
@@ -113,7 +123,7 @@ class Context:
             raise CheckFailed(f"{len(content)} bytes that differ from the {len(want)} of {name}")
 
     def expect_stored(self, key, name):
-        """The object must hold the fixture's bytes, as the rig itself reads it."""
+        """The object must hold the fixture's bytes, read back by the separate client."""
         try:
             content = self.raw.request("GET", self.bucket, key)[1]
         except raw.RawError as error:
@@ -132,15 +142,13 @@ class Context:
 
     @contextlib.contextmanager
     def paused(self, key, name):
-        """The upload of a fixture in the block meets a pause, waits, and goes on by itself."""
-        found = {}
-        client = raw.Raw(self.endpoint, self.access_key, self.secret_key, self.region,
-                         self.ca_file if self.tls else None)
+        """Pauses the upload that the block makes; it must wait and then finish by itself."""
+        found, client = {}, self.new_raw()
 
         def run():
             try:
                 found.update(pausing.pause(client, self.bucket, key, self.pause_seconds))
-            except Exception as error:  # Told by the thread that waits.
+            except Exception as error:  # Reported below.
                 found["error"] = error
 
         thread, size = threading.Thread(target=run), self.files[name].stat().st_size
@@ -154,7 +162,7 @@ class Context:
         self.expect(found["begin"] == found["end"] < size, f"the upload did not wait: {found}")
         took = time.monotonic() - begun
         self.expect(took >= self.pause_seconds, f"it took only {took:.1f} s")
-        # Not by `self.raw`: two such blocks may run beside each other.
+        # `self.raw` has one connection, and two such blocks may run at once.
         self.expect_bytes(client.request("GET", self.bucket, key)[1], name)
 
     @contextlib.contextmanager
@@ -166,4 +174,4 @@ class Context:
             if not any(word in str(error) for word in words):
                 raise CheckFailed(f"another error than {words}: {error}") from error
         else:
-            raise CheckFailed(f"no error, {words} was due")
+            raise CheckFailed(f"no error, {words} was expected")

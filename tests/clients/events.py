@@ -1,8 +1,9 @@
-"""Notifications as real clients set them, and what then arrives at a receiver.
+#!/usr/bin/env python3
+"""Notifications set by real clients, and the events that then arrive at a receiver.
 
-boto3 puts and reads a configuration and works; mc adds, lists and removes one. Every request that
-arrives is verified by the snippet of docs/events.md. Exit code 1 when something is not as it should
-be; a client that cannot be installed here is skipped with the reason.
+boto3 puts and reads a configuration and makes changes; mc adds, lists and removes a rule. Every
+request that arrives is verified by the snippet of docs/events.md. Exit code 1 when a check fails; a
+client that cannot be installed here is skipped with the reason.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import typing
 
 import gateway
 from install import CACHE, NotAvailable, install
@@ -26,7 +28,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SECRET = "whsec_cGFydGl0YS10ZXN0cy1zZWNyZXQtb2YtMzItYnl0ZXM="
 SECONDS_MAX = 120
 
-# What boto3 does, in its own environment.
+# The program for boto3, which runs in its own environment.
 BOTO3 = """
 import boto3, os, sys, base64
 s3 = boto3.client("s3", endpoint_url=sys.argv[1])
@@ -43,7 +45,7 @@ bad = dict(rule, QueueArn="arn:partita:sqs:us-east-1:nobody:webhook")
 try:
     s3.put_bucket_notification_configuration(
         Bucket="pyb", NotificationConfiguration={"QueueConfigurations": [bad]})
-    sys.exit("an unknown target was taken")
+    sys.exit("an unknown target was accepted")
 except s3.exceptions.ClientError as error:
     assert error.response["Error"]["Code"] == "InvalidArgument", error
 def with_var(request, **_):
@@ -59,10 +61,10 @@ s3.delete_object(Bucket="pyb", Key="in/copy.txt")
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
-    """Takes everything, verified by the page's own snippet."""
+    """Takes every event, and verifies it by the snippet of the documentation."""
 
     protocol_version = "HTTP/1.1"
-    events = []
+    events: typing.ClassVar[list] = []
     verify = None
 
     def do_POST(self):
@@ -86,12 +88,12 @@ def snippet():
 
 
 def wait_for(wanted):
-    """The events that came since the last call, once they are the wanted ones."""
+    """Waits until exactly the wanted events arrived since the last call; returns their bodies."""
     deadline = time.monotonic() + SECONDS_MAX
     while time.monotonic() < deadline:
-        told = sorted((body.get("EventName") or body["Event"], body.get("Key", ""))
+        came = sorted((body.get("EventName") or body["Event"], body.get("Key", ""))
                       for _, body in Receiver.events)
-        if told == sorted(wanted):
+        if came == sorted(wanted):
             unverified = sum(1 for verified, _ in Receiver.events if not verified)
             bodies = [body for _, body in Receiver.events]
             Receiver.events.clear()
@@ -99,7 +101,7 @@ def wait_for(wanted):
                 sys.exit(f"{unverified} events do not verify")
             return bodies
         time.sleep(0.05)
-    sys.exit(f"came:   {told}\nwanted: {sorted(wanted)}")
+    sys.exit(f"came:   {came}\nwanted: {sorted(wanted)}")
 
 
 def with_boto3(place, server, scratch):

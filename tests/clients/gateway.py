@@ -1,7 +1,7 @@
-"""Builds, starts, kills and stops the real gateway for the rigs.
+"""Builds, starts, kills and stops the real gateway for these tests.
 
-Owns the life of one server process and the throw-away certificate authority that its TLS needs.
-Every server listens on the loopback address only.
+A `Gateway` is one server process. `make_certificates` makes the throw-away certificate authority
+for TLS. Every server listens on the loopback address only.
 """
 
 import json
@@ -14,8 +14,9 @@ import subprocess
 import time
 import urllib.request
 
+from raw import REGION
+
 REPO = pathlib.Path(__file__).resolve().parents[2]
-REGION = "us-east-1"
 START_SECONDS_MAX = 120
 STOP_SECONDS_MAX = 120
 
@@ -31,6 +32,16 @@ def build(release=False):
         if message.get("reason") == "compiler-artifact" and message.get("executable"):
             return pathlib.Path(message["executable"])
     raise RuntimeError("cargo built no binary")
+
+
+def aws_environment(server, home, programs=()):
+    """An environment for AWS's tools: the server's keys, and of the machine's only the path."""
+    return {
+        "PATH": ":".join([*map(str, programs), os.environ["PATH"]]),
+        "HOME": str(home), "LC_ALL": "C.UTF-8", "NO_PROXY": "*", "PYTHONDONTWRITEBYTECODE": "1",
+        "AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret_key,
+        "AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true",
+    }
 
 
 def make_certificates(folder):
@@ -124,7 +135,7 @@ class Gateway:
 
     def _wait_for_ready(self):
         if self.certificates:
-            return  # The address is printed after the socket is bound; connections wait in it.
+            return  # The address is printed after the socket is bound.
         deadline = time.monotonic() + START_SECONDS_MAX
         while time.monotonic() < deadline:
             try:
@@ -135,12 +146,12 @@ class Gateway:
         raise RuntimeError("the gateway did not become ready")
 
     def peak_rss_kib(self):
-        """The most memory that the running process ever held (VmHWM)."""
+        """The peak resident memory of the running process (VmHWM)."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1))
 
     def kill(self):
-        """Ends the process as a power cut would: no warning, no drain."""
+        """Ends the process with SIGKILL."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 

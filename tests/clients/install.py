@@ -1,8 +1,8 @@
-"""Installs clients into a cache folder: one folder for each client, reused while its recipe stays.
+"""Installs clients into a cache folder: one folder for each client, used again for the same recipe.
 
 A recipe names packages of three kinds, each installed by that kind's ordinary program: pip into a
 virtual environment, npm into node_modules, and Debian packages that are unpacked, not installed, so
-that the machine stays as it is. A recipe that cannot be followed here raises `NotAvailable`.
+that the machine does not change. A recipe that fails raises `NotAvailable`.
 """
 
 import dataclasses
@@ -20,12 +20,12 @@ APT_SOURCES = pathlib.Path("/etc/apt/sources.list.d/debian.sources")
 
 
 class NotAvailable(Exception):
-    """The client cannot be installed on this machine; the text says why."""
+    """A client that cannot be installed on this machine; the text says why."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What to install. `suite` is the Debian suite of `deb`; None is the machine's own."""
+    """Packages to install. `suite` is the Debian suite of `deb`; None is that of the machine."""
 
     pip: tuple = ()
     npm: tuple = ()
@@ -39,7 +39,7 @@ class Recipe:
 
 @dataclasses.dataclass(frozen=True)
 class Installed:
-    """Where a client lies: the interpreter that runs its checks and the folders of its programs."""
+    """An installed client: the interpreter of its checks and the folders of its programs."""
 
     python: pathlib.Path
     node_modules: pathlib.Path | None
@@ -47,7 +47,7 @@ class Installed:
 
 
 def install(name, recipe, cache):
-    """Follows the recipe, or finds it followed already; returns where the client lies."""
+    """Installs the packages of a recipe, unless they are installed; returns where they are."""
     folder = cache / name
     stamp = folder / "recipe"
     if not stamp.exists() or stamp.read_text() != recipe.digest():
@@ -97,7 +97,7 @@ def _install_deb(folder, recipe, cache):
     command = ["apt-get", *options, "download", "-q", *recipe.deb]
     try:
         _run(*command, cwd=downloads)
-    except NotAvailable:  # A machine that is new, or has been up for long, has no fresh index.
+    except NotAvailable:  # The package index is missing or old.
         _run("apt-get", *options, "update", "-q")
         _run(*command, cwd=downloads)
     for package in downloads.glob("*.deb"):

@@ -1,17 +1,17 @@
-"""Instant upload by clients that know nothing of it: what crosses the socket, counted by a relay.
+#!/usr/bin/env python3
+"""Instant upload by unmodified clients: the bytes that a client sends, counted by a relay.
 
-A large file is sent, sent again under another key, and sent once more after the client was killed
-in the middle of another file. Each time the relay between client and server counts the bytes that
-the client sends, heads included. Exit code 1 when a known file costs a megabyte, when the second try
-sends what is there already, or when a download differs.
+A large file is sent, then sent again under another key. The client is killed in the middle of a
+second file and sends it again. A relay between client and server counts the bytes that the client
+sends, heads included. Exit code 1 when a known file costs a megabyte, when the second try sends
+bytes that the server has, or when a download differs.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
-import os
 import pathlib
-import random
 import shutil
 import socket
 import subprocess
@@ -21,6 +21,7 @@ import threading
 import time
 
 import gateway
+from fixtures import write_random
 from install import CACHE, NotAvailable, install
 from raw import Raw
 from table import CLIENTS
@@ -28,14 +29,13 @@ from table import CLIENTS
 MIB = 1024 * 1024
 BUCKET = "instant"
 KNOWN_BYTES_MAX = 1_000_000
-# Parts of aws-cli are 8 MiB, of which ten are on their way when it dies; what the relay has in
-# its hands counts too.
-ON_THE_WAY_BYTES_MAX = 128 * MIB
+# aws-cli has ten parts of 8 MiB in flight when it is killed; buffers of the relay count too.
+IN_FLIGHT_BYTES_MAX = 128 * MIB
 RUN_SECONDS_MAX = 900
 
 
 class Relay:
-    """Passes connections on to the server, and counts what comes from clients."""
+    """Forwards connections to the server and counts the bytes that clients send."""
 
     def __init__(self, port):
         self.target = ("127.0.0.1", port)
@@ -62,29 +62,16 @@ class Relay:
                 sink.sendall(data)
         except OSError:
             pass
-        # Whoever ended, the other side is told.
+        # One side has ended; the other is closed too.
         for end in (sink, source):
-            try:
+            with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR if not counts else socket.SHUT_WR)
-            except OSError:
-                pass
 
     def take(self):
-        """The bytes since the last question."""
+        """The bytes since the last call."""
         with self.lock:
             received, self.received = self.received, 0
         return received
-
-
-def make_file(path, size, seed):
-    """Bytes that no other seed gives; returns their SHA-256."""
-    generator, digest = random.Random(seed), hashlib.sha256()
-    with open(path, "wb") as file:
-        for start in range(0, size, MIB):
-            data = generator.randbytes(min(MIB, size - start))
-            file.write(data)
-            digest.update(data)
-    return digest.hexdigest()
 
 
 class Job:
@@ -93,14 +80,9 @@ class Job:
     def __init__(self, name, installed, server, relay, folder, size):
         self.name, self.server, self.relay = name, server, relay
         self.folder, self.size, self.failures = folder, size, []
-        path = os.pathsep.join([*map(str, installed.programs), os.environ["PATH"]])
-        # The interpreter that has the client's modules, whatever the program's first line says.
-        self.aws = [str(installed.python), shutil.which("aws", path=path)]
-        self.environment = os.environ | {
-            "PATH": path, "AWS_ACCESS_KEY_ID": server.access_key,
-            "AWS_SECRET_ACCESS_KEY": server.secret_key, "AWS_DEFAULT_REGION": gateway.REGION,
-            "AWS_CONFIG_FILE": str(folder / "none"), "AWS_EC2_METADATA_DISABLED": "true",
-        }
+        self.environment = gateway.aws_environment(server, folder, installed.programs)
+        # The client's own interpreter; the first line of the program may name another one.
+        self.aws = [str(installed.python), shutil.which("aws", path=self.environment["PATH"])]
 
     def command(self, path, key):
         endpoint = f"http://127.0.0.1:{self.relay.port}"
@@ -118,7 +100,7 @@ class Job:
         return self.relay.take(), time.monotonic() - begun
 
     def copy_until(self, path, key, sent):
-        """Runs it until so many bytes were sent, and kills it; returns the bytes that were."""
+        """Runs `aws s3 cp` until that many bytes were sent and kills it; returns the bytes sent."""
         self.relay.take()
         process = subprocess.Popen(self.command(path, key), env=self.environment,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -141,8 +123,8 @@ class Job:
 
     def run(self):
         first, second = self.folder / f"{self.name}-1", self.folder / f"{self.name}-2"
-        digests = [make_file(first, self.size, self.name + "1"),
-                   make_file(second, self.size, self.name + "2")]
+        digests = [write_random(first, self.size, self.name + "1"),
+                   write_random(second, self.size, self.name + "2")]
         sent, seconds = self.copy(first, "first")
         self.say("a new file", sent, seconds)
         self.expect(sent >= self.size, "a new file must be sent")
@@ -154,12 +136,11 @@ class Job:
         self.say("another file, the client killed", broken)
         sent, seconds = self.copy(second, "broken")
         self.say("the second try", sent, seconds)
-        most = self.size - broken + ON_THE_WAY_BYTES_MAX
+        most = self.size - broken + IN_FLIGHT_BYTES_MAX
         self.expect(sent < most, f"the second try sent {sent} bytes, at most {most} were missing")
 
-        client = Raw(self.server.endpoint, self.server.access_key, self.server.secret_key,
-                     gateway.REGION)
-        for key, digest in zip(("first", "again", "broken"), (digests[0], *digests)):
+        client = Raw.of(self.server)
+        for key, digest in zip(("first", "again", "broken"), (digests[0], *digests), strict=True):
             if self.failures:
                 break
             got = hashlib.sha256(client.request("GET", BUCKET, f"{self.name}/{key}")[1])
@@ -181,8 +162,7 @@ def main():
     failed = []
     try:
         with gateway.Gateway(binary, folder / "data", flags=["--access-log", "false"]) as server:
-            client = Raw(server.endpoint, server.access_key, server.secret_key, gateway.REGION)
-            client.request("PUT", BUCKET)
+            Raw.of(server).request("PUT", BUCKET)
             relay = Relay(server.port)
             for row in (row for row in CLIENTS if row.name in names):
                 try:

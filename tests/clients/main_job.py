@@ -1,20 +1,20 @@
-"""The main job: a large upload that survives the death of its server, and joins in no time.
+#!/usr/bin/env python3
+"""The main job: a large upload over two kills, and the time of CompleteMultipartUpload.
 
-Part one: a large file goes up with aws-cli; the server dies (SIGKILL) at a third of it and starts
-again, and the client's own retries go on; at two thirds server and client both die, and boto3 sends
-only the parts that ListParts does not name. The download must be the same by SHA-256.
+Part one: aws-cli uploads a large file. The server is killed (SIGKILL) at a third of it and started
+again, while the client retries. At two thirds both are killed, and boto3 sends only the parts that
+ListParts does not name. The download must be the same by SHA-256.
 
 Part two: the time of CompleteMultipartUpload for 10 to 10,000 parts, and for large against small
 parts of the same number: it must not grow with bytes.
 
-Then `check` proves both data folders. Exit code 1 when anything is not as said.
+At the end `partita check` checks both data folders. Exit code 1 when a check fails.
 """
 
 import argparse
 import concurrent.futures
 import hashlib
 import json
-import os
 import pathlib
 import random
 import shutil
@@ -25,9 +25,10 @@ import sys
 import tempfile
 import threading
 import time
-import xml.etree.ElementTree as ElementTree
 
 import gateway
+from documents import complete_document, texts
+from fixtures import write_random
 from install import CACHE, install
 from raw import Raw, RawError
 from table import CLIENTS
@@ -41,7 +42,7 @@ WAIT_SECONDS_MAX = 900
 
 
 class Findings(list):
-    """What was not as it must be."""
+    """The checks that failed."""
 
     def expect(self, good, text):
         print(f"{'ok  ' if good else 'FAIL'}  {text}", flush=True)
@@ -79,11 +80,12 @@ def main():
 def survive(binary, work, tools, options, findings):
     """The upload, the two kills, the resume, the download."""
     size = int(options.size_gib * 1024) * MIB
-    source, digest = write_source(work / "source", size)
+    source = work / "source"
+    digest = write_random(source, size, 2)
     print(f"large file: {size / MIB:,.0f} MiB in parts of {PART_BYTES // MIB} MiB")
     server = gateway.Gateway(binary, work / "data-large")
     server.start()
-    raw = raw_client(server)
+    raw = Raw.of(server)
     raw.request("PUT", BUCKET)
     environment = client_environment(server, work)
     upload = start_aws(tools, environment, server,
@@ -119,28 +121,12 @@ def survive(binary, work, tools, options, findings):
     check_folder(server, findings)
 
 
-def write_source(path, size):
-    """Writes seeded random bytes; returns the path and their SHA-256."""
-    source, digest = random.Random(2), hashlib.sha256()
-    with open(path, "wb") as file:
-        for _ in range(size // MIB):
-            block = source.randbytes(MIB)
-            digest.update(block)
-            file.write(block)
-    return path, digest.hexdigest()
-
-
 def client_environment(server, work):
-    """An environment of the rig's own; many short retries, for the server is away for a moment."""
+    """An environment with many short retries, because the server is down for a moment."""
     config = work / "aws-config"
     config.write_text("[default]\nretry_mode = standard\nmax_attempts = 12\ns3 =\n"
                       f"    multipart_chunksize = {PART_BYTES}\n    max_concurrent_requests = 4\n")
-    return {
-        "PATH": os.environ["PATH"], "HOME": str(work), "LC_ALL": "C.UTF-8", "NO_PROXY": "*",
-        "AWS_CONFIG_FILE": str(config), "AWS_DEFAULT_REGION": gateway.REGION,
-        "AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": server.access_key,
-        "AWS_SECRET_ACCESS_KEY": server.secret_key,
-    }
+    return gateway.aws_environment(server, work) | {"AWS_CONFIG_FILE": str(config)}
 
 
 def start_aws(tools, environment, server, *words, **options):
@@ -150,7 +136,7 @@ def start_aws(tools, environment, server, *words, **options):
 
 def wait_for_bytes(server, wanted, upload):
     """Waits until ListParts shows so many bytes; returns how many it shows."""
-    raw, deadline = raw_client(server), time.monotonic() + WAIT_SECONDS_MAX
+    raw, deadline = Raw.of(server), time.monotonic() + WAIT_SECONDS_MAX
     while time.monotonic() < deadline:
         stored = sum(part_sizes(raw))
         if stored >= wanted:
@@ -164,22 +150,16 @@ def wait_for_bytes(server, wanted, upload):
 def part_sizes(raw):
     """The sizes of the stored parts of the one open upload, over all pages."""
     listed = raw.request("GET", BUCKET, query={"uploads": "", "prefix": KEY})[1]
-    upload = next(texts(listed, "UploadId"), None)
+    upload = next(iter(texts(listed, "UploadId")), None)
     sizes, marker = [], None
     while upload:
         query = {"uploadId": upload} | ({"part-number-marker": marker} if marker else {})
         page = raw.request("GET", BUCKET, KEY, query)[1]
         sizes += [int(size) for size in texts(page, "Size")]
-        if next(texts(page, "IsTruncated"), "false") != "true":
+        if texts(page, "IsTruncated") != ["true"]:
             break
-        marker = next(texts(page, "NextPartNumberMarker"))
+        marker = texts(page, "NextPartNumberMarker")[0]
     return sizes
-
-
-def texts(xml, name):
-    """The texts of all elements of that name, whatever their namespace."""
-    root = ElementTree.fromstring(xml)
-    return (one.text for one in root.iter() if one.tag.rpartition("}")[2] == name)
 
 
 def restart(server, peaks):
@@ -189,7 +169,7 @@ def restart(server, peaks):
 
 
 def resume(tools, environment, server, source):
-    """Runs the resuming program with boto3; returns what it says it did."""
+    """Runs resume.py with boto3; returns what it prints."""
     program = pathlib.Path(__file__).with_name("resume.py")
     command = [tools["boto3"].python, program, server.endpoint, BUCKET, KEY, source]
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
@@ -197,7 +177,7 @@ def resume(tools, environment, server, source):
 
 
 def download_digest(tools, environment, server):
-    """Downloads with aws-cli and hashes what comes."""
+    """Downloads with aws-cli; returns the SHA-256."""
     digest = hashlib.sha256()
     started = time.monotonic()
     with start_aws(tools, environment, server, "s3", "cp", "--quiet", f"s3://{BUCKET}/{KEY}", "-",
@@ -219,7 +199,7 @@ def measure_complete(binary, work, options, findings):
     cases = [(count, SMALL_PART_BYTES) for count in counts]
     cases += [(10, 32 * MIB), (100, 5 * MIB)]
     with gateway.Gateway(binary, work / "data-parts", flags=["--part-bytes-min", "1"]) as server:
-        raw_client(server).request("PUT", BUCKET)
+        Raw.of(server).request("PUT", BUCKET)
         print(f"\n{'parts':>7} {'part bytes':>12} {'object bytes':>15} {'Complete ms':>12}")
         times = {}
         for count, part_bytes in cases:
@@ -230,7 +210,7 @@ def measure_complete(binary, work, options, findings):
                   f"{times[count, part_bytes]:>12.1f}", flush=True)
         for count, part_bytes in cases[len(counts):]:
             small, large = times[count, SMALL_PART_BYTES], times[count, part_bytes]
-            # Loose, for the machine has other work: a copy of the bytes would take far longer.
+            # The bound is loose, because of other load; a copy of the bytes would take far longer.
             findings.expect(large <= 3 * small + 30, f"{count} parts of {part_bytes // MIB} MiB "
                             f"are joined in {large:.1f} ms, of 4 KiB in {small:.1f} ms")
         print(f"peak memory of the server: {server.peak_rss_kib() / 1024:.1f} MiB")
@@ -239,14 +219,12 @@ def measure_complete(binary, work, options, findings):
 
 def timed_upload(server, count, part_bytes, findings):
     """Uploads that many parts at once, completes, reads back; returns Complete's milliseconds."""
-    raw, key = raw_client(server), f"{count}-{part_bytes}"
+    raw, key = Raw.of(server), f"{count}-{part_bytes}"
     answer = raw.request("POST", BUCKET, key, {"uploads": ""})[1]
-    upload = next(texts(answer, "UploadId"))
+    upload = texts(answer, "UploadId")[0]
     block = random.Random(count).randbytes(part_bytes)
     etags = send_parts(server, key, upload, count, block)
-    parts = "".join(f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
-                    for number, etag in enumerate(etags, start=1))
-    body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+    body = complete_document(enumerate(etags, start=1))
     started = time.monotonic()
     raw.request("POST", BUCKET, key, {"uploadId": upload}, body=body)
     taken_ms = (time.monotonic() - started) * 1000
@@ -261,7 +239,7 @@ def timed_upload(server, count, part_bytes, findings):
 
 
 def part_body(block, number):
-    """A part's bytes: the block with the part's number in front, so that no two are the same."""
+    """The bytes of a part: the block with the part's number in front, so that all differ."""
     return number.to_bytes(8, "big") + block[8:]
 
 
@@ -271,28 +249,28 @@ def send_parts(server, key, upload, count, block):
 
     def send(number):
         if not hasattr(connections, "raw"):
-            connections.raw = raw_client(server)
+            connections.raw = Raw.of(server)
         query = {"partNumber": number, "uploadId": upload}
-        for pause in (0.1, 0.5, 2, None):  # An overloaded server says 503: come again later.
+        def put():
+            return connections.raw.request(
+                "PUT", BUCKET, key, query, body=part_body(block, number))[0]["etag"]
+
+        for pause in (0.1, 0.5, 2):
             try:
-                return connections.raw.request(
-                    "PUT", BUCKET, key, query, body=part_body(block, number))[0]["etag"]
+                return put()
             except RawError as error:
-                if error.status != 503 or pause is None:
+                if error.status != 503:  # Overload; the request is sent again later.
                     raise
                 time.sleep(pause)
+        return put()
 
     numbers = random.Random(count).sample(range(1, count + 1), count)
     with concurrent.futures.ThreadPoolExecutor(SENDERS) as pool:
-        etags = dict(zip(numbers, pool.map(send, numbers)))
+        etags = dict(zip(numbers, pool.map(send, numbers), strict=True))
     return [etags[number] for number in range(1, count + 1)]
 
 
 # --- Both -----------------------------------------------------------------------------------------
-
-
-def raw_client(server):
-    return Raw(server.endpoint, server.access_key, server.secret_key, gateway.REGION)
 
 
 def check_folder(server, findings):

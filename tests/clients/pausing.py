@@ -1,25 +1,26 @@
 """Pauses an upload while a client sends it: `pausing.py CONTEXT_FILE KEY SECONDS`.
 
-Waits until the key has an open upload, pauses it, and resumes it after the time. Prints as JSON how
-many bytes were there at both ends of the pause. Python clients call `pause`; others run the file.
+Waits until the key has an open upload, pauses it, and resumes it after the given time. Prints as
+JSON how many bytes the server had at the start and at the end of the pause. Python clients call
+`pause`; others run the file.
 """
 
 import json
 import pathlib
 import sys
 import time
-import xml.etree.ElementTree as ElementTree
 
 import raw
+from documents import texts
 
 START_SECONDS_MAX = 60
 
 
 def pause(client, bucket, key, seconds):
-    """Returns the bytes that were there when the pause began, and when it ended."""
+    """Pauses the upload; returns the bytes that the server had at both ends of the pause."""
     upload = {"uploadId": _wait_for_upload(client, bucket, key)}
     _set(client, bucket, key, upload, "pause")
-    # What was on its way may still arrive.
+    # Parts that are in flight may still arrive.
     time.sleep(min(5, seconds / 2))
     begin = _received(client, bucket, key, upload)
     time.sleep(seconds - min(5, seconds / 2))
@@ -32,9 +33,8 @@ def _wait_for_upload(client, bucket, key):
     deadline = time.monotonic() + START_SECONDS_MAX
     while time.monotonic() < deadline:
         answer = client.request("GET", bucket, query={"uploads": "", "prefix": key})[1]
-        for element in ElementTree.fromstring(answer).iter():
-            if element.tag.endswith("UploadId"):
-                return element.text
+        for upload in texts(answer, "UploadId"):
+            return upload
         time.sleep(0.002)
     raise RuntimeError(f"no upload of {key} began")
 

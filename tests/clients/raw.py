@@ -1,18 +1,18 @@
-"""A small S3 client of the rig's own: Signature V4 over http.client, nothing else.
+"""A small S3 client: Signature V4 over http.client, nothing else.
 
-It makes buckets, seeds objects and reads back what a client stored, so that a client is never the
-judge of its own upload. One instance holds one connection: use one for each thread.
+It makes buckets, seeds objects and reads back what another client stored, so that no client checks
+its own upload. One instance has one connection: use one for each thread.
 """
 
-import datetime
-import hashlib
-import hmac
 import http.client
 import re
 import ssl
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
+import sigv4
+
+REGION = "us-east-1"
 UNRESERVED = "-._~"
 
 
@@ -29,11 +29,16 @@ class RawError(Exception):
 class Raw:
     """Signed requests to one endpoint."""
 
-    def __init__(self, endpoint, access_key, secret_key, region, ca_file=None):
+    def __init__(self, endpoint, access_key, secret_key, region=REGION, ca_file=None):
         self.url = urllib.parse.urlsplit(endpoint)
-        self.access_key, self.secret_key, self.region = access_key, secret_key, region
+        self.credentials, self.region = (access_key, secret_key), region
         self.tls = ssl.create_default_context(cafile=ca_file) if ca_file else None
         self.connection = None
+
+    @classmethod
+    def of(cls, server, ca_file=None):
+        """A client of a running server, as root."""
+        return cls(server.endpoint, server.access_key, server.secret_key, REGION, ca_file)
 
     def request(self, method, bucket="", key=None, query=(), headers=(), body=b""):
         """Sends one request; returns (headers, body) of a 2xx answer, else raises RawError."""
@@ -42,7 +47,9 @@ class Raw:
             path += "/" + urllib.parse.quote(key, safe="/" + UNRESERVED)
         pairs = sorted((_quote(name), _quote(value)) for name, value in dict(query).items())
         query_text = "&".join(f"{name}={value}" for name, value in pairs)
-        signed = self._sign(method, path, query_text, dict(headers), body)
+        signed = sigv4.signed_headers(method, path, query_text,
+                                      dict(headers) | {"host": self.url.netloc},
+                                      sigv4.sha256(body), self.credentials, self.region)
         target = path + ("?" + query_text if query_text else "")
         answer, data = self._exchange(method, target, body, signed)
         if not 200 <= answer.status < 300:
@@ -50,7 +57,7 @@ class Raw:
         return {name.lower(): value for name, value in answer.getheaders()}, data
 
     def _exchange(self, method, target, body, headers):
-        # A kept connection may have been closed by the server since: then one new one is tried.
+        # The server may have closed a kept connection; a new one is tried once.
         for attempt in (1, 2):
             fresh = self.connection is None
             try:
@@ -79,27 +86,6 @@ class Raw:
             self.connection.close()
         self.connection = None
 
-    def _sign(self, method, path, query_text, headers, body):
-        now = datetime.datetime.now(datetime.timezone.utc)
-        date, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
-        digest = hashlib.sha256(body).hexdigest()
-        headers = {name.lower(): str(value).strip() for name, value in headers.items()}
-        headers |= {"host": self.url.netloc, "x-amz-date": date, "x-amz-content-sha256": digest}
-        names = ";".join(sorted(headers))
-        lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
-        canonical = "\n".join([method, path, query_text, lines, names, digest])
-        scope = f"{day}/{self.region}/s3/aws4_request"
-        to_sign = "\n".join(["AWS4-HMAC-SHA256", date, scope, _sha256(canonical)])
-        key = ("AWS4" + self.secret_key).encode()
-        for word in (day, self.region, "s3", "aws4_request"):
-            key = hmac.new(key, word.encode(), hashlib.sha256).digest()
-        signature = hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
-        headers["authorization"] = (
-            f"AWS4-HMAC-SHA256 Credential={self.access_key}/{scope}, "
-            f"SignedHeaders={names}, Signature={signature}"
-        )
-        return headers
-
     def head(self, bucket, key):
         """The headers of an object; RawError 404 when it is not there."""
         return self.request("HEAD", bucket, key)[0]
@@ -122,7 +108,3 @@ class Raw:
 
 def _quote(text):
     return urllib.parse.quote(str(text), safe=UNRESERVED)
-
-
-def _sha256(text):
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,7 +1,7 @@
 """Resumes the one open upload of a key: `resume.py ENDPOINT BUCKET KEY FILE`.
 
-What any program that uses boto3 can do after it was killed: ask ListParts what is there, send the
-parts that are not, complete. Prints what it did as JSON.
+It does what any program with boto3 can do after a kill: it asks ListParts which parts are stored,
+sends the others, and completes. It prints the counts as JSON.
 """
 
 import json
@@ -20,7 +20,7 @@ def main():
     where["UploadId"] = upload["UploadId"]
     there = {part["PartNumber"]: part for part in listed_parts(s3, where)}
     size = pathlib.Path(path).stat().st_size
-    # Every part but the last has one size, so the largest that is there is that size.
+    # All parts but the last have one size: that of the largest part.
     part_bytes = max(part["Size"] for part in there.values())
     count = -(-size // part_bytes)
     sent = 0

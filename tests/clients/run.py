@@ -1,9 +1,8 @@
 """Runs real S3 clients against the real gateway and prints client x transport x check.
 
-One table of clients, in table.py, is all that this driver knows of them: a name, what to install,
-and the file with its checks. Each client runs in its own environment, in a worker process, over
-http and over TLS, in a bucket of its own. Exit code 1 when a check fails; a client that cannot be
-installed here is skipped with the reason.
+The clients are rows of table.py: a name, what to install, and the file with the checks. Each client
+runs in its own environment, in a worker process, over http and over TLS, in a bucket of its own.
+Exit code 1 when a check fails; a client that cannot be installed here is skipped with the reason.
 """
 
 import argparse
@@ -78,7 +77,7 @@ def run_all(clients, options, work):
             installed[client] = install(client.name, client.recipe, options.cache)
         except NotAvailable as reason:
             installed[client] = str(reason)
-    # A minute for each client: not in the fast run, unless it is asked for.
+    # A pause takes a minute for each client, so the fast run has none unless asked.
     checks = options.check or [check for check in CHECKS if not (options.fast and check == "pause")]
     files = make_files(work / "files", checks)
     rows = []
@@ -119,7 +118,7 @@ def server(options, transport, work):
 
 
 class ForeignServer:
-    """Another S3 server on this machine, to try the rig; it is neither started nor stopped."""
+    """Another S3 server on this machine, to test these tests; it is not started or stopped."""
 
     def __init__(self, endpoint, ca_file):
         if urllib.parse.urlsplit(endpoint).hostname not in ("127.0.0.1", "localhost", "::1"):
@@ -146,8 +145,7 @@ def run_client(client, place, transport, target, files, checks, pause_seconds, w
     bucket = f"{client.name.replace('.', '-')}-{transport}-{secrets.token_hex(3)}"
     tls = target.endpoint.startswith("https:")
     ca_file = str(target.certificates[0]) if tls else None
-    raw = Raw(target.endpoint, target.access_key, target.secret_key, gateway.REGION, ca_file)
-    raw.request("PUT", bucket)
+    Raw.of(target, ca_file).request("PUT", bucket)
     context = scratch / "context.json"
     context.write_text(json.dumps({
         "endpoint": target.endpoint, "host": urllib.parse.urlsplit(target.endpoint).netloc,
@@ -168,14 +166,8 @@ def run_client(client, place, transport, target, files, checks, pause_seconds, w
 
 
 def client_environment(place, scratch, target, ca_file):
-    """An environment that holds nothing of the machine's but the path, and trusts our authority."""
-    programs = ":".join(str(folder) for folder in place.programs)
-    environment = {
-        "PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(scratch), "LC_ALL": "C.UTF-8",
-        "AWS_ACCESS_KEY_ID": target.access_key, "AWS_SECRET_ACCESS_KEY": target.secret_key,
-        "AWS_DEFAULT_REGION": gateway.REGION, "AWS_REGION": gateway.REGION,
-        "AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*", "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    """The environment of a worker, which trusts the certificate authority of this run."""
+    environment = gateway.aws_environment(target, scratch, place.programs)
     if ca_file:
         for name in ("AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"):
             environment[name] = ca_file
@@ -183,7 +175,7 @@ def client_environment(place, scratch, target, ca_file):
 
 
 def run_worker(command, environment, checks):
-    """Runs a worker; returns the (state, detail) of each check, also when the worker dies."""
+    """Runs a worker; returns the (state, detail) of each check, also when the worker ends early."""
     found = {}
     try:
         done = subprocess.run([str(word) for word in command], env=environment, text=True,
@@ -216,7 +208,7 @@ print_row.first = True
 def report(rows):
     """Prints the failures and the counts; returns the number of failures."""
     states = [state for row in rows for state, _ in row["checks"].values()]
-    findings = {}  # One client's checks often fail for one reason: it is printed once.
+    findings = {}  # Checks of one client that fail for one reason are printed together.
     for row in rows:
         for check, (state, detail) in row["checks"].items():
             if state == "FAIL":

@@ -1,10 +1,10 @@
-"""The one table of clients and the one table of checks."""
+"""The table of clients and the table of checks."""
 
 import dataclasses
 
 from install import Recipe
 
-# What is checked, in the order of the table's columns.
+# Checks, in the order of the columns.
 CHECKS = {
     "small": "a small object goes up and comes down",
     "empty": "an object of no bytes",
@@ -18,8 +18,8 @@ CHECKS = {
     "form": "a form by a policy of the SDK's, posted by plain http",
     "cond": "a conditional write",
     "resume": "a multipart upload goes on from what ListParts says",
-    "pause": "the server pauses an upload for a minute, and the client does not notice",
-    "work": "what the client is made for: sync, backup, Parquet",
+    "pause": "an upload that the server pauses for a minute, without an error of the client",
+    "work": "the main use of the client: sync, backup, Parquet",
 }
 
 
@@ -31,7 +31,7 @@ class Client:
     file: str
     recipe: Recipe
     fast: bool = False
-    newest: bool = False  # Not pinned, so it runs only when asked for.
+    newest: bool = False  # Not pinned; runs with --newest only.
 
 
 AWS_V2_NEEDS = (

@@ -1,9 +1,9 @@
-"""Runs ceph/s3-tests against the gateway and judges the result by feature and by a list of names.
+"""Runs ceph/s3-tests against the gateway and compares the result with a list of names.
 
-The suite is a checkout that is not part of this repository; only the names of its tests are. What
-is in scope and what each function is about lies in `features.toml`, the functions that must pass in
-`pass.txt`. A function passes when it has an item that passed and none that failed. Exit code 1 when
-a function of the list fails.
+The suite is a checkout that is not part of this repository; only the names of its tests are.
+`features.toml` has the scope and the feature of each function, `pass.txt` the functions that must
+pass. A function passes when it has an item that passed and none that failed. Exit code 1 when a
+function of the list fails.
 """
 
 import argparse
@@ -22,16 +22,14 @@ import tomllib
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
+import gateway
+from install import CACHE, Recipe, install
+
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "clients"))
-
-import gateway  # noqa: E402
-from install import CACHE, Recipe, install  # noqa: E402
-
 FILES = ("test_s3.py", "test_headers.py")
 PASS_LIST = HERE / "pass.txt"
 GATEWAY_FLAGS = ("--default-object-ownership", "ObjectWriter")
-# The suite's users. The keys are known, so they are good for a server on the loopback only.
+# The suite's users. The keys are public, so the server listens on the loopback address only.
 USERS = {
     "main": ("SUITEMAINACCESSKEY01", "suite-main-secret-key-0123456789abcdefgh"),
     "alt": ("SUITEALTACCESSKEY002", "suite-alt-secret-key-0123456789abcdefghi"),
@@ -73,7 +71,7 @@ def parse_options():
                         f"started with instead of {' '.join(GATEWAY_FLAGS)}")
     parser.add_argument("--report", type=pathlib.Path, help="write the failures in full here")
     parser.add_argument("--endpoint", help="a server that runs on this machine already and takes "
-                        "any key, to try the rig itself")
+                        "any key, to test this runner")
     options = parser.parse_args()
     options.suite = options.suite.resolve()
     if not (options.suite / "s3tests").is_dir():
@@ -119,7 +117,7 @@ class Suite:
         self.environment = os.environ | {
             "S3TEST_CONF": str(work / "suite.conf"), "PYTHONPATH": str(HERE),
             "RIG_COLLECTED": str(work / "collected.json"), "PYTHONDONTWRITEBYTECODE": "1",
-            # A retry would hide a wrong answer and makes each expected 5xx slow.
+            # A retry hides a wrong answer and makes each expected 5xx slow.
             "AWS_MAX_ATTEMPTS": "1", "AWS_EC2_METADATA_DISABLED": "true", "NO_PROXY": "*",
         }
         (work / "suite.conf").write_text(configuration(endpoint, options.day_s))
@@ -149,7 +147,7 @@ class Suite:
         for run, (items, workers) in enumerate(((first, self.options.workers), (last, 0))):
             if items:
                 outcomes |= self._run_items(items, workers, self.work / f"junit-{run}.xml")
-        # An item that pytest never reported (a dead worker) is a failure too.
+        # An item without a result (a worker that ended) is a failure too.
         return {name: outcomes.get(name, (False, "no result")) for name in functions}
 
     def _run_items(self, items, workers, junit):
@@ -163,7 +161,7 @@ class Suite:
 
 
 def configuration(endpoint, day_s):
-    """The suite's configuration; its IAM sections must be there and are not used in scope."""
+    """The suite's configuration; its IAM sections are required, but not used in scope."""
     url = urllib.parse.urlsplit(endpoint)
     lines = ["[DEFAULT]", f"host = {url.hostname}", f"port = {url.port}", "is_secure = False",
              "[fixtures]", "bucket prefix = suite-{random}-"]
@@ -247,7 +245,7 @@ def print_table(functions, outcomes, features):
         for feature in rows:
             row = [counts[group, feature["name"], "passed"], counts[group, feature["name"], "run"],
                    feature["tests"]]
-            sums = [total + value for total, value in zip(sums, row)]
+            sums = [total + value for total, value in zip(sums, row, strict=True)]
             print_row(group, feature["name"], row)
         print_row(group, "sum", sums)
     passed = sum(passed for passed, _ in outcomes.values())
@@ -269,7 +267,7 @@ def print_failures(outcomes, report):
 
 
 def compare(outcomes, update):
-    """Holds the result against pass.txt; returns how many listed functions failed."""
+    """Compares the result with pass.txt; returns how many listed functions failed."""
     lines = PASS_LIST.read_text().splitlines() if PASS_LIST.exists() else []
     listed = {line for line in lines if line and not line.startswith("#")}
     passed = {name for name, (good, _) in outcomes.items() if good}
@@ -283,7 +281,7 @@ def compare(outcomes, update):
         PASS_LIST.write_text("# Functions that must pass; rewritten by `run --update`.\n"
                              + "".join(f"{name}\n" for name in names))
         return 0
-    # Of the functions that did not pass, those that were never promised count as skipped.
+    # Functions that failed and are not in the list count as skipped.
     known = len(outcomes) - len(passed) - len(lost)
     print(f"\n{len(passed)} passed, {len(lost)} failed, {known} skipped")
     return len(lost)

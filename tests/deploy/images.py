@@ -1,4 +1,4 @@
-"""Makes the two base images on a machine that cannot pull any.
+"""Makes the two base images without pulling any.
 
 A Debian root folder comes from debootstrap, with the machine's own package sources; the image for
 building also gets the machine's Rust toolchain and the crates that cargo has already fetched. Both

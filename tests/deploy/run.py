@@ -1,7 +1,7 @@
-"""Proves the container: built, healthy, used by aws-cli, killed and up again with its data.
+"""Tests the container: built, healthy, used by aws-cli, killed and started again with its data.
 
-Everything runs in a Docker daemon of the test's own, with its data, its socket and its images in
-a temporary folder. Where none can be had the test prints `SKIPPED: why` and exits with 0.
+Everything runs in a separate Docker daemon, with its data, its socket and its images in a temporary
+folder. Without one the test prints SKIPPED and the reason, and exits with 0.
 """
 
 import argparse
@@ -15,19 +15,16 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 
+import gateway
 import images
+import install
+from table import CLIENTS
 
 HERE = pathlib.Path(__file__).resolve().parent
 REPO = HERE.parents[1]
-sys.path.insert(0, str(HERE.parent / "clients"))
-
-import install  # noqa: E402
-from table import CLIENTS  # noqa: E402
-
 CACHE = REPO / "target/deploy"
 PACKAGES = {"dockerd": "docker.io", "docker-compose": "docker-compose",
             "debootstrap": "debootstrap", "iptables": "iptables"}
@@ -37,7 +34,7 @@ HEALTHY_SECONDS_MAX = 120
 
 
 class Skipped(Exception):
-    """The test cannot be run on this machine; the text says why."""
+    """A test that this machine cannot run; the text says why."""
 
 
 def main():
@@ -46,12 +43,12 @@ def main():
                         "repository when not given")
     parser.add_argument("--profile", default="release", help="cargo's profile for the image")
     options = parser.parse_args()
-    # Sockets have short paths: the daemon's folder is not under a deep temporary folder.
+    # The path of a socket must be short, so the folder is not below a deep temporary folder.
     work = pathlib.Path(tempfile.mkdtemp(prefix="partita-deploy-", dir="/var/tmp"))
     try:
         need_programs()
         with Daemon(work) as daemon:
-            prove(daemon, options, work)
+            check_container(daemon, options, work)
     except (Skipped, install.NotAvailable) as reason:
         print(f"SKIPPED: {reason}")
     finally:
@@ -59,9 +56,9 @@ def main():
 
 
 def need_programs():
-    """Installs what is missing, as root, from Debian's packages."""
+    """Installs missing programs, as root, from Debian's packages."""
     if os.geteuid() != 0:
-        raise Skipped("a Docker daemon of one's own needs root")
+        raise Skipped("a separate Docker daemon needs root")
     missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
     if not missing:
         return
@@ -76,13 +73,13 @@ def need_programs():
 
 
 class Daemon:
-    """A dockerd whose every file lies in one folder; it is ended by its process id."""
+    """A dockerd with all its files in one folder; it is ended by its process id."""
 
     def __init__(self, work):
         self.folder = work / "daemon"
         self.address = f"unix://{self.folder}/docker.sock"
         self.environment = os.environ | {"DOCKER_HOST": self.address, "DOCKER_BUILDKIT": "0"}
-        # The client of the daemon's own package, not another one earlier in the path.
+        # The client of the daemon's package, not another one earlier in the path.
         self.docker = ["/usr/bin/docker", "--host", self.address]
         self.process = None
 
@@ -92,8 +89,8 @@ class Daemon:
         command = ["dockerd", "--host", self.address, "--data-root", str(self.folder / "data"),
                    "--exec-root", str(self.folder / "exec"),
                    "--pidfile", str(self.folder / "pid"),
-                   # It leaves no rule, bridge or setting behind in the machine's network: the
-                   # build needs none, and compose makes and removes a network of its own.
+                   # No rule, bridge or setting of the machine's network is changed: the build needs
+                   # none, and compose makes and removes its own network.
                    "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"]
         with open(log, "wb") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=output)
@@ -101,7 +98,7 @@ class Daemon:
         while subprocess.run([*self.docker, "info"], capture_output=True).returncode != 0:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.__exit__()
-                lines = log.read_text().strip().splitlines() or ["it said nothing"]
+                lines = log.read_text().strip().splitlines() or ["no message"]
                 raise Skipped(f"dockerd does not start: {lines[-1]}")
             time.sleep(0.3)
         return self
@@ -120,7 +117,7 @@ class Daemon:
         return self._run([*self.docker, *words])
 
     def compose(self, *words, settings):
-        """A docker-compose command over the repository's own file."""
+        """A docker-compose command over the repository's file."""
         self._run(["docker-compose", "--project-name", PROJECT, "--project-directory",
                    settings["source"], "--file", str(REPO / "docker-compose.yml"), *words],
                   settings["environment"])
@@ -134,7 +131,7 @@ class Daemon:
         return done.stdout.strip()
 
 
-def prove(daemon, options, work):
+def check_container(daemon, options, work):
     """Builds, starts, uses, kills, starts again, stops."""
     aws = next(client for client in CLIENTS if client.name == "aws-cli-1")
     python = install.install(aws.name, aws.recipe, install.CACHE).python
@@ -179,7 +176,7 @@ def make_bases(daemon, options, work):
 
 
 def use(daemon, settings, aws, work):
-    """The life of one container and its volume."""
+    """Uses, kills, restarts and stops one container over its volume."""
     content = random.Random(3).randbytes(12_000_000)  # Over aws-cli's limit for one part.
     source = work / "source"
     source.write_bytes(content)
@@ -211,12 +208,9 @@ class Aws:
 
     def __init__(self, python, port, keys, work):
         self.command = [str(python), "-m", "awscli", "--endpoint-url", f"http://127.0.0.1:{port}"]
-        self.environment = {
-            "PATH": os.environ["PATH"], "HOME": str(work), "NO_PROXY": "*", "LC_ALL": "C.UTF-8",
-            "AWS_ACCESS_KEY_ID": keys["PARTITA_ROOT_ACCESS_KEY_ID"],
-            "AWS_SECRET_ACCESS_KEY": keys["PARTITA_ROOT_SECRET_ACCESS_KEY"],
-            "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
-        }
+        self.access_key = keys["PARTITA_ROOT_ACCESS_KEY_ID"]
+        self.secret_key = keys["PARTITA_ROOT_SECRET_ACCESS_KEY"]
+        self.environment = gateway.aws_environment(self, work)
 
     def __call__(self, *words):
         command = [*self.command, *map(str, words)]

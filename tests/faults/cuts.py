@@ -1,44 +1,45 @@
-"""Power cuts: no acknowledged change is lost, no unacknowledged one is half there.
+"""Power cuts: no acknowledged change is lost, and no unacknowledged one is half there.
 
-Method: the data folder lies on a volume.Volume; a crowd of writers works; at a random moment the
+Method: the data folder lies on a volume.Volume; a group of writers works; at a random moment the
 volume's power is cut under the running server, which is killed a little later. After the journal's
-replay the server starts again and verify.py compares it with the model. The same is done once with
-a server whose syncs are swallowed by a tracer: that one must lose something, or the rig is blind.
+replay the server starts again, and verify.py compares it with the model. The same is done with a
+server whose syncs are swallowed by a tracer: that server must lose something, or this test proves
+nothing.
 
 Only answers from before the cut are facts. A sync that runs while ext4 is shut down may return
 success without having synced (seen in traces: the log's fsync began within the ioctl, returned 0,
-and its bytes were gone). With real power nobody would be left to hear of it.
+and its bytes were gone). After a real power cut no client would receive that answer.
 """
 
 import random
 import time
 
-import trace
+import strace
 from model import Model
 from s3 import Client
 from server import Refused, Server
 from verify import Findings, verify
 from volume import Unavailable, Volume, loses_what_is_not_synced
-from workload import SHARING, Crowd, make_bucket
+from workload import SHARING, WriterGroup, make_bucket
 
 WRITERS = 8
 VOLUME_MEBIBYTES = 512
 WORK_SECONDS = (0.05, 0.6)
-# How long the server lives on with a disk that is gone.
-DARK_SECONDS_MAX = 0.05
+# Longest time from the cut to the kill.
+KILL_DELAY_SECONDS_MAX = 0.05
 SECONDS_MAX_PER_CUT = 20
 BLIND_CUTS_MAX = 20
 SWALLOWED = {"no sync at all": "fsync,fdatasync", "no fdatasync": "fdatasync"}
 
 
 def power_cuts(options, folder):
-    """The part; gives (passed, summary)."""
+    """The part; returns (passed, summary)."""
     start = time.monotonic()
     try:
         with Volume(folder, VOLUME_MEBIBYTES) as volume:
             complaints = loses_what_is_not_synced(volume)
             if complaints:
-                return False, f"the instrument does not work: {'; '.join(complaints)}"
+                return False, f"the volume does not work as it must: {'; '.join(complaints)}"
             done, model, findings = cut_often(options, folder, volume, options.cuts)
     except Unavailable as reason:
         return None, str(reason)
@@ -51,7 +52,7 @@ def power_cuts(options, folder):
 
 
 def cut_often(options, folder, volume, count, tracer=()):
-    """Cuts until `count` is reached or something is wrong; then checks every invariant."""
+    """Cuts until `count` is reached or a finding is wrong; then checks every invariant."""
     chance = random.Random(f"cuts {options.seed}")
     model, findings = Model(WRITERS), None
     server = Server(options.binary, volume.point / "data", folder / "server.log", SHARING)
@@ -77,7 +78,7 @@ def cut_often(options, folder, volume, count, tracer=()):
     if not tracer:
         findings.complaints += server.check()
         if findings.complaints:
-            print(server.last_words())
+            print(server.log_end())
     return done, model, findings
 
 
@@ -92,34 +93,34 @@ def _restart_and_verify(server, model, tracer):
 
 
 def _cut(server, volume, model, seed, chance, first):
-    """One crowd, one cut; gives complaints about what happened before it."""
-    crowd = Crowd(model, server.port, seed)
+    """One group of writers, one cut; returns complaints about what happened before it."""
+    group = WriterGroup(model, server.port, seed)
     least, most = WORK_SECONDS
     time.sleep(chance.uniform(least, most) + (0.2 if first else 0))
-    crowd.disturbed.set()
+    group.disturbed.set()
     volume.cut()
-    time.sleep(chance.uniform(0, DARK_SECONDS_MAX))
+    time.sleep(chance.uniform(0, KILL_DELAY_SECONDS_MAX))
     server.kill()
-    complaints = crowd.end()
+    complaints = group.end()
     volume.cycle()
     return complaints
 
 
-def blind_server_loses(options, folder):
-    """The part that tests the rig: a server without syncs is caught. Gives (passed, summary)."""
-    reason = trace.unavailable()
+def swallowed_syncs_are_seen(options, folder):
+    """The part that tests this test: a server without syncs is found. Returns (passed, summary)."""
+    reason = strace.unavailable()
     if reason:
         return None, reason
-    told = []
+    summaries = []
     try:
         for name, calls in SWALLOWED.items():
             tracer = ["strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", f"trace={calls}",
                       "-e", f"inject={calls}:retval=0"]
             with Volume(folder, VOLUME_MEBIBYTES) as volume:
                 done, model, findings = cut_often(options, folder, volume, BLIND_CUTS_MAX, tracer)
-            told.append(f"{name}: {findings.lost} of {model.acknowledged} lost, cut {done}")
+            summaries.append(f"{name}: {findings.lost} of {model.acknowledged} lost, cut {done}")
             if not findings.lost:
-                return False, f"{told[-1]}: so the rig sees nothing"
+                return False, f"{summaries[-1]}: a missing sync is not found"
     except Unavailable as reason:
         return None, str(reason)
-    return True, "; ".join(told)
+    return True, "; ".join(summaries)

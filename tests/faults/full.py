@@ -1,11 +1,10 @@
-"""Disk full: writes are refused by name, nothing else stops, and deleting makes room again.
+"""Disk full: writes are refused with the right code, all else goes on, and deletes make room again.
 
-Method: the data folder lies on a small volume. Bodies of falling size are written until even the
-smallest is refused; then everything acknowledged is read, half is deleted, and writes must work
-again without a restart. In the last round there is one: not a byte is left, the server ends and
-starts again, and must still read and delete. Once with the watermark of the settings, so that
-admission refuses, and once without it, so that the disk itself does, in the middle of whatever is
-being written.
+Method: the data folder lies on a small volume. Bodies of falling size are written until the
+smallest is refused. Then everything acknowledged is read, half of it is deleted, and writes must
+work again without a restart. In the last round the disk is filled to the last byte, and the server
+ends and starts again; it must still read and delete. One run has the watermark of the settings, so
+that admission refuses; one has none, so that the disk itself does, in the middle of any write.
 """
 
 import os
@@ -24,18 +23,18 @@ from workload import Writer, make_bucket
 VOLUME_MEBIBYTES = 192
 WATERMARKS = {"watermark": [], "no watermark": ["--free-bytes-min", "0"]}
 ROUNDS = 3
-# From files to bodies in SQLite; random, so that every round meets the end somewhere else.
+# From files to bodies in SQLite; random, so that every round fills up at another place.
 SIZES = ((2_000_000, 6_000_000), (66_000, 600_000), (20_000, 60_000), (1, 4_000))
 REFUSALS = {(507, "InsufficientStorage"), (503, "SlowDown"), (503, "ServiceUnavailable")}
 REFUSALS_IN_A_ROW = 3
 ROOM_SECONDS_MAX = 60
-# A file beside the data folder that takes the last byte.
-STUFFING = "stuffing"
+# A file beside the data folder that takes what is left of the disk.
+LAST_BYTES = "last_bytes"
 
 
 def disk_full(options, folder):
-    """The part; gives (passed, summary)."""
-    told, complaints = [], []
+    """The part; returns (passed, summary)."""
+    summaries, complaints = [], []
     try:
         for name, flags in WATERMARKS.items():
             with Volume(folder, VOLUME_MEBIBYTES) as volume:
@@ -46,17 +45,17 @@ def disk_full(options, folder):
                 finally:
                     server.kill()
                 complaints += [f"{name}: {line}" for line in found + server.check()]
-                told.append(f"{name}: {filler.book.acknowledged} acknowledged, "
+                summaries.append(f"{name}: {filler.book.acknowledged} acknowledged, "
                             f"refused with {', '.join(sorted(filler.refusals))}")
     except Unavailable as reason:
         return None, str(reason)
     for line in complaints[:40]:
         print("  " + line)
-    return not complaints, "; ".join(told)
+    return not complaints, "; ".join(summaries)
 
 
 class _Filler(Writer):
-    """A writer that goes on after a refusal and knows what refusals may look like."""
+    """A writer that goes on after a refusal, and compares refusals with REFUSALS."""
 
     def __init__(self, server, seed):
         disturbed = threading.Event()
@@ -67,7 +66,7 @@ class _Filler(Writer):
         make_bucket(self.client)
 
     def is_unknown(self, answer, doing):
-        """A refusal for want of room is a definite no, and the only 5xx that may come."""
+        """A refusal for lack of room changes nothing, and is the only 5xx that may come."""
         if answer.status < 500:
             return False
         if (answer.status, answer.code) not in REFUSALS:
@@ -76,7 +75,7 @@ class _Filler(Writer):
         return True
 
     def fill(self, prefix):
-        """Writes until nothing fits any more; gives how many bodies were taken."""
+        """Writes until no size fits any more; returns how many bodies were stored."""
         taken = 0
         for bounds in SIZES:
             refused = 0
@@ -91,7 +90,7 @@ class _Filler(Writer):
 
 
 def _fill_and_free(filler, server, volume):
-    """All rounds over one server; gives complaints."""
+    """All rounds over one server; returns complaints."""
     model, complaints = filler.model, filler.complaints
     model.books[0].settle("never/there", None)
     filler.put((70_000, 70_000), key="kept/file")
@@ -106,7 +105,7 @@ def _fill_and_free(filler, server, volume):
         if number == ROUNDS - 1:
             complaints += _restart_without_room(filler, server, volume)
         complaints += verify(model, server.port).complaints
-        # A part is refused like a body; a doubt about it would be settled by ListParts.
+        # A refused part is not stored, so there is no doubt about it.
         filler.send_part(upload, 2, filler.content((3_000_000, 3_000_000)))
         upload.part_doubts.clear()
         if not filler.send_abort(upload):
@@ -116,7 +115,7 @@ def _fill_and_free(filler, server, volume):
                     "DELETE", f"{prefix}/{index}", None, wanted=(204,)):
                 complaints.append(f"DELETE {prefix}/{index} is refused on a full disk")
                 break
-        (volume.point / STUFFING).unlink(missing_ok=True)
+        (volume.point / LAST_BYTES).unlink(missing_ok=True)
         complaints += _room_comes_back(filler, f"{prefix}/after")
         complaints += verify(model, server.port).complaints
         if complaints:
@@ -127,14 +126,14 @@ def _fill_and_free(filler, server, volume):
     if server.exit_code() is not None:
         complaints.append(f"the server ended with {server.exit_code()}")
     if not any(refusal.startswith("507") for refusal in filler.refusals):
-        complaints.append("the disk never was full")
+        complaints.append("the disk was never full")
     return complaints
 
 
 def _restart_without_room(filler, server, volume):
-    """The last byte is taken, by a file that is not the server's; then it ends and starts again."""
-    stuffing = volume.point / STUFFING
-    with open(stuffing, "wb", buffering=0) as file:
+    """Fills the disk with another file, then stops and starts the server."""
+    last_bytes = volume.point / LAST_BYTES
+    with open(last_bytes, "wb", buffering=0) as file:
         try:
             while True:
                 file.write(b"x" * 4096)
@@ -145,7 +144,7 @@ def _restart_without_room(filler, server, volume):
     try:
         server.start()
     except Refused as refused:
-        stuffing.unlink()
+        last_bytes.unlink()
         server.start()
         return [f"on a full disk: {refused}"]
     finally:
@@ -155,7 +154,7 @@ def _restart_without_room(filler, server, volume):
 
 
 def _room_comes_back(filler, key):
-    """A large PUT works again when the garbage is collected."""
+    """A large PUT works again after garbage was collected."""
     deadline = time.monotonic() + ROOM_SECONDS_MAX
     while time.monotonic() < deadline:
         if filler.put((5_000_000, 5_000_000), key=key):

@@ -1,29 +1,27 @@
-"""Runs the parts of the fault rig and prints one closing line for each; exit 1 when one fails.
+"""Runs the parts and prints one closing line for each; exit code 1 when one fails.
 
-A part that this machine cannot run (no root, no loop device, no tracer) says SKIPPED and why.
+A part that this machine cannot run (no root, no loop device, no tracer) prints SKIPPED and why.
 """
 
 import argparse
-import json
 import pathlib
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import traceback
 
 import cuts
 import full
+import gateway
 import order
 import syscalls
 import volume
 
-REPO = pathlib.Path(__file__).resolve().parents[2]
 PARTS = {
     "order": order.order,
     "power cuts": cuts.power_cuts,
-    "blind server": cuts.blind_server_loses,
+    "swallowed syncs": cuts.swallowed_syncs_are_seen,
     "disk full": full.disk_full,
     "system calls": syscalls.system_calls,
 }
@@ -31,7 +29,7 @@ PARTS = {
 
 def main():
     options = arguments()
-    # So that every `finally` and `with` runs when somebody ends the rig.
+    # SIGTERM raises SystemExit, so every `finally` and `with` runs.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     volume.own_mounts()
     print(f"SEED={options.seed}", flush=True)
@@ -40,9 +38,9 @@ def main():
         with tempfile.TemporaryDirectory(prefix="partita-faults-", dir=options.folder) as folder:
             try:
                 passed, summary = PARTS[name](options, pathlib.Path(folder))
-            except Exception:  # A part that breaks has failed; the others still run.
+            except Exception:  # The part has failed; the others still run.
                 traceback.print_exc()
-                passed, summary = False, "the rig broke, see above"
+                passed, summary = False, "the test broke, see above"
         state = {True: "ok", False: "FAILED", None: "SKIPPED"}[passed]
         lines.append(f"{name}: {state}: {summary}")
         print(lines[-1], flush=True)
@@ -53,7 +51,7 @@ def main():
 
 
 def arguments():
-    """What the caller wants."""
+    """The options of the command line."""
     parser = argparse.ArgumentParser(prog="tests/faults/run", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--binary", help="the gateway; without it cargo builds one")
@@ -66,21 +64,13 @@ def arguments():
     if unknown or options.cuts < 1:
         parser.error(f"no such part: {unknown}" if unknown else "at least one cut")
     options.parts = options.parts or list(PARTS)
-    options.binary = str(pathlib.Path(options.binary).resolve()) if options.binary else _build()
+    options.binary = str(pathlib.Path(options.binary or gateway.build()).resolve())
     return options
 
 
 def _memory():
-    """A disk in memory makes the flushes of the loop device cheap; the cut is above it anyway."""
+    """A folder in memory, where flushes of the loop device are cheap; the cut is made above it."""
     return "/dev/shm" if pathlib.Path("/dev/shm").is_dir() else None
-
-
-def _build():
-    """The binary that cargo makes."""
-    command = ["cargo", "build", "--bin", "partita", "--message-format", "json-render-diagnostics"]
-    lines = subprocess.run(command, cwd=REPO, check=True, stdout=subprocess.PIPE, text=True).stdout
-    made = [json.loads(line).get("executable") for line in lines.splitlines()]
-    return [path for path in made if path][-1]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""What the server has acknowledged, and what it may therefore show: the rigs' oracle.
+"""The model: what the server has acknowledged, and what it may therefore show.
 
-It lives in this process, outside the file system under test. A change enters as a fact only after
-the whole 200; from sending until then it is a doubt, and a doubt may turn out either way, wholly.
+The model lives in this process, outside the file system under test. A change becomes a fact with
+the whole 200. From sending until then it is a doubt: after a restart it is wholly there or not at
+all.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ import threading
 
 @dataclasses.dataclass(frozen=True)
 class Content:
-    """Bytes that can be made again: pieces of (seed, size). An object of parts has its own ETag."""
+    """Bytes that can be made again, as pieces of (seed, size). `multipart` selects the ETag."""
 
     pieces: tuple
     multipart: bool = False
@@ -22,7 +23,7 @@ class Content:
         """The bytes."""
         return b"".join(random.Random(seed).randbytes(size) for seed, size in self.pieces)
 
-    @functools.lru_cache(maxsize=256)
+    @functools.lru_cache(maxsize=256)  # noqa: B019  Contents are small.
     def sha256(self):
         """The SHA-256 of all bytes, in hexadecimal."""
         return hashlib.sha256(self.body()).hexdigest()
@@ -32,7 +33,7 @@ class Content:
         """Bytes."""
         return sum(size for _, size in self.pieces)
 
-    @functools.lru_cache(maxsize=4096)
+    @functools.lru_cache(maxsize=4096)  # noqa: B019
     def etag(self):
         """The entity tag as S3 defines it, without quotes."""
         digests = [hashlib.md5(random.Random(seed).randbytes(size)) for seed, size in self.pieces]
@@ -56,21 +57,21 @@ class Upload:
     ended: str = ""
     ending: str = ""
     result: Content | None = None
-    # Create found its bytes: `parts` is that one content, and none is sent.
-    born: bool = False
-    # Complete tells the SHA-256 of the whole, so that the server reads it.
-    told: bool = False
+    # CreateMultipartUpload found the content stored: `parts` is that content, and none is sent.
+    deduplicated: bool = False
+    # Complete declares the SHA-256 of the object, so that the server reads it.
+    with_digest: bool = False
 
     def joined(self):
         """The object that Complete would make of the acknowledged parts."""
-        if self.born:
+        if self.deduplicated:
             return self.parts[1]
         pieces = tuple(self.parts[number].pieces[0] for number in sorted(self.parts))
         return Content(pieces, multipart=True)
 
 
 class Book:
-    """The keys and uploads of one writer, who is alone with them."""
+    """The keys and uploads of one writer. No other writer touches them."""
 
     def __init__(self):
         self.objects = {}
@@ -79,31 +80,31 @@ class Book:
         self.acknowledged = 0
 
     def intend(self, key, content):
-        """A change of `key` is about to be sent."""
+        """Notes a change of `key` that is about to be sent."""
         self.doubts.setdefault(key, []).append(content)
 
     def settle(self, key, content):
-        """`key` holds `content`: it was acknowledged, or seen after a restart."""
+        """Notes that `key` holds `content`: acknowledged, or seen after a restart."""
         self.doubts.pop(key, None)
         self.objects[key] = content
 
     def refuse(self, key):
-        """The server has answered no: the change did not happen."""
+        """Notes a refusal: the change did not happen."""
         self.doubts[key].pop()
         if not self.doubts[key]:
             del self.doubts[key]
 
     def allowed(self, key):
-        """Everything that may be under `key`."""
+        """Every content that may be under `key`."""
         return [self.objects.get(key, ABSENT), *self.doubts.get(key, [])]
 
     def open_uploads(self):
-        """Uploads that nobody has tried to end."""
+        """Uploads without an attempt to end them."""
         return [upload for upload in self.uploads if not upload.ended and not upload.ending]
 
-    def fed_uploads(self):
-        """Those of them to which parts are sent."""
-        return [upload for upload in self.open_uploads() if not upload.born]
+    def uploads_for_parts(self):
+        """Open uploads to which parts are sent."""
+        return [upload for upload in self.open_uploads() if not upload.deduplicated]
 
     def forget_old_uploads(self, keep):
         """Drops all but the last few ended uploads."""
@@ -113,7 +114,7 @@ class Book:
 
 
 class Races:
-    """Keys that all writers try to create at once, each with If-None-Match: only one may win."""
+    """Keys that all writers try to create at once with If-None-Match: only one may succeed."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -121,45 +122,45 @@ class Races:
         self.doubts = {}
 
     def intend(self, key, content):
-        """Somebody is about to try."""
+        """Notes an attempt that is about to be sent."""
         with self.lock:
             self.doubts.setdefault(key, []).append(content)
 
     def won(self, key, content):
-        """Somebody got 200. Gives False if another did before."""
+        """Notes a 200. Returns False if there was one before."""
         with self.lock:
             self.doubts[key].remove(content)
             return self.winners.setdefault(key, content) == content
 
     def lost(self, key, content):
-        """Somebody got 412. Gives False if there is nobody who could have won."""
+        """Notes a 412. Returns False if no other attempt could have succeeded."""
         with self.lock:
             self.doubts[key].remove(content)
             return bool(key in self.winners or self.doubts[key])
 
     def allowed(self, key):
-        """Everything that may be under `key`."""
+        """Every content that may be under `key`."""
         if key in self.winners:
             return [self.winners[key]]
         return [ABSENT, *self.doubts.get(key, [])]
 
-    def keys(self):
+    def tried(self):
         """Every key that was tried."""
         return sorted(set(self.winners) | set(self.doubts))
 
     def settle(self, key, content):
-        """Seen after a restart."""
+        """Notes what was seen after a restart."""
         self.doubts.pop(key, None)
         if content is not ABSENT:
             self.winners[key] = content
 
     def forget(self, key):
-        """It was deleted, and nobody will try to create it again."""
+        """Forgets a key that was deleted and is not tried again."""
         del self.winners[key]
 
 
 class Model:
-    """The books of all writers."""
+    """What all writers know."""
 
     def __init__(self, writers):
         self.books = [Book() for _ in range(writers)]
@@ -168,5 +169,5 @@ class Model:
 
     @property
     def acknowledged(self):
-        """Changes that were acknowledged since the beginning."""
+        """Changes that were acknowledged since the start."""
         return sum(book.acknowledged for book in self.books)

@@ -1,11 +1,12 @@
-"""Order: before the first byte of a 200 goes out, everything it promises has been synced.
+"""Order: before the first byte of a 200 goes out, everything that it promises has been synced.
 
 Method: the real server runs under a tracer, requests come one at a time. Between the request's
 arrival on a socket and the first byte of the answer on it there must be, in this order:
   a body for a file: all its writes, a sync of the file; if the file is new, a sync of its folder;
   always: writes to SQLite's log, then a sync of the log.
-A power cut on ext4 cannot show every missing sync, because one sync often carries others along;
-the order of the calls can. The judge is judged too: every trace is doctored, and must then fail.
+A power cut on ext4 cannot show every missing sync, because one sync often writes what another left;
+the order of the calls can. The check is checked too: every trace is altered in several ways, and
+each altered trace must fail.
 """
 
 import dataclasses
@@ -14,14 +15,15 @@ import re
 import shutil
 import time
 
-import trace
+import strace
+from documents import complete_document
 from model import Content
-from s3 import Client, complete_document
+from s3 import Client
 from server import Server
 from workload import BUCKET, make_bucket
 
 LOG_SUFFIX = "-wal"
-# Where bodies have files of their own, and where they share them.
+# Folders of bodies with files of their own, and of bodies that share files.
 OWN_FOLDER, SHARED_FOLDER = re.compile(r"/blobs/[0-9a-f]{2}$"), re.compile(r"/segments$")
 KEPT_TRACE = pathlib.Path(__file__).resolve().parents[2] / "target" / "faults-order.trace"
 QUIET_SECONDS = 0.1
@@ -30,7 +32,7 @@ SMALL, MIDDLE, LARGE = 3_000, 70_000, 1_300_000
 
 @dataclasses.dataclass
 class Step:
-    """One request: how its line begins, and in which folder the file is that its body goes to."""
+    """One request: the start of its line, and the folder of the file that holds its body."""
 
     name: str
     line: str
@@ -38,36 +40,36 @@ class Step:
 
 
 def order(options, folder):
-    """The part; gives (passed, summary)."""
-    complaints = judge_sample()
+    """The part; returns (passed, summary)."""
+    complaints = check_sample()
     if complaints:
         return False, "; ".join(complaints)
     output = folder / "trace"
     server = Server(options.binary, folder / "data", folder / "server.log")
-    reason = trace.unavailable()
+    reason = strace.unavailable()
     if reason:
         return None, reason
     try:
         client, steps = Client(server.start().port), []
         make_bucket(client)
-        calls = trace.attached(server.process.pid, output, lambda: _requests(client, steps))
+        calls = strace.attached(server.process.pid, output, lambda: _requests(client, steps))
     finally:
         server.kill()
-    doctored = 0
+    altered = 0
     for step in steps:
-        faults = judge(calls, step)
+        faults = check_order(calls, step)
         complaints += [f"{step.name}: {fault}" for fault in faults]
-        for how, changed in [] if faults else doctor(calls, step):
-            doctored += 1
-            if not judge(changed, step):
-                complaints.append(f"{step.name}: the judge does not see: {how}")
+        for how, changed in [] if faults else altered_traces(calls, step):
+            altered += 1
+            if not check_order(changed, step):
+                complaints.append(f"{step.name}: an altered trace passes: {how}")
     for line in complaints:
         print("  " + line)
     if complaints:
         KEPT_TRACE.parent.mkdir(exist_ok=True)
         shutil.copy(output, KEPT_TRACE)
         return False, f"{len(complaints)} complaints, see {KEPT_TRACE}"
-    return True, f"{len(steps)} answers follow their syncs; {doctored} doctored traces are seen"
+    return True, f"{len(steps)} answers follow their syncs; {altered} altered traces are found"
 
 
 def _requests(client, steps):
@@ -80,7 +82,7 @@ def _requests(client, steps):
         words = "&".join(f"{word}={value}" for word, value in sorted((query or {}).items()))
         target = f"/{BUCKET}/{key}" + ("?" + words if words else " ")
         # The tracer shows the beginning of what was read; the id at the end is not needed.
-        line = f'"{method} {target}'[: trace.TEXT_SHOWN - 8]
+        line = f'"{method} {target}'[: strace.TEXT_SHOWN - 8]
         steps.append(Step(name, line, folder))
         return answer
 
@@ -100,14 +102,14 @@ def _requests(client, steps):
         answer = send(f"UploadPart {number}", "PUT", "joined", query, body, folder=homes[body])
         parts.append((number, answer.etag))
     send("CompleteMultipartUpload", "POST", "joined", {"uploadId": upload},
-         complete_document(parts))
+         complete_document(sorted(parts)))
     send("AbortMultipartUpload", "DELETE", "other", {"uploadId": create("other")})
     send("DeleteObject", "DELETE", "large")
     send("DeleteObject of a packed body", "DELETE", "middle")
 
 
-def judge(calls, step):
-    """What is wrong with the answer to this step; empty when nothing is."""
+def check_order(calls, step):
+    """What is wrong with the answer to this step; empty when it is right."""
     window, answer = _window(calls, step)
     if answer is None:
         return ["there is no such request with an answer"]
@@ -118,7 +120,7 @@ def judge(calls, step):
     if any(not step.folder or not step.folder.search(_folder(call.opened)) for call in made):
         return [f"it made {[call.opened for call in made]}"]
     if step.folder:
-        writes = [call for call in window if call.name in trace.FILE_WRITES
+        writes = [call for call in window if call.name in strace.FILE_WRITES
                   and step.folder.search(_folder(call.path))]
         if len({call.path for call in writes}) != 1:
             return [f"it wrote to {sorted({call.path for call in writes})}"]
@@ -133,7 +135,7 @@ def judge(calls, step):
                 faults.append("the folder was not synced after the file was made")
         ready = max(moment or 0 for moment in synced)
     log_writes = [call for call in window if _is_log(call.path) and call.began > ready
-                  and call.name in trace.FILE_WRITES]
+                  and call.name in strace.FILE_WRITES]
     if not log_writes:
         faults.append("nothing was written to the log when the file was safe")
     elif _synced(window, _is_log, min(call.ended for call in log_writes)) is None:
@@ -143,11 +145,11 @@ def judge(calls, step):
 
 def _window(calls, step):
     """The calls that ended between the request's arrival and the answer, and the answer."""
-    request = next((call for call in calls if call.name in trace.SOCKET_READS
+    request = next((call for call in calls if call.name in strace.SOCKET_READS
                     and step.line in call.arguments), None)
     if request is None:
         return [], None
-    answer = next((call for call in calls if call.name in trace.SOCKET_WRITES
+    answer = next((call for call in calls if call.name in strace.SOCKET_WRITES
                    and call.path == request.path and call.began > request.ended), None)
     if answer is None:
         return [], None
@@ -169,17 +171,17 @@ def _is_log(path):
 
 
 def _synced(window, matches, after):
-    """When the first successful sync of it ended that began after this moment."""
-    return min((call.ended for call in window if call.name in trace.SYNCS and call.result == 0
+    """The end of the first successful sync of a matching path that began after this moment."""
+    return min((call.ended for call in window if call.name in strace.SYNCS and call.result == 0
                 and matches(call.path) and call.began > after), default=None)
 
 
-def doctor(calls, step):
-    """Traces of servers that would be wrong, made from a right one: (how, calls)."""
+def altered_traces(calls, step):
+    """Traces of servers that are wrong, made from a right one, as (how, calls)."""
     window, answer = _window(calls, step)
     syncs = {}
     for call in window:
-        if call.name in trace.SYNCS:
+        if call.name in strace.SYNCS:
             is_folder = OWN_FOLDER.search(call.path) or SHARED_FOLDER.search(call.path)
             role = "log" if _is_log(call.path) else "folder" if is_folder else "file"
             syncs.setdefault(role, []).append(call)
@@ -193,7 +195,7 @@ def doctor(calls, step):
             calls, found, began=answer.ended + 1, ended=answer.ended + 2)
         yield f"a sync of the {role} before anything was written", _changed(
             calls, found, began=begin, ended=begin)
-    writes = [c for c in window if _is_log(c.path) and c.name in trace.FILE_WRITES]
+    writes = [c for c in window if _is_log(c.path) and c.name in strace.FILE_WRITES]
     yield "nothing written to the log", _without(calls, writes)
 
 
@@ -222,19 +224,20 @@ SAMPLE = """\
 """
 
 
-def judge_sample():
-    """Proves reader and judge on a trace written by hand, also where there is no tracer."""
+def check_sample():
+    """Tests the parser and the check on a trace written by hand; needs no tracer."""
     step, lines = Step("sample", '"PUT /b/k ', OWN_FOLDER), SAMPLE.splitlines()
-    complaints = [f"the sample is right, but: {fault}" for fault in judge(trace.parse(lines), step)]
+    complaints = [f"the sample is right, but: {fault}"
+                  for fault in check_order(strace.parse(lines), step)]
     for number, line in enumerate(lines):
         if "sync" not in line or "resumed" in line:
             continue
         fewer = [other for other in lines if other is not line
                  and not ("unfinished" in line and "fdatasync resumed" in other)]
-        if not judge(trace.parse(fewer), step):
+        if not check_order(strace.parse(fewer), step):
             complaints.append(f"the sample is right without line {number + 1}")
         failed = [other.replace(") = 0", ") = -1 EIO (error)") if "sync" in other else other
                   for other in lines]
-        if not judge(trace.parse(failed), step):
+        if not check_order(strace.parse(failed), step):
             complaints.append("the sample is right with failed syncs")
     return complaints

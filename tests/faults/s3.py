@@ -1,19 +1,17 @@
-"""A client of S3 that never tries again: one request, one answer, or Broken.
+"""A client of S3 that never retries: one request, one answer, or Broken.
 
-A retry would hide what these rigs look for: whether an answer that never came was a yes or a no.
+A retry would hide what these tests look for: whether a request without an answer took effect.
 """
 
-import datetime
-import hashlib
-import hmac
 import http.client
 import re
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
+import sigv4
 from server import ACCESS_KEY, SECRET_KEY
 
-PATIENCE_SECONDS = 20
+ANSWER_SECONDS_MAX = 20
 REGION = "us-east-1"
 
 
@@ -22,7 +20,7 @@ class Broken(Exception):
 
 
 class TooSlow(Broken):
-    """Nothing came for PATIENCE_SECONDS: the server hangs."""
+    """No answer within ANSWER_SECONDS_MAX: the server hangs."""
 
 
 class Answer:
@@ -51,12 +49,12 @@ class Answer:
 
 
 class Client:
-    """Root's requests over one connection. For one thread."""
+    """Requests of root over one connection, for one thread."""
 
     def __init__(self, port, cut=None):
         self.host = f"127.0.0.1:{port}"
         self.connection = None
-        # An event. An answer that arrives after it might never have left a machine without power.
+        # An event. An answer after it does not count: without power it might not have been sent.
         self.cut = cut
 
     def request(self, method, path, query=None, headers=None, body=b""):
@@ -64,19 +62,20 @@ class Client:
         pairs = sorted((_quote(k), _quote(v)) for k, v in (query or {}).items())
         text = "&".join(f"{name}={value}" for name, value in pairs)
         path = urllib.parse.quote(path, safe="/-._~")
-        signed = self._sign(method, path, text, headers or {})
+        signed = sigv4.signed_headers(method, path, text, (headers or {}) | {"host": self.host},
+                                      "UNSIGNED-PAYLOAD", (ACCESS_KEY, SECRET_KEY), REGION)
         if body or method in ("PUT", "POST"):
             signed["content-length"] = str(len(body))
         try:
             if self.connection is None:
-                self.connection = http.client.HTTPConnection(self.host, timeout=PATIENCE_SECONDS)
+                self.connection = http.client.HTTPConnection(self.host, timeout=ANSWER_SECONDS_MAX)
             self.connection.request(method, path + ("?" + text if text else ""), body or None,
                                     signed)
             answer = self.connection.getresponse()
             data = answer.read()
         except TimeoutError as error:
             self.close()
-            raise TooSlow(f"{method} {path}: no answer in {PATIENCE_SECONDS} s") from error
+            raise TooSlow(f"{method} {path}: no answer in {ANSWER_SECONDS_MAX} s") from error
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise Broken(f"{method} {path}: {error!r}") from error
@@ -91,33 +90,6 @@ class Client:
         if self.connection:
             self.connection.close()
         self.connection = None
-
-    def _sign(self, method, path, query, headers):
-        now = datetime.datetime.now(datetime.timezone.utc)
-        date, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
-        headers = {name.lower(): str(value) for name, value in headers.items()}
-        headers |= {"host": self.host, "x-amz-date": date,
-                    "x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
-        names = ";".join(sorted(headers))
-        lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
-        canonical = "\n".join([method, path, query, lines, names, "UNSIGNED-PAYLOAD"])
-        scope = f"{day}/{REGION}/s3/aws4_request"
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
-        key = ("AWS4" + SECRET_KEY).encode()
-        text = f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{digest}"
-        for word in (day, REGION, "s3", "aws4_request", text):
-            key = hmac.new(key, word.encode(), hashlib.sha256).digest()
-        headers["authorization"] = (f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope}, "
-                                    f"SignedHeaders={names}, Signature={key.hex()}")
-        return headers
-
-
-def complete_document(parts):
-    """The body of CompleteMultipartUpload for (number, etag) pairs."""
-    listed = "".join(f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
-                     for number, etag in sorted(parts))
-    return f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
-
 
 def _quote(text):
     return urllib.parse.quote(str(text), safe="-._~")

@@ -1,8 +1,9 @@
-"""One server process over one data folder: started, killed, started again, checked.
+"""One server process over one data folder: start, kill, start again, check.
 
-The process gets a session of its own, so that a tracer put before it dies together with it.
+The process has a session of its own, so that a tracer in front of it is killed with it.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -12,7 +13,7 @@ import time
 
 START_SECONDS_MAX = 60
 CHECK_SECONDS_MAX = 300
-ACCESS_KEY, SECRET_KEY = "FAULTSRIGACCESSKEY", "the-secret-of-the-rig-of-faults"
+ACCESS_KEY, SECRET_KEY = "FAULTTESTSACCESSKEY", "secret-of-the-fault-tests"
 
 
 class Refused(Exception):
@@ -35,7 +36,7 @@ class Server:
         self.port = 0
 
     def start(self, tracer=()):
-        """Starts it, behind the words of `tracer`, and waits for the line with its port."""
+        """Starts the server, below `tracer` if given, and waits for the line with its port."""
         command = [*tracer, self.binary, "serve", "--data", str(self.data),
                    "--listen", "127.0.0.1:0", *self.flags]
         environment = os.environ | {
@@ -61,21 +62,19 @@ class Server:
         raise RuntimeError(f"no port after {START_SECONDS_MAX} s, see {self.log}")
 
     def exit_code(self):
-        """None while it runs."""
+        """The exit code; None while the server runs."""
         return self.process.poll()
 
     def kill(self):
-        """SIGKILL to the server and its tracer, if there still is something to kill."""
+        """Sends SIGKILL to the server and its tracer, if they still run."""
         if self.process is None:
             return
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
 
     def check(self):
-        """What `partita check` has to complain about; empty when all is well."""
+        """The complaints of `partita check`; empty when all invariants hold."""
         command = [self.binary, "check", "--blocks", "--data", str(self.data)]
         done = subprocess.run(command, text=True, capture_output=True, timeout=CHECK_SECONDS_MAX)
         if done.returncode == 0:
@@ -83,6 +82,6 @@ class Server:
         text = (done.stdout + done.stderr).strip()
         return [f"check ended with {done.returncode}: {text[-4000:]}"]
 
-    def last_words(self):
+    def log_end(self):
         """The end of its log, for messages."""
         return self.log.read_bytes()[-3000:].decode(errors="replace") if self.log.exists() else ""

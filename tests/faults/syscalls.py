@@ -1,18 +1,18 @@
-"""System call faults: whatever call fails, no false 200, no hang, no damage, a clean restart.
+"""System call faults: no false 200, no hang, no damage, a clean restart.
 
 Method: a tracer attached to the running server fails the Nth call of one kind in every thread,
-once ("N") or for ever ("N+"), or kills the process there, while one client goes through every
-kind of change. Each change must end in a true 200, a 5xx or a broken connection; a process that
-gives up must say so by its exit code. Two judges follow: the trace (after a sync that failed no
-change may be acknowledged: the kernel has dropped the pages, and trying again proves nothing) and
-the restarted server against the model, with every invariant checked.
+once ("N") or always from then on ("N+"), or kills the process there, while one client goes through
+every kind of change. Each change must end in a true 200, a 5xx or a broken connection; a process
+that gives up must say so by its exit code. Two checks follow. One reads the trace: after a failed
+sync no change may be acknowledged, because the kernel has dropped the pages and a second sync
+proves nothing. The other compares the restarted server with the model and checks every invariant.
 """
 
 import re
 import shutil
 import threading
 
-import trace
+import strace
 from model import Model
 from s3 import Broken, TooSlow
 from server import Server
@@ -29,14 +29,14 @@ RULES = (
     ("pwritev", "signal=KILL"), ("fallocate", "signal=KILL"), ("unlinkat", "signal=KILL"),
 )
 FEW = ("1", "2", "1+", "3+")
-# Syncs of these must be believed when they fail; the database file itself is synced by a
-# checkpoint, which SQLite repeats whole.
+# Files whose syncs carry promises. The database file is synced by a checkpoint, which SQLite
+# repeats as a whole.
 PROMISES = re.compile(r"(-wal|/blobs/[0-9a-f]{2}(/[^/]+)?|/segments(/[^/]+)?)$")
 
 
 def system_calls(options, folder):
-    """The part; gives (passed, summary)."""
-    reason = trace.unavailable()
+    """The part; returns (passed, summary)."""
+    reason = strace.unavailable()
     if reason:
         return None, reason
     runs, faults, complaints = 0, 0, []
@@ -56,7 +56,7 @@ def system_calls(options, folder):
 
 
 def _rules(options, folder):
-    """A few of each kind; with --all every N that some thread reaches."""
+    """A few rules of each kind; with --all every N that a thread reaches."""
     if not options.all:
         return [f"{call}:{action}:when={when}" for call, action in RULES for when in FEW]
     most = _count(options, folder)
@@ -65,13 +65,13 @@ def _rules(options, folder):
 
 
 class _Everything(Writer):
-    """Goes once through every kind of change, whatever becomes of each."""
+    """Makes every kind of change once, whatever the outcome of each."""
 
     def __init__(self, server, model):
         super().__init__(0, model, server.port, "calls", threading.Event(), threading.Event())
 
     def prepare(self):
-        """Before the faults: things that must survive them."""
+        """Stores what must survive the faults."""
         make_bucket(self.client)
         for key in ("kept", "replaced", "deleted"):
             self.put(SMALL_BYTES, key=f"{key} small")
@@ -81,10 +81,10 @@ class _Everything(Writer):
             self.send_part(self.book.uploads[-1], 1, self.content(LARGE_BYTES))
         joined = self.book.uploads[0]
         self.send_part(joined, 2, self.content(LARGE_BYTES))
-        joined.told = True
+        joined.with_digest = True
         for key in ("known", "known too"):
             self.put_content(key, SHARED[0])
-        self.send_create_born("born", SHARED[0])
+        self.send_create_deduplicated("stored", SHARED[0])
         self.disturbed.set()
 
     def put_content(self, key, content):
@@ -92,8 +92,8 @@ class _Everything(Writer):
         return self.change("PUT", key, content, body=content.body())
 
     def changes(self):
-        """Each kind of change, apart from the others: a doubt about one leaves the others sure."""
-        joined, dropped, stays, born = self.book.uploads
+        """Each kind of change, on keys of its own: a doubt about one does not affect the others."""
+        joined, dropped, stays, stored = self.book.uploads
         yield lambda: self.put(SMALL_BYTES, key="new small")
         yield lambda: self.put(LARGE_BYTES, key="new large")
         yield lambda: self.put(LARGE_BYTES, key="replaced small")
@@ -107,8 +107,8 @@ class _Everything(Writer):
         yield lambda: self.put_content("known too", SHARED[0])
         yield lambda: self.send_part(stays, 3, SHARED[0])
         yield lambda: self.send_digest(stays, 4, SHARED[0])
-        yield lambda: self.send_complete(born)
-        yield lambda: self.send_create_born("born too", SHARED[0])
+        yield lambda: self.send_complete(stored)
+        yield lambda: self.send_create_deduplicated("stored too", SHARED[0])
         yield lambda: self.change("DELETE", "known", None, wanted=(204,))
         yield lambda: self.change("DELETE", "deleted small", None, wanted=(204,))
         yield lambda: self.change("DELETE", "deleted large", None, wanted=(204,))
@@ -116,7 +116,7 @@ class _Everything(Writer):
         yield lambda: self.put(SMALL_BYTES, key="last small")
 
     def try_all(self):
-        """All of them."""
+        """Makes all changes."""
         for change in self.changes():
             try:
                 change()
@@ -127,14 +127,14 @@ class _Everything(Writer):
 
 
 def _run(options, folder, rule):
-    """One server, one fault; gives the number of failed calls and complaints."""
+    """One server, one fault; returns the number of failed calls and complaints."""
     folder.mkdir()
     model = Model(1)
     server = Server(options.binary, folder / "data", folder / "log", SHARING)
     try:
         writer = _Everything(server.start(), model)
         writer.prepare()
-        calls = trace.attached(server.process.pid, folder / "trace", writer.try_all, [rule])
+        calls = strace.attached(server.process.pid, folder / "trace", writer.try_all, [rule])
         complaints = writer.complaints
         if server.exit_code() == 0:
             complaints.append("the server gave up with exit code 0")
@@ -147,38 +147,38 @@ def _run(options, folder, rule):
         server.kill()
     complaints += server.check()
     if complaints:
-        print(server.last_words())
+        print(server.log_end())
     killed = "KILL" in rule and server.exit_code() is not None
     return hits or int(killed), complaints
 
 
 def _false_answers(calls):
-    """A change acknowledged after a sync on which promises rest has failed."""
-    failed = [call for call in calls if call.name in trace.SYNCS and call.result == -1
+    """Changes that were acknowledged after a failed sync of a file in PROMISES."""
+    failed = [call for call in calls if call.name in strace.SYNCS and call.result == -1
               and PROMISES.search(call.path)]
     if not failed:
         return []
     first, found, asked = failed[0], [], {}
     for call in calls:
         request = re.search(r'"(PUT|POST|DELETE) \S*', call.arguments)
-        if call.name in trace.SOCKET_READS and request:
+        if call.name in strace.SOCKET_READS and request:
             asked[call.path] = request.group(0)
-        elif call.name in trace.SOCKET_WRITES and call.began > first.ended:
-            if "HTTP/1.1 2" in call.arguments and call.path in asked:
-                found.append(f"{asked[call.path]} was acknowledged after {first.name} of "
-                             f"{first.path} had failed")
+        elif (call.name in strace.SOCKET_WRITES and call.began > first.ended
+              and "HTTP/1.1 2" in call.arguments and call.path in asked):
+            found.append(f"{asked[call.path]} was acknowledged after {first.name} of "
+                         f"{first.path} had failed")
     return found
 
 
 def _count(options, folder):
-    """How often each thread at most makes each call: the last N that can matter."""
+    """The largest number of each call in one thread: the last N that can have an effect."""
     folder = folder / "count"
     folder.mkdir()
     server = Server(options.binary, folder / "data", folder / "log", SHARING)
     try:
         writer = _Everything(server.start(), Model(1))
         writer.prepare()
-        calls = trace.attached(server.process.pid, folder / "trace", writer.try_all)
+        calls = strace.attached(server.process.pid, folder / "trace", writer.try_all)
     finally:
         server.kill()
     counts = {}

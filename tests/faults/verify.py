@@ -1,6 +1,6 @@
 """After a restart: everything acknowledged is there, everything doubtful is wholly there or not.
 
-What is seen settles the doubts of the model, so the next round starts from certainty.
+What is seen settles the doubts of the model, so the next round has none.
 """
 
 import collections
@@ -22,12 +22,12 @@ class Findings:
         self.complaints = []
 
     def loss(self, text):
-        """Something acknowledged is not there, or a mixture is."""
+        """An acknowledged change is missing, or a mixture of contents is stored."""
         self.lost += 1
         self.complaints.append("LOST " + text)
 
     def wrong(self, text):
-        """Anything else."""
+        """Any other complaint."""
         self.complaints.append(text)
 
 
@@ -50,7 +50,7 @@ def _verify_all(client, model, findings):
         for key in sorted(set(book.objects) | set(book.doubts)):
             seen = _verify_object(client, key, book.allowed(key), findings)
             book.settle(key, seen)
-    for key in model.races.keys():
+    for key in model.races.tried():
         seen = _verify_object(client, key, model.races.allowed(key), findings)
         model.races.settle(key, seen)
     _retire_races(client, model, findings)
@@ -59,9 +59,9 @@ def _verify_all(client, model, findings):
 
 
 def _retire_races(client, model, findings):
-    """Deletes what earlier rounds fought for, or every round would take longer than the last. That
-    it stays deleted is what the list shows."""
-    for key in model.races.keys():
+    """Deletes the keys of earlier rounds, so that rounds do not grow. The list shows that they
+    stay deleted."""
+    for key in model.races.tried():
         if int(re.match(r"race/(\d+)-", key).group(1)) <= model.round - ROUNDS_KEPT:
             answer = client.request("DELETE", f"/{BUCKET}/{key}")
             if answer.status != 204:
@@ -70,7 +70,7 @@ def _retire_races(client, model, findings):
 
 
 def _verify_object(client, key, allowed, findings):
-    """Reads one key; gives which of the allowed contents it holds."""
+    """Reads one key; returns which of the allowed contents it holds."""
     try:
         answer = client.request("GET", f"/{BUCKET}/{key}")
     except Broken as error:
@@ -84,18 +84,18 @@ def _verify_object(client, key, allowed, findings):
         findings.loss(f"{key}: {answer}")
         return ABSENT
     for content in allowed:
-        if content is not ABSENT and content.size == len(answer.body):
-            if content.body() == answer.body:
-                if answer.etag != content.etag():
-                    findings.loss(f"{key}: its bytes have the ETag {answer.etag}")
-                return content
-    findings.loss(f"{key}: {len(answer.body)} bytes that nobody wrote, or that were replaced; "
+        if (content is not ABSENT and content.size == len(answer.body)
+                and content.body() == answer.body):
+            if answer.etag != content.etag():
+                findings.loss(f"{key}: its bytes have the ETag {answer.etag}")
+            return content
+    findings.loss(f"{key}: {len(answer.body)} bytes that were never written, or were replaced; "
                   f"allowed are {allowed}")
     return ABSENT
 
 
 def _verify_upload(client, book, upload, findings):
-    """An upload that ended stays ended, an open one has all its parts, a doubt is settled."""
+    """An ended upload stays ended, an open one has all its parts, a doubt is settled."""
     name = f"upload {upload.id} of {upload.key}"
     answer = client.request("GET", f"/{BUCKET}/{upload.key}", query={"uploadId": upload.id})
     is_open = answer.status == 200
@@ -111,7 +111,7 @@ def _verify_upload(client, book, upload, findings):
         findings.loss(f"{name}: it is gone with {len(upload.parts)} parts")
         upload.ended = "lost"
     if upload.ending == "complete" and not upload.ended:
-        # Either the object is still the old one, or the upload is gone.
+        # The object is the old one while the upload is open, and the new one afterwards.
         allowed = [book.objects.get(upload.key)] if is_open else [upload.result]
         _verify_object(client, upload.key, allowed, findings)
         book.intend(upload.key, upload.result)
@@ -143,7 +143,7 @@ def _tells(content):
 
 
 def _repeat(client, book, upload, name, findings):
-    """Complete again: the same answer as ever, and it publishes nothing a second time."""
+    """A repeated Complete: the same answer, and nothing is published a second time."""
     answer = repeat_complete(client, upload)
     if answer.status != 200 or upload.result.etag() not in answer.body.decode():
         findings.loss(f"{name}: Complete again gives {answer}")
@@ -173,7 +173,7 @@ def _verify_list(client, model, findings):
 
 
 def _verify_open_uploads(client, model, findings):
-    """Open uploads are listed; beside them only some whose creation was never answered."""
+    """Open uploads are listed, ended ones are not."""
     page = client.request("GET", f"/{BUCKET}", query={"uploads": "", "max-uploads": 1000}).xml()
     listed = collections.Counter(entry.findtext("UploadId") for entry in page.iter("Upload"))
     for book in model.books:

@@ -1,4 +1,4 @@
-"""A small ext4 on a loop device whose power can be cut.
+"""A small ext4 file system on a loop device whose power can be cut.
 
 `cut` asks ext4 to shut down without flushing its journal (the ioctl that file system testers use):
 from then on every write fails, and what was not yet synced is lost with the next mount, which
@@ -24,16 +24,16 @@ UMOUNT_SECONDS_MAX = 20
 
 
 def own_mounts():
-    """Gives this process and its children mounts of their own. A container that is started while a
-    volume is mounted takes the mount along and keeps a cut file system alive, so that mounting it
-    again would only find the dead one. And when the rig is killed its mounts go with it."""
+    """Gives this process and its children a mount name space of their own. Otherwise a container
+    that is started while a volume is mounted copies the mount and keeps a cut file system in use,
+    so that mounting again finds the old one. Mounts end with this process, even if it is killed."""
     system = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() == 0 and system.unshare(CLONE_NEWNS) == 0:
         system.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None)
 
 
 class Unavailable(Exception):
-    """This machine cannot do it; the text says why."""
+    """This machine has no such volumes; the text says why."""
 
 
 class Volume:
@@ -68,12 +68,12 @@ class Volume:
         self._release()
 
     def mount(self):
-        """Mounts it; ext4 replays the journal of a file system that was cut."""
+        """Mounts the volume; ext4 replays the journal after a cut."""
         self._run("mount", "-t", "ext4", "-o", "nodiscard,noatime", self.device, self.point)
         self.mounted = True
 
     def cut(self):
-        """The power cut."""
+        """Cuts the power."""
         folder = os.open(self.point, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.ioctl(folder, EXT4_IOC_SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
@@ -81,7 +81,7 @@ class Volume:
             os.close(folder)
 
     def unmount(self):
-        """Unmounts it; waits a while for the files of a killed process to be closed."""
+        """Unmounts the volume; waits for the files of a killed process to be closed."""
         deadline = time.monotonic() + UMOUNT_SECONDS_MAX
         while True:
             done = subprocess.run(["umount", self.point], capture_output=True, text=True)
@@ -93,12 +93,12 @@ class Volume:
             time.sleep(0.02)
 
     def cycle(self):
-        """Power off and on again."""
+        """Unmounts and mounts again."""
         self.unmount()
         self.mount()
 
     def free_bytes(self):
-        """What may still be written."""
+        """Bytes that can still be written."""
         stat = os.statvfs(self.point)
         return stat.f_bavail * stat.f_frsize
 
@@ -107,7 +107,7 @@ class Volume:
             try:
                 self.unmount()
             except RuntimeError:
-                # Whatever still holds it must not keep the machine from being clean.
+                # A process that still uses the volume must not leave the mount behind.
                 subprocess.run(["umount", "--lazy", self.point], check=False)
         if self.device:
             subprocess.run(["losetup", "--detach", self.device], check=False)
@@ -120,15 +120,16 @@ class Volume:
 
 
 def loses_what_is_not_synced(volume):
-    """Proves the instrument: a writer that syncs keeps its file over a cut, one that does not sync
-    the file loses its bytes, one that does not sync the folder loses its name. Gives complaints."""
+    """Tests the volume itself: a writer that syncs keeps its file over a cut, one that does not
+    sync the file loses its bytes, one that does not sync the folder loses its name. Returns
+    complaints."""
     bodies = {}
     for name in ("synced", "file-not-synced", "folder-not-synced"):
         folder = volume.point / f"proof-{name}"
         folder.mkdir()
         _fsync(volume.point)
         bodies[name] = os.urandom(200_000)
-    # The careless ones write last, so that no later sync of the journal carries them along.
+    # Writes without a sync come last, so that no later sync of the journal writes them too.
     _write(volume, "synced", bodies, file=True, folder=True)
     _write(volume, "file-not-synced", bodies, file=False, folder=True)
     _write(volume, "folder-not-synced", bodies, file=False, folder=False)

@@ -1,19 +1,20 @@
-"""Writers that change everything at once until the server goes away.
+"""Writers that make all kinds of changes at once until the server is gone.
 
-Each has its own keys and uploads, so it always knows what it should see; beside them all try to
+Each has its own keys and uploads, so it knows what it should see; beside them all writers try to
 create the same new keys. An answer that contradicts the model is a complaint at once. A broken
-connection or a 5xx leaves a doubt and ends the writer: verify.py settles it after the restart.
+connection or a 5xx leaves a doubt and ends the writer; verify.py settles it after the restart.
 
-A few contents are everybody's. Where the server stores such contents once, they meet; and what is
-there already is not sent: uploads are born complete, and parts are filled by their digests.
+A few contents are shared by all writers. A server that deduplicates stores them once, completes
+uploads whose content it has, and fills parts by their digests.
 """
 
 import json
 import random
 import threading
 
+from documents import complete_document
 from model import ABSENT, Content, Upload
-from s3 import Broken, Client, TooSlow, complete_document
+from s3 import Broken, Client, TooSlow
 
 BUCKET = "faults"
 KEYS_PER_WRITER = 6
@@ -24,12 +25,12 @@ ENDED_UPLOADS_KEPT = 4
 # a file each.
 SMALL_BYTES, LARGE_BYTES = (1, 20_000), (65_537, 400_000)
 SHARED = [Content(((seed, 70_000),)) for seed in range(1, 5)]
-# For the server: it stores contents once, and can find them.
+# Flags of a server that stores equal contents once and finds them.
 SHARING = ("--dedup-buckets", BUCKET)
 
 
 class Writer(threading.Thread):
-    """One writer; it ends by itself when the server goes away, or when `stop` is set."""
+    """One writer; it ends when the server is gone or `stop` is set."""
 
     def __init__(self, number, model, port, seed, stop, disturbed):
         super().__init__(daemon=True)
@@ -43,8 +44,8 @@ class Writer(threading.Thread):
         actions = [(self.put_small, 28), (self.put_large, 18), (self.delete, 12),
                    (self.create_upload, 8), (self.put_part, 22), (self.complete, 8),
                    (self.abort, 3), (self.put_if_absent, 6), (self.put_if_match, 6),
-                   (self.race, 6), (self.create_born, 5), (self.fill_part, 5)]
-        names, weights = zip(*actions)
+                   (self.race, 6), (self.create_deduplicated, 5), (self.fill_part, 5)]
+        names, weights = zip(*actions, strict=True)
         try:
             while not self.stop.is_set():
                 if not self.random.choices(names, weights)[0]():
@@ -58,21 +59,21 @@ class Writer(threading.Thread):
             self.client.close()
 
     def content(self, bounds):
-        """New bytes; of the large ones some are everybody's."""
+        """New bytes, or sometimes a shared content if they may be large."""
         if bounds == LARGE_BYTES and self.random.random() < 0.3:
             return self.random.choice(SHARED)
         return Content(((self.random.getrandbits(60), self.random.randint(*bounds)),))
 
     def key(self):
-        """One of its keys."""
+        """One of the writer's keys."""
         return f"writer-{self.number}/a key+{self.random.randrange(KEYS_PER_WRITER)}"
 
     def send(self, method, key, **rest):
-        """One request for one of the keys."""
+        """Sends one request for a key."""
         return self.client.request(method, f"/{BUCKET}/{key}", **rest)
 
     def is_unknown(self, answer, doing):
-        """Whether the answer leaves the outcome open. Then the writer ends."""
+        """True if the answer leaves the outcome open; then the writer ends."""
         if answer.status < 500:
             return False
         if not self.disturbed.is_set():
@@ -80,7 +81,7 @@ class Writer(threading.Thread):
         return True
 
     def change(self, method, key, content, wanted=(200,), **rest):
-        """Sends a change of one key; gives False when the outcome is unknown."""
+        """Sends a change of one key; returns False when the outcome is unknown."""
         doing = f"{method} {key} {rest.get('headers', '')}"
         self.book.intend(key, content)
         answer = self.send(method, key, **rest)
@@ -102,11 +103,11 @@ class Writer(threading.Thread):
                            body=content.body())
 
     def put_small(self):
-        """A body for SQLite."""
+        """PutObject of a body that is kept in SQLite or a segment."""
         return self.put(SMALL_BYTES)
 
     def put_large(self):
-        """A body for a segment or for a file."""
+        """PutObject of a body that is kept in a segment or a file."""
         return self.put(LARGE_BYTES)
 
     def delete(self):
@@ -114,13 +115,13 @@ class Writer(threading.Thread):
         return self.change("DELETE", self.key(), ABSENT, wanted=(204,))
 
     def put_if_absent(self):
-        """Must succeed exactly if the key is absent."""
+        """PutObject with If-None-Match; must succeed exactly if the key is absent."""
         key = self.key()
         there = self.book.objects.get(key) is not ABSENT
         return self.put(SMALL_BYTES, {"if-none-match": "*"}, (412,) if there else (200,), key)
 
     def put_if_match(self):
-        """Must succeed exactly with the ETag of what is there."""
+        """PutObject with If-Match; must succeed exactly with the ETag of the object."""
         key = self.key()
         old = self.book.objects.get(key)
         right = self.random.random() < 0.7
@@ -130,7 +131,7 @@ class Writer(threading.Thread):
         return self.put(bounds, {"if-match": f'"{etag}"'}, wanted, key)
 
     def race(self):
-        """Tries to be the one who creates a key."""
+        """Tries to create a key that all writers try to create."""
         key = f"race/{self.model.round}-{self.random.randrange(12)}"
         content, races = self.content(SMALL_BYTES), self.model.races
         races.intend(key, content)
@@ -144,32 +145,32 @@ class Writer(threading.Thread):
         elif answer.status not in (409, 412):
             self.complaints.append(f"race for {key}: {answer}")
         elif not races.lost(key, content):
-            self.complaints.append(f"{key}: 412, but nobody has created it")
+            self.complaints.append(f"{key}: 412, but it was never created")
         return True
 
     def create_upload(self):
-        """CreateMultipartUpload, if there are not too many."""
+        """CreateMultipartUpload, up to UPLOADS_PER_WRITER open ones."""
         if len(self.book.open_uploads()) >= UPLOADS_PER_WRITER:
             return True
         return self.send_create(self.key())
 
-    def create_born(self):
-        """CreateMultipartUpload of a file that may be there already."""
+    def create_deduplicated(self):
+        """CreateMultipartUpload of a shared content, which may be stored already."""
         if len(self.book.open_uploads()) >= UPLOADS_PER_WRITER:
             return True
-        return self.send_create_born(self.key(), self.random.choice(SHARED))
+        return self.send_create_deduplicated(self.key(), self.random.choice(SHARED))
 
     def fill_part(self):
-        """A part that may be there already, by its digest."""
-        upload = self.pick_fed()
+        """Fills a part by the digest of a shared content, which may be stored already."""
+        upload = self.pick_for_parts()
         if not upload:
             return self.create_upload()
         number = self.random.randint(1, PART_NUMBERS)
         return self.send_digest(upload, number, self.random.choice(SHARED))
 
     def put_part(self):
-        """UploadPart, new or again."""
-        upload = self.pick_fed()
+        """UploadPart of a new part or one that is there."""
+        upload = self.pick_for_parts()
         if not upload:
             return self.create_upload()
         bounds = self.random.choice((SMALL_BYTES, LARGE_BYTES))
@@ -192,18 +193,18 @@ class Writer(threading.Thread):
         return self.send_abort(upload) if upload else True
 
     def pick_upload(self):
-        """One of the open uploads, if there is one."""
+        """One of the open uploads, or None."""
         uploads = self.book.open_uploads()
         return self.random.choice(uploads) if uploads else None
 
-    def pick_fed(self):
-        """One of the open uploads to which parts are sent, if there is one."""
-        uploads = self.book.fed_uploads()
+    def pick_for_parts(self):
+        """One of the open uploads to which parts are sent, or None."""
+        uploads = self.book.uploads_for_parts()
         return self.random.choice(uploads) if uploads else None
 
-    def send_create_born(self, key, content):
-        """Declares a file; an upload that is not complete at once is given up."""
-        # Metadata of its own: else another Create of the same file would be given this upload.
+    def send_create_deduplicated(self, key, content):
+        """Creates an upload with a declared content; aborts it if that is not stored already."""
+        # Unique metadata, so that no other Create of the same content finds this upload.
         headers = {"x-partita-object-size": content.size, "x-partita-part-size": content.size,
                    "x-partita-content-sha256": content.sha256(),
                    "x-amz-meta-own": f"{self.random.getrandbits(60):x}"}
@@ -214,16 +215,16 @@ class Writer(threading.Thread):
         if answer.status != 200 or state not in ("instant", "created"):
             self.complaints.append(f"declare a file for {key}: {answer} {state}")
             return True
-        upload = Upload(key, answer.xml().findtext("UploadId"), {1: content}, born=True)
+        upload = Upload(key, answer.xml().findtext("UploadId"), {1: content}, deduplicated=True)
         if state == "created":
             answer = self.send("DELETE", key, query={"uploadId": upload.id})
-            return not self.is_unknown(answer, f"give up {key}")
+            return not self.is_unknown(answer, f"abort {key}")
         self.book.uploads.append(upload)
         self.book.acknowledged += 1
         return True
 
     def send_digest(self, upload, number, content):
-        """Stores one part by its digest, if its bytes are there."""
+        """Fills one part by its digest, if its bytes are stored."""
         upload.part_doubts[number] = content
         claim = [{"partNumber": number, "size": content.size, "sha256": content.sha256()}]
         answer = self.send("POST", upload.key, body=json.dumps(claim).encode(),
@@ -241,15 +242,16 @@ class Writer(threading.Thread):
         return True
 
     def send_create(self, key):
-        """Creates an upload; gives False when the outcome is unknown, as all of these."""
+        """Creates an upload. All `send_` methods return False when the outcome is unknown."""
         answer = self.send("POST", key, query={"uploads": ""})
         if self.is_unknown(answer, f"create an upload of {key}"):
             return False
         if answer.status != 200:
             self.complaints.append(f"create an upload of {key}: {answer}")
             return True
-        told = self.random.random() < 0.5
-        self.book.uploads.append(Upload(key, answer.xml().findtext("UploadId"), told=told))
+        with_digest = self.random.random() < 0.5
+        upload = Upload(key, answer.xml().findtext("UploadId"), with_digest=with_digest)
+        self.book.uploads.append(upload)
         self.book.acknowledged += 1
         return True
 
@@ -299,24 +301,24 @@ class Writer(threading.Thread):
 
 
 def repeat_complete(client, upload):
-    """Sends Complete with the list that belongs to the upload's result."""
+    """Sends Complete with the parts of the upload's result."""
     etags = [(number, content.etag()) for number, content in upload.parts.items()]
-    # One part alone would make an object that is found by the same digest as the part.
-    told = upload.told and len(upload.parts) > 1
-    headers = {"x-partita-content-sha256": upload.result.sha256()} if told else {}
+    # An object of one part has the same digest as the part.
+    with_digest = upload.with_digest and len(upload.parts) > 1
+    headers = {"x-partita-content-sha256": upload.result.sha256()} if with_digest else {}
     return client.request("POST", f"/{BUCKET}/{upload.key}", query={"uploadId": upload.id},
-                          headers=headers, body=complete_document(etags))
+                          headers=headers, body=complete_document(sorted(etags)))
 
 
 def make_bucket(client):
-    """The bucket of the rigs; that it is there already is fine."""
+    """Makes the bucket of these tests, if it is not there."""
     answer = client.request("PUT", f"/{BUCKET}")
     if answer.status not in (200, 409):
         raise RuntimeError(f"cannot make the bucket: {answer} {answer.body!r}")
 
 
-class Crowd:
-    """All writers of one round; what is answered once `disturbed` is set stays a doubt."""
+class WriterGroup:
+    """All writers of one round. Answers after `disturbed` is set leave a doubt."""
 
     def __init__(self, model, port, seed):
         self.stop, self.disturbed = threading.Event(), threading.Event()
@@ -328,7 +330,7 @@ class Crowd:
             writer.start()
 
     def end(self):
-        """Waits for all; gives their complaints."""
+        """Stops all writers; returns their complaints."""
         self.stop.set()
         for writer in self.writers:
             writer.join()

@@ -1,5 +1,6 @@
 //! The rules of the structure, checked like any other behaviour: a rule without a test is a wish.
 
+mod circles;
 mod paths;
 mod speed;
 
@@ -158,20 +159,6 @@ fn imports_only_point_downwards() {
 fn paths_of(path: &Path) -> Vec<Named> {
     let file = path.strip_prefix(root().join("src")).unwrap().display().to_string();
     named(&file, &std::fs::read_to_string(path).unwrap())
-}
-
-#[test]
-fn records_of_the_store_name_records_only() {
-    let mut found = Vec::new();
-    for path in rust_files("src/store/records") {
-        for Named { line, path: to } in paths_of(&path) {
-            let is_in_store = to.first().is_some_and(|first| first == "store");
-            if is_in_store && to.get(1).is_some_and(|second| second != "records") {
-                found.push(format!("{}:{line}: {}", name_of(&path), to.join("::")));
-            }
-        }
-    }
-    fail("a record names a verb, or what stands behind one", found);
 }
 
 #[test]

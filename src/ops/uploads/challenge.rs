@@ -1,10 +1,10 @@
-//! One challenge: which bytes of a file are asked for, and what digest answers it.
+//! One challenge of a proof of possession: ranges of a file, and the digest that answers it.
 //!
 //! **Invariants**
 //! - A range lies in each sixteenth of the file, anywhere in it. Who has the fraction p of a file
 //!   answers with a chance of at most p^16, however that part is spread: the sixteenths multiply,
 //!   and a product is largest when all have the same share. Of a file of 64 KiB it is every byte.
-//! - The digest begins with a nonce that nobody knew before, so nothing can be computed ahead, or
+//! - The digest begins with a fresh random nonce, so nothing can be computed ahead, or
 //!   answered twice.
 //! - The bytes are read as every answer's are, each block compared with its checksum; nothing but
 //!   their digest leaves.
@@ -34,16 +34,16 @@ const _: () = assert!(SHARED_BYTES_MIN >= RANGES as u64 * RANGE_BYTES);
 static RANDOM: LazyLock<&'static dyn SecureRandom> =
     LazyLock::new(|| aws_lc_rs::default_provider().secure_random);
 
-/// What is asked for.
+/// A challenge.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Question {
-    /// What the digest begins with.
+pub struct Challenge {
+    /// First bytes of the hashed data.
     pub nonce: [u8; NONCE_BYTES],
     /// The ranges, in the order in which they are hashed.
     pub ranges: Vec<ByteRange>,
 }
 
-impl Question {
+impl Challenge {
     /// A question about a file of `size` bytes, which must be one that can be found.
     ///
     /// # Errors
@@ -111,7 +111,7 @@ struct Block {
 /// The document in which it is asked (`docs/schemas/challenge.json`).
 pub fn document(
     (bucket, key, upload_id): (&str, &str, String),
-    question: &Question,
+    question: &Challenge,
     expires_at: String,
 ) -> String {
     let block = |range: &ByteRange| Block { start_byte: range.first, end_byte: range.last };
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_smallest_file_is_asked_for_whole_and_every_byte_of_others_can_be() {
-        let question = Question::random(SHARED_BYTES_MIN).unwrap();
+        let question = Challenge::random(SHARED_BYTES_MIN).unwrap();
         let starts: Vec<u64> = question.ranges.iter().map(|range| range.first).collect();
         assert_eq!(starts, (0..16).map(|n| n * RANGE_BYTES).collect::<Vec<_>>());
         // Both ends of a sixteenth, and each place between them.
@@ -191,18 +191,18 @@ mod tests {
 
     #[test]
     fn no_two_questions_are_the_same() {
-        let (one, other) = (Question::random(MIB).unwrap(), Question::random(MIB).unwrap());
+        let (one, other) = (Challenge::random(MIB).unwrap(), Challenge::random(MIB).unwrap());
         assert_ne!(one.nonce, other.nonce);
         assert_ne!(one.ranges, other.ranges);
     }
 
-    /// What of 20,000 questions somebody can answer who has only those bytes of which `has` is
+    /// Fraction of 20,000 challenges that can be answered with only those bytes of which `has` is
     /// true.
     fn chance(size: u64, has: impl Fn(ByteRange) -> bool) -> f64 {
         const QUESTIONS: usize = 20_000;
         let answered = (0..QUESTIONS)
             .filter(|_| {
-                let question = Question::random(size).unwrap();
+                let question = Challenge::random(size).unwrap();
                 question.ranges.iter().all(|range| has(*range))
             })
             .count();

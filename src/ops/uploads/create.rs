@@ -1,5 +1,5 @@
-//! Opens an upload as the head of a CreateMultipartUpload says: for the operation, and for a grant,
-//! which is such a request in another form.
+//! Creation of an upload from the head of a CreateMultipartUpload: for the operation, and for a
+//! grant, which is such a request in another form.
 
 use super::{declared, instant};
 use crate::access::{Permit, WriteObject};
@@ -13,16 +13,16 @@ use crate::wire::{Head, Result, checksum};
 pub struct Opened {
     /// The upload.
     pub created: CreatedUpload,
-    /// What it declares.
+    /// Declaration of the file, if the upload has one.
     pub declaration: Option<Declaration>,
     /// The checksum that its parts must have.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
-    /// Whether a proof of possession is as good as its bytes.
+    /// True if a challenge was offered: a proof of possession replaces the bytes.
     pub is_challenged: bool,
 }
 
 impl Opened {
-    /// What became of a Create, in a word.
+    /// Value of `x-partita-upload`: `instant`, `challenge`, `resumed` or `created`.
     pub fn how(&self) -> &'static str {
         match (self.created.is_instant, self.is_challenged, self.created.is_resumed) {
             (true, ..) => "instant",
@@ -33,7 +33,7 @@ impl Opened {
     }
 }
 
-/// Opens the upload. What a `reader` may read need not be sent; without one, all must.
+/// Opens the upload. Bytes that `reader` may read need not be sent; without a reader all must.
 ///
 /// # Errors
 /// MetadataTooLarge; InvalidRequest for a checksum type that the algorithm does not have;

@@ -1,10 +1,10 @@
-//! Declared uploads: what `x-partita-*` headers say of the file that is to come, and whether a part
-//! fits it.
+//! Declared uploads: size and digests of the file in `x-partita-*` headers, and the check that a part
+//! fits the file.
 //!
 //! **Invariants**
-//! - A header that is there is understood or refused, never overlooked (see
+//! - A header is understood or refused, never ignored (see
 //!   [`crate::wire::own_headers`]); presigned URLs may carry it in their query.
-//! - A part that cannot fit is refused before its body is read; one whose length nobody told, no
+//! - A part that cannot fit is refused before its body is read; one of unknown length, no
 //!   later than at its first byte too many.
 
 use crate::access::UploadHandle;
@@ -13,18 +13,18 @@ use crate::config::Config;
 use crate::ops::uploads::missing_parts;
 use crate::request::Call;
 use crate::store::{self, Declaration, OpenUpload, WholeDigests};
-use crate::types::{Layout, OBJECT_BYTES_MAX, PartNumber};
+use crate::types::{Layout, OBJECT_BYTES_MAX, PartNumber, decimal};
 use crate::wire::own_headers::{CONTENT_MD5, CONTENT_SHA256, OBJECT_SIZE, PART_SIZE};
 use crate::wire::{Error, ErrorCode, Head, Response, Result};
 
 /// The number of parts that a declared upload has.
 const PART_COUNT: &str = "x-partita-part-count";
-/// Whether Create made the upload or found it.
+/// How Create got the upload: `created`, `resumed`, `challenge` or `instant`.
 const UPLOAD: &str = "x-partita-upload";
 /// The lowest part number that is missing.
 const NEXT_PART: &str = "x-partita-next-part";
 
-/// What Create declares; `None` for an upload of plain S3.
+/// Declaration of a Create; `None` for an upload of plain S3.
 ///
 /// # Errors
 /// InvalidArgument, naming the header.
@@ -79,12 +79,7 @@ pub fn object_size(head: &Head) -> Result<Option<u64>> {
 }
 
 fn number(head: &Head, name: &str) -> Result<Option<u64>> {
-    let Some(text) = head.header_or_query(name)? else { return Ok(None) };
-    let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
-    let number = digits.then(|| text.parse().ok()).flatten();
-    number
-        .map(Some)
-        .ok_or_else(|| Error::argument(name, text, "Expected a number of bytes in decimal digits."))
+    head.decimal(name, "Expected a number of bytes in decimal digits.")
 }
 
 fn digest<const N: usize>(head: &Head, name: &str) -> Result<Option<[u8; N]>> {
@@ -99,7 +94,7 @@ fn digest<const N: usize>(head: &Head, name: &str) -> Result<Option<[u8; N]>> {
     }
 }
 
-/// What the answer of Create says of a declared upload.
+/// Headers of a Create answer for a declared upload.
 pub fn announce(response: &mut Response, declaration: &Declaration, how: &str) {
     if let Some(layout) = declaration.layout {
         response.set(PART_SIZE, layout.part_size().to_string());
@@ -108,14 +103,14 @@ pub fn announce(response: &mut Response, declaration: &Declaration, how: &str) {
     response.set(UPLOAD, how);
 }
 
-/// What the answer to a part says: which one a sequential client would send next.
+/// Header of a part's answer: the part that a sequential client sends next.
 pub fn announce_next(response: &mut Response, next: Option<PartNumber>) {
     if let Some(next) = next {
         response.set(NEXT_PART, next.to_string());
     }
 }
 
-/// Judges a part by its number and length, if that is known, before its body is read.
+/// Checks a part by its number and length, if that is known, before its body is read.
 ///
 /// # Errors
 /// InvalidRequest with the missing ranges when it cannot be a part of the declared file;
@@ -138,7 +133,7 @@ pub async fn check_part(
         }
     }
     let Some(text) = call.head.header("content-range")? else { return Ok(()) };
-    match judge_range(text, number, length, layout)? {
+    match check_range(text, number, length, layout)? {
         Ok(()) => Ok(()),
         Err(message) => {
             let error = Error::because(ErrorCode::InvalidRange, message)
@@ -152,17 +147,18 @@ pub async fn check_part(
     }
 }
 
-/// What the body of a part must be when nobody told its length.
+/// Length of a part's body when the client did not tell it.
 #[derive(Clone, Copy)]
 pub enum Bound {
-    /// So many bytes, as a part of the declared file.
+    /// Bytes of the part in the declared file.
     Part(u64),
-    /// So many bytes, by its Content-Range.
+    /// Bytes of the Content-Range.
     Range(u64),
 }
 
 impl Bound {
-    /// The one for this part, once [`check_part`] has judged it; `None` when nothing tells.
+    /// The bound for this part, after [`check_part`]; `None` when neither declaration nor header has
+    /// one.
     ///
     /// # Errors
     /// Those of the header.
@@ -194,7 +190,7 @@ impl Bound {
     ) -> Error {
         match (self, error.code) {
             (Self::Part(bytes), ErrorCode::EntityTooLarge) => {
-                // How many there would have been, nobody knows.
+                // The full length of the body is unknown.
                 let message =
                     format!("Part {number} of the declared file has {bytes} bytes; more came.");
                 let error = Error::because(ErrorCode::InvalidRequest, message)
@@ -213,8 +209,9 @@ impl Bound {
     }
 }
 
-/// Whether `Content-Range: bytes a-b/total` names this part. The inner error says why not.
-fn judge_range(
+/// Compares `Content-Range: bytes a-b/total` with the part. The inner error is the reason why it
+/// does not name the part.
+fn check_range(
     text: &str,
     number: PartNumber,
     length: Option<u64>,
@@ -244,9 +241,7 @@ fn judge_range(
 
 fn parse_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
     let number = |text: &str| -> Option<u64> {
-        let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
-        let number = digits.then(|| text.parse().ok()).flatten();
-        number.filter(|number| *number <= OBJECT_BYTES_MAX)
+        decimal::parse(text).filter(|number| *number <= OBJECT_BYTES_MAX)
     };
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
@@ -284,7 +279,7 @@ mod tests {
             ("bytes 0-+9/25", 1, Some(10), layout, None),
             ("", 1, Some(10), layout, None),
         ] {
-            let judged = judge_range(text, part(number), length, layout);
+            let judged = check_range(text, part(number), length, layout);
             let got = judged.ok().map(|verdict| verdict.is_ok());
             assert_eq!(got, verdict, "{text} for part {number}");
         }

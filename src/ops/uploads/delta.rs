@@ -1,7 +1,6 @@
-//! Filling parts by their digests: what a changed file has in common with what the client may read.
+//! Parts of an upload filled by reference: those whose bytes are stored, and readable, already.
 //!
-//! **Invariant:** it fills what is missing and nothing else, only for who may put the object, and
-//! only while the upload takes parts.
+//! **Invariant:** only missing parts are filled, and only while the upload takes parts.
 
 use crate::access::UploadHandle;
 use crate::access::WriteObject;
@@ -26,6 +25,7 @@ const SIZES: RangeInclusive<u64> = SHARED_BYTES_MIN..=PUT_BYTES_MAX;
 ///
 /// # Errors
 /// Those of [`instant::prefixes`]; NoSuchUpload.
+#[expect(clippy::disallowed_methods, reason = "the closure runs on the blocking pool")]
 pub async fn fill(
     call: &Call,
     upload: &UploadHandle<WriteObject>,
@@ -53,8 +53,8 @@ pub async fn fill(
     }
     let permit = upload.permit().clone();
     let find = move |store: &Store| -> store::Result<Vec<(PartNumber, Vec<Candidate>)>> {
-        // Each content once, however often it is claimed: a search that is repeated would tell by
-        // its time what it does not tell by its answer.
+        // Each content is searched once, however often it is claimed: the time of repeated searches
+        // would reveal what the answer does not.
         let mut known: HashMap<([u8; 32], u64), Vec<Candidate>> = HashMap::new();
         let mut found = Vec::with_capacity(lacking.len());
         for (number, wanted) in lacking {
@@ -83,7 +83,7 @@ pub async fn fill(
     take(call, upload, found.into_iter().filter_map(part).collect()).await
 }
 
-/// In steps, as no step of the writer is long.
+/// Stores the parts in bounded steps of the writer.
 async fn take(
     call: &Call,
     upload: &UploadHandle<WriteObject>,

@@ -1,4 +1,4 @@
-//! Server-sent events: what is missing of an upload, each time that it changes.
+//! Server-sent events: the missing parts of an upload, each time that it changes.
 //!
 //! **Invariants**
 //! - At most [`EVENT_STREAMS_MAX`] streams are open at once, few of one user and fewer of one upload,
@@ -8,14 +8,13 @@
 //! - It ends before the first event, or sign of life, that its key or its URL does not live to see.
 //! - It watches before it looks, so no change is missed; a client that hangs up is noticed at once.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
 use http_body::Frame;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, StreamBody};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -28,13 +27,13 @@ use crate::types::UploadId;
 use crate::wire::response::BodyError;
 use crate::wire::{Body, Error, ErrorCode, Response, Result};
 
-/// What a client accepts that wants events.
+/// Media type in `Accept` that asks for events.
 pub const MEDIA_TYPE: &str = "text/event-stream";
-/// How long changes gather before the next event.
+/// Time that changes gather before the next event.
 const GATHER: Duration = Duration::from_millis(250);
-/// How often a comment shows that the stream is alive.
+/// Interval of the comments that keep the stream alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How long a stream may last.
+/// Longest life of a stream.
 const STREAM_MAX: Duration = Duration::from_secs(600);
 
 /// Answers with a stream of events `blocks`, and `end` when the upload is over. `recheck` says
@@ -66,11 +65,11 @@ where
     let slots = [slot, of_upload.ok_or_else(busy)?];
     let (events, body) = mpsc::channel(1);
     let recheck = Box::new(recheck);
-    let watching = Watching { context, watch, look, recheck, events, _slots: slots };
+    let watching = Stream { context, watch, look, recheck, events, _slots: slots };
     tokio::spawn(watching.run(first, Instant::now() + STREAM_MAX));
     let response = Response::ok().header("content-type", MEDIA_TYPE);
     let response = response.header("cache-control", "no-store");
-    Ok(response.with_body(Body::Stream(Events(body).boxed())))
+    Ok(response.with_body(body_of(body)))
 }
 
 fn busy() -> Error {
@@ -86,7 +85,7 @@ where
     Ok(missing_parts::document(&blocks))
 }
 
-struct Watching<F> {
+struct Stream<F> {
     context: Context,
     watch: crate::store::UploadWatch,
     look: Arc<F>,
@@ -95,16 +94,16 @@ struct Watching<F> {
     _slots: [Slot; 2],
 }
 
-impl<F> Watching<F>
+impl<F> Stream<F>
 where
     F: Fn(&Store) -> Blocking<Blocks> + Send + Sync + 'static,
 {
-    /// Tells until then, and no longer: also when an event waits for a client that does not read.
+    /// Sends events until then, and no longer: also when the client does not read.
     async fn run(self, first: String, until: Instant) {
-        let _ = timeout_at(until, self.tell(first)).await;
+        let _ = timeout_at(until, self.send(first)).await;
     }
 
-    async fn tell(mut self, first: String) {
+    async fn send(mut self, first: String) {
         let mut known = first;
         let mut event = Some(event_of(&known));
         loop {
@@ -137,19 +136,11 @@ fn event_of(document: &str) -> String {
     format!("event: blocks\ndata: {document}\n\n")
 }
 
-/// The body of the answer: what the task above sends.
-struct Events(mpsc::Receiver<Bytes>);
-
-impl http_body::Body for Events {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Option<std::result::Result<Frame<Bytes>, BodyError>>> {
-        self.0.poll_recv(cx).map(|event| event.map(|event| Ok(Frame::data(event))))
-    }
+/// Body of the answer: the events that the task sends.
+fn body_of(mut events: mpsc::Receiver<Bytes>) -> Body {
+    let events = stream::poll_fn(move |cx| events.poll_recv(cx));
+    let frames = events.map(|event| Ok::<_, BodyError>(Frame::data(event)));
+    Body::Stream(BodyExt::boxed(StreamBody::new(frames)))
 }
 
 #[cfg(test)]
@@ -171,7 +162,7 @@ mod tests {
         let look = Arc::new(|_: &Store| -> Blocking<Blocks> { panic!("nothing changes") });
         let slots = ["alice", "upload"].map(|who| quota.take(who, 1, 2).expect("a slot"));
         let recheck = Box::new(|| Ok(()));
-        let watching = Watching { context, watch, look, recheck, events, _slots: slots };
+        let watching = Stream { context, watch, look, recheck, events, _slots: slots };
         let run = watching.run("{}".into(), Instant::now() + Duration::from_millis(50));
         let ended = tokio::time::timeout(Duration::from_secs(10), run).await;
         assert!(ended.is_ok(), "it waits for who does not read");

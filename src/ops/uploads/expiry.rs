@@ -1,12 +1,12 @@
-//! When an open upload ends by itself, in S3's headers for its lifecycle rule.
+//! Expiry of an open upload, in S3's headers of a lifecycle rule.
 
 use crate::store::UploadRecord;
 use crate::wire::{Response, date};
 
-/// The name of the one rule that every bucket has.
+/// Name of the rule that every bucket has.
 const RULE: &str = "partita-idle";
 
-/// Tells when the upload will be aborted if nothing happens to it.
+/// Adds the time at which the upload is aborted if it stays idle.
 pub fn announce(response: &mut Response, upload: &UploadRecord) {
     response.set("x-amz-abort-date", date::http_date(upload.expires));
     response.set("x-amz-abort-rule-id", RULE);

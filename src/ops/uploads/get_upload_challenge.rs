@@ -1,6 +1,6 @@
-//! GetUploadChallenge: asks who says to have a file for some of its bytes.
+//! GetUploadChallenge: asks a client that claims to have a file for a digest of some of its bytes.
 //!
-//! The answer is told to nobody: what is compared is computed here, from the stored bytes, and kept
+//! The expected answer never leaves the server: it is computed from the stored bytes, and kept
 //! in memory until it is used or its minute is over.
 
 use crate::access::UploadHandle;
@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use crate::clock;
 use crate::limits::challenges::Proof;
-use crate::limits::challenges::{QUESTION_LIFE, Refusal};
+use crate::limits::challenges::{CHALLENGE_LIFE, Refusal};
 use crate::ops::uploads::challenge;
-use crate::ops::uploads::challenge::Question;
+use crate::ops::uploads::challenge::Challenge;
 use crate::ops::uploads::instant;
 use crate::request::Call;
 use crate::store::{self, Candidate, Store};
@@ -22,7 +22,7 @@ use crate::wire::{Error, ErrorCode, Response, Result, date};
 /// # Errors
 /// NoSuchUpload; AccessDenied for a request that is not signed in its header, and after too many
 /// challenges for the upload; SlowDown after too many of the user's; InvalidRequest when Create
-/// told of no challenge, or parts have come meanwhile.
+/// offered no challenge, or parts were stored meanwhile.
 pub async fn handle(call: Call) -> Result<Response> {
     let upload = call.upload::<WriteObject>()?;
     let id = upload.id();
@@ -46,19 +46,20 @@ pub async fn handle(call: Call) -> Result<Response> {
     };
     let now = clock::now();
     challenges.ask(&user, id, expected, Instant::now())?;
-    let expires = date::iso8601(now.plus_millis(QUESTION_LIFE.as_millis() as u64));
+    let expires = date::iso8601(now.plus_millis(CHALLENGE_LIFE.as_millis() as u64));
     let place = (call.bucket().as_str(), call.key().as_str(), id.to_string());
     Ok(Response::json(challenge::document(place, &question, expires)))
 }
 
 /// A question and its answer; `None` when nothing of what was found is there any more.
+#[expect(clippy::disallowed_methods, reason = "the closure runs on the blocking pool")]
 async fn ask(
     call: &Call,
     upload: &UploadHandle<WriteObject>,
     found: Vec<Candidate>,
-) -> Result<Option<(Question, Proof)>> {
+) -> Result<Option<(Challenge, Proof)>> {
     let Some(size) = found.first().map(Candidate::size) else { return Ok(None) };
-    let question = Question::random(size)?;
+    let question = Challenge::random(size)?;
     let upload = upload.clone();
     let read = move |store: &Store| -> store::Result<_> {
         if !store.list_parts(&upload, 0, 1).run()?.parts.is_empty() {

@@ -1,12 +1,11 @@
-//! Instant uploads: bytes that the server has already, and that this request may read, need not
-//! come.
+//! Instant uploads: bytes that are stored already, and that the caller may read, need not be sent.
 //!
 //! **Invariants**
 //! - Only a signature in the `Authorization` header makes a reader. A presigned URL is made for one
-//!   action, and nobody reads in nobody's name: for them there are no contents to be found.
+//!   action, and an anonymous caller reads nothing: for them no content is found.
 //! - Each object by which a content was found is asked about, one by one, with the same decision
 //!   that GetObject takes ([`Caller::demand`]).
-//! - Nothing found, nothing allowed and another size are one answer: an empty list.
+//! - Not found, not allowed and of another size give the same answer: an empty list.
 //! - A challenge is offered only in a bucket whose operator opted in, and only for contents of
 //!   objects of that bucket.
 
@@ -43,7 +42,7 @@ fn listed(head: &Head, name: &'static str) -> Result<Option<Vec<String>>> {
         let text = value.to_str().map_err(|_| Error::argument(name, "", "Expected ASCII."))?;
         list(name, text, &mut prefixes)?;
     }
-    // Presigners write the names of headers in any case: one that is overlooked would widen.
+    // Presigners write the names of headers in any case: a name that was missed would widen the search.
     for (_, text) in head.query.pairs().iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)) {
         list(name, text, &mut prefixes)?;
     }
@@ -69,7 +68,7 @@ fn list(name: &'static str, text: &str, prefixes: &mut Vec<String>) -> Result<()
     Ok(())
 }
 
-/// Whether what this request may read may be given to it without its bytes.
+/// True if stored bytes may replace the body of this request: it is signed in a header by a user.
 pub fn is_reader(call: &Call) -> bool {
     match call.mechanism {
         Mechanism::HeaderV4 => call.caller.principal.user().is_some(),
@@ -80,7 +79,7 @@ pub fn is_reader(call: &Call) -> bool {
     }
 }
 
-/// Refuses who is no reader.
+/// Requires a reader.
 ///
 /// # Errors
 /// AccessDenied.
@@ -92,20 +91,20 @@ pub fn require_reader(call: &Call) -> Result<()> {
     Err(Error::because(ErrorCode::AccessDenied, message))
 }
 
-/// Who may be given what is here already: the holder of a key, who has signed a header.
+/// A caller to whom stored bytes may be given: the holder of a key, who signed a header.
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
     context: &'a Context,
     caller: &'a Caller,
     permit: &'a Permit<WriteObject>,
-    /// Whether nothing is given without a proof.
+    /// True if nothing is given without a proof of possession.
     proves: bool,
 }
 
 impl<'a> Reader<'a> {
-    /// Who sends an operation; `None` when nothing may be given to it.
+    /// The reader behind an operation; `None` when nothing may be given to the caller.
     pub fn of(call: &'a Call, permit: &'a Permit<WriteObject>) -> Option<Self> {
-        is_reader(call).then(|| Self {
+        is_reader(call).then_some(Self {
             context: &call.context,
             caller: &call.caller,
             permit,
@@ -113,7 +112,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Who asks the management interface, which knows no presigned URLs.
+    /// The reader behind a request to the management interface, which has no presigned URLs.
     pub fn of_caller(
         context: &'a Context,
         caller: &'a Caller,
@@ -123,7 +122,7 @@ impl<'a> Reader<'a> {
         caller.principal.user().is_some().then_some(reader)
     }
 
-    /// The same, who is given nothing without a proof if `proves`.
+    /// The same reader, who must prove possession if `proves`.
     pub fn who_proves(self, proves: bool) -> Self {
         Self { proves, ..self }
     }
@@ -147,7 +146,7 @@ pub async fn of_create(
     Ok(readable(reader.caller, reader.context.run(find).await?))
 }
 
-/// What Create declares, if that can be found.
+/// The search for the declared file; `None` when it cannot be found by its digest.
 fn wanted(
     declaration: &Declaration,
     algorithm: Option<ChecksumAlgorithm>,
@@ -158,7 +157,7 @@ fn wanted(
     (size >= SHARED_BYTES_MIN).then_some(Wanted { sha256, size, algorithm, prefixes })
 }
 
-/// Below which keys a content may be found that is given for a proof.
+/// Prefixes of the keys by which a content may be found that is given for a proof.
 ///
 /// # Errors
 /// Those of [`prefixes`].
@@ -173,6 +172,7 @@ pub fn proof_prefixes(head: &Head) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// What the store says.
+#[expect(clippy::disallowed_methods, reason = "the closure runs on the blocking pool")]
 pub async fn offer(
     reader: Option<Reader<'_>>,
     created: &CreatedUpload,
@@ -259,12 +259,12 @@ fn sha256_of(call: &Call, checksum: Option<&Checksum>) -> Option<[u8; 32]> {
     }
 }
 
-/// Whether the digests hold this value.
+/// True if the digests include this value.
 fn has(digests: &Digests, named: Option<&Checksum>) -> bool {
     named.is_none_or(|named| digests.checksum_for(named.algorithm).as_ref() == Some(named))
 }
 
-/// Those that the request may read at this moment.
+/// The candidates that the caller may read at this moment.
 pub fn readable(caller: &Caller, found: Vec<Candidate>) -> Vec<Readable> {
     let judge = |candidate: Candidate| match candidate.object() {
         None => candidate.granted(None),
@@ -278,7 +278,7 @@ pub fn readable(caller: &Caller, found: Vec<Candidate>) -> Vec<Readable> {
     found.into_iter().filter_map(judge).collect()
 }
 
-/// Says in the answer that no byte was taken.
+/// Marks the answer: no byte of the body was read.
 pub fn announce(response: &mut Response) {
     response.set("x-partita-upload", "instant");
 }

@@ -1,6 +1,6 @@
-//! What is missing of an upload, as clients are told it: a JSON document, and a header of ranges.
+//! Missing parts of an upload as clients see them: a JSON document, and a header of ranges.
 //!
-//! **Invariant:** the document is the same wherever it stands: as an answer, in an event stream,
+//! **Invariant:** the document is the same as an answer, in an event stream,
 //! and inside an error; `docs/schemas/blocks.json` describes it.
 
 use crate::access::UploadHandle;
@@ -34,7 +34,7 @@ struct Document<'a> {
     expires_at: String,
 }
 
-/// A run of missing parts. Without a declared size nobody knows their bytes.
+/// A run of missing parts. Without a declared size their bytes are unknown.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Block {
@@ -90,7 +90,7 @@ fn bytes_of(blocks: &Blocks, gap: Gap) -> Option<(u64, u64)> {
     Some((layout.first_byte(gap.first), end))
 }
 
-/// Adds what is missing to an error: the first ranges as a header, the document as an element.
+/// Adds missing parts to an error: the first ranges as a header, the document as an element.
 pub fn explain(error: Error, blocks: &Blocks) -> Error {
     let ranges = blocks.missing.iter().filter_map(|gap| bytes_of(blocks, *gap));
     let ranges: Vec<String> = ranges
@@ -105,7 +105,8 @@ pub fn explain(error: Error, blocks: &Blocks) -> Error {
     }
 }
 
-/// As [`explain`], with what is missing of the upload now. If it is over, that is the error.
+/// Adds the parts that are missing now to an error. If the upload has ended, NoSuchUpload is the
+/// error instead.
 pub async fn with_missing(call: &Call, upload: &UploadHandle<WriteObject>, error: Error) -> Error {
     let store = &call.context.store;
     let missing = store.missing_blocks(upload, PartNumber::FIRST, ERROR_RANGES_MAX);

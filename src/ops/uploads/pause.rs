@@ -1,14 +1,14 @@
-//! The gate of a paused upload: requests that would change it wait, and are told to come again.
+//! Requests on a paused upload: they wait for a while, then get SlowDown.
 //!
 //! **Invariants**
-//! - Nothing of the body is read before the gate is passed: no `100 Continue` is sent, no room is
-//!   reserved, no thread is taken. What waits holds its connection and one slot of [`PAUSE_USERS`].
+//! - No byte of the body is read while the upload is paused: no `100 Continue` is sent, no room is
+//!   reserved, no thread is taken. A waiting request holds its connection and one slot of a quota.
 //! - The answer is one that SDKs repeat. A final one would make them abort the whole upload.
-//! - A resume lets all who wait pass at once, but those whose key or URL has ended meanwhile; a
-//!   cancel tells them NoSuchUpload.
-//! - Nobody can resume at a server that is about to end, so they are told then at once.
-//! - Those who wait leave half of the connections to those who resume, and no user has more than a
-//!   quarter of the places.
+//! - A resume lets all waiting requests pass, except those whose key or URL has expired meanwhile; a
+//!   cancel answers them with NoSuchUpload.
+//! - A shutdown answers all waiting requests at once, since no resume can come any more.
+//! - Waiting requests take at most half of the connections, so that a resume gets one; no user has
+//!   more than a quarter of the slots.
 
 use crate::access::UploadHandle;
 use crate::access::WriteObject;
@@ -39,10 +39,10 @@ pub async fn pass(call: &Call, upload: &UploadHandle<WriteObject>) -> Result<Ope
 
 async fn hold(call: &Call, upload: &UploadHandle<WriteObject>) -> Result<OpenUpload> {
     let config = &call.context.config;
-    let places = (config.connections_max / 2).max(1);
-    let each = places.div_ceil(PAUSE_USERS);
+    let slots_max = (config.connections_max / 2).max(1);
+    let each = slots_max.div_ceil(PAUSE_USERS);
     let slots = &call.context.limits.paused_requests;
-    let _slot = slots.take(&upload.permit().user().id, each, places).ok_or_else(paused)?;
+    let _slot = slots.take(&upload.permit().user().id, each, slots_max).ok_or_else(paused)?;
     let until = Instant::now() + Duration::from_millis(config.pause_hold_ms);
     let store = &call.context.store;
     let recheck = call.recheck();

@@ -1,4 +1,4 @@
-//! The state of an open upload, as clients are told it and as they set it.
+//! State of an open upload as JSON: the answer and the request.
 
 use crate::access::UploadHandle;
 use crate::access::UploadRight;
@@ -8,15 +8,15 @@ use crate::ops::uploads::missing_parts;
 use crate::request::Call;
 use crate::wire::{Error, ErrorCode, Response, Result, date};
 
-/// What a client may ask an upload to do.
+/// State that a client asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StateRequest {
-    /// Take no parts for now.
+    /// Pause: take no parts.
     Pause,
-    /// Take parts again.
+    /// Resume: take parts again.
     Upload,
-    /// End, whoever else has it.
+    /// Cancel, for all creators.
     Cancel,
 }
 
@@ -37,7 +37,7 @@ struct Document<'a> {
     expires_at: String,
 }
 
-/// The wish in a document.
+/// The requested state in a document.
 ///
 /// # Errors
 /// InvalidRequest when it is no such document.

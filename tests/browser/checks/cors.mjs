@@ -1,4 +1,4 @@
-// CORS as a browser enforces it: what a page of another origin may send, and what it may read.
+// CORS as a browser enforces it: what a page of another origin may send and read.
 
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -128,7 +128,7 @@ export default [
     await makeBucket(rig, "cached", allow(origin, ["GET"], EXPOSE));
     await rig.send("PUT", "/cached/a", "picture", { "cache-control": "max-age=600" });
     const url = rig.presign("GET", "/cached/a");
-    // As an <img> does: no Origin is sent, and the answer is kept.
+    // Like an <img>: no Origin is sent, and the answer is cached.
     equal((await fetch(url, { mode: "no-cors" })).status, 0);
     equal((await fetch(url)).text, "picture");
   }],
@@ -142,7 +142,7 @@ export default [
     for (const page of [one, two]) equal((await page.fetch(get)).text, "open");
     equal((await one.fetch(put, { method: "PUT", body: "x" })).status, 200);
     ok((await two.fetch(put, { method: "PUT", body: "x" })).blocked);
-    // A browser does not take `*` for a request with credentials.
+    // A browser refuses `*` for a request with credentials.
     ok((await one.fetch(get, { credentials: "include" })).blocked);
     const sent = await one.fetch(put, { method: "PUT", body: "x", credentials: "include" });
     equal(sent.status, 200);
@@ -179,7 +179,7 @@ export default [
     await makeBucket(rig, "gone", allow(origin, ["GET"]));
     await rig.send("PUT", "/gone/a", "x");
     const url = rig.presign("GET", "/gone/a");
-    // The browser's own cache would answer once more.
+    // The browser's cache would answer otherwise.
     equal((await fetch(url, { cache: "no-store" })).status, 200);
     await rig.send("DELETE", "/gone?cors");
     ok((await fetch(url, { cache: "no-store" })).blocked);

@@ -1,4 +1,4 @@
-// The upload page of the examples, served by the example's server: a real file, by a grant.
+// The upload page of the examples, served by the example's server: a file, uploaded with a grant.
 
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -13,7 +13,7 @@ const KEY = randomBytes(24);
 const hasBoto3 = spawnSync("python3", ["-c", "import boto3"]).status === 0;
 let files = 0;
 
-/** The example's server over the rig's gateway, a page of it, and a file of random bytes. */
+/** The example's server over the gateway, its page, and a file of random bytes. */
 async function open(rig, bytes, use) {
   if (!hasBoto3) return console.log("SKIPPED: python3 with boto3 is not here");
   const bucket = `page-${(files += 1)}`;
@@ -107,7 +107,7 @@ export default [
       await said("Paused");
       const [id] = await openUploads(rig, bucket);
       ok(id);
-      // What was on its way arrives; then nothing moves.
+      // Parts that are in flight arrive; then the progress stands still.
       await page.waitForTimeout(3000);
       const before = await page.evaluate(() => document.querySelector("#bar").value);
       ok(before < 1, `${before}`);

@@ -101,7 +101,7 @@ export function open(context) {
 
     async presign() {
       const key = "a b+c/é~%$&@=;:.signed";
-      // The SDK bakes the checksum of an empty body into such a URL unless told not to.
+      // By default the SDK puts the checksum of an empty body into such a URL.
       const signer = new sdk.S3Client({
         endpoint: context.endpoint,
         forcePathStyle: true,

@@ -42,12 +42,11 @@ def multi(ctx):
 
 
 def pause(ctx):
-    # Fifty connections; both ways that botocore has of counting what it may try again. One after
-    # the other would take a minute each, so they run beside each other.
+    # Fifty connections, with both retry modes of botocore. Each takes a minute: they run at once.
     from concurrent.futures import ThreadPoolExecutor
     with ThreadPoolExecutor() as pool:
-        list_of = [pool.submit(_paused, ctx, mode) for mode in ("legacy", "standard")]
-        for done in list_of:
+        runs = [pool.submit(_paused, ctx, mode) for mode in ("legacy", "standard")]
+        for done in runs:
             done.result()
 
 
@@ -89,9 +88,7 @@ def copy(ctx):
 
 def list(ctx):
     s3 = _s3(ctx)
-    names = [f"list/{folder}/{name}" for folder in "ab" for name in ("x", "y", "z")]
-    for name in names:
-        ctx.seed(name)
+    names = ctx.seed_all("list/", "a/x", "a/y", "a/z", "b/x", "b/y", "b/z")
     for operation in ("list_objects", "list_objects_v2"):
         pages = s3.get_paginator(operation).paginate(
             Bucket=ctx.bucket, Prefix="list/", PaginationConfig={"PageSize": 2})
@@ -103,9 +100,7 @@ def list(ctx):
 
 
 def delete(ctx):
-    for number in b"\x01\x02\x03":
-        ctx.seed(f"delete/{number}")
-    ctx.seed("delete/a&b <c>")
+    ctx.seed_all("delete/", "1", "2", "3", "a&b <c>")
     keys = [{"Key": name} for name in ctx.raw.keys(ctx.bucket, "delete/")]
     answer = _s3(ctx).delete_objects(Bucket=ctx.bucket, Delete={"Objects": keys})
     ctx.expect(len(answer["Deleted"]) == 4, f"answer {answer}")
@@ -113,7 +108,7 @@ def delete(ctx):
 
 
 def presign(ctx):
-    for version in ("s3", "s3v4"):  # Signature V2 is what this SDK makes when not told otherwise.
+    for version in ("s3", "s3v4"):  # The SDK's default is Signature V2.
         s3 = _s3(ctx, signature_version=version)
         name = f"{ctx.odd_key}-{version}"
         for operation, body in (("put_object", ctx.data("small")), ("get_object", None)):
@@ -170,7 +165,7 @@ def resume(ctx):
     parts = [ctx.data("big")[start:start + 5 * MIB] for start in (0, 5 * MIB, 10 * MIB, 15 * MIB)]
     parts[3] = ctx.data("big")[15 * MIB:]
     upload = s3.create_multipart_upload(**where)["UploadId"]
-    for number in (4, 2):  # Out of order, and then the client is gone.
+    for number in (4, 2):  # Out of order; the other parts are missing.
         s3.upload_part(**where, UploadId=upload, PartNumber=number, Body=parts[number - 1])
     open_uploads = s3.list_multipart_uploads(Bucket=ctx.bucket, Prefix="resumed")["Uploads"]
     ctx.expect([one["UploadId"] for one in open_uploads] == [upload], f"uploads {open_uploads}")

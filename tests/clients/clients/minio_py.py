@@ -15,29 +15,12 @@ def _minio(ctx):
                  region=None, secure=ctx.tls)  # Without a region it asks for the location first.
 
 
-def _there_and_back(ctx, key, name):
+def there_and_back(ctx, key, name):
     client, data = _minio(ctx), ctx.data(name)
     client.put_object(ctx.bucket, key, io.BytesIO(data), len(data), part_size=5 * MIB)
     ctx.expect_stored(key, name)
     client.fget_object(ctx.bucket, key, str(ctx.path(name)))
     ctx.expect_bytes(ctx.path(name), name)
-
-
-def small(ctx):
-    _there_and_back(ctx, "small", "small")
-
-
-def empty(ctx):
-    _there_and_back(ctx, "empty", "empty")
-
-
-def multi(ctx):
-    _there_and_back(ctx, "big", "big")
-    ctx.expect_multipart("big")
-
-
-def key(ctx):
-    _there_and_back(ctx, ctx.odd_key, "small")
 
 
 def range(ctx):
@@ -60,9 +43,7 @@ def copy(ctx):
 
 
 def list(ctx):
-    names = [f"list/{folder}/{name}" for folder in "ab" for name in "xy"]
-    for name in names:
-        ctx.seed(name)
+    names = ctx.seed_all("list/", "a/x", "a/y", "b/x", "b/y")
     client = _minio(ctx)
     for first_version in (False, True):
         found = client.list_objects(ctx.bucket, "list/", recursive=True,
@@ -72,8 +53,7 @@ def list(ctx):
 
 
 def delete(ctx):
-    for name in ("one", "two &<", ctx.odd_key):
-        ctx.seed(f"delete/{name}")
+    ctx.seed_all("delete/", "one", "two &<", ctx.odd_key)
     names = [DeleteObject(name) for name in ctx.raw.keys(ctx.bucket, "delete/")]
     errors = [str(error) for error in _minio(ctx).remove_objects(ctx.bucket, names)]
     ctx.expect(not errors, f"errors {errors}")

@@ -16,28 +16,11 @@ def _store(ctx):
                    client_options={"allow_http": not ctx.tls})
 
 
-def _there_and_back(ctx, key, name):
+def there_and_back(ctx, key, name):
     store = _store(ctx)
     obstore.put(store, key, ctx.data(name), chunk_size=5 * MIB)
     ctx.expect_stored(key, name)
     ctx.expect_bytes(obstore.get(store, key).bytes(), name)
-
-
-def small(ctx):
-    _there_and_back(ctx, "small", "small")
-
-
-def empty(ctx):
-    _there_and_back(ctx, "empty", "empty")
-
-
-def multi(ctx):
-    _there_and_back(ctx, "big", "big")
-    ctx.expect_multipart("big")
-
-
-def key(ctx):
-    _there_and_back(ctx, ctx.odd_key, "small")
 
 
 def range(ctx):
@@ -60,9 +43,7 @@ def copy(ctx):
 
 
 def list(ctx):
-    names = [f"list/{folder}/{name}" for folder in "ab" for name in "xy"]
-    for name in names:
-        ctx.seed(name)
+    names = ctx.seed_all("list/", "a/x", "a/y", "b/x", "b/y")
     got = [entry["path"] for page in obstore.list(_store(ctx), "list") for entry in page]
     ctx.expect(sorted(got) == names, f"listed {got}")
     folders = obstore.list_with_delimiter(_store(ctx), "list")["common_prefixes"]
@@ -70,9 +51,7 @@ def list(ctx):
 
 
 def delete(ctx):
-    names = ["delete/one", "delete/two", "delete/a&b"]
-    for name in names:
-        ctx.seed(name)
+    names = ctx.seed_all("delete/", "one", "two", "a&b")
     obstore.delete(_store(ctx), names)
     ctx.expect_keys("delete/", [])
 

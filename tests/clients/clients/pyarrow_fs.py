@@ -13,30 +13,13 @@ def _fs(ctx):
         scheme="https" if ctx.tls else "http", endpoint_override=ctx.host, **trust)
 
 
-def _there_and_back(ctx, key, name):
+def there_and_back(ctx, key, name):
     fs, path = _fs(ctx), f"{ctx.bucket}/{key}"
     with fs.open_output_stream(path) as stream:
         stream.write(ctx.data(name))
     ctx.expect_stored(key, name)
     with fs.open_input_stream(path) as stream:
         ctx.expect_bytes(stream.read(), name)
-
-
-def small(ctx):
-    _there_and_back(ctx, "small", "small")
-
-
-def empty(ctx):
-    _there_and_back(ctx, "empty", "empty")
-
-
-def multi(ctx):
-    _there_and_back(ctx, "big", "big")
-    ctx.expect_multipart("big")
-
-
-def key(ctx):
-    _there_and_back(ctx, ctx.odd_key, "small")
 
 
 def range(ctx):
@@ -52,8 +35,7 @@ def copy(ctx):
 
 
 def list(ctx):
-    for name in ("list/a/x", "list/b/y"):
-        ctx.seed(name)
+    ctx.seed_all("list/", "a/x", "b/y")
     fs = _fs(ctx)
     got = sorted(one.path for one in fs.get_file_info(
         pyarrow.fs.FileSelector(f"{ctx.bucket}/list", recursive=True)))
@@ -62,8 +44,7 @@ def list(ctx):
 
 
 def delete(ctx):
-    for name in ("one", "two", "three"):
-        ctx.seed(f"delete/{name}")
+    ctx.seed_all("delete/", "one", "two", "three")
     _fs(ctx).delete_dir(f"{ctx.bucket}/delete")
     ctx.expect_keys("delete/", [])
 

@@ -1,4 +1,4 @@
-"""rclone with provider Other, the one for servers that it does not know."""
+"""rclone with provider Other, its provider for unknown servers."""
 
 
 def _rclone(ctx, *words):
@@ -10,23 +10,15 @@ def _rclone(ctx, *words):
     return ctx.run("rclone", "--config", "/dev/null", *words, env=env)
 
 
-def _there_and_back(ctx, key, name, *words):
+def there_and_back(ctx, key, name, *words):
     url = f"s3:{ctx.bucket}/{key}"
     _rclone(ctx, "copyto", *words, ctx.files[name], url)
     ctx.expect_stored(key, name)
     ctx.expect_bytes(_rclone(ctx, "cat", url), name)
 
 
-def small(ctx):
-    _there_and_back(ctx, "small", "small")
-
-
-def empty(ctx):
-    _there_and_back(ctx, "empty", "empty")
-
-
 def multi(ctx):
-    _there_and_back(ctx, "big", "big", "--s3-upload-cutoff", "5M", "--s3-chunk-size", "5M")
+    there_and_back(ctx, "big", "big", "--s3-upload-cutoff", "5M", "--s3-chunk-size", "5M")
     ctx.expect_multipart("big")
     # A download over several connections, each with a range of its own.
     _rclone(ctx, "copyto", "--multi-thread-cutoff", "1M", "--multi-thread-streams", "4",
@@ -38,10 +30,6 @@ def pause(ctx):
     with ctx.paused("pause", "huge"):
         _rclone(ctx, "copyto", "--s3-upload-cutoff", "5M", "--s3-chunk-size", "5M",
                 ctx.files["huge"], f"s3:{ctx.bucket}/pause")
-
-
-def key(ctx):
-    _there_and_back(ctx, ctx.odd_key, "small")
 
 
 def range(ctx):
@@ -61,16 +49,13 @@ def copy(ctx):
 
 
 def list(ctx):
-    names = [f"list/{folder}/{name}" for folder in "ab" for name in "xy"]
-    for name in names:
-        ctx.seed(name)
+    ctx.seed_all("list/", "a/x", "a/y", "b/x", "b/y")
     text = _rclone(ctx, "lsf", "-R", "--files-only", f"s3:{ctx.bucket}/list").decode()
     ctx.expect(sorted(text.split()) == ["a/x", "a/y", "b/x", "b/y"], f"lsf says {text!r}")
 
 
 def delete(ctx):
-    for name in ("one", "two &<", ctx.odd_key):
-        ctx.seed(f"delete/{name}")
+    ctx.seed_all("delete/", "one", "two &<", ctx.odd_key)
     _rclone(ctx, "delete", f"s3:{ctx.bucket}/delete")
     ctx.expect_keys("delete/", [])
 

@@ -1,4 +1,4 @@
-"""restic: a repository of many small objects; its own check reads every byte back."""
+"""restic: a repository of many small objects; `restic check` reads every byte back."""
 
 import shutil
 

@@ -11,30 +11,13 @@ def _s3cmd(ctx, *words):
     return ctx.run(*command, *words)
 
 
-def _there_and_back(ctx, key, name):
+def there_and_back(ctx, key, name):
     url = f"s3://{ctx.bucket}/{key}"
     _s3cmd(ctx, "put", ctx.files[name], url)
     ctx.expect_stored(key, name)
     back = ctx.path(f"{name}.back")
     _s3cmd(ctx, "get", "--force", url, back)
     ctx.expect_bytes(back, name)
-
-
-def small(ctx):
-    _there_and_back(ctx, "small", "small")
-
-
-def empty(ctx):
-    _there_and_back(ctx, "empty", "empty")
-
-
-def multi(ctx):
-    _there_and_back(ctx, "big", "big")
-    ctx.expect_multipart("big")
-
-
-def key(ctx):
-    _there_and_back(ctx, ctx.odd_key, "small")
 
 
 def copy(ctx):
@@ -47,8 +30,7 @@ def copy(ctx):
 
 
 def list(ctx):
-    for name in ("list/a/x", "list/b/y"):
-        ctx.seed(name)
+    ctx.seed_all("list/", "a/x", "b/y")
     text = _s3cmd(ctx, "ls", f"s3://{ctx.bucket}/list/").decode()
     ctx.expect("/list/a/" in text and "/list/b/" in text and "DIR" in text, f"ls says {text!r}")
     text = _s3cmd(ctx, "ls", "--recursive", f"s3://{ctx.bucket}/list/").decode()
@@ -56,8 +38,7 @@ def list(ctx):
 
 
 def delete(ctx):
-    for name in ("one", "two", ctx.odd_key):
-        ctx.seed(f"delete/{name}")
+    ctx.seed_all("delete/", "one", "two", ctx.odd_key)
     _s3cmd(ctx, "del", "--recursive", f"s3://{ctx.bucket}/delete/")
     ctx.expect_keys("delete/", [])
 

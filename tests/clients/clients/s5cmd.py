@@ -5,7 +5,7 @@ def _s5cmd(ctx, *words):
     return ctx.run("s5cmd", "--endpoint-url", ctx.endpoint, "--retry-count", "1", *words)
 
 
-def _there_and_back(ctx, key, name, *words):
+def there_and_back(ctx, key, name, *words):
     url = f"s3://{ctx.bucket}/{key}"
     _s5cmd(ctx, "cp", *words, ctx.files[name], url)
     ctx.expect_stored(key, name)
@@ -14,21 +14,9 @@ def _there_and_back(ctx, key, name, *words):
     ctx.expect_bytes(back, name)
 
 
-def small(ctx):
-    _there_and_back(ctx, "small", "small")
-
-
-def empty(ctx):
-    _there_and_back(ctx, "empty", "empty")
-
-
 def multi(ctx):
-    _there_and_back(ctx, "big", "big", "--part-size", "5")
+    there_and_back(ctx, "big", "big", "--part-size", "5")
     ctx.expect_multipart("big")
-
-
-def key(ctx):
-    _there_and_back(ctx, ctx.odd_key, "small")
 
 
 def copy(ctx):
@@ -38,8 +26,7 @@ def copy(ctx):
 
 
 def list(ctx):
-    for name in ("list/a/x", "list/b/y"):
-        ctx.seed(name)
+    ctx.seed_all("list/", "a/x", "b/y")
     text = _s5cmd(ctx, "ls", f"s3://{ctx.bucket}/list/").decode()
     ctx.expect(text.split() == ["DIR", "a/", "DIR", "b/"], f"ls says {text!r}")
     text = _s5cmd(ctx, "ls", f"s3://{ctx.bucket}/list/*").decode()
@@ -47,8 +34,7 @@ def list(ctx):
 
 
 def delete(ctx):
-    for name in ("one", "two &<", ctx.odd_key):
-        ctx.seed(f"delete/{name}")
+    ctx.seed_all("delete/", "one", "two &<", ctx.odd_key)
     _s5cmd(ctx, "rm", f"s3://{ctx.bucket}/delete/*")
     ctx.expect_keys("delete/", [])
 
