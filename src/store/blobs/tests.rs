@@ -5,13 +5,30 @@ mod damage;
 mod lifecycle;
 mod packed;
 
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
 use proptest::prelude::*;
+use rustix::fs;
+use rustix::io::Errno;
 use tempfile::TempDir;
 
-use super::*;
-use crate::digest::{Checksum, ChecksumAlgorithm};
-use crate::types::{BlobId, ByteRange};
+use super::files::Blobs;
+use super::folders::Syncs;
+use super::location::{Extent, Location, PACKED_BYTES_MAX};
+use super::name::{BlobName, FolderEntry, SegmentName};
+use super::origin::{BlobOrigin, BlobRecord};
+use super::packer::{Packing, packer};
+use super::reader::{BlobFile, Wait};
+use super::staged::{Home, StagedBlob};
+use super::writer::BlobWriter;
+use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
+use crate::store::error::{Error, Result};
+use crate::store::sources::Sources;
+use crate::types::{BlobId, ByteRange, ObjectKey, PUT_BYTES_MAX, PartNumber, UploadId};
 
 /// Each goes from thread to thread, in handlers and in the writer's queue.
 const _: () = {

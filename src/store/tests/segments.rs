@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use rusqlite::params;
 
 use super::*;
-use crate::store::blobs::SegmentName;
+use crate::store::blobs::name::SegmentName;
 use crate::store::upkeep::sweep::{QUARANTINE_MS, punch_gaps};
 use crate::types::ETagMatch;
 
