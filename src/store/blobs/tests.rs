@@ -24,6 +24,7 @@ use super::origin::{BlobOrigin, BlobRecord};
 use super::packer::{Packing, packer};
 use super::reader::{BlobFile, Wait};
 use super::staged::{Home, StagedBlob};
+use super::trailer;
 use super::writer::BlobWriter;
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
 use crate::store::error::{Error, Result};
