@@ -1,6 +1,6 @@
-//! Digests: 1 MiB through the one pass over a body, as a PUT (MD5 and CRC64NVME), as a signed PUT
-//! (SHA-256 too) and with a client's CRC32C; the CRC32C alone, which guards the blocks of files;
-//! MD5 of bodies side by side; and joining the CRCs of 10,000 parts.
+//! Digests: 1 MiB through the single pass over a body, as a PUT (MD5 and CRC64NVME), as a signed
+//! PUT (SHA-256 too) and with a client's CRC32C; the CRC32C alone, which guards the blocks of
+//! files; MD5 of bodies side by side; and joining the CRCs of 10,000 parts.
 
 use std::hint::black_box;
 
@@ -56,7 +56,7 @@ fn side_by_side(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// `crcs` of parts of `PART_BYTES`, the last one shorter, as it is in most uploads.
+/// Joins `crcs` of parts of `PART_BYTES`, of which the last one is shorter.
 fn combine(algorithm: ChecksumAlgorithm, crcs: &[Vec<u8>]) -> Vec<u8> {
     let mut combiner = Combiner::new(algorithm).expect("the algorithm is a CRC");
     if let Some((last, others)) = crcs.split_last() {

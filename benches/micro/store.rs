@@ -1,9 +1,9 @@
-//! The store's reads, by its public verbs, on real files: a page of 1,000 keys out of 100,000; one
+//! Reads of the store by its public verbs, on real files: a page of 1,000 keys out of 100,000; one
 //! small object opened with its bytes; and one byte out of an open object of 10,000 parts, in its
 //! middle and at its end.
 //!
-//! The store is closed and opened again before, so that nothing waits in the WAL. The folder is a
-//! temporary one; what is read stays in the page cache: this measures the work, not the disk.
+//! The store is reopened first, so that the WAL is empty. Files stay in the page cache, so the disk
+//! is not measured.
 
 use std::cell::LazyCell;
 use std::hint::black_box;
@@ -11,13 +11,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use partita::access::{Action, Credential, Permit, Principal, authorize};
+use partita::access::{
+    Action, Bucket, CreateBucket, Credential, ListObjects, ObjectPath, Permit, Principal, Question,
+    ReadAccess, Resource, Right, Rules, WriteObject, decide,
+};
 use partita::config::Config;
 use partita::digest::{Digests, Hasher, WantedDigests};
 use partita::events::EventName;
 use partita::store::{
-    CompleteUpload, CreatedBucket, ListQuery, ListedPart, NewObject, NewUpload, NewUser, Pending,
-    StagedBlob, Store, WholeDigests,
+    CompleteUpload, CreatedBucket, ListQuery, ListedPart, NewObject, NewUpload, NewUser,
+    OpenObject, Pending, StagedBlob, Store, WholeDigests,
 };
 use partita::types::{
     BucketName, ByteRange, ETag, ObjectHeaders, ObjectKey, PART_NUMBER_MAX, PartNumber,
@@ -29,15 +32,15 @@ mod short;
 
 const OBJECTS: u64 = 100_000;
 const PAGE: usize = 1000;
-/// Bytes of an object, and of a part: they live in SQLite.
+/// Bytes of an object or part, which are stored in SQLite.
 const SMALL_BYTES: usize = 4096;
-/// Verbs that wait for the writer at once; its queue takes so many.
+/// Verbs that wait for the writer at once: the length of its queue.
 const FLIGHT: usize = 2048;
 
-/// A store with its content, on a folder that goes with it.
+/// Store with content, in a temporary folder.
 struct Shelf {
     store: Store,
-    permit: Permit,
+    root: Root,
     _folder: TempDir,
 }
 
@@ -46,33 +49,32 @@ impl Shelf {
         let folder = tempfile::tempdir().expect("a folder");
         let mut options = Config::default().store_options();
         options.data = folder.path().into();
-        // So that parts can be as small as objects.
+        // Allows parts as small as objects.
         options.part_bytes_min = 1;
         let store = Store::open(options.clone()).expect("a new store");
-        let permit = permit(&store);
+        let root = Root::new(&store);
         let body = Body::new();
         let put = |n| {
-            let (key, condition) = (object_key(n), WriteCondition::default());
+            let condition = WriteCondition::default();
             let new = NewObject {
-                key,
                 headers: ObjectHeaders::default(),
                 checksum: None,
                 condition,
                 event: EventName::ObjectCreatedPut,
                 callback_var: None,
             };
-            store.put_object(&permit, new, body.stage())
+            store.put_object(&root.write(object_key(n)), new, body.stage(&store))
         };
         settle((0..OBJECTS).map(put));
-        put_multipart(&store, &permit, &body);
+        put_multipart(&store, &root, &body);
         store.close();
         drop(store);
         let store = Store::open(options).expect("the same store");
-        Self { store, permit, _folder: folder }
+        Self { store, root, _folder: folder }
     }
 }
 
-/// The bytes of every object and part.
+/// Bytes of every object and part.
 struct Body(Bytes, Digests);
 
 impl Body {
@@ -83,8 +85,8 @@ impl Body {
         Self(bytes.into(), hasher.finish())
     }
 
-    fn stage(&self) -> StagedBlob {
-        StagedBlob::inline(self.0.clone(), self.1.clone())
+    fn stage(&self, store: &Store) -> StagedBlob {
+        store.stage_inline(self.0.clone(), self.1.clone())
     }
 }
 
@@ -96,28 +98,66 @@ fn multipart_key() -> ObjectKey {
     ObjectKey::parse(b"multipart").expect("a key")
 }
 
-/// Root's leave to do as it likes in a new bucket.
-fn permit(store: &Store) -> Permit {
-    let new = NewUser { name: "root".into(), root: true, ..NewUser::default() };
-    let (_, root): (_, Arc<Credential>) = store.create_user(new).wait().expect("a user");
-    let name = BucketName::parse("bucket").expect("a name");
-    let created = store.create_bucket(name, &root.user, "us-east-1").wait().expect("a bucket");
-    let (CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket)) = created;
-    authorize(&Principal::Key(root), Action::PutObject, &bucket).expect("root may")
+/// Root in a new bucket, and a permit for each of its actions there.
+struct Root {
+    credential: Arc<Credential>,
+    bucket: Arc<Bucket>,
 }
 
-fn put_multipart(store: &Store, permit: &Permit, body: &Body) {
-    let key = multipart_key();
-    let upload = store.create_upload(permit, key.clone(), NewUpload::default()).wait();
-    let upload = upload.expect("an upload").upload.id;
+impl Root {
+    fn new(store: &Store) -> Self {
+        let new = NewUser { name: "root".into(), root: true, ..NewUser::default() };
+        let (_, credential) = store.create_user(new).wait().expect("a user");
+        let name = BucketName::parse("bucket").expect("a name");
+        let create = permit::<CreateBucket>(&credential, Action::CreateBucket, Resource::Service);
+        let created = store.create_bucket(&create, name, "us-east-1").wait().expect("a bucket");
+        let (CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket)) = created;
+        Self { credential, bucket }
+    }
+
+    fn on_object<R: Right>(&self, action: Action, key: ObjectKey) -> Permit<R> {
+        let path = ObjectPath { bucket: Arc::clone(&self.bucket), key };
+        permit(&self.credential, action, Resource::Object(path))
+    }
+
+    fn write(&self, key: ObjectKey) -> Permit<WriteObject> {
+        self.on_object(Action::PutObject, key)
+    }
+
+    fn access(&self, key: ObjectKey) -> ReadAccess {
+        ReadAccess::Allowed(self.on_object(Action::GetObject, key))
+    }
+
+    fn list(&self) -> Permit<ListObjects> {
+        let bucket = Resource::Bucket(Arc::clone(&self.bucket));
+        permit(&self.credential, Action::ListBucket, bucket)
+    }
+}
+
+fn permit<R: Right>(credential: &Arc<Credential>, action: Action, resource: Resource) -> Permit<R> {
+    let principal = Principal::Key(Arc::clone(credential));
+    let rules = Rules::default();
+    let question = Question { principal, action, resource, origin: None, rules, object: None };
+    let permit = decide(question).allowed().and_then(|allowed| allowed.permit::<R>());
+    permit.expect("root may")
+}
+
+/// An open object.
+fn open(store: &Store, access: &ReadAccess) -> OpenObject {
+    let sealed = store.open_object(access).wait().expect("an object");
+    sealed.open(access).expect("root may read it")
+}
+
+fn put_multipart(store: &Store, root: &Root, body: &Body) {
+    let write = root.write(multipart_key());
+    let created = store.create_upload(&write, NewUpload::default()).wait();
+    let upload = write.upload(created.expect("an upload").upload.id);
     let numbers: Vec<PartNumber> = (1..=PART_NUMBER_MAX).filter_map(PartNumber::new).collect();
-    let put = |number: &PartNumber| store.put_part(permit, &key, upload, *number, body.stage());
+    let put = |number: &PartNumber| store.put_part(&upload, *number, body.stage(store));
     settle(numbers.iter().map(put));
     let etag = Some(ETag::plain(body.1.md5));
     let listed = |number| ListedPart { number, etag, checksums: Vec::new() };
     let complete = CompleteUpload {
-        key: key.clone(),
-        upload,
         parts: numbers.into_iter().map(listed).collect(),
         condition: WriteCondition::default(),
         object_size: None,
@@ -125,10 +165,10 @@ fn put_multipart(store: &Store, permit: &Permit, body: &Body) {
         checksum: None,
         digests: WholeDigests::default(),
     };
-    store.complete_upload(permit, complete).expect("the parts are there");
+    store.complete_upload(&upload, complete).run().expect("the parts are there");
 }
 
-/// Has many verbs wait for the writer at once, so that they share its syncs.
+/// Runs many verbs at once, so that they share syncs of the writer.
 fn settle<T>(mut verbs: impl Iterator<Item = Pending<T>>) {
     loop {
         let flight: Vec<Pending<T>> = verbs.by_ref().take(FLIGHT).collect();
@@ -142,32 +182,36 @@ fn settle<T>(mut verbs: impl Iterator<Item = Pending<T>>) {
 }
 
 fn reads(criterion: &mut Criterion) {
-    // Filled by the first benchmark that runs, so that a filter for another file costs nothing.
+    // Filled by the first benchmark that runs, so that filtered-out benchmarks cost nothing.
     let shelf = LazyCell::new(Shelf::fill);
     let mut group = criterion.benchmark_group("store");
     group.bench_function("list 1,000 of 100,000", |bencher| {
-        let Shelf { store, permit, .. } = &*shelf;
+        let Shelf { store, root, .. } = &*shelf;
         let after = Some(object_key(OBJECTS / 2).as_str().to_owned());
         let query = ListQuery { after, max: PAGE, ..ListQuery::default() };
-        let list = || store.list_objects(permit, black_box(&query)).expect("a page");
+        let permit = root.list();
+        let list = || {
+            let query = black_box(&query).clone();
+            store.list_objects(&permit, query).run().expect("a page")
+        };
         assert_eq!((list().entries.len(), list().truncated), (PAGE, true));
         bencher.iter(list);
     });
 
     group.bench_function("open 4 KiB inline", |bencher| {
-        let Shelf { store, permit, .. } = &*shelf;
-        let key = object_key(OBJECTS / 3);
-        let open = || store.open_object(permit, black_box(&key)).expect("an object");
+        let Shelf { store, root, .. } = &*shelf;
+        let access = root.access(object_key(OBJECTS / 3));
+        let open = || open(store, black_box(&access));
         assert_eq!(open().inline(None).map(|bytes| bytes.len()), Some(SMALL_BYTES));
         bencher.iter(open);
     });
 
-    // A run of the manifest is 256 parts; the last one of 10,000 is only 16.
+    // A run of the manifest has 256 parts; the last run of 10,000 parts has 16.
     let size = u64::from(PART_NUMBER_MAX) * SMALL_BYTES as u64;
     for (name, last) in [("range in the middle", size / 2), ("range at the end", size - 1)] {
         group.bench_function(name, |bencher| {
-            let Shelf { store, permit, .. } = &*shelf;
-            let object = store.open_object(permit, &multipart_key()).expect("an object");
+            let Shelf { store, root, .. } = &*shelf;
+            let object = open(store, &root.access(multipart_key()));
             assert_eq!(object.record.size, size);
             let range = ByteRange { first: last, last };
             let read = || {

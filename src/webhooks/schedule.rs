@@ -1,23 +1,24 @@
-//! What becomes of an event after a try, and when it is tried again. Pure.
+//! Outcome of an attempt: taken, dead, disabled, or another attempt later. Pure.
 
 use crate::store::Outcome;
 use crate::types::{MessageId, Timestamp, decimal};
 
-/// The longest that a target may ask to be left alone.
+/// Longest `Retry-After` that is obeyed, in milliseconds.
 const RETRY_AFTER_MS_MAX: u64 = 24 * 60 * 60 * 1000;
-/// The status by which a target says that it wants nothing more.
+/// Status by which a target unsubscribes.
 const GONE: u16 = 410;
 
-/// What a target answered.
+/// Part of a response that decides the outcome.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Answered {
-    pub(crate) status: u16,
-    /// `Retry-After`, from now.
-    pub(crate) retry_after_ms: Option<u64>,
+pub(super) struct Answered {
+    pub(super) status: u16,
+    /// `Retry-After`, in milliseconds from now.
+    pub(super) retry_after_ms: Option<u64>,
 }
 
-/// The fate of an event: `attempts` tries came before this one, which ended at `now`.
-pub(crate) fn fate(
+/// Outcome of an attempt that ended at `now`, after `attempts` earlier ones. `answered` is `None`
+/// if there was no response.
+pub(super) fn outcome(
     answered: Option<Answered>,
     attempts: u32,
     retry_ms: &[u64],
@@ -36,15 +37,15 @@ pub(crate) fn fate(
     Outcome::RetryAt(now.plus_millis(wait))
 }
 
-/// Up to a tenth more, differently for each event and try, so that what failed together does not
-/// come back together.
+/// The wait plus up to a tenth, different for each event and attempt, so that events that failed
+/// together are not repeated together.
 fn with_jitter(wait: u64, message: MessageId, attempts: u32) -> u64 {
     let random = xxhash_rust::xxh3::xxh3_64_with_seed(message.as_bytes(), u64::from(attempts));
     wait.saturating_add(random % (wait / 10 + 1))
 }
 
-/// `Retry-After`: seconds, or a date.
-pub(crate) fn retry_after(value: &str, now: Timestamp) -> Option<u64> {
+/// Parses `Retry-After`, which is seconds or a date. Gives milliseconds from `now`.
+pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<u64> {
     let value = value.trim();
     if let Some(seconds) = decimal::parse_saturating(value) {
         return Some(seconds.saturating_mul(1000));
@@ -64,11 +65,11 @@ mod tests {
     fn after(status: Option<u16>, retry_after_ms: Option<u64>, attempts: u32) -> Outcome {
         let answered = status.map(|status| Answered { status, retry_after_ms });
         let message = MessageId::from_bytes([7; 16]);
-        fate(answered, attempts, SCHEDULE, message, Timestamp::from_millis(1_000_000))
+        outcome(answered, attempts, SCHEDULE, message, Timestamp::from_millis(1_000_000))
     }
 
-    fn wait(fate: Outcome) -> u64 {
-        match fate {
+    fn wait(outcome: Outcome) -> u64 {
+        match outcome {
             Outcome::RetryAt(at) => at.millis() - 1_000_000,
             other => panic!("{other:?}"),
         }

@@ -1,22 +1,22 @@
-//! Open uploads as the commands ask for them and tell of them.
+//! Fields of open uploads, read from the server and formatted for people.
 
 use clap::ArgMatches;
 use http::Method;
 use indicatif::HumanBytes;
 use serde_json::Value;
 
-use super::Failure;
+use super::failure::Failure;
 use super::session::{Session, segment};
 
-/// Uploads that are asked for at once.
+/// Uploads per request.
 const PAGE: u64 = 1000;
 
-/// The upload that a command names.
+/// Id of the upload that a command names.
 pub(super) fn id_of(matches: &ArgMatches) -> &str {
     matches.get_one::<String>("id").expect("it is required")
 }
 
-/// Every page of the uploads that a command is about.
+/// All pages of the uploads that the flags `--bucket` and `--prefix` select.
 pub(super) fn all(session: &Session, matches: &ArgMatches) -> Result<Vec<Value>, Failure> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str).unwrap_or_default();
     let (bucket, prefix) = (segment(text("bucket")), segment(text("prefix")));
@@ -34,7 +34,7 @@ pub(super) fn all(session: &Session, matches: &ArgMatches) -> Result<Vec<Value>,
     }
 }
 
-/// `12.0 MiB of 25.0 MiB (48 %)`.
+/// Received bytes: `12.0 MiB of 25.0 MiB (48 %)`.
 pub(super) fn received(upload: &Value) -> String {
     let bytes = number(upload, "receivedBytes");
     match upload["totalSize"].as_u64() {
@@ -46,16 +46,16 @@ pub(super) fn received(upload: &Value) -> String {
     }
 }
 
-/// `3/5`.
+/// Received parts: `3/5`.
 pub(super) fn parts(upload: &Value) -> String {
-    let there = number(upload, "receivedParts");
+    let received = number(upload, "receivedParts");
     match upload["partCount"].as_u64() {
-        None => there.to_string(),
-        Some(count) => format!("{there}/{count}"),
+        None => received.to_string(),
+        Some(count) => format!("{received}/{count}"),
     }
 }
 
-/// `4.0 MiB/s`.
+/// Rate: `4.0 MiB/s`.
 pub(super) fn rate(upload: &Value) -> String {
     match number(upload, "bytesPerSecond") {
         0 => "-".into(),
@@ -63,7 +63,7 @@ pub(super) fn rate(upload: &Value) -> String {
     }
 }
 
-/// A number in a document; 0 if it is not there.
+/// A number in a document; 0 if it is absent.
 pub(super) fn number(document: &Value, field: &str) -> u64 {
     document[field].as_u64().unwrap_or_default()
 }

@@ -1,4 +1,8 @@
-//! Where the control socket lies: `control.sock` in the data folder.
+//! Control socket: `control.sock` in the data folder, for commands of the folder's owner.
+//!
+//! **Invariants**
+//! - The socket file has mode 0600, and every peer is checked to be a process of the same user.
+//! - Only the process that holds the folder's lock listens, so a file found there is a leftover.
 
 use std::fs::File;
 use std::io;
@@ -9,20 +13,20 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixStream};
 
-/// The socket's name in the data folder.
+/// Name of the socket in the data folder.
 const NAME: &str = "control.sock";
-/// Longest path that an address of the kernel holds, with room to spare.
+/// Longest path that is used directly, in bytes. The kernel's limit is 107.
 const PATH_BYTES_MAX: usize = 100;
 
-/// The path of the socket in a form that the kernel takes.
-struct Place {
+/// Path of the socket, short enough for the kernel.
+struct SocketPath {
     path: PathBuf,
-    /// Keeps the folder open while the path goes through its descriptor.
+    /// Keeps the folder open while the path leads through its descriptor.
     _folder: Option<File>,
 }
 
-impl Place {
-    fn of(data: &Path) -> io::Result<Self> {
+impl SocketPath {
+    fn in_folder(data: &Path) -> io::Result<Self> {
         let path = data.join(NAME);
         if path.as_os_str().as_bytes().len() <= PATH_BYTES_MAX {
             return Ok(Self { path, _folder: None });
@@ -33,30 +37,32 @@ impl Place {
     }
 }
 
-/// Listens on the socket of a data folder. The caller holds the folder's lock, so what lies there
-/// is left from a process that has ended.
+/// Listens on the socket of a data folder whose lock the caller holds. Replaces a leftover file.
 pub(super) fn listen(data: &Path) -> io::Result<UnixListener> {
     remove(data);
-    let place = Place::of(data)?;
-    let listener = UnixListener::bind(&place.path)?;
+    let socket = SocketPath::in_folder(data)?;
+    let listener = UnixListener::bind(&socket.path)?;
     std::fs::set_permissions(data.join(NAME), std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)
 }
 
-/// Whether the other end is a process of our own user.
+/// True if the peer is a process of this process's user.
 pub(super) fn is_ours(stream: &UnixStream) -> bool {
     let ours = rustix::process::geteuid().as_raw();
     stream.peer_cred().is_ok_and(|peer| peer.uid() == ours)
 }
 
-/// Takes the socket away.
+/// Removes the socket file, if there is one.
 pub(super) fn remove(data: &Path) {
-    // It may not be there, and a leftover harms nobody.
+    // A file that stays is replaced by the next start.
     let _ = std::fs::remove_file(data.join(NAME));
 }
 
 /// Connects to the server that holds a data folder.
+///
+/// # Errors
+/// Errors of the system: NotFound or ConnectionRefused when no server runs.
 pub async fn connect(data: &Path) -> io::Result<UnixStream> {
-    let place = Place::of(data)?;
-    UnixStream::connect(&place.path).await
+    let socket = SocketPath::in_folder(data)?;
+    UnixStream::connect(&socket.path).await
 }
