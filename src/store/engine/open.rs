@@ -72,12 +72,8 @@ impl Engine {
         let mover = connect(&path, Role::Checkpointer)?;
         let (mover_state, mover_space) = (Arc::clone(&state), Arc::clone(&space));
         let options = Arc::new(options);
-        let db = Database {
-            options: Arc::clone(&options),
-            state,
-            readers: Readers::new(path),
-            sender,
-        };
+        let db =
+            Database { options: Arc::clone(&options), state, readers: Readers::new(path), sender };
         let engine = Arc::new(Self {
             options,
             db,
