@@ -11,13 +11,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use partita::access::{Action, Credential, Permit, Principal, authorize};
+use partita::access::{
+    Action, Bucket, CreateBucket, Credential, ListObjects, ObjectPath, Permit, Principal, Question,
+    ReadAccess, Resource, Right, Rules, WriteObject, decide,
+};
 use partita::config::Config;
 use partita::digest::{Digests, Hasher, WantedDigests};
 use partita::events::EventName;
 use partita::store::{
-    CompleteUpload, CreatedBucket, ListQuery, ListedPart, NewObject, NewUpload, NewUser, Pending,
-    StagedBlob, Store, WholeDigests,
+    CompleteUpload, CreatedBucket, ListQuery, ListedPart, NewObject, NewUpload, NewUser,
+    OpenObject, Pending, StagedBlob, Store, WholeDigests,
 };
 use partita::types::{
     BucketName, ByteRange, ETag, ObjectHeaders, ObjectKey, PART_NUMBER_MAX, PartNumber,
@@ -37,7 +40,7 @@ const FLIGHT: usize = 2048;
 /// Store with content, in a temporary folder.
 struct Shelf {
     store: Store,
-    permit: Permit,
+    root: Root,
     _folder: TempDir,
 }
 
@@ -49,26 +52,25 @@ impl Shelf {
         // Allows parts as small as objects.
         options.part_bytes_min = 1;
         let store = Store::open(options.clone()).expect("a new store");
-        let permit = permit(&store);
+        let root = Root::new(&store);
         let body = Body::new();
         let put = |n| {
-            let (key, condition) = (object_key(n), WriteCondition::default());
+            let condition = WriteCondition::default();
             let new = NewObject {
-                key,
                 headers: ObjectHeaders::default(),
                 checksum: None,
                 condition,
                 event: EventName::ObjectCreatedPut,
                 callback_var: None,
             };
-            store.put_object(&permit, new, body.stage())
+            store.put_object(&root.write(object_key(n)), new, body.stage(&store))
         };
         settle((0..OBJECTS).map(put));
-        put_multipart(&store, &permit, &body);
+        put_multipart(&store, &root, &body);
         store.close();
         drop(store);
         let store = Store::open(options).expect("the same store");
-        Self { store, permit, _folder: folder }
+        Self { store, root, _folder: folder }
     }
 }
 
@@ -83,8 +85,8 @@ impl Body {
         Self(bytes.into(), hasher.finish())
     }
 
-    fn stage(&self) -> StagedBlob {
-        StagedBlob::inline(self.0.clone(), self.1.clone())
+    fn stage(&self, store: &Store) -> StagedBlob {
+        store.stage_inline(self.0.clone(), self.1.clone())
     }
 }
 
@@ -96,28 +98,66 @@ fn multipart_key() -> ObjectKey {
     ObjectKey::parse(b"multipart").expect("a key")
 }
 
-/// Permits of root in a new bucket.
-fn permit(store: &Store) -> Permit {
-    let new = NewUser { name: "root".into(), root: true, ..NewUser::default() };
-    let (_, root): (_, Arc<Credential>) = store.create_user(new).wait().expect("a user");
-    let name = BucketName::parse("bucket").expect("a name");
-    let created = store.create_bucket(name, &root.user, "us-east-1").wait().expect("a bucket");
-    let (CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket)) = created;
-    authorize(&Principal::Key(root), Action::PutObject, &bucket).expect("root may")
+/// Root in a new bucket, and a permit for each of its actions there.
+struct Root {
+    credential: Arc<Credential>,
+    bucket: Arc<Bucket>,
 }
 
-fn put_multipart(store: &Store, permit: &Permit, body: &Body) {
-    let key = multipart_key();
-    let upload = store.create_upload(permit, key.clone(), NewUpload::default()).wait();
-    let upload = upload.expect("an upload").upload.id;
+impl Root {
+    fn new(store: &Store) -> Self {
+        let new = NewUser { name: "root".into(), root: true, ..NewUser::default() };
+        let (_, credential) = store.create_user(new).wait().expect("a user");
+        let name = BucketName::parse("bucket").expect("a name");
+        let create = permit::<CreateBucket>(&credential, Action::CreateBucket, Resource::Service);
+        let created = store.create_bucket(&create, name, "us-east-1").wait().expect("a bucket");
+        let (CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket)) = created;
+        Self { credential, bucket }
+    }
+
+    fn on_object<R: Right>(&self, action: Action, key: ObjectKey) -> Permit<R> {
+        let path = ObjectPath { bucket: Arc::clone(&self.bucket), key };
+        permit(&self.credential, action, Resource::Object(path))
+    }
+
+    fn write(&self, key: ObjectKey) -> Permit<WriteObject> {
+        self.on_object(Action::PutObject, key)
+    }
+
+    fn access(&self, key: ObjectKey) -> ReadAccess {
+        ReadAccess::Allowed(self.on_object(Action::GetObject, key))
+    }
+
+    fn list(&self) -> Permit<ListObjects> {
+        let bucket = Resource::Bucket(Arc::clone(&self.bucket));
+        permit(&self.credential, Action::ListBucket, bucket)
+    }
+}
+
+fn permit<R: Right>(credential: &Arc<Credential>, action: Action, resource: Resource) -> Permit<R> {
+    let principal = Principal::Key(Arc::clone(credential));
+    let rules = Rules::default();
+    let question = Question { principal, action, resource, origin: None, rules, object: None };
+    let permit = decide(question).allowed().and_then(|allowed| allowed.permit::<R>());
+    permit.expect("root may")
+}
+
+/// An open object.
+fn open(store: &Store, access: &ReadAccess) -> OpenObject {
+    let sealed = store.open_object(access).wait().expect("an object");
+    sealed.open(access).expect("root may read it")
+}
+
+fn put_multipart(store: &Store, root: &Root, body: &Body) {
+    let write = root.write(multipart_key());
+    let created = store.create_upload(&write, NewUpload::default()).wait();
+    let upload = write.upload(created.expect("an upload").upload.id);
     let numbers: Vec<PartNumber> = (1..=PART_NUMBER_MAX).filter_map(PartNumber::new).collect();
-    let put = |number: &PartNumber| store.put_part(permit, &key, upload, *number, body.stage());
+    let put = |number: &PartNumber| store.put_part(&upload, *number, body.stage(store));
     settle(numbers.iter().map(put));
     let etag = Some(ETag::plain(body.1.md5));
     let listed = |number| ListedPart { number, etag, checksums: Vec::new() };
     let complete = CompleteUpload {
-        key: key.clone(),
-        upload,
         parts: numbers.into_iter().map(listed).collect(),
         condition: WriteCondition::default(),
         object_size: None,
@@ -125,7 +165,7 @@ fn put_multipart(store: &Store, permit: &Permit, body: &Body) {
         checksum: None,
         digests: WholeDigests::default(),
     };
-    store.complete_upload(permit, complete).expect("the parts are there");
+    store.complete_upload(&upload, complete).run().expect("the parts are there");
 }
 
 /// Runs many verbs at once, so that they share syncs of the writer.
@@ -146,18 +186,22 @@ fn reads(criterion: &mut Criterion) {
     let shelf = LazyCell::new(Shelf::fill);
     let mut group = criterion.benchmark_group("store");
     group.bench_function("list 1,000 of 100,000", |bencher| {
-        let Shelf { store, permit, .. } = &*shelf;
+        let Shelf { store, root, .. } = &*shelf;
         let after = Some(object_key(OBJECTS / 2).as_str().to_owned());
         let query = ListQuery { after, max: PAGE, ..ListQuery::default() };
-        let list = || store.list_objects(permit, black_box(&query)).expect("a page");
+        let permit = root.list();
+        let list = || {
+            let query = black_box(&query).clone();
+            store.list_objects(&permit, query).run().expect("a page")
+        };
         assert_eq!((list().entries.len(), list().truncated), (PAGE, true));
         bencher.iter(list);
     });
 
     group.bench_function("open 4 KiB inline", |bencher| {
-        let Shelf { store, permit, .. } = &*shelf;
-        let key = object_key(OBJECTS / 3);
-        let open = || store.open_object(permit, black_box(&key)).expect("an object");
+        let Shelf { store, root, .. } = &*shelf;
+        let access = root.access(object_key(OBJECTS / 3));
+        let open = || open(store, black_box(&access));
         assert_eq!(open().inline(None).map(|bytes| bytes.len()), Some(SMALL_BYTES));
         bencher.iter(open);
     });
@@ -166,8 +210,8 @@ fn reads(criterion: &mut Criterion) {
     let size = u64::from(PART_NUMBER_MAX) * SMALL_BYTES as u64;
     for (name, last) in [("range in the middle", size / 2), ("range at the end", size - 1)] {
         group.bench_function(name, |bencher| {
-            let Shelf { store, permit, .. } = &*shelf;
-            let object = store.open_object(permit, &multipart_key()).expect("an object");
+            let Shelf { store, root, .. } = &*shelf;
+            let object = open(store, &root.access(multipart_key()));
             assert_eq!(object.record.size, size);
             let range = ByteRange { first: last, last };
             let read = || {

@@ -3,10 +3,10 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use partita::access::{Permit, Principal, authorize};
+use partita::access::{Action, ListUploads, ObjectPath, Permit, Resource, WriteObject};
 use partita::store::{Listed, UploadRecord, UploadsQuery};
 
-use crate::harness::{Gateway, Request, Who, bytes_of};
+use crate::harness::{Gateway, Request, Who, bytes_of, permit};
 
 const FILE_BYTES: usize = 40 << 20;
 
@@ -32,9 +32,9 @@ fn uploader(gateway: &Gateway, file: &std::path::Path, more: &[&str]) -> Child {
         .expect("python3 runs")
 }
 
-fn open_uploads(gateway: &Gateway, permit: &Permit) -> Vec<UploadRecord> {
+fn open_uploads(gateway: &Gateway, permit: &Permit<ListUploads>) -> Vec<UploadRecord> {
     let query = UploadsQuery { max: 10, ..UploadsQuery::default() };
-    let page = gateway.store().list_uploads(permit, &query).expect("a list");
+    let page = gateway.store().list_uploads(permit, query).run().expect("a list");
     let record = |entry| match entry {
         Listed::Item(upload) => Some(upload),
         Listed::Prefix(_) => None,
@@ -54,18 +54,22 @@ fn the_uploader_goes_on_where_it_was_cut_off() {
     std::fs::write(&file, &content).unwrap();
     let bucket = partita::types::BucketName::parse("bkt").unwrap();
     let bucket = gateway.store().bucket(&bucket).unwrap();
-    let key = gateway.store().credential(&Who::Root.key().0).unwrap();
-    let permit = authorize(&Principal::Key(key), partita::access::Action::PutObject, &bucket);
-    let permit = permit.expect("root may");
+    let of_bucket = Resource::Bucket(bucket.clone());
+    let list = permit(&gateway, Who::Root, Action::ListBucketMultipartUploads, of_bucket);
+    let handle = |upload: &UploadRecord| {
+        let path = ObjectPath { bucket: bucket.clone(), key: upload.key.clone() };
+        let object = Resource::Object(path);
+        permit::<WriteObject>(&gateway, Who::Root, Action::PutObject, object).upload(upload.id)
+    };
     let parts = |upload: &UploadRecord| {
-        let page = gateway.store().list_parts(&permit, &upload.key, upload.id, 0, 100);
+        let page = gateway.store().list_parts(&handle(upload), 0, 100).run();
         page.map_or(0, |page| page.parts.len())
     };
 
     let mut first = uploader(&gateway, &file, &[]);
     let began = Instant::now();
     let upload = loop {
-        let open = open_uploads(&gateway, &permit).into_iter().find(|of| parts(of) > 0);
+        let open = open_uploads(&gateway, &list).into_iter().find(|of| parts(of) > 0);
         if let Some(upload) = open {
             break upload;
         }
@@ -73,10 +77,10 @@ fn the_uploader_goes_on_where_it_was_cut_off() {
         std::thread::sleep(Duration::from_millis(5));
     };
     // The pause holds what comes next, so there is something left when it is cut off.
-    gateway.store().pause_upload(&permit, &upload.key, upload.id).wait().expect("paused");
+    gateway.store().pause_upload(&handle(&upload)).wait().expect("paused");
     first.kill().unwrap();
     first.wait().unwrap();
-    gateway.store().resume_upload(&permit, &upload.key, upload.id).wait().expect("resumed");
+    gateway.store().resume_upload(&handle(&upload)).wait().expect("resumed");
 
     let again = uploader(&gateway, &file, &[]).wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&again.stdout);

@@ -1,10 +1,11 @@
 //! Open uploads as an operator and as users see them, and what they do to them.
 
+use partita::access::{Action, CreateBucket, Resource};
 use partita::types::BucketName;
 use serde_json::{Value, json};
 
 use crate::grants::{ask, failure, gateway};
-use crate::harness::{Gateway, Request, Who, valid_json};
+use crate::harness::{Gateway, Request, Who, permit, valid_json};
 
 fn get(gateway: &Gateway, who: Who, path: &str) -> Value {
     let answer = ask(gateway, who, &format!("GET {path}"), &Value::Null).expect(200);
@@ -321,10 +322,10 @@ fn pages_go_through_more_buckets_than_one_looks_into_and_name_only_ones_own() {
     let gateway = gateway();
     // Hers and his stand in turn; nobody's uploads but those in a few of hers and of his.
     let count = BUCKETS_OF_PAGE + 50;
-    let user = |who: Who| gateway.store().user(who.name()).expect("the user is there");
     for (who, letter) in [(Who::Alice, 'a'), (Who::Bob, 'b')] {
         let name = |n: usize| BucketName::parse(&format!("n{n:04}-{letter}")).expect("a name");
-        let make = |n| gateway.store().create_bucket(name(n), &user(who), "us-east-1");
+        let permit = permit::<CreateBucket>(&gateway, who, Action::CreateBucket, Resource::Service);
+        let make = |n| gateway.store().create_bucket(&permit, name(n), "us-east-1");
         let made: Vec<_> = (0..count).map(make).collect();
         made.into_iter().for_each(|made| drop(made.wait().expect("the bucket is made")));
     }

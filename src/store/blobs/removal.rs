@@ -26,7 +26,7 @@ impl Blobs {
 
     /// Removes the file of a blob. Open readers keep their bytes. Not synced: a file that a power
     /// cut brings back is garbage of an ended run, and swept.
-    fn unlink(&self, name: BlobName) -> Result<()> {
+    pub(super) fn unlink(&self, name: BlobName) -> Result<()> {
         let folder = self.folders.of(name)?;
         match fs::unlinkat(&folder.fd, name.to_string(), AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),

@@ -5,13 +5,31 @@ mod damage;
 mod lifecycle;
 mod packed;
 
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
 use proptest::prelude::*;
+use rustix::fs;
+use rustix::io::Errno;
 use tempfile::TempDir;
 
-use super::*;
-use crate::digest::{Checksum, ChecksumAlgorithm};
-use crate::types::ByteRange;
+use super::files::Blobs;
+use super::folders::Syncs;
+use super::location::{Extent, Location, PACKED_BYTES_MAX};
+use super::name::{BlobName, FolderEntry, SegmentName};
+use super::origin::{BlobOrigin, BlobRecord};
+use super::packer::{Packing, packer};
+use super::reader::{BlobFile, Wait};
+use super::staged::{Home, StagedBlob};
+use super::trailer;
+use super::writer::BlobWriter;
+use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
+use crate::store::error::{Error, Result};
+use crate::store::sources::Sources;
+use crate::types::{BlobId, ByteRange, ObjectKey, PUT_BYTES_MAX, PartNumber, UploadId};
 
 /// Each goes from thread to thread, in handlers and in the writer's queue.
 const _: () = {
@@ -36,7 +54,7 @@ impl Rig {
 
     fn with(syncs: Syncs) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self { blobs: Blobs::open_with(dir.path(), 3, syncs).unwrap(), dir }
+        Self { blobs: Blobs::open_with(dir.path(), 3, syncs, Sources::default()).unwrap(), dir }
     }
 
     /// Writes a blob in pieces of uneven size and keeps it.

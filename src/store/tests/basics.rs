@@ -5,14 +5,14 @@ use super::*;
 #[test]
 fn small_and_large_bodies_come_back_whole_and_in_ranges() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     for length in [0, 1, INLINE_BYTES, INLINE_BYTES + 1, 70_000, 700_000] {
         let name = format!("key-{length}");
         let sent = body(length as u64, length);
-        let published = fixture.put(&permit, &name, &sent).expect("put");
+        let published = fixture.put(&rights, &name, &sent).expect("put");
         assert_eq!(published.etag, etag(&sent));
-        assert_eq!(fixture.read(&permit, &name).expect("read"), sent);
-        let object = fixture.store.open_object(&permit, &key(&name)).expect("open");
+        assert_eq!(fixture.read(&rights, &name).expect("read"), sent);
+        let object = fixture.open(&rights, &name).expect("open");
         assert_eq!(object.inline(None).is_some(), length <= INLINE_BYTES);
         assert_eq!(object.record.size, length as u64);
         if length > 2 {
@@ -31,19 +31,19 @@ fn small_and_large_bodies_come_back_whole_and_in_ranges() {
 #[test]
 fn a_multipart_object_joins_a_subset_of_its_parts() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
-    let upload = fixture.create_upload(&permit, "key");
+    let rights = fixture.make_bucket("bucket");
+    let upload = fixture.create_upload(&rights, "key");
     let bodies: Vec<Vec<u8>> = (0..5).map(|i| body(i, 600 * (i as usize + 1))).collect();
     for (i, part) in bodies.iter().enumerate() {
-        fixture.put_part(&permit, "key", upload, 10 * (i as u16 + 1), part).expect("a part");
+        fixture.put_part(&rights, "key", upload, 10 * (i as u16 + 1), part).expect("a part");
     }
     let listed: Vec<(u16, &[u8])> = vec![(10, &bodies[0]), (30, &bodies[2]), (50, &bodies[4])];
-    let completed = fixture.complete(&permit, "key", upload, &listed).expect("complete");
+    let completed = fixture.complete(&rights, "key", upload, &listed).expect("complete");
     assert_eq!(completed.etag.parts, Some(3));
     let whole: Vec<u8> = listed.iter().flat_map(|(_, part)| part.iter().copied()).collect();
-    assert_eq!(fixture.read(&permit, "key").expect("read"), whole);
-    assert_eq!(completed, fixture.complete(&permit, "key", upload, &listed).expect("again"));
-    let object = fixture.store.open_object(&permit, &key("key")).expect("open");
+    assert_eq!(fixture.read(&rights, "key").expect("read"), whole);
+    assert_eq!(completed, fixture.complete(&rights, "key", upload, &listed).expect("again"));
+    let object = fixture.open(&rights, "key").expect("open");
     let span = object.part(part_number(30)).expect("a look").expect("part 30");
     assert_eq!((span.first, span.size), (600, 1800));
     assert_eq!(object.part(part_number(20)).expect("a look"), None, "part 20 is not listed");
@@ -55,8 +55,8 @@ fn a_multipart_object_joins_a_subset_of_its_parts() {
 #[test]
 fn a_lost_database_is_not_replaced_by_an_empty_one() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
-    fixture.put(&permit, "kept", &body(1, 2 * INLINE_BYTES)).expect("put");
+    let rights = fixture.make_bucket("bucket");
+    fixture.put(&rights, "kept", &body(1, 2 * INLINE_BYTES)).expect("put");
     fixture.store.engine.halt();
     let database = fixture.options.data.join("partita.db");
     for name in ["partita.db", "partita.db-wal", "partita.db-shm"] {

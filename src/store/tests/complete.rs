@@ -9,18 +9,18 @@ use crate::types::ETagMatch;
 
 fn upload_with(
     fixture: &Fixture,
-    permit: &Permit,
+    rights: &Rights,
     name: &str,
     declared: Option<(ChecksumAlgorithm, ChecksumType)>,
     parts: &[(u16, &[u8])],
 ) -> UploadId {
     let new = NewUpload { checksum: declared, ..NewUpload::default() };
-    let upload = fixture.store.create_upload(permit, key(name), new).wait();
+    let upload = fixture.store.create_upload(&rights.write(name), new).wait();
     let upload = upload.expect("create").upload.id;
     for (number, part) in parts {
-        let staged = fixture.stage(permit, part, declared.map(|(algorithm, _)| algorithm));
+        let staged = fixture.stage(rights, part, declared.map(|(algorithm, _)| algorithm));
         let stored =
-            fixture.store.put_part(permit, &key(name), upload, part_number(*number), staged);
+            fixture.store.put_part(&rights.upload(name, upload), part_number(*number), staged);
         stored.wait().expect("a part");
     }
     upload
@@ -29,14 +29,14 @@ fn upload_with(
 #[test]
 fn a_wrong_list_is_refused_and_the_upload_survives() {
     let fixture = Fixture::with(|options| options.part_bytes_min = 5_000);
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let (one, two, three) = (body(1, 5_000), body(2, 4_999), body(3, 10));
     let parts: [(u16, &[u8]); 3] = [(1, &one), (2, &two), (3, &three)];
-    let upload = upload_with(&fixture, &permit, "key", None, &parts);
+    let upload = upload_with(&fixture, &rights, "key", None, &parts);
     let complete = |parts: &[(u16, &[u8])], change: fn(&mut CompleteUpload)| {
-        let mut request = complete_request("key", upload, parts);
+        let mut request = complete_request(parts);
         change(&mut request);
-        fixture.store.complete_upload(&permit, request)
+        fixture.complete_with(&rights, "key", upload, request)
     };
     // The list, a change of the request, and what is wrong then.
     type Case<'a> = (&'a [(u16, &'a [u8])], fn(&mut CompleteUpload), fn(&Error) -> bool);
@@ -83,9 +83,10 @@ fn a_wrong_list_is_refused_and_the_upload_survives() {
         let error = complete(parts, change).expect_err("refused");
         assert!(judge(&error), "case {index}: {error:?}");
     }
-    let missing = complete(&[(1, &one)], |request| request.upload = UploadId::new());
+    let request = complete_request(&[(1, &one)]);
+    let missing = fixture.complete_with(&rights, "key", UploadId::new(), request.clone());
     assert!(matches!(missing, Err(Error::NoSuchUpload)));
-    let elsewhere = complete(&[(1, &one)], |request| request.key = key("other"));
+    let elsewhere = fixture.complete_with(&rights, "other", upload, request);
     assert!(matches!(elsewhere, Err(Error::NoSuchUpload)));
     complete(&[(1, &one), (3, &three)], |request| request.object_size = Some(5_010)).expect("good");
     fixture.check();
@@ -95,7 +96,7 @@ fn a_wrong_list_is_refused_and_the_upload_survives() {
 fn checksums_follow_what_was_declared() {
     use ChecksumAlgorithm as A;
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let (one, two) = (body(1, 3_000), body(2, 500));
     let parts: [(u16, &[u8]); 2] = [(1, &one), (7, &two)];
     let whole = [one.clone(), two.clone()].concat();
@@ -105,10 +106,10 @@ fn checksums_follow_what_was_declared() {
                 continue;
             }
             let name = format!("key-{index}-{}", kind.name());
-            let upload = upload_with(&fixture, &permit, &name, Some((algorithm, kind)), &parts);
-            let mut request = complete_request(&name, upload, &parts);
+            let upload = upload_with(&fixture, &rights, &name, Some((algorithm, kind)), &parts);
+            let mut request = complete_request(&parts);
             if kind == ChecksumType::Composite {
-                let error = fixture.store.complete_upload(&permit, request.clone());
+                let error = fixture.complete_with(&rights, &name, upload, request.clone());
                 assert!(matches!(error, Err(Error::ChecksumMissing { .. })), "{name}");
             }
             for (listed, (_, part)) in request.parts.iter_mut().zip(&parts) {
@@ -116,7 +117,7 @@ fn checksums_follow_what_was_declared() {
             }
             let mut wrong = request.clone();
             wrong.parts[1].checksums[0].value[0] ^= 1;
-            let error = fixture.store.complete_upload(&permit, wrong);
+            let error = fixture.complete_with(&rights, &name, upload, wrong);
             assert!(matches!(error, Err(Error::InvalidPart { .. })), "{name}");
             let expected = match kind {
                 ChecksumType::FullObject => {
@@ -133,9 +134,10 @@ fn checksums_follow_what_was_declared() {
                 }
             };
             request.checksum = expected.clone().map(|object| object.checksum);
-            let completed = fixture.store.complete_upload(&permit, request).expect("complete");
+            let completed =
+                fixture.complete_with(&rights, &name, upload, request).expect("complete");
             assert_eq!(completed.checksum, expected, "{name}");
-            let record = fixture.store.object(&permit, &key(&name)).expect("head");
+            let record = fixture.head(&rights, &name).expect("head");
             assert_eq!(record.checksum, expected, "{name}");
         }
     }
@@ -145,43 +147,52 @@ fn checksums_follow_what_was_declared() {
 #[test]
 fn a_part_without_the_declared_checksum_cannot_be_listed() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let declared = Some((ChecksumAlgorithm::Crc32, ChecksumType::FullObject));
-    let upload = upload_with(&fixture, &permit, "key", declared, &[]);
+    let upload = upload_with(&fixture, &rights, "key", declared, &[]);
     let part = body(1, 100);
-    fixture.put_part(&permit, "key", upload, 1, &part).expect("a part without CRC32");
-    let error = fixture.complete(&permit, "key", upload, &[(1, &part)]);
+    fixture.put_part(&rights, "key", upload, 1, &part).expect("a part without CRC32");
+    let error = fixture.complete(&rights, "key", upload, &[(1, &part)]);
     assert!(matches!(error, Err(Error::InvalidPart { .. })));
 }
 
 #[test]
 fn a_repetition_gets_the_same_answer_and_publishes_nothing() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let (one, two) = (body(1, 2_000), body(2, 300));
     let parts: [(u16, &[u8]); 2] = [(1, &one), (2, &two)];
-    let upload = upload_with(&fixture, &permit, "key", None, &parts);
-    let mut request = complete_request("key", upload, &parts);
+    let upload = upload_with(&fixture, &rights, "key", None, &parts);
+    let mut request = complete_request(&parts);
     request.condition.if_none_match = Some(ETagMatch::Any);
-    let first = fixture.store.complete_upload(&permit, request.clone()).expect("complete");
+    let first = fixture.complete_with(&rights, "key", upload, request.clone()).expect("complete");
     // Even with a condition that does not hold any more, and after the object went.
-    assert_eq!(fixture.store.complete_upload(&permit, request.clone()).expect("again"), first);
-    fixture.put(&permit, "key", b"newer").expect("overwrite");
-    assert_eq!(fixture.store.complete_upload(&permit, request.clone()).expect("again"), first);
-    assert_eq!(fixture.read(&permit, "key").expect("read"), b"newer");
-    fixture.delete(&permit, "key").expect("delete");
+    assert_eq!(
+        fixture.complete_with(&rights, "key", upload, request.clone()).expect("again"),
+        first
+    );
+    fixture.put(&rights, "key", b"newer").expect("overwrite");
+    assert_eq!(
+        fixture.complete_with(&rights, "key", upload, request.clone()).expect("again"),
+        first
+    );
+    assert_eq!(fixture.read(&rights, "key").expect("read"), b"newer");
+    fixture.delete(&rights, "key").expect("delete");
     fixture.store.collect_garbage().expect("gc");
-    assert_eq!(fixture.store.complete_upload(&permit, request.clone()).expect("again"), first);
-    assert!(matches!(fixture.read(&permit, "key"), Err(Error::NoSuchKey)));
+    assert_eq!(
+        fixture.complete_with(&rights, "key", upload, request.clone()).expect("again"),
+        first
+    );
+    assert!(matches!(fixture.read(&rights, "key"), Err(Error::NoSuchKey)));
 
-    let other = fixture.complete(&permit, "key", upload, &[(1, &one)]);
+    let other = fixture.complete(&rights, "key", upload, &[(1, &one)]);
     assert!(matches!(other, Err(Error::NoSuchUpload)), "another list");
     let elsewhere = fixture.make_bucket("elsewhere");
-    let foreign = fixture.store.complete_upload(&elsewhere, request.clone());
+    let foreign = fixture.complete_with(&elsewhere, "key", upload, request.clone());
     assert!(matches!(foreign, Err(Error::NoSuchUpload)), "another bucket");
     let late = crate::clock::now().plus_millis(25 * 60 * 60 * 1000);
     fixture.store.expire_uploads(late).expect("tombstones are forgotten");
-    let forgotten = fixture.store.complete_upload(&permit, request);
+    let forgotten = fixture.complete_with(&rights, "key", upload, request);
     assert!(matches!(forgotten, Err(Error::NoSuchUpload)));
     fixture.check();
 }
@@ -189,28 +200,28 @@ fn a_repetition_gets_the_same_answer_and_publishes_nothing() {
 #[test]
 fn the_upload_survives_a_condition_that_does_not_hold() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let part = body(1, 2_000);
-    let upload = upload_with(&fixture, &permit, "key", None, &[(1, &part)]);
-    let mut request = complete_request("key", upload, &[(1, &part)]);
+    let upload = upload_with(&fixture, &rights, "key", None, &[(1, &part)]);
+    let mut request = complete_request(&[(1, &part)]);
     request.condition.if_match = Some(ETagMatch::Any);
-    let missing = fixture.store.complete_upload(&permit, request.clone());
+    let missing = fixture.complete_with(&rights, "key", upload, request.clone());
     assert!(matches!(missing, Err(Error::NoSuchKey)), "If-Match on a missing key");
-    let old = fixture.put(&permit, "key", b"old").expect("put").etag;
+    let old = fixture.put(&rights, "key", b"old").expect("put").etag;
     request.condition.if_match = Some(ETagMatch::List(vec!["0".repeat(32)]));
-    let other = fixture.store.complete_upload(&permit, request.clone());
+    let other = fixture.complete_with(&rights, "key", upload, request.clone());
     assert!(matches!(other, Err(Error::PreconditionFailed { condition: "If-Match" })));
-    assert!(fixture.store.upload(&permit, &key("key"), upload).is_ok());
+    assert!(fixture.store.upload(&rights.upload("key", upload)).wait().is_ok());
     request.condition.if_match = Some(ETagMatch::List(vec![old.to_string()]));
-    fixture.store.complete_upload(&permit, request).expect("complete");
-    assert_eq!(fixture.read(&permit, "key").expect("read"), part);
+    fixture.complete_with(&rights, "key", upload, request).expect("complete");
+    assert_eq!(fixture.read(&rights, "key").expect("read"), part);
     fixture.check();
 }
 
 /// The most rows that one transaction of the writer changed while `work` ran: what holds it,
 /// whatever else the machine does.
 fn most_changes<T>(fixture: &Fixture, work: impl FnOnce() -> T) -> (T, u64) {
-    let most = &fixture.store.engine.shared.most_changes;
+    let most = &fixture.store.engine.db.state.most_changes;
     most.store(0, Ordering::Release);
     let answer = work();
     (answer, most.load(Ordering::Acquire))
@@ -226,8 +237,8 @@ fn processor_time() -> Duration {
 #[test]
 fn ten_thousand_parts_are_joined_and_dropped_without_holding_the_writer() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
-    let upload = fixture.create_upload(&permit, "key");
+    let rights = fixture.make_bucket("bucket");
+    let upload = fixture.create_upload(&rights, "key");
     let parts: Vec<Vec<u8>> = (0..10_000).map(|i| body(i, 20)).collect();
     for (chunk, some) in parts.chunks(500).enumerate() {
         let answers: Vec<_> = some
@@ -235,8 +246,8 @@ fn ten_thousand_parts_are_joined_and_dropped_without_holding_the_writer() {
             .enumerate()
             .map(|(i, part)| {
                 let number = part_number((chunk * 500 + i + 1) as u16);
-                let staged = fixture.stage(&permit, part, None);
-                fixture.store.put_part(&permit, &key("key"), upload, number, staged)
+                let staged = fixture.stage(&rights, part, None);
+                fixture.store.put_part(&rights.upload("key", upload), number, staged)
             })
             .collect();
         for answer in answers {
@@ -245,10 +256,10 @@ fn ten_thousand_parts_are_joined_and_dropped_without_holding_the_writer() {
     }
     let listed: Vec<(u16, &[u8])> =
         parts.iter().enumerate().map(|(i, part)| (i as u16 + 1, part.as_slice())).collect();
-    let request = complete_request("key", upload, &listed);
+    let request = complete_request(&listed);
     let before = processor_time();
     let (completed, rows) =
-        most_changes(&fixture, || fixture.store.complete_upload(&permit, request));
+        most_changes(&fixture, || fixture.complete_with(&rights, "key", upload, request));
     let spent = processor_time() - before;
     println!("Complete of 10,000 parts: {spent:?}; {rows} rows of the writer");
     assert!(spent < Duration::from_secs(2), "Complete took {spent:?}");
@@ -256,7 +267,7 @@ fn ten_thousand_parts_are_joined_and_dropped_without_holding_the_writer() {
     assert!((40..60).contains(&rows), "the writer was held for {rows} rows");
     assert_eq!(completed.expect("complete").etag.parts, Some(10_000));
 
-    let object = fixture.store.open_object(&permit, &key("key")).expect("open");
+    let object = fixture.open(&rights, "key").expect("open");
     let span = object.part(part_number(7_777)).expect("a look").expect("part 7777");
     assert_eq!((span.first, span.size), (7_776 * 20, 20));
     let range = crate::types::ByteRange { first: span.first, last: span.first + 19 };
@@ -266,7 +277,7 @@ fn ten_thousand_parts_are_joined_and_dropped_without_holding_the_writer() {
     drop(object);
 
     let (deleted, rows) = most_changes(&fixture, || {
-        fixture.delete(&permit, "key").expect("delete");
+        fixture.delete(&rights, "key").expect("delete");
         fixture.store.collect_garbage().expect("gc");
         // What the background thread has begun to free ends before this.
         fixture.store.collect_garbage()
@@ -281,12 +292,12 @@ fn ten_thousand_parts_are_joined_and_dropped_without_holding_the_writer() {
 #[test]
 fn an_unlisted_part_behind_many_listed_ones_is_freed() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
-    let upload = fixture.create_upload(&permit, "key");
+    let rights = fixture.make_bucket("bucket");
+    let upload = fixture.create_upload(&rights, "key");
     let numbers = 1..=700_u16;
     for number in numbers.clone() {
         let part = number.to_be_bytes();
-        fixture.put_part(&permit, "key", upload, number, &part).expect("a part");
+        fixture.put_part(&rights, "key", upload, number, &part).expect("a part");
     }
     // More listed parts than one step of GC looks at stand before, between and behind.
     let parts: Vec<(u16, [u8; 2])> = numbers
@@ -294,9 +305,9 @@ fn an_unlisted_part_behind_many_listed_ones_is_freed() {
         .map(|number| (number, number.to_be_bytes()))
         .collect();
     let listed: Vec<(u16, &[u8])> = parts.iter().map(|(n, part)| (*n, &part[..])).collect();
-    fixture.complete(&permit, "key", upload, &listed).expect("complete");
+    fixture.complete(&rights, "key", upload, &listed).expect("complete");
     fixture.check();
     assert_eq!((fixture.count_rows("parts"), fixture.count_rows("garbage")), (698, 0));
     let all: Vec<u8> = parts.iter().flat_map(|(_, part)| *part).collect();
-    assert_eq!(fixture.read(&permit, "key").expect("read"), all);
+    assert_eq!(fixture.read(&rights, "key").expect("read"), all);
 }

@@ -56,7 +56,7 @@ impl Job for Copier {
 }
 
 type Verb = Box<dyn FnOnce(&Fixture) + Send>;
-type Judge = Box<dyn Fn(&Fixture, &Permit) -> bool>;
+type Judge = Box<dyn Fn(&Fixture, &Rights) -> bool>;
 
 /// One verb to crash in.
 struct Case {
@@ -79,7 +79,7 @@ fn crash_everywhere(case: &mut Case, folder: &Path) -> [PathBuf; 4] {
         let (done, receiver) = channel();
         let (when_run, when_settled) = (when_run.cloned(), when_settled.clone());
         let copier = Copier { data: data.clone(), when_run, when_settled, done };
-        fixture.store.engine.send(Box::new(copier));
+        fixture.store.engine.db.send(Box::new(copier));
         receiver
     };
     let release = fixture.block_writer();
@@ -103,9 +103,9 @@ fn judge(case: &Case, copy: &Path) -> bool {
     let root = store.credential(&case.fixture.root.access_key_id).expect("root is there");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let fixture = Fixture { store, root, options, packs: false, _folder: folder };
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     fixture.check();
-    let has_happened = (case.has_happened)(&fixture, &permit);
+    let has_happened = (case.has_happened)(&fixture, &rights);
     let wanted = if has_happened { case.files.1 } else { case.files.0 };
     assert_eq!(fixture.count_files(), wanted, "{}", copy.display());
     fixture.check();
@@ -132,18 +132,18 @@ fn check_until(make: impl Fn() -> Case, wanted: [bool; 4]) {
 }
 
 /// A bucket that stores once, with these bytes under "a".
-fn with_one(bytes: &[u8]) -> (Fixture, Permit) {
+fn with_one(bytes: &[u8]) -> (Fixture, Rights) {
     let fixture = Fixture::once();
-    let permit = fixture.make_bucket("bucket");
-    fixture.put_known(&permit, "a", bytes);
-    (fixture, permit)
+    let rights = fixture.make_bucket("bucket");
+    fixture.put_known(&rights, "a", bytes);
+    (fixture, rights)
 }
 
 /// Whether `name` has these bytes; else there must be nothing. "a" has its own in any case.
 fn object_is(name: &'static str, bytes: Vec<u8>, a: Vec<u8>) -> Judge {
-    Box::new(move |fixture, permit| {
-        assert!(fixture.read(permit, "a").expect("it was acknowledged") == a);
-        match fixture.read(permit, name) {
+    Box::new(move |fixture, rights| {
+        assert!(fixture.read(rights, "a").expect("it was acknowledged") == a);
+        match fixture.read(rights, name) {
             Ok(read) => {
                 assert!(read == bytes, "{name} has other bytes");
                 true
@@ -156,14 +156,15 @@ fn object_is(name: &'static str, bytes: Vec<u8>, a: Vec<u8>) -> Judge {
 
 /// Whether part 1 of the upload is there, with these bytes.
 fn part_is(upload: UploadId, bytes: Vec<u8>) -> Judge {
-    Box::new(move |fixture, permit| {
-        let page = fixture.store.list_parts(permit, &key("b"), upload, 0, 10).expect("it is open");
+    Box::new(move |fixture, rights| {
+        let page =
+            fixture.store.list_parts(&rights.upload("b", upload), 0, 10).run().expect("it is open");
         let tags: Vec<ETag> = page.parts.iter().map(|part| part.etag).collect();
         assert!(tags.is_empty() || tags == [etag(&bytes)]);
         if !tags.is_empty() {
             // What is listed can be published, and read.
-            fixture.complete(permit, "b", upload, &[(1, &bytes)]).expect("complete");
-            assert!(fixture.read(permit, "b").expect("read") == bytes);
+            fixture.complete(rights, "b", upload, &[(1, &bytes)]).expect("complete");
+            assert!(fixture.read(rights, "b").expect("read") == bytes);
         }
         !tags.is_empty()
     })
@@ -176,10 +177,10 @@ fn declared(bytes: &[u8]) -> Option<Declaration> {
 }
 
 /// An upload of "b" that was born with what "a" has.
-fn born(fixture: &Fixture, permit: &Permit, bytes: &[u8]) -> UploadId {
-    let instant = fixture.readable(permit, bytes);
+fn born(fixture: &Fixture, rights: &Rights, bytes: &[u8]) -> UploadId {
+    let instant = fixture.readable(rights, bytes);
     let new = NewUpload { declaration: declared(bytes), instant, ..NewUpload::default() };
-    let made = fixture.store.create_upload(permit, key("b"), new).wait().expect("an upload");
+    let made = fixture.store.create_upload(&rights.write("b"), new).wait().expect("an upload");
     assert!(made.is_instant);
     made.upload.id
 }
@@ -188,9 +189,9 @@ fn born(fixture: &Fixture, permit: &Permit, bytes: &[u8]) -> UploadId {
 fn of_an_object_that_is_taken() {
     check(|| {
         let one = body(1, SIZE);
-        let (fixture, permit) = with_one(&one);
-        let readables = fixture.readable(&permit, &one);
-        let verb: Verb = Box::new(move |fixture| assert!(fixture.take(&permit, "b", readables)));
+        let (fixture, rights) = with_one(&one);
+        let readables = fixture.readable(&rights, &one);
+        let verb: Verb = Box::new(move |fixture| assert!(fixture.take(&rights, "b", readables)));
         let has_happened = object_is("b", one.clone(), one);
         Case { fixture, verb: Some(verb), has_happened, files: (1, 1) }
     });
@@ -200,13 +201,12 @@ fn of_an_object_that_is_taken() {
 fn of_a_part_that_is_taken() {
     check(|| {
         let one = body(1, SIZE);
-        let (fixture, permit) = with_one(&one);
-        let upload = fixture.create_upload(&permit, "b");
-        let readables = fixture.readable(&permit, &one);
+        let (fixture, rights) = with_one(&one);
+        let upload = fixture.create_upload(&rights, "b");
+        let readables = fixture.readable(&rights, &one);
         let part = InstantPart { number: part_number(1), readables, checksum: None };
         let verb: Verb = Box::new(move |fixture| {
-            let name = key("b");
-            let put = fixture.store.put_parts_instant(&permit, &name, upload, vec![part]);
+            let put = fixture.store.put_parts_instant(&rights.upload("b", upload), vec![part]);
             assert!(put.wait().expect("an answer")[0].is_some());
         });
         Case { fixture, verb: Some(verb), has_happened: part_is(upload, one), files: (1, 1) }
@@ -217,11 +217,11 @@ fn of_a_part_that_is_taken() {
 fn of_a_duplicate_whose_file_goes() {
     check(|| {
         let one = body(1, SIZE);
-        let (fixture, permit) = with_one(&one);
-        let staged = fixture.stage_known(&permit, &one);
+        let (fixture, rights) = with_one(&one);
+        let staged = fixture.stage_known(&rights, &one);
         assert_eq!(fixture.count_files(), 2);
         let verb: Verb = Box::new(move |fixture| {
-            fixture.store.put_object(&permit, new_object("b"), staged).wait().expect("put");
+            fixture.store.put_object(&rights.write("b"), new_object(), staged).wait().expect("put");
         });
         let has_happened = object_is("b", one.clone(), one);
         Case { fixture, verb: Some(verb), has_happened, files: (1, 1) }
@@ -232,12 +232,12 @@ fn of_a_duplicate_whose_file_goes() {
 fn of_a_duplicate_part() {
     check(|| {
         let one = body(1, SIZE);
-        let (fixture, permit) = with_one(&one);
-        let upload = fixture.create_upload(&permit, "b");
-        let staged = fixture.stage_known(&permit, &one);
+        let (fixture, rights) = with_one(&one);
+        let upload = fixture.create_upload(&rights, "b");
+        let staged = fixture.stage_known(&rights, &one);
         let verb: Verb = Box::new(move |fixture| {
-            let (name, number) = (key("b"), part_number(1));
-            let put = fixture.store.put_part(&permit, &name, upload, number, staged);
+            let number = part_number(1);
+            let put = fixture.store.put_part(&rights.upload("b", upload), number, staged);
             put.wait().expect("a part");
         });
         Case { fixture, verb: Some(verb), has_happened: part_is(upload, one), files: (1, 1) }
@@ -248,21 +248,21 @@ fn of_a_duplicate_part() {
 fn of_the_complete_of_an_upload_that_was_born_complete() {
     check(|| {
         let one = body(1, SIZE);
-        let (fixture, permit) = with_one(&one);
+        let (fixture, rights) = with_one(&one);
         // What it replaces goes, and only that.
-        fixture.put_known(&permit, "b", &body(2, SIZE));
-        let upload = born(&fixture, &permit, &one);
+        fixture.put_known(&rights, "b", &body(2, SIZE));
+        let upload = born(&fixture, &rights, &one);
         let list = one.clone();
         let verb: Verb = Box::new(move |fixture| {
-            fixture.complete(&permit, "b", upload, &[(1, &list)]).expect("complete");
+            fixture.complete(&rights, "b", upload, &[(1, &list)]).expect("complete");
         });
-        let has_happened: Judge = Box::new(move |fixture, permit| {
-            let is_new = fixture.read(permit, "b").expect("one of the two") == one;
+        let has_happened: Judge = Box::new(move |fixture, rights| {
+            let is_new = fixture.read(rights, "b").expect("one of the two") == one;
             // The same answer as ever, and the same object afterwards; "a" may go meanwhile.
-            fixture.delete(permit, "a").expect("deleted");
-            let again = fixture.complete(permit, "b", upload, &[(1, &one)]).expect("complete");
+            fixture.delete(rights, "a").expect("deleted");
+            let again = fixture.complete(rights, "b", upload, &[(1, &one)]).expect("complete");
             assert_eq!(again.etag, etag(&one));
-            assert!(fixture.read(permit, "b").expect("read") == one);
+            assert!(fixture.read(rights, "b").expect("read") == one);
             fixture.check();
             is_new
         });
@@ -274,18 +274,19 @@ fn of_the_complete_of_an_upload_that_was_born_complete() {
 fn of_a_part_that_ends_a_birth() {
     check(|| {
         let one = body(1, SIZE);
-        let (fixture, permit) = with_one(&one);
-        let upload = born(&fixture, &permit, &one);
+        let (fixture, rights) = with_one(&one);
+        let upload = born(&fixture, &rights, &one);
         let other = body(2, SIZE);
-        let staged = fixture.stage_known(&permit, &other);
+        let staged = fixture.stage_known(&rights, &other);
         let (tag, one_tag) = (etag(&other), etag(&one));
         let verb: Verb = Box::new(move |fixture| {
-            let (name, number) = (key("b"), part_number(1));
-            let put = fixture.store.put_part(&permit, &name, upload, number, staged);
+            let number = part_number(1);
+            let put = fixture.store.put_part(&rights.upload("b", upload), number, staged);
             put.wait().expect("a part");
         });
-        let has_happened: Judge = Box::new(move |fixture, permit| {
-            let page = fixture.store.list_parts(permit, &key("b"), upload, 0, 10).expect("open");
+        let has_happened: Judge = Box::new(move |fixture, rights| {
+            let page =
+                fixture.store.list_parts(&rights.upload("b", upload), 0, 10).run().expect("open");
             assert!([tag, one_tag].contains(&page.parts[0].etag));
             page.parts[0].etag == tag
         });
@@ -297,24 +298,24 @@ fn of_a_part_that_ends_a_birth() {
 fn of_a_complete_whose_file_was_verified() {
     check(|| {
         let parts = [body(1, SIZE), body(2, 700)];
-        let (fixture, permit) = with_one(&parts[0]);
-        let upload = fixture.create_upload(&permit, "b");
+        let (fixture, rights) = with_one(&parts[0]);
+        let upload = fixture.create_upload(&rights, "b");
         for (number, part) in (1..).zip(&parts) {
-            fixture.put_part(&permit, "b", upload, number, part).expect("a part");
+            fixture.put_part(&rights, "b", upload, number, part).expect("a part");
         }
         let list = [(1, parts[0].as_slice()), (2, parts[1].as_slice())];
-        let mut request = complete_request("b", upload, &list);
+        let mut request = complete_request(&list);
         request.digests.sha256 = Some(Sha256::digest(parts.concat()).into());
         let again = request.clone();
         let verb: Verb = Box::new(move |fixture| {
-            fixture.store.complete_upload(&permit, request).expect("complete");
+            fixture.complete_with(&rights, "b", upload, request).expect("complete");
         });
-        let has_happened: Judge = Box::new(move |fixture, permit| {
-            let is_open = fixture.store.upload(permit, &key("b"), upload).is_ok();
-            assert_eq!(fixture.read(permit, "b").is_err(), is_open, "published, or still open");
+        let has_happened: Judge = Box::new(move |fixture, rights| {
+            let is_open = fixture.store.upload(&rights.upload("b", upload)).wait().is_ok();
+            assert_eq!(fixture.read(rights, "b").is_err(), is_open, "published, or still open");
             // The parts are all there, and make the file again.
-            fixture.store.complete_upload(permit, again.clone()).expect("complete");
-            assert!(fixture.read(permit, "b").expect("read") == parts.concat());
+            fixture.complete_with(rights, "b", upload, again.clone()).expect("complete");
+            assert!(fixture.read(rights, "b").expect("read") == parts.concat());
             !is_open
         });
         // What "a" has, and a part of the same bytes whose SHA-256 nobody knew.
@@ -326,18 +327,18 @@ fn of_a_complete_whose_file_was_verified() {
 fn of_a_dead_blob_whose_twin_lives() {
     let make = || {
         let one = body(1, SIZE);
-        let (fixture, permit) = with_one(&one);
+        let (fixture, rights) = with_one(&one);
         // The same bytes in a file of their own; a reader keeps GC from it until the verb.
-        fixture.put(&permit, "twin", &one).expect("put");
+        fixture.put(&rights, "twin", &one).expect("put");
         assert_eq!(fixture.count_files(), 2);
-        let open = fixture.store.open_object(&permit, &key("twin")).expect("open");
-        fixture.delete(&permit, "twin").expect("deleted");
+        let open = fixture.open(&rights, "twin").expect("open");
+        fixture.delete(&rights, "twin").expect("deleted");
         let verb: Verb = Box::new(move |fixture| {
             drop(open);
             fixture.store.collect_garbage().expect("garbage");
         });
-        let has_happened: Judge = Box::new(move |fixture, permit| {
-            assert!(fixture.read(permit, "a").expect("it was acknowledged") == one);
+        let has_happened: Judge = Box::new(move |fixture, rights| {
+            assert!(fixture.read(rights, "a").expect("it was acknowledged") == one);
             true
         });
         // The unlink comes before the row goes, so it is done with at every point.

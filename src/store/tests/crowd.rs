@@ -15,7 +15,7 @@ const LENGTHS: &[usize] = &[0, 10, INLINE_BYTES, INLINE_BYTES + 1, 70_000];
 /// One thread's work on the store.
 struct Member<'a> {
     fixture: &'a Fixture,
-    permit: &'a Permit,
+    rights: &'a Rights,
     random: Random,
     bodies: &'a AtomicU64,
     done: u64,
@@ -36,16 +36,19 @@ impl Member<'_> {
         match self.random.below(10) {
             0..2 => {
                 let sent = self.body();
-                self.fixture.put(self.permit, name, &sent).map(drop)
+                self.fixture.put(self.rights, name, &sent).map(drop)
             }
-            2 => self.fixture.delete(self.permit, name).map(drop),
+            2 => self.fixture.delete(self.rights, name).map(drop),
             3 => {
-                let keys = KEYS.iter().map(|name| key(name)).collect();
-                self.fixture.store.delete_objects(self.permit, keys).wait().map(drop)
+                let permits = self.rights.deletes(KEYS.iter().copied());
+                self.fixture.store.delete_objects(&permits).wait().map(drop)
             }
             4 => {
-                let source = self.fixture.store.open_object(self.permit, &key(self.key()))?;
-                self.fixture.store.copy_object(self.permit, new_object(name), &source).wait()?;
+                let source = self.fixture.open(self.rights, self.key())?;
+                self.fixture
+                    .store
+                    .copy_object(&self.rights.write(name), new_object(), &source)
+                    .wait()?;
                 Ok(())
             }
             5 => self.upload(name),
@@ -56,13 +59,13 @@ impl Member<'_> {
 
     /// What is read is what the object's own row says.
     fn read(&mut self, name: &str) -> Result<()> {
-        let object = self.fixture.store.open_object(self.permit, &key(name))?;
+        let object = self.fixture.open(self.rights, name)?;
         let bytes = read_all(&object)?;
         assert_eq!(bytes.len() as u64, object.record.size);
         match object.record.parts {
             None => assert_eq!(etag(&bytes), object.record.etag, "one body, whole"),
             Some(_) => {
-                let (parts, _) = object.parts(0, 1000)?;
+                let (parts, _) = object.parts(0, 1000).run()?;
                 let mut joined = Vec::new();
                 for (_, span) in &parts {
                     let part = &bytes[span.first as usize..(span.first + span.size) as usize];
@@ -76,27 +79,29 @@ impl Member<'_> {
 
     /// Parts, some by reference, one of them replaced, one not listed; then completed or aborted.
     fn upload(&mut self, name: &str) -> Result<()> {
-        let upload = self.fixture.create_upload(self.permit, name);
+        let upload = self.fixture.create_upload(self.rights, name);
         let mut listed: Vec<(u16, Vec<u8>)> = Vec::new();
         for number in [1, 2, 3, 2] {
             let part = self.body();
-            self.fixture.put_part(self.permit, name, upload, number, &part)?;
+            self.fixture.put_part(self.rights, name, upload, number, &part)?;
             listed.retain(|(other, _)| *other != number);
             listed.push((number, part));
         }
-        let source = self.fixture.store.open_object(self.permit, &key(self.key()))?;
+        let source = self.fixture.open(self.rights, self.key())?;
         if let Some(blob) = source.whole_blob(None)? {
             let (place, number) = (key(name), part_number(9));
             let store = &self.fixture.store;
-            store.copy_part(self.permit, &place, upload, number, &source, blob, None).wait()?;
+            store
+                .copy_part(&self.rights.upload(place.as_str(), upload), number, &source, blob, None)
+                .wait()?;
         }
         listed.sort_by_key(|(number, _)| *number);
         listed.remove(0);
         if self.random.below(4) == 0 {
-            return self.fixture.store.abort_upload(self.permit, &key(name), upload).wait();
+            return self.fixture.store.abort_upload(&self.rights.ending(name, upload)).wait();
         }
         let listed: Vec<(u16, &[u8])> = listed.iter().map(|(n, part)| (*n, &part[..])).collect();
-        self.fixture.complete(self.permit, name, upload, &listed).map(drop)
+        self.fixture.complete(self.rights, name, upload, &listed).map(drop)
     }
 }
 
@@ -105,14 +110,14 @@ fn a_crowd_on_few_keys_breaks_nothing() {
     let mut fixture = Fixture::new();
     let bodies = AtomicU64::new(1);
     for round in 0..ROUNDS {
-        let permit = fixture.make_bucket("bucket");
+        let rights = fixture.make_bucket("bucket");
         let deadline = Instant::now() + ROUND;
         let done: u64 = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..THREADS)
                 .map(|number| {
                     let random = Random(round * THREADS + number + 1);
-                    let (fixture, permit, bodies) = (&fixture, &permit, &bodies);
-                    let mut member = Member { fixture, permit, random, bodies, done: 0 };
+                    let (fixture, rights, bodies) = (&fixture, &rights, &bodies);
+                    let mut member = Member { fixture, rights, random, bodies, done: 0 };
                     scope.spawn(move || {
                         while Instant::now() < deadline || member.done < 2 {
                             match member.step() {
@@ -133,10 +138,14 @@ fn a_crowd_on_few_keys_breaks_nothing() {
         fixture.crash();
         fixture.check();
     }
-    let permit = fixture.make_bucket("bucket");
-    let keys = KEYS.iter().map(|name| key(name)).collect();
-    fixture.store.delete_objects(&permit, keys).wait().expect("delete");
-    fixture.store.delete_bucket(&permit).wait().expect("its open uploads go with it");
+    let rights = fixture.make_bucket("bucket");
+    let permits = rights.deletes(KEYS.iter().copied());
+    fixture.store.delete_objects(&permits).wait().expect("delete");
+    fixture
+        .store
+        .delete_bucket(&rights.delete_bucket())
+        .wait()
+        .expect("its open uploads go with it");
     fixture.check();
     for table in ["blobs", "parts", "manifests", "manifest_runs", "uploads", "garbage"] {
         assert_eq!(fixture.count_rows(table), 0, "{table}");

@@ -13,8 +13,8 @@ fn declared(sha256: Option<[u8; 32]>) -> NewUpload {
     }
 }
 
-fn create(fixture: &Fixture, permit: &Permit, new: NewUpload) -> CreatedUpload {
-    fixture.store.create_upload(permit, key("key"), new).wait().expect("an upload")
+fn create(fixture: &Fixture, rights: &Rights, new: NewUpload) -> CreatedUpload {
+    fixture.store.create_upload(&rights.write("key"), new).wait().expect("an upload")
 }
 
 /// The one blob that is not in SQLite.
@@ -27,18 +27,18 @@ fn only_file(fixture: &Fixture) -> std::path::PathBuf {
 }
 
 fn run(fixture: &Fixture, sql: &'static str) {
-    fixture.store.engine.write(move |txn| txn.execute(sql, [])).wait().expect("a change");
+    fixture.store.engine.db.write(move |txn| txn.execute(sql, [])).wait().expect("a change");
 }
 
 #[test]
 fn a_part_that_does_not_fit_is_refused_in_its_transaction() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
-    let upload = create(&fixture, &permit, declared(None)).upload.id;
+    let rights = fixture.make_bucket("bucket");
+    let upload = create(&fixture, &rights, declared(None)).upload.id;
     for (number, length, fits) in
         [(1, 9, false), (1, 10, true), (3, 10, false), (3, 5, true), (4, 5, false)]
     {
-        let stored = fixture.put_part(&permit, "key", upload, number, &body(1, length));
+        let stored = fixture.put_part(&rights, "key", upload, number, &body(1, length));
         match stored {
             Ok(_) => assert!(fits, "{number} {length}"),
             Err(Error::PartMisfit { .. }) => assert!(!fits, "{number} {length}"),
@@ -51,14 +51,14 @@ fn a_part_that_does_not_fit_is_refused_in_its_transaction() {
 #[test]
 fn the_lowest_missing_part_is_told_with_each_part() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
-    let upload = create(&fixture, &permit, declared(None)).upload.id;
+    let rights = fixture.make_bucket("bucket");
+    let upload = create(&fixture, &rights, declared(None)).upload.id;
     for (number, length, next) in
         [(2, 10, Some(1)), (2, 10, Some(1)), (1, 10, Some(3)), (1, 10, Some(3)), (3, 5, None)]
     {
-        let staged = fixture.stage(&permit, &body(number.into(), length), None);
+        let staged = fixture.stage(&rights, &body(number.into(), length), None);
         let added =
-            fixture.store.put_part(&permit, &key("key"), upload, part_number(number), staged);
+            fixture.store.put_part(&rights.upload("key", upload), part_number(number), staged);
         assert_eq!(added.wait().expect("a part").next, next.map(part_number), "{number}");
         fixture.check();
     }
@@ -71,14 +71,14 @@ fn a_paused_upload_outlives_idleness_but_not_its_cap() {
         options.upload_idle_ms_max = 7 * DAY;
         options.upload_pause_ms_max = 30 * DAY;
     });
-    let permit = fixture.make_bucket("bucket");
-    let open = |id| fixture.store.upload(&permit, &key("key"), id).map(|open| open.upload);
+    let rights = fixture.make_bucket("bucket");
+    let open = |id| fixture.store.upload(&rights.upload("key", id)).wait().map(|open| open.upload);
     let [idle, paused, resumed] =
-        [0; 3].map(|_| create(&fixture, &permit, declared(None)).upload.id);
+        [0; 3].map(|_| create(&fixture, &rights, declared(None)).upload.id);
     for id in [paused, resumed] {
-        fixture.store.pause_upload(&permit, &key("key"), id).wait().expect("paused");
+        fixture.store.pause_upload(&rights.upload("key", id)).wait().expect("paused");
     }
-    fixture.store.resume_upload(&permit, &key("key"), resumed).wait().expect("resumed");
+    fixture.store.resume_upload(&rights.upload("key", resumed)).wait().expect("resumed");
     let now = clock::now();
     let since = open(paused).expect("open").paused.expect("paused");
     assert_eq!(open(paused).expect("open").expires, since.plus_millis(30 * DAY));
@@ -96,9 +96,9 @@ fn a_paused_upload_outlives_idleness_but_not_its_cap() {
 #[test]
 fn a_watch_sees_each_turn() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let (store, name) = (&fixture.store, key("key"));
-    let id = create(&fixture, &permit, declared(None)).upload.id;
+    let id = create(&fixture, &rights, declared(None)).upload.id;
     let mut watch = store.watch_upload(id);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime");
@@ -107,18 +107,18 @@ fn a_watch_sees_each_turn() {
         runtime.block_on(async { tokio::time::timeout(wait, watch.changed()).await.is_ok() })
     };
     assert!(!is_woken());
-    fixture.put_part(&permit, "key", id, 1, &body(1, 10)).expect("a part");
+    fixture.put_part(&rights, "key", id, 1, &body(1, 10)).expect("a part");
     assert!(is_woken() && !is_woken());
     for _ in 0..2 {
-        store.pause_upload(&permit, &name, id).wait().expect("paused");
+        store.pause_upload(&rights.upload(name.as_str(), id)).wait().expect("paused");
     }
     assert!(is_woken() && !is_woken(), "the second pause changed nothing");
-    store.resume_upload(&permit, &name, id).wait().expect("resumed");
+    store.resume_upload(&rights.upload(name.as_str(), id)).wait().expect("resumed");
     assert!(is_woken());
-    let other = create(&fixture, &permit, declared(None)).upload.id;
-    store.cancel_upload(&permit, &name, other).wait().expect("cancelled");
+    let other = create(&fixture, &rights, declared(None)).upload.id;
+    store.cancel_upload(&rights.ending(name.as_str(), other)).wait().expect("cancelled");
     assert!(!is_woken(), "another upload changed");
-    store.cancel_upload(&permit, &name, id).wait().expect("cancelled");
+    store.cancel_upload(&rights.ending(name.as_str(), id)).wait().expect("cancelled");
     assert!(is_woken());
 }
 
@@ -134,9 +134,9 @@ fn check_knows_what_declarations_promise() {
         ("UPDATE declarations SET size = 5", "10 bytes are not what was declared"),
     ] {
         let fixture = Fixture::new();
-        let permit = fixture.make_bucket("bucket");
-        let id = create(&fixture, &permit, declared(Some([7; 32]))).upload.id;
-        fixture.put_part(&permit, "key", id, 1, &body(1, 10)).expect("a part");
+        let rights = fixture.make_bucket("bucket");
+        let id = create(&fixture, &rights, declared(Some([7; 32]))).upload.id;
+        fixture.put_part(&rights, "key", id, 1, &body(1, 10)).expect("a part");
         fixture.check();
         run(&fixture, sql);
         let lines = fixture.store.check().expect("check runs");
@@ -147,39 +147,40 @@ fn check_knows_what_declarations_promise() {
 #[test]
 fn a_file_is_read_once_however_often_complete_is_repeated() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
-    let upload = create(&fixture, &permit, NewUpload::default()).upload.id;
+    let rights = fixture.make_bucket("bucket");
+    let upload = create(&fixture, &rights, NewUpload::default()).upload.id;
     let (one, two) = (body(1, 5_000), body(2, 100));
-    fixture.put_part(&permit, "key", upload, 1, &one).expect("a part");
-    fixture.put_part(&permit, "key", upload, 2, &two).expect("a part");
-    let mut request = complete_request("key", upload, &[(1, &one), (2, &two)]);
+    fixture.put_part(&rights, "key", upload, 1, &one).expect("a part");
+    fixture.put_part(&rights, "key", upload, 2, &two).expect("a part");
+    let mut request = complete_request(&[(1, &one), (2, &two)]);
     request.digests.sha256 = Some([7; 32]);
-    let wrong = fixture.store.complete_upload(&permit, request.clone());
+    let wrong = fixture.complete_with(&rights, "key", upload, request.clone());
     assert!(matches!(wrong, Err(Error::WholeMismatch { algorithm: "SHA-256", .. })), "{wrong:?}");
     // The file is not there any more: who reads it again fails in another way.
     let file = only_file(&fixture);
     std::fs::rename(&file, file.with_extension("away")).expect("moved away");
-    let wrong = fixture.store.complete_upload(&permit, request.clone());
+    let wrong = fixture.complete_with(&rights, "key", upload, request.clone());
     assert!(matches!(wrong, Err(Error::WholeMismatch { .. })), "{wrong:?}");
     request.digests = WholeDigests { md5: Some([7; 16]), sha256: None };
-    let unread = fixture.store.complete_upload(&permit, request.clone());
+    let unread = fixture.complete_with(&rights, "key", upload, request.clone());
     assert!(!matches!(unread, Err(Error::WholeMismatch { .. })), "{unread:?}");
     std::fs::rename(file.with_extension("away"), &file).expect("moved back");
     let whole = [one, two].concat();
     request.digests.md5 = Some(digests(&whole, None).md5);
-    fixture.store.complete_upload(&permit, request).expect("the right digest");
-    assert_eq!(fixture.read(&permit, "key").expect("read"), whole);
+    fixture.complete_with(&rights, "key", upload, request).expect("the right digest");
+    assert_eq!(fixture.read(&rights, "key").expect("read"), whole);
     fixture.check();
 }
 
 #[test]
 fn a_part_that_was_replaced_and_freed_ends_the_reading() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
-    let upload = create(&fixture, &permit, NewUpload::default()).upload.id;
-    fixture.put_part(&permit, "key", upload, 1, &body(1, 5_000)).expect("a part");
+    let rights = fixture.make_bucket("bucket");
+    let upload = create(&fixture, &rights, NewUpload::default()).upload.id;
+    fixture.put_part(&rights, "key", upload, 1, &body(1, 5_000)).expect("a part");
     let engine = &fixture.store.engine;
     let blob = engine
+        .db
         .readers
         .take()
         .expect("a reader")
@@ -189,10 +190,10 @@ fn a_part_that_was_replaced_and_freed_ends_the_reading() {
     let wanted = WholeDigests { md5: Some([7; 16]), sha256: None };
     let nothing = WholeDigests::default();
     let read = || crate::store::uploads::verify::verify(engine, upload, &pieces, &wanted, nothing);
-    fixture.put_part(&permit, "key", upload, 1, &body(2, 5_000)).expect("a part");
+    fixture.put_part(&rights, "key", upload, 1, &body(2, 5_000)).expect("a part");
     fixture.store.collect_garbage().expect("garbage");
     assert!(matches!(read(), Ok(crate::store::uploads::verify::Verified::Moved)));
-    fixture.store.cancel_upload(&permit, &key("key"), upload).wait().expect("cancelled");
+    fixture.store.cancel_upload(&rights.ending("key", upload)).wait().expect("cancelled");
     fixture.store.collect_garbage().expect("garbage");
     assert!(matches!(read(), Ok(crate::store::uploads::verify::Verified::Moved)));
 }
@@ -200,10 +201,10 @@ fn a_part_that_was_replaced_and_freed_ends_the_reading() {
 #[test]
 fn an_older_database_is_brought_up_to_date() {
     let mut fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
-    let upload = fixture.create_upload(&permit, "key");
+    let rights = fixture.make_bucket("bucket");
+    let upload = fixture.create_upload(&rights, "key");
     let part = body(1, 10);
-    fixture.put_part(&permit, "key", upload, 1, &part).expect("a part");
+    fixture.put_part(&rights, "key", upload, 1, &part).expect("a part");
     fixture.store.close();
     let path = fixture.options.data.join("partita.db");
     let connection = rusqlite::Connection::open(path).expect("the database");
@@ -219,11 +220,11 @@ fn an_older_database_is_brought_up_to_date() {
     connection.execute_batch(back).expect("as the first version left it");
     drop(connection);
     fixture.crash();
-    let permit = fixture.make_bucket("bucket");
-    fixture.store.pause_upload(&permit, &key("key"), upload).wait().expect("paused");
-    create(&fixture, &permit, declared(Some([7; 32])));
+    let rights = fixture.make_bucket("bucket");
+    fixture.store.pause_upload(&rights.upload("key", upload)).wait().expect("paused");
+    create(&fixture, &rights, declared(Some([7; 32])));
     fixture.check();
-    fixture.complete(&permit, "key", upload, &[(1, &part)]).expect("complete");
-    assert_eq!(fixture.read(&permit, "key").expect("read"), part);
+    fixture.complete(&rights, "key", upload, &[(1, &part)]).expect("complete");
+    assert_eq!(fixture.read(&rights, "key").expect("read"), part);
     fixture.check();
 }

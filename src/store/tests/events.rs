@@ -11,13 +11,13 @@ use crate::types::{Layout, Timestamp};
 
 const TARGET: &str = "app";
 
-fn fixture(backlog_max: u64) -> (Fixture, Permit) {
+fn fixture(backlog_max: u64) -> (Fixture, Rights) {
     let fixture = Fixture::with(|options| {
         options.upload_idle_ms_max = 1000;
         options.event_targets = vec![EventTarget { name: TARGET.into(), backlog_max }];
     });
-    let permit = fixture.make_bucket("bkt");
-    (fixture, permit)
+    let rights = fixture.make_bucket("bkt");
+    (fixture, rights)
 }
 
 fn rules(events: &[&str], prefix: &str) -> NotificationRules {
@@ -36,8 +36,11 @@ fn rules(events: &[&str], prefix: &str) -> NotificationRules {
 const ALL: &[&str] = &["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "partita:Upload:*"];
 
 impl Fixture {
-    fn listen(&self, permit: &Permit, rules: NotificationRules) {
-        self.store.set_event_rules(permit, rules, false).wait().expect("rules are set");
+    fn listen(&self, rights: &Rights, rules: NotificationRules) {
+        self.store
+            .set_event_rules(&rights.configure(), rules, false)
+            .wait()
+            .expect("rules are set");
     }
 
     fn due(&self) -> DueEvents {
@@ -86,27 +89,27 @@ fn body_of(event: &DueEvent) -> serde_json::Value {
 
 #[test]
 fn what_changes_is_recorded_and_what_does_not_is_not() {
-    let (fixture, permit) = fixture(100);
-    fixture.put(&permit, "before", b"1").unwrap();
-    fixture.listen(&permit, rules(ALL, ""));
-    fixture.put(&permit, "a", b"1").unwrap();
-    let source = fixture.store.open_object(&permit, &key("a")).unwrap();
-    let copy = NewObject { event: EventName::ObjectCreatedCopy, ..new_object("b") };
-    fixture.store.copy_object(&permit, copy, &source).wait().unwrap();
-    let upload = fixture.create_upload(&permit, "c");
-    fixture.put_part(&permit, "c", upload, 1, b"part").unwrap();
+    let (fixture, rights) = fixture(100);
+    fixture.put(&rights, "before", b"1").unwrap();
+    fixture.listen(&rights, rules(ALL, ""));
+    fixture.put(&rights, "a", b"1").unwrap();
+    let source = fixture.open(&rights, "a").unwrap();
+    let copy = NewObject { event: EventName::ObjectCreatedCopy, ..new_object() };
+    fixture.store.copy_object(&rights.write("b"), copy, &source).wait().unwrap();
+    let upload = fixture.create_upload(&rights, "c");
+    fixture.put_part(&rights, "c", upload, 1, b"part").unwrap();
     let parts: &[(u16, &[u8])] = &[(1, b"part")];
-    fixture.complete(&permit, "c", upload, parts).unwrap();
+    fixture.complete(&rights, "c", upload, parts).unwrap();
     // A repetition publishes nothing, so there is nothing to tell.
-    fixture.complete(&permit, "c", upload, parts).unwrap();
-    assert!(fixture.delete(&permit, "a").unwrap());
-    assert!(!fixture.delete(&permit, "a").unwrap());
-    fixture.store.delete_objects(&permit, vec![key("b"), key("none")]).wait().unwrap();
+    fixture.complete(&rights, "c", upload, parts).unwrap();
+    assert!(fixture.delete(&rights, "a").unwrap());
+    assert!(!fixture.delete(&rights, "a").unwrap());
+    fixture.store.delete_objects(&rights.deletes(["b", "none"])).wait().unwrap();
     let failing =
         WriteCondition { if_match: None, if_none_match: Some(crate::types::ETagMatch::Any) };
-    fixture.put_if(&permit, "c", b"x", failing).unwrap_err();
-    let aborted = fixture.create_upload(&permit, "d");
-    fixture.store.abort_upload(&permit, &key("d"), aborted).wait().unwrap();
+    fixture.put_if(&rights, "c", b"x", failing).unwrap_err();
+    let aborted = fixture.create_upload(&rights, "d");
+    fixture.store.abort_upload(&rights.ending("d", aborted)).wait().unwrap();
     let names: Vec<_> = fixture.take_all();
     let expected = [
         ("s3:ObjectCreated:Put", "bkt/a"),
@@ -130,11 +133,11 @@ fn what_changes_is_recorded_and_what_does_not_is_not() {
 
 #[test]
 fn an_idle_upload_tells_of_its_end_and_what_its_client_wants_to_hear() {
-    let (fixture, permit) = fixture(100);
-    fixture.listen(&permit, rules(&["partita:Upload:Expired"], ""));
+    let (fixture, rights) = fixture(100);
+    fixture.listen(&rights, rules(&["partita:Upload:Expired"], ""));
     let callback_var = CallbackVar::from_bytes(b"{\"order\": 7}".to_vec());
     let new = NewUpload { callback_var, ..NewUpload::default() };
-    fixture.store.create_upload(&permit, key("k"), new).wait().unwrap();
+    fixture.store.create_upload(&rights.write("k"), new).wait().unwrap();
     let late = clock::now().plus_millis(10_000);
     assert_eq!(fixture.store.expire_uploads(late).unwrap(), 1);
     let due = fixture.due().events;
@@ -149,24 +152,24 @@ fn an_idle_upload_tells_of_its_end_and_what_its_client_wants_to_hear() {
 /// the Abort of one of its two creators.
 #[test]
 fn the_turns_of_a_shared_upload_are_told() {
-    let (fixture, permit) = fixture(100);
-    fixture.listen(&permit, rules(&["partita:Upload:*"], ""));
+    let (fixture, rights) = fixture(100);
+    fixture.listen(&rights, rules(&["partita:Upload:*"], ""));
     let declaration = Declaration {
         layout: Layout::new(4, 4),
         digests: WholeDigests { md5: None, sha256: Some([7; 32]) },
     };
     let new = NewUpload { declaration: Some(declaration), ..NewUpload::default() };
-    let create = || fixture.store.create_upload(&permit, key("k"), new.clone()).wait().unwrap();
+    let create = || fixture.store.create_upload(&rights.write("k"), new.clone()).wait().unwrap();
     let (id, again) = (create().upload.id, create().upload.id);
     assert_eq!(id, again);
     for _ in 0..2 {
-        fixture.store.pause_upload(&permit, &key("k"), id).wait().unwrap();
+        fixture.store.pause_upload(&rights.upload("k", id)).wait().unwrap();
     }
-    fixture.store.resume_upload(&permit, &key("k"), id).wait().unwrap();
-    fixture.put_part(&permit, "k", id, 1, b"part").unwrap();
-    fixture.complete(&permit, "k", id, &[(1, b"part")]).unwrap_err();
+    fixture.store.resume_upload(&rights.upload("k", id)).wait().unwrap();
+    fixture.put_part(&rights, "k", id, 1, b"part").unwrap();
+    fixture.complete(&rights, "k", id, &[(1, b"part")]).unwrap_err();
     for _ in 0..2 {
-        fixture.store.abort_upload(&permit, &key("k"), id).wait().unwrap();
+        fixture.store.abort_upload(&rights.ending("k", id)).wait().unwrap();
     }
     let told: Vec<_> = fixture.take_all().into_iter().map(|(event, _)| event).collect();
     let turns = ["Created", "Paused", "Resumed", "Failed", "Aborted"];
@@ -176,11 +179,11 @@ fn the_turns_of_a_shared_upload_are_told() {
 
 #[test]
 fn of_one_key_there_is_one_event_due_and_they_keep_their_order() {
-    let (mut fixture, permit) = fixture(100);
-    fixture.listen(&permit, rules(ALL, ""));
+    let (mut fixture, rights) = fixture(100);
+    fixture.listen(&rights, rules(ALL, ""));
     for body in [b"1", b"2", b"3"] {
-        fixture.put(&permit, "k", body).unwrap();
-        fixture.put(&permit, "other", body).unwrap();
+        fixture.put(&rights, "k", body).unwrap();
+        fixture.put(&rights, "other", body).unwrap();
     }
     let due = fixture.due().events;
     assert_eq!(due.len(), 2, "one of each key");
@@ -210,10 +213,10 @@ fn of_one_key_there_is_one_event_due_and_they_keep_their_order() {
 
 #[test]
 fn a_dead_event_lets_the_next_one_go_and_can_be_sent_again() {
-    let (fixture, permit) = fixture(100);
-    fixture.listen(&permit, rules(ALL, ""));
+    let (fixture, rights) = fixture(100);
+    fixture.listen(&rights, rules(ALL, ""));
     for body in [b"1", b"2", b"3"] {
-        fixture.put(&permit, "k", body).unwrap();
+        fixture.put(&rights, "k", body).unwrap();
     }
     let first = fixture.due().events.remove(0);
     fixture.settle(&first, Outcome::Dead);
@@ -243,10 +246,10 @@ fn a_dead_event_lets_the_next_one_go_and_can_be_sent_again() {
 
 #[test]
 fn what_is_past_the_backlog_is_one_gap_and_no_put_fails_for_it() {
-    let (mut fixture, permit) = fixture(4);
-    fixture.listen(&permit, rules(ALL, ""));
+    let (mut fixture, rights) = fixture(4);
+    fixture.listen(&rights, rules(ALL, ""));
     for n in 0..10 {
-        fixture.put(&permit, &format!("k{n}"), b"x").unwrap();
+        fixture.put(&rights, &format!("k{n}"), b"x").unwrap();
     }
     let state = fixture.state();
     assert_eq!((state.backlog, state.dropped_count), (4, 6));
@@ -255,11 +258,11 @@ fn what_is_past_the_backlog_is_one_gap_and_no_put_fails_for_it() {
     fixture.crash();
     // Room for one, but the gap is open: it takes in what comes, until half is taken.
     fixture.settle(&fixture.due().events[0], Outcome::Delivered);
-    fixture.put(&permit, "late", b"x").unwrap();
+    fixture.put(&rights, "late", b"x").unwrap();
     assert_eq!((fixture.state().backlog, fixture.state().dropped_count), (3, 7));
     fixture.settle(&fixture.due().events[0], Outcome::Delivered);
     assert_eq!((fixture.state().backlog, fixture.state().dropped_count), (3, 0));
-    fixture.put(&permit, "after", b"x").unwrap();
+    fixture.put(&rights, "after", b"x").unwrap();
     let gap = fixture.due().events.iter().map(body_of).find(|body| body.get("Gap").is_some());
     let gap = gap.expect("the gap is an event");
     assert_eq!((&gap["Gap"]["count"], &gap["Gap"]["target"]), (&7.into(), &TARGET.into()));
@@ -273,10 +276,10 @@ fn what_is_past_the_backlog_is_one_gap_and_no_put_fails_for_it() {
 
 #[test]
 fn a_gap_of_an_older_database_is_that_of_a_full_backlog() {
-    let (mut fixture, permit) = fixture(4);
-    fixture.listen(&permit, rules(ALL, ""));
+    let (mut fixture, rights) = fixture(4);
+    fixture.listen(&rights, rules(ALL, ""));
     for n in 0..5 {
-        fixture.put(&permit, &format!("k{n}"), b"x").unwrap();
+        fixture.put(&rights, &format!("k{n}"), b"x").unwrap();
     }
     fixture.store.close();
     let connection = rusqlite::Connection::open(fixture.options.data.join("partita.db")).unwrap();
@@ -287,7 +290,7 @@ fn a_gap_of_an_older_database_is_that_of_a_full_backlog() {
     drop(connection);
     fixture.crash();
     fixture.settle(&fixture.due().events[0], Outcome::Delivered);
-    fixture.put(&permit, "late", b"x").unwrap();
+    fixture.put(&rights, "late", b"x").unwrap();
     assert_eq!((fixture.state().backlog, fixture.state().dropped_count), (3, 2));
 }
 
@@ -298,12 +301,12 @@ fn gaps(bodies: &[serde_json::Value]) -> Vec<u64> {
 
 #[test]
 fn one_key_has_a_share_of_the_backlog_and_the_others_the_rest() {
-    let (mut fixture, permit) = fixture(64);
-    fixture.listen(&permit, rules(ALL, ""));
-    let upload = fixture.create_upload(&permit, "hot");
+    let (mut fixture, rights) = fixture(64);
+    fixture.listen(&rights, rules(ALL, ""));
+    let upload = fixture.create_upload(&rights, "hot");
     for _ in 0..20 {
-        fixture.store.pause_upload(&permit, &key("hot"), upload).wait().unwrap();
-        fixture.store.resume_upload(&permit, &key("hot"), upload).wait().unwrap();
+        fixture.store.pause_upload(&rights.upload("hot", upload)).wait().unwrap();
+        fixture.store.resume_upload(&rights.upload("hot", upload)).wait().unwrap();
     }
     let state = fixture.state();
     assert_eq!(
@@ -313,7 +316,7 @@ fn one_key_has_a_share_of_the_backlog_and_the_others_the_rest() {
     );
     fixture.crash();
     for n in 0..48 {
-        fixture.put(&permit, &format!("k{n}"), b"x").unwrap();
+        fixture.put(&rights, &format!("k{n}"), b"x").unwrap();
     }
     assert_eq!(
         (fixture.state().backlog, fixture.state().dropped_count),
@@ -321,25 +324,25 @@ fn one_key_has_a_share_of_the_backlog_and_the_others_the_rest() {
         "none is missing"
     );
     // Now all is full, and stays so until half is taken, whoever comes.
-    fixture.put(&permit, "late", b"x").unwrap();
+    fixture.put(&rights, "late", b"x").unwrap();
     fixture.settle(&fixture.due().events[1], Outcome::Delivered);
-    fixture.put(&permit, "late", b"x").unwrap();
+    fixture.put(&rights, "late", b"x").unwrap();
     assert_eq!((fixture.state().backlog, fixture.state().dropped_count), (63, 27));
     fixture.check();
     let due = fixture.due().events;
     due[1..32].iter().for_each(|event| fixture.settle(event, Outcome::Delivered));
     assert_eq!((fixture.state().backlog, fixture.state().dropped_count), (33, 0));
     assert_eq!(gaps(&fixture.due().events.iter().map(body_of).collect::<Vec<_>>()), [27]);
-    fixture.put(&permit, "after", b"x").unwrap();
+    fixture.put(&rights, "after", b"x").unwrap();
     assert_eq!((fixture.state().backlog, fixture.state().dropped_count), (34, 0));
     fixture.check();
 }
 
 #[test]
 fn gaps_of_a_key_do_not_fill_the_backlog_themselves() {
-    let (fixture, permit) = fixture(64);
-    fixture.listen(&permit, rules(ALL, ""));
-    let put = || fixture.put(&permit, "hot", b"x").unwrap();
+    let (fixture, rights) = fixture(64);
+    fixture.listen(&rights, rules(ALL, ""));
+    let put = || fixture.put(&rights, "hot", b"x").unwrap();
     for _ in 0..17 {
         put();
     }
@@ -369,8 +372,8 @@ fn gaps_of_a_key_do_not_fill_the_backlog_themselves() {
 
 #[test]
 fn events_that_were_given_up_and_forgotten_are_counted() {
-    let (fixture, permit) = fixture(4);
-    fixture.listen(&permit, rules(ALL, ""));
+    let (fixture, rights) = fixture(4);
+    fixture.listen(&rights, rules(ALL, ""));
     let mut bodies = Vec::new();
     let give_up = |bodies: &mut Vec<serde_json::Value>| {
         let due = fixture.due().events;
@@ -378,14 +381,14 @@ fn events_that_were_given_up_and_forgotten_are_counted() {
         due.iter().for_each(|event| fixture.settle(event, Outcome::Dead));
     };
     for number in 0..9 {
-        fixture.put(&permit, &format!("k{number}"), b"x").unwrap();
+        fixture.put(&rights, &format!("k{number}"), b"x").unwrap();
         give_up(&mut bodies);
     }
     // Four are kept, and a gap for the others does not wait for nobody.
     let state = fixture.state();
     assert_eq!((state.backlog, state.dead, state.dropped_count), (0, 4, 5));
     // It is told when somebody listens again; when nobody took it, it is counted on.
-    fixture.put(&permit, "k9", b"x").unwrap();
+    fixture.put(&rights, "k9", b"x").unwrap();
     fixture.settle(&fixture.due().events[0], Outcome::Delivered);
     give_up(&mut bodies);
     let state = fixture.state();
@@ -405,14 +408,14 @@ fn events_that_were_given_up_and_forgotten_are_counted() {
 
 #[test]
 fn a_disabled_target_keeps_its_events() {
-    let (mut fixture, permit) = fixture(100);
-    fixture.listen(&permit, rules(ALL, ""));
-    fixture.put(&permit, "k", b"1").unwrap();
+    let (mut fixture, rights) = fixture(100);
+    fixture.listen(&rights, rules(ALL, ""));
+    fixture.put(&rights, "k", b"1").unwrap();
     fixture.settle(&fixture.due().events[0], Outcome::Disabled("gone".into()));
     fixture.crash();
     let due = fixture.due();
     assert_eq!((due.events.len(), due.disabled.as_deref()), (0, Some("gone")));
-    fixture.put(&permit, "k", b"2").unwrap();
+    fixture.put(&rights, "k", b"2").unwrap();
     assert_eq!(fixture.state().backlog, 2);
     fixture.store.disable_event_target(TARGET, None).wait().unwrap();
     assert_eq!(fixture.take_all().len(), 2);
@@ -427,16 +430,16 @@ fn a_disabled_target_keeps_its_events() {
 
 #[test]
 fn rules_go_with_their_bucket_and_events_do_not() {
-    let (fixture, permit) = fixture(100);
-    fixture.store.set_event_rules(&permit, rules(ALL, "a"), true).wait().unwrap();
-    assert_eq!(fixture.store.event_rules(&permit).unwrap(), rules(ALL, "a"));
-    fixture.put(&permit, "b", b"1").unwrap();
-    fixture.put(&permit, "a", b"1").unwrap();
-    fixture.delete(&permit, "a").unwrap();
-    fixture.delete(&permit, "b").unwrap();
-    fixture.store.delete_bucket(&permit).wait().unwrap();
+    let (fixture, rights) = fixture(100);
+    fixture.store.set_event_rules(&rights.configure(), rules(ALL, "a"), true).wait().unwrap();
+    assert_eq!(fixture.store.event_rules(&rights.configuration()).unwrap(), rules(ALL, "a"));
+    fixture.put(&rights, "b", b"1").unwrap();
+    fixture.put(&rights, "a", b"1").unwrap();
+    fixture.delete(&rights, "a").unwrap();
+    fixture.delete(&rights, "b").unwrap();
+    fixture.store.delete_bucket(&rights.delete_bucket()).wait().unwrap();
     let again = fixture.make_bucket("bkt");
-    assert!(fixture.store.event_rules(&again).unwrap().is_empty());
+    assert!(fixture.store.event_rules(&again.configuration()).unwrap().is_empty());
     fixture.put(&again, "a", b"1").unwrap();
     let test =
         fixture.due().events.iter().filter(|e| body_of(e)["Event"] == "s3:TestEvent").count();
@@ -446,10 +449,10 @@ fn rules_go_with_their_bucket_and_events_do_not() {
 
 #[test]
 fn what_is_old_is_forgotten() {
-    let (fixture, permit) = fixture(6);
-    fixture.listen(&permit, rules(ALL, ""));
+    let (fixture, rights) = fixture(6);
+    fixture.listen(&rights, rules(ALL, ""));
     for n in 0..6 {
-        fixture.put(&permit, &format!("k{n}"), b"x").unwrap();
+        fixture.put(&rights, &format!("k{n}"), b"x").unwrap();
         fixture.settle(&fixture.due().events[0], Outcome::Dead);
     }
     assert_eq!((fixture.state().dead, fixture.state().backlog), (6, 0));
@@ -464,9 +467,9 @@ fn what_is_old_is_forgotten() {
 
 #[test]
 fn the_log_of_tries_is_bounded() {
-    let (fixture, permit) = fixture(100);
-    fixture.listen(&permit, rules(ALL, ""));
-    fixture.put(&permit, "k", b"x").unwrap();
+    let (fixture, rights) = fixture(100);
+    fixture.listen(&rights, rules(ALL, ""));
+    fixture.put(&rights, "k", b"x").unwrap();
     let event = fixture.due().events.remove(0);
     for _ in 0..LOG_ROWS_MAX + 20 {
         fixture.settle(&event, Outcome::RetryAt(clock::now()));
@@ -478,10 +481,10 @@ fn the_log_of_tries_is_bounded() {
 
 #[test]
 fn check_sees_a_wrong_count_and_a_lane_without_a_first() {
-    let (fixture, permit) = fixture(100);
-    fixture.listen(&permit, rules(ALL, ""));
-    fixture.put(&permit, "k", b"1").unwrap();
-    fixture.put(&permit, "k", b"2").unwrap();
+    let (fixture, rights) = fixture(100);
+    fixture.listen(&rights, rules(ALL, ""));
+    fixture.put(&rights, "k", b"1").unwrap();
+    fixture.put(&rights, "k", b"2").unwrap();
     for (sql, said) in [
         ("UPDATE webhook_targets SET backlog = 3", "its row says"),
         ("UPDATE webhook_targets SET backlog = 2, dead = 1", "its row says"),
@@ -490,11 +493,11 @@ fn check_sees_a_wrong_count_and_a_lane_without_a_first() {
         ("UPDATE outbox SET state = 1 WHERE id = (SELECT min(id) FROM outbox)", "nothing goes"),
         ("UPDATE outbox SET state = 1 - state; UPDATE outbox SET event = 99", "of no known event"),
     ] {
-        fixture.store.engine.inspect(move |connection| connection.execute_batch(sql).unwrap());
+        fixture.store.engine.db.inspect(move |connection| connection.execute_batch(sql).unwrap());
         let found = fixture.store.check().unwrap();
         assert!(found.iter().any(|line| line.contains(said)), "{sql}: {found:?}");
     }
     let repair = "UPDATE outbox SET event = 1";
-    fixture.store.engine.inspect(move |connection| connection.execute_batch(repair).unwrap());
+    fixture.store.engine.db.inspect(move |connection| connection.execute_batch(repair).unwrap());
     fixture.check();
 }

@@ -5,7 +5,7 @@ use crate::store::db::sqlite::job::{Job, JobOutcome, Purpose, RunOutcome, Txn};
 use crate::store::db::sqlite::state::DatabaseState;
 
 fn limit_pages(fixture: &Fixture, spare: i64) {
-    fixture.store.engine.inspect(move |connection| {
+    fixture.store.engine.db.inspect(move |connection| {
         let pages: i64 = connection
             .query_row("PRAGMA page_count", [], |row| row.get(0))
             .expect("a count of pages");
@@ -19,8 +19,8 @@ fn limit_pages(fixture: &Fixture, spare: i64) {
 #[test]
 fn a_full_database_fails_the_one_job_and_keeps_the_others_of_the_batch() {
     let mut fixture = Fixture::with(|options| options.inline_bytes_max = 1 << 20);
-    let permit = fixture.make_bucket("bucket");
-    fixture.put(&permit, "before", &body(0, 10)).expect("put");
+    let rights = fixture.make_bucket("bucket");
+    fixture.put(&rights, "before", &body(0, 10)).expect("put");
     limit_pages(&fixture, 12);
 
     let release = fixture.block_writer();
@@ -29,11 +29,11 @@ fn a_full_database_fails_the_one_job_and_keeps_the_others_of_the_batch() {
         // The eleventh does not fit, whatever else there is.
         let length = if i == 10 { 500_000 } else { 20 };
         let (name, sent) = (format!("key-{i}"), body(i, length));
-        let staged = fixture.stage(&permit, &sent, None);
+        let staged = fixture.stage(&rights, &sent, None);
         answers.push((
             name.clone(),
             sent,
-            fixture.store.put_object(&permit, new_object(&name), staged),
+            fixture.store.put_object(&rights.write(&name), new_object(), staged),
         ));
     }
     drop(release);
@@ -47,28 +47,28 @@ fn a_full_database_fails_the_one_job_and_keeps_the_others_of_the_batch() {
     }
     assert_eq!(kept.len(), 19);
     assert!(fixture.store.health().poisoned.is_none(), "the server goes on");
-    fixture.delete(&permit, "before").expect("deletes go on");
+    fixture.delete(&rights, "before").expect("deletes go on");
 
     fixture.crash();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     for (name, sent) in kept {
-        assert_eq!(fixture.read(&permit, &name).expect("acknowledged, so there"), sent);
+        assert_eq!(fixture.read(&rights, &name).expect("acknowledged, so there"), sent);
     }
-    assert!(matches!(fixture.read(&permit, "key-10"), Err(Error::NoSuchKey)));
-    fixture.put(&permit, "key-10", &body(10, 500_000)).expect("there is room again");
+    assert!(matches!(fixture.read(&rights, "key-10"), Err(Error::NoSuchKey)));
+    fixture.put(&rights, "key-10", &body(10, 500_000)).expect("there is room again");
     fixture.check();
 }
 
 #[test]
 fn a_full_database_unlinks_the_file_of_the_refused_put() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
-    fixture.put(&permit, "key", &body(1, 2_000)).expect("put");
+    let rights = fixture.make_bucket("bucket");
+    fixture.put(&rights, "key", &body(1, 2_000)).expect("put");
     limit_pages(&fixture, 0);
     let mut full = 0;
     for i in 0..60 {
         let name = format!("{i}-{}", "x".repeat(900));
-        match fixture.put(&permit, &name, &body(i, 2_000)) {
+        match fixture.put(&rights, &name, &body(i, 2_000)) {
             Ok(_) => {}
             Err(Error::DiskFull) => full += 1,
             Err(error) => panic!("{error}"),
@@ -103,20 +103,20 @@ fn send_rogue(
     run: fn(&Txn<'_>) -> RunOutcome,
 ) -> std::sync::mpsc::Receiver<JobOutcome> {
     let (sender, receiver) = std::sync::mpsc::channel();
-    fixture.store.engine.send(Box::new(Rogue(run, sender)));
+    fixture.store.engine.db.send(Box::new(Rogue(run, sender)));
     receiver
 }
 
 #[test]
 fn a_transaction_lost_under_a_batch_is_noticed_and_every_job_runs_again() {
     let mut fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let release = fixture.block_writer();
     let mut answers = Vec::new();
     let mut put = |i: u64| {
-        let staged = fixture.stage(&permit, &body(i, 20), None);
-        let new = new_object(&format!("key-{i}"));
-        answers.push(fixture.store.put_object(&permit, new, staged));
+        let staged = fixture.stage(&rights, &body(i, 20), None);
+        let permit = rights.write(&format!("key-{i}"));
+        answers.push(fixture.store.put_object(&permit, new_object(), staged));
     };
     (0..5).for_each(&mut put);
     // As SQLite does on some errors: the whole transaction is rolled back, and the job that met the
@@ -132,9 +132,9 @@ fn a_transaction_lost_under_a_batch_is_noticed_and_every_job_runs_again() {
     }
     assert_eq!(rogue.recv().expect("a outcome"), JobOutcome::Busy);
     fixture.crash();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     for i in 0..10 {
-        assert_eq!(fixture.read(&permit, &format!("key-{i}")).expect("read"), body(i, 20));
+        assert_eq!(fixture.read(&rights, &format!("key-{i}")).expect("read"), body(i, 20));
     }
     fixture.check();
 }
@@ -142,11 +142,11 @@ fn a_transaction_lost_under_a_batch_is_noticed_and_every_job_runs_again() {
 #[test]
 fn a_panic_in_a_transaction_poisons_the_store_and_answers_everybody() {
     let mut fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
-    fixture.put(&permit, "key", &body(1, 2_000)).expect("put");
+    let rights = fixture.make_bucket("bucket");
+    fixture.put(&rights, "key", &body(1, 2_000)).expect("put");
     let release = fixture.block_writer();
-    let staged = fixture.stage(&permit, &body(2, 3_000), None);
-    let with_it = fixture.store.put_object(&permit, new_object("other"), staged);
+    let staged = fixture.stage(&rights, &body(2, 3_000), None);
+    let with_it = fixture.store.put_object(&rights.write("other"), new_object(), staged);
     let rogue = send_rogue(&fixture, |_| panic!("a broken invariant"));
     drop(release);
     assert!(matches!(with_it.wait(), Err(Error::Poisoned)));
@@ -154,13 +154,13 @@ fn a_panic_in_a_transaction_poisons_the_store_and_answers_everybody() {
     let health = fixture.store.health();
     assert!(!health.writable);
     assert!(health.poisoned.expect("a reason").contains("a broken invariant"));
-    assert!(matches!(fixture.put(&permit, "key", b"x"), Err(Error::Poisoned)));
-    assert!(matches!(fixture.store.object(&permit, &key("key")), Err(Error::Poisoned)));
+    assert!(matches!(fixture.put(&rights, "key", b"x"), Err(Error::Poisoned)));
+    assert!(matches!(fixture.head(&rights, "key"), Err(Error::Poisoned)));
     assert_eq!(fixture.count_files(), 2, "the file whose fate was unknown stays");
 
     fixture.crash();
-    let permit = fixture.make_bucket("bucket");
-    assert_eq!(fixture.read(&permit, "key").expect("read"), body(1, 2_000));
+    let rights = fixture.make_bucket("bucket");
+    assert_eq!(fixture.read(&rights, "key").expect("read"), body(1, 2_000));
     // The background thread may have been faster.
     fixture.store.sweep_files().expect("sweep");
     let quarantine = std::fs::read_dir(fixture.options.data.join("quarantine")).expect("a folder");
@@ -171,14 +171,14 @@ fn a_panic_in_a_transaction_poisons_the_store_and_answers_everybody() {
 #[test]
 fn a_writer_that_dies_between_commit_and_answer_leaves_the_files_of_committed_rows() {
     let mut fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let release = fixture.block_writer();
     let (sender, receiver) = std::sync::mpsc::channel();
     // Settled first: its hearer panics on the writer's thread, after COMMIT.
-    fixture.store.engine.send(Box::new(Rogue(|_| RunOutcome::Kept, sender)));
+    fixture.store.engine.db.send(Box::new(Rogue(|_| RunOutcome::Kept, sender)));
     drop(receiver);
-    let staged = fixture.stage(&permit, &body(1, 3_000), None);
-    let put = fixture.store.put_object(&permit, new_object("key"), staged);
+    let staged = fixture.stage(&rights, &body(1, 3_000), None);
+    let put = fixture.store.put_object(&rights.write("key"), new_object(), staged);
     drop(release);
     assert!(put.wait().is_err(), "nobody can say what became of it");
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
@@ -187,30 +187,30 @@ fn a_writer_that_dies_between_commit_and_answer_leaves_the_files_of_committed_ro
         std::thread::yield_now();
     }
     fixture.crash();
-    let permit = fixture.make_bucket("bucket");
-    assert_eq!(fixture.read(&permit, "key").expect("committed"), body(1, 3_000));
+    let rights = fixture.make_bucket("bucket");
+    assert_eq!(fixture.read(&rights, "key").expect("committed"), body(1, 3_000));
     fixture.check();
 }
 
 #[test]
 fn the_wal_of_an_earlier_run_is_moved_before_anything_is_written_behind_it() {
     let mut fixture = Fixture::with(|options| options.inline_bytes_max = 1 << 20);
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     // A snapshot from before, so that nothing can be moved by the time of the crash.
     let engine = std::sync::Arc::clone(&fixture.store.engine);
-    let reader = engine.readers.take().expect("a reader");
+    let reader = engine.db.readers.take().expect("a reader");
     reader.execute_batch("BEGIN; SELECT count(*) FROM objects").expect("a snapshot");
     for i in 0..20 {
-        fixture.put(&permit, &format!("key-{i}"), &body(i, 50_000)).expect("put");
+        fixture.put(&rights, &format!("key-{i}"), &body(i, 50_000)).expect("put");
     }
     assert!(fixture.store.health().wal_bytes > 1 << 20);
     reader.execute_batch("COMMIT").expect("the end of the snapshot");
     drop(reader);
     fixture.crash();
-    let bytes = fixture.store.engine.shared.wal_bytes();
+    let bytes = fixture.store.engine.db.state.wal_bytes();
     assert!(bytes < 256 << 10, "the start moved what the crash had left: {bytes}");
-    let permit = fixture.make_bucket("bucket");
-    assert_eq!(fixture.read(&permit, "key-19").expect("read"), body(19, 50_000));
+    let rights = fixture.make_bucket("bucket");
+    assert_eq!(fixture.read(&rights, "key-19").expect("read"), body(19, 50_000));
     fixture.check();
 }
 
@@ -218,9 +218,9 @@ fn the_wal_of_an_earlier_run_is_moved_before_anything_is_written_behind_it() {
 fn sequence_numbers_rise_across_a_crash() {
     let mut fixture = Fixture::new();
     let seq = |fixture: &Fixture, name: &str| {
-        let permit = fixture.make_bucket("bucket");
-        fixture.put(&permit, name, b"x").expect("put");
-        let reader = fixture.store.engine.readers.take().expect("a reader");
+        let rights = fixture.make_bucket("bucket");
+        fixture.put(&rights, name, b"x").expect("put");
+        let reader = fixture.store.engine.db.readers.take().expect("a reader");
         let sql = "SELECT seq FROM objects WHERE key = CAST(?1 AS BLOB)";
         reader.query_row(sql, [name], |row| row.get::<_, i64>(0)).expect("a row")
     };
@@ -233,15 +233,15 @@ fn sequence_numbers_rise_across_a_crash() {
 #[test]
 fn a_row_that_tells_another_size_than_its_content_is_damage() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     for (name, length) in [("inline", 100), ("file", 5_000)] {
-        fixture.put(&permit, name, &body(1, length)).expect("put");
+        fixture.put(&rights, name, &body(1, length)).expect("put");
     }
-    fixture.store.engine.inspect(|connection| {
+    fixture.store.engine.db.inspect(|connection| {
         connection.execute_batch("UPDATE objects SET size = size + 7").expect("an update");
     });
     for name in ["inline", "file"] {
-        let read = fixture.read(&permit, name);
+        let read = fixture.read(&rights, name);
         assert!(matches!(read, Err(Error::Damaged { .. })), "{name}: {read:?}");
     }
 }
@@ -249,9 +249,9 @@ fn a_row_that_tells_another_size_than_its_content_is_damage() {
 #[test]
 fn a_copy_of_the_folder_taken_at_any_time_opens_and_holds_what_was_acknowledged() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     for i in 0..30 {
-        fixture.put(&permit, &format!("key-{i}"), &body(i, 100 * i as usize)).expect("put");
+        fixture.put(&rights, &format!("key-{i}"), &body(i, 100 * i as usize)).expect("put");
     }
     // What a power cut would leave: database, WAL and files as they are, nothing closed.
     let folder = tempfile::tempdir().expect("a folder");
@@ -261,7 +261,9 @@ fn a_copy_of_the_folder_taken_at_any_time_opens_and_holds_what_was_acknowledged(
     assert!(status.expect("cp runs").success());
     let store = Store::open(Options { data: copy, ..fixture.options.clone() }).expect("opens");
     for i in 0..30 {
-        let object = store.open_object(&permit, &key(&format!("key-{i}"))).expect("there");
+        let access = rights.access(&format!("key-{i}"));
+        let object = store.open_object(&access).wait().expect("there");
+        let object = object.open(&access).expect("root may read it");
         assert_eq!(read_all(&object).expect("read"), body(i, 100 * i as usize));
     }
     assert_eq!(store.check_blocks().expect("check"), Vec::<String>::new());
@@ -286,12 +288,12 @@ fn a_second_opening_is_refused_and_a_newer_schema_too() {
 #[test]
 fn a_full_queue_is_overload_and_admission_keeps_the_watermark() {
     let fixture = Fixture::with(|options| options.writer_queue_max = 4);
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let release = fixture.block_writer();
     let answers: Vec<_> = (0..10)
         .map(|i| {
-            let staged = fixture.stage(&permit, &body(i, 2_000), None);
-            fixture.store.put_object(&permit, new_object(&format!("{i}")), staged)
+            let staged = fixture.stage(&rights, &body(i, 2_000), None);
+            fixture.store.put_object(&rights.write(&format!("{i}")), new_object(), staged)
         })
         .collect();
     drop(release);
@@ -314,10 +316,10 @@ fn the_wal_stays_short_under_load_and_is_moved_when_idle() {
         options.inline_bytes_max = 1 << 20;
         options.wal_bytes_restart = 1 << 20;
     });
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     for i in 0..100 {
-        fixture.put(&permit, &format!("key-{i}"), &body(i, 50_000)).expect("put");
-        let bytes = fixture.store.engine.shared.wal_bytes();
+        fixture.put(&rights, &format!("key-{i}"), &body(i, 50_000)).expect("put");
+        let bytes = fixture.store.engine.db.state.wal_bytes();
         assert!(bytes < 3 << 20, "{bytes} bytes of WAL at a limit of 1 MiB");
     }
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
@@ -335,17 +337,17 @@ fn a_wal_that_a_reader_keeps_long_refuses_writes_and_recovers() {
         options.wal_bytes_restart = 1 << 20;
         options.wal_bytes_max = 2 << 20;
     });
-    let permit = fixture.make_bucket("bucket");
-    fixture.put(&permit, "key", b"x").expect("put");
-    let refused = fixture.store.engine.readers.snapshot(|connection| {
+    let rights = fixture.make_bucket("bucket");
+    fixture.put(&rights, "key", b"x").expect("put");
+    let refused = fixture.store.engine.db.readers.snapshot(|connection| {
         connection.query_row("SELECT count(*) FROM objects", [], |_| Ok(()))?;
-        Ok((0..200).find_map(|i| fixture.put(&permit, "key", &body(i, 50_000)).err()))
+        Ok((0..200).find_map(|i| fixture.put(&rights, "key", &body(i, 50_000)).err()))
     });
     assert!(matches!(refused, Ok(Some(Error::Overloaded))), "{refused:?}");
     assert!(!fixture.store.health().writable);
-    assert_eq!(fixture.read(&permit, "key").expect("reads go on").len(), 50_000);
+    assert_eq!(fixture.read(&rights, "key").expect("reads go on").len(), 50_000);
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
-    while fixture.put(&permit, "key", b"y").is_err() {
+    while fixture.put(&rights, "key", b"y").is_err() {
         assert!(std::time::Instant::now() < deadline, "writes go on once the reader is gone");
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
@@ -359,20 +361,20 @@ fn a_slow_checkpoint_makes_writes_wait_and_refuses_none() {
         options.wal_bytes_restart = 1 << 20;
         options.wal_bytes_max = 4 << 20;
     });
-    let permit = fixture.make_bucket("bucket");
-    let shared = std::sync::Arc::clone(&fixture.store.engine.shared);
+    let rights = fixture.make_bucket("bucket");
+    let shared = std::sync::Arc::clone(&fixture.store.engine.db.state);
     let (held, holds) = std::sync::mpsc::channel();
     let slow = std::thread::spawn(move || {
-        let _turn = shared.checkpointing.lock().expect("nobody panics");
+        let _turn = shared.checkpointing.lock();
         held.send(()).expect("the test waits");
         std::thread::sleep(std::time::Duration::from_millis(700));
     });
     holds.recv().expect("the turn is taken");
     for i in 0..200 {
         // Ten megabytes, past the limit if nobody waited.
-        fixture.put(&permit, "key", &body(i, 50_000)).expect("it waits for its turn");
+        fixture.put(&rights, "key", &body(i, 50_000)).expect("it waits for its turn");
     }
     slow.join().expect("it only sleeps");
-    assert!(fixture.store.engine.shared.wal_bytes() < 4 << 20);
+    assert!(fixture.store.engine.db.state.wal_bytes() < 4 << 20);
     fixture.check();
 }

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
 
+use super::rights::question;
 use super::*;
+use crate::access::{Action, Denied, Permit, ReadObject, Resource, decide};
 use crate::types::{ETagMatch, Layout};
 
 pub(super) const SIZE: usize = 70_000;
@@ -15,38 +17,39 @@ impl Fixture {
     }
 
     /// Stages a body whose SHA-256 is known.
-    pub(super) fn stage_known(&self, permit: &Permit, body: &[u8]) -> StagedBlob {
+    pub(super) fn stage_known(&self, rights: &Rights, body: &[u8]) -> StagedBlob {
         let mut hasher = Hasher::new(WantedDigests { sha256: true, checksum: None });
         hasher.update(body);
-        self.stage_on_disk(permit, body, hasher.finish())
+        self.stage_on_disk(rights, body, hasher.finish())
     }
 
-    pub(super) fn put_known(&self, permit: &Permit, name: &str, body: &[u8]) -> Published {
-        let staged = self.stage_known(permit, body);
-        self.store.put_object(permit, new_object(name), staged).wait().expect("published")
+    pub(super) fn put_known(&self, rights: &Rights, name: &str, body: &[u8]) -> Published {
+        let staged = self.stage_known(rights, body);
+        self.store.put_object(&rights.write(name), new_object(), staged).wait().expect("published")
     }
 
-    pub(super) fn find(&self, permit: &Permit, body: &[u8]) -> Vec<Candidate> {
-        self.store.find_blobs(permit, &wanted(body)).expect("a search")
+    pub(super) fn find(&self, rights: &Rights, body: &[u8]) -> Vec<Candidate> {
+        self.store.find_blobs(&rights.write("any"), wanted(body)).run().expect("a search")
     }
 
     /// What root may read of what is found.
-    pub(super) fn readable(&self, permit: &Permit, body: &[u8]) -> Vec<Readable> {
+    pub(super) fn readable(&self, rights: &Rights, body: &[u8]) -> Vec<Readable> {
         let grant = |candidate: Candidate| {
-            let object = candidate.object().map(|(bucket, _)| Arc::clone(bucket));
-            let permit = object.map(|bucket| self.permit_to(Action::GetObject, &bucket));
+            let permit = self.permit_for(&candidate);
             candidate.granted(permit.as_ref())
         };
-        self.find(permit, body).into_iter().filter_map(grant).collect()
+        self.find(rights, body).into_iter().filter_map(grant).collect()
     }
 
-    pub(super) fn permit_to(&self, action: Action, bucket: &Arc<Bucket>) -> Permit {
-        authorize(&Principal::Key(Arc::clone(&self.root)), action, bucket).expect("root may")
+    /// Root's permit to read the object by which something was found.
+    pub(super) fn permit_for(&self, candidate: &Candidate) -> Option<Permit<ReadObject>> {
+        let (bucket, key) = candidate.object()?;
+        Some(self.rights(bucket).read(key.as_str()))
     }
 
     /// Publishes by reference; tells whether it could be taken.
-    pub(super) fn take(&self, permit: &Permit, name: &str, readables: Vec<Readable>) -> bool {
-        let put = self.store.put_object_instant(permit, new_object(name), readables);
+    pub(super) fn take(&self, rights: &Rights, name: &str, readables: Vec<Readable>) -> bool {
+        let put = self.store.put_object_instant(&rights.write(name), new_object(), readables);
         put.wait().expect("an answer").is_some()
     }
 }
@@ -63,30 +66,30 @@ pub(super) fn wanted(body: &[u8]) -> Wanted {
 #[test]
 fn the_same_bytes_are_one_file() {
     let mut fixture = Fixture::once();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let (one, other) = (body(1, SIZE), body(2, SIZE));
     for name in ["a", "b", "c", "a"] {
-        fixture.put_known(&permit, name, &one);
+        fixture.put_known(&rights, name, &one);
     }
-    fixture.put_known(&permit, "d", &other);
-    let upload = fixture.create_upload(&permit, "e");
+    fixture.put_known(&rights, "d", &other);
+    let upload = fixture.create_upload(&rights, "e");
     for number in [1, 2] {
-        let staged = fixture.stage_known(&permit, &one);
+        let staged = fixture.stage_known(&rights, &one);
         let part = part_number(number);
-        fixture.store.put_part(&permit, &key("e"), upload, part, staged).wait().expect("a part");
+        fixture.store.put_part(&rights.upload("e", upload), part, staged).wait().expect("a part");
     }
     fixture.check();
     assert_eq!((fixture.count_files(), fixture.count_rows("blobs")), (2, 2));
-    fixture.complete(&permit, "e", upload, &[(1, &one), (2, &one)]).expect("complete");
+    fixture.complete(&rights, "e", upload, &[(1, &one), (2, &one)]).expect("complete");
     fixture.crash();
     for name in ["a", "b", "c"] {
-        assert_eq!(fixture.read(&permit, name).expect("read"), one);
-        fixture.delete(&permit, name).expect("deleted");
+        assert_eq!(fixture.read(&rights, name).expect("read"), one);
+        fixture.delete(&rights, name).expect("deleted");
         fixture.check();
     }
     assert_eq!(fixture.count_files(), 2, "a multipart object still has it");
-    assert_eq!(fixture.read(&permit, "e").expect("read"), [&one[..], &one].concat());
-    fixture.delete(&permit, "e").expect("deleted");
+    assert_eq!(fixture.read(&rights, "e").expect("read"), [&one[..], &one].concat());
+    fixture.delete(&rights, "e").expect("deleted");
     fixture.check();
     assert_eq!(fixture.count_files(), 1);
 }
@@ -94,17 +97,17 @@ fn the_same_bytes_are_one_file() {
 #[test]
 fn other_buckets_small_bodies_and_unknown_ones_have_files_of_their_own() {
     let fixture = Fixture::once();
-    let (permit, other) = (fixture.make_bucket("bucket"), fixture.make_bucket("other"));
+    let (rights, other) = (fixture.make_bucket("bucket"), fixture.make_bucket("other"));
     let (large, small) = (body(1, SIZE), body(2, 65_535));
     for name in ["a", "b"] {
         fixture.put_known(&other, name, &large);
-        fixture.put(&permit, name, &large).expect("put");
-        fixture.put_known(&permit, &format!("small-{name}"), &small);
+        fixture.put(&rights, name, &large).expect("put");
+        fixture.put_known(&rights, &format!("small-{name}"), &small);
     }
     fixture.check();
     assert_eq!(fixture.count_files(), 6);
     // A bucket that stores once takes what another one has.
-    fixture.put_known(&permit, "c", &large);
+    fixture.put_known(&rights, "c", &large);
     fixture.check();
     assert_eq!(fixture.count_files(), 6);
 }
@@ -113,9 +116,9 @@ fn other_buckets_small_bodies_and_unknown_ones_have_files_of_their_own() {
 fn an_instant_object_is_an_event_like_any_other() {
     let target = EventTarget { name: "app".into(), backlog_max: 100 };
     let fixture = Fixture::with(|options| options.event_targets = vec![target]);
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let one = body(1, SIZE);
-    fixture.put_known(&permit, "a", &one);
+    fixture.put_known(&rights, "a", &one);
     let rule = crate::events::NotificationRule {
         id: "rule".into(),
         kind: crate::events::RuleKind::Queue,
@@ -126,21 +129,21 @@ fn an_instant_object_is_an_event_like_any_other() {
         suffix: None,
     };
     let rules = crate::events::NotificationRules::new(vec![rule]).expect("the rule is one");
-    fixture.store.set_event_rules(&permit, rules, false).wait().expect("rules are set");
-    assert!(fixture.take(&permit, "b", fixture.readable(&permit, &one)));
+    fixture.store.set_event_rules(&rights.configure(), rules, false).wait().expect("rules are set");
+    assert!(fixture.take(&rights, "b", fixture.readable(&rights, &one)));
     assert_eq!(fixture.count_rows("outbox"), 1);
 }
 
 #[test]
 fn a_refused_put_keeps_nothing() {
     let fixture = Fixture::once();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let one = body(1, SIZE);
-    fixture.put_known(&permit, "a", &one);
+    fixture.put_known(&rights, "a", &one);
     let condition = WriteCondition { if_none_match: Some(ETagMatch::Any), ..Default::default() };
-    let new = NewObject { condition, ..new_object("a") };
-    let staged = fixture.stage_known(&permit, &one);
-    let refused = fixture.store.put_object(&permit, new, staged).wait();
+    let new = NewObject { condition, ..new_object() };
+    let staged = fixture.stage_known(&rights, &one);
+    let refused = fixture.store.put_object(&rights.write("a"), new, staged).wait();
     assert!(matches!(refused, Err(Error::PreconditionFailed { .. })), "{refused:?}");
     fixture.check();
     assert_eq!(fixture.count_files(), 1);
@@ -149,20 +152,20 @@ fn a_refused_put_keeps_nothing() {
 #[test]
 fn dead_content_is_found_by_nobody() {
     let fixture = Fixture::once();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let one = body(1, SIZE);
-    fixture.put_known(&permit, "a", &one);
-    let before = fixture.readable(&permit, &one);
+    fixture.put_known(&rights, "a", &one);
+    let before = fixture.readable(&rights, &one);
     assert_eq!(before.len(), 1);
     // A reader holds the file, so GC cannot free it: it is dead all the same.
-    let open = fixture.store.open_object(&permit, &key("a")).expect("open");
-    fixture.delete(&permit, "a").expect("deleted");
+    let open = fixture.open(&rights, "a").expect("open");
+    fixture.delete(&rights, "a").expect("deleted");
     fixture.store.collect_garbage().expect("garbage");
     assert_eq!(fixture.count_rows("blobs"), 1, "dead, and pinned");
-    assert_eq!(fixture.find(&permit, &one).len(), 0);
-    assert!(!fixture.take(&permit, "b", before), "what was found before is dead too");
+    assert_eq!(fixture.find(&rights, &one).len(), 0);
+    assert!(!fixture.take(&rights, "b", before), "what was found before is dead too");
     // T0 does not revive it either: there is a second file.
-    fixture.put_known(&permit, "c", &one);
+    fixture.put_known(&rights, "c", &one);
     assert_eq!(fixture.count_files(), 2);
     assert_eq!(read_all(&open).expect("read"), one);
     drop(open);
@@ -173,54 +176,56 @@ fn dead_content_is_found_by_nobody() {
 #[test]
 fn what_was_found_is_taken_only_while_it_can_be_read_so() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let one = body(1, SIZE);
-    fixture.put_known(&permit, "a", &one);
-    let found = fixture.readable(&permit, &one);
+    fixture.put_known(&rights, "a", &one);
+    let found = fixture.readable(&rights, &one);
     // The content lives on in a copy, but the object by which it was allowed has other bytes.
-    let source = fixture.store.open_object(&permit, &key("a")).expect("open");
-    fixture.store.copy_object(&permit, new_object("b"), &source).wait().expect("copied");
-    fixture.put(&permit, "a", b"other").expect("put");
-    assert!(!fixture.take(&permit, "c", found));
-    let found = fixture.readable(&permit, &one);
-    assert!(fixture.take(&permit, "c", found), "by the copy it can");
+    let source = fixture.open(&rights, "a").expect("open");
+    fixture.store.copy_object(&rights.write("b"), new_object(), &source).wait().expect("copied");
+    fixture.put(&rights, "a", b"other").expect("put");
+    assert!(!fixture.take(&rights, "c", found));
+    let found = fixture.readable(&rights, &one);
+    assert!(fixture.take(&rights, "c", found), "by the copy it can");
     fixture.check();
 }
 
 #[test]
 fn a_permit_for_something_else_is_no_grant() {
     let fixture = Fixture::new();
-    let (permit, other) = (fixture.make_bucket("bucket"), fixture.make_bucket("other"));
+    let (rights, other) = (fixture.make_bucket("bucket"), fixture.make_bucket("other"));
     let one = body(1, SIZE);
-    fixture.put_known(&permit, "a", &one);
-    let candidate = || fixture.find(&permit, &one).remove(0);
-    let read = |bucket| fixture.permit_to(Action::GetObject, bucket);
+    fixture.put_known(&rights, "a", &one);
+    let candidate = || fixture.find(&rights, &one).remove(0);
+    let put = question(&fixture.root, Action::PutObject, Resource::Object(rights.path("a")));
+    let put = decide(put).allowed().expect("root may put");
     assert!(candidate().granted(None).is_none());
-    assert!(candidate().granted(Some(&permit)).is_none(), "a permit to put");
-    assert!(candidate().granted(Some(&read(other.bucket()))).is_none());
-    assert!(candidate().granted(Some(&read(permit.bucket()))).is_some());
+    assert_eq!(put.permit::<ReadObject>().err(), Some(Denied), "a permit to put");
+    assert!(candidate().granted(Some(&other.read("a"))).is_none());
+    assert!(candidate().granted(Some(&rights.read("b"))).is_none());
+    assert!(candidate().granted(Some(&rights.read("a"))).is_some());
 }
 
 #[test]
 fn an_unlisted_part_is_no_candidate() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let (one, two) = (body(1, SIZE), body(2, SIZE));
-    let upload = fixture.create_upload(&permit, "key");
+    let upload = fixture.create_upload(&rights, "key");
     for (number, body) in [(1, &one), (2, &two)] {
-        let staged = fixture.stage_known(&permit, body);
+        let staged = fixture.stage_known(&rights, body);
         let part = part_number(number);
-        fixture.store.put_part(&permit, &key("key"), upload, part, staged).wait().expect("a part");
+        fixture.store.put_part(&rights.upload("key", upload), part, staged).wait().expect("a part");
     }
-    assert_eq!(fixture.find(&permit, &two).len(), 1, "of an own open upload");
-    let before = fixture.readable(&permit, &two);
+    assert_eq!(fixture.find(&rights, &two).len(), 1, "of an own open upload");
+    let before = fixture.readable(&rights, &two);
     // GC waits behind the writer, so the row of the unlisted part is still there.
     let collecting = fixture.store.engine.collecting.lock();
-    fixture.complete(&permit, "key", upload, &[(1, &one)]).expect("complete");
+    fixture.complete(&rights, "key", upload, &[(1, &one)]).expect("complete");
     assert_eq!(fixture.count_rows("parts"), 2);
-    assert_eq!(fixture.find(&permit, &one).len(), 1);
-    assert_eq!(fixture.find(&permit, &two).len(), 0);
-    assert!(!fixture.take(&permit, "b", before), "the upload is not open any more");
+    assert_eq!(fixture.find(&rights, &one).len(), 1);
+    assert_eq!(fixture.find(&rights, &two).len(), 0);
+    assert!(!fixture.take(&rights, "b", before), "the upload is not open any more");
     drop(collecting);
     fixture.check();
 }
@@ -228,48 +233,49 @@ fn an_unlisted_part_is_no_candidate() {
 #[test]
 fn a_part_of_anothers_open_upload_is_no_candidate() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let one = body(1, SIZE);
-    let upload = fixture.create_upload(&permit, "key");
-    let staged = fixture.stage_known(&permit, &one);
-    fixture.store.put_part(&permit, &key("key"), upload, part_number(1), staged).wait().expect("a");
+    let upload = fixture.create_upload(&rights, "key");
+    let staged = fixture.stage_known(&rights, &one);
+    fixture
+        .store
+        .put_part(&rights.upload("key", upload), part_number(1), staged)
+        .wait()
+        .expect("a");
     let new = NewUser { name: "alice".to_owned(), ..NewUser::default() };
-    let (alice, credential) = fixture.store.create_user(new).wait().expect("a user");
-    let name = BucketName::parse("hers").expect("a name");
-    let made = fixture.store.create_bucket(name, &alice, "us-east-1").wait().expect("a bucket");
-    let (CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket)) = made;
-    let hers = authorize(&Principal::Key(credential), Action::PutObject, &bucket).expect("hers");
-    assert_eq!(fixture.find(&permit, &one).len(), 1);
+    let (_, alice) = fixture.store.create_user(new).wait().expect("a user");
+    let hers = fixture.make_bucket_of(&alice, "hers");
+    assert_eq!(fixture.find(&rights, &one).len(), 1);
     assert_eq!(fixture.find(&hers, &one).len(), 0);
 }
 
 #[test]
 fn a_take_and_a_delete_have_an_order() {
     let fixture = Fixture::once();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let one = body(1, SIZE);
     let (taken, missed) = (AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
         for thread in 0..8 {
-            let (fixture, permit, one) = (&fixture, &permit, &one);
+            let (fixture, rights, one) = (&fixture, &rights, &one);
             let (taken, missed) = (&taken, &missed);
             scope.spawn(move || {
                 let mut random = Random(thread + 1);
                 for round in 0..60 {
                     let name = format!("{}", random.below(4));
                     match random.below(4) {
-                        0 => drop(fixture.put_known(permit, &name, one)),
+                        0 => drop(fixture.put_known(rights, &name, one)),
                         1 => {
-                            let readables = fixture.readable(permit, one);
-                            if fixture.take(permit, &format!("{thread}-{round}"), readables) {
+                            let readables = fixture.readable(rights, one);
+                            if fixture.take(rights, &format!("{thread}-{round}"), readables) {
                                 taken.fetch_add(1, Ordering::Relaxed);
                             } else {
                                 missed.fetch_add(1, Ordering::Relaxed);
                             }
                         }
-                        2 => drop(fixture.delete(permit, &name)),
+                        2 => drop(fixture.delete(rights, &name)),
                         _ => {
-                            drop(fixture.delete(permit, &format!("{thread}-{}", round - 1)));
+                            drop(fixture.delete(rights, &format!("{thread}-{}", round - 1)));
                             fixture.store.collect_garbage().expect("garbage");
                         }
                     }
@@ -282,14 +288,14 @@ fn a_take_and_a_delete_have_an_order() {
     fixture.check();
     for thread in 0..8 {
         for round in 0..60 {
-            match fixture.read(&permit, &format!("{thread}-{round}")) {
+            match fixture.read(&rights, &format!("{thread}-{round}")) {
                 Ok(bytes) => assert_eq!(bytes, one),
                 Err(Error::NoSuchKey) => {}
                 Err(error) => panic!("{error}"),
             }
         }
     }
-    let live = if fixture.find(&permit, &one).is_empty() { 0 } else { 1 };
+    let live = if fixture.find(&rights, &one).is_empty() { 0 } else { 1 };
     assert_eq!(fixture.count_rows("blobs"), live, "stored once");
 }
 
@@ -297,7 +303,7 @@ fn a_take_and_a_delete_have_an_order() {
 fn an_upload_that_is_born_complete_costs_the_same_for_any_number_of_parts() {
     const PARTS: u16 = 600;
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let parts: Vec<Vec<u8>> = (0..PARTS).map(|part| body(part.into(), 200)).collect();
     let whole = parts.concat();
     let listed: Vec<(u16, &[u8])> = (1..).zip(parts.iter().map(Vec::as_slice)).collect();
@@ -306,17 +312,17 @@ fn an_upload_that_is_born_complete_costs_the_same_for_any_number_of_parts() {
     let declaration = Some(Declaration { layout, digests });
     let create = |name: &str, instant| {
         let new = NewUpload { declaration, instant, ..NewUpload::default() };
-        fixture.store.create_upload(&permit, key(name), new).wait().expect("an upload")
+        fixture.store.create_upload(&rights.write(name), new).wait().expect("an upload")
     };
     let first = create("a", Vec::new()).upload.id;
     for (number, part) in &listed {
-        fixture.put_part(&permit, "a", first, *number, part).expect("a part");
+        fixture.put_part(&rights, "a", first, *number, part).expect("a part");
     }
-    let made = fixture.complete(&permit, "a", first, &listed).expect("complete");
-    let found = fixture.store.find_contents(&permit, &wanted(&whole)).expect("a search");
-    let read = fixture.permit_to(Action::GetObject, permit.bucket());
-    let found: Vec<Readable> =
-        found.into_iter().filter_map(|candidate| candidate.granted(Some(&read))).collect();
+    let made = fixture.complete(&rights, "a", first, &listed).expect("complete");
+    let found =
+        fixture.store.find_contents(&rights.write("any"), wanted(&whole)).run().expect("a search");
+    let grant = |found: Candidate| found.granted(Some(&rights.read("a")));
+    let found: Vec<Readable> = found.into_iter().filter_map(grant).collect();
     assert_eq!(found.len(), 1);
     let rows = |fixture: &Fixture| {
         ["parts", "manifest_runs", "manifests", "blobs"].map(|table| fixture.count_rows(table))
@@ -325,28 +331,28 @@ fn an_upload_that_is_born_complete_costs_the_same_for_any_number_of_parts() {
     let born = create("b", found.clone());
     assert!(born.is_instant);
     assert_eq!(create("b", found).upload.id, born.upload.id);
-    let page = fixture.store.list_parts(&permit, &key("b"), born.upload.id, 0, 1000);
+    let page = fixture.store.list_parts(&rights.upload("b", born.upload.id), 0, 1000).run();
     assert_eq!(page.expect("a page").parts.len(), usize::from(PARTS));
-    let again = fixture.complete(&permit, "b", born.upload.id, &listed).expect("complete");
+    let again = fixture.complete(&rights, "b", born.upload.id, &listed).expect("complete");
     assert_eq!(again, made);
     assert_eq!(rows(&fixture), before, "not a row for the parts");
-    fixture.delete(&permit, "a").expect("deleted");
+    fixture.delete(&rights, "a").expect("deleted");
     fixture.check();
-    assert_eq!(fixture.read(&permit, "b").expect("read"), whole);
+    assert_eq!(fixture.read(&rights, "b").expect("read"), whole);
 }
 
 #[test]
 fn another_content_than_the_declared_one_is_not_taken() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let (one, other) = (body(1, SIZE), body(2, SIZE));
-    fixture.put_known(&permit, "a", &one);
+    fixture.put_known(&rights, "a", &one);
     let digests = WholeDigests { md5: None, sha256: Some(Sha256::digest(&other).into()) };
     let layout = Layout::new(SIZE as u64, SIZE as u64);
     let declaration = Some(Declaration { layout, digests });
-    let instant = fixture.readable(&permit, &one);
+    let instant = fixture.readable(&rights, &one);
     let new = NewUpload { declaration, instant, ..NewUpload::default() };
-    let made = fixture.store.create_upload(&permit, key("b"), new).wait().expect("an upload");
+    let made = fixture.store.create_upload(&rights.write("b"), new).wait().expect("an upload");
     assert!(!made.is_instant);
     fixture.check();
 }
@@ -364,29 +370,34 @@ fn a_proof_is_taken_only_in_its_bucket() {
     ] {
         let fixture = Fixture::with(|options| options.proof_buckets = vec![takes_proof.into()]);
         let permits = ["bucket", "other"].map(|name| fixture.make_bucket(name));
-        let [permit, other] = &permits;
-        let holder = if source == "bucket" { permit } else { other };
+        let [rights, other] = &permits;
+        let holder = if source == "bucket" { rights } else { other };
         fixture.put_known(holder, "a", &one);
-        let found = fixture.store.find_contents(holder, &wanted(&one)).expect("a search");
-        let object = fixture.store.open_found(permit, &found[0]).expect("a look");
+        let found = fixture
+            .store
+            .find_contents(&holder.write("any"), wanted(&one))
+            .run()
+            .expect("a search");
+        let object = fixture.store.open_found(&rights.write("any"), &found[0]).expect("a look");
         assert_eq!(object.is_some(), filled == Filled::Instant, "{takes_proof} {source}");
         let new = NewUpload { declaration, ..NewUpload::default() };
-        let upload = fixture.store.create_upload(permit, key("b"), new).wait().expect("an upload");
+        let upload =
+            fixture.store.create_upload(&rights.write("b"), new).wait().expect("an upload");
         let id = upload.upload.id;
         let fill = |name: &str, id| {
             let proven = found.iter().cloned().map(Candidate::proven).collect();
-            fixture.store.fill_upload(permit, &key(name), id, proven).wait()
+            fixture.store.fill_upload(&rights.upload(name, id), proven).wait()
         };
         assert!(matches!(fill("c", id), Err(Error::NoSuchUpload)), "of another key");
         assert_eq!(fill("b", id).expect("an answer"), filled, "{takes_proof} {source}");
         fixture.check();
         // Nothing but the declared file is taken, and nothing by an upload that declares none.
-        let plain = fixture.create_upload(permit, "d");
+        let plain = fixture.create_upload(rights, "d");
         assert_eq!(fill("d", plain).expect("an answer"), Filled::Gone);
         let digests = WholeDigests { md5: None, sha256: Some([7; 32]) };
         let declaration = declaration.map(|declared| Declaration { digests, ..declared });
         let new = NewUpload { declaration, ..NewUpload::default() };
-        let another = fixture.store.create_upload(permit, key("e"), new).wait().expect("one");
+        let another = fixture.store.create_upload(&rights.write("e"), new).wait().expect("one");
         assert_eq!(fill("e", another.upload.id).expect("an answer"), Filled::Gone);
         fixture.check();
     }
@@ -400,20 +411,20 @@ fn check_knows_references_of_uploads_that_are_born_complete() {
         ("UPDATE blobs SET sha256 = zeroblob(32)", "SHA-256 that it is found by"),
     ] {
         let fixture = Fixture::new();
-        let permit = fixture.make_bucket("bucket");
+        let rights = fixture.make_bucket("bucket");
         let one = body(1, SIZE);
-        fixture.put_known(&permit, "a", &one);
+        fixture.put_known(&rights, "a", &one);
         let digests = WholeDigests { md5: None, sha256: Some(Sha256::digest(&one).into()) };
         let layout = Layout::new(SIZE as u64, SIZE as u64);
         let new = NewUpload {
             declaration: Some(Declaration { layout, digests }),
-            instant: fixture.readable(&permit, &one),
+            instant: fixture.readable(&rights, &one),
             ..NewUpload::default()
         };
-        let made = fixture.store.create_upload(&permit, key("b"), new).wait().expect("an upload");
+        let made = fixture.store.create_upload(&rights.write("b"), new).wait().expect("an upload");
         assert!(made.is_instant);
         fixture.check();
-        fixture.store.engine.write(move |txn| txn.execute(sql, [])).wait().expect("a change");
+        fixture.store.engine.db.write(move |txn| txn.execute(sql, [])).wait().expect("a change");
         let found = fixture.store.check_blocks().expect("check runs");
         assert!(found.iter().any(|found| found.contains(line)), "{sql}: {found:?}");
     }

@@ -7,13 +7,13 @@ use super::instant::{SIZE, wanted};
 use super::*;
 
 /// Instructions of SQLite's machine that a search takes.
-fn steps_of(fixture: &Fixture, permit: &Permit, wanted: &Wanted) -> u64 {
+fn steps_of(fixture: &Fixture, rights: &Rights, wanted: &Wanted) -> u64 {
     // The statements are prepared before they are counted.
-    fixture.store.find_contents(permit, wanted).expect("a search");
+    fixture.store.find_contents(&rights.write("any"), wanted.clone()).run().expect("a search");
     let steps = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&steps);
     let set = |handler: Option<Box<dyn FnMut() -> bool + Send>>| {
-        let mut reader = fixture.store.engine.readers.take().expect("a reader");
+        let mut reader = fixture.store.engine.db.readers.take().expect("a reader");
         match handler {
             Some(handler) => reader.progress_handler(1, Some(handler)).expect("a handler"),
             None => reader.progress_handler(0, None::<fn() -> bool>).expect("none"),
@@ -23,7 +23,7 @@ fn steps_of(fixture: &Fixture, permit: &Permit, wanted: &Wanted) -> u64 {
         count.fetch_add(1, Ordering::Relaxed);
         false
     })));
-    fixture.store.find_contents(permit, wanted).expect("a search");
+    fixture.store.find_contents(&rights.write("any"), wanted.clone()).run().expect("a search");
     set(None);
     steps.load(Ordering::Relaxed)
 }
@@ -49,31 +49,26 @@ fn buckets_of_others_neither_hide_what_is_ones_own_nor_cost_steps() {
     let fixture = Fixture::new();
     let new = NewUser { name: "alice".to_owned(), ..NewUser::default() };
     let (_, alice) = fixture.store.create_user(new).wait().expect("a user");
-    let alice = Principal::Key(alice);
-    let make = |name: &str| {
-        let (name, user) = (BucketName::parse(name), alice.user().expect("she has a key"));
-        let made = fixture.store.create_bucket(name.expect("a name"), user, "us-east-1").wait();
-        match made.expect("the bucket is made") {
-            CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket) => {
-                authorize(&alice, Action::PutObject, &bucket).expect("it is hers")
-            }
-        }
-    };
+    let make = |name: &str| fixture.make_bucket_of(&alice, name);
     let one = body(1, SIZE);
     let first = make("alice-first");
     let theirs = fixture.make_bucket("theirs");
     fixture.put_known(&theirs, "a", &one);
     let steps_of_one = steps_of(&fixture, &first, &wanted(&one));
-    let user = &fixture.root.user;
+    let permit = create_permit(&fixture.root);
     for chunk in (0..OTHERS).collect::<Vec<_>>().chunks(500) {
         let name = |n: &usize| BucketName::parse(&format!("theirs-{n}")).expect("a name");
-        let made = |n| fixture.store.create_bucket(name(n), user, "us-east-1");
+        let made = |n| fixture.store.create_bucket(&permit, name(n), "us-east-1");
         let made: Vec<_> = chunk.iter().map(made).collect();
         made.into_iter().for_each(|made| drop(made.wait().expect("the bucket is made")));
         let put = |n| {
             let bucket = fixture.store.bucket(&name(n)).expect("it was made");
-            let (permit, new) = (fixture.permit(&bucket), new_object("a"));
-            fixture.store.put_object_instant(&permit, new, fixture.readable(&theirs, &one))
+            let (rights, new) = (fixture.rights(&bucket), new_object());
+            fixture.store.put_object_instant(
+                &rights.write("a"),
+                new,
+                fixture.readable(&theirs, &one),
+            )
         };
         let put: Vec<_> = chunk.iter().map(put).collect();
         put.into_iter().for_each(|put| assert!(put.wait().expect("an answer").is_some()));

@@ -16,20 +16,22 @@ fn names(page: &Page<ListedObject>) -> Vec<String> {
 #[test]
 fn a_list_over_folders_touches_as_many_rows_as_it_returns() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let mut answers = Vec::new();
     for folder in 0..20 {
         for file in 0..100 {
-            let staged = fixture.stage(&permit, b"x", None);
-            let new = new_object(&format!("folder-{folder:02}/file-{file:03}"));
-            answers.push(fixture.store.put_object(&permit, new, staged));
+            let staged = fixture.stage(&rights, b"x", None);
+            let name = format!("folder-{folder:02}/file-{file:03}");
+            let new = new_object();
+            answers.push(fixture.store.put_object(&rights.write(&name), new, staged));
         }
         answers.drain(..).for_each(|answer| {
             answer.wait().expect("put");
         });
     }
     let query = ListQuery { delimiter: Some("/".to_owned()), max: 1000, ..ListQuery::default() };
-    let (page, touched) = objects_counted(&fixture.store.engine, &permit, &query).expect("a list");
+    let (page, touched) =
+        objects_counted(&fixture.store.engine.db, rights.bucket(), &query).expect("a list");
     assert_eq!(page.entries.len(), 20);
     assert!(touched <= 21, "{touched} rows touched for 20 folders of 100 keys");
 
@@ -37,7 +39,8 @@ fn a_list_over_folders_touches_as_many_rows_as_it_returns() {
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
         let query = ListQuery { after: after.take(), max: 3, ..query.clone() };
-        let (page, touched) = objects_counted(&fixture.store.engine, &permit, &query).expect("one");
+        let (page, touched) =
+            objects_counted(&fixture.store.engine.db, rights.bucket(), &query).expect("one");
         assert!(touched <= 4, "{touched} rows touched for a page of 3");
         seen.extend(names(&page));
         if !page.truncated {
@@ -52,17 +55,22 @@ fn a_list_over_folders_touches_as_many_rows_as_it_returns() {
 #[test]
 fn keys_between_common_prefixes_are_found_with_a_row_more_for_each() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let mut wanted = Vec::new();
     for n in 0..10 {
         for key in [format!("{n}-a/1"), format!("{n}-a/2"), format!("{n}-b")] {
-            let staged = fixture.stage(&permit, b"x", None);
-            fixture.store.put_object(&permit, new_object(&key), staged).wait().expect("put");
+            let staged = fixture.stage(&rights, b"x", None);
+            fixture
+                .store
+                .put_object(&rights.write(&key), new_object(), staged)
+                .wait()
+                .expect("put");
         }
         wanted.extend([format!("{n}-a/*"), format!("{n}-b")]);
     }
     let query = ListQuery { delimiter: Some("/".to_owned()), max: 1000, ..ListQuery::default() };
-    let (page, touched) = objects_counted(&fixture.store.engine, &permit, &query).expect("a list");
+    let (page, touched) =
+        objects_counted(&fixture.store.engine.db, rights.bucket(), &query).expect("a list");
     assert_eq!(names(&page), wanted);
     assert_eq!(touched, 30, "a prefix is one row, a key behind it two");
 }
@@ -70,11 +78,11 @@ fn keys_between_common_prefixes_are_found_with_a_row_more_for_each() {
 #[test]
 fn uploads_come_by_key_then_by_initiation_and_the_markers_hold() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let keys = ["b", "a", "b", "b", "c/1", "c/2"];
-    let ids: Vec<UploadId> = keys.iter().map(|name| fixture.create_upload(&permit, name)).collect();
+    let ids: Vec<UploadId> = keys.iter().map(|name| fixture.create_upload(&rights, name)).collect();
     let list = |query: UploadsQuery| {
-        let page = fixture.store.list_uploads(&permit, &query).expect("a list");
+        let page = fixture.store.list_uploads(&rights.list_uploads(), query).run().expect("a list");
         let entries: Vec<String> = page
             .entries
             .iter()
@@ -116,10 +124,10 @@ fn uploads_come_by_key_then_by_initiation_and_the_markers_hold() {
 #[test]
 fn parts_come_in_order_and_the_last_page_says_so() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
-    let upload = fixture.create_upload(&permit, "key");
+    let rights = fixture.make_bucket("bucket");
+    let upload = fixture.create_upload(&rights, "key");
     for number in [10_000, 3, 1, 7] {
-        fixture.put_part(&permit, "key", upload, number, &body(number.into(), 50)).expect("part");
+        fixture.put_part(&rights, "key", upload, number, &body(number.into(), 50)).expect("part");
     }
     for (after, max, wanted, truncated) in [
         (0, 10, &[1, 3, 7, 10_000][..], false),
@@ -130,12 +138,15 @@ fn parts_come_in_order_and_the_last_page_says_so() {
         (10_000, 5, &[], false),
         (0, 0, &[], false),
     ] {
-        let page =
-            fixture.store.list_parts(&permit, &key("key"), upload, after, max).expect("page");
+        let page = fixture
+            .store
+            .list_parts(&rights.upload("key", upload), after, max)
+            .run()
+            .expect("page");
         let numbers: Vec<u16> = page.parts.iter().map(|part| part.number.get()).collect();
         assert_eq!((numbers.as_slice(), page.truncated), (wanted, truncated), "{after} {max}");
     }
-    let other = fixture.store.list_parts(&permit, &key("other"), upload, 0, 10);
+    let other = fixture.store.list_parts(&rights.upload("other", upload), 0, 10).run();
     assert!(matches!(other, Err(Error::NoSuchUpload)));
 }
 
@@ -147,9 +158,8 @@ fn buckets_come_by_owner_and_name() {
         fixture.make_bucket(&name);
     }
     let new = NewUser { name: "other".to_owned(), ..NewUser::default() };
-    let (other, _) = fixture.store.create_user(new).wait().expect("a user");
-    let name = BucketName::parse("b-3-x").expect("a name");
-    fixture.store.create_bucket(name, &other, "us-east-1").wait().expect("a bucket");
+    let (other, credential) = fixture.store.create_user(new).wait().expect("a user");
+    fixture.make_bucket_of(&credential, "b-3-x");
     let owner = &fixture.root.user.id;
     for (prefix, after, max, wanted, truncated) in [
         ("", None, 10, "abc-x b-1-x b-2-x zzz-x", false),

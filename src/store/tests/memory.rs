@@ -25,18 +25,18 @@ fn forget(path: &PathBuf) {
 #[test]
 fn steps_in_memory_and_from_the_disk_mix() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
-    let upload = fixture.create_upload(&permit, "key");
+    let rights = fixture.make_bucket("bucket");
+    let upload = fixture.create_upload(&rights, "key");
     let sizes = [0, 500, 1001, 65_536, 200_000, 262_144, 262_145, 900_001];
     let bodies: Vec<Vec<u8>> =
         (0..300).map(|i| body(i, if i % 40 < 8 { sizes[i as usize % 40] } else { 100 })).collect();
     for (i, part) in bodies.iter().enumerate() {
-        fixture.put_part(&permit, "key", upload, i as u16 + 1, part).expect("a part");
+        fixture.put_part(&rights, "key", upload, i as u16 + 1, part).expect("a part");
     }
     let listed: Vec<(u16, &[u8])> = (1..).zip(bodies.iter().map(Vec::as_slice)).collect();
-    fixture.complete(&permit, "key", upload, &listed).expect("complete");
+    fixture.complete(&rights, "key", upload, &listed).expect("complete");
     let whole = bodies.concat();
-    let object = fixture.store.open_object(&permit, &key("key")).expect("open");
+    let object = fixture.open(&rights, "key").expect("open");
     let files = files(&fixture);
     let mut random = Random(7);
     let (mut hits, mut misses) = (0, 0);
@@ -72,10 +72,10 @@ fn steps_in_memory_and_from_the_disk_mix() {
 #[test]
 fn damage_is_not_served_from_memory() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     for length in [70_000, 262_144, 700_000] {
         let sent = body(1, length);
-        fixture.put(&permit, &length.to_string(), &sent).expect("put");
+        fixture.put(&rights, &length.to_string(), &sent).expect("put");
     }
     for path in files(&fixture) {
         let file = std::fs::OpenOptions::new().read(true).write(true).open(&path).expect("opens");
@@ -85,7 +85,7 @@ fn damage_is_not_served_from_memory() {
     }
     for length in [70_000_usize, 262_144, 700_000] {
         let sent = body(1, length);
-        let object = fixture.store.open_object(&permit, &key(&length.to_string())).expect("open");
+        let object = fixture.open(&rights, &length.to_string()).expect("open");
         let mut reader = object.reader(None).expect("a reader");
         reader.limit_unit(64 << 10);
         assert_eq!(reader.next_in_memory().expect("cached").expect("bytes"), sent[..65_536]);

@@ -16,6 +16,7 @@ mod nouns;
 mod progress;
 mod queue;
 mod races;
+mod rights;
 mod segments;
 mod wal;
 
@@ -24,8 +25,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tempfile::TempDir;
 
+use self::rights::{Rights, create_permit};
 use super::*;
-use crate::access::{Action, Bucket, Credential, Permit, Principal, authorize};
+use crate::access::{Bucket, Credential};
 use crate::digest::{ChecksumAlgorithm, Digests, Hasher, WantedDigests};
 use crate::events::EventName;
 use crate::types::{
@@ -61,6 +63,7 @@ fn options(folder: &TempDir) -> Options {
         dedup_buckets: Vec::new(),
         proof_buckets: Vec::new(),
         event_targets: Vec::new(),
+        sources: Sources::default(),
     }
 }
 
@@ -92,90 +95,121 @@ impl Fixture {
         self.root = self.store.credential(id).expect("the root key is still there");
     }
 
-    fn make_bucket(&self, name: &str) -> Permit {
+    fn make_bucket(&self, name: &str) -> Rights {
+        self.make_bucket_of(&self.root, name)
+    }
+
+    fn make_bucket_of(&self, owner: &Arc<Credential>, name: &str) -> Rights {
         let name = BucketName::parse(name).expect("a bucket's name");
-        let made = self.store.create_bucket(name, &self.root.user, "us-east-1").wait();
+        let made = self.store.create_bucket(&create_permit(owner), name, "us-east-1").wait();
         match made.expect("the bucket is made") {
-            CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket) => self.permit(&bucket),
+            CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket) => {
+                Rights::new(owner, &bucket)
+            }
         }
     }
 
-    fn permit(&self, bucket: &Arc<Bucket>) -> Permit {
-        authorize(&Principal::Key(Arc::clone(&self.root)), Action::PutObject, bucket)
-            .expect("root may do everything")
+    /// What root is permitted in a bucket.
+    fn rights(&self, bucket: &Arc<Bucket>) -> Rights {
+        Rights::new(&self.root, bucket)
     }
 
     /// Stages a body as a receiver would.
-    fn stage(&self, permit: &Permit, body: &[u8], want: Option<ChecksumAlgorithm>) -> StagedBlob {
+    fn stage(&self, rights: &Rights, body: &[u8], want: Option<ChecksumAlgorithm>) -> StagedBlob {
         let digests = digests(body, want);
         if body.len() <= self.options.inline_bytes_max {
-            return StagedBlob::inline(Bytes::copy_from_slice(body), digests);
+            return self.store.stage_inline(Bytes::copy_from_slice(body), digests);
         }
-        self.stage_on_disk(permit, body, digests)
+        self.stage_on_disk(rights, body, digests)
     }
 
     /// Stages a body that SQLite does not take.
-    fn stage_on_disk(&self, permit: &Permit, body: &[u8], digests: Digests) -> StagedBlob {
-        let origin = BlobOrigin { bucket: permit.bucket().id, key: key("origin"), part: None };
+    fn stage_on_disk(&self, rights: &Rights, body: &[u8], digests: Digests) -> StagedBlob {
+        let origin = BlobOrigin { bucket: rights.bucket().id, key: key("origin"), part: None };
         if self.packs && body.len() <= PACKED_BYTES {
             let packed = self.store.pack(origin, Bytes::copy_from_slice(body), digests);
             return packed.wait().expect("a body is packed");
         }
         let length = body.len() as u64;
-        let mut writer = self.store.begin_blob(origin, Some(length)).expect("a blob begins");
+        let writer = self.store.begin_blob(origin, Some(length)).run();
+        let mut writer = writer.expect("a blob begins");
         writer.write(body).expect("a blob is written");
         writer.finish(digests).expect("a blob is synced")
     }
 
-    fn put(&self, permit: &Permit, name: &str, body: &[u8]) -> Result<Published> {
-        self.put_if(permit, name, body, WriteCondition::default())
+    fn put(&self, rights: &Rights, name: &str, body: &[u8]) -> Result<Published> {
+        self.put_if(rights, name, body, WriteCondition::default())
     }
 
     fn put_if(
         &self,
-        permit: &Permit,
+        rights: &Rights,
         name: &str,
         body: &[u8],
         condition: WriteCondition,
     ) -> Result<Published> {
-        let new = NewObject { condition, ..new_object(name) };
-        self.store.put_object(permit, new, self.stage(permit, body, None)).wait()
+        let new = NewObject { condition, ..new_object() };
+        self.store.put_object(&rights.write(name), new, self.stage(rights, body, None)).wait()
     }
 
-    fn read(&self, permit: &Permit, name: &str) -> Result<Vec<u8>> {
-        read_all(&self.store.open_object(permit, &key(name))?)
+    fn read(&self, rights: &Rights, name: &str) -> Result<Vec<u8>> {
+        read_all(&self.open(rights, name)?)
     }
 
-    fn delete(&self, permit: &Permit, name: &str) -> Result<bool> {
-        self.store.delete_object(permit, &key(name), WriteCondition::default()).wait()
+    /// Opens an object for somebody who may read it in any case.
+    fn open(&self, rights: &Rights, name: &str) -> Result<OpenObject> {
+        let access = rights.access(name);
+        let sealed = self.store.open_object(&access).wait()?;
+        Ok(sealed.open(&access).expect("a permit to read opens it"))
     }
 
-    fn create_upload(&self, permit: &Permit, name: &str) -> UploadId {
-        let upload = self.store.create_upload(permit, key(name), NewUpload::default()).wait();
+    /// The record of an object, as [`Fixture::open`].
+    fn head(&self, rights: &Rights, name: &str) -> Result<ObjectRecord> {
+        let access = rights.access(name);
+        let sealed = self.store.object(&access).wait()?;
+        Ok(sealed.open(&access).expect("a permit to read opens it"))
+    }
+
+    fn delete(&self, rights: &Rights, name: &str) -> Result<bool> {
+        self.store.delete_object(&rights.delete(name), WriteCondition::default()).wait()
+    }
+
+    fn create_upload(&self, rights: &Rights, name: &str) -> UploadId {
+        let upload = self.store.create_upload(&rights.write(name), NewUpload::default()).wait();
         upload.expect("an upload begins").upload.id
     }
 
     fn put_part(
         &self,
-        permit: &Permit,
+        rights: &Rights,
         name: &str,
         upload: UploadId,
         number: u16,
         body: &[u8],
     ) -> Result<PartRecord> {
-        let staged = self.stage(permit, body, None);
-        let stored = self.store.put_part(permit, &key(name), upload, part_number(number), staged);
+        let staged = self.stage(rights, body, None);
+        let stored = self.store.put_part(&rights.upload(name, upload), part_number(number), staged);
         stored.wait().map(|added| added.part)
     }
 
     fn complete(
         &self,
-        permit: &Permit,
+        rights: &Rights,
         name: &str,
         upload: UploadId,
         parts: &[(u16, &[u8])],
     ) -> Result<Completed> {
-        self.store.complete_upload(permit, complete_request(name, upload, parts))
+        self.complete_with(rights, name, upload, complete_request(parts))
+    }
+
+    fn complete_with(
+        &self,
+        rights: &Rights,
+        name: &str,
+        upload: UploadId,
+        request: CompleteUpload,
+    ) -> Result<Completed> {
+        self.store.complete_upload(&rights.upload(name, upload), request).run()
     }
 
     /// Holds the writer until the sender is dropped, so that jobs gather behind it. Begins after
@@ -188,7 +222,7 @@ impl Fixture {
         let (entered, inside) = std::sync::mpsc::channel();
         let engine = Arc::clone(&self.store.engine);
         std::thread::spawn(move || {
-            engine.inspect(move |_| {
+            engine.db.inspect(move |_| {
                 entered.send(()).expect("the test waits");
                 let _ = wait.recv();
             });
@@ -226,7 +260,7 @@ impl Fixture {
     }
 
     fn count_rows(&self, table: &str) -> i64 {
-        let reader = self.store.engine.readers.take().expect("a reader");
+        let reader = self.store.engine.db.readers.take().expect("a reader");
         let sql = format!("SELECT count(*) FROM {table}");
         reader.query_row(&sql, [], |row| row.get(0)).expect("a count")
     }
@@ -262,9 +296,8 @@ fn part_number(number: u16) -> PartNumber {
     PartNumber::new(number).expect("a part's number")
 }
 
-fn new_object(name: &str) -> NewObject {
+fn new_object() -> NewObject {
     NewObject {
-        key: key(name),
         headers: ObjectHeaders::default(),
         checksum: None,
         condition: WriteCondition::default(),
@@ -273,15 +306,13 @@ fn new_object(name: &str) -> NewObject {
     }
 }
 
-fn complete_request(name: &str, upload: UploadId, parts: &[(u16, &[u8])]) -> CompleteUpload {
+fn complete_request(parts: &[(u16, &[u8])]) -> CompleteUpload {
     let listed = |&(number, body): &(u16, &[u8])| ListedPart {
         number: part_number(number),
         etag: Some(etag(body)),
         checksums: Vec::new(),
     };
     CompleteUpload {
-        key: key(name),
-        upload,
         parts: parts.iter().map(listed).collect(),
         condition: WriteCondition::default(),
         object_size: None,

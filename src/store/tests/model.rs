@@ -65,7 +65,7 @@ type Over = (String, UploadId, String, Option<Finished>);
 struct World {
     fixture: Fixture,
     random: Random,
-    buckets: BTreeMap<String, (Permit, ModelBucket)>,
+    buckets: BTreeMap<String, (Rights, ModelBucket)>,
     over: Vec<Over>,
     bodies: u64,
     /// Every blob that could be found when it was made.
@@ -99,8 +99,8 @@ fn random_verbs_answer_as_the_model_does() {
         happened: BTreeMap::new(),
     };
     for name in [ONCE, APART] {
-        let permit = world.fixture.make_bucket(name);
-        world.buckets.insert(name.to_owned(), (permit, ModelBucket::default()));
+        let rights = world.fixture.make_bucket(name);
+        world.buckets.insert(name.to_owned(), (rights, ModelBucket::default()));
     }
     for step in 1.. {
         // Rare things are waited for, up to a bound.
@@ -197,9 +197,9 @@ impl World {
         let sent = self.body();
         let (condition, is_refused) = self.condition(bucket, name);
         let (staged, blob) = self.stage(bucket, &sent);
-        let permit = &self.buckets[bucket].0;
-        let new = NewObject { condition, ..new_object(name) };
-        let result = self.fixture.store.put_object(permit, new, staged).wait();
+        let rights = &self.buckets[bucket].0;
+        let new = NewObject { condition, ..new_object() };
+        let result = self.fixture.store.put_object(&rights.write(name), new, staged).wait();
         if is_refused {
             assert!(matches!(
                 result,
@@ -215,32 +215,33 @@ impl World {
     }
 
     fn delete(&mut self, bucket: &str, name: &str) {
-        let (permit, model) = self.buckets.get_mut(bucket).expect("a bucket");
-        let was_there = self.fixture.delete(permit, name).expect("delete");
+        let (rights, model) = self.buckets.get_mut(bucket).expect("a bucket");
+        let was_there = self.fixture.delete(rights, name).expect("delete");
         assert_eq!(was_there, model.objects.remove(name).is_some(), "{name}");
     }
 
     fn delete_many(&mut self, bucket: &str) {
-        let (permit, model) = self.buckets.get_mut(bucket).expect("a bucket");
+        let (rights, model) = self.buckets.get_mut(bucket).expect("a bucket");
         let names: Vec<&str> = (0..5).map(|_| *self.random.pick(KEYS)).collect();
         let wanted: Vec<bool> =
             names.iter().map(|name| model.objects.remove(*name).is_some()).collect();
-        let keys = names.iter().map(|name| key(name)).collect();
-        assert_eq!(self.fixture.store.delete_objects(permit, keys).wait().expect("gone"), wanted);
+        let permits = rights.deletes(names);
+        assert_eq!(self.fixture.store.delete_objects(&permits).wait().expect("gone"), wanted);
     }
 
     fn copy(&mut self, bucket: &str, name: &str) {
         let from = self.bucket();
         let source_name = *self.random.pick(KEYS);
         let (from_permit, from_model) = &self.buckets[&from];
-        let opened = self.fixture.store.open_object(from_permit, &key(source_name));
+        let opened = self.fixture.open(from_permit, source_name);
         let Some(source) = from_model.objects.get(source_name).cloned() else {
             assert!(matches!(opened, Err(Error::NoSuchKey)));
             return;
         };
-        let (permit, model) = self.buckets.get_mut(bucket).expect("a bucket");
+        let (rights, model) = self.buckets.get_mut(bucket).expect("a bucket");
         let opened = opened.expect("open");
-        let copied = self.fixture.store.copy_object(permit, new_object(name), &opened).wait();
+        let copied =
+            self.fixture.store.copy_object(&rights.write(name), new_object(), &opened).wait();
         assert_eq!(copied.expect("copy").etag, source.1, "a copy keeps the ETag");
         model.objects.insert(name.to_owned(), source);
     }
@@ -251,9 +252,9 @@ impl World {
             let (open, bytes) = self.readers.swap_remove(0);
             assert!(read_all(&open).expect("read") == bytes);
         }
-        let (permit, model) = &self.buckets[bucket];
+        let (rights, model) = &self.buckets[bucket];
         if let Some((content, _)) = model.objects.get(name) {
-            let opened = self.fixture.store.open_object(permit, &key(name)).expect("open");
+            let opened = self.fixture.open(rights, name).expect("open");
             self.readers.push((opened, content.bytes()));
         }
     }
@@ -275,8 +276,9 @@ impl World {
             // Parts that wait to be freed have it: nobody knows for how long.
             return;
         }
-        let permit = &self.buckets[bucket].0;
-        let copied = self.fixture.store.copy_object(permit, new_object(name), &source).wait();
+        let rights = &self.buckets[bucket].0;
+        let copied =
+            self.fixture.store.copy_object(&rights.write(name), new_object(), &source).wait();
         if !is_held {
             assert!(matches!(copied, Err(Error::NoSuchKey)), "{copied:?}");
             self.note("dead copy refused");
@@ -299,8 +301,8 @@ impl World {
     fn crash(&mut self) {
         self.end_readers();
         self.fixture.crash();
-        for (name, (permit, _)) in &mut self.buckets {
-            *permit = self.fixture.make_bucket(name);
+        for (name, (rights, _)) in &mut self.buckets {
+            *rights = self.fixture.make_bucket(name);
         }
         self.compare_all();
     }

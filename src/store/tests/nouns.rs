@@ -36,9 +36,10 @@ fn accounts_are_unique_survive_a_restart_and_owners_of_buckets_stay() {
     assert_eq!(fixture.store.keys(Some("ann")).len(), 2);
 
     let name = BucketName::parse("anns-bucket").expect("a name");
-    let made = fixture.store.create_bucket(name.clone(), &ann, "eu-west-1").wait();
+    let made = fixture.store.create_bucket(&create_permit(&key), name.clone(), "eu-west-1").wait();
     assert!(matches!(made, Ok(CreatedBucket::Created(_))));
-    let again = fixture.store.create_bucket(name.clone(), &fixture.root.user, "x").wait();
+    let again =
+        fixture.store.create_bucket(&create_permit(&fixture.root), name.clone(), "x").wait();
     let Ok(CreatedBucket::Exists(there)) = again else { panic!("the name is taken") };
     assert_eq!((there.owner.id.as_str(), there.region.as_str()), (ann.id.as_str(), "eu-west-1"));
     assert!(matches!(fixture.store.delete_user("ann").wait(), Err(Error::Refused(_))));
@@ -48,13 +49,13 @@ fn accounts_are_unique_survive_a_restart_and_owners_of_buckets_stay() {
     assert_eq!(fixture.store.user("ann").as_deref(), Some(&*ann));
     assert!(!fixture.store.credential(id).expect("still known").enabled);
     let bucket = fixture.store.bucket(&name).expect("still there");
-    let permit = fixture.permit(&bucket);
-    fixture.store.delete_bucket(&permit).wait().expect("empty");
+    let rights = fixture.rights(&bucket);
+    fixture.store.delete_bucket(&rights.delete_bucket()).wait().expect("empty");
     fixture.store.delete_user("ann").wait().expect("owns nothing");
     assert!(fixture.store.credential("ANNKEY").is_none() && fixture.store.credential(id).is_none());
     assert_eq!(fixture.store.owner(&ann.id).display_name, "");
     assert!(matches!(fixture.store.delete_key(id).wait(), Err(Error::NotFound { .. })));
-    let gone = fixture.store.create_bucket(name, &ann, "us-east-1").wait();
+    let gone = fixture.store.create_bucket(&create_permit(&key), name, "us-east-1").wait();
     assert!(matches!(gone, Err(Error::NotFound { .. })));
     fixture.check();
 }
@@ -62,35 +63,59 @@ fn accounts_are_unique_survive_a_restart_and_owners_of_buckets_stay() {
 #[test]
 fn a_bucket_goes_with_its_uploads_and_its_name_comes_back_as_another_bucket() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
-    fixture.put(&permit, "key", b"x").expect("put");
-    assert!(matches!(fixture.store.delete_bucket(&permit).wait(), Err(Error::BucketNotEmpty)));
-    fixture.delete(&permit, "key").expect("delete");
+    let rights = fixture.make_bucket("bucket");
+    fixture.put(&rights, "key", b"x").expect("put");
+    assert!(matches!(
+        fixture.store.delete_bucket(&rights.delete_bucket()).wait(),
+        Err(Error::BucketNotEmpty)
+    ));
+    fixture.delete(&rights, "key").expect("delete");
     let uploads: Vec<UploadId> = (0..150)
         .map(|i| {
             let name = format!("upload-{i}");
-            let upload = fixture.create_upload(&permit, &name);
+            let upload = fixture.create_upload(&rights, &name);
             if i % 10 == 0 {
-                fixture.put_part(&permit, &name, upload, 1, &body(i, 2_000)).expect("a part");
+                fixture.put_part(&rights, &name, upload, 1, &body(i, 2_000)).expect("a part");
             }
             upload
         })
         .collect();
-    fixture.store.delete_bucket(&permit).wait().expect("open uploads do not keep it");
+    fixture
+        .store
+        .delete_bucket(&rights.delete_bucket())
+        .wait()
+        .expect("open uploads do not keep it");
 
     let name = key("upload-0");
-    let late = fixture.stage(&permit, b"late", None);
-    let late = fixture.store.put_part(&permit, &name, uploads[0], part_number(2), late).wait();
+    let late = fixture.stage(&rights, b"late", None);
+    let late = fixture
+        .store
+        .put_part(&rights.upload(name.as_str(), uploads[0]), part_number(2), late)
+        .wait();
     assert!(matches!(late, Err(Error::NoSuchBucket)));
-    assert!(matches!(fixture.put(&permit, "key", b"x"), Err(Error::NoSuchBucket)));
-    assert!(matches!(fixture.store.object(&permit, &name), Err(Error::NoSuchBucket)));
-    assert!(matches!(fixture.store.upload(&permit, &name, uploads[0]), Err(Error::NoSuchBucket)));
+    assert!(matches!(fixture.put(&rights, "key", b"x"), Err(Error::NoSuchBucket)));
+    assert!(matches!(fixture.head(&rights, name.as_str()), Err(Error::NoSuchBucket)));
+    assert!(matches!(
+        fixture.store.upload(&rights.upload(name.as_str(), uploads[0])).wait(),
+        Err(Error::NoSuchBucket)
+    ));
 
     let again = fixture.make_bucket("bucket");
-    assert_ne!(again.bucket().id, permit.bucket().id);
-    assert!(matches!(fixture.store.upload(&again, &name, uploads[0]), Err(Error::NoSuchUpload)));
+    assert_ne!(again.bucket().id, rights.bucket().id);
+    assert!(matches!(
+        fixture.store.upload(&again.upload(name.as_str(), uploads[0])).wait(),
+        Err(Error::NoSuchUpload)
+    ));
     let query = UploadsQuery { max: 10, ..UploadsQuery::default() };
-    assert!(fixture.store.list_uploads(&again, &query).expect("a list").entries.is_empty());
+    assert!(
+        fixture
+            .store
+            .list_uploads(&again.list_uploads(), query)
+            .run()
+            .expect("a list")
+            .entries
+            .is_empty()
+    );
     fixture.check();
     assert_eq!((fixture.count_rows("uploads"), fixture.count_files()), (0, 0));
 }
@@ -99,47 +124,54 @@ fn a_bucket_goes_with_its_uploads_and_its_name_comes_back_as_another_bucket() {
 fn configuration_of_a_bucket_is_kept_by_kind_and_goes_with_the_bucket() {
     use BucketConfigurationKind::{Cors, Notification};
     let mut fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let other = fixture.make_bucket("other");
-    let name = permit.bucket().name.clone();
-    let put = |fixture: &Fixture, permit: &Permit, kind, document: &str| {
+    let name = rights.bucket().name.clone();
+    let put = |fixture: &Fixture, rights: &Rights, kind, document: &str| {
         let document = document.as_bytes().to_vec();
-        fixture.store.put_bucket_configuration(permit, kind, document).wait()
+        fixture.store.put_bucket_configuration(&rights.configure(), kind, document).wait()
     };
-    let text = |fixture: &Fixture, permit: &Permit, kind| {
-        let found = fixture.store.bucket_configuration(permit, kind).expect("the bucket is there");
+    let text = |fixture: &Fixture, rights: &Rights, kind| {
+        let found = fixture
+            .store
+            .bucket_configuration(&rights.configuration(), kind)
+            .expect("the bucket is there");
         found.map(|found| String::from_utf8_lossy(found.bytes()).into_owned())
     };
-    assert_eq!(text(&fixture, &permit, Cors), None);
+    assert_eq!(text(&fixture, &rights, Cors), None);
     assert!(fixture.store.bucket_rules(&name, Cors).is_none());
-    put(&fixture, &permit, Cors, "first").expect("put");
-    put(&fixture, &permit, Notification, "[]").expect("put");
+    put(&fixture, &rights, Cors, "first").expect("put");
+    put(&fixture, &rights, Notification, "[]").expect("put");
     put(&fixture, &other, Cors, "other").expect("put");
     let first = fixture.store.bucket_rules(&name, Cors).expect("there");
     let length = |bytes: &[u8]| bytes.len();
     assert_eq!(first.meaning(length), Some(&5));
     assert_eq!(first.meaning(|_| unreachable!("it was read before")), Some(&5_usize));
-    put(&fixture, &permit, Cors, "second").expect("put again");
+    put(&fixture, &rights, Cors, "second").expect("put again");
     let second = fixture.store.bucket_rules(&name, Cors).expect("there");
     assert_eq!((second.meaning(length), first.meaning(length)), (Some(&6), Some(&5)));
 
     fixture.crash();
-    let permit = fixture.permit(permit.bucket());
-    assert_eq!(text(&fixture, &permit, Cors).as_deref(), Some("second"));
-    assert_eq!(text(&fixture, &permit, Notification).as_deref(), Some("[]"));
+    let rights = fixture.rights(rights.bucket());
+    assert_eq!(text(&fixture, &rights, Cors).as_deref(), Some("second"));
+    assert_eq!(text(&fixture, &rights, Notification).as_deref(), Some("[]"));
     for _ in 0..2 {
-        fixture.store.delete_bucket_configuration(&permit, Cors).wait().expect("deleted");
-        assert_eq!(text(&fixture, &permit, Cors), None);
+        fixture
+            .store
+            .delete_bucket_configuration(&rights.configure(), Cors)
+            .wait()
+            .expect("deleted");
+        assert_eq!(text(&fixture, &rights, Cors), None);
     }
-    assert_eq!(text(&fixture, &permit, Notification).as_deref(), Some("[]"));
+    assert_eq!(text(&fixture, &rights, Notification).as_deref(), Some("[]"));
     fixture.check();
 
-    fixture.store.delete_bucket(&permit).wait().expect("empty");
+    fixture.store.delete_bucket(&rights.delete_bucket()).wait().expect("empty");
     assert_eq!(fixture.count_rows("bucket_configurations"), 1, "that of the other bucket");
-    assert!(matches!(put(&fixture, &permit, Cors, "late"), Err(Error::NoSuchBucket)));
-    let late = fixture.store.delete_bucket_configuration(&permit, Cors).wait();
+    assert!(matches!(put(&fixture, &rights, Cors, "late"), Err(Error::NoSuchBucket)));
+    let late = fixture.store.delete_bucket_configuration(&rights.configure(), Cors).wait();
     assert!(matches!(late, Err(Error::NoSuchBucket)));
-    let late = fixture.store.bucket_configuration(&permit, Notification);
+    let late = fixture.store.bucket_configuration(&rights.configuration(), Notification);
     assert!(matches!(late, Err(Error::NoSuchBucket)));
     let again = fixture.make_bucket("bucket");
     assert_eq!(text(&fixture, &again, Notification), None);
@@ -150,7 +182,7 @@ fn configuration_of_a_bucket_is_kept_by_kind_and_goes_with_the_bucket() {
 #[test]
 fn headers_and_checksums_come_back_and_go_with_the_object() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let headers = ObjectHeaders(vec![
         ("content-type".to_owned(), b"text/plain".to_vec()),
         ("x-amz-meta-bytes".to_owned(), vec![0xff, 0, b'a']),
@@ -159,23 +191,23 @@ fn headers_and_checksums_come_back_and_go_with_the_object() {
     let sent = body(1, 100);
     let checksum = digests(&sent, Some(ChecksumAlgorithm::Sha1)).checksum;
     let checksum = checksum.map(crate::digest::ObjectChecksum::full);
-    let new = NewObject { headers: headers.clone(), checksum: checksum.clone(), ..new_object("k") };
-    let staged = fixture.stage(&permit, &sent, None);
-    fixture.store.put_object(&permit, new, staged).wait().expect("put");
-    let record = fixture.store.object(&permit, &key("k")).expect("head");
+    let new = NewObject { headers: headers.clone(), checksum: checksum.clone(), ..new_object() };
+    let staged = fixture.stage(&rights, &sent, None);
+    fixture.store.put_object(&rights.write("k"), new, staged).wait().expect("put");
+    let record = fixture.head(&rights, "k").expect("head");
     assert_eq!((&record.headers, &record.checksum), (&headers, &checksum));
     assert_eq!(record.owner.id, fixture.root.user.id);
 
     let upload = NewUpload { headers: headers.clone(), ..NewUpload::default() };
-    let upload = fixture.store.create_upload(&permit, key("m"), upload).wait();
+    let upload = fixture.store.create_upload(&rights.write("m"), upload).wait();
     let upload = upload.expect("create").upload.id;
-    fixture.put_part(&permit, "m", upload, 1, &sent).expect("a part");
-    fixture.complete(&permit, "m", upload, &[(1, &sent)]).expect("complete");
-    assert_eq!(fixture.store.object(&permit, &key("m")).expect("head").headers, headers);
+    fixture.put_part(&rights, "m", upload, 1, &sent).expect("a part");
+    fixture.complete(&rights, "m", upload, &[(1, &sent)]).expect("complete");
+    assert_eq!(fixture.head(&rights, "m").expect("head").headers, headers);
 
-    fixture.put(&permit, "k", b"without").expect("overwrite");
-    assert_eq!(fixture.store.object(&permit, &key("k")).expect("head").headers.0, []);
-    fixture.delete(&permit, "m").expect("delete");
+    fixture.put(&rights, "k", b"without").expect("overwrite");
+    assert_eq!(fixture.head(&rights, "k").expect("head").headers.0, []);
+    fixture.delete(&rights, "m").expect("delete");
     assert_eq!(fixture.count_rows("object_headers"), 0);
     fixture.check();
 }
@@ -183,46 +215,55 @@ fn headers_and_checksums_come_back_and_go_with_the_object() {
 #[test]
 fn a_part_is_copied_by_reference_and_outlives_its_source() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     let (one, two) = (body(1, 3_000), body(2, 400));
-    let first = fixture.create_upload(&permit, "source");
-    fixture.put_part(&permit, "source", first, 1, &one).expect("a part");
-    fixture.put_part(&permit, "source", first, 2, &two).expect("a part");
-    fixture.complete(&permit, "source", first, &[(1, &one), (2, &two)]).expect("complete");
-    let source = fixture.store.open_object(&permit, &key("source")).expect("open");
+    let first = fixture.create_upload(&rights, "source");
+    fixture.put_part(&rights, "source", first, 1, &one).expect("a part");
+    fixture.put_part(&rights, "source", first, 2, &two).expect("a part");
+    fixture.complete(&rights, "source", first, &[(1, &one), (2, &two)]).expect("complete");
+    let source = fixture.open(&rights, "source").expect("open");
     assert_eq!(source.whole_blob(None).expect("a look"), None, "two blobs");
     for (range, is_whole) in [((0, 2_999), true), ((3_000, 3_399), true), ((1, 2_999), false)] {
         let range = ByteRange { first: range.0, last: range.1 };
         assert_eq!(source.whole_blob(Some(range)).expect("a look").is_some(), is_whole);
     }
 
-    let second = fixture.create_upload(&permit, "copy");
+    let second = fixture.create_upload(&rights, "copy");
     for (number, range) in [(1, (3_000, 3_399)), (2, (0, 2_999))] {
         let range = ByteRange { first: range.0, last: range.1 };
         let blob = source.whole_blob(Some(range)).expect("a look").expect("a whole blob");
         let (to, number) = (key("copy"), part_number(number));
-        let copied = fixture.store.copy_part(&permit, &to, second, number, &source, blob, None);
+        let copied = fixture.store.copy_part(
+            &rights.upload(to.as_str(), second),
+            number,
+            &source,
+            blob,
+            None,
+        );
         copied.wait().expect("copied");
     }
     assert_eq!(fixture.count_rows("blobs"), 2, "nothing was written twice");
-    fixture.delete(&permit, "source").expect("delete");
+    fixture.delete(&rights, "source").expect("delete");
     drop(source);
     fixture.store.collect_garbage().expect("gc");
-    fixture.complete(&permit, "copy", second, &[(1, &two), (2, &one)]).expect("complete");
-    assert_eq!(fixture.read(&permit, "copy").expect("read"), [two, one].concat());
+    fixture.complete(&rights, "copy", second, &[(1, &two), (2, &one)]).expect("complete");
+    assert_eq!(fixture.read(&rights, "copy").expect("read"), [two, one].concat());
     fixture.check();
 }
 
 #[test]
 fn idle_uploads_expire_and_active_ones_do_not() {
     let fixture = Fixture::with(|options| options.upload_idle_ms_max = 60_000);
-    let permit = fixture.make_bucket("bucket");
-    let old = fixture.create_upload(&permit, "old");
-    fixture.put_part(&permit, "old", old, 1, &body(1, 2_000)).expect("a part");
+    let rights = fixture.make_bucket("bucket");
+    let old = fixture.create_upload(&rights, "old");
+    fixture.put_part(&rights, "old", old, 1, &body(1, 2_000)).expect("a part");
     let now = crate::clock::now();
     assert_eq!(fixture.store.expire_uploads(now.plus_millis(30_000)).expect("expire"), 0);
     assert_eq!(fixture.store.expire_uploads(now.plus_millis(120_000)).expect("expire"), 1);
-    assert!(matches!(fixture.store.upload(&permit, &key("old"), old), Err(Error::NoSuchUpload)));
+    assert!(matches!(
+        fixture.store.upload(&rights.upload("old", old)).wait(),
+        Err(Error::NoSuchUpload)
+    ));
     fixture.check();
     assert_eq!((fixture.count_rows("parts"), fixture.count_files()), (0, 0));
 }
@@ -247,20 +288,21 @@ fn check_names_what_is_broken() {
     ];
     for (damage, wanted) in damages {
         let fixture = Fixture::new();
-        let permit = fixture.make_bucket("bucket");
-        fixture.put(&permit, "small", b"small").expect("put");
+        let rights = fixture.make_bucket("bucket");
+        fixture.put(&rights, "small", b"small").expect("put");
         let kind = BucketConfigurationKind::Cors;
-        let put = fixture.store.put_bucket_configuration(&permit, kind, b"<x/>".to_vec());
+        let put =
+            fixture.store.put_bucket_configuration(&rights.configure(), kind, b"<x/>".to_vec());
         put.wait().expect("configured");
-        let upload = fixture.create_upload(&permit, "parts");
+        let upload = fixture.create_upload(&rights, "parts");
         let (one, two) = (body(1, 2_000), body(2, 3_000));
-        fixture.put_part(&permit, "parts", upload, 1, &one).expect("a part");
-        fixture.put_part(&permit, "parts", upload, 2, &two).expect("a part");
-        fixture.complete(&permit, "parts", upload, &[(1, &one), (2, &two)]).expect("complete");
-        let open = fixture.create_upload(&permit, "open");
-        fixture.put_part(&permit, "open", open, 1, &body(3, 2_000)).expect("a part");
+        fixture.put_part(&rights, "parts", upload, 1, &one).expect("a part");
+        fixture.put_part(&rights, "parts", upload, 2, &two).expect("a part");
+        fixture.complete(&rights, "parts", upload, &[(1, &one), (2, &two)]).expect("complete");
+        let open = fixture.create_upload(&rights, "open");
+        fixture.put_part(&rights, "open", open, 1, &body(3, 2_000)).expect("a part");
         assert_eq!(fixture.store.check_blocks().expect("check"), Vec::<String>::new());
-        fixture.store.engine.inspect(move |connection| {
+        fixture.store.engine.db.inspect(move |connection| {
             connection.execute_batch(damage).expect("damage is done");
         });
         let found = fixture.store.check_blocks().expect("check");
@@ -271,8 +313,8 @@ fn check_names_what_is_broken() {
 #[test]
 fn check_and_reads_notice_a_rotten_file_and_a_missing_one() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
-    fixture.put(&permit, "key", &body(1, 70_000)).expect("put");
+    let rights = fixture.make_bucket("bucket");
+    fixture.put(&rights, "key", &body(1, 70_000)).expect("put");
     let folders = std::fs::read_dir(fixture.options.data.join("blobs")).expect("the folder");
     let files = folders.flat_map(|folder| std::fs::read_dir(folder.expect("one").path()));
     let file = files.flatten().next().expect("one file").expect("an entry").path();
@@ -281,9 +323,9 @@ fn check_and_reads_notice_a_rotten_file_and_a_missing_one() {
     std::fs::write(&file, &bytes).expect("rot");
     assert_eq!(fixture.store.check().expect("check"), Vec::<String>::new(), "the trailer is fine");
     assert_eq!(fixture.store.check_blocks().expect("check").len(), 1);
-    assert!(matches!(fixture.read(&permit, "key"), Err(Error::Damaged { .. })));
+    assert!(matches!(fixture.read(&rights, "key"), Err(Error::Damaged { .. })));
     std::fs::remove_file(&file).expect("loss");
     let found = fixture.store.check().expect("check");
     assert!(found.len() == 1 && found[0].contains("no such file"), "{found:?}");
-    assert!(matches!(fixture.read(&permit, "key"), Err(Error::Damaged { .. })));
+    assert!(matches!(fixture.read(&rights, "key"), Err(Error::Damaged { .. })));
 }

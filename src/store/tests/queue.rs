@@ -51,7 +51,7 @@ fn fixture_queue(jobs_max: usize) -> (Fixture, JobSender, Queue) {
     while !fixture.store.engine.swept.load(Ordering::Acquire) {
         std::thread::yield_now();
     }
-    let (sender, queue) = queue(&fixture.store.engine.shared, jobs_max);
+    let (sender, queue) = queue(&fixture.store.engine.db.state, jobs_max);
     (fixture, sender, queue)
 }
 
@@ -115,22 +115,23 @@ fn what_waits_is_bounded_in_both_lanes_and_answered_before_the_end() {
 #[test]
 fn a_put_passes_the_steps_of_a_bulk_delete() {
     let fixture = Fixture::new();
-    let permit = fixture.make_bucket("bucket");
-    let commits = || fixture.store.engine.shared.commits.load(Ordering::Acquire);
+    let rights = fixture.make_bucket("bucket");
+    let commits = || fixture.store.engine.db.state.commits.load(Ordering::Acquire);
     let release = fixture.block_writer();
     // No garbage is collected meanwhile: that would be batches too.
     let collecting = fixture.store.engine.collecting.lock();
     let before = commits();
-    let keys = (0..640).map(|n| key(&format!("{n}"))).collect();
-    let deleted = fixture.store.delete_objects(&permit, keys);
-    let staged = fixture.stage(&permit, b"x", None);
-    let put = fixture.store.put_object(&permit, new_object("5"), staged);
+    let names: Vec<String> = (0..640).map(|n| n.to_string()).collect();
+    let permits = rights.deletes(names.iter().map(String::as_str));
+    let deleted = fixture.store.delete_objects(&permits);
+    let staged = fixture.stage(&rights, b"x", None);
+    let put = fixture.store.put_object(&rights.write("5"), new_object(), staged);
     drop(release);
     put.wait().expect("put");
     deleted.wait().expect("delete");
     assert_eq!(commits() - before, 2, "the put with one step, and the other nine");
     // The put came first, so what it put is gone: had the first step passed it, it would be there.
-    assert!(matches!(fixture.read(&permit, "5"), Err(Error::NoSuchKey)));
+    assert!(matches!(fixture.read(&rights, "5"), Err(Error::NoSuchKey)));
     drop(collecting);
     fixture.check();
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use rusqlite::params;
 
 use super::*;
-use crate::store::blobs::SegmentName;
+use crate::store::blobs::name::SegmentName;
 use crate::store::upkeep::sweep::{QUARANTINE_MS, punch_gaps};
 use crate::types::ETagMatch;
 
@@ -24,7 +24,7 @@ impl Fixture {
     }
 
     fn run_sql(&self, sql: &'static str) {
-        self.store.engine.inspect(move |connection| {
+        self.store.engine.db.inspect(move |connection| {
             connection.execute_batch(sql).expect("it runs");
         });
     }
@@ -45,22 +45,22 @@ impl Fixture {
 #[test]
 fn packed_bodies_are_read_replaced_and_freed() {
     let mut fixture = Fixture::packing();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     for i in 0..5 {
-        fixture.put(&permit, &format!("key-{i}"), &body(i, SIZE)).expect("put");
+        fixture.put(&rights, &format!("key-{i}"), &body(i, SIZE)).expect("put");
     }
     assert_eq!((fixture.count_files(), fixture.segment_bytes()), (0, 5 * EXTENT));
-    fixture.put(&permit, "key-1", &body(9, SIZE)).expect("replaced");
-    fixture.delete(&permit, "key-3").expect("deleted");
+    fixture.put(&rights, "key-1", &body(9, SIZE)).expect("replaced");
+    fixture.delete(&rights, "key-3").expect("deleted");
     let refused = WriteCondition { if_none_match: Some(ETagMatch::Any), if_match: None };
-    let answer = fixture.put_if(&permit, "key-2", &body(7, SIZE), refused);
+    let answer = fixture.put_if(&rights, "key-2", &body(7, SIZE), refused);
     assert!(matches!(answer, Err(Error::PreconditionFailed { .. })));
     fixture.check();
     assert_eq!(fixture.segment_bytes(), 4 * EXTENT);
     fixture.crash();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     for (i, seed) in [(0, 0), (1, 9), (2, 2), (4, 4)] {
-        assert_eq!(fixture.read(&permit, &format!("key-{i}")).expect("read"), body(seed, SIZE));
+        assert_eq!(fixture.read(&rights, &format!("key-{i}")).expect("read"), body(seed, SIZE));
     }
     fixture.check();
 }
@@ -68,10 +68,10 @@ fn packed_bodies_are_read_replaced_and_freed() {
 #[test]
 fn an_open_reader_keeps_a_packed_body() {
     let fixture = Fixture::packing();
-    let permit = fixture.make_bucket("bucket");
-    fixture.put(&permit, "key", &body(1, SIZE)).expect("put");
-    let open = fixture.store.open_object(&permit, &key("key")).expect("open");
-    fixture.delete(&permit, "key").expect("deleted");
+    let rights = fixture.make_bucket("bucket");
+    fixture.put(&rights, "key", &body(1, SIZE)).expect("put");
+    let open = fixture.open(&rights, "key").expect("open");
+    fixture.delete(&rights, "key").expect("deleted");
     fixture.check();
     assert_eq!(read_all(&open).expect("it is pinned"), body(1, SIZE));
     drop(open);
@@ -82,20 +82,20 @@ fn an_open_reader_keeps_a_packed_body() {
 #[test]
 fn a_part_is_packed_and_outlives_its_upload() {
     let fixture = Fixture::packing();
-    let permit = fixture.make_bucket("bucket");
-    let upload = fixture.create_upload(&permit, "key");
+    let rights = fixture.make_bucket("bucket");
+    let upload = fixture.create_upload(&rights, "key");
     let parts = [body(1, SIZE), body(2, SIZE), body(3, SIZE)];
     for (number, part) in (1..).zip(&parts) {
-        fixture.put_part(&permit, "key", upload, number, part).expect("a part");
+        fixture.put_part(&rights, "key", upload, number, part).expect("a part");
     }
     // The second is not listed.
-    fixture.complete(&permit, "key", upload, &[(1, &parts[0]), (3, &parts[2])]).expect("complete");
+    fixture.complete(&rights, "key", upload, &[(1, &parts[0]), (3, &parts[2])]).expect("complete");
     fixture.check();
     assert_eq!(fixture.segment_bytes(), 2 * EXTENT);
-    assert_eq!(fixture.read(&permit, "key").expect("read"), [&*parts[0], &parts[2]].concat());
-    let upload = fixture.create_upload(&permit, "other");
-    fixture.put_part(&permit, "other", upload, 1, &parts[1]).expect("a part");
-    fixture.store.abort_upload(&permit, &key("other"), upload).wait().expect("aborted");
+    assert_eq!(fixture.read(&rights, "key").expect("read"), [&*parts[0], &parts[2]].concat());
+    let upload = fixture.create_upload(&rights, "other");
+    fixture.put_part(&rights, "other", upload, 1, &parts[1]).expect("a part");
+    fixture.store.abort_upload(&rights.ending("other", upload)).wait().expect("aborted");
     fixture.check();
     assert_eq!(fixture.segment_bytes(), 2 * EXTENT);
 }
@@ -103,14 +103,14 @@ fn a_part_is_packed_and_outlives_its_upload() {
 #[test]
 fn what_a_crash_left_between_the_bytes_and_the_row_is_a_gap() {
     let mut fixture = Fixture::packing();
-    let permit = fixture.make_bucket("bucket");
-    fixture.put(&permit, "before", &body(1, SIZE)).expect("put");
-    let lost = fixture.stage(&permit, &body(2, SIZE), None);
-    fixture.put(&permit, "after", &body(3, SIZE)).expect("put");
+    let rights = fixture.make_bucket("bucket");
+    fixture.put(&rights, "before", &body(1, SIZE)).expect("put");
+    let lost = fixture.stage(&rights, &body(2, SIZE), None);
+    fixture.put(&rights, "after", &body(3, SIZE)).expect("put");
     // As the kill leaves it: synced, and nobody to take it back.
     lost.keep();
     fixture.crash();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     fixture.check();
     assert_eq!(fixture.store.sweep_files().expect("sweep"), 0);
     assert_eq!(fixture.segment_bytes(), 3 * EXTENT, "a restored database might have its row");
@@ -119,7 +119,7 @@ fn what_a_crash_left_between_the_bytes_and_the_row_is_a_gap() {
     assert_eq!(fixture.store.sweep_files().expect("sweep"), 1);
     assert_eq!(fixture.segment_bytes(), 2 * EXTENT);
     for (name, seed) in [("before", 1), ("after", 3)] {
-        assert_eq!(fixture.read(&permit, name).expect("read"), body(seed, SIZE));
+        assert_eq!(fixture.read(&rights, name).expect("read"), body(seed, SIZE));
     }
     fixture.check();
 }
@@ -127,14 +127,14 @@ fn what_a_crash_left_between_the_bytes_and_the_row_is_a_gap() {
 #[test]
 fn bytes_that_an_older_database_does_not_name_wait_from_its_first_start_on() {
     let mut fixture = Fixture::packing();
-    let permit = fixture.make_bucket("bucket");
-    fixture.put(&permit, "early", &body(1, SIZE)).expect("put");
+    let rights = fixture.make_bucket("bucket");
+    fixture.put(&rights, "early", &body(1, SIZE)).expect("put");
     let data = fixture.options.data.clone();
     let copy = format!("VACUUM INTO '{}'", data.join("backup").display());
-    fixture.store.engine.inspect(move |connection| {
+    fixture.store.engine.db.inspect(move |connection| {
         connection.execute_batch(&copy).expect("a backup");
     });
-    fixture.put(&permit, "late", &body(2, SIZE)).expect("put");
+    fixture.put(&rights, "late", &body(2, SIZE)).expect("put");
     fixture.store.close();
     for name in ["partita.db-wal", "partita.db-shm"] {
         let _ = std::fs::remove_file(data.join(name));
@@ -151,8 +151,8 @@ fn bytes_that_an_older_database_does_not_name_wait_from_its_first_start_on() {
     fixture.crash();
     fixture.store.sweep_files().expect("sweep");
     assert_eq!(fixture.segment_bytes(), EXTENT);
-    let permit = fixture.make_bucket("bucket");
-    assert_eq!(fixture.read(&permit, "early").expect("read"), body(1, SIZE));
+    let rights = fixture.make_bucket("bucket");
+    assert_eq!(fixture.read(&rights, "early").expect("read"), body(1, SIZE));
     fixture.check();
 }
 
@@ -163,25 +163,25 @@ fn the_number_of_a_run_whose_segment_is_in_quarantine_is_not_given_again() {
     let rescued = fixture.options.data.join("quarantine/00000002-00000000");
     std::fs::write(&rescued, "bytes of a lost row").expect("the folder is there");
     fixture.crash();
-    let permit = fixture.make_bucket("bucket");
-    fixture.put(&permit, "key", &body(1, SIZE)).expect("put");
+    let rights = fixture.make_bucket("bucket");
+    fixture.put(&rights, "key", &body(1, SIZE)).expect("put");
     assert_eq!(fixture.segments(), ["00000003-00000000"]);
 }
 
 #[test]
 fn a_row_at_an_impossible_place_stops_nothing_else() {
     let fixture = Fixture::packing();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     for i in 0..2 {
-        fixture.put(&permit, &format!("key-{i}"), &body(i, SIZE)).expect("put");
+        fixture.put(&rights, &format!("key-{i}"), &body(i, SIZE)).expect("put");
     }
     fixture.run_sql("UPDATE blobs SET pages = 0 WHERE first_page = 0");
     for i in 0..2 {
-        fixture.delete(&permit, &format!("key-{i}")).expect("deleted");
+        fixture.delete(&rights, &format!("key-{i}")).expect("deleted");
     }
     assert!(matches!(fixture.store.collect_garbage(), Err(Error::Damaged { .. })));
     assert_eq!(fixture.segment_bytes(), EXTENT);
-    fixture.put(&permit, "next", &body(3, SIZE)).expect("the store lives");
+    fixture.put(&rights, "next", &body(3, SIZE)).expect("the store lives");
     fixture.run_sql("UPDATE blobs SET pages = 5 WHERE first_page = 0");
     fixture.check();
     assert_eq!(fixture.segment_bytes(), EXTENT);
@@ -190,13 +190,14 @@ fn a_row_at_an_impossible_place_stops_nothing_else() {
 #[test]
 fn gaps_are_found_among_more_rows_than_are_read_at_once() {
     let mut fixture = Fixture::packing();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     // Two of three are lost.
     for i in 0..3_300 {
-        let staged = fixture.stage(&permit, &body(i, 1_001), None);
+        let staged = fixture.stage(&rights, &body(i, 1_001), None);
         match i % 3 {
             0 => {
-                let put = fixture.store.put_object(&permit, new_object(&format!("{i}")), staged);
+                let put =
+                    fixture.store.put_object(&rights.write(&format!("{i}")), new_object(), staged);
                 put.wait().expect("put");
             }
             _ => staged.keep(),
@@ -213,18 +214,18 @@ fn gaps_are_found_among_more_rows_than_are_read_at_once() {
 #[test]
 fn a_segment_without_rows_goes() {
     let mut fixture = Fixture::packing();
-    let permit = fixture.make_bucket("bucket");
-    fixture.put(&permit, "key", &body(1, SIZE)).expect("put");
-    fixture.delete(&permit, "key").expect("deleted");
+    let rights = fixture.make_bucket("bucket");
+    fixture.put(&rights, "key", &body(1, SIZE)).expect("put");
+    fixture.delete(&rights, "key").expect("deleted");
     fixture.check();
     fixture.store.sweep_files().expect("sweep");
     assert_eq!(fixture.segments(), ["00000001-00000000"], "the next body goes there");
-    fixture.put(&permit, "key", &body(2, SIZE)).expect("put");
+    fixture.put(&rights, "key", &body(2, SIZE)).expect("put");
     fixture.crash();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     fixture.check();
     assert_eq!(fixture.segments(), ["00000001-00000000"], "it has a row");
-    fixture.delete(&permit, "key").expect("deleted");
+    fixture.delete(&rights, "key").expect("deleted");
     fixture.check();
     fixture.store.sweep_files().expect("sweep");
     assert_eq!(fixture.segments(), [""; 0]);
@@ -234,20 +235,20 @@ fn a_segment_without_rows_goes() {
 #[test]
 fn a_full_segment_stays_while_a_row_names_it() {
     let fixture = Fixture::packing();
-    let permit = fixture.make_bucket("bucket");
-    fixture.put(&permit, "key", &body(1, SIZE)).expect("put");
+    let rights = fixture.make_bucket("bucket");
+    fixture.put(&rights, "key", &body(1, SIZE)).expect("put");
     let filler = Bytes::from(vec![0; PACKED_BYTES_MAX as usize]);
     let digests = digests(&filler, None);
     while fixture.segments().len() == 1 {
-        let origin = BlobOrigin { bucket: permit.bucket().id, key: key("filler"), part: None };
+        let origin = BlobOrigin { bucket: rights.bucket().id, key: key("filler"), part: None };
         let staged = fixture.store.pack(origin, filler.clone(), digests.clone()).wait();
         drop(staged.expect("a body is packed"));
     }
     assert_eq!(fixture.store.sweep_files().expect("sweep"), 0);
-    assert_eq!(fixture.read(&permit, "key").expect("read"), body(1, SIZE));
+    assert_eq!(fixture.read(&rights, "key").expect("read"), body(1, SIZE));
     // Dead, but somebody reads it.
-    let open = fixture.store.open_object(&permit, &key("key")).expect("open");
-    fixture.delete(&permit, "key").expect("deleted");
+    let open = fixture.open(&rights, "key").expect("open");
+    fixture.delete(&rights, "key").expect("deleted");
     fixture.check();
     assert_eq!(fixture.store.sweep_files().expect("sweep"), 0);
     assert_eq!(read_all(&open).expect("it is pinned"), body(1, SIZE));
@@ -260,8 +261,8 @@ fn a_full_segment_stays_while_a_row_names_it() {
 #[test]
 fn a_lost_database_beside_segments_is_noticed() {
     let fixture = Fixture::packing();
-    let permit = fixture.make_bucket("bucket");
-    fixture.put(&permit, "key", &body(1, SIZE)).expect("put");
+    let rights = fixture.make_bucket("bucket");
+    fixture.put(&rights, "key", &body(1, SIZE)).expect("put");
     fixture.store.close();
     for name in ["partita.db", "partita.db-wal", "partita.db-shm"] {
         let _ = std::fs::remove_file(fixture.options.data.join(name));
@@ -272,18 +273,18 @@ fn a_lost_database_beside_segments_is_noticed() {
 #[test]
 fn check_sees_a_missing_segment_and_blobs_that_overlap() {
     let fixture = Fixture::packing();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     for i in 0..3 {
-        fixture.put(&permit, &format!("key-{i}"), &body(i, SIZE)).expect("put");
+        fixture.put(&rights, &format!("key-{i}"), &body(i, SIZE)).expect("put");
     }
     assert_eq!(fixture.complaints(), [""; 0]);
     fixture.run_sql("UPDATE blobs SET pages = pages + 1 WHERE first_page = 0");
     let found = fixture.complaints();
     assert!(found.iter().any(|line| line.contains("begins inside of another")), "{found:?}");
     // What another row names is not punched away with it.
-    fixture.delete(&permit, "key-0").expect("deleted");
+    fixture.delete(&rights, "key-0").expect("deleted");
     assert!(matches!(fixture.store.collect_garbage(), Err(Error::Damaged { .. })));
-    assert_eq!(fixture.read(&permit, "key-1").expect("read"), body(1, SIZE));
+    assert_eq!(fixture.read(&rights, "key-1").expect("read"), body(1, SIZE));
     fixture.run_sql("UPDATE blobs SET pages = pages - 1 WHERE first_page = 0");
     fixture.check();
 
@@ -292,21 +293,21 @@ fn check_sees_a_missing_segment_and_blobs_that_overlap() {
     let found = fixture.complaints();
     let missing = found.iter().filter(|line| line.contains("is not there")).count();
     assert_eq!((missing, found.len()), (2, 2), "{found:?}");
-    let read = fixture.read(&permit, "key-1");
+    let read = fixture.read(&rights, "key-1");
     assert!(matches!(read, Err(Error::Damaged { .. })), "{read:?}");
 }
 
 #[test]
 fn check_goes_through_more_extents_than_are_read_at_once() {
     let fixture = Fixture::packing();
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     for i in 0..1_500 {
-        fixture.put(&permit, &format!("key-{i}"), &body(i, 1_001)).expect("put");
+        fixture.put(&rights, &format!("key-{i}"), &body(i, 1_001)).expect("put");
     }
     assert_eq!(fixture.complaints(), [""; 0]);
     // The last of one page, which the first of the next one begins inside of.
     for first_page in [999_i64, 1_200] {
-        fixture.store.engine.inspect(move |connection| {
+        fixture.store.engine.db.inspect(move |connection| {
             let sql = "UPDATE blobs SET pages = 2 WHERE first_page = ?1";
             assert_eq!(connection.execute(sql, params![first_page]).expect("it runs"), 1);
         });

@@ -3,25 +3,25 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::store::db::sqlite::connection::{FILE_NAME, Role, connect};
 use crate::store::db::sqlite::wal::{Restarted, Urgency, restart};
-use crate::store::db::sqlite::{FILE_NAME, Role, connect};
 
 /// A store whose WAL nobody moves but the test: its own threads are woken at 4 MiB, or after a
 /// second.
-fn with_wal_of(puts: u64) -> (Fixture, Permit) {
+fn with_wal_of(puts: u64) -> (Fixture, Rights) {
     let fixture = Fixture::with(|options| options.inline_bytes_max = 1 << 20);
-    let permit = fixture.make_bucket("bucket");
+    let rights = fixture.make_bucket("bucket");
     for n in 0..puts {
-        fixture.put(&permit, &format!("key-{n}"), &body(n, 50_000)).expect("put");
+        fixture.put(&rights, &format!("key-{n}"), &body(n, 50_000)).expect("put");
     }
-    (fixture, permit)
+    (fixture, rights)
 }
 
 fn try_restart(fixture: &Fixture, urgency: Urgency) -> (Restarted, Duration) {
     let path = fixture.options.data.join(FILE_NAME);
     let mut connection = connect(&path, Role::Checkpointer).expect("a connection");
     let began = Instant::now();
-    let done = restart(&mut connection, &fixture.store.engine.shared, urgency);
+    let done = restart(&mut connection, &fixture.store.engine.db.state, urgency);
     (done, began.elapsed())
 }
 
@@ -29,7 +29,7 @@ fn try_restart(fixture: &Fixture, urgency: Urgency) -> (Restarted, Duration) {
 fn without_haste_a_restart_waits_until_little_is_left() {
     let (fixture, _) = with_wal_of(40);
     // As if nothing had been moved.
-    let shared = Arc::clone(&fixture.store.engine.shared);
+    let shared = Arc::clone(&fixture.store.engine.db.state);
     shared.wal_moved.store(0, std::sync::atomic::Ordering::Release);
     assert!(shared.wal_bytes() > 1 << 20);
     assert_eq!(try_restart(&fixture, Urgency::None).0, Restarted::NotYet);
@@ -44,9 +44,9 @@ fn without_haste_a_restart_waits_until_little_is_left() {
 #[test]
 fn a_restart_waits_for_its_turn_only_in_great_haste() {
     let (fixture, _) = with_wal_of(1);
-    let shared = Arc::clone(&fixture.store.engine.shared);
+    let shared = Arc::clone(&fixture.store.engine.db.state);
     // The writer's own thread of checkpoints waits for it too.
-    let turn = shared.checkpointing.lock().expect("the turn");
+    let turn = shared.checkpointing.lock();
     assert_eq!(try_restart(&fixture, Urgency::Some).0, Restarted::NotYet);
     let waits = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| try_restart(&fixture, Urgency::Great));
@@ -60,10 +60,10 @@ fn a_restart_waits_for_its_turn_only_in_great_haste() {
 
 #[test]
 fn a_reader_hinders_a_restart_for_a_moment_or_longer_in_great_haste() {
-    let (fixture, permit) = with_wal_of(1);
-    let hindered = fixture.store.engine.readers.snapshot(|connection| {
+    let (fixture, rights) = with_wal_of(1);
+    let hindered = fixture.store.engine.db.readers.snapshot(|connection| {
         connection.query_row("SELECT count(*) FROM objects", [], |_| Ok(()))?;
-        fixture.put(&permit, "later", b"what the reader does not see").expect("put");
+        fixture.put(&rights, "later", b"what the reader does not see").expect("put");
         let brief = std::iter::repeat_with(|| try_restart(&fixture, Urgency::Some))
             .find(|(done, _)| *done != Restarted::NotYet)
             .expect("the turn comes");

@@ -28,6 +28,7 @@ mod form;
 mod gateway;
 mod http;
 mod json;
+mod permits;
 mod script;
 mod xml;
 
@@ -36,4 +37,5 @@ pub use form::{Form, Version};
 pub use gateway::{Gateway, Who};
 pub use http::{Answer, Connection, Framing, Payload, Request};
 pub use json::{command_json, valid_json};
+pub use permits::permit;
 pub use script::{Script, check, check_with};

@@ -38,7 +38,7 @@ fn dropping_unlinks_and_keeping_keeps() {
 #[test]
 fn inline_bytes_touch_no_file() {
     let rig = Rig::new();
-    let staged = StagedBlob::inline(Bytes::from_static(b"abc"), digests(3, true));
+    let staged = StagedBlob::inline(BlobId::new(), Bytes::from_static(b"abc"), digests(3, true));
     assert_eq!(staged.home(), Home::Inline(&Bytes::from_static(b"abc")));
     assert_eq!(staged.digests(), &digests(3, true));
     staged.keep();
@@ -65,8 +65,8 @@ fn more_than_the_limit_is_refused_before_it_is_written() {
 fn folders_are_ours_alone() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("above/data");
-    drop(Blobs::open(&data, 1).unwrap());
-    drop(Blobs::open(&data, 2).unwrap());
+    drop(Blobs::open(&data, 1, Sources::default()).unwrap());
+    drop(Blobs::open(&data, 2, Sources::default()).unwrap());
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
     assert_eq!(std::fs::read_dir(data.join("blobs")).unwrap().count(), 256);
     for path in ["", "blobs", "blobs/00", "blobs/ff", "segments", "quarantine"] {
@@ -74,7 +74,7 @@ fn folders_are_ours_alone() {
     }
     for (open_to, refused) in [(0o755, false), (0o770, true), (0o702, true), (0o700, false)] {
         std::fs::set_permissions(&data, std::fs::Permissions::from_mode(open_to)).unwrap();
-        let outcome = Blobs::open(&data, 3);
+        let outcome = Blobs::open(&data, 3, Sources::default());
         assert_eq!(matches!(outcome, Err(Error::Refused(_))), refused, "{open_to:o}");
         assert_eq!(outcome.is_ok(), !refused, "{open_to:o}");
     }
@@ -267,7 +267,7 @@ fn a_full_disk_is_told_before_or_while_writing_and_nothing_is_left() {
         Ok(disk) => disk,
         Err(why) => return println!("SKIPPED: no small file system can be mounted: {why}"),
     };
-    let blobs = Blobs::open(disk.0.path(), 1).unwrap();
+    let blobs = Blobs::open(disk.0.path(), 1, Sources::default()).unwrap();
     let free = blobs.free_bytes().unwrap();
     let declared = blobs.create(origin(false), Some(1 << 20));
     assert!(matches!(declared, Err(Error::DiskFull)), "{declared:?}");

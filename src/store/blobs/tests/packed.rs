@@ -205,7 +205,7 @@ fn a_full_segment_is_followed_by_the_next() {
     let lost = packed.store(&bytes, false);
     let before = stored_bytes(&packed.path(0));
     packed.rig.blobs.remove(removed).unwrap();
-    let later = Blobs::open(packed.rig.dir.path(), 4).unwrap();
+    let later = Blobs::open(packed.rig.dir.path(), 4, Sources::default()).unwrap();
     let (second, lost) = (SegmentName { run: 3, number: 1 }, lost.extent.unwrap());
     let gap = lost.first_page..second.pages().end;
     assert_eq!(later.punch_gap(second, gap).unwrap(), pages * PAGE_BYTES);
@@ -339,7 +339,7 @@ fn gaps_are_given_back_and_extents_stay() {
     let one = all[0].extent.unwrap().pages;
     packed.rig.blobs.remove(all[3]).unwrap();
     // As the next run sees it.
-    let later = Blobs::open(packed.rig.dir.path(), 4).unwrap();
+    let later = Blobs::open(packed.rig.dir.path(), 4, Sources::default()).unwrap();
     let name = SegmentName { run: 3, number: 0 };
     assert_eq!(later.punch_gap(name, one..6 * one).unwrap(), 4 * one * PAGE_BYTES);
     assert_eq!(later.punch_gap(name, one..6 * one).unwrap(), 0);
@@ -355,7 +355,7 @@ fn gaps_are_given_back_and_extents_stay() {
 fn a_segment_waits_in_quarantine() {
     let packed = Packed::new();
     packed.store(b"bytes", false);
-    let later = Blobs::open(packed.rig.dir.path(), 4).unwrap();
+    let later = Blobs::open(packed.rig.dir.path(), 4, Sources::default()).unwrap();
     let name = SegmentName { run: 3, number: 0 };
     assert!(later.segment_touched(name).unwrap().is_some());
     later.quarantine_segment(name).unwrap();

@@ -13,39 +13,42 @@ impl World {
     }
 
     pub(super) fn compare_all(&self) {
-        for (bucket, (permit, model)) in &self.buckets {
+        for (bucket, (rights, model)) in &self.buckets {
             for name in KEYS {
-                let read = self.fixture.read(permit, name);
+                let read = self.fixture.read(rights, name);
                 match model.objects.get(*name) {
                     None => assert!(matches!(read, Err(Error::NoSuchKey)), "{bucket}/{name}"),
                     Some((content, etag)) => {
                         let wanted = content.bytes();
                         assert!(read.expect("read") == wanted, "{bucket}/{name}");
-                        let record = self.fixture.store.object(permit, &key(name)).expect("head");
+                        let record = self.fixture.head(rights, name).expect("head");
                         assert_eq!((record.etag, record.size), (*etag, wanted.len() as u64));
                     }
                 }
             }
             for (id, open) in &model.uploads {
-                self.compare_upload(permit, *id, open);
+                self.compare_upload(rights, *id, open);
             }
         }
     }
 
-    fn compare_upload(&self, permit: &Permit, id: UploadId, open: &ModelUpload) {
-        let (store, name) = (&self.fixture.store, key(&open.name));
-        let page = store.list_parts(permit, &name, id, 0, 1000).expect("parts");
+    fn compare_upload(&self, rights: &Rights, id: UploadId, open: &ModelUpload) {
+        let (store, name) = (&self.fixture.store, &open.name);
+        let page = store.list_parts(&rights.upload(name, id), 0, 1000).run().expect("parts");
         let got: Vec<_> = page.parts.iter().map(|p| (p.number.get(), p.etag, p.size)).collect();
         let tell = |(number, part): (u16, Rc<ModelBlob>)| {
             (number, etag(&part.bytes), part.bytes.len() as u64)
         };
         assert_eq!(got, open.shown().into_iter().map(tell).collect::<Vec<_>>());
-        let blocks = store.missing_blocks(permit, &name, id, PartNumber::FIRST, 1000);
+        let blocks = store.missing_blocks(&rights.upload(name, id), PartNumber::FIRST, 1000).run();
         let blocks = blocks.expect("what is missing");
         let numbers = blocks.missing.iter().flat_map(|gap| gap.first.get()..=gap.last.get());
         assert_eq!(numbers.collect::<Vec<_>>(), open.missing());
         assert_eq!(blocks.upload.paused.is_some(), open.is_paused);
-        assert_eq!(store.upload(permit, &name, id).expect("open").is_instant, open.born.is_some());
+        assert_eq!(
+            store.upload(&rights.upload(name, id)).wait().expect("open").is_instant,
+            open.born.is_some()
+        );
     }
 
     /// Blobs and manifests are those that somebody has, with as many references as there are; and
@@ -60,7 +63,7 @@ impl World {
         assert_eq!(self.fixture.count_files(), files);
         let extents = blobs.values().map(|(blob, _)| blob.extent_bytes()).sum::<u64>();
         assert_eq!(self.fixture.segment_bytes(), extents);
-        let reader = self.fixture.store.engine.readers.take().expect("a reader");
+        let reader = self.fixture.store.engine.db.readers.take().expect("a reader");
         let mut statement = reader.prepare("SELECT upload, creators FROM declarations").expect("a");
         let creators = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
         let creators: BTreeMap<UploadId, usize> =
@@ -72,7 +75,7 @@ impl World {
 
     /// The ids of a table with their counts.
     fn references<I: rusqlite::types::FromSql>(&self, table: &str) -> Vec<(I, i64)> {
-        let reader = self.fixture.store.engine.readers.take().expect("a reader");
+        let reader = self.fixture.store.engine.db.readers.take().expect("a reader");
         let sql = format!("SELECT id, refs FROM {table} ORDER BY id");
         let mut statement = reader.prepare(&sql).expect("a statement");
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
@@ -81,10 +84,14 @@ impl World {
 
     /// With the buckets goes everything.
     pub(super) fn empty_everything(self) {
-        for (permit, model) in self.buckets.values() {
-            let keys = model.objects.keys().map(|name| key(name)).collect();
-            self.fixture.store.delete_objects(permit, keys).wait().expect("gone");
-            self.fixture.store.delete_bucket(permit).wait().expect("the bucket is empty");
+        for (rights, model) in self.buckets.values() {
+            let permits = rights.deletes(model.objects.keys().map(String::as_str));
+            self.fixture.store.delete_objects(&permits).wait().expect("gone");
+            self.fixture
+                .store
+                .delete_bucket(&rights.delete_bucket())
+                .wait()
+                .expect("the bucket is empty");
         }
         self.fixture.check();
         assert_eq!((self.fixture.count_files(), self.fixture.segment_bytes()), (0, 0));

@@ -63,7 +63,7 @@ impl World {
         match &candidate.via {
             Via::Object { bucket, key, part } => {
                 let models = self.buckets.values();
-                let model = models.filter(|(permit, _)| permit.bucket().id == bucket.id);
+                let model = models.filter(|(rights, _)| rights.bucket().id == bucket.id);
                 let object = model.filter_map(|(_, model)| model.objects.get(key.as_str())).next();
                 let Some((content, _)) = object else { return false };
                 let Some((manifest, number)) = part else {
@@ -85,11 +85,11 @@ impl World {
 
     /// Stages a body, often so that its SHA-256 is known.
     pub(super) fn stage(&mut self, bucket: &str, bytes: &Rc<[u8]>) -> (StagedBlob, ModelBlob) {
-        let permit = &self.buckets[bucket].0;
+        let rights = &self.buckets[bucket].0;
         let is_known = bytes.len() > INLINE_BYTES && self.random.below(5) > 0;
         let staged = match is_known {
-            true => self.fixture.stage_known(permit, bytes),
-            false => self.fixture.stage(permit, bytes, None),
+            true => self.fixture.stage_known(rights, bytes),
+            false => self.fixture.stage(rights, bytes, None),
         };
         let blob = ModelBlob { id: staged.id(), bytes: Rc::clone(bytes), is_known };
         if blob.can_be_found() {
@@ -130,14 +130,13 @@ impl World {
     }
 
     pub(super) fn content_of_object(&self, bucket: &str, name: &str) -> ContentId {
-        let permit = &self.buckets[bucket].0;
-        let found =
-            objects::read_content_id(&self.fixture.store.engine, permit.bucket(), &key(name));
+        let rights = &self.buckets[bucket].0;
+        let found = objects::read_content_id(&self.fixture.store.engine.db, &rights.path(name));
         found.expect("a lookup").expect("an object")
     }
 
     pub(super) fn blob_of_part(&self, upload: UploadId, number: u16) -> ContentId {
-        let reader = self.fixture.store.engine.readers.take().expect("a reader");
+        let reader = self.fixture.store.engine.db.readers.take().expect("a reader");
         let sql = "SELECT blob FROM parts WHERE upload = ?1 AND number = ?2";
         let blob = reader.query_row(sql, rusqlite::params![upload, number], |row| row.get(0));
         ContentId::Blob(blob.expect("a part"))
@@ -147,7 +146,7 @@ impl World {
     fn find_blobs(&mut self, bucket: &str, bytes: &[u8]) -> Vec<Readable> {
         let prefix = *self.random.pick(&[None, None, None, Some("a"), Some("b/")]);
         let prefixes = prefix.map(|prefix| vec![prefix.to_owned()]);
-        let permit = &self.buckets[bucket].0;
+        let rights = &self.buckets[bucket].0;
         let wanted = Wanted { prefixes, ..wanted(bytes) };
         // Of a blob with more parts than that, not all are looked at. Counted first: GC takes rows
         // away at any time, and adds none.
@@ -158,7 +157,8 @@ impl World {
             .filter(|blob| self.is_readable(blob.id) && self.count_parts(blob.id) <= PARTS_MAX)
             .map(|blob| blob.id)
             .collect();
-        let found = self.fixture.store.find_blobs(permit, &wanted).expect("a search");
+        let found =
+            self.fixture.store.find_blobs(&rights.write("any"), wanted).run().expect("a search");
         self.judge_found(bucket, prefix, bytes, &found);
         if prefix.is_none() && found.len() < FOUND_MAX {
             let got: BTreeSet<ContentId> = found.iter().map(|found| found.content).collect();
@@ -181,7 +181,7 @@ impl World {
 
     /// Rows of parts with this blob, those that wait to be freed among them.
     pub(super) fn count_parts(&self, id: BlobId) -> usize {
-        let reader = self.fixture.store.engine.readers.take().expect("a reader");
+        let reader = self.fixture.store.engine.db.readers.take().expect("a reader");
         let sql = "SELECT count(*) FROM parts WHERE blob = ?1";
         reader.query_row(sql, [id], |row| row.get(0)).expect("a count")
     }
@@ -200,8 +200,7 @@ impl World {
 
     fn grant(&self, found: Vec<Candidate>) -> Vec<Readable> {
         let grant = |candidate: Candidate| {
-            let bucket = candidate.object().map(|(bucket, _)| Arc::clone(bucket));
-            let permit = bucket.map(|bucket| self.fixture.permit_to(Action::GetObject, &bucket));
+            let permit = self.fixture.permit_for(&candidate);
             candidate.granted(permit.as_ref()).expect("root may read all")
         };
         found.into_iter().map(grant).collect()
@@ -216,8 +215,9 @@ impl World {
             readables.extend(self.kept.iter().flat_map(|(_, old)| old.clone()));
         }
         if self.random.below(3) > 0 {
-            let permit = &self.buckets[bucket].0;
-            let found = self.fixture.store.find_contents(permit, &wanted(file.bytes()));
+            let rights = &self.buckets[bucket].0;
+            let found =
+                self.fixture.store.find_contents(&rights.write("any"), wanted(file.bytes())).run();
             let found = found.expect("a search");
             self.judge_found(bucket, None, file.bytes(), &found);
             let got: BTreeSet<ContentId> = found.iter().map(|found| found.content).collect();
@@ -269,9 +269,10 @@ impl World {
         let (bytes, readables) = self.readables(bucket, bytes);
         let taken = self.taken(&readables);
         let (condition, is_refused) = self.condition(bucket, name);
-        let permit = &self.buckets[bucket].0;
-        let new = NewObject { condition, ..new_object(name) };
-        let result = self.fixture.store.put_object_instant(permit, new, readables).wait();
+        let rights = &self.buckets[bucket].0;
+        let new = NewObject { condition, ..new_object() };
+        let result =
+            self.fixture.store.put_object_instant(&rights.write(name), new, readables).wait();
         if is_refused {
             assert!(matches!(result, Err(Error::PreconditionFailed { .. })), "{result:?}");
             return;
@@ -305,9 +306,10 @@ impl World {
             let (_, readables) = self.readables(&bucket, bytes);
             parts.push(InstantPart { number: part_number(number), readables, checksum: None });
         }
-        let (permit, model) = &self.buckets[&bucket];
-        let name = key(&model.uploads[&id].name);
-        let stored = self.fixture.store.put_parts_instant(permit, &name, id, parts.clone()).wait();
+        let (rights, model) = &self.buckets[&bucket];
+        let name = model.uploads[&id].name.as_str();
+        let stored =
+            self.fixture.store.put_parts_instant(&rights.upload(name, id), parts.clone()).wait();
         // One after the other, in one transaction: each sees what those before it have done.
         let before = self.upload(&bucket, id).clone();
         let mut wanted = Vec::new();
@@ -342,7 +344,7 @@ impl World {
 
     /// The numbers of the parts that a client lacks there which has the whole file.
     fn compare_blocks(&self, bucket: &str, id: UploadId, file: File) -> Vec<u16> {
-        let (permit, model) = &self.buckets[bucket];
+        let (rights, model) = &self.buckets[bucket];
         let open = &model.uploads[&id];
         let claim = |number: u16| ClaimedPart {
             number: part_number(number),
@@ -353,7 +355,8 @@ impl World {
         };
         let numbers = 1..=file.layout.count();
         let claims: Vec<ClaimedPart> = numbers.clone().map(claim).collect();
-        let blocks = self.fixture.store.compare_blocks(permit, &key(&open.name), id, &claims);
+        let blocks =
+            self.fixture.store.compare_blocks(&rights.upload(&open.name, id), claims).run();
         let missing = blocks.expect("a comparison").missing;
         let missing: Vec<u16> =
             missing.iter().flat_map(|gap| gap.first.get()..=gap.last.get()).collect();
@@ -371,8 +374,9 @@ impl World {
         let (_, readables) = self.readables(bucket, bytes);
         let is_there = self.taken(&readables).is_some();
         let part = InstantPart { number: part_number(1), readables, checksum: None };
-        let permit = &self.buckets[bucket].0;
-        let late = self.fixture.store.put_parts_instant(permit, &key(name), id, vec![part]).wait();
+        let rights = &self.buckets[bucket].0;
+        let late =
+            self.fixture.store.put_parts_instant(&rights.upload(name, id), vec![part]).wait();
         match late {
             Err(Error::NoSuchUpload) => assert!(is_there),
             Ok(stored) => assert!(!is_there && stored.iter().all(Option::is_none)),

@@ -16,8 +16,9 @@ impl World {
             after: after.map(str::to_owned),
             max,
         };
-        let (permit, model) = &self.buckets[bucket];
-        let page = self.fixture.store.list_objects(permit, &query).expect("a list");
+        let (rights, model) = &self.buckets[bucket];
+        let page =
+            self.fixture.store.list_objects(&rights.list(), query.clone()).run().expect("a list");
         let got: Vec<(String, bool)> = page.entries.iter().map(entry_name).collect();
         let all = fold(model.objects.keys().map(String::as_str), prefix, delimiter, after);
         let wanted: Vec<_> = all.iter().take(max).cloned().collect();
@@ -26,17 +27,21 @@ impl World {
     }
 
     fn list_uploads(&self, bucket: &str, query: &ListQuery) {
-        let (permit, model) = &self.buckets[bucket];
-        let page = self.fixture.store.list_uploads(
-            permit,
-            &UploadsQuery {
-                prefix: query.prefix.clone(),
-                delimiter: query.delimiter.clone(),
-                key_marker: query.after.clone(),
-                upload_id_marker: None,
-                max: query.max,
-            },
-        );
+        let (rights, model) = &self.buckets[bucket];
+        let page = self
+            .fixture
+            .store
+            .list_uploads(
+                &rights.list_uploads(),
+                UploadsQuery {
+                    prefix: query.prefix.clone(),
+                    delimiter: query.delimiter.clone(),
+                    key_marker: query.after.clone(),
+                    upload_id_marker: None,
+                    max: query.max,
+                },
+            )
+            .run();
         let page = page.expect("a list");
         let got: Vec<(String, bool)> = page
             .entries

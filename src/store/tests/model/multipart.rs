@@ -26,10 +26,10 @@ impl World {
             self.note("upload born complete");
         }
         let found_by = wanted.map(|file| (file, born.as_ref().map(Content::id)));
-        let (permit, model) = self.buckets.get_mut(bucket).expect("a bucket");
+        let (rights, model) = self.buckets.get_mut(bucket).expect("a bucket");
         let declaration = declared.map(File::declaration);
         let new = NewUpload { declaration, instant, ..NewUpload::default() };
-        let created = self.fixture.store.create_upload(permit, key(name), new).wait();
+        let created = self.fixture.store.create_upload(&rights.write(name), new).wait();
         let created = created.expect("an upload begins");
         let known = model.uploads.iter_mut().find(|(_, upload)| {
             found_by.is_some() && upload.name == name && upload.found_by == found_by
@@ -93,9 +93,12 @@ impl World {
         let open = self.upload(&bucket, id).clone();
         let (number, sent) = self.part_to_send(&open);
         let (staged, blob) = self.stage(&bucket, &sent);
-        let permit = &self.buckets[&bucket].0;
-        let stored =
-            self.fixture.store.put_part(permit, &key(&open.name), id, part_number(number), staged);
+        let rights = &self.buckets[&bucket].0;
+        let stored = self.fixture.store.put_part(
+            &rights.upload(&open.name, id),
+            part_number(number),
+            staged,
+        );
         let stored = stored.wait();
         if !self.upload(&bucket, id).fits(number, sent.len()) {
             assert!(matches!(stored, Err(Error::PartMisfit { .. })), "{stored:?}");
@@ -119,7 +122,7 @@ impl World {
         let parts = content.parts();
         let listed: Vec<u16> = parts.keys().copied().collect();
         let part = *self.random.pick(&listed);
-        let opened = self.fixture.store.open_object(from_permit, &key(source)).expect("open");
+        let opened = self.fixture.open(from_permit, source).expect("open");
         let range = match opened.part(part_number(part)).expect("a lookup") {
             None => None,
             Some(span) if span.size == 0 => return,
@@ -130,10 +133,16 @@ impl World {
         };
         let blob = opened.whole_blob(range).expect("a lookup").expect("a whole blob");
         assert_eq!(blob.id, parts[&part].id);
-        let permit = &self.buckets[&bucket].0;
+        let rights = &self.buckets[&bucket].0;
         let name = key(&self.buckets[&bucket].1.uploads[&id].name);
         let store = &self.fixture.store;
-        let copied = store.copy_part(permit, &name, id, part_number(number), &opened, blob, None);
+        let copied = store.copy_part(
+            &rights.upload(name.as_str(), id),
+            part_number(number),
+            &opened,
+            blob,
+            None,
+        );
         let copied = copied.wait();
         let upload = self.upload(&bucket, id);
         if !upload.fits(number, parts[&part].bytes.len()) {
@@ -150,10 +159,10 @@ impl World {
         let upload = self.upload(&bucket, id);
         upload.is_paused = is_paused;
         let name = key(&upload.name);
-        let (store, permit) = (&self.fixture.store, &self.buckets[&bucket].0);
+        let (store, rights) = (&self.fixture.store, &self.buckets[&bucket].0);
         let set = match is_paused {
-            true => store.pause_upload(permit, &name, id),
-            false => store.resume_upload(permit, &name, id),
+            true => store.pause_upload(&rights.upload(name.as_str(), id)),
+            false => store.resume_upload(&rights.upload(name.as_str(), id)),
         };
         set.wait().expect("a state");
     }
@@ -166,14 +175,14 @@ impl World {
         let stored = listed.len();
         listed.retain(|_, _| all || self.random.below(4) > 0);
         let list: Vec<(u16, &[u8])> = listed.iter().map(|(n, part)| (*n, &*part.bytes)).collect();
-        let mut request = complete_request(&name, id, &list);
+        let mut request = complete_request(&list);
         let whole = sha256(&join(&listed));
         let named = declared.filter(|file| file.is_named).map(|file| sha256(file.bytes()));
         let is_told = named.is_none() && self.random.below(2) == 0;
         let is_lie = is_told && self.random.below(4) == 0;
         request.digests.sha256 = is_told.then_some(if is_lie { [7; 32] } else { whole });
-        let (permit, _) = &self.buckets[&bucket];
-        let result = self.fixture.store.complete_upload(permit, request.clone());
+        let (rights, _) = &self.buckets[&bucket];
+        let result = self.fixture.complete_with(rights, &name, id, request.clone());
         let wanted = request.digests.sha256.or(named);
         if listed.is_empty() {
             assert!(matches!(result, Err(Error::NoParts)));
@@ -212,13 +221,13 @@ impl World {
     pub(super) fn abort(&mut self) {
         let Some((bucket, id)) = self.pick_upload() else { return };
         let is_cancelled = self.random.below(4) == 0;
-        let (permit, model) = self.buckets.get_mut(&bucket).expect("a bucket");
+        let (rights, model) = self.buckets.get_mut(&bucket).expect("a bucket");
         let open = model.uploads.get_mut(&id).expect("an upload");
         let (store, name) = (&self.fixture.store, key(&open.name));
         if is_cancelled {
-            store.cancel_upload(permit, &name, id).wait().expect("cancel");
+            store.cancel_upload(&rights.ending(name.as_str(), id)).wait().expect("cancel");
         } else {
-            store.abort_upload(permit, &name, id).wait().expect("abort");
+            store.abort_upload(&rights.ending(name.as_str(), id)).wait().expect("abort");
             open.creators -= 1;
             if open.creators > 0 {
                 return;
@@ -234,18 +243,18 @@ impl World {
             return;
         }
         let (bucket, id, name, finished) = self.random.pick(&self.over).clone();
-        let permit = &self.buckets[&bucket].0;
-        let late = self.fixture.put_part(permit, &name, id, 1, &body(1, 2_000));
+        let rights = &self.buckets[&bucket].0;
+        let late = self.fixture.put_part(rights, &name, id, 1, &body(1, 2_000));
         assert!(matches!(late, Err(Error::NoSuchUpload)));
-        let abort = self.fixture.store.abort_upload(permit, &key(&name), id).wait();
+        let abort = self.fixture.store.abort_upload(&rights.ending(&name, id)).wait();
         assert!(matches!(abort, Err(Error::NoSuchUpload)));
         self.late_instant_part(&bucket, &name, id);
-        let permit = &self.buckets[&bucket].0;
+        let rights = &self.buckets[&bucket].0;
         let Some((mut request, completed)) = finished else { return };
-        let again = self.fixture.store.complete_upload(permit, request.clone()).expect("again");
+        let again = self.fixture.complete_with(rights, &name, id, request.clone()).expect("again");
         assert_eq!(again, completed);
-        request.parts.extend(complete_request(&name, id, &[(9, b"")]).parts);
-        let other = self.fixture.store.complete_upload(permit, request);
+        request.parts.extend(complete_request(&[(9, b"")]).parts);
+        let other = self.fixture.complete_with(rights, &name, id, request);
         assert!(matches!(other, Err(Error::NoSuchUpload)));
     }
 }
