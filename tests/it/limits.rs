@@ -1,6 +1,6 @@
 //! Every limit at its last legal value, and one beyond.
 
-use crate::harness::{Framing, Gateway, Payload, Request, Script, bytes_of};
+use crate::harness::{Framing, Gateway, Payload, Request, Script, bytes_of, skip};
 
 #[track_caller]
 fn refused(gateway: &Gateway, request: &Request, code: &str) {
@@ -268,7 +268,10 @@ fn bytes_of_one_body() {
             let mut connection = gateway.connect();
             connection.write(&head);
             let answer = connection.read_head();
-            // A small disk has no room for what would be legal.
+            // A small disk has no room for a legal body.
+            if answer.status == 507 {
+                skip("the disk of the temporary folder has no room for 5 GiB");
+            }
             let expected = if answer.status == 507 { 507 } else { status };
             assert_eq!(answer.status, expected, "{} {request:?}", answer.status);
         }

@@ -30,7 +30,7 @@ const ROWS: &[Row] = &[
     (8, "resume: what is there, and what is missing", &[
         "tests/it/ops/list_parts.rs::what_has_arrived",
         "tests/it/ops/list_multipart_uploads.rs::by_key_and_then_by_time",
-        "tests/it/ops/get_upload_blocks.rs::missing_runs_are_merged_and_sorted"]),
+        "tests/it/ops/uploads/get_upload_blocks.rs::missing_runs_are_merged_and_sorted"]),
     (10, "parts of 5 MiB, 10,000 of them", &[
         "src/store/tests/complete.rs::ten_thousand_parts_are_joined_and_dropped_without_holding_the_writer",
         "tests/it/declared.rs::a_malformed_declaration_is_refused_by_its_name",
@@ -80,10 +80,10 @@ const ROWS: &[Row] = &[
     (28, "the URLs of an upload can be presigned", &[
         "tests/it/grants.rs::a_browser_sends_a_file_with_nothing_but_the_urls",
         "tests/it/grants.rs::the_parts_come_in_pages",
-        "tests/it/ops/get_upload_blocks.rs::a_url_for_it_can_be_presigned"]),
+        "tests/it/ops/uploads/get_upload_blocks.rs::a_url_for_it_can_be_presigned"]),
     (29, "the offsets of a block are verified", &[
         "tests/it/declared.rs::content_range_says_the_same_as_the_number",
-        "src/ops/shared/declared.rs::a_content_range_names_a_part_or_says_why_not"]),
+        "src/ops/uploads/declared.rs::a_content_range_names_a_part_or_says_why_not"]),
     (30, "the server says which block it wants", &[
         "tests/it/declared.rs::a_part_has_the_bytes_of_its_number",
         "tests/it/declared.rs::a_part_that_cannot_fit_is_refused_before_its_body"]),
@@ -92,15 +92,15 @@ const ROWS: &[Row] = &[
         "tests/it/pause.rs::what_changes_the_upload_waits_and_what_does_not_goes_on",
         "tests/it/pause.rs::nothing_of_the_body_is_asked_for_while_it_waits",
         "tests/it/pause.rs::it_survives_a_restart_and_is_found_by_its_file",
-        "tests/it/ops/put_upload_state.rs::a_cancel_ends_it_for_all",
+        "tests/it/ops/uploads/put_upload_state.rs::a_cancel_ends_it_for_all",
         "tests/clients/clients/boto3_sdk.py::pause",
         "tests/clients/clients/aws_cli.py::pause",
         "tests/clients/clients/rclone.py::pause",
         "tests/clients/clients/aws_sdk_js.mjs::pause"]),
     (32, "total size, status, expected blocks", &[
-        "tests/it/ops/get_upload_blocks.rs::missing_runs_are_merged_and_sorted",
-        "tests/it/ops/get_upload_blocks.rs::pages_are_of_runs",
-        "tests/it/ops/get_upload_state.rs::the_document_is_as_its_schema_says"]),
+        "tests/it/ops/uploads/get_upload_blocks.rs::missing_runs_are_merged_and_sorted",
+        "tests/it/ops/uploads/get_upload_blocks.rs::pages_are_of_runs",
+        "tests/it/ops/uploads/get_upload_state.rs::the_document_is_as_its_schema_says"]),
     (37, "a URL of a task bears a signature, bounds and an end", &[
         "tests/it/grants.rs::a_url_is_good_for_one_request_alone",
         "tests/it/grants.rs::urls_end_with_their_life_and_with_their_key",
@@ -111,9 +111,9 @@ const ROWS: &[Row] = &[
     (41, "merge by id", &[
         "tests/it/ops/complete_multipart_upload.rs::joins_the_listed_parts"]),
     (45, "every document is as its schema says", &[
-        "tests/it/ops/get_upload_state.rs::the_document_is_as_its_schema_says",
-        "tests/it/ops/get_upload_blocks.rs::without_a_declared_size_only_gaps_between_parts_are_known",
-        "tests/it/ops/compare_upload_blocks.rs::what_differs_counts_as_missing",
+        "tests/it/ops/uploads/get_upload_state.rs::the_document_is_as_its_schema_says",
+        "tests/it/ops/uploads/get_upload_blocks.rs::without_a_declared_size_only_gaps_between_parts_are_known",
+        "tests/it/ops/uploads/compare_upload_blocks.rs::what_differs_counts_as_missing",
         "tests/it/grants.rs::a_browser_sends_a_file_with_nothing_but_the_urls",
         "tests/it/grants.rs::the_parts_come_in_pages",
         "tests/it/grants.rs::what_is_wrong_is_named",
@@ -157,7 +157,7 @@ const ROWS: &[Row] = &[
         "tests/it/instant/proof.rs::a_part_of_the_file_proves_nothing",
         "tests/it/instant/create.rs::a_repeated_complete_publishes_once"]),
     (17, "no error is passed over", &[
-        "tests/it/tidy.rs::nothing_is_left_unfinished",
+        "tests/it/tidy/sizes.rs::nothing_is_left_unfinished",
         "src/store/blobs/tests/lifecycle.rs::a_failed_sync_is_final",
         "src/store/tests/faults.rs::a_full_database_fails_the_one_job_and_keeps_the_others_of_the_batch"]),
     (33, "the business server is told, and its own words come back", &[
@@ -216,7 +216,7 @@ fn every_schema_is_held_against_documents() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut tests = String::new();
     texts(&root.join("tests/it"), &mut tests);
-    tests.push_str(&std::fs::read_to_string(root.join("src/manage/tests.rs")).unwrap());
+    tests.push_str(&std::fs::read_to_string(root.join("src/admin/tests.rs")).unwrap());
     let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let pages: String = pages
         .filter(|path| path.is_file())

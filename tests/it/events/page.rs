@@ -8,6 +8,7 @@ use partita::events::EventName;
 
 use super::receiver::{Receiver, SECRET, wait_until};
 use super::{gateway_with, listen, put, target};
+use crate::harness::skip;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/events.md");
 const BEGIN: &str = "<!-- webhook settings -->\n";
@@ -64,7 +65,7 @@ fn the_snippet_of_the_page_verifies_what_is_sent() {
     python.args(["-c", &program]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut python = match python.spawn() {
         Ok(python) => python,
-        Err(error) => return println!("SKIPPED: python3 cannot be run: {error}"),
+        Err(error) => return skip(&format!("python3 cannot be run: {error}")),
     };
     python.stdin.take().unwrap().write_all(&event.bytes).unwrap();
     let output = python.wait_with_output().unwrap();

@@ -29,6 +29,7 @@ mod gateway;
 mod http;
 mod json;
 mod script;
+mod skip;
 mod xml;
 
 pub use digest::{base64, bytes_of, checksum, crc_names, md5_hex};
@@ -37,3 +38,4 @@ pub use gateway::{Gateway, Who};
 pub use http::{Answer, Connection, Framing, Payload, Request};
 pub use json::{command_json, valid_json};
 pub use script::{Script, check, check_with};
+pub use skip::skip;

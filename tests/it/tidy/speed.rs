@@ -166,5 +166,5 @@ fn the_readme_tells_the_speed_that_was_measured() {
         }
     }
     table.push_str(&peaks(&measured, &columns));
-    super::compare("speed", &table);
+    super::readme::compare("speed", &table);
 }
