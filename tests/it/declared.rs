@@ -1,4 +1,4 @@
-//! Declared uploads: a size, a part size and digests that Create names, and what they bind.
+//! Declared uploads: size, part size and digests named at Create, and what they enforce.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ mod digests;
 mod resume;
 mod turns;
 
-/// The document of Complete for these parts: number and ETag.
+/// Document of Complete for these parts: number and ETag.
 pub fn document(parts: &[(usize, String)]) -> String {
     let parts: String = parts
         .iter()
@@ -19,7 +19,7 @@ pub fn document(parts: &[(usize, String)]) -> String {
     format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>")
 }
 
-/// Sends a part; gives its ETag.
+/// Sends a part; returns its ETag.
 pub fn put_part(gateway: &Gateway, upload: &str, number: usize, body: &[u8]) -> String {
     let target = format!("/bkt/k?uploadId={upload}&partNumber={number}");
     let answer = gateway.send(&Request::new("PUT", target).body(body)).expect(200);
@@ -165,7 +165,7 @@ fn a_body_of_unknown_length_is_held_to_its_content_range() {
             let answer = gateway.send(&request);
             assert_eq!(answer.code().unwrap_or_default(), code, "{length}: {answer:?}");
         }
-        // Nor does a bound that is tighter let a part in that is shorter than its range.
+        // A tighter bound does not admit a part that is shorter than its range.
         let target = format!("/bkt/k?uploadId={upload}&partNumber=2&x-partita-max-bytes=5");
         let short = Request::new("PUT", target)
             .header("content-range", format!("bytes 0-{}/*", size - 1))
@@ -176,7 +176,7 @@ fn a_body_of_unknown_length_is_held_to_its_content_range() {
     gateway.assert_sound();
 }
 
-/// In memory, and in a file: the body never ends, so whoever waits for its end never answers.
+/// In memory and in a file. The body never ends, so a handler that reads to its end never answers.
 #[test]
 fn a_body_of_unknown_length_is_stopped_at_the_first_byte_too_many() {
     let gateway = Gateway::start();
@@ -204,7 +204,7 @@ fn a_body_of_unknown_length_is_stopped_at_the_first_byte_too_many() {
         assert_eq!(answer.text("ExpectedSize"), size.to_string());
         let missing = format!("bytes=0-{}", size - 1);
         assert_eq!(answer.header("x-partita-expected"), Some(missing));
-        // Whoever bound the body to less is told that.
+        // A lower bound of the request is the one that is reported.
         let own = Request::new("PUT", format!("{target}&x-partita-max-bytes=5"))
             .framing(crate::harness::Framing::Chunked(10))
             .body(bytes_of(size, 1));

@@ -1,4 +1,5 @@
-//! The page for users, docs/events.md: its table is the code's, its snippet verifies what is sent.
+//! docs/events.md, the page for users: its tables are those of the code, its snippet verifies a
+//! delivery.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -42,7 +43,7 @@ fn the_page_names_every_event() {
 }
 
 #[test]
-fn the_snippet_of_the_page_verifies_what_is_sent() {
+fn the_snippet_of_the_page_verifies_a_delivery() {
     let receiver = Receiver::willing();
     let (gateway, _folder) = gateway_with(&[target("app", &receiver.url(), "")]);
     listen(&gateway, "app");

@@ -1,4 +1,4 @@
-//! The rotation of a secret while the server runs.
+//! Rotation of a webhook secret while the server runs.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ fn secrets_are_read_again_and_bad_ones_not_taken() {
         std::thread::sleep(Duration::from_millis(300));
         assert_eq!(next(), (false, true), "the old ones stay");
     }
-    // Secrets of another receiver are not for this one.
+    // Secrets of another receiver are not used for this one.
     let table = target("app", "http://127.0.0.1:9/elsewhere", "");
     std::fs::write(&config, table).unwrap();
     server.hang_up();

@@ -11,7 +11,7 @@
 //! alice: GET /bkt/k                        =>  403 AccessDenied
 //! ```
 //!
-//! - `who` is `root` (when nothing is said), `alice`, `bob` or `anon`. Requests are signed with
+//! - `who` is `root` (the default), `alice`, `bob` or `anon`. Requests are signed with
 //!   SigV4; the payload is signed too, unless a header `x-amz-content-sha256` says otherwise.
 //! - A line that does not begin with a method continues the line before, after a space (but for
 //!   `&`, which continues a query); `#` begins a comment.

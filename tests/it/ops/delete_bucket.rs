@@ -21,7 +21,7 @@ fn removes_an_empty_bucket() {
     );
 }
 
-/// As on AWS; the parts are garbage then.
+/// Open uploads do not keep a bucket, as on AWS; their parts become garbage.
 #[test]
 fn open_uploads_go_with_it() {
     let gateway = Gateway::start();

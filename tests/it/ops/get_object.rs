@@ -1,4 +1,4 @@
-//! GetObject. Its conditions have a table of their own in `conditional.rs`.
+//! GetObject. The table of its conditions is in `conditional.rs`.
 
 use crate::harness::{check, check_with};
 
@@ -67,7 +67,7 @@ fn ranges_of_an_empty_object() {
     );
 }
 
-/// Across the borders of blocks and of parts.
+/// Ranges across the edges of blocks and of parts.
 #[test]
 fn ranges_and_parts_of_a_multipart_object() {
     check_with(
@@ -152,7 +152,7 @@ fn no_object_is_encrypted_with_a_key_of_its_client() {
 }
 
 #[test]
-fn the_bucket_may_be_expected_to_be_somebody_s() {
+fn an_expected_bucket_owner_is_checked() {
     check(
         r#"
         PUT /bkt/k << x                                           => 200

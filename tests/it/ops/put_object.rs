@@ -75,7 +75,7 @@ fn keys_are_taken_literally() {
     for (index, key) in keys.iter().enumerate() {
         let got = gateway.send(&crate::harness::Request::new("GET", format!("/bkt/{key}")));
         let expected = match *key {
-            // The one key that two of these spell.
+            // Two of these spellings are one key.
             "a%2Bb" => format!("body {}", keys.iter().position(|k| *k == "a+b").unwrap()),
             _ => format!("body {index}"),
         };

@@ -62,14 +62,14 @@ fn numbers_and_ids_are_checked() {
     );
 }
 
-/// Every file below the folder.
+/// Files below the folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
 #[test]
-fn what_looks_like_a_path_is_none() {
+fn ids_that_look_like_paths_are_refused() {
     let gateway = Gateway::start();
     Script::new(&gateway).run(
         r#"
@@ -101,7 +101,7 @@ fn of_two_senders_of_one_part_the_one_that_ends_last_wins_wholly() {
     let upload = gateway.send(&Request::new("POST", "/bkt/k?uploads")).text("UploadId");
     let target = format!("/bkt/k?uploadId={upload}&partNumber=1");
     let request = |seed| Request::new("PUT", target.as_str()).body(bytes_of(300_000, seed));
-    // The first one is in the middle of it while the second one comes and goes.
+    // The first request is in the middle of its body while the second one is served.
     let (head, body) = request(1).encode_apart(&gateway.host());
     let mut first = gateway.connect();
     first.write(&[&head[..], &body[..150_000]].concat());
@@ -127,7 +127,7 @@ fn of_two_senders_of_one_part_the_one_that_ends_last_wins_wholly() {
 }
 
 #[test]
-fn what_does_not_verify_is_not_stored() {
+fn unverified_bodies_are_not_stored() {
     check(
         r#"
         POST /bkt/k?uploads => 200 | UploadId -> U

@@ -119,7 +119,7 @@ fn a_url_for_it_can_be_presigned() {
     let anonymous = |target: &str| Request::new("GET", target).by(crate::harness::Who::Anonymous);
     let got = valid_json("blocks", &gateway.send(&anonymous(&url)).expect(200).body);
     assert_eq!(got["expectBlocks"], json!([block(10, 94, 2, 10)]));
-    // It is a URL for this alone.
+    // The URL is valid for this operation only.
     let other = url.replace("partita-blocks", "partita-state");
     gateway.send(&anonymous(&other)).expect(403);
 }

@@ -13,7 +13,7 @@ fn pauses_and_resumes_as_often_as_one_likes() {
         let answer = gateway.send(&Request::new("PUT", target.as_str()).body(body)).expect(200);
         assert_eq!(valid_json("state", &answer.body)["status"], wish);
     }
-    // To pause what is paused does not begin the pause anew.
+    // A repeated pause does not restart its time.
     let pause = Request::new("PUT", target.as_str()).body(r#"{"status":"pause"}"#);
     let (first, second) = (gateway.send(&pause).body, gateway.send(&pause).body);
     assert_eq!(first, second);
