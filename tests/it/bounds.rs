@@ -79,7 +79,7 @@ fn the_bound_cannot_be_left_out_or_changed() {
     }
     let target = format!("/bkt/k?{NAME}=5");
     let v2 = root().presign_v2(signer::now() + 60, "PUT", "", &target, &[]);
-    // SigV2 does not sign this header, so it would bind nobody.
+    // SigV2 does not sign this header, so the bound could be removed.
     assert_eq!(code(&put(&gateway, &v2, &[], "123")), (403, "AccessDenied".into()));
 }
 

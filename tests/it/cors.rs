@@ -132,7 +132,7 @@ fn without_rules_a_preflight_tells_nothing() {
     let gateway = Gateway::start();
     gateway.send(&Request::new("PUT", "/bkt/there").body("x")).expect(200);
     let asked = [("origin", "http://a.example"), (ACRM, "PUT")];
-    let told = |target: &str| {
+    let answer_to = |target: &str| {
         let mut answer = gateway.send(&anonymous("OPTIONS", target, &asked)).expect(403);
         let text = |name| answer.text(name);
         let words = ["Code", "Message", "Method", "ResourceType"].map(text);
@@ -140,16 +140,16 @@ fn without_rules_a_preflight_tells_nothing() {
         answer.headers.retain(|(name, _)| name != "content-length");
         (words, answer.headers)
     };
-    let of_there = told("/bkt/there");
+    let of_there = answer_to("/bkt/there");
     let message = "CORSResponse: CORS is not enabled for this bucket.";
     assert_eq!(of_there.0, ["AccessForbidden", message, "PUT", "BUCKET"]);
     for target in ["/bkt/missing", "/bkt", "/no-such-bucket/there", "/no-such-bucket"] {
-        assert_eq!(told(target), of_there, "{target}");
+        assert_eq!(answer_to(target), of_there, "{target}");
     }
     // With rules, the existence of keys stays hidden.
     put_rules(&gateway, &[("http://b.example", "PUT", "", "")]);
-    assert_eq!(told("/bkt/there"), told("/bkt/missing"));
-    assert_eq!(told("/no-such-bucket/there"), of_there);
+    assert_eq!(answer_to("/bkt/there"), answer_to("/bkt/missing"));
+    assert_eq!(answer_to("/no-such-bucket/there"), of_there);
 }
 
 #[test]

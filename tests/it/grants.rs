@@ -163,11 +163,11 @@ fn long_requests_end_with_their_key_and_their_lifetime() {
         let asked = json!({ "bucket": "alices", "key": "k", "size": 5, "expiresIn": life });
         valid_json("grant", &ask(&gateway, Who::Alice, "POST grants", &asked).expect(200).body)
     };
-    let set = |grant: &Value, wish: &str| {
+    let set = |grant: &Value, change: &str| {
         let upload = grant["uploadId"].as_str().unwrap();
         let target = format!("/alices/k?uploadId={upload}&partita-state");
-        let wish = format!(r#"{{"status":"{wish}"}}"#);
-        gateway.send(&Request::new("PUT", target).body(wish)).expect(200);
+        let change = format!(r#"{{"status":"{change}"}}"#);
+        gateway.send(&Request::new("PUT", target).body(change)).expect(200);
     };
     let begin = |method: &str, url: &Value, body: &str| {
         let url = url.as_str().unwrap();

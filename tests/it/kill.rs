@@ -121,8 +121,8 @@ fn a_kill_loses_nothing_that_was_acknowledged() {
         }
         let life = chance.within(LIFE_MS.0, LIFE_MS.1);
         let life = Duration::from_millis(life as u64);
-        let crowd = Crowd { number, seed, races: &races, signer: &signer };
-        crowd.work_until_killed(&mut books, &mut server, life);
+        let workload = Workload { number, seed, races: &races, signer: &signer };
+        workload.work_until_killed(&mut books, &mut server, life);
         server = Server::start(&data);
         let mut client = Client::new(server.address, &signer);
         let mut races = races.lock().unwrap();
@@ -143,14 +143,14 @@ fn a_kill_loses_nothing_that_was_acknowledged() {
 }
 
 /// The writers of one round.
-struct Crowd<'a> {
+struct Workload<'a> {
     number: u64,
     seed: u64,
     races: &'a Mutex<Races>,
     signer: &'a Signer,
 }
 
-impl Crowd<'_> {
+impl Workload<'_> {
     /// Returns when the server is dead and every writer has noticed.
     fn work_until_killed(&self, books: &mut [Book], server: &mut Server, life: Duration) {
         let is_killed = AtomicBool::new(false);

@@ -1,4 +1,4 @@
-//! Paused uploads: requests wait before their body or are told to retry, and nothing is lost.
+//! Paused uploads: requests wait before their body or get 503, and nothing is lost.
 
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,9 @@ fn upload(hold_ms: &str) -> (Gateway, String) {
     (gateway, upload)
 }
 
-fn set(gateway: &Gateway, upload: &str, wish: &str) {
+fn set(gateway: &Gateway, upload: &str, change: &str) {
     let target = format!("/bkt/k?uploadId={upload}&partita-state");
-    gateway.send(&Request::new("PUT", target).body(wish)).expect(200);
+    gateway.send(&Request::new("PUT", target).body(change)).expect(200);
 }
 
 fn part(upload: &str, number: usize, bytes: usize) -> Request {
@@ -25,7 +25,7 @@ fn part(upload: &str, number: usize, bytes: usize) -> Request {
 }
 
 #[track_caller]
-fn is_told_to_come_again(answer: &Answer) {
+fn assert_retry_later(answer: &Answer) {
     assert_eq!((answer.status, answer.code().as_deref()), (503, Some("SlowDown")), "{answer:?}");
     assert_eq!(answer.header("retry-after").as_deref(), Some("1"));
     assert_eq!(answer.header("x-partita-upload-state").as_deref(), Some("paused"));
@@ -74,11 +74,11 @@ fn a_pause_survives_a_restart_and_a_create() {
     let upload = gateway.send(&create).expect(200).text("UploadId");
     set(&gateway, &upload, PAUSE);
     gateway.restart();
-    is_told_to_come_again(&gateway.send(&part(&upload, 1, 3)));
+    assert_retry_later(&gateway.send(&part(&upload, 1, 3)));
     let found = gateway.send(&create).expect(200);
     assert_eq!(found.text("UploadId"), upload);
     assert_eq!(found.header("x-partita-upload").as_deref(), Some("resumed"));
-    is_told_to_come_again(&gateway.send(&part(&upload, 1, 3)));
+    assert_retry_later(&gateway.send(&part(&upload, 1, 3)));
     set(&gateway, &upload, RESUME);
     gateway.send(&part(&upload, 1, 3)).expect(200);
     gateway.assert_sound();
@@ -89,7 +89,7 @@ fn a_request_waits_for_the_hold_and_no_longer() {
     let (gateway, upload) = upload("300");
     set(&gateway, &upload, PAUSE);
     let begun = Instant::now();
-    is_told_to_come_again(&gateway.send(&part(&upload, 1, 100)));
+    assert_retry_later(&gateway.send(&part(&upload, 1, 100)));
     let waited = begun.elapsed();
     assert!((300..3000).contains(&waited.as_millis()), "{waited:?}");
 }
@@ -104,7 +104,7 @@ fn the_body_is_not_asked_for_during_a_pause() {
     connection.write(&head);
     let answer = connection.read_answer("PUT");
     assert_eq!(answer.interim, [] as [u16; 0], "100 was sent: {answer:?}");
-    is_told_to_come_again(&answer);
+    assert_retry_later(&answer);
     // After a resume the body is asked for, and taken.
     set(&gateway, &upload, PAUSE);
     let mut connection = gateway.connect();
@@ -121,7 +121,7 @@ fn a_client_that_sends_its_body_without_waiting_reads_the_answer() {
     let (gateway, upload) = upload("100");
     set(&gateway, &upload, PAUSE);
     // More bytes than the sockets buffer, so that the client is in the middle of sending.
-    is_told_to_come_again(&gateway.send(&part(&upload, 1, 24 << 20)));
+    assert_retry_later(&gateway.send(&part(&upload, 1, 24 << 20)));
 }
 
 #[test]
@@ -212,15 +212,15 @@ fn half_of_the_connections_are_left_for_a_resume() {
     let answers: Vec<Answer> = connections.iter_mut().map(|c| c.read_answer("PUT")).collect();
     let (passed, refused): (Vec<_>, Vec<_>) =
         answers.into_iter().partition(|answer| answer.status == 200);
-    refused.iter().for_each(is_told_to_come_again);
+    refused.iter().for_each(assert_retry_later);
     assert!(refused.len() >= 3, "{} passed", passed.len());
 }
 
 #[test]
 fn requests_of_closed_connections_free_their_slots_soon() {
     // Slots of one user: a quarter of half of the connections.
-    const PLACES: usize = 50;
-    let connections = (PLACES * 8).to_string();
+    const SLOTS: usize = 50;
+    let connections = (SLOTS * 8).to_string();
     let gateway = Gateway::with(&[
         ("part-bytes-min", "1"),
         ("pause-hold-ms", "20000"),
@@ -232,8 +232,8 @@ fn requests_of_closed_connections_free_their_slots_soon() {
     gateway.send(&by_bob(Request::new("PUT", "/bobs/source").body("bytes"))).expect(200);
     let created = gateway.send(&by_bob(Request::new("POST", "/bobs/k?uploads")));
     let target = format!("/bobs/k?uploadId={}", created.expect(200).text("UploadId"));
-    let set = |wish: &str| {
-        let request = Request::new("PUT", format!("{target}&partita-state")).body(wish);
+    let set = |change: &str| {
+        let request = Request::new("PUT", format!("{target}&partita-state")).body(change);
         gateway.send(&by_bob(request)).expect(200);
     };
     set(PAUSE);
@@ -248,7 +248,7 @@ fn requests_of_closed_connections_free_their_slots_soon() {
     // without a body, and without a body but with the next request behind.
     let kinds = [part(1, 10), part(1, 70_000)[..9_000].to_vec(), copy.clone(), copy.repeat(2)];
     let hold = || -> Vec<_> {
-        let requests = kinds.iter().cycle().take(PLACES);
+        let requests = kinds.iter().cycle().take(SLOTS);
         requests
             .map(|request| {
                 let mut connection = gateway.connect();
@@ -275,9 +275,9 @@ fn requests_of_closed_connections_free_their_slots_soon() {
     let mut held = hold();
     std::thread::sleep(Duration::from_millis(500));
     for connection in &mut held {
-        assert!(!connection.answers_within(Duration::from_millis(1)), "a place is still taken");
+        assert!(!connection.answers_within(Duration::from_millis(1)), "a slot is still taken");
     }
-    println!("{PLACES} places free {:?} after their clients went", gone.elapsed());
+    println!("{SLOTS} slots free {:?} after their clients went", gone.elapsed());
     set(RESUME);
     for (connection, kind) in held.iter_mut().zip(kinds.iter().cycle()) {
         if kind.len() != 9_000 {

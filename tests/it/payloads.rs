@@ -465,7 +465,7 @@ fn blob_files(folder: &std::path::Path, files: &mut Vec<std::path::PathBuf>) {
 mod transcripts {
     use super::*;
 
-    /// Frames `hex\r\n data \r\n … 0\r\n trailer \r\n\r\n`, with the sizes as the test spells them.
+    /// Frames `hex\r\n data \r\n … 0\r\n trailer \r\n\r\n`, with sizes as the test spells them.
     fn frames(data: &[u8], sizes: &[&str], trailer: &str) -> Vec<u8> {
         let mut body = Vec::new();
         let mut rest = data;

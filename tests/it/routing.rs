@@ -144,7 +144,7 @@ fn understands(row: &Operation, word: &Word) -> bool {
 }
 
 /// Routes one request and compares the result with the table, read in another way.
-fn judge(method: &Method, scope: Scope, words: &[&Word]) {
+fn check_route(method: &Method, scope: Scope, words: &[&Word]) {
     let case = format!("{method} {scope:?} {words:?}");
     let candidates: Vec<&Row> = OPERATIONS
         .iter()
@@ -177,12 +177,12 @@ fn every_pair_of_words_is_served_by_one_row_or_refused() {
     assert!(words.len() > 40, "{words:?}");
     for method in &METHODS {
         for scope in SCOPES {
-            judge(method, scope, &[]);
+            check_route(method, scope, &[]);
             for (index, one) in words.iter().enumerate() {
-                judge(method, scope, &[one]);
+                check_route(method, scope, &[one]);
                 // A repeated name is refused earlier, with the signature.
                 for other in words[index + 1..].iter().filter(|word| word.name != one.name) {
-                    judge(method, scope, &[one, other]);
+                    check_route(method, scope, &[one, other]);
                 }
             }
         }
@@ -206,7 +206,7 @@ fn every_triple_of_the_words_of_the_table() {
                 for three in &words[second + 1..] {
                     let names = BTreeSet::from([&one.name, &two.name, &three.name]);
                     if names.len() == 3 {
-                        judge(method, Scope::Object, &[one, two, three]);
+                        check_route(method, Scope::Object, &[one, two, three]);
                     }
                 }
             }
@@ -268,9 +268,9 @@ fn refusals_on_the_wire() {
         PUT /bkt/k?attributes << x                      => 501 NotImplemented
         GET /bkt?list-type=2&versions                   => 400 InvalidRequest
         DELETE /bkt?policy                              => 501 NotImplemented
-        # A parameter that is no word is signed and otherwise overlooked.
+        # An unknown parameter is signed and otherwise ignored.
         GET /bkt/k?x-id=GetObject&whatever=1            => 200 << kept
-        # A word that stands there twice would be read differently by two readers.
+        # A repeated parameter would be read differently by two readers.
         GET /bkt/k?versionId=null&versionId=v           => 400 InvalidArgument
         GET /bkt/k                                      => 200 << kept
         "#,

@@ -34,7 +34,7 @@ pub struct Signer {
     pub region: String,
 }
 
-/// How the body is sent: the value of `x-amz-content-sha256`.
+/// Payload mode of a body: the value of `x-amz-content-sha256`.
 #[derive(Clone, Copy, Debug)]
 pub enum Body<'a> {
     /// `UNSIGNED-PAYLOAD`.
@@ -133,7 +133,7 @@ impl Signer {
         self.presign_v4_raw(at, &expires_seconds.to_string(), method, host, target, headers)
     }
 
-    /// As [`Self::presign_v4`], with any text as `X-Amz-Expires`, for tests of refusals.
+    /// [`Self::presign_v4`] with any text as `X-Amz-Expires`, for tests of refusals.
     pub fn presign_v4_raw(
         &self,
         at: u64,

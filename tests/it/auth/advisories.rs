@@ -175,7 +175,7 @@ fn a_payload_digest_in_a_presigned_url_cannot_be_overruled() {
 }
 
 #[test]
-fn session_tokens_are_foreign() {
+fn session_tokens_are_refused() {
     let token = [("x-amz-security-token", "token")];
     let (request, _) = header_signed(&signer(), "GET", "/bkt/key", &token, Body::Unsigned);
     assert_eq!(request.refused(), ErrorCode::InvalidToken);
@@ -185,7 +185,7 @@ fn session_tokens_are_foreign() {
 }
 
 #[test]
-fn the_bucket_is_signed_in_the_host_or_in_the_path() {
+fn the_bucket_of_a_virtual_host_is_signed() {
     let host = format!("bkt.{DOMAIN}");
     let signed = signer().header(AT, "GET", &host, "/key", &[], Body::Sha256(b""));
     let request = Request::new("GET", "/key", &[]).set("host", &host).signed(&signed);

@@ -120,8 +120,8 @@ fn the_refusal_shows_what_the_server_signed() {
     assert!(request.contains("\nrange:bytes=1-9\n"));
     assert!(field("StringToSignBytes").starts_with("41 57 53 34 2d"));
     assert!(field("CanonicalRequestBytes").starts_with("50 55 54 0a 2f"));
-    let told: String = error.fields.iter().map(|(_, value)| value.as_str()).collect();
-    assert!(!told.contains("correct horse"), "the secret stays here");
+    let shown: String = error.fields.iter().map(|(_, value)| value.as_str()).collect();
+    assert!(!shown.contains("correct horse"), "the secret stays here");
 }
 
 /// An upload in two signed chunks with a signed trailer: head, frames and end.

@@ -83,10 +83,10 @@ fn events_are_delivered_with_a_valid_signature() {
     );
     wait_until(|| state(&gateway, "app").backlog == 0);
     let received = receiver.received();
-    let mut told: Vec<_> = received.iter().map(|one| (one.event(), one.key())).collect();
-    told.sort_unstable();
+    let mut delivered: Vec<_> = received.iter().map(|one| (one.event(), one.key())).collect();
+    delivered.sort_unstable();
     assert_eq!(
-        told,
+        delivered,
         [
             ("s3:ObjectCreated:CompleteMultipartUpload", "bkt/big"),
             ("s3:ObjectCreated:Copy", "bkt/copy"),
@@ -150,14 +150,14 @@ fn a_form_emits_a_post_event() {
     wait_until(|| state(&gateway, "app").backlog == 0);
     let received = receiver.received();
     assert_eq!(received.len(), 1);
-    let told = received[0].record();
+    let record = received[0].record();
     assert_eq!(received[0].event(), "s3:ObjectCreated:Post");
-    assert_eq!(told["eventName"], "ObjectCreated:Post");
-    assert_eq!(told["s3"]["object"]["key"], "from%20a%20page");
-    assert_eq!(told["s3"]["object"]["size"], 5);
-    assert_eq!(told["s3"]["object"]["userMetadata"]["x-amz-meta-colour"], "red");
-    assert_eq!(told["userIdentity"]["principalId"], "root");
-    assert_eq!(told["opaqueData"], json!({ "order": 7.50 }));
+    assert_eq!(record["eventName"], "ObjectCreated:Post");
+    assert_eq!(record["s3"]["object"]["key"], "from%20a%20page");
+    assert_eq!(record["s3"]["object"]["size"], 5);
+    assert_eq!(record["s3"]["object"]["userMetadata"]["x-amz-meta-colour"], "red");
+    assert_eq!(record["userIdentity"]["principalId"], "root");
+    assert_eq!(record["opaqueData"], json!({ "order": 7.50 }));
     gateway.assert_sound();
 }
 

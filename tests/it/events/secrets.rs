@@ -38,8 +38,8 @@ fn secrets_are_read_again_and_bad_ones_not_taken() {
     let mut next = || {
         assert_eq!(client.send("PUT", "/bkt/k", &[], b"x").unwrap().status, 200);
         count += 1;
-        let told = receiver.wait_for(count).pop().unwrap();
-        (is_signed_by(&told, SECRET), is_signed_by(&told, NEW))
+        let event = receiver.wait_for(count).pop().unwrap();
+        (is_signed_by(&event, SECRET), is_signed_by(&event, NEW))
     };
     assert_eq!(next(), (true, false));
     write(&format!("{NEW}, {SECRET}"));

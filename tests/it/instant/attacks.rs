@@ -107,7 +107,7 @@ fn parts_of_own_uploads_are_narrowed_too() {
 }
 
 #[test]
-fn a_found_upload_is_judged_anew() {
+fn a_found_upload_is_authorized_again() {
     let gateway = gateway();
     let theirs = file(5);
     put(&gateway, Who::Root, "/bkt/user1/f", &theirs);
@@ -121,14 +121,14 @@ fn a_found_upload_is_judged_anew() {
     let presigned = gateway.send(&presigned_create(&gateway, target, &theirs)).expect(200);
     assert_eq!(presigned.header("x-partita-upload").as_deref(), Some("resumed"));
     assert_eq!(presigned.text("UploadId"), second, "the one without the bytes");
-    // The object that made it readable is deleted: nobody finds it any more.
+    // The object that made it readable is deleted: it is found no more.
     gateway.send(&Request::new("DELETE", "/bkt/user1/f")).expect(204);
     assert_eq!(created(&gateway, &narrow("user1/")), ("resumed".into(), second));
     gateway.assert_sound();
 }
 
 /// Everything in an answer, except ids and times.
-pub fn told(answer: &Answer, id: &str) -> (u16, Vec<(String, String)>, String) {
+pub fn comparable(answer: &Answer, id: &str) -> (u16, Vec<(String, String)>, String) {
     let varies = ["x-amz-request-id", "date", "x-amz-abort-date"];
     let headers = answer.headers.iter().filter(|(name, _)| !varies.contains(&name.as_str()));
     let body = String::from_utf8_lossy(&answer.body).replace(id, "ID");
@@ -146,7 +146,7 @@ fn a_miss_tells_nothing() {
     let mut absent = create("/hers/k?uploads", &file(7));
     let same_size = absent.clone();
     absent.headers[0].1 = (super::SIZE + 1).to_string();
-    let told: Vec<_> = [
+    let answers: Vec<_> = [
         same_size,
         create("/hers/k?uploads", &secret),
         create("/hers/k?uploads", &dead),
@@ -156,17 +156,17 @@ fn a_miss_tells_nothing() {
     .into_iter()
     .map(|request| {
         let answer = gateway.send(&request.by(Who::Alice)).expect(200);
-        told(&answer, &answer.text("UploadId"))
+        comparable(&answer, &answer.text("UploadId"))
     })
     .collect();
-    assert_eq!(told[0], told[1], "absent and forbidden");
-    assert_eq!(told[0], told[2], "absent and deleted");
-    assert_eq!(told[3], told[4], "absent and of another size");
-    assert_eq!(told[0], told[3]);
+    assert_eq!(answers[0], answers[1], "absent and forbidden");
+    assert_eq!(answers[0], answers[2], "absent and deleted");
+    assert_eq!(answers[3], answers[4], "absent and of another size");
+    assert_eq!(answers[0], answers[3]);
 
     // With Expect, the body is asked for and compared: the same errors.
     let wrong = file(8);
-    let told: Vec<_> = [&secret, &file(9), &dead]
+    let answers: Vec<_> = [&secret, &file(9), &dead]
         .map(|claimed| {
             let request = upload("/hers/k", &wrong).by(Who::Alice);
             let request = request.payload(Payload::Literal(sha256(claimed)));
@@ -175,9 +175,9 @@ fn a_miss_tells_nothing() {
             (answer.status, answer.code(), answer.headers.len())
         })
         .into();
-    assert_eq!(told[0], told[1]);
-    assert_eq!(told[0], told[2]);
-    assert_eq!(told[0].1.as_deref(), Some("XAmzContentSHA256Mismatch"));
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0], answers[2]);
+    assert_eq!(answers[0].1.as_deref(), Some("XAmzContentSHA256Mismatch"));
     gateway.assert_sound();
 }
 
@@ -290,7 +290,7 @@ fn a_form_gives_nothing() {
 }
 
 #[test]
-fn nobody_gives_nothing() {
+fn an_anonymous_request_gets_nothing() {
     let gateway = gateway();
     let body = file(13);
     put(&gateway, Who::Root, "/bkt/a", &body);

@@ -118,9 +118,9 @@ pub struct Upload {
     /// Declaration at Create, if there was one.
     pub declared: Option<Declared>,
     /// True if Create found the bytes: `parts` is that one content, and nothing is sent.
-    pub is_born: bool,
+    pub is_instant: bool,
     /// True if Complete names the SHA-256 of the whole file, so that all bytes are read.
-    pub is_told: bool,
+    pub names_sha256: bool,
 }
 
 /// A file of [`DECLARED_PARTS`] parts, all of [`DECLARED_BYTES`].
@@ -164,7 +164,7 @@ impl Upload {
     /// Content that Complete makes of the acknowledged parts.
     pub fn result(&self) -> Content {
         match self.parts.get(&1) {
-            Some(content) if self.is_born => content.clone(),
+            Some(content) if self.is_instant => content.clone(),
             _ => Content::joined(self.parts.values()),
         }
     }
@@ -214,7 +214,7 @@ impl Book {
     /// The [`Self::open_uploads`] that get parts.
     pub fn fed_uploads(&self) -> Vec<usize> {
         let mut open = self.open_uploads();
-        open.retain(|at| !self.uploads[*at].is_born);
+        open.retain(|at| !self.uploads[*at].is_instant);
         open
     }
 

@@ -50,7 +50,7 @@ impl Writer<'_> {
                 32..40 => self.put_known(),
                 40..50 => self.delete(),
                 50..56 => self.create(),
-                56..60 => self.create_born(),
+                56..60 => self.create_instant(),
                 60..72 => self.put_part(),
                 72..77 => self.fill_part(),
                 77..84 => self.complete(),
@@ -202,14 +202,14 @@ impl Writer<'_> {
         let answer = self.send("POST", &format!("{key}?uploads"), &headers, b"")?;
         let id = answer.texts("UploadId").pop();
         let id = id.unwrap_or_else(|| panic!("create {key}: {}", answer.text()));
-        let is_told = self.chance.within(0, 1) == 0;
-        self.book.uploads.push(Upload { key, id, declared, is_told, ..Upload::default() });
+        let names_sha256 = self.chance.within(0, 1) == 0;
+        self.book.uploads.push(Upload { key, id, declared, names_sha256, ..Upload::default() });
         self.book.acknowledged += 1;
         Ok(())
     }
 
     /// Creates an upload of a file that may be stored already. One that must be sent is abandoned.
-    fn create_born(&mut self) -> Result<(), Broken> {
+    fn create_instant(&mut self) -> Result<(), Broken> {
         if self.book.open_uploads().len() >= UPLOADS_OPEN_MAX {
             return Ok(());
         }
@@ -229,7 +229,7 @@ impl Writer<'_> {
         match answer.header("x-partita-upload") {
             "instant" => {
                 let parts = [(1, content)].into();
-                let upload = Upload { key, id, parts, is_born: true, ..Upload::default() };
+                let upload = Upload { key, id, parts, is_instant: true, ..Upload::default() };
                 self.book.uploads.push(upload);
                 self.book.acknowledged += 1;
                 self.book.taken += 1;
@@ -340,8 +340,8 @@ impl Writer<'_> {
 pub fn complete(client: &mut Client, upload: &Upload) -> Result<Answer, Broken> {
     let target = format!("/{BUCKET}/{}?uploadId={}", upload.key, upload.id);
     // An object of one part would be found by the same digest as the part.
-    let is_told = upload.is_told && upload.parts.len() > 1;
-    let sha256 = if is_told { upload.result().sha256() } else { String::new() };
-    let header = is_told.then_some(("x-partita-content-sha256", sha256.as_str()));
+    let names_sha256 = upload.names_sha256 && upload.parts.len() > 1;
+    let sha256 = if names_sha256 { upload.result().sha256() } else { String::new() };
+    let header = names_sha256.then_some(("x-partita-content-sha256", sha256.as_str()));
     client.send("POST", &target, header.as_slice(), upload.document().as_bytes())
 }

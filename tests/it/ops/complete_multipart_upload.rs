@@ -207,7 +207,7 @@ fn all_but_the_last_listed_part_have_a_least_size() {
 }
 
 #[test]
-fn conditions_are_judged_and_the_upload_survives_them() {
+fn conditions_are_checked_and_the_upload_survives_them() {
     with_three_parts(
         r#"
         POST /bkt/k?uploadId=$U | if-match: * << <CompleteMultipartUpload>

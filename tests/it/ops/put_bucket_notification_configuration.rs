@@ -46,7 +46,7 @@ fn the_stored_configuration_is_returned() {
             | TopicConfiguration/Topic = arn:minio:sqs::other:webhook
             | TopicConfiguration/Event = partita:Upload:Created
             | TopicConfiguration/Id = *-*-*-*-*
-        # A refused one changes nothing; an empty one takes all rules away.
+        # A refused document changes nothing; an empty one removes all rules.
         PUT /bkt?notification << <$ROOT><QueueConfiguration>$APP</QueueConfiguration></$ROOT>
             => 400 MalformedXML
         GET /bkt?notification => 200 | QueueConfiguration/Id = first

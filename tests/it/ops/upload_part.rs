@@ -53,7 +53,7 @@ fn numbers_and_ids_are_checked() {
         PUT /bkt/k?uploadId=$U&partNumber=one << x   => 400 InvalidArgument
         PUT /bkt/k?uploadId=x&partNumber=1 << x      => 404 NoSuchUpload | UploadId = x
         PUT /bkt/j?uploadId=$U&partNumber=1 << x     => 404 NoSuchUpload
-        # Half of the words never reach PutObject.
+        # One of the two parameters alone is never a PutObject.
         PUT /bkt/k?uploadId=$U << x                  => 400 InvalidRequest
         PUT /bkt/k?partNumber=1 << x                 => 400 InvalidRequest
         GET /bkt/k                                   => 404 NoSuchKey
@@ -79,7 +79,7 @@ fn ids_that_look_like_paths_are_refused() {
         PUT /bkt/k?uploadId=$U%2F..%2Fout&partNumber=1 << x => 404 NoSuchUpload
         PUT /bkt/k?uploadId=$U&partNumber=1%2F..%2Fout << x => 400 InvalidArgument
         PUT /bkt/k?uploadId=$U&partNumber=..%2Fout << x     => 400 InvalidArgument
-        # A key may be anything: it is a name and no place.
+        # Any key is legal: it is a name, not a path.
         PUT /bkt/..%2F..%2Fout << @300000                   => 200
         GET /bkt/..%2F..%2Fout                              => 200 << @300000
         POST /bkt/%2Ftmp%2F..%2Fout?uploads                 => 200 | UploadId -> V
@@ -153,7 +153,7 @@ fn the_algorithm_is_that_of_the_upload() {
             => 400 InvalidRequest | Message = Checksum Type mismatch occurred*sha256*crc32
         PUT /bkt/k?uploadId=$U&partNumber=1 << x => 400 InvalidRequest
             | Message = Checksum Type mismatch occurred*sha256*null
-        # FULL_OBJECT: what the client does not send is computed.
+        # FULL_OBJECT: a checksum that the client does not send is computed.
         POST /bkt/k?uploads | x-amz-checksum-algorithm: CRC32 | x-amz-checksum-type: FULL_OBJECT
             => 200 | UploadId -> V
         PUT /bkt/k?uploadId=$V&partNumber=1 << x => 200 | x-amz-checksum-crc32: {crc32}

@@ -10,7 +10,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use crate::harness::{Gateway, Request, Who, bytes_of, md5_hex};
 
 /// Tickets of one user, running verifications included.
-const PLACES_OF_USER: usize = 64;
+const TICKETS_OF_USER: usize = 64;
 
 /// A file whose reading blocks until this is dropped: a named pipe without a writer in its place.
 struct Slow(PathBuf);
@@ -74,7 +74,7 @@ fn bucket(gateway: &Gateway, who: Who, name: &str) {
 fn one_user_leaves_verifications_to_others_and_the_queue_is_bounded() {
     let gateway = Gateway::with(&[("part-bytes-min", "1"), ("verify-hold-ms", "50")]);
     bucket(&gateway, Who::Alice, "alices");
-    let many: Vec<Request> = (0..=PLACES_OF_USER)
+    let many: Vec<Request> = (0..=TICKETS_OF_USER)
         .map(|number| complete(&gateway, Who::Alice, "alices", &format!("k{number}")))
         .collect();
     let slow = Slow::put_in_place_of(
