@@ -1,7 +1,13 @@
-//! The access log: one line per request, written when the request is over, however it ended.
+//! Access log: one line per request, written when the request is over, however it ended.
 //!
-//! `code` is that of the error that the client was told; `late` says that it stands in a 200, whose
-//! head was sent before. A client that hangs up before it is told has neither.
+//! The gateway fills an [`AccessRecord`] step by step. Dropping the record writes the line, to the
+//! target `access` of the log.
+//!
+//! **Invariants**
+//! - `code` is the code of the error that was sent to the client. `late` is true if it was sent
+//!   inside a 200, after the head. A client that disconnects earlier has neither.
+//! - A line repeats at most `TEXT_BYTES_MAX` bytes of a path and no query, which may contain a
+//!   signature.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -12,12 +18,14 @@ use crate::wire::observed::{Observer, observed};
 use crate::wire::response::Stream;
 use crate::wire::{Error, ErrorCode};
 
-/// Longest text from a client that a line repeats, in bytes.
+/// Longest path that a line repeats, in bytes.
 const TEXT_BYTES_MAX: usize = 1024;
+/// Status of a request whose client disconnected before there was a response.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// One line, while its request is under way. It is written when this is dropped: after the last
-/// byte of the body, or when the client hangs up.
-pub struct Entry {
+/// Line of one request. It is written on drop: after the last byte of the response, or when the
+/// client disconnects.
+pub struct AccessRecord {
     peer: String,
     request_id: String,
     method: String,
@@ -26,26 +34,27 @@ pub struct Entry {
     operation: &'static str,
     status: Option<StatusCode>,
     code: &'static str,
-    late: Late,
+    deferred_error: DeferredError,
     bytes: u64,
     complete: bool,
-    begun: Instant,
+    started: Instant,
 }
 
-/// Where the body of an answer notes the code of an error that stands in it. Cheap to clone.
+/// Slot for the code of an error that is sent inside the body of a 200. Cheap to clone; every clone
+/// is the same slot.
 #[derive(Clone, Default)]
-pub struct Late(Arc<OnceLock<&'static str>>);
+pub struct DeferredError(Arc<OnceLock<&'static str>>);
 
-impl Late {
-    /// Notes the code, the first time.
-    pub fn error(&self, code: ErrorCode) {
+impl DeferredError {
+    /// Sets the code. Only the first call has an effect.
+    pub fn set(&self, code: ErrorCode) {
         let _ = self.0.set(code.as_str());
     }
 }
 
-impl Entry {
-    /// Begins the line of a request. The query stays out: it may carry a signature.
-    pub fn begin(peer: &str, request_id: &str, parts: &http::request::Parts) -> Self {
+impl AccessRecord {
+    /// A record of a request that starts now.
+    pub fn start(peer: &str, request_id: &str, parts: &http::request::Parts) -> Self {
         let mut path = parts.uri.path().to_owned();
         if path.len() > TEXT_BYTES_MAX {
             let cut = (0..=TEXT_BYTES_MAX).rev().find(|&at| path.is_char_boundary(at));
@@ -60,29 +69,29 @@ impl Entry {
             operation: "-",
             status: None,
             code: "-",
-            late: Late::default(),
+            deferred_error: DeferredError::default(),
             bytes: 0,
             complete: false,
-            begun: Instant::now(),
+            started: Instant::now(),
         }
     }
 
-    /// Notes the operation.
+    /// Sets the name of the operation.
     pub fn operation(&mut self, name: &'static str) {
         self.operation = name;
     }
 
-    /// Notes who asks: an access key id, never more.
+    /// Sets the principal: an access key id, never a secret.
     pub fn principal(&mut self, label: &str) {
         label.clone_into(&mut self.principal);
     }
 
-    /// Notes the status of the answer.
+    /// Sets the status of the response.
     pub fn status(&mut self, status: StatusCode) {
         self.status = Some(status);
     }
 
-    /// Notes the code of an error, and writes its source, which the client is not told.
+    /// Sets the code of an error. Logs its source, which is not sent to the client.
     pub fn error(&mut self, error: &Error) {
         self.code = error.code.as_str();
         if error.code.status().is_server_error() || error.source.is_some() {
@@ -98,18 +107,18 @@ impl Entry {
         }
     }
 
-    /// Where an error is noted that comes after the status.
-    pub fn late(&self) -> Late {
-        self.late.clone()
+    /// The slot for an error that is sent after the status.
+    pub fn deferred_error(&self) -> DeferredError {
+        self.deferred_error.clone()
     }
 
-    /// The body of the answer, watched: its bytes are counted, and the line is written at its end.
-    pub fn watch(self, body: Stream) -> Stream {
+    /// The body of the response, observed: its bytes are counted, and its end writes the line.
+    pub fn observe(self, body: Stream) -> Stream {
         observed(body, self)
     }
 }
 
-impl Observer for Entry {
+impl Observer for AccessRecord {
     fn on_data(&mut self, bytes: u64) {
         self.bytes += bytes;
     }
@@ -119,10 +128,10 @@ impl Observer for Entry {
     }
 }
 
-impl Drop for Entry {
+impl Drop for AccessRecord {
     fn drop(&mut self) {
-        let status = self.status.map_or(499, |status| status.as_u16());
-        let late = self.late.0.get();
+        let status = self.status.map_or(CLIENT_CLOSED_REQUEST, |status| status.as_u16());
+        let late = self.deferred_error.0.get();
         tracing::info!(
             target: "access",
             request_id = self.request_id,
@@ -135,7 +144,7 @@ impl Drop for Entry {
             code = late.unwrap_or(&self.code),
             late = late.is_some(),
             bytes = self.bytes,
-            milliseconds = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             complete = self.complete,
         );
     }

@@ -1,11 +1,11 @@
-//! The one place that reads the wall clock.
+//! Wall clock of the process: the only file that reads it.
 //!
-//! Everything else takes a [`Timestamp`] as an argument, so that a test can say what time it is; a
-//! lint forbids calling the system's clock anywhere else.
+//! Other code takes a [`Timestamp`] as an argument, so that tests choose the time. A clippy lint
+//! (`disallowed_methods`) forbids the system's clock elsewhere.
 
 use crate::types::Timestamp;
 
-/// The time now, in milliseconds since 1970-01-01 UTC.
+/// Current time in milliseconds since 1970-01-01 UTC.
 #[allow(clippy::disallowed_methods)] // This is the place that the lint points to.
 pub fn now() -> Timestamp {
     let since_epoch = std::time::SystemTime::now()

@@ -1,17 +1,21 @@
-//! The log on standard error, written by its own thread.
+//! Log on standard error, written by a thread of its own.
+//!
+//! [`start`] installs the subscriber and the panic hook of the process, so only the command line
+//! calls it. The format and the levels are settings.
 //!
 //! **Invariants**
-//! - A slow reader of standard error never slows a request down: above a bound, lines are dropped,
-//!   and the log says how many.
-//! - A line wakes the thread only when nothing waited before it; the thread then gathers for a
-//!   moment. So a busy server writes some fifty times a second, not once for each request.
-//! - Other crates speak only from `warn` on: what they say below that may hold headers.
+//! - A slow reader of standard error never blocks a request: lines above `BUFFER_BYTES_MAX` are
+//!   dropped and counted.
+//! - A line wakes the thread only if the buffer was empty. The thread then collects lines for
+//!   `COLLECT_MS`, so a busy server writes about fifty times a second.
+//! - Other crates log only from `warn` on, since their lower levels may contain headers.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -19,114 +23,118 @@ use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::config::{Config, LogFormat, LogLevel};
 
-/// The target of the lines that tell of requests, one each.
+/// Target of the access log: one line per request.
 pub const ACCESS: &str = "access";
-/// Bytes of lines that may wait to be written.
-const WAITING_BYTES_MAX: usize = 4 << 20;
-/// How long lines are gathered before they are written together.
-const GATHERING_MS: u64 = 20;
-/// How long the end waits for a reader of standard error that takes nothing.
-const END_MS_MAX: u64 = 1_000;
+/// Most bytes of lines that wait to be written.
+const BUFFER_BYTES_MAX: usize = 4 << 20;
+/// Milliseconds for which lines are collected before they are written together.
+const COLLECT_MS: u64 = 20;
+/// Longest wait of a drop for the thread, in milliseconds. The reader of standard error may be
+/// blocked.
+const STOP_MS_MAX: u64 = 1_000;
 
-/// Starts the log. The lines that wait are written when the guard is dropped, if anybody reads.
-pub fn start(config: &Config) -> Guard {
-    let waiting = Arc::<Waiting>::default();
-    let theirs = Arc::clone(&waiting);
-    let thread = std::thread::Builder::new().name("log".into()).spawn(move || theirs.write_out());
-    // It only fails when a log was started before, and then that one goes on.
-    let _ = tracing::subscriber::set_global_default(subscriber(config, Lines(waiting.clone())));
+/// Starts the log. Dropping the guard writes the lines that wait.
+pub fn start(config: &Config) -> LogGuard {
+    let buffer = Arc::<Buffer>::default();
+    let shared = Arc::clone(&buffer);
+    let thread = std::thread::Builder::new().name("log".into()).spawn(move || shared.write_out());
+    // Fails only if a log was started before, which then stays in use.
+    let _ = tracing::subscriber::set_global_default(subscriber(config, Lines(buffer.clone())));
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|place| format!("{}:{}", place.file(), place.line()));
         let message = panic.payload_as_str().unwrap_or("no message");
         tracing::error!(place = place.unwrap_or_default(), message, "panic");
     }));
-    // Without its thread (the system has none to give) the log is silent.
-    Guard { waiting, thread: thread.ok() }
+    // If the system refuses the thread, nothing is logged.
+    LogGuard { buffer, thread: thread.ok() }
 }
 
-/// Ends the log when it is dropped.
-pub struct Guard {
-    waiting: Arc<Waiting>,
+/// Guard of the log. Dropping it writes the lines that wait and stops the thread.
+pub struct LogGuard {
+    buffer: Arc<Buffer>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Drop for Guard {
+impl Drop for LogGuard {
     fn drop(&mut self) {
-        self.waiting.lock().ended = true;
-        self.waiting.bell.notify_one();
+        self.buffer.lines.lock().is_stopped = true;
+        self.buffer.changed.notify_one();
         let Some(thread) = &self.thread else { return };
-        let end = Instant::now() + Duration::from_millis(END_MS_MAX);
-        // Not joined: nobody may read standard error any more, and the process must end.
-        while !thread.is_finished() && Instant::now() < end {
+        let deadline = Instant::now() + Duration::from_millis(STOP_MS_MAX);
+        // Not joined: a write to standard error may block for ever.
+        while !thread.is_finished() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 }
 
-/// Lines between those who log and the thread that writes.
+/// Buffer between the threads that log and the thread that writes.
 #[derive(Default)]
-struct Waiting {
-    queue: Mutex<Queue>,
-    bell: Condvar,
+struct Buffer {
+    lines: Mutex<BufferedLines>,
+    /// Signals that lines were added to an empty buffer, or that the log stops.
+    changed: Condvar,
 }
 
+/// Whole lines that wait to be written.
 #[derive(Default)]
-struct Queue {
+struct BufferedLines {
     bytes: Vec<u8>,
-    /// Lines that found no room.
+    /// Lines that were dropped because the buffer was full.
     dropped: u64,
-    ended: bool,
+    is_stopped: bool,
 }
 
-impl Waiting {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        // Whole lines are added, so a panic elsewhere leaves nothing half done.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+impl Buffer {
     fn add(&self, line: &[u8]) {
-        let mut queue = self.lock();
-        if queue.bytes.len() + line.len() > WAITING_BYTES_MAX {
-            queue.dropped += 1;
+        let mut lines = self.lines.lock();
+        if lines.bytes.len() + line.len() > BUFFER_BYTES_MAX {
+            lines.dropped += 1;
             return;
         }
-        let first = queue.bytes.is_empty();
-        queue.bytes.extend_from_slice(line);
-        drop(queue);
-        if first {
-            self.bell.notify_one();
+        let was_empty = lines.bytes.is_empty();
+        lines.bytes.extend_from_slice(line);
+        drop(lines);
+        if was_empty {
+            self.changed.notify_one();
         }
     }
 
-    /// The thread: writes what waits until the log ends.
+    /// Body of the thread: writes lines until the log is stopped and the buffer is empty.
     fn write_out(&self) {
         let mut writing = Vec::new();
         loop {
-            let nothing = |queue: &mut Queue| queue.bytes.is_empty() && !queue.ended;
-            let queue = self.bell.wait_while(self.lock(), nothing);
-            let ended = queue.unwrap_or_else(PoisonError::into_inner).ended;
-            if !ended {
-                std::thread::sleep(Duration::from_millis(GATHERING_MS));
+            let mut lines = self.lines.lock();
+            let has_nothing =
+                |lines: &mut BufferedLines| lines.bytes.is_empty() && !lines.is_stopped;
+            self.changed.wait_while(&mut lines, has_nothing);
+            let is_stopped = lines.is_stopped;
+            drop(lines);
+            if !is_stopped {
+                std::thread::sleep(Duration::from_millis(COLLECT_MS));
             }
-            let mut queue = self.lock();
-            std::mem::swap(&mut queue.bytes, &mut writing);
-            let dropped = std::mem::take(&mut queue.dropped);
-            drop(queue);
-            // Nobody can be told that standard error is gone.
+            let mut lines = self.lines.lock();
+            std::mem::swap(&mut lines.bytes, &mut writing);
+            let dropped = std::mem::take(&mut lines.dropped);
+            drop(lines);
+            // An error of standard error cannot be reported anywhere.
             let _ = io::stderr().write_all(&writing);
             writing.clear();
             if dropped > 0 {
-                tracing::warn!(dropped, "lines of the log found no room");
-            } else if ended {
+                tracing::warn!(
+                    dropped,
+                    "log lines were dropped: the reader of standard error is too slow"
+                );
+            } else if is_stopped {
                 return;
             }
         }
     }
 }
 
-/// Takes one line at a time.
+/// Writer that receives one line per write.
 #[derive(Clone)]
-struct Lines(Arc<Waiting>);
+struct Lines(Arc<Buffer>);
 
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {

@@ -1,4 +1,4 @@
-//! The command line: see [`partita::cli`].
+//! Binary of the command line. Everything is in [`partita::cli`].
 
 use std::process::ExitCode;
 

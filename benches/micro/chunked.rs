@@ -1,6 +1,6 @@
 //! aws-chunked: decoding 1 MiB in chunks of 64 KiB, unsigned with a trailer, and signed. The body
-//! comes in pieces as a socket gives them; the request's own signature is checked before. Unsigned,
-//! no byte is touched: only lines are read, and the pieces are cut.
+//! arrives in pieces as from a socket; the signature of the request is checked before. Without a
+//! signature only chunk lines are parsed, and the pieces are sliced.
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -17,17 +17,17 @@ use request::signer::{Body, encode_unsigned};
 
 const BODY_BYTES: usize = 1 << 20;
 const CHUNK_BYTES: usize = 64 << 10;
-/// What one read of a socket gives.
+/// Bytes of one read of a socket.
 const READ_BYTES: usize = 64 << 10;
 
-/// A request's head and its encoded body.
+/// Head and encoded body of a request.
 type Request = (Head, Bytes);
 
 fn unsigned(data: &[u8], length: &str) -> Request {
     let headers =
         [("x-amz-decoded-content-length", length), ("x-amz-trailer", "x-amz-checksum-crc32")];
     let (head, _) = request::header_signed(&headers, Body::UnsignedTrailer);
-    // The decoder hands a trailer's value on; another compares it.
+    // The decoder only returns the value of a trailer.
     let body = encode_unsigned(data, &[CHUNK_BYTES], &[("x-amz-checksum-crc32", "AAAAAA==")]);
     (head, body.into())
 }
@@ -45,7 +45,7 @@ fn payload(gateway: &Gateway, head: &Head) -> ChunkedPayload {
     }
 }
 
-/// The object's bytes, as slices of the pieces.
+/// Decoded bytes, as slices of the pieces.
 fn decode(payload: ChunkedPayload, pieces: &[Bytes]) -> Vec<Bytes> {
     let (mut decoder, mut out) = (ChunkedDecoder::new(payload), Vec::new());
     for piece in pieces {

@@ -1,13 +1,13 @@
-//! Digests: 1 MiB through the one pass over a body, as a PUT (MD5 and CRC64NVME), as a signed PUT
-//! (SHA-256 too) and with a client's CRC32C; the CRC32C alone, which guards the blocks of files;
-//! MD5 of bodies side by side; and joining the CRCs of 10,000 parts.
+//! Digests: 1 MiB through the single pass over a body, as a PUT (MD5 and CRC64NVME), as a signed
+//! PUT (SHA-256 too) and with a client's CRC32C; the CRC32C alone, which guards the blocks of
+//! files; MD5 of bodies side by side; and joining the CRCs of 10,000 parts.
 
 use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use partita::digest::lanes::{self, Md5Lane};
-use partita::digest::{ChecksumAlgorithm, Combiner, Digests, Hasher, Want, crc32c};
+use partita::digest::{ChecksumAlgorithm, Combiner, Digests, Hasher, WantedDigests, crc32c};
 
 mod short;
 
@@ -15,7 +15,7 @@ const BODY_BYTES: usize = 1 << 20;
 const PARTS: u64 = 10_000;
 const PART_BYTES: u64 = 8 << 20;
 
-fn digests(want: Want, body: &[u8]) -> Digests {
+fn digests(want: WantedDigests, body: &[u8]) -> Digests {
     let mut hasher = Hasher::new(want);
     hasher.update(body);
     hasher.finish()
@@ -27,9 +27,9 @@ fn body(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("digest");
     group.throughput(Throughput::Bytes(BODY_BYTES as u64));
     for (name, want) in [
-        ("md5+crc64nvme", Want::default()),
-        ("md5+crc64nvme+sha256", Want { sha256: true, checksum: None }),
-        ("md5+crc64nvme+crc32c", Want { sha256: false, checksum: crc32c_too }),
+        ("md5+crc64nvme", WantedDigests::default()),
+        ("md5+crc64nvme+sha256", WantedDigests { sha256: true, checksum: None }),
+        ("md5+crc64nvme+crc32c", WantedDigests { sha256: false, checksum: crc32c_too }),
     ] {
         group.bench_function(name, |bencher| bencher.iter(|| digests(want, black_box(&body))));
     }
@@ -56,7 +56,7 @@ fn side_by_side(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// `crcs` of parts of `PART_BYTES`, the last one shorter, as it is in most uploads.
+/// Joins `crcs` of parts of `PART_BYTES`, of which the last one is shorter.
 fn combine(algorithm: ChecksumAlgorithm, crcs: &[Vec<u8>]) -> Vec<u8> {
     let mut combiner = Combiner::new(algorithm).expect("the algorithm is a CRC");
     if let Some((last, others)) = crcs.split_last() {

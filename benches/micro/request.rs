@@ -1,16 +1,16 @@
-//! Signed requests, made by the signer of the tests, and the gateway's check of them.
+//! Signed requests of the signer of the tests, and their authentication by the gateway.
 
 use std::sync::Arc;
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::Method;
 use partita::access::{Credential, User};
-use partita::auth::{Authenticated, Rules, authenticate};
+use partita::auth::{Authenticated, SignatureSettings, authenticate};
 use partita::config::Config;
 use partita::types::Timestamp;
 use partita::wire::Head;
 
-/// The signer of the tests, which shares no line with the gateway's own.
+/// Signer of the tests, which shares no code with the gateway.
 #[path = "../../tests/it/signer.rs"]
 pub mod signer;
 
@@ -19,10 +19,10 @@ use signer::{Body, Signed, Signer};
 const KEY: (&str, &str) = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
 const HOST: &str = "127.0.0.1:9000";
 const TARGET: &str = "/bucket/some/folder/object%20name?partNumber=1&uploadId=0123456789abcdef";
-/// The time of every request, in seconds since 1970.
+/// Time of every request, in seconds since 1970.
 const NOW: u64 = 1_700_000_000;
 
-/// An UploadPart with an Authorization header that covers `headers`, and its signature.
+/// UploadPart with an Authorization header that covers `headers`, and its signature.
 pub fn header_signed(headers: &[(&str, &str)], body: Body<'_>) -> (Head, Signed) {
     let signed = Signer::new(KEY.0, KEY.1).header(NOW, "PUT", HOST, TARGET, headers, body);
     let mut all = headers.to_vec();
@@ -30,7 +30,7 @@ pub fn header_signed(headers: &[(&str, &str)], body: Body<'_>) -> (Head, Signed)
     (head(TARGET, &all), signed)
 }
 
-/// The same with a presigned URL.
+/// UploadPart with a presigned URL.
 pub fn presigned() -> Head {
     head(&Signer::new(KEY.0, KEY.1).presign_v4(NOW, 900, "PUT", HOST, TARGET, &[]), &[])
 }
@@ -45,10 +45,10 @@ fn head(target: &str, headers: &[(&str, &str)]) -> Head {
     Head::new(Method::PUT, path, query, headers, &[], false).expect("the head is well-formed")
 }
 
-/// A gateway that knows one key, as far as signatures go.
+/// Authentication rules and one key.
 pub struct Gateway {
     credential: Arc<Credential>,
-    rules: Rules,
+    rules: SignatureSettings,
 }
 
 impl Gateway {
@@ -69,10 +69,10 @@ impl Gateway {
             enabled: true,
             created,
         };
-        Self { credential: Arc::new(credential), rules: Config::default().auth_rules() }
+        Self { credential: Arc::new(credential), rules: Config::default().signature_settings() }
     }
 
-    /// What the gateway does with every head; the key is found at once.
+    /// Authenticates a head, as the gateway does for every request.
     pub fn check(&self, head: &Head) -> Authenticated {
         let key = |id: &str| (id == KEY.0).then(|| Arc::clone(&self.credential));
         let now = Timestamp::from_millis(NOW * 1000);

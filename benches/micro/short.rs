@@ -1,10 +1,10 @@
-//! How long each figure may take: short, so that all of them together take less than a minute.
+//! Short settings of all microbenchmarks, so that together they take less than a minute.
 
 use std::time::Duration;
 
 use criterion::Criterion;
 
-/// Enough samples for a median; no plots, no gnuplot.
+/// Settings with enough samples for a median, without plots.
 pub fn criterion() -> Criterion {
     Criterion::default()
         .warm_up_time(Duration::from_millis(300))

@@ -1,4 +1,4 @@
-//! The check of a signature: [`authenticate`](partita::auth::authenticate) of an UploadPart with an
+//! Authentication: [`authenticate`](partita::auth::authenticate) of an UploadPart with an
 //! Authorization header, and of one with a presigned URL. Head and query are parsed before.
 
 use std::hint::black_box;

@@ -1,9 +1,9 @@
-//! The store's reads, by its public verbs, on real files: a page of 1,000 keys out of 100,000; one
+//! Reads of the store by its public verbs, on real files: a page of 1,000 keys out of 100,000; one
 //! small object opened with its bytes; and one byte out of an open object of 10,000 parts, in its
 //! middle and at its end.
 //!
-//! The store is closed and opened again before, so that nothing waits in the WAL. The folder is a
-//! temporary one; what is read stays in the page cache: this measures the work, not the disk.
+//! The store is reopened first, so that the WAL is empty. Files stay in the page cache, so the disk
+//! is not measured.
 
 use std::cell::LazyCell;
 use std::hint::black_box;
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use partita::access::{Action, Credential, Permit, Principal, authorize};
 use partita::config::Config;
-use partita::digest::{Digests, Hasher, Want};
+use partita::digest::{Digests, Hasher, WantedDigests};
 use partita::events::EventName;
 use partita::store::{
     CompleteUpload, CreatedBucket, ListQuery, ListedPart, NewObject, NewUpload, NewUser, Pending,
@@ -29,12 +29,12 @@ mod short;
 
 const OBJECTS: u64 = 100_000;
 const PAGE: usize = 1000;
-/// Bytes of an object, and of a part: they live in SQLite.
+/// Bytes of an object or part, which are stored in SQLite.
 const SMALL_BYTES: usize = 4096;
-/// Verbs that wait for the writer at once; its queue takes so many.
+/// Verbs that wait for the writer at once: the length of its queue.
 const FLIGHT: usize = 2048;
 
-/// A store with its content, on a folder that goes with it.
+/// Store with content, in a temporary folder.
 struct Shelf {
     store: Store,
     permit: Permit,
@@ -46,7 +46,7 @@ impl Shelf {
         let folder = tempfile::tempdir().expect("a folder");
         let mut options = Config::default().store_options();
         options.data = folder.path().into();
-        // So that parts can be as small as objects.
+        // Allows parts as small as objects.
         options.part_bytes_min = 1;
         let store = Store::open(options.clone()).expect("a new store");
         let permit = permit(&store);
@@ -72,13 +72,13 @@ impl Shelf {
     }
 }
 
-/// The bytes of every object and part.
+/// Bytes of every object and part.
 struct Body(Bytes, Digests);
 
 impl Body {
     fn new() -> Self {
         let bytes = vec![b'x'; SMALL_BYTES];
-        let mut hasher = Hasher::new(Want::default());
+        let mut hasher = Hasher::new(WantedDigests::default());
         hasher.update(&bytes);
         Self(bytes.into(), hasher.finish())
     }
@@ -96,7 +96,7 @@ fn multipart_key() -> ObjectKey {
     ObjectKey::parse(b"multipart").expect("a key")
 }
 
-/// Root's leave to do as it likes in a new bucket.
+/// Permits of root in a new bucket.
 fn permit(store: &Store) -> Permit {
     let new = NewUser { name: "root".into(), root: true, ..NewUser::default() };
     let (_, root): (_, Arc<Credential>) = store.create_user(new).wait().expect("a user");
@@ -128,7 +128,7 @@ fn put_multipart(store: &Store, permit: &Permit, body: &Body) {
     store.complete_upload(permit, complete).expect("the parts are there");
 }
 
-/// Has many verbs wait for the writer at once, so that they share its syncs.
+/// Runs many verbs at once, so that they share syncs of the writer.
 fn settle<T>(mut verbs: impl Iterator<Item = Pending<T>>) {
     loop {
         let flight: Vec<Pending<T>> = verbs.by_ref().take(FLIGHT).collect();
@@ -142,7 +142,7 @@ fn settle<T>(mut verbs: impl Iterator<Item = Pending<T>>) {
 }
 
 fn reads(criterion: &mut Criterion) {
-    // Filled by the first benchmark that runs, so that a filter for another file costs nothing.
+    // Filled by the first benchmark that runs, so that filtered-out benchmarks cost nothing.
     let shelf = LazyCell::new(Shelf::fill);
     let mut group = criterion.benchmark_group("store");
     group.bench_function("list 1,000 of 100,000", |bencher| {
@@ -162,7 +162,7 @@ fn reads(criterion: &mut Criterion) {
         bencher.iter(open);
     });
 
-    // A run of the manifest is 256 parts; the last one of 10,000 is only 16.
+    // A run of the manifest has 256 parts; the last run of 10,000 parts has 16.
     let size = u64::from(PART_NUMBER_MAX) * SMALL_BYTES as u64;
     for (name, last) in [("range in the middle", size / 2), ("range at the end", size - 1)] {
         group.bench_function(name, |bencher| {

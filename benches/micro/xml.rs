@@ -1,5 +1,5 @@
-//! XML: writing the page of a list with 1,000 keys, and reading the 10,000 parts of a
-//! CompleteMultipartUpload, each with its checksum.
+//! XML: writes a list page of 1,000 keys, and parses a CompleteMultipartUpload of 10,000 parts with
+//! checksums.
 
 use std::fmt::Write;
 use std::hint::black_box;
@@ -15,7 +15,7 @@ const KEYS: u64 = 1000;
 const PARTS: usize = 10_000;
 const ROOT: &str = "CompleteMultipartUpload";
 
-/// The elements of ListObjectsV2, with the values formatted as it does.
+/// Elements of ListObjectsV2, formatted as by the operation.
 fn list_page(keys: &[String]) -> Vec<u8> {
     let mut xml = Writer::document("ListBucketResult");
     xml.text("Name", "bucket").display("KeyCount", keys.len());
@@ -31,7 +31,7 @@ fn list_page(keys: &[String]) -> Vec<u8> {
     xml.finish()
 }
 
-/// As SDKs write it.
+/// Document as written by SDKs.
 fn complete() -> String {
     let mut document = format!("<{ROOT} xmlns=\"{}\">", xml::NAMESPACE);
     for number in 1..=PARTS {

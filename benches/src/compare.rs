@@ -1,8 +1,8 @@
-//! `compare`: every server that is there, every workload, in interleaved rounds.
+//! `compare`: all installed servers, all workloads, in interleaved rounds.
 //!
 //! In each round a workload runs against one server after the other, so that a slow minute of the
-//! machine meets all of them. Servers that are not measured are stopped by a signal, so that what
-//! they do in the background costs the others nothing.
+//! machine affects all of them. Servers that are not measured are stopped by a signal, so that
+//! their background work costs the others nothing.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -14,22 +14,22 @@ use crate::report::{self, Report, Row};
 use crate::servers::{Running, SERVERS, Server, find, version};
 use crate::workloads::{WORKLOADS, Workload};
 
-/// What to compare.
+/// Arguments of `compare`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Our own binary; several, as NAME=FILE, compare changes
+    /// Binary of Partita; several, as NAME=FILE, compare changes
     #[arg(long, value_delimiter = ',', default_value = "target/release/partita")]
     partita: Vec<String>,
     /// Folder with the peers' binaries
     #[arg(long, default_value = "target/peers")]
     peers: PathBuf,
-    /// Folder for the servers' data; made, and emptied
+    /// Folder for the data of servers; created, and emptied
     #[arg(long, default_value = "target/bench-data")]
     folder: PathBuf,
     /// Only these servers (partita, minio, versitygw, garage, rclone, seaweedfs, nginx, sink)
     #[arg(long, value_delimiter = ',')]
     servers: Vec<String>,
-    /// Only these workloads; a name ending in * takes all that begin so
+    /// Only these workloads; NAME* selects all that start with NAME
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Rounds
@@ -49,7 +49,7 @@ pub struct Arguments {
     plots: Option<PathBuf>,
 }
 
-/// What `--quick` runs.
+/// Workloads of `--quick`.
 const QUICK: &[&str] = &[
     "get-4k",
     "get-1m",
@@ -63,13 +63,13 @@ const QUICK: &[&str] = &[
     "copy-1g",
 ];
 
-/// A server to be started: its name, its kind, its binary.
-type Entry = (String, &'static Server, PathBuf);
+/// Server to be started: name, kind, binary.
+type Candidate = (String, &'static Server, PathBuf);
 
 /// Runs the comparison and prints it.
 ///
 /// # Errors
-/// When a server cannot be started, an answer is wrong, or a file cannot be written.
+/// A server cannot be started, a response is wrong, or a file cannot be written.
 pub fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
     if arguments.quick {
         arguments.servers = vec!["partita".into(), "sink".into()];
@@ -104,7 +104,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
                     row.map_err(|error| format!("{} {}: {error}", running.name, workload.name));
                 match row {
                     Ok(row) => rows.entry(running.name.clone()).or_default().push(row),
-                    // A peer that cannot do it is told of; ours fails the run, at its end.
+                    // A failure of a peer is only printed; one of Partita fails the run at its end.
                     Err(error) if running.server.name != "partita" => println!("SKIPPED: {error}"),
                     Err(error) => {
                         println!("FAILED: {error}");
@@ -117,7 +117,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
         report.add(workload, rows);
         println!("{}", report.last());
     }
-    println!("{}", report.targets());
+    println!("{}", crate::targets::table(&report));
     if let Some(path) = &arguments.json {
         report.write_json(path)?;
     }
@@ -125,9 +125,9 @@ pub fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
         crate::plots::write(&report, folder)?;
     }
     if failed > 0 {
-        return Err(format!("{failed} rounds of ours failed").into());
+        return Err(format!("{failed} rounds of Partita failed").into());
     }
-    report.verdict()
+    report.check()
 }
 
 fn wanted(arguments: &Arguments, name: &str) -> bool {
@@ -142,7 +142,7 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// A name that stands for nothing would measure nothing, and look as if it had.
+/// Checks names of servers and workloads: an unknown name would silently measure nothing.
 fn check_names(arguments: &Arguments) -> Result<(), String> {
     let server = |name: &&String| !SERVERS.iter().any(|server| server.name == **name);
     if let Some(name) = arguments.servers.iter().find(server) {
@@ -155,7 +155,7 @@ fn check_names(arguments: &Arguments) -> Result<(), String> {
     }
 }
 
-fn entries(arguments: &Arguments) -> Vec<Entry> {
+fn candidates(arguments: &Arguments) -> Vec<Candidate> {
     let mut entries = Vec::new();
     for server in SERVERS {
         let listed = arguments.servers.iter().any(|name| name == server.name);
@@ -177,7 +177,7 @@ fn entries(arguments: &Arguments) -> Vec<Entry> {
     entries
 }
 
-fn about((name, server, binary): &Entry) -> report::About {
+fn about((name, server, binary): &Candidate) -> report::About {
     report::About {
         name: name.clone(),
         version: version(server, binary),
@@ -194,7 +194,7 @@ fn measure(
     arguments: &Arguments,
 ) -> Result<Row, Box<dyn Error>> {
     let scripts = workload.scripts(running, round)?;
-    // What was prepared is on the disk before the clock starts, for all alike.
+    // Prepared data is on disk before the measurement starts.
     rustix::fs::sync();
     let pid = running.pid();
     process::reset_peak(pid);
@@ -203,8 +203,8 @@ fn measure(
     let measured = load::run(Plan { address: running.target.address, scripts, time })?;
     let after = process::usage(pid);
     if measured.errors > 0 || measured.operations == 0 {
-        let told = measured.told.join("; ");
-        return Err(format!("{} answers are wrong: {told}", measured.errors).into());
+        let errors = measured.error_texts.join("; ");
+        return Err(format!("{} responses are wrong: {errors}", measured.errors).into());
     }
     Ok(Row::new(workload, &measured, &before, &after))
 }

@@ -1,13 +1,12 @@
-//! `growth`: what an operation costs as the store, an upload, a body or the crowd grows. Where the
-//! design says that a cost does not depend on a size, its curve must be flat.
+//! `growth`: cost of operations by number of objects, parts and connections, and by size of a body.
+//! Where the design says that a cost does not depend on a size, its curve must be flat.
 
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
+use crate::curve::Curve;
 use crate::load::{self, Measured, Plan, Request, Script};
 use crate::process;
 use crate::seed;
@@ -17,7 +16,7 @@ use crate::workloads::{Kind, Unit, Workload};
 
 const MIB: u64 = 1 << 20;
 
-/// How far to grow.
+/// Arguments of `growth`.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -39,17 +38,6 @@ pub struct Arguments {
     plots: Option<PathBuf>,
 }
 
-/// What an operation cost at some sizes.
-#[derive(Debug, Serialize)]
-pub struct Curve {
-    /// What grows.
-    pub along: &'static str,
-    /// What is measured, with its unit.
-    pub what: &'static str,
-    /// Size and figure.
-    pub points: Vec<(u64, f64)>,
-}
-
 /// The curves so far.
 #[derive(Default)]
 struct Curves(Vec<Curve>);
@@ -64,10 +52,10 @@ impl Curves {
     }
 }
 
-/// Runs all of it and prints the curves.
+/// Measures and prints the curves.
 ///
 /// # Errors
-/// When the server does not start, or an answer is wrong.
+/// The server does not start, or a response is wrong.
 pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut curves = Curves::default();
     let wanted = |what: &str| arguments.only.is_empty() || arguments.only.iter().any(|w| w == what);
@@ -105,9 +93,9 @@ fn objects(arguments: &Arguments, curves: &mut Curves) -> Result<(), Box<dyn Err
             fs::remove_dir_all(&folder)?;
         }
         fs::create_dir_all(&folder)?;
-        let began = Instant::now();
+        let started = Instant::now();
         seed::fill(&folder.join("data"), count, &format!("{ACCESS_KEY}:{SECRET_KEY}"))?;
-        let rate = count as f64 / began.elapsed().as_secs_f64();
+        let rate = count as f64 / started.elapsed().as_secs_f64();
         curves.add(ALONG, "seeding, objects per second", count, rate);
         let folder = folder.canonicalize()?;
         let running = Running::resume(&SERVERS[0], "objects", &arguments.own.partita, folder)?;
@@ -141,7 +129,7 @@ fn objects(arguments: &Arguments, curves: &mut Curves) -> Result<(), Box<dyn Err
                 (0..200).map(|n| list(n, "&delimiter=%2F")).collect(),
             ),
         ] {
-            let measured = turn(&running, requests, connections, arguments.time)?;
+            let measured = repeat(&running, requests, connections, arguments.time)?;
             curves.add(ALONG, what, count, median(&measured));
         }
         let delete = |n| target.presigned("DELETE", &path(n), None, 204);
@@ -190,7 +178,7 @@ fn connections(
 ) -> Result<(), Box<dyn Error>> {
     const ALONG: &str = "connections";
     let body = Payload::new(4096);
-    let path = |n: u64| format!("/{BUCKET}/crowd-{n}");
+    let path = |n: u64| format!("/{BUCKET}/connections-{n}");
     let put = |n| running.target.presigned("PUT", &path(n), Some(&body), 200);
     let get = |n| running.target.presigned("GET", &path(n), None, 200);
     running.target.all((0..2_000).map(put).collect(), 16)?;
@@ -200,14 +188,14 @@ fn connections(
             ("GetObject of 4 KiB, per second", "memory, MiB", (0..2_000).map(get).collect()),
         ] {
             process::reset_peak(running.pid());
-            let measured = turn(running, requests, connections, arguments.time)?;
+            let measured = repeat(running, requests, connections, arguments.time)?;
             curves.add(ALONG, what, connections as u64, measured.rate());
             if !peak.is_empty() {
                 curves.add(ALONG, peak, connections as u64, peak_mib(running));
             }
         }
     }
-    // A process of their own, or what the crowd before has left would be told as theirs.
+    // A new process, so that memory of the connections before is not counted.
     let running = &arguments.own.start("growth-large")?;
     let large = Payload::new(16 * MIB);
     let get = |n| running.target.presigned("GET", &path(n), None, 200);
@@ -216,7 +204,7 @@ fn connections(
     running.target.all((0..256).map(put).collect(), 256)?;
     curves.add("connections, each a PUT of 16 MiB", "memory, MiB", 256, peak_mib(running));
     process::reset_peak(running.pid());
-    turn(running, (0..256).map(get).collect(), 256, 1.0)?;
+    repeat(running, (0..256).map(get).collect(), 256, 1.0)?;
     curves.add("connections, each a GET of 16 MiB", "memory, MiB", 256, peak_mib(running));
     Ok(())
 }
@@ -238,17 +226,17 @@ fn bodies(
             ("PutObject, ms", (0..keys).map(put).collect::<Vec<_>>()),
             ("GetObject, ms", (0..keys).map(get).collect()),
         ] {
-            // Each key once at least, for they are read afterwards.
+            // Each key at least once, since the keys are read afterwards.
             running.target.all(requests.clone(), 1)?;
-            let measured = turn(running, requests, 1, arguments.time)?;
+            let measured = repeat(running, requests, 1, arguments.time)?;
             curves.add(ALONG, what, bytes, median(&measured) / 1e3);
         }
     }
     Ok(())
 }
 
-/// The requests in turn, for so many seconds.
-fn turn(
+/// Repeats requests for `seconds`, spread over connections.
+fn repeat(
     running: &Running,
     requests: Vec<Request>,
     connections: usize,
@@ -262,12 +250,12 @@ fn load(running: &Running, scripts: Vec<Script>, seconds: f64) -> Result<Measure
     Ok(load::run(Plan { address: running.target.address, scripts, time })?.checked()?)
 }
 
-/// Most memory since the last reset.
+/// Peak memory since the last reset, in MiB.
 fn peak_mib(running: &Running) -> f64 {
     process::usage(running.pid()).peak_bytes as f64 / MIB as f64
 }
 
-/// In microseconds.
+/// Median latency in microseconds.
 fn median(measured: &Measured) -> f64 {
     measured.latency.value_at_quantile(0.5) as f64
 }

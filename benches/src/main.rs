@@ -1,6 +1,7 @@
-//! The bench of Partita: see README.md beside this package.
+//! Benchmarks of Partita against other servers. README.md of this package has the commands.
 
 mod compare;
+mod curve;
 mod growth;
 mod load;
 mod mixed;
@@ -9,7 +10,7 @@ mod process;
 mod report;
 mod seed;
 mod servers;
-/// The signer of the tests, which shares no line with the gateway's own.
+/// Signer of the tests, which shares no code with the gateway.
 #[path = "../../tests/it/signer.rs"]
 #[allow(dead_code)]
 mod signer;
@@ -33,7 +34,7 @@ struct Arguments {
 enum Command {
     /// Compare servers, workload by workload
     Compare(compare::Arguments),
-    /// Measure what grows with what
+    /// Measure how costs grow
     Growth(growth::Arguments),
     /// Measure small writes beside large work of all kinds
     Mixed(mixed::Arguments),
@@ -41,7 +42,7 @@ enum Command {
     Wrk(wrk::Arguments),
     /// Fill an empty data folder with many small objects
     Seed(seed::Arguments),
-    /// Take bodies as quickly as the machine can
+    /// Receive bodies as fast as the machine can
     #[command(hide = true)]
     Sink(sink::Arguments),
 }
@@ -57,7 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-/// The value of a Content-MD5 header.
+/// Value of a Content-MD5 header.
 fn md5_base64(bytes: &[u8]) -> String {
     base64::prelude::BASE64_STANDARD.encode(Md5::digest(bytes))
 }

@@ -1,8 +1,8 @@
-//! `mixed`: what small writes wait for while large work of all kinds goes on beside them, and how
-//! long the write-ahead log gets. The garbage that the large work leaves is collected meanwhile.
+//! `mixed`: latency of small writes beside large work of all kinds, and the greatest length of the
+//! write-ahead log. Garbage of the large work is collected meanwhile.
 //!
-//! **Invariant:** the half beside large work ends with that work: small writes that nothing was in
-//! the way of would thin out those that waited.
+//! **Invariant:** the half beside large work ends with that work, so that undisturbed writes do not
+//! dilute the result.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -27,10 +27,10 @@ const LARGE: u64 = 40;
 const BULKS: usize = 40;
 const CONNECTIONS: usize = 16;
 
-/// What one connection does, and whether again and again.
+/// Requests of one connection, and whether they are repeated.
 type Work = (Vec<Request>, bool);
 
-/// How to mix.
+/// Arguments of `mixed`.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -40,10 +40,10 @@ pub struct Arguments {
     time: f64,
 }
 
-/// Runs both halves and prints them.
+/// Runs both halves and prints their figures.
 ///
 /// # Errors
-/// When the server does not start, or an answer is wrong.
+/// The server does not start, or a response is wrong.
 pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let running = arguments.own.start("mixed")?;
     let target = &running.target;
@@ -57,10 +57,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let log = thread::spawn(peak_of_log(running.folder.join("data"), Arc::clone(&stop)));
     let slow = thread::spawn(slow_reader(target, Arc::clone(&stop))?);
     let address = target.address;
-    // How much of the work that ends by itself has not.
+    // Scripts of the finite work that have not ended.
     let left = Arc::new(AtomicUsize::new(work.iter().filter(|(_, again)| !again).count()));
     let under_way = Arc::clone(&left);
-    // To sign them takes longer than the large work: it must not begin before they can.
+    // Signing takes longer than the large work, so all requests are signed before it starts.
     let small = small_writes(target, "beside").into_iter();
     let small = small.map(|script| while_any(&left, script)).collect();
     let large = thread::spawn(move || -> Result<Measured, String> {
@@ -99,12 +99,12 @@ fn tell(name: &str, measured: &Measured) {
     println!("| {name} | {seconds:.1} | {rate:.0} | {p50:.2} | {p99:.2} | {p999:.2} |");
 }
 
-/// In milliseconds.
+/// Latency in milliseconds.
 fn quantile(measured: &Measured, q: f64) -> f64 {
     measured.latency.value_at_quantile(q) as f64 / 1e3
 }
 
-/// The script, as long as anything is `left` to do.
+/// Script that ends when `left` is 0.
 fn while_any(left: &Arc<AtomicUsize>, mut script: Script) -> Script {
     let left = Arc::clone(left);
     Box::new(move |answer: Option<&Answer>| match left.load(Ordering::Relaxed) {
@@ -113,7 +113,7 @@ fn while_any(left: &Arc<AtomicUsize>, mut script: Script) -> Script {
     })
 }
 
-/// The script, which is taken off what is `left` to do when it has ended.
+/// Script that decrements `left` when it ends.
 fn counted_out(left: &Arc<AtomicUsize>, mut script: Script) -> Script {
     let left = Arc::clone(left);
     Box::new(move |answer: Option<&Answer>| {
@@ -125,7 +125,7 @@ fn counted_out(left: &Arc<AtomicUsize>, mut script: Script) -> Script {
     })
 }
 
-/// PutObject of 4 KiB over and over, for each connection.
+/// Repeated PutObject of 4 KiB, for each connection.
 fn small_writes(target: &Target, name: &str) -> Vec<Script> {
     let body = Payload::new(4096);
     let put = |n| {
@@ -135,14 +135,14 @@ fn small_writes(target: &Target, name: &str) -> Vec<Script> {
     spread((0..100_000).map(put).collect(), CONNECTIONS)
 }
 
-/// The requests of each connection, and whether they are repeated.
+/// Requests of each connection, and whether they are repeated.
 fn large_work(target: &Target) -> Result<Vec<Work>, Box<dyn Error>> {
     let (unit, kind) = (Unit::Milliseconds, Kind::Complete { parts: PARTS });
     let upload = Workload { name: "mixed", unit, kind, bytes: 1, connections: 1, seconds: 1 };
     let mut completes = Vec::new();
     for n in 0..LARGE {
         completes.push(upload.complete(target, &format!("large-{n}"), PARTS)?);
-        // The one before was completed by then: the requests of a connection are in order.
+        // The upload before is complete: the requests of a connection are in order.
         if n > 0 {
             let path = format!("/{BUCKET}/large-{}", n - 1);
             completes.push(target.presigned("DELETE", &path, None, 204));
@@ -161,7 +161,7 @@ fn large_work(target: &Target) -> Result<Vec<Work>, Box<dyn Error>> {
     Ok(vec![(completes, false), (batches, false), ((0..100).map(list).collect(), true)])
 }
 
-/// Watches how long the log gets; gives its greatest length.
+/// Samples the length of the write-ahead log. Gives the greatest one in bytes.
 fn peak_of_log(data: PathBuf, stop: Arc<AtomicBool>) -> impl FnOnce() -> u64 {
     move || {
         let length = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
@@ -174,7 +174,7 @@ fn peak_of_log(data: PathBuf, stop: Arc<AtomicBool>) -> impl FnOnce() -> u64 {
     }
 }
 
-/// Reads a large object a little at a time.
+/// Reads a large object slowly.
 fn slow_reader(
     target: &Target,
     stop: Arc<AtomicBool>,

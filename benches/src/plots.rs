@@ -1,15 +1,14 @@
-//! The figures as pictures: one SVG with a group of bars for each workload, one with a curve for
-//! each thing that grows.
+//! Plots of figures: an SVG with a group of bars per workload, and one with a chart per curve.
 
 use std::error::Error;
 use std::path::Path;
 
 use plotters::prelude::*;
 
-use crate::growth::Curve;
+use crate::curve::Curve;
 use crate::report::{Entry, Report};
 
-/// A row of the picture, in pixels.
+/// Height of a bar in pixels.
 const BAR: i32 = 16;
 const GAP: i32 = 34;
 const LEFT: i32 = 200;
@@ -28,7 +27,7 @@ const COLOURS: &[RGBColor] = &[
 /// Writes `compare.svg`: bars relative to the best figure of each workload.
 ///
 /// # Errors
-/// When it cannot be written.
+/// The file cannot be written.
 pub fn write(report: &Report, folder: &Path) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(folder)?;
     let path = folder.join("compare.svg");
@@ -72,10 +71,10 @@ fn group(
     Ok(y + GAP - BAR - 4)
 }
 
-/// Writes `growth.svg`: a small picture for each curve, both axes by powers of ten.
+/// Writes `growth.svg`: a chart per curve, with logarithmic axes.
 ///
 /// # Errors
-/// When it cannot be written.
+/// The file cannot be written.
 pub fn curves(curves: &[Curve], folder: &Path) -> Result<(), Box<dyn Error>> {
     const COLUMNS: usize = 3;
     const SIDE: (u32, u32) = (330, 210);

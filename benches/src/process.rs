@@ -1,25 +1,25 @@
-//! What a server takes from the machine, as the kernel counts it: the process and its descendants.
+//! Resource usage of a server as counted by the kernel: its process and all descendants.
 
 use std::fs;
 use std::time::Duration;
 
-/// Counters of a tree of processes.
+/// Counters of a process tree.
 #[derive(Clone, Copy, Debug, Default, serde::Serialize)]
 pub struct Usage {
-    /// Time of the processor, user and system, in seconds.
+    /// CPU time, user and system, in seconds.
     pub cpu_seconds: f64,
-    /// Bytes handed to the disk.
+    /// Bytes written to disk.
     pub written_bytes: u64,
-    /// Most memory held at once since the last reset.
+    /// Peak memory since the last reset, in bytes.
     pub peak_bytes: u64,
-    /// Memory held now.
+    /// Current memory, in bytes.
     pub resident_bytes: u64,
 }
 
-/// Time of one tick of `/proc`.
+/// Length of a tick of `/proc`.
 const TICK: Duration = Duration::from_millis(10);
 
-/// The counters now.
+/// Current counters.
 pub fn usage(pid: u32) -> Usage {
     let mut all = Usage::default();
     for pid in tree(pid) {
@@ -28,7 +28,7 @@ pub fn usage(pid: u32) -> Usage {
         let ticks = |index: usize| -> f64 {
             fields.get(index).and_then(|field| field.parse().ok()).unwrap_or(0.0)
         };
-        // utime and stime are the 14th and 15th field; the first two are cut off.
+        // utime and stime are the 14th and 15th field, without the first two.
         all.cpu_seconds += (ticks(11) + ticks(12)) * TICK.as_secs_f64();
         all.written_bytes += value(pid, "io", "write_bytes:");
         all.peak_bytes += value(pid, "status", "VmHWM:") * 1024;
@@ -37,10 +37,10 @@ pub fn usage(pid: u32) -> Usage {
     all
 }
 
-/// Forgets the peak of memory.
+/// Resets the peak of memory.
 pub fn reset_peak(pid: u32) {
     for pid in tree(pid) {
-        // Older kernels do not know it; then the peak is that of the whole life.
+        // Without support of the kernel the peak is that of the whole lifetime.
         let _ = fs::write(format!("/proc/{pid}/clear_refs"), "5");
     }
 }
@@ -55,7 +55,7 @@ fn after_name(stat: &str) -> Vec<&str> {
     stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').collect()).unwrap_or_default()
 }
 
-/// A process and all below it.
+/// A process and its descendants.
 pub fn tree(root: u32) -> Vec<u32> {
     let mut found = vec![root];
     let parents: Vec<(u32, u32)> = fs::read_dir("/proc")

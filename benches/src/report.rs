@@ -1,4 +1,4 @@
-//! The figures: gathered, printed as tables, written as JSON.
+//! Figures of a run: gathered, printed as tables, written as JSON.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -10,51 +10,53 @@ use serde::Serialize;
 use crate::load::Measured;
 use crate::process::Usage;
 use crate::servers::Class;
-use crate::targets::{self, BEST};
 use crate::workloads::{Unit, Workload};
+
+/// Name of the best S3 server other than Partita, in targets.
+pub const BEST_PEER: &str = "best peer";
 
 const MIB: f64 = 1_048_576.0;
 
-/// A server of the run.
+/// Server of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct About {
-    /// Its name in the tables.
+    /// Name in the tables.
     pub name: String,
-    /// What it says of its version.
+    /// Version, as the server prints it.
     pub version: String,
-    /// What its writes are worth.
+    /// Durability class of its writes.
     pub class: Class,
-    /// In words.
+    /// Durability in words.
     pub durability: String,
-    /// Whether it is Partita.
+    /// True for Partita.
     pub ours: bool,
 }
 
-/// One round of one server.
+/// Figures of one round of one server.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// The workload's figure, in its unit.
+    /// Figure of the workload, in its unit.
     pub figure: f64,
-    /// Operations that ended well.
+    /// Operations that succeeded.
     pub operations: u64,
-    /// Milliseconds.
+    /// Median latency in milliseconds.
     pub p50: f64,
-    /// Milliseconds.
+    /// 99th percentile in milliseconds.
     pub p99: f64,
-    /// Milliseconds.
+    /// 99.9th percentile in milliseconds.
     pub p999: f64,
-    /// Microseconds of the server's processor time for each operation.
+    /// CPU time of the server per operation, in microseconds.
     pub cpu: f64,
-    /// The same of the load generator.
+    /// CPU time of the load generator per operation, in microseconds.
     pub client_cpu: f64,
-    /// Bytes handed to the disk for each byte of the bodies; not a number where there are none.
+    /// Bytes written to disk per byte of the bodies; NaN without bodies.
     pub written_ratio: f64,
-    /// Most memory, in MiB.
+    /// Peak memory in MiB.
     pub peak_mib: f64,
 }
 
 impl Row {
-    /// From what was measured, and the server's counters before and after.
+    /// A row from a result and the counters of the server before and after.
     pub fn new(workload: &Workload, measured: &Measured, before: &Usage, after: &Usage) -> Self {
         let operations = measured.operations as f64;
         let quantile = |q| measured.latency.value_at_quantile(q) as f64 / 1e3;
@@ -81,33 +83,33 @@ impl Row {
     }
 }
 
-/// All rounds of a workload.
+/// Rounds of one workload.
 #[derive(Debug, Serialize)]
 pub struct Entry {
-    /// The workload's name.
+    /// Name of the workload.
     pub workload: &'static str,
-    /// What its figure is.
+    /// Unit of its figure.
     pub unit: Unit,
-    /// Connections at once.
+    /// Concurrent connections.
     pub connections: usize,
-    /// Rounds by server.
+    /// Rounds by name of the server.
     pub rounds: BTreeMap<String, Vec<Row>>,
     #[serde(skip)]
     order: Vec<About>,
 }
 
-/// A run.
+/// All figures of a run.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Date, machine.
+    /// Date and machine.
     pub machine: String,
-    /// The servers.
+    /// Servers.
     pub servers: Vec<About>,
-    /// The workloads.
+    /// Workloads.
     pub entries: Vec<Entry>,
 }
 
-/// The middle of some figures.
+/// Median of figures; `None` without figures.
 pub fn median(mut figures: Vec<f64>) -> Option<f64> {
     figures.sort_by(f64::total_cmp);
     let middle = figures.len() / 2;
@@ -119,7 +121,7 @@ pub fn median(mut figures: Vec<f64>) -> Option<f64> {
 }
 
 impl Entry {
-    /// The median of a figure of a server's rounds.
+    /// Median of a figure over the rounds of a server.
     pub fn median_of(&self, server: &str, figure: impl Fn(&Row) -> f64) -> Option<f64> {
         median(self.rounds.get(server)?.iter().map(figure).collect())
     }
@@ -132,19 +134,19 @@ impl Entry {
         self.order.iter().find(|about| about.ours).map(|about| about.name.as_str())
     }
 
-    /// Our figure.
+    /// Figure of Partita.
     pub fn ours(&self) -> Option<f64> {
         self.figure(self.our_name()?)
     }
 
-    /// Our processor time for each operation, in microseconds.
+    /// CPU time of Partita per operation, in microseconds.
     pub fn our_cpu(&self) -> Option<f64> {
         self.median_of(self.our_name()?, |row| row.cpu)
     }
 
-    /// The figure of a server, or of the best peer.
+    /// Figure of a server, or of the best peer for [`BEST_PEER`].
     pub fn theirs(&self, name: &str) -> Option<f64> {
-        if name != BEST {
+        if name != BEST_PEER {
             return self.figure(name);
         }
         let peers = self.order.iter().filter(|a| !a.ours && a.class != Class::Limit);
@@ -155,7 +157,7 @@ impl Entry {
         }
     }
 
-    /// Our p99 in milliseconds, and the shortest one of a peer's.
+    /// 99th percentile of Partita and the lowest one of a peer, in milliseconds.
     pub fn p99s(&self) -> Option<(f64, f64)> {
         let peers = self.order.iter().filter(|a| !a.ours && a.class != Class::Limit);
         let theirs = peers.filter_map(|about| self.median_of(&about.name, |row| row.p99));
@@ -177,7 +179,7 @@ impl Entry {
         let whole = self.rounds.values().map(Vec::len).max().unwrap_or(0);
         for about in &self.order {
             let Some(rounds) = self.rounds.get(&about.name) else { continue };
-            // A round that went wrong has no figure: the others are not all there is to tell.
+            // Failed rounds have no figure, so the name shows how many succeeded.
             let name = match rounds.len() {
                 some if some < whole => format!("{} ({some} of {whole} rounds)", about.name),
                 _ => about.name.clone(),
@@ -207,7 +209,7 @@ impl Entry {
     }
 }
 
-/// A figure with three digits that count.
+/// Figure with three significant digits.
 pub fn short(figure: f64) -> String {
     match figure {
         f if f >= 100.0 => format!("{f:.0}"),
@@ -217,7 +219,7 @@ pub fn short(figure: f64) -> String {
 }
 
 impl Report {
-    /// A run of these servers; prints who they are.
+    /// An empty report. Prints the table of servers.
     pub fn new(servers: &[About]) -> Self {
         let machine = machine();
         println!(
@@ -251,36 +253,30 @@ impl Report {
         self.entries.last().map(Entry::table).unwrap_or_default()
     }
 
-    /// The table of targets.
-    pub fn targets(&self) -> String {
-        let lines = targets::lines(self).join("\n");
-        format!("\n### Targets\n\n| workload | target | reached | |\n|---|---|---|---|\n{lines}")
-    }
-
     /// Writes all figures.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// The file cannot be written.
     pub fn write_json(&self, path: &Path) -> Result<(), Box<dyn Error>> {
         std::fs::write(path, serde_json::to_string_pretty(self)?)?;
         Ok(())
     }
 
-    /// Every workload has figures of ours.
+    /// Checks that every workload has a figure of Partita.
     ///
     /// # Errors
-    /// When one has none.
-    pub fn verdict(&self) -> Result<(), Box<dyn Error>> {
+    /// A workload without one.
+    pub fn check(&self) -> Result<(), Box<dyn Error>> {
         match self.entries.iter().find(|entry| entry.ours().is_none()) {
             Some(entry) if self.servers.iter().any(|about| about.ours) => {
-                Err(format!("{} has no figure of ours", entry.workload).into())
+                Err(format!("{} has no figure of Partita", entry.workload).into())
             }
             _ => Ok(()),
         }
     }
 }
 
-/// Date, processors, memory and kernel.
+/// Date, processors, memory and kernel of this machine.
 fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let info = read("/proc/cpuinfo");

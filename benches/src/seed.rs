@@ -1,7 +1,7 @@
-//! `seed`: fills a data folder with many small objects, through the store's own verbs.
+//! `seed`: fills a data folder with many small objects, with verbs of the store.
 //!
-//! Each object is what a PutObject would have made: the same verb, the same group commit, synced.
-//! There is no HTTP in between, and the keys come in byte order, the cheapest order for the index.
+//! Each object is like that of a PutObject: the same verb and the same durable group commit,
+//! without HTTP. Keys are in byte order, the cheapest order for the index.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -12,27 +12,27 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use partita::access::{Action, Credential, Permit, Principal, authorize};
 use partita::config::{Config, KeyPair};
-use partita::digest::{ChecksumAlgorithm, Digests, Hasher, ObjectChecksum, Want};
+use partita::digest::{ChecksumAlgorithm, Digests, Hasher, ObjectChecksum, WantedDigests};
 use partita::events::EventName;
 use partita::store::{
     self, CreatedBucket, NewObject, NewUser, Pending, Published, StagedBlob, Store,
 };
 use partita::types::{BucketName, ObjectHeaders, ObjectKey, WriteCondition};
 
-/// The user whose buckets they are; a server that is started on the folder knows it as root.
+/// Owner of the buckets. A server on the folder uses it as root.
 const ROOT: &str = "root";
-/// PUTs that wait for the writer at once: several of its batches.
+/// PUTs that wait for the writer at once: several batches.
 const FLIGHT: usize = 2048;
-/// Objects below one common prefix.
+/// Objects per common prefix.
 const OBJECTS_OF_PREFIX: u64 = 10;
-/// How long a PUT waits that the store was too busy for.
+/// Pause before a PUT that the store refused as overloaded is repeated.
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
-/// How often progress is told.
+/// Objects between two lines of progress.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// What to seed.
+/// Arguments of `seed`.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The data folder; no server may run on it
@@ -46,10 +46,10 @@ pub struct Arguments {
     key: String,
 }
 
-/// Fills the folder and prints how quickly.
+/// Fills the folder and prints the rate.
 ///
 /// # Errors
-/// Whatever the store says.
+/// Errors of the store.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let began = Instant::now();
     fill(&arguments.data, arguments.objects, &arguments.key)?;
@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// Fills a folder: the root user gets `key`, an id and a secret with a colon between them.
 ///
 /// # Errors
-/// Whatever the store says.
+/// Errors of the store.
 pub fn fill(data: &Path, objects: u64, key: &str) -> Result<()> {
     let mut options = Config::default().store_options();
     options.data = data.to_owned();
@@ -75,18 +75,18 @@ pub fn fill(data: &Path, objects: u64, key: &str) -> Result<()> {
     Ok(())
 }
 
-/// The key of an object, in byte order.
+/// Key of an object. Keys ascend with their numbers.
 pub fn key(number: u64) -> String {
     format!("dir-{:08}/{number:010}", number / OBJECTS_OF_PREFIX)
 }
 
 fn digests(body: &[u8]) -> Digests {
-    let mut hasher = Hasher::new(Want::default());
+    let mut hasher = Hasher::new(WantedDigests::default());
     hasher.update(body);
     hasher.finish()
 }
 
-/// The root user's key, made if the folder is empty.
+/// Key of the root user, created if the folder is empty.
 fn root(store: &Store, key: &str) -> Result<Arc<Credential>> {
     let (id, secret) = key.split_once(':').ok_or("--key is ID:SECRET")?;
     if let Some(credential) = store.credential(id) {
@@ -101,7 +101,7 @@ fn root(store: &Store, key: &str) -> Result<Arc<Credential>> {
     Ok(store.create_user(new).wait()?.1)
 }
 
-/// Leave to put objects into the bucket, which is made if it is not there.
+/// Permit for PUTs in the bucket, which is created if it is missing.
 fn bucket(store: &Store, root: &Arc<Credential>, name: &str) -> Result<Permit> {
     let parsed = BucketName::parse(name).ok_or("the name of a bucket")?;
     let bucket = match store.create_bucket(parsed, &root.user, "us-east-1").wait()? {
@@ -119,7 +119,7 @@ struct Seeder<'a> {
 }
 
 impl Seeder<'_> {
-    /// Puts one object under each key, many at a time.
+    /// Puts one object under each key, many at once.
     fn fill(&self, keys: impl Iterator<Item = String>) -> Result<()> {
         let (started, mut told) = (Instant::now(), Instant::now());
         let mut flight: VecDeque<(ObjectKey, Pending<Published>)> = VecDeque::new();
@@ -127,7 +127,7 @@ impl Seeder<'_> {
         for key in keys {
             let key = ObjectKey::parse(key.as_bytes()).map_err(|_| "a key")?;
             if flight.len() == FLIGHT {
-                // Half of them, so that the writer always finds the other half waiting.
+                // Waits for half of them, so that the writer always has the other half.
                 done += self.land(flight.drain(..FLIGHT / 2))?;
             }
             let pending = self.put(&key);
@@ -155,7 +155,7 @@ impl Seeder<'_> {
         self.store.put_object(&self.permit, new, staged)
     }
 
-    /// Waits for the answers; what the store was too busy for is put again.
+    /// Waits for the results. PUTs that were refused as overloaded are repeated.
     fn land(
         &self,
         flight: impl Iterator<Item = (ObjectKey, Pending<Published>)>,

@@ -1,5 +1,4 @@
-//! The servers that are compared: one row each, how it is started on an empty folder, and what it
-//! promises when it answers a write.
+//! Compared servers, one row each: start on an empty folder, and durability of a write.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -14,39 +13,39 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::process;
 use crate::target::{ACCESS_KEY, BUCKET, GARAGE_KEY, Payload, SECRET_KEY, Target};
 
-/// What a 200 to a write is worth.
+/// Durability of a write after its 200.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
 pub enum Class {
-    /// It survives a power cut.
+    /// Survives a power cut.
     Durable,
-    /// As the server comes; a power cut may lose it.
+    /// Default of the server; a power cut may lose it.
     AsShipped,
-    /// No object store: what the machine would give.
+    /// No object store: a limit of the machine.
     Limit,
 }
 
-/// A kind of server.
+/// Kind of server.
 pub struct Server {
-    /// Its name in the tables.
+    /// Name in the tables.
     pub name: &'static str,
-    /// What its writes are worth.
+    /// Durability class of its writes.
     pub class: Class,
-    /// In words.
+    /// Durability in words.
     pub durability: &'static str,
-    /// Whether it speaks S3.
+    /// True if it speaks S3.
     pub s3: bool,
-    /// How its binary is called; looked for in the folder of peers, then in PATH.
+    /// Name of its binary, searched in the folder of peers and then in PATH.
     binary: &'static str,
     /// The command, given the binary, an empty folder and an address.
     start: fn(&Path, &Path, SocketAddr) -> io::Result<Command>,
-    /// What must be done once it runs, before a client comes.
+    /// Setup after its start.
     prepare: fn(&Path, &Path) -> io::Result<()>,
 }
 
-/// How long a server may take to start.
+/// Longest start of a server.
 const START_MAX: Duration = Duration::from_secs(30);
 
-/// All of them. The first is ours.
+/// All servers. The first is Partita.
 pub const SERVERS: &[Server] = &[
     Server {
         name: "partita",
@@ -122,19 +121,19 @@ pub const SERVERS: &[Server] = &[
     },
 ];
 
-/// Our own server, for the commands that measure it alone.
+/// Arguments of commands that measure Partita alone.
 #[derive(clap::Args)]
 pub struct Own {
-    /// Our binary
+    /// Binary of Partita
     #[arg(long, default_value = "target/release/partita")]
     pub partita: PathBuf,
-    /// Folder for the data; made, and emptied
+    /// Folder for the data; created, and emptied
     #[arg(long, default_value = "target/bench-data")]
     pub folder: PathBuf,
 }
 
 impl Own {
-    /// Starts it on an empty folder, with the bucket of the workloads.
+    /// Starts Partita on an empty folder and creates the bucket of the workloads.
     ///
     /// # Errors
     /// As [`Running::start`].
@@ -147,17 +146,17 @@ impl Own {
     }
 }
 
-/// One that runs. It is ended when this is dropped, and its folder removed.
+/// Running server. Dropping it stops the server and removes its folder.
 pub struct Running {
-    /// Its name, or that of the variant.
+    /// Name of the server or of the variant.
     pub name: String,
-    /// What it is.
+    /// Kind of server.
     pub server: &'static Server,
-    /// How clients reach it.
+    /// Address and signer for clients.
     pub target: Target,
-    /// From its start to the first connection that it takes. (Ours opens its store before.)
+    /// Time from its start to the first accepted connection.
     pub started_in: Duration,
-    /// Its folder.
+    /// Data folder.
     pub folder: PathBuf,
     child: Child,
     sockets: Vec<PathBuf>,
@@ -167,7 +166,7 @@ impl Running {
     /// Starts `server` on an empty folder below `base`.
     ///
     /// # Errors
-    /// When it does not answer within half a minute; its log is kept then.
+    /// The server does not respond within half a minute. Its log is kept.
     pub fn start(
         server: &'static Server,
         name: &str,
@@ -182,10 +181,10 @@ impl Running {
         Self::resume(server, name, binary, folder)
     }
 
-    /// As [`Running::start`], on a folder that may hold something.
+    /// Starts `server` on a folder that may have data.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Running::start`].
     pub fn resume(
         server: &'static Server,
         name: &str,
@@ -219,12 +218,12 @@ impl Running {
         Ok(running)
     }
 
-    /// Makes the bucket of the workloads.
+    /// Creates the bucket of the workloads.
     ///
     /// # Errors
-    /// When the server says no.
+    /// The server refuses.
     pub fn make_bucket(&self) -> io::Result<()> {
-        // Garage has made it by its own command; to rclone a folder is a bucket.
+        // Garage creates it with its own command; rclone uses a folder as a bucket.
         if !self.server.s3 || matches!(self.server.name, "garage" | "rclone") {
             return Ok(());
         }
@@ -232,13 +231,14 @@ impl Running {
         fs::remove_dir(self.folder.join(BUCKET)).or_else(not_there)?;
         self.when_ready(&path, None)?;
         match self.server.name {
-            // The first body makes the files of a bucket; what comes meanwhile waits for 1 s.
+            // The first body creates the files of a bucket. Requests meanwhile wait for 1 s.
             "seaweedfs" => self.when_ready(&format!("{path}/first"), Some(&Payload::new(1))),
             _ => Ok(()),
         }
     }
 
-    /// Puts something there, as often as needed: MinIO and SeaweedFS answer before they are ready.
+    /// Repeats a PUT until it succeeds: MinIO and SeaweedFS accept connections before they are
+    /// ready.
     fn when_ready(&self, path: &str, body: Option<&Payload>) -> io::Result<()> {
         let began = Instant::now();
         loop {
@@ -251,7 +251,7 @@ impl Running {
         }
     }
 
-    /// The process to be measured.
+    /// Id of the process to be measured.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -269,9 +269,9 @@ impl Running {
         Ok(())
     }
 
-    /// Ends it, and leaves its folder.
+    /// Stops the server and keeps its folder.
     pub fn stop(&mut self) {
-        // It may be paused, and then would not see the other signal.
+        // A paused process does not handle the other signal.
         self.signal(Signal::CONT);
         self.signal(Signal::TERM);
         for _ in 0..100 {
@@ -284,13 +284,13 @@ impl Running {
         let _ = self.child.wait();
     }
 
-    /// Stops it where it is, or lets it go on: what it does in the background while another is
-    /// measured would cost that one.
+    /// Pauses or resumes the processes of the server, so that its background work does not disturb
+    /// the measurement of another one.
     pub fn pause(&self, stop: bool) {
         self.signal(if stop { Signal::STOP } else { Signal::CONT });
     }
 
-    /// Sends a signal to it and all below it. What has ended meanwhile needs none.
+    /// Sends a signal to the process and its descendants. Processes that have ended are skipped.
     fn signal(&self, signal: Signal) {
         for pid in process::tree(self.pid()) {
             if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
@@ -311,7 +311,7 @@ impl Drop for Running {
     }
 }
 
-/// The binary of a server, if it is there.
+/// Binary of a server, if it is installed.
 pub fn find(server: &Server, peers: &Path) -> Option<PathBuf> {
     if server.name == "sink" {
         return std::env::current_exe().ok();
@@ -324,14 +324,14 @@ pub fn find(server: &Server, peers: &Path) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// What a binary says of its version, in a few words.
+/// Version of a binary.
 pub fn version(server: &Server, binary: &Path) -> String {
     let ask = |program: &Path, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output().ok()?;
         let text = if output.stdout.is_empty() { output.stderr } else { output.stdout };
         String::from_utf8(text).ok()
     };
-    // Go writes the version of the module into the binary; what such a build prints is empty.
+    // Go stores the version of the module in the binary; such builds print no version.
     let module = ask(Path::new("go"), &["version", "-m", &binary.display().to_string()]);
     let of_module = module.as_deref().unwrap_or_default().lines().find_map(|line| {
         let rest = line.trim().strip_prefix("mod\t")?;
@@ -344,7 +344,7 @@ pub fn version(server: &Server, binary: &Path) -> String {
     };
     match server.name {
         "sink" => "this bench's".into(),
-        // Built from its source, it is no version of a module.
+        // A build from a source tree has no module version.
         "seaweedfs" => {
             let text = ask(binary, &["version"]).unwrap_or_default();
             text.split_whitespace().nth(2).unwrap_or("unknown").to_owned()
@@ -402,12 +402,12 @@ fn rclone(binary: &Path, folder: &Path, address: SocketAddr) -> io::Result<Comma
     Ok(command)
 }
 
-/// Each of its parts wants two ports. One bucket takes seven volumes at first, the log of the
-/// filer as many: more than the eight that it allows by itself.
+/// SeaweedFS needs two ports for each of its parts. A bucket starts with seven volumes, and the log
+/// of the filer too: more than its default limit of eight.
 fn seaweedfs(binary: &Path, folder: &Path, address: SocketAddr) -> io::Result<Command> {
     let mut command = Command::new(binary);
     command.args(["-logtostderr=true", "server", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]);
-    // All are held until each has its own.
+    // All ports are held until each part has its own.
     let mut held = Vec::new();
     for part in ["master", "volume", "filer", "s3"] {
         for suffix in ["", ".grpc"] {
@@ -429,7 +429,7 @@ fn seaweedfs(binary: &Path, folder: &Path, address: SocketAddr) -> io::Result<Co
     Ok(command)
 }
 
-/// SeaweedFS makes a socket for each port, outside of its folder, and leaves some when it ends.
+/// Removes sockets of SeaweedFS. It creates one per port outside of its folder and leaves some.
 fn sockets(command: &Command) -> Vec<PathBuf> {
     let of_port = |argument: &OsStr| {
         let (option, number) = argument.to_str()?.strip_prefix('-')?.split_once('=')?;
@@ -455,7 +455,8 @@ fn garage(binary: &Path, folder: &Path, address: SocketAddr) -> io::Result<Comma
     Ok(command)
 }
 
-/// Garage serves nothing before its layout is told, and makes buckets by its own command.
+/// Sets the layout of Garage, without which it serves nothing, and creates the bucket by its
+/// command.
 fn prepare_garage(binary: &Path, folder: &Path) -> io::Result<()> {
     let run = |arguments: &[&str]| -> io::Result<String> {
         let mut command = Command::new(binary);

@@ -1,15 +1,14 @@
-//! The sink: what writing costs at least on this machine. It reads a body with the same HTTP
-//! library as Partita, hashes it as S3 asks (MD5; SHA-256 too when the client signed it), writes it
-//! to a file of its own, syncs the file and answers. It keeps no metadata, checks no signature,
-//! syncs no folder. The files stay: pages that were used before are written quicker than fresh
-//! ones.
+//! Sink: a server that shows the least cost of writes on this machine. It reads a body with the
+//! HTTP library of Partita, hashes it as S3 requires (MD5, and SHA-256 if the client signed it),
+//! writes it to a file, syncs the file and responds. It keeps no metadata, checks no signature and
+//! syncs no folder. Files are not deleted: pages of the disk that were used before are faster.
 
 use std::convert::Infallible;
 use std::error::Error;
 use std::fs::File;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,10 +22,10 @@ use md5::{Digest, Md5};
 use sha2::Sha256;
 use tokio::net::TcpListener;
 
-/// Bytes gathered before they are hashed and written at once, as in Partita.
+/// Bytes that are hashed and written at once, as in Partita.
 const UNIT_BYTES: usize = 256 << 10;
 
-/// How the sink is started.
+/// Arguments of `sink`.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Address to listen on
@@ -40,67 +39,76 @@ pub struct Arguments {
 /// Serves until it is killed.
 ///
 /// # Errors
-/// When it cannot listen.
+/// The address cannot be listened on.
 pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind(arguments.listen).await?;
-        let folder: Arc<Path> = arguments.folder.clone().into();
+        let sink = Arc::new(Sink { folder: arguments.folder.clone(), next: AtomicU64::new(0) });
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            let folder = Arc::clone(&folder);
+            let sink = Arc::clone(&sink);
             tokio::spawn(async move {
                 let service = service_fn(move |request| {
-                    let folder = Arc::clone(&folder);
-                    async move { Ok::<_, Infallible>(take(request, &folder).await) }
+                    let sink = Arc::clone(&sink);
+                    async move { Ok::<_, Infallible>(sink.respond(request).await) }
                 });
-                // A client that hangs up has what it wanted.
+                // A disconnect is no error.
                 let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             });
         }
     })
 }
 
-async fn take(request: Request<Incoming>, folder: &Path) -> Response<Empty<Bytes>> {
-    let answer = Response::builder();
-    match swallow(request, folder).await {
-        Ok(etag) => answer.header("etag", etag).body(Empty::new()).unwrap_or_default(),
-        Err(error) => {
-            eprintln!("sink: {error}");
-            answer.status(500).body(Empty::new()).unwrap_or_default()
-        }
-    }
+/// State of the sink.
+struct Sink {
+    folder: PathBuf,
+    /// Name of the next file.
+    next: AtomicU64,
 }
 
-async fn swallow(request: Request<Incoming>, folder: &Path) -> Result<String, Box<dyn Error>> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let path = folder.join(NEXT.fetch_add(1, Ordering::Relaxed).to_string());
-    let signed = request.headers().get("x-amz-content-sha256");
-    let signed = signed.is_some_and(|value| value.len() == 64);
-    let mut body = request.into_body();
-    let (mut md5, mut sha256) = (Md5::new(), signed.then(Sha256::new));
-    let mut file = File::create(path)?;
-    let mut unit = Vec::with_capacity(UNIT_BYTES * 2);
-    loop {
-        let frame = body.frame().await.transpose()?;
-        let ended = frame.is_none();
-        if let Some(data) = frame.and_then(|frame| frame.into_data().ok()) {
-            unit.extend_from_slice(&data);
-        }
-        if unit.len() >= UNIT_BYTES || ended {
-            md5.update(&unit);
-            if let Some(sha256) = &mut sha256 {
-                sha256.update(&unit);
+impl Sink {
+    async fn respond(&self, request: Request<Incoming>) -> Response<Empty<Bytes>> {
+        let answer = Response::builder();
+        match self.store(request).await {
+            Ok(etag) => answer.header("etag", etag).body(Empty::new()).unwrap_or_default(),
+            Err(error) => {
+                eprintln!("sink: {error}");
+                answer.status(500).body(Empty::new()).unwrap_or_default()
             }
-            file.write_all(&unit)?;
-            unit.clear();
-        }
-        if ended {
-            break;
         }
     }
-    std::hint::black_box(sha256.map(Sha256::finalize));
-    tokio::task::spawn_blocking(move || file.sync_data()).await??;
-    Ok(format!("\"{}\"", hex::encode(md5.finalize())))
+
+    /// Writes a body to a new file. Gives its ETag.
+    async fn store(&self, request: Request<Incoming>) -> Result<String, Box<dyn Error>> {
+        let path = self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
+        let signed = request.headers().get("x-amz-content-sha256");
+        let signed = signed.is_some_and(|value| value.len() == 64);
+        let mut body = request.into_body();
+        let (mut md5, mut sha256) = (Md5::new(), signed.then(Sha256::new));
+        let mut file = File::create(path)?;
+        let mut unit = Vec::with_capacity(UNIT_BYTES * 2);
+        loop {
+            let frame = body.frame().await.transpose()?;
+            let ended = frame.is_none();
+            if let Some(data) = frame.and_then(|frame| frame.into_data().ok()) {
+                unit.extend_from_slice(&data);
+            }
+            if unit.len() >= UNIT_BYTES || ended {
+                md5.update(&unit);
+                if let Some(sha256) = &mut sha256 {
+                    sha256.update(&unit);
+                }
+                file.write_all(&unit)?;
+                unit.clear();
+            }
+            if ended {
+                break;
+            }
+        }
+        std::hint::black_box(sha256.map(Sha256::finalize));
+        tokio::task::spawn_blocking(move || file.sync_data()).await??;
+        Ok(format!("\"{}\"", hex::encode(md5.finalize())))
+    }
 }

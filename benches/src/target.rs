@@ -1,4 +1,4 @@
-//! A server under load, seen as a client sees it: where it is, how requests to it are signed.
+//! Server under load, as a client sees it: its address, and the signatures of requests.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,31 +8,31 @@ use std::time::Duration;
 use crate::load::{self, Answer, Plan, Request, Script};
 use crate::signer::{Body, Signer, now};
 
-/// The bucket of all workloads.
+/// Bucket of all workloads.
 pub const BUCKET: &str = "bench";
-/// The keys that every server is started with.
+/// Access key that every server is started with.
 pub const ACCESS_KEY: &str = "benchbenchbenchbench";
-/// See [`ACCESS_KEY`]; Garage takes nothing but 64 hexadecimal digits.
+/// Secret of [`ACCESS_KEY`]. Garage requires 64 hexadecimal digits.
 pub const SECRET_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-/// What Garage wants as the access key's form.
+/// Access key in the format that Garage requires.
 pub const GARAGE_KEY: &str = "GK000102030405060708090a0b";
 
-/// Presigned URLs live for a day.
+/// Expiry of presigned URLs: a day.
 const EXPIRES_SECONDS: u64 = 86_400;
-/// Longest time for what a workload prepares.
+/// Longest preparation of a workload.
 const PREPARING: Duration = Duration::from_secs(900);
 
-/// One server.
+/// Server under load.
 #[derive(Clone)]
 pub struct Target {
-    /// Where it listens.
+    /// Address of the server.
     pub address: SocketAddr,
     signer: Signer,
-    /// Whether it knows signatures; the limits do not.
+    /// False for servers without signatures, the limits of the machine.
     signs: bool,
 }
 
-/// A body with the SHA-256 that its signature binds.
+/// Body with its SHA-256, for signatures.
 #[derive(Clone)]
 pub struct Payload {
     bytes: Arc<[u8]>,
@@ -41,7 +41,7 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// `length` bytes that no compression makes smaller, the same in each run.
+    /// `length` incompressible bytes, the same in each run.
     pub fn new(length: u64) -> Self {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let words = length.min(64 << 20).div_ceil(8).max(1);
@@ -59,12 +59,12 @@ impl Payload {
         Self { bytes: bytes.into(), length, sha256 }
     }
 
-    /// All of them: only of a body of at most 64 MiB.
+    /// All bytes, for bodies of at most 64 MiB.
     pub fn bytes(&self) -> Arc<[u8]> {
         Arc::clone(&self.bytes)
     }
 
-    /// Given bytes.
+    /// A body of a text.
     pub fn of(text: String) -> Self {
         let sha256 = crate::signer::sha256_hex(text.as_bytes());
         Self { length: text.len() as u64, bytes: text.into_bytes().into(), sha256 }
@@ -72,12 +72,12 @@ impl Payload {
 }
 
 impl Target {
-    /// A server; `access_key` is the one that it was started with.
+    /// A server that was started with `access_key`.
     pub fn new(address: SocketAddr, access_key: &str, signs: bool) -> Self {
         Self { address, signer: Signer::new(access_key, SECRET_KEY), signs }
     }
 
-    /// A request with its signature in the URL, body not signed.
+    /// Request with a presigned URL and an unsigned body.
     pub fn presigned(
         &self,
         method: &str,
@@ -92,7 +92,7 @@ impl Target {
         self.render(method, &target, &[], body, status)
     }
 
-    /// A request with its signature, and that of its body, in headers.
+    /// Request with an Authorization header that covers the body.
     pub fn signed(
         &self,
         method: &str,
@@ -112,10 +112,10 @@ impl Target {
         self.render(method, path, &all, body, status)
     }
 
-    /// Sends the requests over `connections` connections and waits for all answers.
+    /// Sends requests over `connections` connections and waits for all responses.
     ///
     /// # Errors
-    /// When any of them fails.
+    /// A request fails.
     pub fn all(&self, requests: Vec<Request>, connections: usize) -> io::Result<()> {
         let mut shares: Vec<Vec<Request>> =
             vec![Vec::new(); connections.min(requests.len()).max(1)];
@@ -128,10 +128,10 @@ impl Target {
         load::run(plan)?.checked().map(drop)
     }
 
-    /// Sends one request; gives its answer's header or the text of a tag in its body.
+    /// Sends one request. Gives a header of the response or the text of a tag in its body.
     ///
     /// # Errors
-    /// When it fails, or the answer has neither.
+    /// The request fails, or the response has neither.
     pub fn ask(&self, request: Request, name: &str) -> io::Result<String> {
         let (sender, receiver) = std::sync::mpsc::channel();
         let name = name.to_owned();
@@ -149,7 +149,7 @@ impl Target {
         found.ok_or_else(|| io::Error::other("the answer lacks what was asked for"))
     }
 
-    /// The URL of a request, for another client.
+    /// URL of a request, for another client.
     pub fn url(&self, request: &Request) -> String {
         let head = String::from_utf8_lossy(&request.head);
         let target = head.split(' ').nth(1).unwrap_or_default();
@@ -188,21 +188,21 @@ impl Target {
     }
 }
 
-/// Each request once.
+/// Script that sends each request once.
 pub fn once_each(requests: Vec<Request>) -> Script {
     let mut requests = requests.into_iter();
     Box::new(move |_| requests.next())
 }
 
-/// The requests again and again on each connection, which all begin at other places, as long as
-/// there are enough: no two write the same key at the same time.
+/// Scripts that repeat the requests on each connection. They start at different requests, so that
+/// no two write the same key at once, if there are enough.
 pub fn spread(requests: Vec<Request>, connections: usize) -> Vec<Script> {
     let requests: Arc<[Request]> = requests.into();
     let from = |n| n * requests.len() / connections;
     (0..connections).map(|n| in_turn(Arc::clone(&requests), from(n))).collect()
 }
 
-/// The requests again and again, from one of them on.
+/// Script that repeats the requests, starting at one of them.
 pub fn in_turn(requests: Arc<[Request]>, from: usize) -> Script {
     let mut next = from % requests.len().max(1);
     Box::new(move |_| {

@@ -1,33 +1,30 @@
-//! What Partita is to reach: its median over another's in the same run.
+//! Targets of Partita, relative to other servers in the same run and as absolute bounds.
 
-use crate::report::Report;
+use crate::report::{BEST_PEER, Report};
 
-/// The best S3 server but ours.
-pub const BEST: &str = "best peer";
-
-/// One target: the figure of ours has to be so many times better than the other's.
+/// Target relative to another server in the same workload.
 pub struct Goal {
     /// The workload.
     pub workload: &'static str,
-    /// Whom it is compared with: a server's name, or [`BEST`].
+    /// The other server: a server's name, or [`BEST_PEER`].
     pub with: &'static str,
-    /// Ours divided by theirs; of times, theirs divided by ours.
+    /// Required ratio: ours divided by theirs, or theirs divided by ours for times.
     pub ratio: f64,
 }
 
-/// What is no store, but shows what the machine gives.
+/// Servers that are no store, but show the limits of the machine.
 const LIMITS: [&str; 2] = ["nginx", "sink"];
-/// Of a limit that lies lower than a target, this much is enough.
+/// Share of a limit that is enough where the limit is below the target.
 pub const OF_LIMIT: f64 = 0.85;
 
 macro_rules! goals {
     ($($workload:literal $with:tt $ratio:literal;)*) => {
-        /// All of them.
+        /// All targets relative to another server.
         pub const GOALS: &[Goal] = &[$(Goal {
             workload: $workload, with: goals!(@with $with), ratio: $ratio,
         },)*];
     };
-    (@with best) => { BEST };
+    (@with best) => { BEST_PEER };
     (@with $name:ident) => { stringify!($name) };
 }
 
@@ -71,17 +68,17 @@ goals! {
     "list-parts" best 10.0;
 }
 
-/// One target across workloads: our figure in one against a server's in another.
+/// Target across workloads: the figure of Partita in one against that of a server in another.
 pub struct Cross {
-    /// Ours.
+    /// Workload of Partita.
     pub workload: &'static str,
-    /// The other workload, and whose figure in it.
+    /// The other workload and server.
     pub with: (&'static str, &'static str),
-    /// As in [`Goal`].
+    /// Required ratio, as in [`Goal`].
     pub ratio: f64,
 }
 
-/// All of them. A range at the end of many parts costs what it costs at the end of few.
+/// All targets across workloads. The cost of a range must not grow with the number of parts.
 pub const CROSSES: &[Cross] = &[
     Cross { workload: "multipart-1", with: ("put-64m-1", "sink"), ratio: OF_LIMIT },
     Cross { workload: "multipart-4", with: ("put-64m-4", "sink"), ratio: OF_LIMIT },
@@ -89,43 +86,49 @@ pub const CROSSES: &[Cross] = &[
     Cross { workload: "tail-range-10000", with: ("tail-range-16", "partita"), ratio: 0.8 },
 ];
 
-/// Workloads in which our p99 is to be below every peer's.
+/// Workloads in which the 99th percentile must be below that of every peer.
 const SHORTEST_WAIT: [&str; 2] = ["put-4k-64", "put-64k-64"];
 
-/// One bound of ours alone: a figure that may not be passed.
+/// Upper bound of a figure of Partita.
 pub struct Bound {
     /// The workload.
     pub workload: &'static str,
-    /// What is bounded.
-    pub what: What,
-    /// At most this.
+    /// The bounded figure.
+    pub figure: BoundedFigure,
+    /// The bound.
     pub most: f64,
 }
 
-/// A figure with a bound.
+/// Figure that has a bound.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum What {
-    /// Microseconds of the processor for an operation.
+pub enum BoundedFigure {
+    /// CPU time per operation in microseconds.
     Cpu,
-    /// The median of the workload's own figure, in milliseconds.
+    /// Median of the figure of the workload, in milliseconds.
     Figure,
 }
 
-/// All of them.
+/// All bounds.
 pub const BOUNDS: &[Bound] = &[
-    Bound { workload: "get-4k", what: What::Cpu, most: 60.0 },
-    Bound { workload: "put-4k-16", what: What::Cpu, most: 120.0 },
-    Bound { workload: "put-4k-64", what: What::Cpu, most: 120.0 },
-    Bound { workload: "list-10k", what: What::Figure, most: 2.0 },
-    Bound { workload: "list-100k", what: What::Figure, most: 2.0 },
-    Bound { workload: "list-100k-delimiter", what: What::Figure, most: 2.0 },
-    Bound { workload: "complete-10000", what: What::Figure, most: 60.0 },
-    Bound { workload: "copy-1g", what: What::Figure, most: 5.0 },
-    Bound { workload: "part-copy", what: What::Figure, most: 5.0 },
+    Bound { workload: "get-4k", figure: BoundedFigure::Cpu, most: 60.0 },
+    Bound { workload: "put-4k-16", figure: BoundedFigure::Cpu, most: 120.0 },
+    Bound { workload: "put-4k-64", figure: BoundedFigure::Cpu, most: 120.0 },
+    Bound { workload: "list-10k", figure: BoundedFigure::Figure, most: 2.0 },
+    Bound { workload: "list-100k", figure: BoundedFigure::Figure, most: 2.0 },
+    Bound { workload: "list-100k-delimiter", figure: BoundedFigure::Figure, most: 2.0 },
+    Bound { workload: "complete-10000", figure: BoundedFigure::Figure, most: 60.0 },
+    Bound { workload: "copy-1g", figure: BoundedFigure::Figure, most: 5.0 },
+    Bound { workload: "part-copy", figure: BoundedFigure::Figure, most: 5.0 },
 ];
 
-/// A line for each target that this run can judge.
-pub fn lines(report: &Report) -> Vec<String> {
+/// Table of the targets.
+pub fn table(report: &Report) -> String {
+    let lines = lines(report).join("\n");
+    format!("\n### Targets\n\n| workload | target | reached | |\n|---|---|---|---|\n{lines}")
+}
+
+/// A line per target whose workloads were measured.
+fn lines(report: &Report) -> Vec<String> {
     let mut lines: Vec<_> = GOALS.iter().filter_map(|goal| goal_line(report, goal)).collect();
     lines.extend(CROSSES.iter().filter_map(|cross| cross_line(report, cross)));
     lines.extend(SHORTEST_WAIT.iter().filter_map(|workload| wait_line(report, workload)));
@@ -133,19 +136,19 @@ pub fn lines(report: &Report) -> Vec<String> {
     lines
 }
 
-fn verdict(met: bool) -> &'static str {
+fn result(met: bool) -> &'static str {
     if met { "met" } else { "MISSED" }
 }
 
-/// What a ratio is worth where `asked` is the target, given the limit's ratio to the same figure. A
-/// limit that lies below what was asked for takes its place.
-fn judge(ratio: f64, asked: f64, limit: Option<f64>) -> &'static str {
+/// Result of a ratio for the target `asked`. A limit of the machine below the target, as a ratio to
+/// the same figure, takes its place.
+fn check(ratio: f64, asked: f64, limit: Option<f64>) -> &'static str {
     let by_limit = limit.is_some_and(|limit| limit < asked && ratio >= OF_LIMIT * limit);
     match by_limit {
-        _ if ratio >= asked => verdict(true),
+        _ if ratio >= asked => result(true),
         true if ratio < 1.0 => "met (0.85 of the limit, which a peer has passed)",
         true => "met (0.85 of the limit)",
-        false => verdict(false),
+        false => result(false),
     }
 }
 
@@ -156,9 +159,9 @@ fn goal_line(report: &Report, goal: &Goal) -> Option<String> {
     let ratio = if better { ours / theirs } else { theirs / ours };
     let limit = LIMITS.iter().find_map(|name| entry.theirs(name));
     let limit = limit.filter(|_| better && !LIMITS.contains(&goal.with));
-    let verdict = judge(ratio, goal.ratio, limit.map(|limit| limit / theirs));
+    let result = check(ratio, goal.ratio, limit.map(|limit| limit / theirs));
     let Goal { workload, with, ratio: asked } = goal;
-    Some(format!("| {workload} | {asked} × {with} | {ratio:.2} × | {verdict} |"))
+    Some(format!("| {workload} | {asked} × {with} | {ratio:.2} × | {result} |"))
 }
 
 fn cross_line(report: &Report, cross: &Cross) -> Option<String> {
@@ -166,26 +169,26 @@ fn cross_line(report: &Report, cross: &Cross) -> Option<String> {
     let (other, server) = cross.with;
     let (ours, theirs) = (entry.ours()?, report.workload(other)?.theirs(server)?);
     let ratio = if entry.unit.more_is_better() { ours / theirs } else { theirs / ours };
-    let verdict = verdict(ratio >= cross.ratio);
+    let result = result(ratio >= cross.ratio);
     let Cross { workload, ratio: asked, .. } = cross;
-    Some(format!("| {workload} | {asked} × {server}, {other} | {ratio:.2} × | {verdict} |"))
+    Some(format!("| {workload} | {asked} × {server}, {other} | {ratio:.2} × | {result} |"))
 }
 
 fn wait_line(report: &Report, workload: &str) -> Option<String> {
     let (ours, theirs) = report.workload(workload)?.p99s()?;
-    let verdict = verdict(ours < theirs);
-    Some(format!("| {workload} | p99 below {theirs:.1} ms | {ours:.1} ms | {verdict} |"))
+    let result = result(ours < theirs);
+    Some(format!("| {workload} | p99 below {theirs:.1} ms | {ours:.1} ms | {result} |"))
 }
 
 fn bound_line(report: &Report, bound: &Bound) -> Option<String> {
     let entry = report.workload(bound.workload)?;
-    let (figure, unit) = match bound.what {
-        What::Cpu => (entry.our_cpu()?, "µs of CPU"),
-        What::Figure => (entry.ours()?, "ms"),
+    let (figure, unit) = match bound.figure {
+        BoundedFigure::Cpu => (entry.our_cpu()?, "µs of CPU"),
+        BoundedFigure::Figure => (entry.ours()?, "ms"),
     };
-    let verdict = verdict(figure <= bound.most);
+    let result = result(figure <= bound.most);
     let Bound { workload, most, .. } = bound;
-    Some(format!("| {workload} | ≤ {most} {unit} | {figure:.1} {unit} | {verdict} |"))
+    Some(format!("| {workload} | ≤ {most} {unit} | {figure:.1} {unit} | {result} |"))
 }
 
 #[cfg(test)]
@@ -193,15 +196,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_limit_below_what_was_asked_for_takes_its_place() {
-        assert_eq!(judge(1.4, 1.4, Some(1.0)), "met");
-        assert_eq!(judge(1.39, 1.4, None), "MISSED");
-        assert_eq!(judge(1.1, 1.4, Some(1.2)), "met (0.85 of the limit)");
-        assert_eq!(judge(1.0, 1.4, Some(1.2)), "MISSED");
-        // This machine gives more than was asked for: its limit excuses nothing.
-        assert_eq!(judge(1.3, 1.4, Some(1.5)), "MISSED");
-        // What a peer has passed is told.
+    fn only_a_limit_below_the_target_takes_its_place() {
+        assert_eq!(check(1.4, 1.4, Some(1.0)), "met");
+        assert_eq!(check(1.39, 1.4, None), "MISSED");
+        assert_eq!(check(1.1, 1.4, Some(1.2)), "met (0.85 of the limit)");
+        assert_eq!(check(1.0, 1.4, Some(1.2)), "MISSED");
+        // The limit of this machine is above the target.
+        assert_eq!(check(1.3, 1.4, Some(1.5)), "MISSED");
+        // A peer has passed the limit.
         let passed = "met (0.85 of the limit, which a peer has passed)";
-        assert_eq!(judge(0.7, 1.1, Some(0.7)), passed);
+        assert_eq!(check(0.7, 1.1, Some(0.7)), passed);
     }
 }

@@ -1,4 +1,4 @@
-//! The workloads: one row each. What a workload needs is put there through S3, by signed requests.
+//! Workloads, one row each. Their data is prepared with signed requests of S3.
 
 use std::io;
 use std::time::Duration;
@@ -7,41 +7,41 @@ use crate::load::{Answer, Request, Script};
 use crate::servers::Running;
 use crate::target::{BUCKET, Payload, Target, once_each, spread};
 
-/// What a workload's figure is.
+/// Unit of the figure of a workload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
 pub enum Unit {
-    /// Operations a second: more is better.
+    /// Operations per second: more is better.
     PerSecond,
-    /// MiB a second: more is better.
+    /// MiB per second: more is better.
     MibPerSecond,
     /// Milliseconds of one operation: less is better.
     Milliseconds,
 }
 
 impl Unit {
-    /// Whether a greater figure is the better one.
+    /// True if a greater figure is better.
     pub fn more_is_better(self) -> bool {
         self != Self::Milliseconds
     }
 }
 
-/// One workload.
+/// Workload.
 pub struct Workload {
-    /// Its name, also on the command line.
+    /// Name, also on the command line.
     pub name: &'static str,
-    /// What is told of it.
+    /// Unit of its figure.
     pub unit: Unit,
-    /// What it does.
+    /// Operation.
     pub kind: Kind,
     /// Bytes of each body.
     pub bytes: u64,
-    /// Connections at once.
+    /// Concurrent connections.
     pub connections: usize,
-    /// Seconds in all, over the rounds; workloads that end by themselves take less.
+    /// Seconds over all rounds. Finite workloads may take less.
     pub seconds: u64,
 }
 
-/// What is done.
+/// Operation of a workload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// GetObject, presigned, over several keys.
@@ -52,37 +52,37 @@ pub enum Kind {
     Put,
     /// PutObject, the body signed.
     PutSigned,
-    /// A whole upload: Create, parts of 5 MiB, Complete; signed.
+    /// Whole upload: Create, parts of 5 MiB, Complete; signed.
     Multipart,
     /// DeleteObject.
     Delete,
     /// DeleteObjects of 1000.
     DeleteMany,
-    /// A page of 1000 from a random marker, out of `objects`.
+    /// Page of 1000 from a random marker, out of `objects`.
     List {
         /// Keys below the prefix.
         objects: u64,
-        /// Of common prefixes, with ten keys each, and not of keys.
+        /// True for a page of common prefixes with ten keys each.
         delimiter: bool,
     },
-    /// Complete of an upload of so many parts.
+    /// CompleteMultipartUpload.
     Complete {
         /// Parts.
         parts: u64,
     },
     /// CopyObject.
     Copy,
-    /// UploadPartCopy of an object of one piece.
+    /// UploadPartCopy of an object with one part.
     PartCopy {
-        /// Of all its bytes but the last, which no store can take by reference.
+        /// True for a range without the last byte, which cannot be copied by reference.
         range: bool,
     },
-    /// A page of ListParts of an upload of so many parts.
+    /// ListParts, one page.
     ListParts {
         /// Parts.
         parts: u64,
     },
-    /// A range of 1 MiB at the end of an object of so many parts.
+    /// Range of 1 MiB at the end of an object.
     TailRange {
         /// Parts.
         parts: u64,
@@ -91,21 +91,21 @@ pub enum Kind {
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
-/// Bytes of a part that every server takes.
+/// Size of a part that every server accepts.
 const PART_BYTES: u64 = 5 * MIB;
-/// Different keys of a PUT workload, and their bytes; then they are replaced.
+/// Keys of a PUT workload, and their bytes. After them, objects are replaced.
 const PUT_KEYS: u64 = 200_000;
 const PUT_BYTES: u64 = 3 << 30;
-/// A page of 1000 is at least so long; a short one means that keys are missing.
+/// Least length of a page of 1000. A shorter one has missing keys.
 const LIST_BYTES_MIN: u64 = 30_000;
-/// Uploads under different keys on one connection.
+/// Keys of uploads per connection.
 const UPLOAD_KEYS: u64 = 4;
 
 macro_rules! rows {
     ($(
         $name:literal $unit:ident $kind:expr, $bytes:expr, $connections:literal, $seconds:literal;
     )*) => {
-        /// All of them.
+        /// All workloads.
         pub const WORKLOADS: &[Workload] = &[$(Workload {
             name: $name, unit: Unit::$unit, kind: $kind, bytes: $bytes,
             connections: $connections, seconds: $seconds,
@@ -152,7 +152,7 @@ rows! {
 }
 
 impl Workload {
-    /// Whether a server can be asked for it at all; if not, why.
+    /// Reason why a server cannot run the workload, if there is one.
     pub fn refused_by(&self, running: &Running) -> Option<&'static str> {
         let small_parts = matches!(
             self.kind,
@@ -170,11 +170,10 @@ impl Workload {
         }
     }
 
-    /// Puts there what is needed, and gives what each connection is to do. `round` makes the keys
-    /// of a round its own.
+    /// Prepares the data, and gives the script of each connection. `round` makes keys unique.
     ///
     /// # Errors
-    /// What goes wrong on the way.
+    /// A preparing request fails.
     pub fn scripts(&self, running: &Running, round: usize) -> io::Result<Vec<Script>> {
         let target = &running.target;
         let requests = match self.kind {
@@ -199,7 +198,7 @@ impl Workload {
         Ok(spread(requests, self.connections))
     }
 
-    /// Enough keys to be no single one, few enough to stay in the page cache.
+    /// Keys of reads: several, and few enough to stay in the page cache.
     fn keys_read(&self) -> u64 {
         (256 * MIB / self.bytes.max(1)).clamp(4, 1000)
     }
@@ -241,7 +240,7 @@ impl Workload {
     ) -> Vec<Request> {
         let keys = (PUT_BYTES / self.bytes.max(1)).clamp(32, PUT_KEYS);
         let body = Payload::new(self.bytes);
-        // Large bodies replace those of the round before, or the disk would not hold them.
+        // Large bodies replace those of the round before, for lack of disk space.
         let round = if self.bytes > MIB { 0 } else { round };
         let path = |n| format!("/{BUCKET}/w-{}-{}-{round}/{n:08}", self.bytes, self.connections);
         (0..keys).map(|n| sign(target, "PUT", &path(n), Some(&body), 200)).collect()
@@ -263,10 +262,10 @@ impl Workload {
         Ok(vec![once_each(self.bulk(target, round)?)])
     }
 
-    /// DeleteObjects of 1000 keys each, which are put there.
+    /// DeleteObjects of 1000 prepared keys each.
     ///
     /// # Errors
-    /// What goes wrong on the way.
+    /// A preparing request fails.
     pub fn bulk(&self, target: &Target, round: usize) -> io::Result<Vec<Request>> {
         let body = Payload::new(self.bytes);
         let mut requests = Vec::new();
@@ -315,7 +314,8 @@ impl Workload {
         Ok((0..500).map(page).collect())
     }
 
-    /// An upload with `parts` parts: its path and id, and the document that completes it.
+    /// Opens an upload and sends `parts` parts. Gives its path and id, and the document that
+    /// completes it.
     fn upload(
         &self,
         target: &Target,
@@ -335,10 +335,10 @@ impl Workload {
         Ok(((path, id), parts_document((0..parts).map(|_| etag.as_str()))))
     }
 
-    /// The request that completes such an upload.
+    /// Request that completes such an upload.
     ///
     /// # Errors
-    /// What goes wrong on the way.
+    /// A preparing request fails.
     pub fn complete(&self, target: &Target, key: &str, parts: u64) -> io::Result<Request> {
         let ((path, id), document) = self.upload(target, key, parts)?;
         let path = format!("{path}?uploadId={id}");
@@ -401,13 +401,13 @@ impl Workload {
         (0..self.connections).map(upload).collect()
     }
 
-    /// How long one round may take.
+    /// Duration of one round.
     pub fn time(&self, rounds: usize, scale: f64) -> Duration {
         Duration::from_secs_f64(self.seconds as f64 * scale / rounds.max(1) as f64)
     }
 }
 
-/// The document that completes an upload of the parts 1, 2, 3 … with these ETags.
+/// Document that completes an upload of the parts 1, 2, 3 … with these ETags.
 fn parts_document<'a>(etags: impl Iterator<Item = &'a str>) -> Payload {
     let part = |(number, etag)| {
         format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
@@ -416,7 +416,7 @@ fn parts_document<'a>(etags: impl Iterator<Item = &'a str>) -> Payload {
     Payload::of(format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>"))
 }
 
-/// The lifecycle of uploads on one connection.
+/// State of uploads on one connection.
 struct Upload {
     target: Target,
     body: Payload,
@@ -436,7 +436,7 @@ enum State {
 }
 
 impl Upload {
-    /// Nothing done yet: as if one had just been completed.
+    /// Initial state, like that after a completed upload.
     fn new(target: Target, body: Payload, parts: u64, path: String) -> Self {
         let (id, etags) = (String::new(), Vec::new());
         Self { target, body, parts, path, count: 0, id, etags, state: State::Complete }

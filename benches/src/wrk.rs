@@ -1,5 +1,5 @@
-//! `wrk`: our load generator beside another one, on the same server and the same URL. A generator
-//! that is the slower one would measure itself.
+//! `wrk`: compares the load generator with wrk on the same server and URL. A slower generator would
+//! measure itself.
 
 use std::error::Error;
 use std::io;
@@ -13,10 +13,10 @@ use crate::target::{BUCKET, Payload, spread};
 
 const CONNECTIONS: usize = 16;
 const ROUNDS: usize = 3;
-/// Ours may be behind by so much, which is the noise of a shared machine.
+/// Accepted ratio of both rates, for the noise of a shared machine.
 const RATIO_MIN: f64 = 0.9;
 
-/// How to compare the generators.
+/// Arguments of `wrk`.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -29,7 +29,7 @@ pub struct Arguments {
 /// Runs both in turn and prints their rates.
 ///
 /// # Errors
-/// When an answer is wrong, or ours is the slower one.
+/// A response is wrong, or this generator is slower.
 pub fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     if Command::new("wrk").arg("-v").output().is_err() {
         println!("SKIPPED: wrk is not installed");

@@ -4,7 +4,9 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{AdminCall, Answer, Failure, json_response, time};
+use super::call::AdminCall;
+use super::failure::{Answer, Failure};
+use super::json::{json_response, time};
 use crate::access::{Credential, User};
 use crate::config::KeyPair;
 use crate::store::NewUser;
@@ -37,7 +39,7 @@ struct ChangeKeyRequest {
     enabled: bool,
 }
 
-/// `GET users`.
+/// `GET users`: all users, by name.
 pub(super) async fn list_users(call: &AdminCall) -> Answer {
     let mut users = call.store.users();
     users.sort_by(|a, b| a.name.cmp(&b.name));
@@ -45,16 +47,16 @@ pub(super) async fn list_users(call: &AdminCall) -> Answer {
     Ok(json_response(StatusCode::OK, &json!({ "users": users })))
 }
 
-/// `POST users`: a user with a first key. The secret is in this answer and in no other.
+/// `POST users`: creates a user with a first key. Only this response has the secret.
 pub(super) async fn create_user(call: &AdminCall) -> Answer {
     let request: CreateUserRequest = call.json()?;
-    word("name", &request.name)?;
+    check_name("name", &request.name)?;
     if let Some(id) = &request.id {
-        word("id", id)?;
+        check_name("id", id)?;
     }
     for (what, text) in [("displayName", &request.display_name), ("email", &request.email)] {
         if let Some(text) = text {
-            line(what, text)?;
+            check_text(what, text)?;
         }
     }
     let new = NewUser {
@@ -70,19 +72,19 @@ pub(super) async fn create_user(call: &AdminCall) -> Answer {
     Ok(json_response(StatusCode::CREATED, &document))
 }
 
-/// `DELETE users/NAME`, with its keys.
+/// `DELETE users/NAME`: deletes a user and its keys.
 pub(super) async fn delete_user(call: &AdminCall) -> Answer {
     call.store.delete_user(&call.name).await?;
     Ok(Response::no_content())
 }
 
-/// `GET keys` and `GET users/NAME/keys`.
+/// `GET keys` and `GET users/NAME/keys`: keys by user and time, without secrets.
 pub(super) async fn list_keys(call: &AdminCall) -> Answer {
     let user = Some(call.name.as_str()).filter(|name| !name.is_empty());
     if let Some(name) = user
         && call.store.user(name).is_none()
     {
-        let message = format!("the user {name} is not there");
+        let message = format!("there is no user {name}");
         return Err(Failure::new(StatusCode::NOT_FOUND, "NotFound", message));
     }
     let mut keys = call.store.keys(user);
@@ -91,7 +93,7 @@ pub(super) async fn list_keys(call: &AdminCall) -> Answer {
     Ok(json_response(StatusCode::OK, &json!({ "keys": keys })))
 }
 
-/// `POST users/NAME/keys`. The secret is in this answer and in no other.
+/// `POST users/NAME/keys`: creates a key. Only this response has the secret.
 pub(super) async fn create_key(call: &AdminCall) -> Answer {
     let request: CreateKeyRequest = call.json()?;
     let pair = pair(request.access_key_id, request.secret_access_key)?;
@@ -100,14 +102,14 @@ pub(super) async fn create_key(call: &AdminCall) -> Answer {
     Ok(json_response(StatusCode::CREATED, &document))
 }
 
-/// `PUT keys/ID`: whether it may be used.
+/// `PUT keys/ID`: enables or disables a key.
 pub(super) async fn change_key(call: &AdminCall) -> Answer {
     let request: ChangeKeyRequest = call.json()?;
     call.store.set_key_enabled(&call.name, request.enabled).await?;
     Ok(Response::no_content())
 }
 
-/// `DELETE keys/ID`.
+/// `DELETE keys/ID`: deletes a key.
 pub(super) async fn delete_key(call: &AdminCall) -> Answer {
     call.store.delete_key(&call.name).await?;
     Ok(Response::no_content())
@@ -139,7 +141,7 @@ fn new_key_document(credential: &Credential) -> Value {
     document
 }
 
-/// A key that the operator chose; both halves or neither.
+/// The key pair that the operator chose, or `None` for a random one.
 fn pair(id: Option<String>, secret: Option<String>) -> Result<Option<(String, String)>, Failure> {
     match (id, secret) {
         (None, None) => Ok(None),
@@ -147,22 +149,22 @@ fn pair(id: Option<String>, secret: Option<String>) -> Result<Option<(String, St
             Ok(pair) => Ok(Some(pair.into_parts())),
             Err((half, shape)) => Err(Failure::invalid(format!("{half} must be {shape}"))),
         },
-        _ => Err(Failure::invalid("give accessKeyId and secretAccessKey, or neither")),
+        _ => Err(Failure::invalid("give both accessKeyId and secretAccessKey, or neither")),
     }
 }
 
-/// A name that stands in paths and on command lines.
-fn word(what: &str, text: &str) -> Result<(), Failure> {
-    line(what, text)?;
+/// Checks a name that is used in paths and on command lines.
+fn check_name(what: &str, text: &str) -> Result<(), Failure> {
+    check_text(what, text)?;
     if text.chars().any(char::is_whitespace) || text.starts_with('-') {
-        let message = format!("{what} must not hold spaces or begin with '-'");
+        let message = format!("{what} must not contain spaces or start with '-'");
         return Err(Failure::invalid(message));
     }
     Ok(())
 }
 
-/// Text that is shown to people and put in XML.
-fn line(what: &str, text: &str) -> Result<(), Failure> {
+/// Checks a text that is displayed and written into XML.
+fn check_text(what: &str, text: &str) -> Result<(), Failure> {
     let length = text.chars().count();
     if !(1..=NAME_LENGTH_MAX).contains(&length) || text.chars().any(char::is_control) {
         let message =

@@ -1,29 +1,30 @@
-//! The fields of a request's JSON object and the parameters of its query: each by its name, so that
-//! what is wrong is named too.
+//! Fields of a request's JSON object and parameters of its query. Errors name the field.
 //!
-//! **Invariant:** a field or a parameter that nobody asked for is refused, never overlooked.
+//! **Invariant:** an unknown field or parameter is refused, never ignored.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{AdminCall, Failure};
+use super::call::AdminCall;
+use super::failure::Failure;
+use crate::types::decimal;
 use crate::wire::Error;
 
-/// The fields of an object that were not taken yet.
-pub(crate) struct Fields(Map<String, Value>);
+/// Fields of an object that were not read yet.
+pub(super) struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// The object in a body; no body is an empty one.
+    /// The object in the body of a request. An empty body is an empty object.
     pub(super) fn of(call: &AdminCall) -> Result<Self, Failure> {
         call.json().map(Self)
     }
 
-    /// A field that must be there.
+    /// Reads a required field.
     pub(super) fn required<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, Failure> {
         self.optional(name)?.ok_or_else(|| invalid(name, "", "It is required."))
     }
 
-    /// A field that may be absent, or null.
+    /// Reads a field that may be absent or null.
     pub(super) fn optional<T: DeserializeOwned>(
         &mut self,
         name: &str,
@@ -32,8 +33,8 @@ impl Fields {
         serde_json::from_value(value).map_err(|error| invalid(name, "", error.to_string()))
     }
 
-    /// Nothing may be left.
-    pub(super) fn end(self) -> Result<(), Failure> {
+    /// Refuses fields that were not read.
+    pub(super) fn finish(self) -> Result<(), Failure> {
         match self.0.keys().next() {
             None => Ok(()),
             Some(name) => Err(invalid(name, "", "There is no such field.")),
@@ -41,17 +42,17 @@ impl Fields {
     }
 }
 
-/// InvalidArgument, naming it.
+/// InvalidArgument that names a field or parameter.
 pub(super) fn invalid(name: &str, value: &str, message: impl Into<String>) -> Failure {
     Error::argument(name, value, message).into()
 }
 
 impl AdminCall {
-    /// Refuses every parameter but these.
-    pub(super) fn parameters(&self, known: &[&str]) -> Result<(), Failure> {
+    /// Checks that the query has only known parameters, each once.
+    pub(super) fn check_parameters(&self, known: &[&str]) -> Result<(), Failure> {
         let names = self.query.pairs().iter().map(|(name, _)| name.as_str());
         if let Some(name) = self.query.repeated() {
-            return Err(invalid(name, "", "It stands there twice."));
+            return Err(invalid(name, "", "It was given more than once."));
         }
         match names.into_iter().find(|name| !known.contains(name)) {
             None => Ok(()),
@@ -59,7 +60,7 @@ impl AdminCall {
         }
     }
 
-    /// A number from `min` to `max`; `default` when the parameter is absent or empty.
+    /// A parameter from `min` to `max`; `default` if it is absent or empty.
     pub(super) fn number(
         &self,
         name: &str,
@@ -67,9 +68,7 @@ impl AdminCall {
         (min, max): (u64, u64),
     ) -> Result<u64, Failure> {
         let Some(text) = self.query.non_empty(name) else { return Ok(default) };
-        let digits = text.bytes().all(|c| c.is_ascii_digit());
-        let number = digits.then(|| text.parse().ok()).flatten();
-        number
+        decimal::parse(text)
             .filter(|number| (min..=max).contains(number))
             .ok_or_else(|| invalid(name, text, format!("It must be a number from {min} to {max}.")))
     }

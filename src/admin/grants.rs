@@ -1,20 +1,23 @@
-//! Grants: one call by which a business server gives a browser everything it needs to send one
-//! file, as presigned URLs of the key that asks.
+//! Grants: presigned URLs with which a browser uploads one file on behalf of a business server.
+//! They are signed with the key of the caller.
 //!
 //! **Invariants**
-//! - A grant is a CreateMultipartUpload in another form: the same checks, the same verb of the
-//!   store. There is no second way to authenticate: what a browser gets are ordinary signatures.
-//! - A grant keeps no state of its own. What bounds it is the upload (bucket, key, size, part size,
-//!   type) and the life of its URLs; and its key, which must still be allowed when they are used.
+//! - A grant is a CreateMultipartUpload in JSON: the same checks and the same verb of the store.
+//! Its URLs are ordinary presigned URLs, so there is no second way to authenticate.
+//! - A grant has no state of its own. It is bounded by the upload (bucket, key, size, part size,
+//!   type), by the expiry of its URLs, and by the rights of the key when they are used.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value, json};
 
+use super::call::AdminCall;
+use super::failure::{Answer, Failure};
 use super::fields::{Fields, invalid};
-use super::uploads::upload;
-use super::{AdminCall, Answer, Failure, PREFIX, json_response};
+use super::json::json_response;
+use super::path::PREFIX;
+use super::uploads::locate;
 use crate::access::{Action, WriteObject};
 use crate::auth::EXPIRES_SECONDS_MAX;
 use crate::auth::presign::{Presigner, path_of};
@@ -23,17 +26,17 @@ use crate::ops::uploads::create;
 use crate::ops::uploads::create::Opened;
 use crate::ops::uploads::instant::Reader;
 use crate::request::operation::Demand;
-use crate::types::{BucketName, Layout, ObjectKey, PartNumber, UploadId};
+use crate::types::{BucketName, Layout, ObjectKey, PartNumber, Timestamp, UploadId};
 use crate::wire::{Error, ErrorCode, Head, date, encoding};
 
-/// URLs of parts in one answer.
+/// Most part URLs in one response.
 const PARTS_MAX: u64 = 1000;
-/// Longest callbackVar, as JSON.
+/// Longest `callbackVar` in bytes of JSON.
 const CALLBACK_VAR_BYTES_MAX: usize = 4 << 10;
-/// The most prefixes that an instant upload may look below.
+/// Most prefixes below which an instant upload searches.
 const INSTANT_PREFIXES_MAX: usize = 16;
 
-/// Fields, and the headers of CreateMultipartUpload that they are.
+/// Fields of a grant, and the headers of CreateMultipartUpload that they stand for.
 const HEADERS: &[(&str, &str)] = &[
     ("size", "x-partita-object-size"),
     ("partSize", "x-partita-part-size"),
@@ -45,32 +48,32 @@ const HEADERS: &[(&str, &str)] = &[
     ("proofPrefixes", "x-partita-proof-prefix"),
 ];
 
-/// `POST grants`: opens the upload, or finds it open, and gives its URLs.
+/// `POST grants`: opens the upload, or finds it open, and returns its URLs.
 pub(super) async fn create(call: &AdminCall) -> Answer {
-    call.parameters(&[])?;
-    let asked = Asked::of(call)?;
+    call.check_parameters(&[])?;
+    let grant = GrantRequest::of(call)?;
     let demand = Demand {
         action: Action::PutObject,
-        bucket: Some(asked.bucket.clone()),
-        key: Some(asked.key.clone()),
+        bucket: Some(grant.bucket.clone()),
+        key: Some(grant.key.clone()),
     };
-    let signer = Signer::of(call, asked.expires_seconds)?;
+    let signer = UrlSigner::of(call, grant.expires_seconds)?;
     let permit = call.caller.demand::<WriteObject>(&demand)?;
     let reader = Reader::of_caller(&call.gateway, &call.caller, &permit);
-    let reader = match asked.may_find {
-        MayFind::Nothing => None,
-        MayFind::ByProof => reader.map(|reader| reader.who_proves(true)),
-        MayFind::Below => reader,
+    let reader = match grant.search {
+        InstantSearch::Off => None,
+        InstantSearch::ByProof => reader.map(|reader| reader.who_proves(true)),
+        InstantSearch::Below => reader,
     };
-    let opened = create::open(&call.gateway, &permit, &asked.head, reader).await;
-    let opened = opened.map_err(named)?;
+    let opened = create::open(&call.gateway, &permit, &grant.head, reader).await;
+    let opened = opened.map_err(with_field_names)?;
     let how = opened.how();
     let Opened { created, declaration, .. } = opened;
     let layout = declaration.and_then(|declaration| declaration.layout);
     let layout = layout.ok_or_else(|| invalid("size", "", "It is required."))?;
-    let target = Target { bucket: asked.bucket, key: asked.key, upload: created.upload.id };
-    let mut answer = signer.page(&target, layout, PartNumber::FIRST, PARTS_MAX);
-    answer.extend(signer.whole(&target));
+    let target = TargetUpload { bucket: grant.bucket, key: grant.key, upload: created.upload.id };
+    let mut answer = signer.part_urls(&target, layout, PartNumber::FIRST, PARTS_MAX);
+    answer.extend(signer.upload_urls(&target));
     for (name, value) in [
         ("uploadId", json!(target.upload.to_string())),
         ("bucket", json!(target.bucket.as_str())),
@@ -85,52 +88,52 @@ pub(super) async fn create(call: &AdminCall) -> Answer {
     Ok(json_response(StatusCode::OK, &answer))
 }
 
-/// `GET grants/ID/parts`: the URLs of more parts.
+/// `GET grants/ID/parts`: URLs of more parts.
 pub(super) async fn parts(call: &AdminCall) -> Answer {
-    call.parameters(&["from", "limit", "expiresIn"])?;
+    call.check_parameters(&["from", "limit", "expiresIn"])?;
     let from = call.number("from", 1, (1, 10_000))?;
     let from = u16::try_from(from).ok().and_then(PartNumber::new).unwrap_or(PartNumber::FIRST);
     let limit = call.number("limit", PARTS_MAX, (1, PARTS_MAX))?;
-    let life = call.number("expiresIn", 3600, (1, EXPIRES_SECONDS_MAX))?;
-    let upload = upload::<WriteObject>(call, Action::PutObject).await?;
-    let signer = Signer::of(call, life)?;
+    let expires_seconds = call.number("expiresIn", 3600, (1, EXPIRES_SECONDS_MAX))?;
+    let upload = locate::<WriteObject>(call, Action::PutObject).await?;
+    let signer = UrlSigner::of(call, expires_seconds)?;
     let (bucket, key) = (upload.permit().target_bucket(), upload.permit().key().clone());
-    let target = Target { bucket: bucket.name.clone(), key, upload: upload.id() };
+    let target = TargetUpload { bucket: bucket.name.clone(), key, upload: upload.id() };
     let open = call.store.upload(&upload).await.map_err(Error::from)?;
     let layout = open.declaration.and_then(|declaration| declaration.layout);
     let layout = layout.ok_or_else(|| {
-        let message = "The upload has no declared size, so nobody knows its parts.";
+        let message = "The upload was created without a declared size, so its parts are unknown.";
         Error::because(ErrorCode::InvalidRequest, message)
     })?;
-    Ok(json_response(StatusCode::OK, &signer.page(&target, layout, from, limit)))
+    Ok(json_response(StatusCode::OK, &signer.part_urls(&target, layout, from, limit)))
 }
 
-/// The request for a grant, as a CreateMultipartUpload would say it.
-struct Asked {
+/// Request for a grant, translated to the head of a CreateMultipartUpload.
+struct GrantRequest {
     bucket: BucketName,
     key: ObjectKey,
     head: Head,
     expires_seconds: u64,
-    may_find: MayFind,
+    search: InstantSearch,
 }
 
-/// Whether a grant says below which keys the file may be found. It must: the digest may be an end
-/// user's claim, and the key of a business server reads the files of all of them.
+/// Search for existing content that a grant allows. A grant must name prefixes for it: the digest
+/// may be a claim of an end user, while the key of the business server can read the files of all.
 #[derive(Clone, Copy)]
-enum MayFind {
-    Nothing,
-    /// For a proof of possession alone.
+enum InstantSearch {
+    Off,
+    /// Only with a proof of possession.
     ByProof,
-    /// Below those prefixes.
+    /// Below the prefixes that the grant names.
     Below,
 }
 
-impl Asked {
+impl GrantRequest {
     fn of(call: &AdminCall) -> Result<Self, Failure> {
         let mut fields = Fields::of(call)?;
         let bucket: String = fields.required("bucket")?;
         let bucket = BucketName::parse(&bucket)
-            .ok_or_else(|| invalid("bucket", &bucket, "It is no name of a bucket."))?;
+            .ok_or_else(|| invalid("bucket", &bucket, "It is not a valid bucket name."))?;
         let key: String = fields.required("key")?;
         let key = parse_key(&key)?;
         let mut headers = HeaderMap::new();
@@ -154,28 +157,28 @@ impl Asked {
         let proof_prefixes: Vec<String> = fields.optional("proofPrefixes")?.unwrap_or_default();
         set_prefixes(&mut headers, "proofPrefixes", &proof_prefixes)?;
         let expires_seconds: u64 = fields.required("expiresIn")?;
-        fields.end()?;
+        fields.finish()?;
         if !(1..=EXPIRES_SECONDS_MAX).contains(&expires_seconds) {
             let message = format!("It must be a number from 1 to {EXPIRES_SECONDS_MAX}.");
             return Err(invalid("expiresIn", &expires_seconds.to_string(), message));
         }
         let path = path_of(&bucket, &key);
         let head = Head::new(Method::POST, &path, "uploads", headers, &[], true)?;
-        let may_find = match (prefixes.is_empty(), proof_prefixes.is_empty()) {
-            (true, true) => MayFind::Nothing,
-            (true, false) => MayFind::ByProof,
-            (false, _) => MayFind::Below,
+        let search = match (prefixes.is_empty(), proof_prefixes.is_empty()) {
+            (true, true) => InstantSearch::Off,
+            (true, false) => InstantSearch::ByProof,
+            (false, _) => InstantSearch::Below,
         };
-        Ok(Self { bucket, key, head, expires_seconds, may_find })
+        Ok(Self { bucket, key, head, expires_seconds, search })
     }
 }
 
-/// The key, if a browser can ask for it: it takes `.` and `..` out of every path.
+/// Parses a key that a browser can request. Browsers remove segments `.` and `..` from paths.
 fn parse_key(text: &str) -> Result<ObjectKey, Failure> {
     let key = ObjectKey::parse(text.as_bytes()).ok().filter(|_| !text.is_empty());
-    let key = key.ok_or_else(|| invalid("key", text, "It is no key of an object."))?;
+    let key = key.ok_or_else(|| invalid("key", text, "It is not a valid object key."))?;
     if text.split('/').any(|segment| matches!(segment, "." | "..")) {
-        let message = "A browser cannot ask for a path with a segment `.` or `..`.";
+        let message = "A browser cannot request a path with a segment `.` or `..`.";
         return Err(invalid("key", text, message));
     }
     Ok(key)
@@ -184,7 +187,7 @@ fn parse_key(text: &str) -> Result<ObjectKey, Failure> {
 fn set(headers: &mut HeaderMap, field: &str, value: &str) -> Result<(), Failure> {
     let (_, name) = HEADERS.iter().find(|(name, _)| *name == field).expect("it is in the table");
     let value = HeaderValue::from_bytes(value.as_bytes())
-        .map_err(|_| invalid(field, value, "It cannot stand in a header."))?;
+        .map_err(|_| invalid(field, value, "It is not a valid header value."))?;
     headers.insert(*name, value);
     Ok(())
 }
@@ -193,20 +196,20 @@ fn metadata(headers: &mut HeaderMap, metadata: Map<String, Value>) -> Result<(),
     for (name, value) in metadata {
         let field = format!("metadata.{name}");
         let wrong = |why| invalid(&field, "", why);
-        let text = value.as_str().ok_or_else(|| wrong("It must be text."))?;
+        let text = value.as_str().ok_or_else(|| wrong("It must be a string."))?;
         let header = format!("x-amz-meta-{name}");
         let header = HeaderName::from_bytes(header.as_bytes()).ok().filter(|_| !name.is_empty());
-        let header = header.ok_or_else(|| wrong("It is no name of a header."))?;
+        let header = header.ok_or_else(|| wrong("It is not a valid header name."))?;
         let value = HeaderValue::from_bytes(text.as_bytes());
-        let value = value.map_err(|_| wrong("It cannot stand in a header."))?;
+        let value = value.map_err(|_| wrong("It is not a valid header value."))?;
         if headers.insert(header, value).is_some() {
-            return Err(wrong("It stands there twice: names have no case."));
+            return Err(wrong("It was given more than once: names are case-insensitive."));
         }
     }
     Ok(())
 }
 
-/// What comes back with the events of the upload: JSON, in base64, as the header has it.
+/// Value that events of the upload repeat: JSON in base64, as the header has it.
 fn callback_var(value: &Value) -> Result<String, Failure> {
     let text = value.to_string();
     if text.len() > CALLBACK_VAR_BYTES_MAX {
@@ -216,18 +219,18 @@ fn callback_var(value: &Value) -> Result<String, Failure> {
     Ok(STANDARD.encode(text))
 }
 
-/// Below which keys a file of the same digest may be found instead of sent.
+/// Sets the prefixes below which existing content may be found.
 fn set_prefixes(
     headers: &mut HeaderMap,
     name: &'static str,
     prefixes: &[String],
 ) -> Result<(), Failure> {
     if prefixes.len() > INSTANT_PREFIXES_MAX {
-        let message = format!("There can be {INSTANT_PREFIXES_MAX} of them.");
+        let message = format!("At most {INSTANT_PREFIXES_MAX} prefixes are allowed.");
         return Err(invalid(name, "", message));
     }
     match prefixes.iter().any(|prefix| prefix.is_empty() || prefix.len() > 1024) {
-        true => Err(invalid(name, "", "A prefix has 1 to 1024 bytes.")),
+        true => Err(invalid(name, "", "A prefix must have 1 to 1024 bytes.")),
         false if prefixes.is_empty() => Ok(()),
         false => {
             let encode = |prefix: &String| match (name, prefix.as_str()) {
@@ -240,8 +243,8 @@ fn set_prefixes(
     }
 }
 
-/// An error of Create, by the names that a grant has.
-fn named(mut error: Error) -> Error {
+/// An error of CreateMultipartUpload, with the field names of a grant for its headers.
+fn with_field_names(mut error: Error) -> Error {
     for (name, value) in &mut error.fields {
         let field = HEADERS.iter().find(|(_, header)| header == value);
         if let (&mut "ArgumentName", Some((field, _))) = (name, field) {
@@ -251,27 +254,30 @@ fn named(mut error: Error) -> Error {
     error
 }
 
-/// The upload that URLs are for.
-struct Target {
+/// Upload that the URLs are for.
+struct TargetUpload {
     bucket: BucketName,
     key: ObjectKey,
     upload: UploadId,
 }
 
-/// Signs the URLs of one answer.
-struct Signer {
+/// Signer of the URLs of one response.
+struct UrlSigner {
     presigner: Presigner,
     expires: String,
     expires_seconds: u64,
 }
 
-impl Signer {
-    /// In the name of the key that asks. The browser comes to the address that the operator has
-    /// set, else to the one that the asking server used.
+impl UrlSigner {
+    /// A signer with the key of the caller. The URLs have the configured `public-url`, otherwise
+    /// the address that the caller used.
+    ///
+    /// # Errors
+    /// AccessDenied over the control socket, where there is no key.
     fn of(call: &AdminCall, expires_seconds: u64) -> Result<Self, Failure> {
-        let credential = call.caller.principal.credential().filter(|_| !call.connection.control);
+        let credential = call.caller.principal.credential().filter(|_| !call.channel.control);
         let credential = credential.ok_or_else(|| {
-            let message = "A grant is signed by the key that asks, and the operator has none.";
+            let message = "A grant is signed with the key of the caller: send a signed request.";
             Error::because(ErrorCode::AccessDenied, message)
         })?;
         let config = &call.gateway.config;
@@ -279,20 +285,20 @@ impl Signer {
         let address = address.unwrap_or((call.address.0, &call.address.1));
         let now = clock::now();
         let presigner = Presigner::new(credential, &config.region, address, now, expires_seconds);
-        // The signature knows whole seconds.
-        let end = crate::types::Timestamp::from_millis((now.seconds() + expires_seconds) * 1000);
-        Ok(Self { presigner, expires: date::iso8601(end), expires_seconds })
+        // Signatures have whole seconds.
+        let expires = Timestamp::from_millis((now.seconds() + expires_seconds) * 1000);
+        Ok(Self { presigner, expires: date::iso8601(expires), expires_seconds })
     }
 
-    fn url(&self, method: &str, target: &Target, words: &[(&str, &str)]) -> String {
+    fn url(&self, method: &str, target: &TargetUpload, words: &[(&str, &str)]) -> String {
         let upload = target.upload.to_string();
         let words: Vec<_> =
             [("uploadId", upload.as_str())].into_iter().chain(words.iter().copied()).collect();
         self.presigner.url(method, &target.bucket, &target.key, &words)
     }
 
-    /// What concerns the whole upload.
-    fn whole(&self, target: &Target) -> Map<String, Value> {
+    /// URLs for the whole upload.
+    fn upload_urls(&self, target: &TargetUpload) -> Map<String, Value> {
         let urls = [
             ("blocksUrl", self.url("GET", target, &[("partita-blocks", "")])),
             ("stateUrl", self.url("PUT", target, &[("partita-state", "")])),
@@ -302,10 +308,10 @@ impl Signer {
         urls.into_iter().map(|(name, url)| (name.to_owned(), Value::String(url))).collect()
     }
 
-    /// The parts from `from` on, at most `limit`, and where the next page is.
-    fn page(
+    /// URLs of at most `limit` parts from `from` on, and the path of the next page.
+    fn part_urls(
         &self,
-        target: &Target,
+        target: &TargetUpload,
         layout: Layout,
         from: PartNumber,
         limit: u64,

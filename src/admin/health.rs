@@ -1,26 +1,31 @@
-//! Whether the server lives, takes requests, and how it keeps its promise.
+//! Health of the server: liveness, readiness and details.
+//!
+//! **Invariant:** readiness fails only while the server drains and after a failed write. A full
+//! disk still serves readers, and a failing webhook is an alarm.
 
 use http::StatusCode;
 use serde_json::json;
 
-use super::{AdminCall, Answer, json_response};
+use super::call::AdminCall;
+use super::failure::Answer;
+use super::json::json_response;
 use crate::store::TargetState;
 
-/// The durability mode, as the start and the health page say it.
+/// Durability mode, for the start lines of the server and for `GET health`.
 pub const DURABILITY: &str = "durable: fsync before every answer";
 
-/// `GET health/live`: 200 as long as the process answers.
+/// `GET health/live`: always 200.
 pub(super) async fn live(_: &AdminCall) -> Answer {
     Ok(json_response(StatusCode::OK, &json!({ "status": "live" })))
 }
 
-/// `GET health/ready`: 503 when new requests should go elsewhere.
+/// `GET health/ready`: 200, or 503 if new requests should go elsewhere.
 pub(super) async fn ready(call: &AdminCall) -> Answer {
     let (status, word) = state(call);
     Ok(json_response(status, &json!({ "status": word })))
 }
 
-/// `GET health`: as `ready`, with the details.
+/// `GET health`: status of `ready`, with details. Some of them only over the control socket.
 pub(super) async fn summary(call: &AdminCall) -> Answer {
     let (status, word) = state(call);
     let health = call.store.health();
@@ -30,23 +35,22 @@ pub(super) async fn summary(call: &AdminCall) -> Answer {
         "durability": DURABILITY,
         "writable": health.writable,
     });
-    if call.connection.control {
+    if call.channel.control {
         document["poisonedReason"] = json!(health.poisoned);
         document["walBytes"] = json!(health.wal_bytes);
         document["freeBytes"] = json!(health.free_bytes);
         document["queueLength"] = json!(health.queue_length);
-        // A webhook in trouble is no reason to send anybody away.
         let states = call.store.event_targets().unwrap_or_default();
         document["alarms"] = states.iter().filter_map(TargetState::alarm).collect();
     }
     Ok(json_response(status, &document))
 }
 
-/// A full disk is no reason to send readers away, so only the end and a failed write are.
+/// Status and word for readiness.
 fn state(call: &AdminCall) -> (StatusCode, &'static str) {
     if call.store.health().poisoned.is_some() {
         (StatusCode::SERVICE_UNAVAILABLE, "poisoned")
-    } else if call.connection.draining {
+    } else if call.channel.draining {
         (StatusCode::SERVICE_UNAVAILABLE, "draining")
     } else {
         (StatusCode::OK, "ready")

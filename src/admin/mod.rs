@@ -1,22 +1,29 @@
-//! The management interface under `/_partita/v1/`: its own table of rows, answered in JSON.
+//! Management interface under `/_partita/v1/`: a table of rows of its own, answered in JSON.
+//!
+//! This file holds the table and its routing. `call`, `failure`, `fields`, `json` and `path` hold
+//! what handlers share; each other file holds the handlers of one noun. The gateway calls [`route`]
+//! for requests over the network and the control socket; a command without a server calls [`ask`].
 //!
 //! **Invariants**
-//! - A row says who may call it. Health may be asked by anybody; what a signed row does is decided
-//!   for the key that signed, like an operation of S3; everything else needs the control socket,
-//!   which only the owner of the data folder can open.
-//! - A secret leaves once, in the answer that made it.
-//! - Fields are named in camelCase: in requests, in answers, and so in what `--json` prints. The
-//!   name of a time ends in `At`.
+//! - Each row has an `Audience`: health is open to everyone; what a signed row does is
+//!   authorized for the key that signed, like an operation of S3; every other row needs the control
+//!   socket, which only the owner of the data folder can open.
+//! - A secret is in one response only, that of the request that created it.
+//! - Fields are in camelCase, in requests, responses and the output of `--json`. The name of a time
+//!   ends in `At`.
 //! - Each document has its schema in `docs/schemas`.
-//! - The commands of `partita` are these rows, whether a server runs or not, so there is one
-//!   behaviour and one place for its rules.
+//! - The commands of `partita` use these rows, with and without a server.
 
 mod accounts;
-mod changes;
+mod call;
+mod check;
+mod failure;
 mod fields;
 mod grants;
 pub mod health;
-mod maintenance;
+mod json;
+mod path;
+mod upload_changes;
 mod uploads;
 mod webhooks;
 
@@ -24,63 +31,50 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use percent_encoding::percent_decode_str;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::json;
+
+pub use call::Channel;
+pub use path::{PREFIX, matches};
+
+use call::AdminCall;
+use failure::{Answer, Failure};
+use path::captured;
 
 use crate::access::{Origin, Principal};
-use crate::request::{self, Caller};
-use crate::store::{self, Store};
-use crate::types::Timestamp;
-use crate::wire::request::Query;
+use crate::request::{Caller, Context};
+use crate::wire::target::Query;
 use crate::wire::{Body, Error, Response};
 
-/// Everything below this path is ours, in path-style requests: no bucket can have that name.
-pub const PREFIX: &str = "/_partita/v1/";
 /// Longest body of a request in bytes.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
 
-/// Whether a path belongs to this interface.
-pub fn matches(path: &str) -> bool {
-    path.starts_with(PREFIX)
-}
-
-/// What the connection of a request tells.
-#[derive(Clone, Copy, Debug)]
-pub struct Connection {
-    /// It came over the control socket.
-    pub control: bool,
-    /// The server is about to end.
-    pub draining: bool,
-}
-
-/// Who may call a row.
+/// Callers that a row accepts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Access {
+enum Audience {
+    /// Everyone, without a signature.
     Anybody,
-    /// Who signs the request, for what the key may do; and the operator over the control socket.
+    /// Signed requests, within the rights of their key; and the control socket.
     Signed,
+    /// The control socket only.
     Control,
 }
 
-type Answer = Result<Response, Failure>;
 type Handler = for<'a> fn(&'a AdminCall) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
-/// A row of the table; `{}` in the path stands for one decoded segment.
+/// A row of the table. `{}` in the path stands for one decoded segment.
 struct Row {
     method: Method,
     path: &'static str,
-    access: Access,
+    audience: Audience,
     handler: Handler,
 }
 
-const fn row(method: Method, path: &'static str, access: Access, handler: Handler) -> Row {
-    Row { method, path, access, handler }
+const fn row(method: Method, path: &'static str, audience: Audience, handler: Handler) -> Row {
+    Row { method, path, audience, handler }
 }
 
-use Access::{Anybody, Control, Signed};
+use Audience::{Anybody, Control, Signed};
 
+/// All rows of the interface.
 const ROWS: &[Row] = &[
     row(Method::GET, "health", Anybody, |call| Box::pin(health::summary(call))),
     row(Method::GET, "health/live", Anybody, |call| Box::pin(health::live(call))),
@@ -96,10 +90,10 @@ const ROWS: &[Row] = &[
     row(Method::POST, "grants", Signed, |call| Box::pin(grants::create(call))),
     row(Method::GET, "grants/{}/parts", Signed, |call| Box::pin(grants::parts(call))),
     row(Method::GET, "uploads", Signed, |call| Box::pin(uploads::list(call))),
-    row(Method::POST, "uploads/clean", Signed, |call| Box::pin(changes::clean(call))),
+    row(Method::POST, "uploads/clean", Signed, |call| Box::pin(upload_changes::clean(call))),
     row(Method::GET, "uploads/{}", Signed, |call| Box::pin(uploads::show(call))),
-    row(Method::PUT, "uploads/{}", Signed, |call| Box::pin(changes::change(call))),
-    row(Method::GET, "buckets/{}/uploads", Signed, |call| Box::pin(uploads::held(call))),
+    row(Method::PUT, "uploads/{}", Signed, |call| Box::pin(upload_changes::change(call))),
+    row(Method::GET, "buckets/{}/uploads", Signed, |call| Box::pin(uploads::totals(call))),
     row(Method::GET, "webhooks", Control, |call| Box::pin(webhooks::list(call))),
     row(Method::PUT, "webhooks/{}", Control, |call| Box::pin(webhooks::change(call))),
     row(Method::GET, "webhooks/{}/deliveries", Control, |call| {
@@ -107,52 +101,28 @@ const ROWS: &[Row] = &[
     }),
     row(Method::POST, "webhooks/{}/resend", Control, |call| Box::pin(webhooks::resend(call))),
     row(Method::POST, "webhooks/{}/test", Control, |call| Box::pin(webhooks::test(call))),
-    row(Method::POST, "check", Control, |call| Box::pin(maintenance::check(call))),
+    row(Method::POST, "check", Control, |call| Box::pin(check::check(call))),
 ];
 
-/// What a handler works on.
-struct AdminCall {
-    store: Store,
-    connection: Connection,
-    /// The decoded segment that `{}` stands for, empty when the row has none.
-    name: String,
-    body: Bytes,
-    /// The store with the settings, as operations have it.
-    gateway: request::Context,
-    /// Who asks, and what is decided for whom.
-    caller: Caller,
-    query: Query,
-    /// `http` or `https`, and what the client wrote into Host.
-    address: (&'static str, String),
-}
-
-impl AdminCall {
-    /// The body as JSON; no body is an empty object.
-    fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        let body = if self.body.is_empty() { b"{}" } else { self.body.as_ref() };
-        serde_json::from_slice(body).map_err(|error| Failure::invalid(error.to_string()))
-    }
-}
-
-/// A request whose row is known, and who sends it. Its body is whole.
+/// A request whose row is known and whose sender is authenticated.
 pub struct Request {
-    /// Who sends it: the holder of a key, the operator, or anybody.
+    /// The sender: the holder of a key, the operator, or an anonymous client.
     pub principal: Principal,
     /// The decoded query.
     pub query: Query,
-    /// What stands in Host.
+    /// The Host header.
     pub host: String,
-    /// Whether it came over TLS.
+    /// True for a connection over TLS.
     pub secure: bool,
-    /// At most [`BODY_BYTES_MAX`] bytes.
+    /// The whole body, at most [`BODY_BYTES_MAX`] bytes.
     pub body: Bytes,
-    /// The request as events tell of it.
+    /// Request id and peer, for events.
     pub origin: Origin,
 }
 
 /// The row that answers a request.
 pub struct Route {
-    connection: Connection,
+    channel: Channel,
     row: &'static Row,
     name: String,
 }
@@ -163,20 +133,20 @@ impl Route {
         self.row.path
     }
 
-    /// Whether the request must be signed.
+    /// True if the request must be signed.
     pub fn wants_signature(&self) -> bool {
-        self.row.access == Signed && !self.connection.control
+        self.row.audience == Signed && !self.channel.control
     }
 
-    /// Answers the request.
-    pub async fn answer(self, gateway: &request::Context, request: Request) -> Response {
+    /// Answers the request. An error of the handler becomes a JSON document.
+    pub async fn answer(self, gateway: &Context, request: Request) -> Response {
         if request.body.len() > BODY_BYTES_MAX {
             let message = format!("the body is longer than {BODY_BYTES_MAX} bytes");
             return Failure::invalid(message).into_response();
         }
         let call = AdminCall {
             store: gateway.store.clone(),
-            connection: self.connection,
+            channel: self.channel,
             name: self.name,
             body: request.body,
             gateway: gateway.clone(),
@@ -188,25 +158,27 @@ impl Route {
     }
 }
 
-/// The row of a request for a path of which [`matches`] is true, or the answer that there is none.
-/// `path` is as received, without the query.
+/// The row of a request. `path` is as received, without the query; [`matches`] must be true for it.
+///
+/// # Errors
+/// The response to a request that no row takes: 404, 403 or 405.
 pub fn route(
-    connection: Connection,
+    channel: Channel,
     method: &Method,
     path: &str,
 ) -> std::result::Result<Route, Box<Response>> {
-    match find(connection, method, path) {
-        Ok((row, name)) => Ok(Route { connection, row, name }),
+    match find(channel, method, path) {
+        Ok((row, name)) => Ok(Route { channel, row, name }),
         Err(failure) => Err(Box::new(failure.into_response())),
     }
 }
 
-/// An error of the pipeline, as this interface tells it.
+/// An error of the pipeline as a response of this interface.
 pub fn render(error: Error) -> Response {
     Failure::from(error).into_response()
 }
 
-/// The answer to a HEAD: that to a GET, without its bytes.
+/// The response to a HEAD request: that to GET, without its body.
 pub fn head_only(mut response: Response) -> Response {
     if let Body::Full(bytes) = &response.body {
         let length = bytes.len().to_string();
@@ -216,150 +188,56 @@ pub fn head_only(mut response: Response) -> Response {
     response
 }
 
-/// Asks in the name of the operator, for a command that holds the store itself: the status and the
-/// document. `target` is a path with its query.
+/// Answers a request of the operator, for a command that has opened the store itself. `target` is a
+/// path with its query. Gives the status and the document, which is empty if there is none.
 pub async fn ask(
-    gateway: &request::Context,
+    gateway: &Context,
     method: &Method,
     target: &str,
     body: Bytes,
 ) -> (StatusCode, Bytes) {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let connection = Connection { control: true, draining: false };
-    let response = match (route(connection, method, path), Query::parse(query)) {
+    let channel = Channel { control: true, draining: false };
+    let response = match (route(channel, method, path), Query::parse(query)) {
         (Ok(route), Ok(query)) => {
             let (principal, host) = (Principal::operator(), String::new());
             let origin = Origin { request_id: String::new(), peer: "command".into() };
             let request = Request { principal, query, host, secure: false, body, origin };
             route.answer(gateway, request).await
         }
-        (Err(answer), _) => *answer,
+        (Err(response), _) => *response,
         (_, Err(error)) => render(error),
     };
     match response.body {
         Body::Full(document) => (response.status, document),
-        Body::Empty | Body::Stream(_) | Body::Late(_) => (response.status, Bytes::new()),
+        Body::Empty | Body::Stream(_) | Body::Deferred(_) => (response.status, Bytes::new()),
     }
 }
 
 /// The row of a request, and the segment that its `{}` stands for.
-fn find(
-    connection: Connection,
-    method: &Method,
-    path: &str,
-) -> Result<(&'static Row, String), Failure> {
+fn find(channel: Channel, method: &Method, path: &str) -> Result<(&'static Row, String), Failure> {
     let path = path.strip_prefix(PREFIX).unwrap_or_default();
     let method = if *method == Method::HEAD { &Method::GET } else { method };
     let rows: Vec<_> =
         ROWS.iter().filter_map(|row| Some((row, captured(row.path, path)?))).collect();
     if rows.is_empty() {
-        return Err(Failure::new(StatusCode::NOT_FOUND, "NotFound", "no such path"));
+        return Err(Failure::new(StatusCode::NOT_FOUND, "NotFound", "there is no such path"));
     }
-    if !connection.control && rows.iter().all(|(row, _)| row.access == Control) {
+    if !channel.control && rows.iter().all(|(row, _)| row.audience == Control) {
         return Err(Failure::new(
             StatusCode::FORBIDDEN,
             "Forbidden",
-            "this can only be asked over the control socket in the data folder",
+            "this path is only available over the control socket in the data folder",
         ));
     }
     let row = rows
         .into_iter()
-        .find(|(row, _)| row.method == *method && (connection.control || row.access != Control));
+        .find(|(row, _)| row.method == *method && (channel.control || row.audience != Control));
     let (row, name) = row.ok_or_else(|| {
-        let message = "this path has other methods";
+        let message = format!("this path does not support {method}");
         Failure::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
     })?;
     Ok((row, name.unwrap_or_default()))
-}
-
-/// Whether `path` fits `pattern`, and the segment that `{}` stands for.
-fn captured(pattern: &str, path: &str) -> Option<Option<String>> {
-    let mut name = None;
-    let mut segments = path.split('/');
-    for expected in pattern.split('/') {
-        let segment = segments.next()?;
-        if expected == "{}" {
-            let decoded = percent_decode_str(segment).decode_utf8().ok()?;
-            name = Some(decoded.into_owned()).filter(|name| !name.is_empty());
-            name.as_ref()?;
-        } else if expected != segment {
-            return None;
-        }
-    }
-    segments.next().is_none().then_some(name)
-}
-
-/// 200 (or another status) with a JSON document.
-fn json_response(status: StatusCode, value: &impl Serialize) -> Response {
-    let mut document = serde_json::to_vec(value).expect("our own documents have string keys");
-    document.push(b'\n');
-    Response::new(status)
-        .header("content-type", "application/json")
-        .header("cache-control", "no-store")
-        .with_body(Body::Full(document.into()))
-}
-
-/// The time as RFC 3339 writes it; always with three digits of milliseconds, so that all times of
-/// this interface have one form.
-fn time(time: Timestamp) -> String {
-    let millis = i64::try_from(time.millis()).unwrap_or(i64::MAX);
-    let time = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
-    format!("{time:.3}")
-}
-
-/// Why a request failed: `{"error": CODE, "message": SENTENCE}`.
-#[derive(Debug)]
-struct Failure {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-    headers: Vec<(&'static str, String)>,
-}
-
-impl Failure {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), headers: Vec::new() }
-    }
-    fn invalid(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "InvalidRequest", message)
-    }
-    fn into_response(self) -> Response {
-        let document = json!({ "error": self.code, "message": self.message });
-        let response = json_response(self.status, &document);
-        self.headers.iter().fold(response, |response, (name, value)| response.header(name, value))
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let argument = error.fields.iter().find(|(name, _)| *name == "ArgumentName");
-        let message = match argument {
-            Some((_, argument)) => format!("{argument}: {}", error.message),
-            None => error.message,
-        };
-        let (status, code) = (error.code.status(), error.code.as_str());
-        Self { status, code, message, headers: error.headers }
-    }
-}
-
-impl From<store::Error> for Failure {
-    fn from(error: store::Error) -> Self {
-        let (status, code) = match &error {
-            store::Error::Exists { .. } => (StatusCode::CONFLICT, "Exists"),
-            store::Error::NotFound { .. } => (StatusCode::NOT_FOUND, "NotFound"),
-            store::Error::Refused(_) => (StatusCode::CONFLICT, "Refused"),
-            store::Error::DiskFull => (StatusCode::INSUFFICIENT_STORAGE, "DiskFull"),
-            store::Error::Overloaded | store::Error::Poisoned | store::Error::Closed => {
-                (StatusCode::SERVICE_UNAVAILABLE, "Unavailable")
-            }
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
-        };
-        if status == StatusCode::INTERNAL_SERVER_ERROR {
-            tracing::error!(%error, "a management request failed");
-        }
-        // Only the owner of the data folder gets here, so the sentence may say everything.
-        Self::new(status, code, error.to_string())
-    }
 }
 
 #[cfg(test)]

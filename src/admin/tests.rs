@@ -1,15 +1,17 @@
-//! The management interface over a store of its own.
+//! Management interface over a store of its own.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::json::time;
 use super::*;
 use crate::config::{self, Config};
-use crate::request::Context;
+use crate::store::Store;
+use crate::types::Timestamp;
 
-const CONTROL: Connection = Connection { control: true, draining: false };
-const PUBLIC: Connection = Connection { control: false, draining: false };
+const CONTROL: Channel = Channel { control: true, draining: false };
+const PUBLIC: Channel = Channel { control: false, draining: false };
 
-/// A store in a folder that goes with it.
+/// Store in a temporary folder.
 struct Bench {
     store: Store,
     gateway: Context,
@@ -34,18 +36,12 @@ impl Bench {
         Self { store, gateway, _folder: folder }
     }
 
-    async fn handle(
-        &self,
-        connection: Connection,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> Response {
-        let route = match route(connection, &method, path) {
+    async fn handle(&self, channel: Channel, method: Method, path: &str, body: Bytes) -> Response {
+        let route = match route(channel, &method, path) {
             Ok(route) => route,
             Err(answer) => return *answer,
         };
-        let principal = match connection.control {
+        let principal = match channel.control {
             true => Principal::operator(),
             false => Principal::Anonymous,
         };
@@ -55,14 +51,15 @@ impl Bench {
         if method == Method::HEAD { head_only(response) } else { response }
     }
 
-    /// Asks, and gives the status and the document. Both documents are what their schemas say.
-    async fn ask(&self, connection: Connection, request: &str, body: Value) -> (u16, Value) {
+    /// Sends a request. Gives the status and the document. Validates both documents against their
+    /// schemas.
+    async fn ask(&self, channel: Channel, request: &str, body: Value) -> (u16, Value) {
         let (method, path) = request.split_once(' ').unwrap();
         let (asked, answered) = schemas(method, path);
         let method = method.parse().unwrap();
         let bytes = if body.is_null() { Bytes::new() } else { body.to_string().into() };
         let full_path = format!("{PREFIX}{path}");
-        let response = self.handle(connection, method, &full_path, bytes).await;
+        let response = self.handle(channel, method, &full_path, bytes).await;
         let document = match &response.body {
             Body::Full(bytes) => serde_json::from_slice(bytes).unwrap(),
             _ => Value::Null,
@@ -71,7 +68,7 @@ impl Bench {
         let status = response.status.as_u16();
         let schema = match status {
             204 => None,
-            // Of health, 503 is an answer like any other.
+            // A 503 of health has the document of a 200.
             400.. if status != 503 => Some("error"),
             _ => answered,
         };
@@ -88,7 +85,7 @@ impl Bench {
     }
 }
 
-/// The schemas of a request and of its answer.
+/// Schemas of a request and of its response.
 fn schemas(method: &str, path: &str) -> (Option<&'static str>, Option<&'static str>) {
     let pieces: Vec<&str> = path.split('/').collect();
     match (method, pieces.as_slice()) {
@@ -110,7 +107,7 @@ fn schemas(method: &str, path: &str) -> (Option<&'static str>, Option<&'static s
     }
 }
 
-/// How a document differs from `docs/schemas/NAME.json`.
+/// Violations of `docs/schemas/NAME.json` in a document.
 fn violations(name: &str, document: &Value) -> Vec<String> {
     let path = format!("{}/docs/schemas/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let schema = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -118,7 +115,7 @@ fn violations(name: &str, document: &Value) -> Vec<String> {
     validator.iter_errors(document).map(|error| error.to_string()).collect()
 }
 
-/// Every name of a field, however deep, is in camelCase.
+/// Asserts that all names of fields, at any depth, are in camelCase.
 fn assert_camel_case(document: &Value) {
     match document {
         Value::Array(items) => items.iter().for_each(assert_camel_case),
@@ -144,13 +141,13 @@ async fn only_health_answers_without_the_control_socket() {
     for row in ROWS {
         let request = format!("{} {}", row.method, row.path.replace("{}", "x"));
         let (status, document) = bench.ask(PUBLIC, &request, Value::Null).await;
-        match row.access {
+        match row.audience {
             Anybody => assert_eq!(status, 200, "{request}: {document}"),
             Control => {
                 assert_eq!(status, 403, "{request}: {document}");
                 assert_eq!(document["error"], "Forbidden");
             }
-            // The gateway sees to it that somebody has signed; nothing is decided for nobody.
+            // The gateway checks signatures. Without one, nothing is allowed here.
             Signed => {
                 let path = format!("{PREFIX}{}", request.split_once(' ').unwrap().1);
                 assert!(route(PUBLIC, &row.method, &path).ok().unwrap().wants_signature());
@@ -159,7 +156,7 @@ async fn only_health_answers_without_the_control_socket() {
             }
         }
     }
-    let open: Vec<_> = ROWS.iter().filter(|row| row.access == Anybody).collect();
+    let open: Vec<_> = ROWS.iter().filter(|row| row.audience == Anybody).collect();
     assert!(open.iter().all(|row| row.path.starts_with("health")), "a new row is open to all");
     assert_eq!(bench.ask(PUBLIC, "POST health", Value::Null).await.0, 405);
     assert_eq!(bench.ask(PUBLIC, "GET nothing", Value::Null).await.0, 404);
@@ -184,7 +181,7 @@ async fn health_tells_the_state_and_draining_is_not_ready() {
     let (_, details) = bench.ask(CONTROL, "GET health", Value::Null).await;
     assert_eq!(details["alarms"], json!(["webhook app is disabled: by the operator"]));
 
-    let draining = Connection { control: false, draining: true };
+    let draining = Channel { control: false, draining: true };
     for path in ["health", "health/ready"] {
         let (status, document) = bench.ask(draining, &format!("GET {path}"), Value::Null).await;
         assert_eq!((status, document["status"].as_str()), (503, Some("draining")), "{path}");
@@ -258,7 +255,7 @@ async fn a_webhook_is_tested_sent_to_again_and_disabled() {
         json!({ "deliveries": [] })
     );
 
-    // Nobody sends anything here: the test waits.
+    // There is no webhook thread, so the test event stays queued.
     let (status, made) = ask("POST webhooks/app/test", Value::Null).await;
     assert_eq!(status, 202);
     let (_, list) = ask("GET webhooks", Value::Null).await;

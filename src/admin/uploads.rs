@@ -1,16 +1,18 @@
-//! The open uploads: how far each is, and what they hold.
+//! Open uploads: progress of each, and totals of a bucket.
 //!
 //! **Invariants**
-//! - Nobody sees more than ListMultipartUploads and ListParts would show. An upload that may not be
-//!   seen answers like one that is not there.
-//! - One answer costs a page of [`ProgressPage`]s, whatever there is.
+//! - A response shows nothing that ListMultipartUploads and ListParts would not show to the same
+//!   caller. An upload without permission is answered like one that does not exist.
+//! - One response costs at most `BUCKETS_MAX` decisions and `LIMIT_MAX` uploads.
 
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::call::AdminCall;
+use super::failure::{Answer, Failure};
 use super::fields::invalid;
-use super::{AdminCall, Answer, Failure, json_response};
+use super::json::json_response;
 use crate::access::{Action, ListUploads, Permit, ReadUpload, UploadHandle, UploadRight};
 use crate::limits::upload_rates::UploadRates;
 use crate::ops::uploads::missing_parts;
@@ -19,16 +21,16 @@ use crate::store::{PartMap, PartRun, ProgressPage, ProgressQuery, UploadProgress
 use crate::types::{BucketName, Layout, PartNumber, UploadId};
 use crate::wire::{Error, ErrorCode, date};
 
-/// Uploads on one page, when nobody says.
+/// Uploads on one page by default.
 const LIMIT_DEFAULT: u64 = 100;
-/// The most uploads, or runs of parts, on one page.
-pub(crate) const LIMIT_MAX: u64 = 1000;
-/// Buckets that one page looks into.
+/// Most uploads, or runs of parts, on one page.
+pub(super) const LIMIT_MAX: u64 = 1000;
+/// Most buckets that one page covers.
 const BUCKETS_MAX: usize = 1000;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a> {
+struct UploadDocument<'a> {
     upload_id: String,
     bucket: &'a str,
     key: &'a str,
@@ -58,11 +60,11 @@ fn document<'a>(
     rates: &UploadRates,
     bucket: &'a BucketName,
     progress: &'a UploadProgress,
-) -> Document<'a> {
+) -> UploadDocument<'a> {
     let UploadProgress { upload, declaration, last_active, parts, received_bytes, .. } = progress;
     let layout = declaration.and_then(|declaration| declaration.layout);
     let rate = rates.of(upload.id);
-    Document {
+    UploadDocument {
         upload_id: upload.id.to_string(),
         bucket: bucket.as_str(),
         key: upload.key.as_str(),
@@ -85,18 +87,18 @@ fn document<'a>(
     }
 }
 
-/// `GET uploads`: one page, by bucket, key and initiation.
+/// `GET uploads`: one page, ordered by bucket, key and initiation.
 pub(super) async fn list(call: &AdminCall) -> Answer {
-    call.parameters(&["bucket", "prefix", "limit", "marker"])?;
-    let page = Scan {
+    call.check_parameters(&["bucket", "prefix", "limit", "marker"])?;
+    let scan = UploadScan {
         bucket: bucket(call.query.non_empty("bucket"))?,
         prefix: call.query.get("prefix").unwrap_or_default().to_owned(),
         marker: marker(call.query.non_empty("marker"))?,
         limit: call.number("limit", LIMIT_DEFAULT, (1, LIMIT_MAX))?,
     };
-    let found = page.run(call).await?;
+    let found = scan.run(call).await?;
     let rates = &call.gateway.limits.upload_rates;
-    let uploads: Vec<Document<'_>> = found
+    let uploads: Vec<UploadDocument<'_>> = found
         .uploads
         .iter()
         .map(|(permit, of)| document(rates, &permit.bucket().name, of))
@@ -105,19 +107,19 @@ pub(super) async fn list(call: &AdminCall) -> Answer {
     Ok(json_response(StatusCode::OK, &answer))
 }
 
-/// `GET uploads/ID`: one upload with the runs of its parts.
+/// `GET uploads/ID`: one upload and the runs of its parts.
 pub(super) async fn show(call: &AdminCall) -> Answer {
-    call.parameters(&["from", "limit"])?;
+    call.check_parameters(&["from", "limit"])?;
     let from = call.number("from", 1, (1, 10_000))?;
     let from = u16::try_from(from).ok().and_then(PartNumber::new).unwrap_or(PartNumber::FIRST);
     let limit = call.number("limit", LIMIT_MAX, (1, LIMIT_MAX))?;
-    let upload = upload::<ReadUpload>(call, Action::ListMultipartUploadParts).await?;
+    let upload = locate::<ReadUpload>(call, Action::ListMultipartUploadParts).await?;
     let map = call.store.part_map(&upload, from, usize::try_from(limit).unwrap_or(usize::MAX));
     let PartMap { progress, runs, next } = call.gateway.run(map).await?;
     let rates = &call.gateway.limits.upload_rates;
-    let mut answer =
-        serde_json::to_value(document(rates, &upload.permit().target_bucket().name, &progress))
-            .map_err(|error| Failure::invalid(error.to_string()))?;
+    let bucket = &upload.permit().target_bucket().name;
+    let mut answer = serde_json::to_value(document(rates, bucket, &progress))
+        .map_err(|error| Failure::invalid(error.to_string()))?;
     answer["parts"] = runs.iter().map(run).collect();
     answer["nextFrom"] = json!(next.map(PartNumber::get));
     Ok(json_response(StatusCode::OK, &answer))
@@ -127,10 +129,10 @@ fn run(run: &PartRun) -> Value {
     json!({ "firstPart": run.first.get(), "lastPart": run.last.get(), "bytes": run.bytes })
 }
 
-/// `GET buckets/NAME/uploads`: what the open uploads of one page hold together.
-pub(super) async fn held(call: &AdminCall) -> Answer {
-    call.parameters(&["prefix", "limit", "marker"])?;
-    let scan = Scan {
+/// `GET buckets/NAME/uploads`: totals of the open uploads of one page.
+pub(super) async fn totals(call: &AdminCall) -> Answer {
+    call.check_parameters(&["prefix", "limit", "marker"])?;
+    let scan = UploadScan {
         bucket: bucket(Some(&call.name))?,
         prefix: call.query.get("prefix").unwrap_or_default().to_owned(),
         marker: marker(call.query.non_empty("marker"))?,
@@ -149,8 +151,11 @@ pub(super) async fn held(call: &AdminCall) -> Answer {
     Ok(json_response(StatusCode::OK, &answer))
 }
 
-/// The upload that the path names, if `action` is allowed on it.
-pub(super) async fn upload<R: UploadRight>(
+/// The upload that the path names, if the caller may do `action` to it.
+///
+/// # Errors
+/// NoSuchUpload, also if the action is not allowed.
+pub(super) async fn locate<R: UploadRight>(
     call: &AdminCall,
     action: Action,
 ) -> Result<UploadHandle<R>, Failure> {
@@ -166,7 +171,10 @@ pub(super) async fn upload<R: UploadRight>(
     Ok(permit.upload(id))
 }
 
-/// The name of a bucket, if one is given.
+/// Parses the name of a bucket, if one is given.
+///
+/// # Errors
+/// InvalidBucketName.
 pub(super) fn bucket(name: Option<&str>) -> Result<Option<BucketName>, Failure> {
     let parsed = name.map(|name| {
         let error = || Error::new(ErrorCode::InvalidBucketName);
@@ -175,17 +183,17 @@ pub(super) fn bucket(name: Option<&str>) -> Result<Option<BucketName>, Failure> 
     Ok(parsed.transpose()?)
 }
 
-/// Where a page begins: behind an upload, or in a bucket.
+/// Start of a page: the beginning of a bucket, or the position after an upload.
 #[derive(Clone)]
-pub(crate) struct Marker {
+pub(super) struct PageMarker {
     bucket: String,
     after: Option<(String, UploadId)>,
 }
 
-/// From `bucket`, or `bucket/upload/key`.
-pub(super) fn marker(text: Option<&str>) -> Result<Option<Marker>, Failure> {
+/// Parses a marker: `bucket`, or `bucket/upload/key`.
+pub(super) fn marker(text: Option<&str>) -> Result<Option<PageMarker>, Failure> {
     let Some(text) = text else { return Ok(None) };
-    let wrong = || invalid("marker", text, "It is no nextMarker of an answer.");
+    let wrong = || invalid("marker", text, "It is not the nextMarker of an earlier response.");
     let mut pieces = text.splitn(3, '/');
     let bucket = pieces.next().filter(|name| BucketName::parse(name).is_some());
     let bucket = bucket.ok_or_else(wrong)?.to_owned();
@@ -194,27 +202,29 @@ pub(super) fn marker(text: Option<&str>) -> Result<Option<Marker>, Failure> {
         (Some(id), Some(key)) => Some((key.to_owned(), UploadId::parse(id).ok_or_else(wrong)?)),
         (Some(_), None) => return Err(wrong()),
     };
-    Ok(Some(Marker { bucket, after }))
+    Ok(Some(PageMarker { bucket, after }))
 }
 
-/// A page of uploads over one bucket or all that the caller may list.
-pub(crate) struct Scan {
-    pub(crate) bucket: Option<BucketName>,
-    pub(crate) prefix: String,
-    pub(crate) marker: Option<Marker>,
-    pub(crate) limit: u64,
+/// Query for one page of uploads, in one bucket or in all that the caller may list.
+pub(super) struct UploadScan {
+    pub(super) bucket: Option<BucketName>,
+    pub(super) prefix: String,
+    pub(super) marker: Option<PageMarker>,
+    pub(super) limit: u64,
 }
 
-/// What a scan found, and the marker of the next page.
-pub(crate) struct Found {
-    pub(crate) uploads: Vec<(Permit<ListUploads>, UploadProgress)>,
-    pub(crate) next: Option<String>,
+/// One page of uploads, each with the permit to list its bucket.
+pub(super) struct ScanPage {
+    pub(super) uploads: Vec<(Permit<ListUploads>, UploadProgress)>,
+    /// Marker of the next page.
+    pub(super) next: Option<String>,
 }
 
-impl Scan {
-    pub(super) async fn run(self, call: &AdminCall) -> Result<Found, Failure> {
+impl UploadScan {
+    /// Reads the page.
+    pub(super) async fn run(self, call: &AdminCall) -> Result<ScanPage, Failure> {
         let (permits, more) = self.permits(call)?;
-        let mut found = Found { uploads: Vec::new(), next: more };
+        let mut found = ScanPage { uploads: Vec::new(), next: more };
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         for permit in permits {
             let name = permit.bucket().name.as_str().to_owned();
@@ -255,11 +265,11 @@ impl Scan {
         }
         let from = self.marker.as_ref().map_or("", |marker| marker.bucket.as_str());
         let Some(user) = call.caller.principal.user() else { return Ok((Vec::new(), None)) };
-        // Others' buckets do not count, so no name of theirs stands in a marker.
+        // Buckets of other users are not counted, so a marker never has the name of one.
         let buckets = call.store.buckets_in_sight(user, from, BUCKETS_MAX + 1);
         let next = buckets.get(BUCKETS_MAX).map(|bucket| bucket.name.as_str().to_owned());
         let page = buckets.iter().take(BUCKETS_MAX);
-        // One that was deleted just now is not to be seen either.
+        // A bucket that was deleted meanwhile is skipped.
         let page = page.filter_map(|bucket| demand(&bucket.name).ok()).collect();
         Ok((page, next))
     }

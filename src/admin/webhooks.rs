@@ -1,10 +1,12 @@
-//! The targets of events: how they are, what was tried, and what is to be sent again.
+//! Webhooks: their state, their last deliveries, and events to be sent again.
 
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{AdminCall, Answer, Failure, json_response, time};
+use super::call::AdminCall;
+use super::failure::{Answer, Failure};
+use super::json::{json_response, time};
 use crate::store::{Delivery, TargetState};
 use crate::types::MessageId;
 use crate::wire::Response;
@@ -12,7 +14,7 @@ use crate::wire::Response;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ResendRequest {
-    /// One message; all dead ones if none is named.
+    /// One event; without it, all dead events of the webhook.
     message_id: Option<String>,
 }
 
@@ -22,27 +24,27 @@ struct ChangeRequest {
     enabled: bool,
 }
 
-/// `GET webhooks`.
+/// `GET webhooks`: state of all webhooks.
 pub(super) async fn list(call: &AdminCall) -> Answer {
     let states = call.store.event_targets()?;
     let states: Vec<Value> = states.iter().map(state_document).collect();
     Ok(json_response(StatusCode::OK, &json!({ "webhooks": states })))
 }
 
-/// `GET webhooks/NAME/deliveries`: the last tries, newest first.
+/// `GET webhooks/NAME/deliveries`: the last attempts, newest first.
 pub(super) async fn deliveries(call: &AdminCall) -> Answer {
     let log = call.store.deliveries(&call.name)?;
     let log: Vec<Value> = log.iter().map(delivery_document).collect();
     Ok(json_response(StatusCode::OK, &json!({ "deliveries": log })))
 }
 
-/// `POST webhooks/NAME/resend`: one message, or all that are dead.
+/// `POST webhooks/NAME/resend`: queues one event again, or all dead ones.
 pub(super) async fn resend(call: &AdminCall) -> Answer {
     let request: ResendRequest = call.json()?;
     let count = match &request.message_id {
         Some(text) => {
             let id = text.strip_prefix("msg_").and_then(MessageId::parse);
-            let id = id.ok_or_else(|| Failure::invalid(format!("{text} is no id of a message")))?;
+            let id = id.ok_or_else(|| Failure::invalid(format!("{text} is not a message id")))?;
             call.store.resend_event(&call.name, id).await?;
             1
         }
@@ -59,14 +61,14 @@ pub(super) async fn resend(call: &AdminCall) -> Answer {
     Ok(json_response(StatusCode::OK, &json!({ "resent": count })))
 }
 
-/// `POST webhooks/NAME/test`: sends a test event; its fate is in the log.
+/// `POST webhooks/NAME/test`: queues a test event; 202. Its outcome is in the deliveries.
 pub(super) async fn test(call: &AdminCall) -> Answer {
     let message = call.store.test_event_target(&call.name).await?;
     let document = json!({ "messageId": message_text(message) });
     Ok(json_response(StatusCode::ACCEPTED, &document))
 }
 
-/// `PUT webhooks/NAME`: whether events are sent to it.
+/// `PUT webhooks/NAME`: enables or disables a webhook.
 pub(super) async fn change(call: &AdminCall) -> Answer {
     let request: ChangeRequest = call.json()?;
     let why = (!request.enabled).then(|| "by the operator".to_owned());
@@ -87,8 +89,8 @@ fn state_document(state: &TargetState) -> Value {
         "backlog": state.backlog,
         "backlogMax": state.backlog_max,
         "dead": state.dead,
-        "missing": state.gap_count,
-        "firstMissingAt": state.gap_first.map(time),
+        "missing": state.dropped_count,
+        "firstMissingAt": state.dropped_since.map(time),
         "nextAttemptAt": state.next_at.map(time),
         "lastAttemptAt": state.last.as_ref().map(|last| time(last.at)),
         "lastStatus": state.last.as_ref().and_then(|last| last.status),
@@ -97,13 +99,13 @@ fn state_document(state: &TargetState) -> Value {
 }
 
 fn delivery_document(delivery: &Delivery) -> Value {
-    // A test is of no key, and a gap of no bucket either.
-    let told = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    // A test event has no key; a notice of missing events has no bucket either.
+    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     json!({
         "messageId": message_text(delivery.message),
         "event": delivery.event.as_str(),
-        "bucket": told(&delivery.bucket),
-        "key": told(&delivery.key),
+        "bucket": given(&delivery.bucket),
+        "key": given(&delivery.key),
         "attempt": delivery.attempt,
         "attemptedAt": time(delivery.at),
         "status": delivery.status,

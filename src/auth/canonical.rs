@@ -1,36 +1,40 @@
-//! The canonical request of SigV4: what the client signed, built again from what arrived.
+//! Canonical request of SigV4: the text that a client signed, built again from its request.
 //!
-//! **Invariants:** the path and the query are decoded once (by [`Head`]) and encoded once (here),
-//! nothing is normalised; only the headers named in `SignedHeaders` stand in it; and every header
-//! that could change what the request does is among them, else the request is refused.
+//! Source: AWS, "Create a signed AWS API request".
+//!
+//! **Invariants**
+//! - Path and query are decoded once, by [`Head`], and encoded once, here. Nothing is normalized.
+//! - Only the headers in `SignedHeaders` are part of the canonical request.
+//! - A request with a header that changes its meaning and is not signed is refused.
 
 use http::HeaderName;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
 use crate::wire::{Error, ErrorCode, Head, Result};
 
-/// What SigV4 encodes in a query: all but the unreserved characters of RFC 3986.
+/// Characters that SigV4 encodes in a query: all but the unreserved ones of RFC 3986.
 const QUERY_SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// What SigV4 encodes in a path: the same, but the slash stays.
+/// Characters that SigV4 encodes in a path: those of a query, except the slash.
 pub(super) const PATH_SET: &AsciiSet = &QUERY_SET.remove(b'/');
 
-/// The prefixes of headers that have a meaning to this gateway, so they must be signed.
-const BOUND_PREFIXES: [&str; 2] = ["x-amz-", "x-partita-"];
+/// Prefixes of headers that change the meaning of a request. Such a header must be signed.
+const SIGNED_PREFIXES: [&str; 2] = ["x-amz-", "x-partita-"];
 
-/// The only headers with such a prefix that may stay unsigned, each with the reason.
+/// Headers with such a prefix that may be unsigned, each with the reason.
 const MAY_STAY_UNSIGNED: [&str; 1] = [
-    // With an Authorization header its value is the last line of the canonical request anyway. On
-    // presigned URLs clients add it without signing it; it can then only make the check of the
-    // body stricter, for a URL that leaves the body open.
+    // The Authorization header covers its value: it is the last line of the canonical request. With
+    // presigned URLs clients send it unsigned. If the URL signs UNSIGNED-PAYLOAD, the header can
+    // only add a check of the body.
     "x-amz-content-sha256",
 ];
 
-/// The names of a `SignedHeaders` list: lower case, sorted, each once.
+/// Names of `SignedHeaders`: lower case, sorted, unique.
 #[derive(Debug)]
 pub(super) struct SignedHeaders(Vec<HeaderName>);
 
 impl SignedHeaders {
-    /// From `host;x-amz-date`. `None` when a name is empty, not lower case, or named twice.
+    /// Names from a list such as `host;x-amz-date`. `None` if a name is empty, has an upper-case
+    /// letter or was given more than once.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut names = Vec::new();
         for name in text.split(';') {
@@ -44,13 +48,16 @@ impl SignedHeaders {
         (!repeated).then_some(Self(names))
     }
 
-    /// Whether the header is covered by the signature.
+    /// True if the signature covers the header.
     pub(super) fn contains(&self, name: &str) -> bool {
         self.0.iter().any(|signed| signed.as_str() == name)
     }
 
-    /// Refuses a request that bears a header with a meaning that its signer never saw.
-    pub(super) fn demand_all(&self, head: &Head) -> Result<()> {
+    /// Refuses a request with a header that changes its meaning and is not signed.
+    ///
+    /// # Errors
+    /// AccessDenied, naming the headers.
+    pub(super) fn require_all(&self, head: &Head) -> Result<()> {
         let mut missing: Vec<&str> = head
             .headers
             .keys()
@@ -69,15 +76,18 @@ impl SignedHeaders {
     }
 }
 
-/// Refuses a presigned SigV2 request whose headers its string to sign does not hold: SigV2 covers
-/// `x-amz-*`, but knows nothing of ours.
-pub(super) fn demand_no_vendor_headers(head: &Head) -> Result<()> {
+/// Refuses `x-partita-*` headers in a request that is presigned with SigV2, which covers only
+/// `x-amz-*`.
+///
+/// # Errors
+/// AccessDenied, naming the headers.
+pub(super) fn refuse_vendor_headers(head: &Head) -> Result<()> {
     let names = head.headers.keys().map(HeaderName::as_str);
     not_signed(names.filter(|name| name.starts_with("x-partita-")).collect())
 }
 
 fn must_be_signed(name: &str) -> bool {
-    BOUND_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    SIGNED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         && !MAY_STAY_UNSIGNED.contains(&name)
 }
 
@@ -93,8 +103,8 @@ fn not_signed(mut missing: Vec<&str>) -> Result<()> {
     .field("HeadersNotSigned", missing.join(", ")))
 }
 
-/// The canonical request. `payload` is its last line; `omit` is the query parameter that cannot
-/// sign itself (`X-Amz-Signature`). Header values may be any bytes, so the result is bytes.
+/// Canonical request. `payload` is its last line. `omit` is a query parameter to leave out:
+/// `X-Amz-Signature` does not sign itself. Header values may be any bytes, so the result is bytes.
 pub(super) fn canonical_request(
     head: &Head,
     signed: &SignedHeaders,
@@ -119,13 +129,13 @@ pub(super) fn canonical_request(
     out
 }
 
-/// The path, decoded and encoded once: clients leave different characters raw.
+/// Path, decoded and encoded again: clients differ in the characters that they encode.
 fn path(raw_path: &str) -> String {
     let bytes: Vec<u8> = percent_decode_str(raw_path).collect();
     percent_encode(&bytes, PATH_SET).to_string()
 }
 
-/// The query, encoded, sorted by encoded name and then value; `?uploads` becomes `uploads=`.
+/// Query, encoded and sorted by encoded name and value. `?uploads` becomes `uploads=`.
 pub(super) fn query(pairs: &[(String, String)], omit: Option<&str>) -> String {
     let encode = |text: &str| percent_encode(text.as_bytes(), QUERY_SET).to_string();
     let mut encoded: Vec<(String, String)> = pairs
@@ -139,11 +149,11 @@ pub(super) fn query(pairs: &[(String, String)], omit: Option<&str>) -> String {
     joined.join("&")
 }
 
-/// A header's value as both signatures have it: trimmed, runs of spaces folded into one, several
-/// values joined by commas. Empty when the header is absent.
+/// Value of a header in the form that both signature versions sign: trimmed, with single spaces,
+/// several values joined by commas. Empty if the header is absent.
 ///
-/// Clients sign UTF-8. Some then send the text in Latin-1, the old encoding of HTTP, so a value
-/// that is not UTF-8 is read as such.
+/// Clients sign UTF-8. Some send the same text in Latin-1, the historical encoding of HTTP headers,
+/// so a value that is not UTF-8 is decoded as Latin-1.
 pub(super) fn header_value(head: &Head, name: &str) -> Vec<u8> {
     let mut out = Vec::new();
     for (index, value) in head.headers.get_all(name).iter().enumerate() {
@@ -171,7 +181,7 @@ fn fold_spaces(value: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Bytes in the form of S3's `StringToSignBytes`: hexadecimal, with a space between two bytes.
+/// Hexadecimal digits with a space between two bytes, as in S3's `StringToSignBytes`.
 pub(super) fn spaced_hex(bytes: &[u8]) -> String {
     let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     pairs.join(" ")
@@ -219,7 +229,7 @@ mod tests {
             ("a=1&X-Amz-Signature=ff&b=2", "a=1&b=2"),
         ];
         for (raw, canonical) in table {
-            let pairs = crate::wire::request::Query::parse(raw).unwrap();
+            let pairs = crate::wire::target::Query::parse(raw).unwrap();
             assert_eq!(query(pairs.pairs(), Some("X-Amz-Signature")), canonical, "{raw}");
         }
     }

@@ -1,117 +1,78 @@
-//! aws-chunked: the framing inside the body, decoded and verified piece by piece.
+//! [`ChunkedDecoder`]: the framing aws-chunked, decoded and verified incrementally.
 //!
 //! ```text
 //! <hex>[;chunk-signature=<64 hex>]\r\n<data>\r\n  …  0[;chunk-signature=<64 hex>]\r\n
 //! [<name>:<value>[\n]\r\n … [x-amz-trailer-signature:<64 hex>\r\n]]\r\n
 //! ```
 //!
-//! **Invariants:** a chunk is never held: its bytes pass on as they come, in slices of the input.
-//! What is held is one line, of a named size. Bytes pass on *before* their chunk's signature is
-//! known, so a caller publishes nothing until [`ChunkedDecoder::finish`] has said yes.
+//! **Invariants**
+//! - A chunk is not buffered. Its bytes are passed on as slices of the input. Only one line of
+//!   bounded length is buffered.
+//! - Bytes are passed on before the signature of their chunk is checked. The caller publishes
+//!   nothing before [`ChunkedDecoder::finish`] succeeded.
 
 use bytes::{Buf, Bytes};
 use sha2::{Digest, Sha256};
 
-use super::ChunkedPayload;
-use super::signing_key::{SigningKey, signature_matches};
+use super::chunk_signer::ChunkSigner;
+use super::payload::ChunkedPayload;
 use crate::wire::{Error, ErrorCode, Result};
 
-/// The longest header line of a chunk, in bytes.
+/// Longest header line of a chunk in bytes.
 pub const CHUNK_LINE_BYTES_MAX: usize = 4 * 1024;
-/// The most bytes of all trailer lines together.
+/// Most hexadecimal digits of the size of a chunk: 64 bits.
+const SIZE_DIGITS_MAX: usize = 16;
+/// Most bytes of all trailer lines together.
 pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
 
 const TRAILER_SIGNATURE: &str = "x-amz-trailer-signature";
 
-/// Signs chunks: the key, the scope and the signature that the next chunk's one builds on.
-#[derive(Debug)]
-pub struct ChunkSigner {
-    key: SigningKey,
-    date: String,
-    scope: String,
-    previous: String,
-}
-
-impl ChunkSigner {
-    /// Continues the signature of a request. `date` is its `x-amz-date`, `scope` its credential
-    /// scope without the access key id.
-    pub(super) fn new(key: SigningKey, date: &str, scope: &str, seed: [u8; 32]) -> Self {
-        Self { key, date: date.into(), scope: scope.into(), previous: hex::encode(seed) }
-    }
-
-    /// Checks the signature of the next chunk, whose data has this digest.
-    fn verify_chunk(&mut self, provided: &[u8], data_digest: [u8; 32]) -> Result<()> {
-        let empty = hex::encode(Sha256::digest(b""));
-        let digest = hex::encode(data_digest);
-        self.verify("AWS4-HMAC-SHA256-PAYLOAD", &format!("{empty}\n{digest}"), provided)
-    }
-
-    /// Checks the signature of the trailer, given as lines of `name:value\n` in order of names.
-    fn verify_trailer(&mut self, provided: &[u8], lines: &str) -> Result<()> {
-        let digest = hex::encode(Sha256::digest(lines));
-        self.verify("AWS4-HMAC-SHA256-TRAILER", &digest, provided)
-    }
-
-    fn verify(&mut self, algorithm: &str, digests: &str, provided: &[u8]) -> Result<()> {
-        let Self { date, scope, previous, .. } = &*self;
-        let string_to_sign = format!("{algorithm}\n{date}\n{scope}\n{previous}\n{digests}");
-        let expected = self.key.sign(string_to_sign.as_bytes());
-        if !signature_matches(provided, &expected) {
-            return Err(Error::new(ErrorCode::SignatureDoesNotMatch)
-                .field("StringToSign", string_to_sign)
-                .field("SignatureProvided", String::from_utf8_lossy(provided)));
-        }
-        self.previous = hex::encode(expected);
-        Ok(())
-    }
-}
-
-/// The trailers that were announced and came: names in lower case, values trimmed.
+/// Announced trailers that were received. Names are in lower case, values trimmed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Trailers(pub Vec<(String, String)>);
 
 impl Trailers {
-    /// The value of a trailer, by its lower-case name.
+    /// Value of a trailer by its lower-case name.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// What the next byte belongs to.
+/// Element of the framing to which the next byte belongs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Expect {
-    /// A chunk's header line.
+    /// Header line of a chunk.
     ChunkLine,
-    /// A chunk's data, so many bytes of it.
+    /// Data of a chunk; the number is the bytes that remain.
     Data(u64),
-    /// The CRLF behind a chunk's data.
+    /// CRLF after the data of a chunk.
     DataEnd,
-    /// A trailer line, or the empty line that ends the body.
+    /// Trailer line, or the empty line that ends the body.
     TrailerLine,
-    /// The CRLF behind a trailer line that ended in a bare LF.
+    /// CRLF after a trailer line that ended in a bare LF.
     TrailerLineEnd,
-    /// The CRLF that ends a body without a trailer.
+    /// CRLF that ends a body without a trailer.
     BodyEnd,
-    /// Nothing: the body is complete.
+    /// No further byte: the body is complete.
     Nothing,
-    /// Nothing any more: an error was found before.
+    /// No further byte: an error was found.
     Failed,
 }
 
-/// Decodes one aws-chunked body. Push what arrives, in pieces of any size, then finish.
+/// Decoder of one aws-chunked body. The caller pushes pieces of any size and finishes.
 #[derive(Debug)]
 pub struct ChunkedDecoder {
     expect: Expect,
-    /// The line begun, without its end.
+    /// Incomplete line.
     line: Vec<u8>,
-    /// Bytes of the object still to be announced by chunk headers.
+    /// Bytes of the object that chunk headers have not announced yet.
     unannounced: u64,
     signer: Option<ChunkSigner>,
-    /// The digest of the chunk's data so far; touched only when chunks are signed.
+    /// SHA-256 of the chunk's data so far. Used only if chunks are signed.
     digest: Sha256,
-    /// The signature that the chunk's header line bore.
+    /// Signature in the header line of the chunk.
     chunk_signature: Vec<u8>,
-    /// The announced names, when a trailer must follow.
+    /// Announced names of trailers. `None` if no trailer follows.
     announced: Option<Vec<String>>,
     trailers: Vec<(String, String)>,
     trailer_signature: Option<Vec<u8>>,
@@ -119,7 +80,7 @@ pub struct ChunkedDecoder {
 }
 
 impl ChunkedDecoder {
-    /// A decoder that has seen nothing yet.
+    /// Decoder before the first byte.
     pub fn new(payload: ChunkedPayload) -> Self {
         let ChunkedPayload { decoded_length, trailer, signer } = payload;
         Self {
@@ -136,8 +97,12 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Takes the next bytes of the body and appends the object's bytes in them to `out`, as slices
-    /// of the input. After an error every further call is an error.
+    /// Decodes the next bytes of the body. Appends bytes of the object to `out`, as slices of the
+    /// input.
+    ///
+    /// # Errors
+    /// InvalidRequest, IncompleteBody, MalformedTrailerError, SignatureDoesNotMatch. After an error
+    /// every further call fails.
     pub fn push(&mut self, input: Bytes, out: &mut Vec<Bytes>) -> Result<()> {
         let result = self.decode(input, out);
         if result.is_err() {
@@ -146,7 +111,11 @@ impl ChunkedDecoder {
         result
     }
 
-    /// Ends the body. Only now is it known to be whole and, if it is signed, genuine.
+    /// Ends the body and gives its trailers. On success the body is complete and all signatures are
+    /// valid.
+    ///
+    /// # Errors
+    /// IncompleteBody if the body ended early; InvalidRequest after an error of [`Self::push`].
     pub fn finish(self) -> Result<Trailers> {
         match self.expect {
             Expect::Nothing => Ok(Trailers(self.trailers)),
@@ -208,14 +177,14 @@ impl ChunkedDecoder {
             self.digest.update(&data);
         }
         out.push(data);
-        // No truncation: `count <= left`.
+        // Exact: `count <= left`.
         self.expect = match left - count as u64 {
             0 => Expect::DataEnd,
             rest => Expect::Data(rest),
         };
     }
 
-    /// Moves bytes up to a line's LF into `self.line`, the LF left out; true when it is whole.
+    /// Moves bytes up to an LF into `self.line`, without the LF. True if the line is complete.
     fn take_line(&mut self, input: &mut Bytes, bytes_max: usize) -> Result<bool> {
         let end = input.iter().position(|&byte| byte == b'\n');
         let count = end.unwrap_or(input.len());
@@ -230,7 +199,7 @@ impl ChunkedDecoder {
         Ok(end.is_some())
     }
 
-    /// Takes a CR and a LF, which may come in two pieces; true when both are there.
+    /// Takes a CR and an LF, which may come in two pieces. True if both were taken.
     fn take_crlf(&mut self, input: &mut Bytes) -> Result<bool> {
         while !input.is_empty() {
             match (self.line.is_empty(), input.get_u8()) {
@@ -277,7 +246,7 @@ impl ChunkedDecoder {
         Ok(())
     }
 
-    /// Checks the signature of the chunk whose data has just passed.
+    /// Checks the signature of the chunk whose data is complete.
     fn chunk_end(&mut self) -> Result<()> {
         let Some(signer) = &mut self.signer else { return Ok(()) };
         let digest = std::mem::take(&mut self.digest).finalize().into();
@@ -316,9 +285,9 @@ impl ChunkedDecoder {
         Ok(())
     }
 
-    /// The empty line came: everything announced must be there, and genuine.
+    /// Ends the trailer: every announced name must be there, and the signature must be valid.
     fn trailer_end(&mut self) -> Result<()> {
-        // Only announced names come in, each once, so equal counts mean equal sets.
+        // Only announced names are accepted, each once, so equal counts mean equal sets.
         if self.announced.as_ref().is_some_and(|names| names.len() != self.trailers.len()) {
             return Err(trailer_error("An announced name is missing."));
         }
@@ -342,15 +311,18 @@ fn strip_cr(line: &[u8]) -> Result<&[u8]> {
     line.strip_suffix(b"\r").ok_or_else(|| malformed("A line does not end in CRLF."))
 }
 
-/// The same buffer, emptied, so that a line costs no allocation of its own.
+/// The same buffer, cleared, so that a line needs no allocation.
 fn reuse(mut line: Vec<u8>) -> Vec<u8> {
     line.clear();
     line
 }
 
-/// From 1 to 16 hexadecimal digits of either case.
+/// Number of 1 to 16 hexadecimal digits of either case.
 fn hex_size(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || digits.len() > 16 || !digits.iter().all(u8::is_ascii_hexdigit) {
+    if digits.is_empty()
+        || digits.len() > SIZE_DIGITS_MAX
+        || !digits.iter().all(u8::is_ascii_hexdigit)
+    {
         return None;
     }
     u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()

@@ -1,47 +1,43 @@
-//! The times of signatures, in whole seconds since 1970.
+//! Dates of signatures, in whole seconds since 1970.
 //!
-//! **Invariant:** a date that is not wholly valid is no date. Nothing is rounded or carried over,
-//! so that no malformed date can mean "never expires".
+//! **Invariant:** a date must be valid in every field. Nothing is rounded or carried over, so no
+//! malformed date can extend a signature.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
-/// How far a client's clock may be off, in seconds.
+use crate::types::decimal;
+
+/// Largest difference between the clocks of client and server in seconds.
 pub(super) const SKEW_SECONDS_MAX: u64 = 15 * 60;
 
-/// From `yyyyMMdd'T'HHmmss'Z'`.
+/// Time from `yyyyMMdd'T'HHmmss'Z'`, the basic format of ISO 8601.
 pub(super) fn parse_basic(text: &str) -> Option<u64> {
-    let bytes: &[u8; 16] = text.as_bytes().try_into().ok()?;
-    if bytes[8] != b'T' || bytes[15] != b'Z' {
+    let (day, time) = text.strip_suffix('Z')?.split_once('T')?;
+    if (day.len(), time.len()) != (8, 6) {
         return None;
     }
-    let number = |digits: &[u8]| -> Option<i16> {
-        digits
-            .iter()
-            .try_fold(0_i16, |sum, c| c.is_ascii_digit().then(|| sum * 10 + i16::from(c - b'0')))
-    };
-    let small = |digits: &[u8]| number(digits).and_then(|value| i8::try_from(value).ok());
+    let two_digits = |text: &str, at: usize| decimal::parse::<i8>(text.get(at..at + 2)?);
     let civil = DateTime::new(
-        number(&bytes[..4])?,
-        small(&bytes[4..6])?,
-        small(&bytes[6..8])?,
-        small(&bytes[9..11])?,
-        small(&bytes[11..13])?,
-        small(&bytes[13..15])?,
+        decimal::parse(day.get(..4)?)?,
+        two_digits(day, 4)?,
+        two_digits(day, 6)?,
+        two_digits(time, 0)?,
+        two_digits(time, 2)?,
+        two_digits(time, 4)?,
         0,
     )
     .ok()?;
     u64::try_from(Offset::UTC.to_timestamp(civil).ok()?.as_second()).ok()
 }
 
-/// From `yyyy-MM-dd'T'HH:mm:ss'Z'`, with or without a fraction of the second, which is dropped.
+/// Time from `yyyy-MM-dd'T'HH:mm:ss'Z'`. A fraction of up to nine digits is allowed and ignored.
 pub(super) fn parse_extended(text: &str) -> Option<u64> {
     let (seconds, fraction) = text.strip_suffix('Z')?.split_at_checked(19)?;
-    let digits = |digits: &str| digits.len() <= 9 && digits.bytes().all(|c| c.is_ascii_digit());
     let fraction_is_one = match fraction.strip_prefix('.') {
-        Some(fraction) => !fraction.is_empty() && digits(fraction),
+        Some(digits) => (1..=9).contains(&digits.len()) && decimal::is_digits(digits),
         None => fraction.is_empty(),
     };
     let separators = [(4, '-'), (7, '-'), (10, 'T'), (13, ':'), (16, ':')];
@@ -54,8 +50,8 @@ pub(super) fn parse_extended(text: &str) -> Option<u64> {
     parse_basic(&format!("{bare}Z"))
 }
 
-/// From a `Date` header: IMF-fixdate, or the form of `x-amz-date`, which some clients put there.
-/// botocore writes the zone of mail, `-0000`, for GMT.
+/// Time from a `Date` header: an HTTP date or the format of `x-amz-date`. `-0000`, the zone that
+/// botocore writes, counts as GMT.
 pub(super) fn parse_date_header(text: &str) -> Option<u64> {
     parse_basic(text).or_else(|| {
         let mail = text.strip_suffix(" -0000").map(|date| format!("{date} GMT"));
@@ -65,22 +61,22 @@ pub(super) fn parse_date_header(text: &str) -> Option<u64> {
     })
 }
 
-/// `yyyyMMdd'T'HHmmss'Z'`, as it stands in strings to sign.
+/// Text `yyyyMMdd'T'HHmmss'Z'`, as in strings to sign.
 pub(super) fn basic(seconds: u64) -> String {
     format(seconds, "%Y%m%dT%H%M%SZ")
 }
 
-/// `yyyy-MM-dd'T'HH:mm:ss'Z'`, as it stands in answers.
+/// Text `yyyy-MM-dd'T'HH:mm:ss'Z'`, as in answers.
 pub(super) fn extended(seconds: u64) -> String {
     format(seconds, "%Y-%m-%dT%H:%M:%SZ")
 }
 
-/// Whether two times differ by no more than the clock of a client may be off.
+/// True if two times differ by at most [`SKEW_SECONDS_MAX`].
 pub(super) fn within_skew(a: u64, b: u64) -> bool {
     Duration::from_secs(a.abs_diff(b)) <= Duration::from_secs(SKEW_SECONDS_MAX)
 }
 
-/// Falls back to the bare number for times past the calendar's end, year 9999.
+/// Formatted time. The number of seconds for a time after the year 9999.
 fn format(seconds: u64, pattern: &str) -> String {
     match i64::try_from(seconds).map(jiff::Timestamp::from_second) {
         Ok(Ok(time)) => time.strftime(pattern).to_string(),

@@ -1,77 +1,81 @@
-//! Who sent a form, and what its policy allows: a form bears its signature in its own fields, and
-//! what is signed is the policy.
+//! Authentication of a form: its fields carry a policy and the signature of the policy.
 //!
-//! **Invariant:** the policy counts only once its signature matched, and then every field of the
-//! form must be covered by it.
+//! Source: AWS, "Browser-based uploads using POST".
+//!
+//! **Invariant:** the policy is read only after its signature matched. Then it must cover every
+//! field of the form.
 
-use super::policy::{Bounds, Policy};
-use super::sigv4::FormClaim;
-use super::{Keys, Rules, sigv2, sigv4};
+use super::policy::{LengthRange, Policy};
+use super::settings::{FindCredential, SignatureSettings};
+use super::sigv4::FormSignature;
+use super::{sigv2, sigv4};
 use crate::access::Principal;
 use crate::types::{BucketName, Timestamp};
-use crate::wire::form::Fields;
+use crate::wire::form::FormFields;
 use crate::wire::{Error, ErrorCode, Result};
 
-/// Fields of which each means that the form is signed with SigV4.
+/// Fields of SigV4. A form with any of them is signed with SigV4.
 const V4_FIELDS: [&str; 4] =
     ["x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"];
-/// The same of SigV2.
+/// Fields of SigV2. A form with any of them is signed with SigV2.
 const V2_FIELDS: [&str; 2] = ["awsaccesskeyid", "signature"];
-/// The token of temporary credentials.
+/// Field with the token of temporary credentials.
 const TOKEN: &str = "x-amz-security-token";
 
-/// Checks the signature and the policy of a form on `bucket`, or finds that it has none.
+/// Checks the signature and the policy of a form on `bucket`. A form without signature and policy
+/// is anonymous, and its file may have any length.
 ///
 /// # Errors
-/// InvalidArgument for half of a signature or two; SignatureDoesNotMatch, InvalidAccessKeyId;
-/// InvalidPolicyDocument; AccessDenied when the policy has ended or does not allow the form.
+/// InvalidArgument for an incomplete signature or two of them; SignatureDoesNotMatch;
+/// InvalidAccessKeyId; InvalidToken; InvalidPolicyDocument; AccessDenied if the policy has expired
+/// or does not allow the form.
 pub fn authenticate(
-    fields: &Fields,
+    fields: &FormFields,
     bucket: &BucketName,
-    keys: Keys<'_>,
+    find: FindCredential<'_>,
     now: Timestamp,
-    rules: &Rules,
-) -> Result<(Principal, Bounds)> {
+    settings: &SignatureSettings,
+) -> Result<(Principal, LengthRange)> {
     let any = |names: &[&str]| names.iter().any(|name| fields.get(name).is_some());
     let credential = match (any(&V4_FIELDS), any(&V2_FIELDS)) {
         (false, false) if !any(&["policy"]) => {
-            return Ok((Principal::Anonymous, Bounds::default()));
+            return Ok((Principal::Anonymous, LengthRange::default()));
         }
         (true, true) => {
             let message = "Only one auth mechanism allowed; a form is signed with SigV4 or SigV2.";
             return Err(Error::because(ErrorCode::InvalidArgument, message));
         }
-        (false, _) => sigv2::policy(
+        (false, _) => sigv2::form_policy(
             required(fields, "AWSAccessKeyId")?,
             required(fields, "signature")?,
             required(fields, "policy")?,
-            keys,
-            rules,
+            find,
+            settings,
         ),
         (true, false) => {
-            let claim = FormClaim {
+            let signature = FormSignature {
                 algorithm: required(fields, "x-amz-algorithm")?,
                 credential: required(fields, "x-amz-credential")?,
                 date: required(fields, "x-amz-date")?,
                 signature: required(fields, "x-amz-signature")?,
             };
-            sigv4::policy(&claim, required(fields, "policy")?, keys, rules)
+            sigv4::form_policy(&signature, required(fields, "policy")?, find, settings)
         }
     }?;
-    // As for requests that are signed otherwise: nobody was ever given a token here.
+    // This server issues no temporary credentials, so every token is foreign.
     if fields.get(TOKEN).is_some_and(|token| !token.is_empty()) {
         return Err(ErrorCode::InvalidToken.into());
     }
     let policy = Policy::parse(required(fields, "policy")?)?;
-    let bounds = policy.judge(fields, bucket, now)?;
+    let bounds = policy.check(fields, bucket, now)?;
     Ok((Principal::Key(credential), bounds))
 }
 
-/// A field that the form must have.
+/// Value of a required field.
 ///
 /// # Errors
-/// InvalidArgument, in S3's words.
-pub fn required<'a>(fields: &'a Fields, name: &str) -> Result<&'a str> {
+/// InvalidArgument with S3's message.
+pub fn required<'a>(fields: &'a FormFields, name: &str) -> Result<&'a str> {
     fields.get(&name.to_ascii_lowercase()).ok_or_else(|| {
         let message = format!(
             "Bucket POST must contain a field named '{name}'.  If it is specified, please check \

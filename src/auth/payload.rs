@@ -1,22 +1,48 @@
-//! How the body is framed and verified: `x-amz-content-sha256`, and what goes with it.
+//! [`Payload`]: framing and verification of a body, as `x-amz-content-sha256` declares them.
 //!
-//! **Invariant:** this header alone decides. `Content-Encoding: aws-chunked` says nothing here:
-//! clients leave it out, and some send it without the framing.
+//! **Invariant:** this header alone decides. `Content-Encoding: aws-chunked` has no effect: some
+//! clients omit it, and some send it without the framing.
 
-use super::chunked::ChunkSigner;
-use super::{ChunkedPayload, Payload};
+use super::chunk_signer::ChunkSigner;
+use super::errors;
+use crate::types::decimal;
+use crate::wire::form;
 use crate::wire::{Error, ErrorCode, Head, Result};
 
-/// What presigned URLs and anonymous requests mean when they say nothing.
-pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+/// Value that presigned URLs and anonymous requests have by default.
+pub(super) const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
-/// The most names in one `x-amz-trailer`. S3 knows one checksum for a request.
+/// Most names in one `x-amz-trailer`. S3 accepts one checksum for a request.
 const TRAILER_NAMES_MAX: usize = 8;
 const TRAILER_PREFIX: &str = "x-amz-checksum-";
 
-/// The value of `x-amz-content-sha256`.
+/// Framing and verification of a body. `x-amz-content-sha256` alone decides, except for forms.
+#[derive(Debug)]
+pub enum Payload {
+    /// Raw body that is not verified: `UNSIGNED-PAYLOAD`.
+    Unsigned,
+    /// Raw body with this SHA-256. Another digest is XAmzContentSHA256Mismatch.
+    Sha256([u8; 32]),
+    /// Body in the framing aws-chunked.
+    Chunked(ChunkedPayload),
+    /// File of a form whose fields have been read.
+    Form(Box<form::FileReader>),
+}
+
+/// Parameters of an aws-chunked body, known before its first byte.
+#[derive(Debug)]
+pub struct ChunkedPayload {
+    /// `x-amz-decoded-content-length`: bytes of the object or part.
+    pub decoded_length: u64,
+    /// Names that `x-amz-trailer` announced, in lower case; `None` when no trailer follows.
+    pub trailer: Option<Vec<String>>,
+    /// Signer of chunks and trailer; `None` for `STREAMING-UNSIGNED-PAYLOAD-TRAILER`.
+    pub signer: Option<ChunkSigner>,
+}
+
+/// Value of `x-amz-content-sha256`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Mode {
+pub(super) enum ContentSha256 {
     /// `UNSIGNED-PAYLOAD`.
     Unsigned,
     /// 64 hexadecimal digits.
@@ -29,20 +55,20 @@ pub(super) enum Mode {
     SignedChunksTrailer,
 }
 
-impl Mode {
-    /// The mode, exhaustively: what is not known here is refused.
+impl ContentSha256 {
+    /// Value from text.
+    ///
+    /// # Errors
+    /// NotImplemented for SigV4A; InvalidArgument for any other unknown value.
     pub(super) fn parse(text: &str) -> Result<Self> {
         match text {
-            UNSIGNED => return Ok(Self::Unsigned),
+            UNSIGNED_PAYLOAD => return Ok(Self::Unsigned),
             "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => return Ok(Self::UnsignedTrailer),
             "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" => return Ok(Self::SignedChunks),
             "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => return Ok(Self::SignedChunksTrailer),
             "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"
             | "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER" => {
-                return Err(Error::because(
-                    ErrorCode::NotImplemented,
-                    "Signature version 4A is not implemented.",
-                ));
+                return Err(errors::sigv4a_not_implemented());
             }
             _ => {}
         }
@@ -60,7 +86,7 @@ impl Mode {
         }
     }
 
-    /// The payload of a request with an Authorization header; `signer` continues its signature.
+    /// Payload of a request with an Authorization header. `signer` continues its signature.
     pub(super) fn signed(self, head: &Head, signer: ChunkSigner) -> Result<Payload> {
         match self {
             Self::SignedChunks => chunked(head, false, Some(signer)),
@@ -69,8 +95,8 @@ impl Mode {
         }
     }
 
-    /// The payload of a request that has no signature for chunks to continue: presigned or
-    /// anonymous.
+    /// Payload of a presigned or anonymous request. Signed chunks are refused, because they
+    /// continue the signature of an Authorization header.
     pub(super) fn unsigned(self, head: &Head) -> Result<Payload> {
         match self {
             Self::Unsigned => Ok(Payload::Unsigned),
@@ -98,14 +124,11 @@ fn decoded_length(head: &Head) -> Result<u64> {
             "You must provide the x-amz-decoded-content-length header.",
         ));
     };
-    let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
-    digits
-        .then(|| text.parse().ok())
-        .flatten()
+    decimal::parse(text)
         .ok_or_else(|| Error::argument(NAME, text, "The decoded length must be a decimal number."))
 }
 
-/// The names that `x-amz-trailer` announces, in lower case.
+/// Names that `x-amz-trailer` announces, in lower case.
 fn trailer_names(head: &Head) -> Result<Vec<String>> {
     const NAME: &str = "x-amz-trailer";
     let text = head.header_or_query(NAME)?.ok_or_else(|| {

@@ -1,7 +1,9 @@
-//! The policy of a form: until when it holds, and what it asks of each field.
+//! Policy of a form: its expiration and its conditions on the fields.
 //!
-//! **Invariant:** a field that no condition names is refused, but for those of [`is_free`]; so
-//! whoever has the form changes nothing that its maker did not leave open.
+//! Source: AWS, "Creating a POST policy".
+//!
+//! **Invariant:** every field must have a condition, except those of [`is_free`]. So the sender of
+//! a form cannot add what the author of the policy did not allow.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -9,42 +11,43 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::date;
-use crate::types::{BucketName, Timestamp};
-use crate::wire::form::Fields;
+use crate::types::{BucketName, Timestamp, decimal};
+use crate::wire::form::FormFields;
 use crate::wire::{Error, ErrorCode, Result, checksum};
 
-/// How many bytes the file may have.
+/// Range of the length of the file in bytes: the condition `content-length-range`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Bounds {
-    /// The fewest.
+pub struct LengthRange {
+    /// Smallest length.
     pub bytes_min: u64,
-    /// The most.
+    /// Largest length.
     pub bytes_max: u64,
 }
 
-impl Default for Bounds {
+impl Default for LengthRange {
     fn default() -> Self {
         Self { bytes_min: 0, bytes_max: u64::MAX }
     }
 }
 
-/// A policy, understood.
+/// Parsed policy.
 #[derive(Debug)]
 pub(super) struct Policy {
-    /// Seconds since 1970.
+    /// Expiration in seconds since 1970.
     expiration: u64,
     conditions: Vec<Condition>,
 }
 
-/// One condition; names of fields are in lower case.
+/// Condition on one field. Names of fields are in lower case.
 #[derive(Debug)]
 enum Condition {
     Equal { field: String, value: String },
     StartsWith { field: String, prefix: String },
-    Length(Bounds),
+    Length(LengthRange),
 }
 
-/// The document. What it has beside these, nobody here could keep.
+/// JSON document of a policy. Unknown members are refused, because this server could not enforce
+/// them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
@@ -53,7 +56,10 @@ struct Document {
 }
 
 impl Policy {
-    /// Reads the document from its base64.
+    /// Policy from its base64.
+    ///
+    /// # Errors
+    /// InvalidPolicyDocument.
     pub(super) fn parse(base64: &str) -> Result<Self> {
         let json = BASE64.decode(base64).map_err(|_| invalid("it is not base64."))?;
         let json = String::from_utf8(json).map_err(|_| invalid("it is not UTF-8."))?;
@@ -66,23 +72,26 @@ impl Policy {
         Ok(Self { expiration, conditions })
     }
 
-    /// Whether it allows the form, and how long the file may be.
-    pub(super) fn judge(
+    /// Checks all conditions on the fields of a form, and gives the range of the file's length.
+    ///
+    /// # Errors
+    /// AccessDenied, naming the condition that failed or the fields without a condition.
+    pub(super) fn check(
         &self,
-        fields: &Fields,
+        fields: &FormFields,
         bucket: &BucketName,
         now: Timestamp,
-    ) -> Result<Bounds> {
+    ) -> Result<LengthRange> {
         if now.seconds() > self.expiration {
             return Err(denied("Policy expired."));
         }
-        // A form cannot call another bucket its own than the one that it is sent to.
+        // A form may not name another bucket than the one in its URL.
         if fields.get("bucket").is_some_and(|named| named != bucket.as_str()) {
             return Err(denied("the form is for another bucket."));
         }
-        let mut bounds = Bounds::default();
+        let mut bounds = LengthRange::default();
         for condition in &self.conditions {
-            condition.judge(fields, bucket)?;
+            condition.check(fields, bucket)?;
             if let Condition::Length(own) = condition {
                 bounds.bytes_min = bounds.bytes_min.max(own.bytes_min);
                 bounds.bytes_max = bounds.bytes_max.min(own.bytes_max);
@@ -90,7 +99,7 @@ impl Policy {
         }
         let covered =
             |name: &str| self.conditions.iter().any(|condition| condition.field() == Some(name));
-        // The bucket stands in the URL, so it is a field of every form.
+        // The bucket is part of the URL, so it counts as a field of every form.
         let names = fields.iter().map(|(name, _)| name).filter(|name| *name != "bucket");
         let open: Vec<&str> = std::iter::once("bucket")
             .chain(names)
@@ -103,8 +112,8 @@ impl Policy {
     }
 }
 
-/// Fields that need no condition: those of the signature, those that S3 ignores, and the checksum
-/// of the file, which can only refuse what the policy allows.
+/// True for a field that needs no condition: fields of the signature, fields that S3 ignores, and
+/// the checksum of the file, which can only reject the file.
 fn is_free(name: &str) -> bool {
     const FREE: [&str; 5] = ["policy", "x-amz-signature", "awsaccesskeyid", "signature", "file"];
     FREE.contains(&name) || name.starts_with("x-ignore-") || checksum::is_value(name)
@@ -119,7 +128,7 @@ impl Condition {
         }
     }
 
-    /// `{"acl": "private"}`.
+    /// Condition such as `{"acl": "private"}`.
     fn simple(simple: &Map<String, Value>) -> Result<Self> {
         let mut entries = simple.iter();
         let (Some((field, value)), None) = (entries.next(), entries.next()) else {
@@ -134,7 +143,7 @@ impl Condition {
         Ok(Self::Equal { field: field.to_ascii_lowercase(), value: value.to_owned() })
     }
 
-    /// `["eq", "$acl", "private"]`, `["starts-with", "$key", "user/"]`,
+    /// Condition such as `["eq", "$acl", "private"]`, `["starts-with", "$key", "user/"]` or
     /// `["content-length-range", 0, 1024]`.
     fn list(parts: &[Value]) -> Result<Self> {
         let [operator, first, second] = parts else {
@@ -148,7 +157,7 @@ impl Condition {
             if bytes_min > bytes_max {
                 return Err(invalid("content-length-range begins above its end."));
             }
-            return Ok(Self::Length(Bounds { bytes_min, bytes_max }));
+            return Ok(Self::Length(LengthRange { bytes_min, bytes_max }));
         }
         let field = first.as_str().and_then(|field| field.strip_prefix('$'));
         let (Some(field), Some(value)) = (field, second.as_str()) else {
@@ -169,8 +178,8 @@ impl Condition {
         }
     }
 
-    fn judge(&self, fields: &Fields, bucket: &BucketName) -> Result<()> {
-        // What counts is the bucket of the URL, never a field that calls itself so.
+    fn check(&self, fields: &FormFields, bucket: &BucketName) -> Result<()> {
+        // The bucket of the URL counts, not a field with that name.
         let sent = |field: &str| match field {
             "bucket" => bucket.as_str(),
             field => fields.get(field).unwrap_or_default(),
@@ -181,7 +190,7 @@ impl Condition {
                 (sent(field) == value, format!("[\"eq\", \"${field}\", \"{value}\"]"))
             }
             Self::StartsWith { field, prefix } => {
-                // A list of types is allowed if each of them is.
+                // Every type in a list must have the prefix.
                 let holds = match &**field {
                     "content-type" => {
                         sent(field).split(',').all(|kind| kind.trim_start().starts_with(prefix))
@@ -198,16 +207,16 @@ impl Condition {
     }
 }
 
-/// A number of bytes; some clients write it as a string.
+/// Number of bytes. Some clients write it as a string.
 fn bytes(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64(),
-        Value::String(text) if text.bytes().all(|c| c.is_ascii_digit()) => text.parse().ok(),
+        Value::String(text) => decimal::parse(text),
         _ => None,
     }
 }
 
-/// In a policy `\$` stands for a dollar sign; in JSON it stands for nothing.
+/// JSON text with `\$` replaced by `$`. Policies escape the dollar sign, which JSON does not allow.
 fn without_dollar_escapes(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut chars = json.chars();
@@ -239,21 +248,24 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_369_353_600_000);
 
-    /// What a policy with these conditions says of a form on `bkt`: `Ok` with its bounds, or the
-    /// code and what follows the first colon of the message.
-    fn judge(conditions: &str, fields: Fields) -> std::result::Result<Bounds, (ErrorCode, String)> {
+    /// Result of a policy with these conditions for a form on `bkt`: its range of lengths, or the
+    /// code and the text after the first colon of the message.
+    fn check(
+        conditions: &str,
+        fields: FormFields,
+    ) -> std::result::Result<LengthRange, (ErrorCode, String)> {
         let json =
             format!(r#"{{"expiration": "2013-05-24T00:00:00Z", "conditions": [{conditions}]}}"#);
         let bucket = BucketName::parse("bkt").unwrap();
         let policy = Policy::parse(&BASE64.encode(json));
-        policy.and_then(|policy| policy.judge(&fields, &bucket, NOW)).map_err(|error| {
+        policy.and_then(|policy| policy.check(&fields, &bucket, NOW)).map_err(|error| {
             let why = error.message.split_once(": ").map(|(_, why)| why.to_owned());
             (error.code, why.unwrap_or_default())
         })
     }
 
-    fn allowed(conditions: &str, fields: Fields) -> bool {
-        let outcome = judge(&format!(r#"{{"bucket": "bkt"}}, {conditions}"#), fields);
+    fn allowed(conditions: &str, fields: FormFields) -> bool {
+        let outcome = check(&format!(r#"{{"bucket": "bkt"}}, {conditions}"#), fields);
         match outcome {
             Ok(_) => true,
             Err((ErrorCode::AccessDenied, _)) => false,
@@ -283,7 +295,7 @@ mod tests {
             (r#"{"key": "\$foo"}"#, "$foo", true),
             (r#"{"key": "\u00e9\n\"\/"}"#, "é\n\"/", true),
         ] {
-            let fields = Fields::from([("key", value)]);
+            let fields = FormFields::from([("key", value)]);
             assert_eq!(allowed(conditions, fields), holds, "{conditions} of {value}");
         }
     }
@@ -298,23 +310,23 @@ mod tests {
             ("image/png,", false),
             ("text/html,image/png", false),
         ] {
-            let fields = Fields::from([("content-type", value)]);
+            let fields = FormFields::from([("content-type", value)]);
             assert_eq!(allowed(only, fields), holds, "{value}");
         }
     }
 
     #[test]
     fn every_field_needs_a_condition() {
-        let extra = |conditions: &str, fields| match judge(conditions, fields) {
+        let extra = |conditions: &str, fields| match check(conditions, fields) {
             Err((ErrorCode::AccessDenied, why)) => why,
             other => panic!("{other:?}"),
         };
-        let fields = || Fields::from([("key", "k"), ("acl", "private"), ("x-amz-meta-a", "1")]);
+        let fields = || FormFields::from([("key", "k"), ("acl", "private"), ("x-amz-meta-a", "1")]);
         let why = extra(r#"{"bucket": "bkt"}, {"key": "k"}"#, fields());
         assert_eq!(why, "Extra input fields: acl, x-amz-meta-a");
-        let why = extra(r#"{"key": "k"}"#, Fields::from([("key", "k")]));
+        let why = extra(r#"{"key": "k"}"#, FormFields::from([("key", "k")]));
         assert_eq!(why, "Extra input fields: bucket");
-        let free = Fields::from([
+        let free = FormFields::from([
             ("Policy", "p"),
             ("X-Amz-Signature", "s"),
             ("Signature", "s"),
@@ -323,7 +335,7 @@ mod tests {
             ("X-Ignore-", "i"),
             ("x-amz-checksum-sha256", "c"),
         ]);
-        assert_eq!(judge(r#"{"bucket": "bkt"}"#, free), Ok(Bounds::default()));
+        assert_eq!(check(r#"{"bucket": "bkt"}"#, free), Ok(LengthRange::default()));
         for name in [
             "x-amz-credential",
             "x-amz-date",
@@ -337,23 +349,23 @@ mod tests {
             "key",
             "submit",
         ] {
-            let why = extra(r#"{"bucket": "bkt"}"#, Fields::from([(name, "x")]));
+            let why = extra(r#"{"bucket": "bkt"}"#, FormFields::from([(name, "x")]));
             assert_eq!(why, format!("Extra input fields: {name}"));
         }
-        // A field that is not there is empty.
+        // A missing field counts as empty.
         let meta = r#"["starts-with", "$x-amz-meta-a", "1"]"#;
-        assert!(!allowed(meta, Fields::default()));
-        assert!(allowed(r#"["starts-with", "$x-amz-meta-a", ""]"#, Fields::default()));
+        assert!(!allowed(meta, FormFields::default()));
+        assert!(allowed(r#"["starts-with", "$x-amz-meta-a", ""]"#, FormFields::default()));
     }
 
     #[test]
     fn the_bucket_is_that_of_the_url() {
         let of = |conditions: &str, named: &str| {
-            let fields = Fields::from([("bucket", named)]);
-            judge(conditions, fields).map_err(|(code, _)| code)
+            let fields = FormFields::from([("bucket", named)]);
+            check(conditions, fields).map_err(|(code, _)| code)
         };
-        assert_eq!(of(r#"{"bucket": "bkt"}"#, "bkt"), Ok(Bounds::default()));
-        assert_eq!(of(r#"["starts-with", "$bucket", "b"]"#, "bkt"), Ok(Bounds::default()));
+        assert_eq!(of(r#"{"bucket": "bkt"}"#, "bkt"), Ok(LengthRange::default()));
+        assert_eq!(of(r#"["starts-with", "$bucket", "b"]"#, "bkt"), Ok(LengthRange::default()));
         for conditions in [r#"{"bucket": "other"}"#, r#"{"bucket": "bkt"}"#] {
             assert_eq!(of(conditions, "other"), Err(ErrorCode::AccessDenied));
         }
@@ -361,8 +373,8 @@ mod tests {
 
     #[test]
     fn lengths_are_bounded_by_all_conditions() {
-        let bounds = |range: &str| judge(&format!(r#"{{"bucket": "bkt"}}, {range}"#), [].into());
-        let of = |bytes_min, bytes_max| Ok(Bounds { bytes_min, bytes_max });
+        let bounds = |range: &str| check(&format!(r#"{{"bucket": "bkt"}}, {range}"#), [].into());
+        let of = |bytes_min, bytes_max| Ok(LengthRange { bytes_min, bytes_max });
         assert_eq!(bounds(r#"["content-length-range", 0, 0]"#), of(0, 0));
         assert_eq!(bounds(r#"["Content-Length-Range", "5", "17"]"#), of(5, 17));
         let two = r#"["content-length-range", 5, 17], ["content-length-range", 1, 10]"#;
@@ -418,7 +430,7 @@ mod tests {
             r#"[1, "$key", "k"]"#,
             r#"["eq", 1, "k"]"#,
         ] {
-            let error = judge(bad, Fields::default()).unwrap_err();
+            let error = check(bad, FormFields::default()).unwrap_err();
             assert_eq!(error.0, ErrorCode::InvalidPolicyDocument, "{bad}");
         }
         assert_eq!(refused(&BASE64.encode(b"\xff\xfe")), ErrorCode::InvalidPolicyDocument);
@@ -431,7 +443,7 @@ mod tests {
                 format!(r#"{{"expiration": "{date}", "conditions": [{{"bucket": "bkt"}}]}}"#);
             let bucket = BucketName::parse("bkt").unwrap();
             let policy = Policy::parse(&BASE64.encode(json)).unwrap();
-            policy.judge(&Fields::default(), &bucket, NOW).map_err(|error| error.message)
+            policy.check(&FormFields::default(), &bucket, NOW).map_err(|error| error.message)
         };
         assert!(policy("2013-05-24T00:00:00Z").is_ok());
         let ended = Err("Invalid according to Policy: Policy expired.".to_owned());

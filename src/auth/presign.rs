@@ -1,7 +1,7 @@
-//! Makes presigned URLs: SigV4 in the query, as clients make them by themselves.
+//! [`Presigner`]: presigned URLs with SigV4, the same as clients make.
 //!
-//! A URL made here is judged like any other; that the server made it means nothing. So what it may
-//! do is what its key may do at the moment when it is used.
+//! The server checks such a URL like one made by a client. Its permissions are those of its access
+//! key at the time of use.
 
 use std::fmt;
 
@@ -10,28 +10,29 @@ use sha2::{Digest, Sha256};
 
 use super::canonical::{PATH_SET, query};
 use super::date;
-use super::payload::UNSIGNED;
+use super::payload::UNSIGNED_PAYLOAD;
 use super::signing_key::SigningKey;
 use super::sigv4::ALGORITHM;
 use crate::access::Credential;
 use crate::types::{BucketName, ObjectKey, Timestamp};
 
-/// Signs URLs of one key, one moment and one life.
+/// Maker of presigned URLs with one access key, one start and one life.
 pub struct Presigner {
     key: SigningKey,
     /// `http://host[:port]`.
     base: String,
-    /// What stands in Host.
+    /// Value of the Host header.
     host: String,
-    /// The parameters that all URLs share.
+    /// Query parameters that all URLs have.
     parameters: [(String, String); 5],
     date: String,
     scope: String,
 }
 
 impl Presigner {
-    /// URLs of `credential`, from `now` on for `expires_seconds`. A client sends no default port
-    /// and no capitals in Host, whatever the address says.
+    /// Presigner with the key `credential`. Its URLs are valid from `now` for `expires_seconds`.
+    /// The default port is removed from the host and its letters become lower case, as clients do
+    /// in Host.
     pub fn new(
         credential: &Credential,
         region: &str,
@@ -62,7 +63,7 @@ impl Presigner {
         }
     }
 
-    /// The URL of one request on a key.
+    /// URL of one request on a key. `words` are further query parameters.
     pub fn url(
         &self,
         method: &str,
@@ -75,7 +76,7 @@ impl Presigner {
         let pairs: Vec<_> = words.chain(self.parameters.iter().cloned()).collect();
         let query = query(&pairs, None);
         let canonical =
-            format!("{method}\n{path}\n{query}\nhost:{}\n\nhost\n{UNSIGNED}", self.host);
+            format!("{method}\n{path}\n{query}\nhost:{}\n\nhost\n{UNSIGNED_PAYLOAD}", self.host);
         let digest = hex::encode(Sha256::digest(canonical));
         let text = format!("{ALGORITHM}\n{}\n{}\n{digest}", self.date, self.scope);
         let signature = hex::encode(self.key.sign(text.as_bytes()));
@@ -89,7 +90,7 @@ impl fmt::Debug for Presigner {
     }
 }
 
-/// The path of a key, encoded, in the path style.
+/// Path-style path of a key, percent-encoded.
 pub fn path_of(bucket: &BucketName, key: &ObjectKey) -> String {
     format!("/{}/{}", bucket.as_str(), percent_encode(key.as_bytes(), PATH_SET))
 }

@@ -1,7 +1,7 @@
-//! The signing key of SigV4: one day, one region, one secret.
+//! [`SigningKey`]: the key that SigV4 derives from a secret for one day and one region.
 //!
-//! It is derived anew for each request: four HMACs cost about a microsecond, which is less than a
-//! cache would cost in care for changed secrets.
+//! The key is derived for each request. Four HMACs take about a microsecond; a cache would have to
+//! be invalidated when secrets change.
 
 use std::fmt;
 
@@ -9,12 +9,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-/// A key that signs strings. It never shows itself in a log.
+/// Derived key. `Debug` does not show it.
 #[derive(Clone)]
 pub(super) struct SigningKey([u8; 32]);
 
 impl SigningKey {
-    /// The key for a credential scope; `day` is `yyyyMMdd`, the service is `s3`.
+    /// Key for a credential scope. `day` is `yyyyMMdd`. The service is `s3`.
     pub(super) fn derive(secret: &str, day: &str, region: &str) -> Self {
         let mut key = hmac(format!("AWS4{secret}").as_bytes(), day.as_bytes());
         for part in [region, "s3", "aws4_request"] {
@@ -23,7 +23,7 @@ impl SigningKey {
         Self(key)
     }
 
-    /// The signature of a string.
+    /// Signature of a string to sign: HMAC-SHA256.
     pub(super) fn sign(&self, string_to_sign: &[u8]) -> [u8; 32] {
         hmac(&self.0, string_to_sign)
     }
@@ -35,7 +35,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// Whether a signature in hexadecimal is this one; takes the same time wherever they differ.
+/// True if `provided_hex` is `expected` in hexadecimal. Compares in constant time.
 pub(super) fn signature_matches(provided_hex: &[u8], expected: &[u8; 32]) -> bool {
     let mut provided = [0; 32];
     hex::decode_to_slice(provided_hex, &mut provided).is_ok() && provided.ct_eq(expected).into()
@@ -51,7 +51,7 @@ fn hmac(key: &[u8], data: &[u8]) -> [u8; 32] {
 mod tests {
     use super::*;
 
-    // That the derivation is AWS's own is proven by the published vectors in `vectors.rs`.
+    // The published vectors in `vectors.rs` prove that the derivation is AWS's.
     #[test]
     fn every_input_changes_the_key() {
         let key = SigningKey::derive("secret", "20130524", "us-east-1");

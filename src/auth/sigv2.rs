@@ -1,8 +1,11 @@
-//! AWS Signature Version 2 in presigned URLs and forms, which boto3 and aws-cli v1 still make.
+//! AWS Signature Version 2 in presigned URLs and forms. boto3 and aws-cli version 1 make such URLs.
 //!
-//! **Invariant:** it signs the method, the path as sent, the `x-amz-*` headers and a fixed list of
-//! sub-resources, and nothing else of the query. So the gateway lets such a request select only
-//! operations whose words are all in [`SUB_RESOURCES`], and this file refuses every word of ours.
+//! Source: AWS, "Signing and authenticating REST requests (AWS signature version 2)".
+//!
+//! **Invariant:** the signature covers the method, the path as sent, the `x-amz-*` headers and the
+//! parameters in [`SUB_RESOURCES`], but no other part of the query. The gateway therefore lets such
+//! a request select only operations whose words are all in that list. This file refuses all
+//! parameters of Partita.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,16 +16,18 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use subtle::ConstantTimeEq;
 
-use super::canonical::{demand_no_vendor_headers, header_value};
-use super::payload::{Mode, UNSIGNED};
-use super::sigv4::{mismatch, unknown_key};
-use super::{Authenticated, Keys, Mechanism, Rules, date, refuse_token};
+use super::authenticated::{Authenticated, Mechanism};
+use super::canonical::{header_value, refuse_vendor_headers};
+use super::date;
+use super::errors::{self, mismatch, refuse_token, unknown_key};
+use super::payload::{ContentSha256, UNSIGNED_PAYLOAD};
+use super::settings::{DUMMY_SECRET, FindCredential, SignatureSettings};
 use crate::access::{Credential, Principal};
-use crate::types::Timestamp;
+use crate::types::{Timestamp, decimal};
 use crate::wire::{Error, ErrorCode, Head, Result};
 
-/// The query parameters that SigV2 signs, sorted. A word that is not here is not covered by the
-/// signature, so it must select nothing.
+/// Query parameters that SigV2 signs, sorted. Any other parameter is not signed, so it must not
+/// select an operation.
 pub const SUB_RESOURCES: &[&str] = &[
     "acl",
     "cors",
@@ -51,17 +56,15 @@ pub const SUB_RESOURCES: &[&str] = &[
     "website",
 ];
 
-const DUMMY_SECRET: &str = "0000000000000000000000000000000000000000";
-
-/// A request with `AWSAccessKeyId`, `Signature` and `Expires` in its query.
+/// Checks a request with `AWSAccessKeyId`, `Signature` and `Expires` in its query.
 pub(super) fn presigned(
     head: &Head,
-    keys: Keys<'_>,
+    find: FindCredential<'_>,
     now: Timestamp,
-    rules: &Rules,
+    settings: &SignatureSettings,
 ) -> Result<Authenticated> {
-    if !rules.sigv2_presigned {
-        return Err(super::please_use_v4());
+    if !settings.sigv2_presigned {
+        return Err(errors::signature_version_unsupported());
     }
     let parameter = |name: &str| {
         head.query.non_empty(name).ok_or_else(|| {
@@ -76,39 +79,38 @@ pub(super) fn presigned(
     let signature = parameter("Signature")?;
     let expires = parameter("Expires")?;
     check_life(expires, now)?;
-    demand_no_vendor_headers(head)?;
-    demand_no_vendor_words(head)?;
+    refuse_vendor_headers(head)?;
+    refuse_vendor_parameters(head)?;
     refuse_line_ends(head)?;
     let string_to_sign = string_to_sign(head, expires)?;
-    let credential = verify(&string_to_sign, access_key_id, signature, keys)?;
+    let credential = verify(&string_to_sign, access_key_id, signature, find)?;
     refuse_token(head)?;
-    let payload = head.header_or_query("x-amz-content-sha256")?.unwrap_or(UNSIGNED);
+    let payload = head.header_or_query("x-amz-content-sha256")?.unwrap_or(UNSIGNED_PAYLOAD);
     Ok(Authenticated {
         principal: Principal::Key(credential),
         mechanism: Mechanism::PresignedV2,
-        payload: Mode::parse(payload)?.unsigned(head)?,
+        payload: ContentSha256::parse(payload)?.unsigned(head)?,
     })
 }
 
-/// Who signed the policy of a form; its text, as it stands in the field, is the string to sign. It
-/// is strict base64, without line ends, so it is never the text of a presigned URL.
-pub(super) fn policy(
+/// Credential that signed the policy of a form. The string to sign is the value of the field
+/// `policy`: base64 without line ends, which is never the string to sign of a presigned URL.
+pub(super) fn form_policy(
     access_key_id: &str,
     signature: &str,
     policy: &str,
-    keys: Keys<'_>,
-    rules: &Rules,
+    find: FindCredential<'_>,
+    settings: &SignatureSettings,
 ) -> Result<Arc<Credential>> {
-    if !rules.sigv2_presigned {
-        return Err(super::please_use_v4());
+    if !settings.sigv2_presigned {
+        return Err(errors::signature_version_unsupported());
     }
-    verify(policy.as_bytes(), access_key_id, signature, keys)
+    verify(policy.as_bytes(), access_key_id, signature, find)
 }
 
-/// `Expires` is a time, not a duration.
+/// Checks that a presigned URL has not expired. `Expires` is a time in seconds since 1970.
 fn check_life(expires: &str, now: Timestamp) -> Result<()> {
-    let digits = expires.bytes().all(|c| c.is_ascii_digit());
-    let end: u64 = digits.then(|| expires.parse().ok()).flatten().ok_or_else(|| {
+    let end: u64 = decimal::parse(expires).ok_or_else(|| {
         let message = format!("Invalid date (should be seconds since epoch): {expires}");
         Error::because(ErrorCode::AccessDenied, message)
     })?;
@@ -120,12 +122,12 @@ fn check_life(expires: &str, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Checks the life of a presigned URL again.
+/// Checks again that a presigned URL has not expired.
 pub(super) fn recheck_life(head: &Head, now: Timestamp) -> Result<()> {
     check_life(head.query.non_empty("Expires").unwrap_or_default(), now)
 }
 
-fn demand_no_vendor_words(head: &Head) -> Result<()> {
+fn refuse_vendor_parameters(head: &Head) -> Result<()> {
     let ours = |name: &str| {
         let name = name.to_ascii_lowercase();
         name.starts_with("partita-") || name.starts_with("x-partita-")
@@ -139,9 +141,9 @@ fn demand_no_vendor_words(head: &Head) -> Result<()> {
     }
 }
 
-/// What is signed is lines of text, and parameters stand in it decoded. With a line end in one (the
-/// name of a file that somebody else chose, in a URL that was made for him) the same text would
-/// also be that of another request: of another key, with another end.
+/// Refuses control characters in parameters. The string to sign has one item in each line, and
+/// parameters are decoded in it. A line end in a parameter (such as a file name chosen by somebody
+/// else) would give the same string to sign as a request with another key or expiration.
 fn refuse_line_ends(head: &Head) -> Result<()> {
     let control = |text: &str| text.contains(char::is_control);
     match head.query.pairs().iter().find(|(name, value)| control(name) || control(value)) {
@@ -153,7 +155,8 @@ fn refuse_line_ends(head: &Head) -> Result<()> {
     }
 }
 
-/// `METHOD\nContent-MD5\nContent-Type\nExpires\n`, the `x-amz-*` headers, and the resource.
+/// String to sign: `METHOD\nContent-MD5\nContent-Type\nExpires\n`, the `x-amz-*` headers, and the
+/// resource.
 fn string_to_sign(head: &Head, expires: &str) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(256);
     let md5 = header_or_query(head, "content-md5");
@@ -172,7 +175,7 @@ fn string_to_sign(head: &Head, expires: &str) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// A header that clients move into the query of presigned URLs.
+/// Value of a header, or of the query parameter that stands in for it in presigned URLs.
 fn header_or_query(head: &Head, name: &str) -> Vec<u8> {
     if head.has_header(name) {
         return header_value(head, name);
@@ -181,8 +184,8 @@ fn header_or_query(head: &Head, name: &str) -> Vec<u8> {
     hoisted.map(|(_, value)| value.as_bytes().to_vec()).unwrap_or_default()
 }
 
-/// Every `x-amz-*` header and every one moved into the query, by lower-case name. A name in both
-/// places is refused: only one of the two could be signed.
+/// All `x-amz-*` headers, also those in the query, by lower-case name. A name in both places is
+/// refused, because only one of the two values could be signed.
 fn amz_headers(head: &Head) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut headers = BTreeMap::new();
     for name in head.headers.keys().filter(|name| name.as_str().starts_with("x-amz-")) {
@@ -194,13 +197,13 @@ fn amz_headers(head: &Head) -> Result<BTreeMap<String, Vec<u8>>> {
             continue;
         }
         if headers.insert(lower, value.trim().as_bytes().to_vec()).is_some() {
-            return Err(Error::argument(name, value, "This parameter stands there twice."));
+            return Err(Error::argument(name, value, "The parameter was given more than once."));
         }
     }
     Ok(headers)
 }
 
-/// `/bucket/key` as sent, then the sub-resources, sorted, with decoded values.
+/// Resource: `/bucket/key` as sent, then the sub-resources, sorted, with decoded values.
 fn resource(head: &Head) -> String {
     let mut resource = String::new();
     if let (true, Some(bucket)) = (head.virtual_host, head.address.bucket()) {
@@ -230,9 +233,9 @@ fn verify(
     string_to_sign: &[u8],
     access_key_id: &str,
     signature: &str,
-    keys: Keys<'_>,
+    find: FindCredential<'_>,
 ) -> Result<Arc<Credential>> {
-    let credential = keys(access_key_id).filter(|credential| credential.enabled);
+    let credential = find(access_key_id).filter(|credential| credential.enabled);
     let secret = credential.as_ref().map_or(DUMMY_SECRET, |known| &known.secret_access_key);
     let mut mac =
         Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");

@@ -1,36 +1,40 @@
-//! AWS Signature Version 4, in the Authorization header and in presigned URLs.
+//! AWS Signature Version 4 in the Authorization header, in presigned URLs and in forms.
 //!
-//! **Invariants:** time and structure are judged before the key is looked up; an unknown key costs
-//! the same work as a known one; and nothing of a request counts before its signature matched.
+//! Source: AWS, "AWS Signature Version 4 for API requests".
+//!
+//! **Invariants**
+//! - Times and structure are checked before the look-up of the access key.
+//! - An unknown access key takes the same work as a known one.
+//! - No other part of a request is used before its signature matched.
 
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::authenticated::{Authenticated, Mechanism};
 use super::canonical::{SignedHeaders, canonical_request, spaced_hex};
-use super::chunked::ChunkSigner;
-use super::payload::{Mode, UNSIGNED};
+use super::chunk_signer::ChunkSigner;
+use super::date;
+use super::errors::{mismatch, refuse_token, unknown_key};
+use super::payload::{ContentSha256, UNSIGNED_PAYLOAD};
+use super::settings::{DUMMY_SECRET, EXPIRES_SECONDS_MAX, FindCredential, SignatureSettings};
 use super::signing_key::{SigningKey, signature_matches};
-use super::{Authenticated, EXPIRES_SECONDS_MAX, Keys, Mechanism, Rules, date, refuse_token};
 use crate::access::{Credential, Principal};
-use crate::types::Timestamp;
+use crate::types::{Timestamp, decimal};
 use crate::wire::{Error, ErrorCode, Head, Result};
 
-/// The only algorithm there is.
+/// Name of the algorithm.
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-/// Signs the requests of unknown keys, so that they take as long as others. Matching it gains
-/// nothing.
-const DUMMY_SECRET: &str = "0000000000000000000000000000000000000000";
 
-/// Where the signature stands, which decides the code of its errors.
+/// Place of the signature in the request. It decides the error code.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum SignatureLocation {
     Header,
     Query,
     Form,
 }
 
-impl Place {
+impl SignatureLocation {
     fn malformed(self, why: &str) -> Error {
         match self {
             Self::Header => Error::because(
@@ -43,37 +47,37 @@ impl Place {
     }
 }
 
-/// Whose key it is, and for which day and region it signs.
-struct Scope<'a> {
+/// Credential scope: access key id, day and region of the signing key. The service is `s3`.
+struct CredentialScope<'a> {
     access_key_id: &'a str,
     /// `yyyyMMdd`.
     day: &'a str,
     region: &'a str,
 }
 
-impl Scope<'_> {
+impl CredentialScope<'_> {
     fn text(&self) -> String {
         format!("{}/{}/s3/aws4_request", self.day, self.region)
     }
 }
 
-/// What a request says of its own signature.
-struct Claim<'a> {
-    scope: Scope<'a>,
+/// Signature as the request gives it, not checked yet.
+struct ClaimedSignature<'a> {
+    scope: CredentialScope<'a>,
     signed: SignedHeaders,
     signature: &'a str,
 }
 
-/// A request with an `AWS4-HMAC-SHA256` Authorization header.
+/// Checks a request with an `AWS4-HMAC-SHA256` Authorization header.
 pub(super) fn header(
     head: &Head,
-    keys: Keys<'_>,
+    find: FindCredential<'_>,
     now: Timestamp,
-    rules: &Rules,
+    settings: &SignatureSettings,
 ) -> Result<Authenticated> {
     let claim = parse_authorization(head.header("authorization")?.unwrap_or_default())?;
     let time = header_time(head)?;
-    check_scope(Place::Header, &claim.scope, time, rules)?;
+    check_scope(SignatureLocation::Header, &claim.scope, time, settings)?;
     if !date::within_skew(time, now.seconds()) {
         return Err(Error::new(ErrorCode::RequestTimeTooSkewed)
             .field("RequestTime", date::basic(time))
@@ -86,11 +90,11 @@ pub(super) fn header(
             "Missing required header for this request: x-amz-content-sha256",
         )
     })?;
-    let mode = Mode::parse(payload)?;
-    claim.signed.demand_all(head)?;
+    let mode = ContentSha256::parse(payload)?;
+    claim.signed.require_all(head)?;
     let canonical = canonical_request(head, &claim.signed, payload, None);
     let date_text = date::basic(time);
-    let verified = verify(&claim, &date_text, &canonical, keys)?;
+    let verified = verify(&claim, &date_text, &canonical, find)?;
     refuse_token(head)?;
     let signer =
         ChunkSigner::new(verified.key, &date_text, &claim.scope.text(), verified.signature);
@@ -101,17 +105,17 @@ pub(super) fn header(
     })
 }
 
-/// A request with `X-Amz-Signature` in its query.
+/// Checks a request with `X-Amz-Signature` in its query.
 pub(super) fn presigned(
     head: &Head,
-    keys: Keys<'_>,
+    find: FindCredential<'_>,
     now: Timestamp,
-    rules: &Rules,
+    settings: &SignatureSettings,
 ) -> Result<Authenticated> {
-    let place = Place::Query;
+    let location = SignatureLocation::Query;
     let parameter = |name: &str| {
         head.query.get(name).ok_or_else(|| {
-            place.malformed(
+            location.malformed(
                 "Query-string authentication version 4 requires the X-Amz-Algorithm, \
                  X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and \
                  X-Amz-Expires parameters.",
@@ -119,26 +123,26 @@ pub(super) fn presigned(
         })
     };
     if parameter("X-Amz-Algorithm")? != ALGORITHM {
-        return Err(place.malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
+        return Err(location.malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
     }
     let claim = parse_claim(
-        place,
+        location,
         parameter("X-Amz-Credential")?,
         parameter("X-Amz-SignedHeaders")?,
         parameter("X-Amz-Signature")?,
     )?;
     let date_text = parameter("X-Amz-Date")?;
     let time = date::parse_basic(date_text).ok_or_else(|| {
-        place.malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
+        location.malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
     })?;
     let expires_seconds = parse_expires(parameter("X-Amz-Expires")?)?;
-    check_scope(place, &claim.scope, time, rules)?;
+    check_scope(location, &claim.scope, time, settings)?;
     check_life(time, expires_seconds, now)?;
     let payload = presigned_payload(head, &claim.signed)?;
-    claim.signed.demand_all(head)?;
+    claim.signed.require_all(head)?;
     let canonical =
         canonical_request(head, &claim.signed, payload.canonical, Some("X-Amz-Signature"));
-    let verified = verify(&claim, date_text, &canonical, keys)?;
+    let verified = verify(&claim, date_text, &canonical, find)?;
     refuse_token(head)?;
     Ok(Authenticated {
         principal: Principal::Key(verified.credential),
@@ -147,54 +151,54 @@ pub(super) fn presigned(
     })
 }
 
-/// The parts of `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`: in any order, with
+/// Components of `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`: in any order, with
 /// or without spaces, each once.
-fn parse_authorization(text: &str) -> Result<Claim<'_>> {
-    let place = Place::Header;
+fn parse_authorization(text: &str) -> Result<ClaimedSignature<'_>> {
+    let location = SignatureLocation::Header;
     let (mut credential, mut signed, mut signature) = (None, None, None);
     let parts = text.strip_prefix(ALGORITHM).unwrap_or_default();
     for part in parts.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (name, value) = part
             .split_once('=')
-            .ok_or_else(|| place.malformed("a component is not of the form name=value."))?;
+            .ok_or_else(|| location.malformed("a component is not of the form name=value."))?;
         let slot = match name.trim() {
             "Credential" => &mut credential,
             "SignedHeaders" => &mut signed,
             "Signature" => &mut signature,
-            _ => return Err(place.malformed("a component is not known.")),
+            _ => return Err(location.malformed("a component is not known.")),
         };
         if slot.replace(value.trim()).is_some() {
-            return Err(place.malformed("a component stands there twice."));
+            return Err(location.malformed("a component was given more than once."));
         }
     }
     match (credential, signed, signature) {
         (Some(credential), Some(signed), Some(signature)) => {
-            parse_claim(place, credential, signed, signature)
+            parse_claim(location, credential, signed, signature)
         }
-        _ => Err(place.malformed("it requires Credential, SignedHeaders and Signature.")),
+        _ => Err(location.malformed("it requires Credential, SignedHeaders and Signature.")),
     }
 }
 
 fn parse_claim<'a>(
-    place: Place,
+    location: SignatureLocation,
     credential: &'a str,
     signed: &str,
     signature: &'a str,
-) -> Result<Claim<'a>> {
-    let scope = parse_scope(place, credential)?;
+) -> Result<ClaimedSignature<'a>> {
+    let scope = parse_scope(location, credential)?;
     let signed = SignedHeaders::parse(signed)
-        .ok_or_else(|| place.malformed("SignedHeaders must be lower case and unique."))?;
-    Ok(Claim { scope, signed, signature })
+        .ok_or_else(|| location.malformed("SignedHeaders must be lower case and unique."))?;
+    Ok(ClaimedSignature { scope, signed, signature })
 }
 
-fn parse_scope(place: Place, credential: &str) -> Result<Scope<'_>> {
+fn parse_scope(location: SignatureLocation, credential: &str) -> Result<CredentialScope<'_>> {
     let malformed = || {
-        place.malformed(
+        location.malformed(
             "the Credential is mal-formed; expecting \
              \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".",
         )
     };
-    // From the right: an access key id may hold a slash, a scope may not.
+    // Split from the right: an access key id may have a slash, the rest of the scope may not.
     let mut parts = credential.rsplitn(5, '/');
     let mut part = || parts.next().ok_or_else(malformed);
     let (terminator, service, region, day, access_key_id) =
@@ -204,12 +208,12 @@ fn parse_scope(place: Place, credential: &str) -> Result<Scope<'_>> {
     }
     if service != "s3" {
         let why = format!("incorrect service \"{service}\". This endpoint belongs to \"s3\".");
-        return Err(place.malformed(&why));
+        return Err(location.malformed(&why));
     }
-    Ok(Scope { access_key_id, day, region })
+    Ok(CredentialScope { access_key_id, day, region })
 }
 
-/// The time of a header-signed request: `x-amz-date`, else `Date`.
+/// Time of a request with an Authorization header: `x-amz-date`, else `Date`.
 fn header_time(head: &Head) -> Result<u64> {
     let time = match head.header("x-amz-date")? {
         Some(text) => date::parse_basic(text),
@@ -223,37 +227,41 @@ fn header_time(head: &Head) -> Result<u64> {
     })
 }
 
-fn check_scope(place: Place, scope: &Scope<'_>, time: u64, rules: &Rules) -> Result<()> {
-    let Scope { day, region, .. } = scope;
+fn check_scope(
+    location: SignatureLocation,
+    scope: &CredentialScope<'_>,
+    time: u64,
+    settings: &SignatureSettings,
+) -> Result<()> {
+    let CredentialScope { day, region, .. } = scope;
     let date_text = date::basic(time);
     if !date_text.starts_with(day) || day.len() != "yyyyMMdd".len() {
         let why = format!(
             "Invalid credential date \"{day}\". This date is not the same as X-Amz-Date: \
              \"{date_text}\".",
         );
-        return Err(place.malformed(&why));
+        return Err(location.malformed(&why));
     }
-    if rules.region_strict && *region != rules.region {
-        let why = format!("the region '{region}' is wrong; expecting '{}'", rules.region);
-        return Err(place.malformed(&why).field("Region", rules.region.clone()));
+    if settings.region_strict && *region != settings.region {
+        let why = format!("the region '{region}' is wrong; expecting '{}'", settings.region);
+        return Err(location.malformed(&why).field("Region", settings.region.clone()));
     }
     Ok(())
 }
 
 fn parse_expires(text: &str) -> Result<u64> {
-    let error = |why| Err(Place::Query.malformed(why));
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|c| c.is_ascii_digit()) {
+    let error = |why| Err(SignatureLocation::Query.malformed(why));
+    let Some(seconds) = decimal::parse_saturating(text.strip_prefix('-').unwrap_or(text)) else {
         return error("X-Amz-Expires should be a number");
-    }
+    };
     if text.starts_with('-') {
-        // It ended before it began.
+        // A negative life has always expired.
         return Err(Error::because(ErrorCode::AccessDenied, "Request has expired")
             .field("X-Amz-Expires", text));
     }
-    match digits.parse() {
-        Ok(seconds) if seconds <= EXPIRES_SECONDS_MAX => Ok(seconds),
-        _ => error("X-Amz-Expires must be less than a week (in seconds) that is 604800"),
+    match seconds <= EXPIRES_SECONDS_MAX {
+        true => Ok(seconds),
+        false => error("X-Amz-Expires must be less than a week (in seconds) that is 604800"),
     }
 }
 
@@ -274,7 +282,7 @@ fn check_life(time: u64, expires_seconds: u64, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Checks the life of a presigned URL again.
+/// Checks again that a presigned URL has not expired.
 pub(super) fn recheck_life(head: &Head, now: Timestamp) -> Result<()> {
     let parameter = |name| head.query.get(name).unwrap_or_default();
     let time = date::parse_basic(parameter("X-Amz-Date")).ok_or(ErrorCode::AccessDenied)?;
@@ -282,13 +290,13 @@ pub(super) fn recheck_life(head: &Head, now: Timestamp) -> Result<()> {
 }
 
 struct PresignedPayload<'a> {
-    /// The last line of the canonical request.
+    /// Last line of the canonical request.
     canonical: &'a str,
-    mode: Mode,
+    mode: ContentSha256,
 }
 
-/// `x-amz-content-sha256` of a presigned URL: signed in the query or as a signed header, else
-/// UNSIGNED-PAYLOAD. An unsigned header may say more about the body only if nothing signed does.
+/// `x-amz-content-sha256` of a presigned URL: a signed query parameter, a signed header, or
+/// UNSIGNED-PAYLOAD. An unsigned header is used only if no signed value exists.
 fn presigned_payload<'a>(head: &'a Head, signed: &SignedHeaders) -> Result<PresignedPayload<'a>> {
     const NAME: &str = "x-amz-content-sha256";
     let in_query = head.query.pairs().iter().find(|(name, _)| name.eq_ignore_ascii_case(NAME));
@@ -301,27 +309,27 @@ fn presigned_payload<'a>(head: &'a Head, signed: &SignedHeaders) -> Result<Presi
         }
         (Some(query), _) => (query, query),
         (None, Some(header)) if signed.contains(NAME) => (header, header),
-        (None, Some(header)) => (UNSIGNED, header),
-        (None, None) => (UNSIGNED, UNSIGNED),
+        (None, Some(header)) => (UNSIGNED_PAYLOAD, header),
+        (None, None) => (UNSIGNED_PAYLOAD, UNSIGNED_PAYLOAD),
     };
-    Ok(PresignedPayload { canonical, mode: Mode::parse(effective)? })
+    Ok(PresignedPayload { canonical, mode: ContentSha256::parse(effective)? })
 }
 
-struct Verified {
+struct VerifiedSignature {
     credential: Arc<Credential>,
     key: SigningKey,
     signature: [u8; 32],
 }
 
 fn verify(
-    claim: &Claim<'_>,
+    claim: &ClaimedSignature<'_>,
     date_text: &str,
     canonical: &[u8],
-    keys: Keys<'_>,
-) -> Result<Verified> {
+    find: FindCredential<'_>,
+) -> Result<VerifiedSignature> {
     let digest = hex::encode(Sha256::digest(canonical));
     let string_to_sign = format!("{ALGORITHM}\n{date_text}\n{}\n{digest}", claim.scope.text());
-    verify_text(&claim.scope, &string_to_sign, claim.signature, keys).map_err(|error| {
+    verify_text(&claim.scope, &string_to_sign, claim.signature, find).map_err(|error| {
         match error.code {
             ErrorCode::SignatureDoesNotMatch => error
                 .field("CanonicalRequest", String::from_utf8_lossy(canonical))
@@ -332,25 +340,25 @@ fn verify(
 }
 
 fn verify_text(
-    scope: &Scope<'_>,
+    scope: &CredentialScope<'_>,
     string_to_sign: &str,
     provided: &str,
-    keys: Keys<'_>,
-) -> Result<Verified> {
-    let credential = keys(scope.access_key_id).filter(|credential| credential.enabled);
+    find: FindCredential<'_>,
+) -> Result<VerifiedSignature> {
+    let credential = find(scope.access_key_id).filter(|credential| credential.enabled);
     let secret = credential.as_ref().map_or(DUMMY_SECRET, |known| &known.secret_access_key);
     let key = SigningKey::derive(secret, scope.day, scope.region);
     let signature = key.sign(string_to_sign.as_bytes());
     let matches = signature_matches(provided.as_bytes(), &signature);
     match (credential, matches) {
-        (Some(credential), true) => Ok(Verified { credential, key, signature }),
+        (Some(credential), true) => Ok(VerifiedSignature { credential, key, signature }),
         (None, _) => Err(unknown_key(scope.access_key_id)),
         (Some(_), false) => Err(mismatch(scope.access_key_id, string_to_sign, provided)),
     }
 }
 
-/// The fields of a form that is signed with SigV4.
-pub(super) struct FormClaim<'a> {
+/// Fields of a form that is signed with SigV4.
+pub(super) struct FormSignature<'a> {
     /// `x-amz-algorithm`.
     pub(super) algorithm: &'a str,
     /// `x-amz-credential`.
@@ -361,36 +369,22 @@ pub(super) struct FormClaim<'a> {
     pub(super) signature: &'a str,
 }
 
-/// Who signed the policy of a form; its text, as it stands in the field, is the string to sign.
-/// How long it is good for is said by the policy and not by the date.
-pub(super) fn policy(
-    claim: &FormClaim<'_>,
+/// Credential that signed the policy of a form. The string to sign is the value of the field
+/// `policy`. The policy has its own expiration, so the date is not compared with the clock.
+pub(super) fn form_policy(
+    claim: &FormSignature<'_>,
     policy: &str,
-    keys: Keys<'_>,
-    rules: &Rules,
+    find: FindCredential<'_>,
+    settings: &SignatureSettings,
 ) -> Result<Arc<Credential>> {
-    let place = Place::Form;
+    let location = SignatureLocation::Form;
     if claim.algorithm != ALGORITHM {
-        return Err(place.malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
+        return Err(location.malformed("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
     }
-    let scope = parse_scope(place, claim.credential)?;
+    let scope = parse_scope(location, claim.credential)?;
     let time = date::parse_basic(claim.date).ok_or_else(|| {
-        place.malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
+        location.malformed("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
     })?;
-    check_scope(place, &scope, time, rules)?;
-    Ok(verify_text(&scope, policy, claim.signature, keys)?.credential)
-}
-
-/// InvalidAccessKeyId, for keys that are unknown or disabled.
-pub(super) fn unknown_key(access_key_id: &str) -> Error {
-    Error::new(ErrorCode::InvalidAccessKeyId).field("AWSAccessKeyId", access_key_id)
-}
-
-/// SignatureDoesNotMatch, with what the server signed, so that a client's author can compare.
-pub(super) fn mismatch(access_key_id: &str, string_to_sign: &str, provided: &str) -> Error {
-    Error::new(ErrorCode::SignatureDoesNotMatch)
-        .field("AWSAccessKeyId", access_key_id)
-        .field("StringToSign", string_to_sign)
-        .field("SignatureProvided", provided)
-        .field("StringToSignBytes", spaced_hex(string_to_sign.as_bytes()))
+    check_scope(location, &scope, time, settings)?;
+    Ok(verify_text(&scope, policy, claim.signature, find)?.credential)
 }

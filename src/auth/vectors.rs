@@ -1,4 +1,4 @@
-//! The published examples of AWS, and one signature of boto3, taken as they stand.
+//! Published examples of AWS and one signature of boto3, unchanged.
 
 use std::sync::Arc;
 
@@ -9,15 +9,17 @@ use http::{HeaderMap, HeaderName, Method};
 
 use super::chunked::{ChunkedDecoder, Trailers};
 use super::*;
-use crate::access::User;
+use crate::access::{Credential, User};
+use crate::types::Timestamp;
+use crate::wire::{self, ErrorCode, Head, Result};
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /// 2013-05-24T00:00:00Z.
 const NOW: Timestamp = Timestamp::from_millis(1_369_353_600_000);
 
-fn rules() -> Rules {
-    Rules { region: "us-east-1".into(), region_strict: true, sigv2_presigned: true }
+fn settings() -> SignatureSettings {
+    SignatureSettings { region: "us-east-1".into(), region_strict: true, sigv2_presigned: true }
 }
 
 fn credential(id: &str, secret: &str) -> Arc<Credential> {
@@ -109,7 +111,7 @@ fn published_header_signatures_verify() {
             let mut headers = headers.clone();
             headers.push(("authorization", &authorization));
             let result =
-                authenticate(&head(method.clone(), target, &headers), &keys, NOW, &rules());
+                authenticate(&head(method.clone(), target, &headers), &keys, NOW, &settings());
             match result {
                 Ok(found) => {
                     assert!(good, "{target}");
@@ -132,10 +134,11 @@ fn published_presigned_url_verifies() {
         &X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host\
         &X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404";
     let host = [("host", "examplebucket.s3.amazonaws.com")];
-    let found = authenticate(&head(Method::GET, target, &host), &keys, NOW, &rules()).unwrap();
+    let found = authenticate(&head(Method::GET, target, &host), &keys, NOW, &settings()).unwrap();
     assert_eq!(found.mechanism, Mechanism::PresignedV4);
     assert!(matches!(found.payload, Payload::Unsigned));
-    let error = authenticate(&head(Method::PUT, target, &host), &keys, NOW, &rules()).unwrap_err();
+    let error =
+        authenticate(&head(Method::PUT, target, &host), &keys, NOW, &settings()).unwrap_err();
     assert_eq!(error.code, ErrorCode::SignatureDoesNotMatch);
 }
 
@@ -145,22 +148,23 @@ fn boto3_presigned_v2_verifies() {
         &AWSAccessKeyId=AKIDEXAMPLE&Signature=lLtE0zzx3pjncsiJHkexOvdbf8s%3D&Expires=1795152065";
     let host = [("host", "127.0.0.1:9000")];
     let now = Timestamp::from_millis(1_795_152_065_999);
-    let found = authenticate(&head(Method::GET, target, &host), &keys, now, &rules()).unwrap();
+    let found = authenticate(&head(Method::GET, target, &host), &keys, now, &settings()).unwrap();
     assert_eq!(found.mechanism, Mechanism::PresignedV2);
     assert_eq!(found.principal.label(), "AKIDEXAMPLE");
 
     let late = Timestamp::from_millis(1_795_152_066_000);
-    let error = authenticate(&head(Method::GET, target, &host), &keys, late, &rules()).unwrap_err();
+    let error =
+        authenticate(&head(Method::GET, target, &host), &keys, late, &settings()).unwrap_err();
     assert_eq!((error.code, &*error.message), (ErrorCode::AccessDenied, "Request has expired"));
 
     let changed = target.replace("versionId=v1", "versionId=v2");
     let error =
-        authenticate(&head(Method::GET, &changed, &host), &keys, now, &rules()).unwrap_err();
+        authenticate(&head(Method::GET, &changed, &host), &keys, now, &settings()).unwrap_err();
     assert_eq!(error.code, ErrorCode::SignatureDoesNotMatch);
     assert!(error.fields.iter().any(|(name, value)| *name == "StringToSign"
         && value.ends_with("/bkt1/a%20b%2Bc/%C3%A9?response-content-type=text/x y&versionId=v2")));
 
-    let off = Rules { sigv2_presigned: false, ..rules() };
+    let off = SignatureSettings { sigv2_presigned: false, ..settings() };
     let error = authenticate(&head(Method::GET, target, &host), &keys, now, &off).unwrap_err();
     assert_eq!(error.code, ErrorCode::InvalidRequest);
 }
@@ -170,7 +174,7 @@ fn sub_resources_are_sorted_and_unique() {
     assert!(sigv2::SUB_RESOURCES.windows(2).all(|pair| pair[0] < pair[1]));
 }
 
-/// The published upload of 65 KiB of `a` in chunks of 64 KiB, 1 KiB and nothing.
+/// Published upload of 65 KiB of `a`, in chunks of 64 KiB, 1 KiB and 0 bytes.
 fn published_payload(trailer: bool) -> ChunkedPayload {
     let mut headers = vec![
         ("host", "s3.amazonaws.com"),
@@ -202,7 +206,7 @@ fn published_payload(trailer: bool) -> ChunkedPayload {
     };
     headers.push(("authorization", &authorization));
     let head = head(Method::PUT, "/examplebucket/chunkObject.txt", &headers);
-    match authenticate(&head, &keys, NOW, &rules()).unwrap().payload {
+    match authenticate(&head, &keys, NOW, &settings()).unwrap().payload {
         Payload::Chunked(payload) => payload,
         other => panic!("{other:?}"),
     }
@@ -263,7 +267,7 @@ fn published_chunks_verify_however_they_are_split() {
             let pieces: Vec<&[u8]> = body.chunks(size).collect();
             assert_eq!(decode(published_payload(trailer), &pieces).unwrap(), whole, "{size}");
         }
-        // Every cut in two near a line, where the states change.
+        // Every division in two near a line, where the state of the decoder changes.
         let cuts = (0..100).chain(65_600..65_750).chain(body.len() - 300..body.len());
         for cut in cuts {
             let (a, b) = body.split_at(cut);
@@ -292,7 +296,7 @@ fn any_changed_byte_of_the_published_bodies_is_refused() {
     }
 }
 
-/// The published policy of an upload by form.
+/// Published policy of a form.
 const POLICY: &str = r#"{ "expiration": "2015-12-30T12:00:00.000Z",
   "conditions": [
     {"bucket": "sigv4examplebucket"},
@@ -317,7 +321,7 @@ fn the_published_form_is_accepted_and_no_other() {
     let bucket = crate::types::BucketName::parse("sigv4examplebucket").unwrap();
     let check = |policy: &str, signature: &str, credential: &str, date: &str, seconds: u64| {
         let url = "http://sigv4examplebucket.s3.amazonaws.com/successful_upload.html";
-        let fields = wire::form::Fields::from([
+        let fields = wire::form::FormFields::from([
             ("key", "user/user1/photo.jpg"),
             ("acl", "public-read"),
             ("success_action_redirect", url),
@@ -332,14 +336,14 @@ fn the_published_form_is_accepted_and_no_other() {
             ("X-Amz-Signature", signature),
         ]);
         let now = Timestamp::from_millis(seconds * 1000);
-        form::authenticate(&fields, &bucket, &keys, now, &rules()).map_err(|error| error.code)
+        form::authenticate(&fields, &bucket, &keys, now, &settings()).map_err(|error| error.code)
     };
     let credential = "AKIAIOSFODNN7EXAMPLE/20151229/us-east-1/s3/aws4_request";
-    // Noon of 2015-12-30.
+    // 2015-12-30T12:00:00Z.
     let (date, end) = ("20151229T000000Z", 1_451_476_800);
     let (principal, bounds) = check(&policy, signature, credential, date, end).unwrap();
     assert_eq!(principal.credential().unwrap().access_key_id, "AKIAIOSFODNN7EXAMPLE");
-    assert_eq!(bounds, Bounds::default());
+    assert_eq!(bounds, LengthRange::default());
     let refused = |policy: &str, signature: &str, credential: &str, date: &str, seconds| {
         check(policy, signature, credential, date, seconds).unwrap_err()
     };

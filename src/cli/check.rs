@@ -1,4 +1,4 @@
-//! `partita check`: every invariant over rows and files.
+//! `partita check`: verifies all invariants of rows and files.
 
 use std::io::{self, Write};
 
@@ -6,8 +6,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use http::Method;
 use serde_json::json;
 
+use super::arguments::{folder_flags, json_flag, load};
+use super::failure::{Failure, Outcome};
 use super::session::Session;
-use super::{Failure, Outcome, folder_flags, json_flag, load};
 
 pub(super) fn command() -> Command {
     let blocks = Arg::new("blocks")
@@ -15,7 +16,7 @@ pub(super) fn command() -> Command {
         .action(ArgAction::SetTrue)
         .help("Also read and verify every byte of every file");
     Command::new("check")
-        .about("Verify every invariant over rows and files; exit 1 and a list when one fails")
+        .about("Verify all invariants of rows and files; exit with 1 if any is violated")
         .arg(blocks)
         .args(folder_flags())
         .arg(json_flag())

@@ -1,19 +1,20 @@
-//! SIGHUP: reads again what may change while the server runs, the certificate and the secrets of
-//! webhooks.
+//! SIGHUP: reloads the certificate and the secrets of webhooks while the server runs.
 //!
-//! **Invariant:** what cannot be read or used changes nothing.
+//! **Invariant:** a file that cannot be read or used changes nothing.
 
 use std::sync::Arc;
 
 use clap::ArgMatches;
 
-use super::{Failure, blocking, load};
+use super::arguments::load;
+use super::blocking::blocking;
+use super::failure::Failure;
 use crate::server::Tls;
-use crate::webhooks::{Replaced, Secrets};
+use crate::webhooks::{Secrets, SecretsUpdate};
 
-/// What is read again.
+/// Reload of certificate and secrets.
 pub(super) struct Reload {
-    /// Where the configuration came from.
+    /// Arguments of the command line, for the configuration.
     matches: Arc<ArgMatches>,
     tls: Option<Tls>,
     secrets: Secrets,
@@ -24,54 +25,56 @@ impl Reload {
         Self { matches: Arc::new(matches), tls, secrets }
     }
 
-    /// Reads all of it, each for itself; the log tells what came of it.
+    /// Reloads both, independently of each other, and logs the results.
     pub(super) async fn run(&self) {
-        self.read_certificate().await;
-        self.read_secrets().await;
+        self.reload_certificate().await;
+        self.reload_secrets().await;
     }
 
-    async fn read_certificate(&self) {
+    async fn reload_certificate(&self) {
         let Some(tls) = self.tls.clone() else {
-            tracing::info!("SIGHUP: there is no certificate to read again");
+            tracing::info!("SIGHUP: no certificate is configured");
             return;
         };
         match blocking(move || tls.reload()).await {
-            Ok(Ok(())) => tracing::info!("SIGHUP: the certificate was read again"),
-            Ok(Err(error)) => tracing::error!(%error, "SIGHUP: the old certificate stays"),
-            Err(_) => tracing::error!("SIGHUP: reading the certificate broke off"),
+            Ok(Ok(())) => tracing::info!("SIGHUP: the certificate was reloaded"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "SIGHUP: the certificate cannot be used, the old one stays")
+            }
+            Err(_) => tracing::error!("SIGHUP: reloading the certificate panicked"),
         }
     }
 
-    /// The whole configuration must be right, and of it the secrets are taken, of
-    /// targets of which nothing else was changed.
-    async fn read_secrets(&self) {
+    /// Reloads the secrets of webhooks whose other settings are unchanged. The whole configuration
+    /// must be valid.
+    async fn reload_secrets(&self) {
         let (matches, secrets) = (Arc::clone(&self.matches), self.secrets.clone());
         let read = move || load(&matches).map(|config| secrets.replace(&config.webhooks));
         match blocking(read).await {
-            Ok(Ok(Replaced { changed, strange, altered })) => {
+            Ok(Ok(SecretsUpdate { changed, unknown, altered })) => {
                 if changed.is_empty() {
-                    tracing::info!("SIGHUP: no secret of a webhook at work has changed");
+                    tracing::info!("SIGHUP: no secret of a running webhook has changed");
                 } else {
                     let webhooks = changed.join(", ");
-                    tracing::info!(webhooks, "SIGHUP: the secrets of webhooks were read again");
+                    tracing::info!(webhooks, "SIGHUP: secrets of webhooks were reloaded");
                 }
-                if !strange.is_empty() {
-                    let webhooks = strange.join(", ");
-                    tracing::warn!(webhooks, "SIGHUP: webhooks come and go with a restart only");
+                if !unknown.is_empty() {
+                    let webhooks = unknown.join(", ");
+                    tracing::warn!(webhooks, "SIGHUP: adding or removing webhooks needs a restart");
                 }
                 if !altered.is_empty() {
                     let webhooks = altered.join(", ");
                     tracing::warn!(
                         webhooks,
-                        "SIGHUP: webhooks whose other settings were changed keep their old secrets \
-                         too: all of it needs a restart"
+                        "SIGHUP: other settings of webhooks have changed, so their old secrets \
+                         stay: restart the server"
                     );
                 }
             }
             Ok(Err(Failure::Usage(error))) => {
-                tracing::error!(error, "SIGHUP: the old secrets of webhooks stay");
+                tracing::error!(error, "SIGHUP: the configuration is wrong, the old secrets stay");
             }
-            Ok(Err(_)) | Err(_) => tracing::error!("SIGHUP: reading the configuration broke off"),
+            Ok(Err(_)) | Err(_) => tracing::error!("SIGHUP: reloading the configuration panicked"),
         }
     }
 }

@@ -1,55 +1,55 @@
-//! The root user at the start of a server.
+//! Root user and its access key, set up at the start of a server.
 //!
-//! With credentials in the environment, root's key is that one; the one of an earlier start goes.
-//! Without, the first start makes a random pair. `root-credentials` in the data folder (mode 0600)
-//! holds the key that the last start set, in the form of AWS's shared credentials file, so that
-//! `AWS_SHARED_CREDENTIALS_FILE=DIR/root-credentials aws …` works. It holds no secret when the
-//! environment gave it.
+//! A key in the environment replaces the key that an earlier start set. Without it, the first start
+//! creates a random one. The file `root-credentials` in the data folder (mode 0600) has the key
+//! that the last start set, in the format of AWS's shared credentials file:
+//! `AWS_SHARED_CREDENTIALS_FILE=DIR/root-credentials aws …`. It has no secret if the key is from
+//! the environment.
 //!
-//! **Invariant:** a random pair is in the file before it is in the store. A crash between the two
-//! leaves a pair that the next start takes up.
+//! **Invariant:** a random key is written to the file before it is written to the store. A key that
+//! a crash left in the file is used by the next start.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::config::KeyPair;
 use crate::store::{NewUser, Store};
 
-/// The file's name in the data folder.
+/// Name of the file in the data folder.
 const FILE: &str = "root-credentials";
-/// The name of the root user.
+/// Name of the root user.
 const NAME: &str = "root";
-/// Bytes of randomness in a secret.
+/// Random bytes of a secret.
 const SECRET_BYTES: usize = 30;
-/// Bytes of randomness in an access key id.
+/// Random bytes of an access key id.
 const ID_BYTES: usize = 8;
 
-/// What the file holds.
-struct Kept {
+/// Content of the file.
+struct StoredKey {
     access_key_id: String,
     secret_access_key: Option<String>,
 }
 
-/// Sees to it that root exists and has a key. Gives the pair when this start made it at random,
-/// to be shown this once. Blocking.
+/// Ensures that root exists and has a key. Returns the key if this start created it, for the start
+/// lines. Blocking.
 pub(super) fn ensure(
     store: &Store,
     data: &Path,
     given: Option<&KeyPair>,
 ) -> Result<Option<KeyPair>, Failure> {
-    let kept = read(data)?;
+    let stored = read(data)?;
     if let Some(pair) = given {
-        set(store, data, pair, kept)?;
+        set(store, data, pair, stored)?;
         return Ok(None);
     }
     if !store.keys(Some(NAME)).is_empty() {
         return Ok(None);
     }
-    let left = kept.and_then(|kept| {
-        KeyPair::parse(&kept.access_key_id, kept.secret_access_key.as_deref()?).ok()
+    let left = stored.and_then(|stored| {
+        KeyPair::parse(&stored.access_key_id, stored.secret_access_key.as_deref()?).ok()
     });
     let pair = match left {
         Some(pair) => pair,
@@ -63,15 +63,21 @@ pub(super) fn ensure(
     Ok(Some(pair))
 }
 
-/// Makes `pair` root's key, in place of the one that an earlier start set.
-fn set(store: &Store, data: &Path, pair: &KeyPair, kept: Option<Kept>) -> Result<(), Failure> {
+/// Sets the key of root, in place of the key that an earlier start set.
+fn set(
+    store: &Store,
+    data: &Path,
+    pair: &KeyPair,
+    stored: Option<StoredKey>,
+) -> Result<(), Failure> {
     let id = pair.access_key_id();
     let current = store.credential(id);
     let same = |secret: &str| secret == pair.secret_access_key();
     match &current {
         Some(current) if current.user.name != NAME => {
             return Err(Failure::Failed(format!(
-                "the access key id {id} of the environment belongs to the user {}",
+                "PARTITA_ROOT_ACCESS_KEY_ID is {id}, an access key of the user {}: \
+                 choose another one",
                 current.user.name
             )));
         }
@@ -82,7 +88,7 @@ fn set(store: &Store, data: &Path, pair: &KeyPair, kept: Option<Kept>) -> Result
         }
         None => create(store, pair)?,
     }
-    let earlier = kept.filter(|kept| kept.access_key_id != id);
+    let earlier = stored.filter(|stored| stored.access_key_id != id);
     if let Some(earlier) = &earlier
         && store.credential(&earlier.access_key_id).is_some_and(|key| key.user.name == NAME)
     {
@@ -110,14 +116,14 @@ fn random() -> Result<KeyPair, Failure> {
     rustls::crypto::aws_lc_rs::default_provider()
         .secure_random
         .fill(&mut bytes)
-        .map_err(|_| Failure::Failed("the system gives no randomness".into()))?;
+        .map_err(|_| Failure::Failed("the system has no random number generator".into()))?;
     let (id, secret) = bytes.split_at(ID_BYTES);
     let id = format!("PART{}", hex::encode_upper(id));
     let secret = URL_SAFE_NO_PAD.encode(secret);
-    Ok(KeyPair::parse(&id, &secret).expect("both are made of letters, digits, - and _"))
+    Ok(KeyPair::parse(&id, &secret).expect("both consist of letters, digits, - and _"))
 }
 
-fn read(data: &Path) -> Result<Option<Kept>, Failure> {
+fn read(data: &Path) -> Result<Option<StoredKey>, Failure> {
     let path = data.join(FILE);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -131,10 +137,11 @@ fn read(data: &Path) -> Result<Option<Kept>, Failure> {
         })
     };
     let secret_access_key = value("aws_secret_access_key");
-    Ok(value("aws_access_key_id").map(|access_key_id| Kept { access_key_id, secret_access_key }))
+    Ok(value("aws_access_key_id")
+        .map(|access_key_id| StoredKey { access_key_id, secret_access_key }))
 }
 
-/// Replaces the file as a whole and waits until it is on disk.
+/// Replaces the file atomically, and returns when it is durable.
 fn write(data: &Path, id: &str, secret: Option<&str>) -> Result<(), Failure> {
     let secret_line = match secret {
         Some(secret) => format!("aws_secret_access_key = {secret}"),

@@ -1,6 +1,9 @@
-//! `partita serve`: from the configuration to a server that runs until it is told to end.
+//! `partita serve`: starts a server and runs it until a signal stops it.
 //!
-//! Standard output bears the lines of the start and nothing else; the log goes to standard error.
+//! **Invariants**
+//! - Standard output has the start lines and nothing else. The log is on standard error.
+//! - The address is taken before anything is created or printed.
+//! - A failed write to disk stops the server; the next start recovers.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -12,30 +15,34 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
+use super::arguments::{flag, load};
+use super::blocking::blocking;
+use super::data_folder::check_owner;
+use super::failure::{Failure, Outcome};
 use super::reload::Reload;
-use super::{Failure, Outcome, SETTINGS, blocking, check_owner, flag, load, root};
+use super::root;
 use crate::admin::health::DURABILITY;
-use crate::config::{Config, KeyPair};
+use crate::config::{Config, KeyPair, SETTINGS};
 use crate::gateway::Gateway;
 use crate::log;
 use crate::server::Server;
 use crate::store::{self, Store};
-use crate::webhooks::Worker;
+use crate::webhooks::WebhookThread;
 
-/// Time that readers have when nothing may be written any more.
+/// Drain time after a failed write, in milliseconds.
 const POISONED_DRAIN_MS: u64 = 5_000;
-/// How often the store is asked whether it is poisoned.
+/// Interval of checks for a failed write, in milliseconds.
 const HEALTH_PAUSE_MS: u64 = 500;
-/// Time for tasks that hang on a blocking call, when all else has ended.
-const RUNTIME_END_MS_MAX: u64 = 2_000;
+/// Longest wait for blocking calls when the runtime stops, in milliseconds.
+const RUNTIME_STOP_MS_MAX: u64 = 2_000;
 
 const AFTER_HELP: &str = "\
 Every setting can also be given in the environment as PARTITA_<NAME> (upper case, _ for -), or in
 the file under its name. A flag wins over the environment, the environment over the file.
 
 Root's credentials come from the environment alone: PARTITA_ROOT_ACCESS_KEY_ID and
-PARTITA_ROOT_SECRET_ACCESS_KEY. Without them the first start makes a random pair, keeps it in the
-data folder and prints it once.";
+PARTITA_ROOT_SECRET_ACCESS_KEY. Without them the first start creates a random pair, keeps it in
+the data folder and prints it once.";
 
 pub(super) fn command() -> Command {
     Command::new("serve")
@@ -48,11 +55,12 @@ pub(super) fn run(matches: &ArgMatches) -> Outcome {
     let config = Arc::new(load(matches)?);
     check_owner(&config.data)?;
     let log = log::start(&config);
-    // Connections are served by the server's own threads; this one accepts, and watches.
+    // Worker threads of the server serve connections. This runtime accepts them and waits for
+    // signals.
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(config, matches));
-    runtime.shutdown_timeout(Duration::from_millis(RUNTIME_END_MS_MAX));
-    // Written out before the last word is said on standard error.
+    runtime.shutdown_timeout(Duration::from_millis(RUNTIME_STOP_MS_MAX));
+    // The log is written out before the error of the command is printed.
     drop(log);
     outcome
 }
@@ -76,40 +84,40 @@ async fn serve_store(
     store: Store,
     signals: Signals,
 ) -> Outcome {
-    // The address first: when it is taken, nothing was made or printed yet.
+    // First, so that nothing was created or printed if the address is in use.
     let server = Server::bind(&config).await.map_err(Failure::failed)?;
-    // They end by themselves when the start fails below.
-    let workers = Worker::start(&config, &store).map_err(Failure::failed)?;
-    let (for_root, data, given) = (store.clone(), config.data.clone(), config.root.clone());
-    let made = blocking(move || root::ensure(&for_root, &data, given.as_ref())).await??;
-    greet(&config, &server, made.as_ref());
+    // Stops by itself if the start fails below.
+    let webhooks = WebhookThread::start(&config, &store).map_err(Failure::failed)?;
+    let (root_store, data, given) = (store.clone(), config.data.clone(), config.root.clone());
+    let created = blocking(move || root::ensure(&root_store, &data, given.as_ref())).await??;
+    print_start(&config, &server, created.as_ref());
     let gateway = Gateway::new(Arc::clone(&config), store.clone());
     let served = gateway.clone();
     let handler = move |arrival, request| {
         let gateway = served.clone();
         async move { gateway.serve(arrival, request).await }
     };
-    let reload = Reload::new(matches.clone(), server.tls(), workers.secrets());
-    let asked = signals.watch(reload);
+    let reload = Reload::new(matches.clone(), server.tls(), webhooks.secrets());
+    let stop_requested = signals.watch(reload);
     let drain = config.drain_timeout();
     let stop = async {
         let drain = tokio::select! {
-            () = asked.notified() => drain,
-            () = poisoned(&store) => drain.min(Duration::from_millis(POISONED_DRAIN_MS)),
+            () = stop_requested.notified() => drain,
+            () = write_failed(&store) => drain.min(Duration::from_millis(POISONED_DRAIN_MS)),
         };
         gateway.start_shutdown();
         drain
     };
     if !server.run(handler, stop).await {
-        tracing::warn!("requests under way were cut: the drain time is over");
+        tracing::warn!("requests under way were dropped: the drain time is over");
     }
-    blocking(move || workers.end()).await?;
-    tracing::info!("ended");
+    blocking(move || webhooks.stop()).await?;
+    tracing::info!("stopped");
     Ok(())
 }
 
-/// The lines of the start. When nobody reads them, the server runs all the same.
-fn greet(config: &Config, server: &Server, made: Option<&KeyPair>) {
+/// Prints the start lines. A closed standard output does not stop the server.
+fn print_start(config: &Config, server: &Server, created: Option<&KeyPair>) {
     let url = server.url();
     let data = std::path::absolute(&config.data).unwrap_or_else(|_| config.data.clone());
     let mut text = format!(
@@ -117,8 +125,8 @@ fn greet(config: &Config, server: &Server, made: Option<&KeyPair>) {
         env!("CARGO_PKG_VERSION"),
         data.display()
     );
-    if let Some(pair) = made {
-        let endpoint = reachable(&url, server.address());
+    if let Some(pair) = created {
+        let endpoint = local_url(&url, server.address());
         text.push_str(&format!(
             "root credentials, shown this once and kept in {}/root-credentials; to try them:\n\
              export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_DEFAULT_REGION={} \
@@ -137,8 +145,8 @@ fn greet(config: &Config, server: &Server, made: Option<&KeyPair>) {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), url, data = %data.display(), "started");
 }
 
-/// A URL that a client on this machine can use, also when we listen on every address.
-fn reachable(url: &str, address: SocketAddr) -> String {
+/// URL for clients on this machine: `localhost` if the server listens on all addresses.
+fn local_url(url: &str, address: SocketAddr) -> String {
     match address.ip().is_unspecified() {
         true => url.replace(&address.to_string(), &format!("localhost:{}", address.port())),
         false => url.to_owned(),
@@ -148,25 +156,25 @@ fn reachable(url: &str, address: SocketAddr) -> String {
 fn cannot_open(error: store::Error) -> Failure {
     match error {
         store::Error::Locked { .. } => {
-            Failure::Failed(format!("{error}: another server runs on this data folder"))
+            Failure::Failed(format!("{error}: another server uses this data folder"))
         }
         other => Failure::failed(other),
     }
 }
 
-/// Ends when the store may promise nothing any more.
-async fn poisoned(store: &Store) {
+/// Returns when a write to disk has failed.
+async fn write_failed(store: &Store) {
     let mut pause = tokio::time::interval(Duration::from_millis(HEALTH_PAUSE_MS));
     loop {
         pause.tick().await;
         if let Some(reason) = store.health().poisoned {
-            tracing::error!(reason, "a write to disk failed: ending, so that recovery decides");
+            tracing::error!(reason, "a write to disk failed: stopping, the next start recovers");
             return;
         }
     }
 }
 
-/// The signals that the server listens to.
+/// Signals that the server handles.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -182,30 +190,30 @@ impl Signals {
         })
     }
 
-    /// Handles signals from now on: the first that asks for the end wakes the answer, the second
-    /// ends the process at once. SIGHUP reads again what can be.
+    /// Handles signals from now on. The first SIGTERM or SIGINT notifies the returned handle, the
+    /// second exits at once. SIGHUP reloads certificate and secrets.
     fn watch(mut self, reload: Reload) -> Arc<Notify> {
-        let asked = Arc::new(Notify::new());
-        let wake = Arc::clone(&asked);
+        let stop_requested = Arc::new(Notify::new());
+        let wake = Arc::clone(&stop_requested);
         tokio::spawn(async move {
-            let mut ending = false;
+            let mut is_stopping = false;
             loop {
-                let end = tokio::select! {
+                let is_stop = tokio::select! {
                     _ = self.terminate.recv() => true,
                     _ = self.interrupt.recv() => true,
                     _ = self.hang_up.recv() => false,
                 };
-                if !end {
+                if !is_stop {
                     reload.run().await;
-                } else if ending {
+                } else if is_stopping {
                     std::process::exit(1);
                 } else {
-                    ending = true;
-                    tracing::info!("asked to end: waiting for requests under way");
+                    is_stopping = true;
+                    tracing::info!("stopping: waiting for requests under way");
                     wake.notify_one();
                 }
             }
         });
-        asked
+        stop_requested
     }
 }

@@ -1,6 +1,6 @@
-//! A command's way to the store: the store itself, or the server that holds it.
+//! Session of a command: opens the store itself, or asks the server that holds it.
 //!
-//! Both ways take the same requests of [`admin`], so a command behaves the same with and without a
+//! Both answer the same requests of [`admin`], so a command behaves the same with and without a
 //! server.
 
 use std::path::{Path, PathBuf};
@@ -16,68 +16,79 @@ use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
-use super::{Failure, check_owner};
+use super::data_folder::check_owner;
+use super::failure::Failure;
 use crate::admin;
 use crate::config::Config;
 use crate::request::Context;
 use crate::server;
 use crate::store::{self, Store};
 
-/// Time for a server that was just started to open its control socket.
+/// Longest wait for the control socket of a server that is starting, in milliseconds.
 const CONNECT_MS_MAX: u64 = 5_000;
-/// Pause between two tries.
+/// Pause between two attempts, in milliseconds.
 const CONNECT_PAUSE_MS: u64 = 50;
-/// Longest answer that is read, in bytes: a long list of keys or of violations.
-const ANSWER_BYTES_MAX: usize = 256 << 20;
+/// Longest response, in bytes: a list of all keys or violations.
+const RESPONSE_BYTES_MAX: usize = 256 << 20;
 
-/// An open way to the store.
+/// Open session.
 pub(super) struct Session {
     runtime: Runtime,
-    way: Way,
+    backend: Backend,
 }
 
-enum Way {
+enum Backend {
+    /// Store that this process has opened.
     Local(Context),
+    /// Data folder that a server holds.
     Remote(PathBuf),
 }
 
 impl Session {
-    /// Opens the store of a folder, or finds its server. `make` allows a folder that is not there.
-    pub(super) fn open(config: &Config, make: bool) -> Result<Self, Failure> {
-        if !make && !config.data.exists() {
+    /// Opens the store of a folder, or connects to its server. A folder that does not exist is
+    /// created if `create` is true.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] if the folder is missing, belongs to another user, or is locked by a
+    /// process that does not answer.
+    pub(super) fn open(config: &Config, create: bool) -> Result<Self, Failure> {
+        if !create && !config.data.exists() {
             let data = config.data.display();
             return Err(Failure::Failed(format!(
-                "there is no data folder {data}; `partita serve --data {data}` makes one"
+                "there is no data folder {data}; `partita serve --data {data}` creates one"
             )));
         }
         check_owner(&config.data)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let tries = CONNECT_MS_MAX / CONNECT_PAUSE_MS;
-        for _ in 0..tries {
+        let attempts = CONNECT_MS_MAX / CONNECT_PAUSE_MS;
+        for _ in 0..attempts {
             match Store::open(config.store_options()) {
                 Ok(store) => {
                     let context = Context::new(Arc::new(config.clone()), store);
-                    return Ok(Self { runtime, way: Way::Local(context) });
+                    return Ok(Self { runtime, backend: Backend::Local(context) });
                 }
                 Err(store::Error::Locked { .. }) => {}
                 Err(error) => return Err(Failure::failed(error)),
             }
             if runtime.block_on(server::connect(&config.data)).is_ok() {
-                return Ok(Self { runtime, way: Way::Remote(config.data.clone()) });
+                return Ok(Self { runtime, backend: Backend::Remote(config.data.clone()) });
             }
             std::thread::sleep(Duration::from_millis(CONNECT_PAUSE_MS));
         }
         Err(Failure::Failed(format!(
-            "another process holds {}, but it does not answer on the control socket",
+            "another process has locked {}, but does not answer on the control socket",
             config.data.display()
         )))
     }
 
-    /// Finds the server of a folder, and nothing else will do.
+    /// Connects to the server of a folder.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] if no server runs.
     pub(super) fn with_server(config: &Config) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         match runtime.block_on(server::connect(&config.data)) {
-            Ok(_) => Ok(Self { runtime, way: Way::Remote(config.data.clone()) }),
+            Ok(_) => Ok(Self { runtime, backend: Backend::Remote(config.data.clone()) }),
             Err(_) => {
                 let data = config.data.display();
                 Err(Failure::Failed(format!("no server answers for the data folder {data}")))
@@ -85,8 +96,11 @@ impl Session {
         }
     }
 
-    /// Asks for one row of the management interface; `path` is what follows its prefix. Gives the
-    /// document of the answer, null when there is none.
+    /// Sends a request of the management interface. `path` is without the prefix. Returns the
+    /// document of the response, null if there is none.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] with the message of the response if its status is not 2xx.
     pub(super) fn ask(&self, method: Method, path: &str, body: Value) -> Result<Value, Failure> {
         let (status, document) = self.answer(method, path, body)?;
         if status.is_success() {
@@ -96,12 +110,12 @@ impl Session {
         Err(Failure::Failed(message.unwrap_or_else(|| format!("the server answered {status}"))))
     }
 
-    /// Whether a server holds the store, so that what is asked may change meanwhile.
+    /// True if a server holds the store, so that its state may change between requests.
     pub(super) fn is_live(&self) -> bool {
-        matches!(self.way, Way::Remote(_))
+        matches!(self.backend, Backend::Remote(_))
     }
 
-    /// As [`Self::ask`], with the status, whatever it is.
+    /// Sends a request as [`Self::ask`] does. Returns any status with its document.
     pub(super) fn answer(
         &self,
         method: Method,
@@ -113,11 +127,11 @@ impl Session {
             Value::Null => Bytes::new(),
             document => document.to_string().into(),
         };
-        let answer = match &self.way {
-            Way::Local(context) => {
+        let answer = match &self.backend {
+            Backend::Local(context) => {
                 Ok(self.runtime.block_on(admin::ask(context, &method, &path, body)))
             }
-            Way::Remote(data) => self.runtime.block_on(ask_server(data, method, &path, body)),
+            Backend::Remote(data) => self.runtime.block_on(ask_server(data, method, &path, body)),
         };
         let (status, document) = answer?;
         let document = match document.is_empty() {
@@ -130,13 +144,13 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if let Way::Local(context) = &self.way {
+        if let Backend::Local(context) = &self.backend {
             context.store.close();
         }
     }
 }
 
-/// A name as one segment of a path.
+/// Encodes a name as one segment of a path.
 pub(super) fn segment(name: &str) -> String {
     utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
 }
@@ -147,7 +161,7 @@ async fn ask_server(
     path: &str,
     body: Bytes,
 ) -> Result<(StatusCode, Bytes), Failure> {
-    let stream = server::connect(data).await.map_err(broken)?;
+    let stream = server::connect(data).await.map_err(no_response)?;
     send(stream, method, path, body).await
 }
 
@@ -158,7 +172,7 @@ async fn send(
     body: Bytes,
 ) -> Result<(StatusCode, Bytes), Failure> {
     let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(no_response)?;
     let connection = tokio::spawn(connection);
     let request = Request::builder()
         .method(method)
@@ -168,14 +182,14 @@ async fn send(
         .header("connection", "close")
         .body(Full::new(body))
         .map_err(Failure::failed)?;
-    let response = sender.send_request(request).await.map_err(broken)?;
+    let response = sender.send_request(request).await.map_err(no_response)?;
     let status = response.status();
-    let document = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-    let document = document.map_err(broken)?.to_bytes();
+    let document = Limited::new(response.into_body(), RESPONSE_BYTES_MAX).collect().await;
+    let document = document.map_err(no_response)?.to_bytes();
     connection.abort();
     Ok((status, document))
 }
 
-fn broken(error: impl std::fmt::Display) -> Failure {
+fn no_response(error: impl std::fmt::Display) -> Failure {
     Failure::Failed(format!("the server that holds the data folder does not answer: {error}"))
 }

@@ -1,6 +1,10 @@
-//! The command line as clap sees it, and the root user of a start.
+//! Command line as clap parses it, and the root user of a start.
 
+use std::path::Path;
+
+use super::arguments::load;
 use super::*;
+use crate::config::SETTINGS;
 use crate::store::Store;
 
 fn parse(arguments: &[&str]) -> Result<ArgMatches, clap::Error> {
@@ -63,7 +67,7 @@ fn flags_become_settings_and_a_secret_is_never_one() {
 mod root_user {
     use super::*;
     use crate::cli::root::ensure;
-    use crate::config::KeyPair;
+    use crate::config::{Config, KeyPair};
 
     struct Bench {
         store: Store,

@@ -1,4 +1,4 @@
-//! `partita uploads list | show | pause | resume | extend | abort | clean | watch`.
+//! `partita uploads list | show | pause | resume | extend | abort | clean | watch`: open uploads.
 
 use std::io::{self, Write};
 
@@ -7,19 +7,21 @@ use http::Method;
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
-use super::key::printable;
+use super::arguments::{folder_flags, json_flag, load};
+use super::failure::Outcome;
+use super::output::{print_list, printable};
 use super::session::{Session, segment};
-use super::upload::{all, id_of, number, parts, rate, received};
-use super::{Outcome, folder_flags, json_flag, load, watch};
+use super::upload_fields::{all, id_of, number, parts, rate, received};
+use super::watch;
 
 const SECONDS_PER_HOUR: u64 = 3600;
 
-/// The commands that change one upload: name, action, what they do.
+/// Commands that change one upload: name, action of the request, help.
 const CHANGES: &[(&str, &str, &str)] = &[
-    ("pause", "pause", "Have an upload take no parts for now"),
-    ("resume", "resume", "Have an upload take parts again"),
-    ("extend", "extend", "Begin the time until an upload expires anew"),
-    ("abort", "cancel", "End an upload and drop its parts"),
+    ("pause", "pause", "Pause an upload: parts are refused until it is resumed"),
+    ("resume", "resume", "Resume a paused upload"),
+    ("extend", "extend", "Reset the expiry of an upload"),
+    ("abort", "cancel", "Abort an upload and delete its parts"),
 ];
 
 pub(super) fn command() -> Command {
@@ -29,7 +31,7 @@ pub(super) fn command() -> Command {
     let changes =
         CHANGES.iter().map(|(name, _, about)| Command::new(*name).about(*about).arg(id.clone()));
     Command::new("uploads")
-        .about("See, pause, resume and end open uploads")
+        .about("List, watch, pause, resume and abort open uploads")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
@@ -47,20 +49,22 @@ fn clean_command() -> Command {
         .value_name("N")
         .required(true)
         .value_parser(clap::value_parser!(u32))
-        .help("Only uploads to which nothing has happened for so long");
-    let yes =
-        Arg::new("yes").long("yes").action(ArgAction::SetTrue).help("End them, not only tell");
+        .help("Only uploads that were idle for at least N hours");
+    let yes = Arg::new("yes")
+        .long("yes")
+        .action(ArgAction::SetTrue)
+        .help("Abort them; without it they are only listed");
     Command::new("clean")
-        .about("Tell which uploads nobody works on; with --yes, end them")
+        .about("List idle uploads; with --yes, abort them")
         .args(filters())
         .args([hours, yes])
 }
 
-/// Which uploads a command is about.
+/// Flags that select uploads.
 fn filters() -> [Arg; 2] {
     [
         ("bucket", "BUCKET", "Only uploads in this bucket"),
-        ("prefix", "PREFIX", "Only uploads of keys that begin with this"),
+        ("prefix", "PREFIX", "Only uploads of keys that start with this"),
     ]
     .map(|(name, value, help)| Arg::new(name).long(name).value_name(value).help(help))
 }
@@ -73,7 +77,7 @@ pub(super) fn run(matches: &ArgMatches) -> Outcome {
         ("watch", matches) => watch::run(matches),
         (name, matches) => {
             let row = CHANGES.iter().find(|(known, ..)| *known == name);
-            change(matches, row.expect("clap knows the commands of the table").1)
+            change(matches, row.expect("clap knows only the commands of the table").1)
         }
     }
 }
@@ -84,13 +88,13 @@ fn list(matches: &ArgMatches) -> Outcome {
     if !matches.get_flag("json") {
         uploads.iter_mut().for_each(|upload| *upload = row(upload));
     }
-    // All pages as one.
+    // All pages in one document.
     let document = json!({ "uploads": uploads, "nextMarker": null });
     let columns = ["upload", "bucket", "key", "status", "received", "parts", "rate", "lastActive"];
-    super::key::print_list(matches, &document, "uploads", &columns)
+    print_list(matches, &document, "uploads", &columns)
 }
 
-/// An upload as a row of the table.
+/// Upload as a row of the table.
 fn row(upload: &Value) -> Value {
     json!({
         "upload": upload["uploadId"],
@@ -133,7 +137,7 @@ fn show(matches: &ArgMatches) -> Outcome {
         ("last active", text("lastActiveAt")),
         ("expires", text("expiresAt")),
         ("received", received(&upload)),
-        ("on its way", HumanBytes(number(&upload, "inFlightBytes")).to_string()),
+        ("in flight", HumanBytes(number(&upload, "inFlightBytes")).to_string()),
         ("rate", rate(&upload)),
         ("parts", parts(&upload)),
     ] {
@@ -191,9 +195,9 @@ fn clean(matches: &ArgMatches) -> Outcome {
         "receivedBytes": bytes,
         "nextMarker": null,
     });
-    super::key::print_list(matches, &document, "uploads", &columns)?;
+    print_list(matches, &document, "uploads", &columns)?;
     if !matches.get_flag("json") {
-        let what = if matches.get_flag("yes") { "ended" } else { "to be ended (--yes ends them)" };
+        let what = if matches.get_flag("yes") { "aborted" } else { "idle (--yes aborts them)" };
         writeln!(io::stdout(), "{count} uploads, {} {what}", HumanBytes(bytes))?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! `partita user create | list | delete`.
+//! `partita user create | list | delete`: users.
 
 use std::io::{self, Write};
 
@@ -6,13 +6,15 @@ use clap::{Arg, ArgMatches, Command};
 use http::Method;
 use serde_json::{Map, Value};
 
+use super::arguments::{folder_flags, json_flag, load};
+use super::failure::Outcome;
+use super::output::{print_changed, print_list, print_new_key};
 use super::session::{Session, segment};
-use super::{Outcome, folder_flags, json_flag, load};
 
-/// The flags of `create`, with their fields in the request.
+/// Flags of `create`: flag, field of the request, help.
 const FIELDS: &[(&str, &str, &str)] = &[
     ("id", "id", "Canonical id; random if not given"),
-    ("display-name", "displayName", "Display name in S3's answers; the name if not given"),
+    ("display-name", "displayName", "Display name in responses of S3; the name if not given"),
     ("email", "email", "E-mail address"),
     ("access-key-id", "accessKeyId", "Access key id; random if not given"),
     ("secret-access-key", "secretAccessKey", "Secret access key; random if not given"),
@@ -24,14 +26,15 @@ pub(super) fn command() -> Command {
         .iter()
         .map(|(flag, _, help)| Arg::new(*flag).long(*flag).value_name("TEXT").help(*help));
     let create = Command::new("create")
-        .about("Make a user with a first access key and print the key")
+        .about("Create a user with a first access key and print the key")
         .arg(name.clone())
         .args(fields);
     let list = Command::new("list").about("List the users");
-    let delete =
-        Command::new("delete").about("Delete a user that owns no bucket, and its keys").arg(name);
+    let delete = Command::new("delete")
+        .about("Delete a user and its keys; the user must own no buckets")
+        .arg(name);
     Command::new("user")
-        .about("Make, list and delete users")
+        .about("Create, list and delete users")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
@@ -66,7 +69,7 @@ fn create(matches: &ArgMatches) -> Outcome {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     writeln!(out, "user               {}", text(&answer["user"]["name"]))?;
     writeln!(out, "id                 {}", text(&answer["user"]["id"]))?;
-    super::key::print_new(&mut out, &answer["key"])?;
+    print_new_key(&mut out, &answer["key"])?;
     Ok(())
 }
 
@@ -74,14 +77,14 @@ fn list(matches: &ArgMatches) -> Outcome {
     let session = Session::open(&load(matches)?, false)?;
     let answer = session.ask(Method::GET, "users", Value::Null)?;
     let columns = ["name", "id", "displayName", "email", "root"];
-    super::key::print_list(matches, &answer, "users", &columns)
+    print_list(matches, &answer, "users", &columns)
 }
 
 fn delete(matches: &ArgMatches) -> Outcome {
     let session = Session::open(&load(matches)?, false)?;
     let name = name_of(matches);
     session.ask(Method::DELETE, &format!("users/{}", segment(name)), Value::Null)?;
-    super::key::print_left(matches, &session, "users", |user| user["name"] == *name)
+    print_changed(matches, &session, "users", |user| user["name"] == *name)
 }
 
 fn name_of(matches: &ArgMatches) -> &str {

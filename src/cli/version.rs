@@ -1,11 +1,12 @@
-//! `partita version`.
+//! `partita version`: the version of this binary.
 
 use std::io::{self, Write};
 
 use clap::{ArgMatches, Command};
 use serde_json::json;
 
-use super::{Outcome, json_flag};
+use super::arguments::json_flag;
+use super::failure::Outcome;
 
 pub(super) fn command() -> Command {
     Command::new("version").about("Print the version").arg(json_flag())

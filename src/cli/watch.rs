@@ -1,4 +1,4 @@
-//! `partita uploads watch`: open uploads as they go on; bars on a terminal, lines elsewhere.
+//! `partita uploads watch`: progress of open uploads, as bars on a terminal and as lines elsewhere.
 
 use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
@@ -9,12 +9,13 @@ use http::{Method, StatusCode};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
-use super::key::printable;
+use super::arguments::load;
+use super::failure::{Failure, Outcome};
+use super::output::printable;
 use super::session::{Session, segment};
-use super::upload::{all, number, rate, received};
-use super::{Failure, Outcome, load};
+use super::upload_fields::{all, number, rate, received};
 
-/// Bars that are shown at once: a terminal has so many lines.
+/// Most bars at once, for the lines of a terminal.
 const BARS_MAX: usize = 40;
 
 pub(super) fn command(filters: [Arg; 2]) -> Command {
@@ -24,37 +25,38 @@ pub(super) fn command(filters: [Arg; 2]) -> Command {
         .value_name("N")
         .default_value("1000")
         .value_parser(clap::value_parser!(u64).range(100..=60_000))
-        .help("Time between two looks [100 to 60000]");
+        .help("Milliseconds between updates [100 to 60000]");
     Command::new("watch")
-        .about("Watch an upload until it is over, or all of them")
-        .arg(id.help("Only this one"))
+        .about("Watch one upload until it ends, or all open uploads")
+        .arg(id.help("Only this upload"))
         .args(filters)
         .arg(interval)
 }
 
-/// Without a server nothing changes, and to look on would keep one from starting: one look is all.
+/// Runs the command. Without a server it prints once: nothing can change, and this process holds
+/// the lock that a server needs.
 pub(super) fn run(matches: &ArgMatches) -> Outcome {
     let session = Session::open(&load(matches)?, false)?;
     let interval = *matches.get_one::<u64>("interval-ms").expect("it has a default");
-    let mut shown = match (matches.get_flag("json"), io::stdout().is_terminal()) {
-        (true, _) => Shown::Json,
-        (false, true) => Shown::bars(),
-        (false, false) => Shown::Lines(HashMap::new()),
+    let mut display = match (matches.get_flag("json"), io::stdout().is_terminal()) {
+        (true, _) => Display::Json,
+        (false, true) => Display::bars(),
+        (false, false) => Display::Lines(HashMap::new()),
     };
     let mut seen = false;
-    while let Some(uploads) = look(&session, matches, seen)? {
+    while let Some(uploads) = read_uploads(&session, matches, seen)? {
         seen = true;
-        shown.show(&uploads)?;
+        display.show(&uploads)?;
         if !session.is_live() {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(interval));
     }
-    shown.over()
+    display.finish()
 }
 
-/// The uploads now; `None` when the one that was seen is over.
-fn look(
+/// The current uploads. `None` if the watched upload was seen before and has ended.
+fn read_uploads(
     session: &Session,
     matches: &ArgMatches,
     seen: bool,
@@ -65,28 +67,30 @@ fn look(
     let path = format!("uploads/{}?limit=1", segment(id));
     match session.answer(Method::GET, &path, Value::Null)? {
         (status, mut upload) if status.is_success() => {
-            // A line tells of one upload what it tells of many, and no page of a map.
+            // The fields are the same as in a list, without the first page of the parts.
             if let Some(fields) = upload.as_object_mut() {
                 fields.retain(|name, _| name != "parts" && name != "nextFrom");
             }
             Ok(Some(vec![upload]))
         }
         (StatusCode::NOT_FOUND, _) if seen => Ok(None),
-        (_, error) => Err(Failure::failed(error["message"].as_str().unwrap_or("it failed"))),
+        (_, error) => {
+            Err(Failure::failed(error["message"].as_str().unwrap_or("the server gave no reason")))
+        }
     }
 }
 
-/// What was shown, and how.
-enum Shown {
-    /// One document on a line.
+/// Form of the output, and what was printed.
+enum Display {
+    /// One JSON document per line.
     Json,
-    /// A line for each upload that has changed; the last line of each.
+    /// A line per changed upload, and the last line of each upload.
     Lines(HashMap<String, String>),
-    /// A bar for each upload.
+    /// A bar per upload.
     Bars(MultiProgress, HashMap<String, ProgressBar>),
 }
 
-impl Shown {
+impl Display {
     fn bars() -> Self {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stdout());
         Self::Bars(bars, HashMap::new())
@@ -116,11 +120,11 @@ impl Shown {
             }
             Self::Bars(screen, bars) => {
                 bars.retain(|id, bar| {
-                    let is_there = uploads.iter().any(|upload| id_of(upload) == *id);
-                    if !is_there {
+                    let is_open = uploads.iter().any(|upload| id_of(upload) == *id);
+                    if !is_open {
                         bar.finish_and_clear();
                     }
-                    is_there
+                    is_open
                 });
                 for upload in uploads.iter().take(BARS_MAX) {
                     let bar =
@@ -132,13 +136,13 @@ impl Shown {
         Ok(())
     }
 
-    fn over(self) -> Outcome {
+    fn finish(self) -> Outcome {
         match self {
             Self::Json => {}
-            Self::Lines(_) => writeln!(io::stdout(), "the upload is over")?,
+            Self::Lines(_) => writeln!(io::stdout(), "the upload has ended")?,
             Self::Bars(screen, _) => {
                 screen.clear()?;
-                writeln!(io::stdout(), "the upload is over")?;
+                writeln!(io::stdout(), "the upload has ended")?;
             }
         }
         Ok(())
@@ -163,20 +167,20 @@ fn new_bar(upload: &Value) -> ProgressBar {
     };
     let style = ProgressStyle::with_template(form).expect("the template is well formed");
     let bar = ProgressBar::new(number(upload, "totalSize")).with_style(style);
-    // What a client wrote must not steer the terminal.
+    // Control characters in names could control the terminal.
     bar.set_message(name.replace(char::is_control, "?"));
     bar
 }
 
 fn set(bar: &ProgressBar, upload: &Value) {
-    let on_its_way = number(upload, "receivedBytes") + number(upload, "inFlightBytes");
+    let sent = number(upload, "receivedBytes") + number(upload, "inFlightBytes");
     bar.set_prefix(match upload["status"].as_str() {
         Some("pause") => "paused".to_owned(),
         _ => rate(upload),
     });
     bar.set_position(match upload["totalSize"].as_u64() {
-        // A part that is sent again is on its way twice.
-        Some(total) => on_its_way.min(total),
-        None => on_its_way,
+        // A part that is sent again is counted twice.
+        Some(total) => sent.min(total),
+        None => sent,
     });
 }

@@ -1,4 +1,4 @@
-//! `partita webhook list | deliveries | resend | test | enable | disable`.
+//! `partita webhook list | deliveries | resend | test | enable | disable`: webhooks.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -7,37 +7,39 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::key::{print_left, print_list, printable};
+use super::arguments::{folder_flags, json_flag, load};
+use super::failure::{Failure, Outcome};
+use super::output::{print_changed, print_list, printable};
 use super::session::{Session, segment};
-use super::{Failure, Outcome, folder_flags, json_flag, load};
 
-/// Time for a test to show in the log: longer than one try may take.
+/// Longest wait for a test event, in milliseconds. One attempt takes less.
 const TEST_MS_MAX: u64 = 65_000;
-/// Characters of a reply in a table.
+/// Most characters of a reply in a table.
 const REPLY_CHARS_MAX: usize = 60;
-/// Pause between two looks.
+/// Pause between two requests for the deliveries, in milliseconds.
 const TEST_PAUSE_MS: u64 = 100;
 
 pub(super) fn command() -> Command {
     let name = Arg::new("name").value_name("NAME").required(true);
-    let list = Command::new("list").about("List the targets of events and how they are");
+    let list = Command::new("list").about("List webhooks with their backlog and state");
     let deliveries = Command::new("deliveries")
-        .about("List the last tries to send events to a target")
+        .about("List the last attempts to send events to a webhook")
         .arg(name.clone());
-    let message = Arg::new("message").value_name("MESSAGE").help("Its id, as deliveries lists it");
+    let message =
+        Arg::new("message").value_name("MESSAGE").help("Id of the event, as listed by deliveries");
     let all = Arg::new("dead")
         .long("dead")
         .action(ArgAction::SetTrue)
         .conflicts_with("message")
         .required_unless_present("message")
-        .help("All events of the target that were given up");
+        .help("All events of the webhook whose attempts all failed");
     let resend =
         Command::new("resend").about("Send events again").arg(name.clone()).arg(message).arg(all);
-    let test = Command::new("test").about("Send a test event, and wait for the answer");
-    let enable = Command::new("enable").about("Send events to a target again");
-    let disable = Command::new("disable").about("Keep the events of a target, send none");
+    let test = Command::new("test").about("Send a test event and print the response");
+    let enable = Command::new("enable").about("Enable a webhook: events are sent again");
+    let disable = Command::new("disable").about("Disable a webhook: events are kept, but not sent");
     Command::new("webhook")
-        .about("Look at the targets of events, send events again")
+        .about("See and test webhooks, and send events again")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
@@ -106,7 +108,7 @@ fn deliveries(matches: &ArgMatches) -> Outcome {
     print_list(matches, &answer, "deliveries", &columns)
 }
 
-/// A line of a table has no room for all of a reply.
+/// Shortens the reply of a delivery for the table.
 fn shorten_reply(row: &mut Value) {
     let reply = row["reply"].as_str().unwrap_or_default();
     let short: String = reply.chars().take(REPLY_CHARS_MAX).collect();
@@ -120,35 +122,37 @@ fn resend(matches: &ArgMatches) -> Outcome {
     let mut out = io::stdout().lock();
     match matches.get_flag("json") {
         true => writeln!(out, "{answer:#}")?,
-        false => writeln!(out, "{} to be sent again", answer["resent"])?,
+        false => writeln!(out, "{} events will be sent again", answer["resent"])?,
     }
     Ok(())
 }
 
-/// Writes a test into the outbox and looks for it in the log: the server sends it.
+/// Queues a test event, and waits until the server has sent it and recorded the delivery.
 fn test(matches: &ArgMatches) -> Outcome {
     let session = Session::with_server(&load(matches)?)?;
     let made = session.ask(Method::POST, &path(matches, "/test"), Value::Null)?;
     let started = Instant::now();
-    let tried = loop {
+    let delivery = loop {
         let log = session.ask(Method::GET, &path(matches, "/deliveries"), Value::Null)?;
         let rows = log["deliveries"].as_array().into_iter().flatten();
-        if let Some(tried) = rows.into_iter().find(|row| row["messageId"] == made["messageId"]) {
-            break tried.clone();
+        if let Some(delivery) = rows.into_iter().find(|row| row["messageId"] == made["messageId"]) {
+            break delivery.clone();
         }
         if started.elapsed() > Duration::from_millis(TEST_MS_MAX) {
-            return Err(Failure::Failed("the test was not sent in time".into()));
+            return Err(Failure::Failed(
+                "the test event was not sent in time; see the log of the server".into(),
+            ));
         }
         std::thread::sleep(Duration::from_millis(TEST_PAUSE_MS));
     };
     let mut out = io::stdout().lock();
-    let reply = printable(tried["reply"].as_str().unwrap_or_default());
+    let reply = printable(delivery["reply"].as_str().unwrap_or_default());
     if matches.get_flag("json") {
-        writeln!(out, "{:#}", json!({ "deliveries": [tried] }))?;
+        writeln!(out, "{:#}", json!({ "deliveries": [delivery] }))?;
     } else {
-        writeln!(out, "status {} in {} ms {reply}", tried["status"], tried["milliseconds"])?;
+        writeln!(out, "status {} in {} ms {reply}", delivery["status"], delivery["milliseconds"])?;
     }
-    match tried["status"].as_u64() {
+    match delivery["status"].as_u64() {
         Some(200..=299) => Ok(()),
         _ => Err(Failure::Silent),
     }
@@ -158,5 +162,5 @@ fn change(matches: &ArgMatches, enabled: bool) -> Outcome {
     let session = Session::open(&load(matches)?, false)?;
     session.ask(Method::PUT, &path(matches, ""), json!({ "enabled": enabled }))?;
     let name = matches.get_one::<String>("name").expect("it is required");
-    print_left(matches, &session, "webhooks", |webhook| webhook["name"] == **name)
+    print_changed(matches, &session, "webhooks", |webhook| webhook["name"] == **name)
 }

@@ -1,16 +1,23 @@
-//! A pair of access key id and secret as an operator gives it, checked once.
+//! [`KeyPair`]: an access key id and its secret, given by an operator.
 //!
-//! **Invariant:** the id can stand in a credential scope and in an `Authorization` header as it is:
-//! it holds no `/`, `,`, `=` or space. The secret never shows in `Debug`.
+//! **Invariants**
+//! - The id fits into a credential scope and an `Authorization` header unescaped: it has no `/`,
+//!   `,`, `=` or space.
+//! - `Debug` does not show the secret.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
-/// What an access key id must look like.
+/// Length of an access key id in bytes.
+const ACCESS_KEY_ID_BYTES: RangeInclusive<usize> = 3..=128;
+/// Length of a secret access key in bytes.
+const SECRET_BYTES: RangeInclusive<usize> = 8..=128;
+/// Accepted access key ids, in words.
 pub const ACCESS_KEY_ID_SHAPE: &str = "3 to 128 of A-Z, a-z, 0-9, '.', '_' and '-'";
-/// What a secret access key must look like.
+/// Accepted secret access keys, in words.
 pub const SECRET_SHAPE: &str = "8 to 128 printable ASCII characters without spaces";
 
-/// An access key id with its secret.
+/// Access key id with its secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyPair {
     access_key_id: String,
@@ -18,26 +25,30 @@ pub struct KeyPair {
 }
 
 impl KeyPair {
-    /// The pair, or the name of the half that is wrong and what it must look like.
+    /// Pair of valid texts.
+    ///
+    /// # Errors
+    /// Name of the field that is invalid (`accessKeyId` or `secretAccessKey`), and its accepted
+    /// values in words.
     pub fn parse(id: &str, secret: &str) -> Result<Self, (&'static str, &'static str)> {
         let id_byte = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
-        if !(3..=128).contains(&id.len()) || !id.bytes().all(id_byte) {
+        if !ACCESS_KEY_ID_BYTES.contains(&id.len()) || !id.bytes().all(id_byte) {
             return Err(("accessKeyId", ACCESS_KEY_ID_SHAPE));
         }
-        if !(8..=128).contains(&secret.len()) || !secret.bytes().all(|c| c.is_ascii_graphic()) {
+        if !SECRET_BYTES.contains(&secret.len()) || !secret.bytes().all(|c| c.is_ascii_graphic()) {
             return Err(("secretAccessKey", SECRET_SHAPE));
         }
         Ok(Self { access_key_id: id.to_owned(), secret_access_key: secret.to_owned() })
     }
-    /// The id.
+    /// Access key id.
     pub fn access_key_id(&self) -> &str {
         &self.access_key_id
     }
-    /// The secret.
+    /// Secret access key.
     pub fn secret_access_key(&self) -> &str {
         &self.secret_access_key
     }
-    /// Both, id first: the form that the store takes.
+    /// Access key id and secret.
     pub fn into_parts(self) -> (String, String) {
         (self.access_key_id, self.secret_access_key)
     }

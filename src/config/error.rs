@@ -1,10 +1,10 @@
-//! Why a configuration is refused.
+//! [`ConfigError`]: the reason why a configuration is refused.
 
 use std::fmt;
 
-use super::Setting;
+use super::setting::Setting;
 
-/// Why the configuration is refused: the setting, where its value came from, and what is wrong.
+/// Message for the operator: the setting, the source of its value, and the problem.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConfigError(String);
 

@@ -1,24 +1,30 @@
-//! Reads the settings from their sources: a flag wins over the environment, the environment over
-//! the file, the file over the default.
+//! Reads the settings from their sources. Precedence: flag, environment variable, file, default.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::Path;
 
+use super::credentials::KeyPair;
 use super::error::ConfigError;
-use super::field::Value;
+use super::setting::{Setting, SettingKind};
+use super::table::{Config, SETTINGS};
+use super::value::Value;
 use super::webhook::{self, Webhook};
-use super::{Config, KeyPair, Kind, SETTINGS, Setting};
 
-/// The variable that holds the root user's access key id.
+/// Environment variable with the access key id of the root user.
 pub const ROOT_ACCESS_KEY_ID: &str = "PARTITA_ROOT_ACCESS_KEY_ID";
-/// The variable that holds the root user's secret access key.
+/// Environment variable with the secret access key of the root user.
 pub const ROOT_SECRET_ACCESS_KEY: &str = "PARTITA_ROOT_SECRET_ACCESS_KEY";
+/// Divisor of setting `read-unit-bytes`: the size of a block with a checksum.
+const READ_UNIT_BYTES_STEP: usize = 64 << 10;
 /// Longest configuration file in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// Reads every setting. `flag` gives what stands on the command line for a setting, several values
-/// for a repeated flag; `variable` reads the environment, where an empty value counts as none.
+/// Reads all settings. `flag` gives the values of a flag on the command line, several for a
+/// repeated flag. `variable` reads the environment; an empty value counts as absent.
+///
+/// # Errors
+/// The first value that is refused, with its setting and source.
 pub fn load(
     flag: &dyn Fn(&Setting) -> Option<Vec<String>>,
     variable: &dyn Fn(&str) -> Option<OsString>,
@@ -38,7 +44,7 @@ pub fn load(
     let config = Setting::named("config").expect("it is in the table");
     let file = match given(config)? {
         Some(Value::Text(path)) => read_file(Path::new(&path))?,
-        _ => File::default(),
+        _ => ConfigFile::default(),
     };
     let mut values = HashMap::new();
     for setting in SETTINGS {
@@ -55,7 +61,7 @@ pub fn load(
     Ok(config)
 }
 
-/// The rules that concern more than one setting, or are finer than a range.
+/// Checks of conditions between settings, and of those finer than a range.
 fn check_together(config: &Config) -> Result<(), ConfigError> {
     if config.tls_cert.is_some() != config.tls_key.is_some() {
         return Err(ConfigError::new("settings tls-cert and tls-key", "give both or neither"));
@@ -65,8 +71,8 @@ fn check_together(config: &Config) -> Result<(), ConfigError> {
             format!("it must be more than wal-bytes-restart ({})", config.wal_bytes_restart);
         return Err(ConfigError::new("setting wal-bytes-max", problem));
     }
-    if !config.read_unit_bytes.is_multiple_of(64 << 10) {
-        let problem = "it must be a multiple of 65536";
+    if !config.read_unit_bytes.is_multiple_of(READ_UNIT_BYTES_STEP) {
+        let problem = format!("it must be a multiple of {READ_UNIT_BYTES_STEP}");
         return Err(ConfigError::new("setting read-unit-bytes", problem));
     }
     Ok(())
@@ -111,14 +117,14 @@ fn root_credentials(
     }
 }
 
-/// What stands in the file.
+/// Content of the configuration file.
 #[derive(Default)]
-struct File {
+struct ConfigFile {
     values: HashMap<&'static str, Value>,
     webhooks: Vec<Webhook>,
 }
 
-fn read_file(path: &Path) -> Result<File, ConfigError> {
+fn read_file(path: &Path) -> Result<ConfigFile, ConfigError> {
     let source = path.display().to_string();
     let failed = |error: std::io::Error| ConfigError::new(&source, error);
     if std::fs::metadata(path).map_err(failed)?.len() > FILE_BYTES_MAX {
@@ -128,10 +134,10 @@ fn read_file(path: &Path) -> Result<File, ConfigError> {
     parse_file(&text, path)
 }
 
-fn parse_file(text: &str, path: &Path) -> Result<File, ConfigError> {
+fn parse_file(text: &str, path: &Path) -> Result<ConfigFile, ConfigError> {
     let source = path.display().to_string();
     let table: toml::Table = text.parse().map_err(|error| not_toml(&source, text, &error))?;
-    let mut file = File::default();
+    let mut file = ConfigFile::default();
     for (key, value) in table {
         if key == webhook::TABLE {
             file.webhooks = webhook::read(&value, path)?;
@@ -156,7 +162,8 @@ fn parse_file(text: &str, path: &Path) -> Result<File, ConfigError> {
     Ok(file)
 }
 
-/// In one line, as everything that refuses to start: the parser draws a picture of several.
+/// Error of the TOML parser in one line, as all messages of a refused start. The parser's own
+/// message has several.
 fn not_toml(source: &str, text: &str, error: &toml::de::Error) -> ConfigError {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
@@ -164,14 +171,14 @@ fn not_toml(source: &str, text: &str, error: &toml::de::Error) -> ConfigError {
     ConfigError::new(source, format!("line {line} is not TOML: {why}"))
 }
 
-/// A value in TOML's own type: a number is a number, a switch is a boolean.
-fn text_of_toml(kind: &Kind, value: &toml::Value) -> Option<String> {
+/// Text of a value in TOML's own type: an integer for numbers, a boolean for switches.
+fn text_of_toml(kind: &SettingKind, value: &toml::Value) -> Option<String> {
     match (kind, value) {
-        (Kind::Integer { .. }, toml::Value::Integer(number)) => Some(number.to_string()),
-        (Kind::Switch { .. }, toml::Value::Boolean(on)) => Some(on.to_string()),
-        (Kind::Integer { .. } | Kind::Switch { .. }, _) => None,
+        (SettingKind::Integer { .. }, toml::Value::Integer(number)) => Some(number.to_string()),
+        (SettingKind::Switch { .. }, toml::Value::Boolean(on)) => Some(on.to_string()),
+        (SettingKind::Integer { .. } | SettingKind::Switch { .. }, _) => None,
         (_, toml::Value::String(text)) => Some(text.clone()),
-        (Kind::Domains, toml::Value::Array(names)) => {
+        (SettingKind::Domains, toml::Value::Array(names)) => {
             let names: Option<Vec<&str>> = names.iter().map(toml::Value::as_str).collect();
             names.map(|names| names.join(","))
         }

@@ -1,9 +1,11 @@
-//! A range of addresses, as `10.1.0.0/16` or as one address.
+//! [`Network`]: a range of IP addresses.
 
 use std::fmt;
 use std::net::IpAddr;
 
-/// A range of addresses.
+use crate::types::decimal;
+
+/// Range of IP addresses in CIDR notation (RFC 4632): `10.1.0.0/16`, or one address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Network {
     address: IpAddr,
@@ -11,7 +13,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// The range, if its address has no bit beyond its length.
+    /// Range from text. `None` if the address has a bit set beyond the prefix length.
     pub fn parse(text: &str) -> Option<Self> {
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits)),
@@ -20,15 +22,14 @@ impl Network {
         let address: IpAddr = address.parse().ok()?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let bits = match bits {
-            Some(bits) if bits.bytes().all(|c| c.is_ascii_digit()) => bits.parse().ok()?,
-            Some(_) => return None,
+            Some(bits) => decimal::parse(bits)?,
             None => longest,
         };
         let network = Self { address, bits };
         (bits <= longest && network.first_bits(address) == number(address)).then_some(network)
     }
 
-    /// Whether the address lies in it. An IPv4 address in the clothes of IPv6 is one of IPv4.
+    /// True if the range contains the address. An IPv4-mapped IPv6 address counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         address.is_ipv4() == self.address.is_ipv4()

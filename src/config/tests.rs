@@ -1,12 +1,13 @@
-//! The table of settings, from every source and at every edge.
+//! Settings from every source and at the ends of their ranges.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::value::Value;
 use super::*;
 
-/// Loads with these flags and variables, by name.
+/// Configuration from these flags and environment variables.
 fn load_with(flags: &[(&str, &[&str])], variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let flags: HashMap<&str, Vec<String>> = flags
         .iter()
@@ -17,7 +18,7 @@ fn load_with(flags: &[(&str, &[&str])], variables: &[(&str, &str)]) -> Result<Co
     load(&|setting| flags.get(setting.name).cloned(), &|name| variables.get(name).cloned())
 }
 
-/// A file with this text, in a folder of its own that goes with the guard.
+/// Configuration file with this text, in a temporary folder.
 fn file(text: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("partita.toml");
@@ -29,7 +30,7 @@ fn file(text: &str) -> (tempfile::TempDir, String) {
 #[test]
 fn every_number_is_accepted_up_to_its_edges_and_no_further() {
     for setting in SETTINGS {
-        let Kind::Integer { min, max, default } = setting.kind else { continue };
+        let SettingKind::Integer { min, max, default } = setting.kind else { continue };
         let name = setting.name;
         assert!((min..=max).contains(&default), "{name}: its default is outside its range");
         for inside in [min, max] {
@@ -183,7 +184,9 @@ fn defaults_are_the_documented_ones() {
     assert_eq!((config.listen.as_str(), config.region.as_str()), ("127.0.0.1:9000", "us-east-1"));
     assert_eq!(config.default_object_ownership, ObjectOwnership::BucketOwnerEnforced);
     assert_eq!(config.store_options().upload_idle_ms_max, 7 * 24 * 3_600_000);
-    assert!(config.auth_rules().sigv2_presigned && !config.auth_rules().region_strict);
+    assert!(
+        config.signature_settings().sigv2_presigned && !config.signature_settings().region_strict
+    );
     let loaded = load_with(&[], &[]).unwrap();
     assert_eq!(format!("{config:?}"), format!("{loaded:?}"));
 }

@@ -1,81 +1,86 @@
-//! The targets of events: tables `[webhook.NAME]` of the configuration file.
+//! Targets of events: the tables `[webhook.NAME]` of the configuration file.
 //!
 //! **Invariants**
-//! - A URL comes from the operator's file and from nowhere else: no client names one.
-//! - A secret shows neither in `Debug` nor in an error.
+//! - URLs come from the operator's file. No client can give one.
+//! - `Debug` and error messages show no secret.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::error::ConfigError;
-use super::field::Value;
 use super::network::Network;
-use super::setting::{Kind, Setting};
+use super::setting::{Setting, SettingKind};
+use super::value::Value;
 use crate::store::EventTarget;
+use crate::types::decimal;
 
-/// The table in the file.
+/// Name of the table in the file.
 pub(super) const TABLE: &str = "webhook";
-/// Longest name of a target.
+/// Longest name of a target in bytes.
 const NAME_LENGTH_MAX: usize = 64;
 /// Most targets.
 const WEBHOOKS_MAX: usize = 64;
-/// Secrets of one target: the new and the old one during a rotation.
+/// Most secrets of one target: the new one and the old one during a rotation.
 const SECRETS_MAX: usize = 2;
-/// Waits between tries, at most, and the longest of them.
+/// Length of a secret in bytes, as Standard Webhooks has it.
+const SECRET_BYTES: RangeInclusive<usize> = 24..=64;
+/// Most waits between attempts.
 const RETRIES_MAX: usize = 32;
+/// Longest wait between attempts in milliseconds.
 const RETRY_MS_MAX: u64 = 7 * 24 * 3600 * 1000;
-/// The schedule of Standard Webhooks: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
+/// Schedule of Standard Webhooks: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
 const RETRY_DEFAULT: &str =
     "5000,300000,1800000,7200000,18000000,36000000,50400000,72000000,86400000";
 
-/// The settings of one target, each a key of its table; lists may be written as arrays.
+/// Settings of one target, each a key of its table. Lists may be TOML arrays.
 pub const WEBHOOK_SETTINGS: &[Setting] = &[
     text(
         "url",
         "",
         "a URL of http or https, without user and fragment",
         is_url,
-        "Where events are sent, by POST. Required.",
+        "URL that events are sent to, by POST. Required.",
     ),
     text(
         "secrets",
         "",
         "one or two of whsec_ and 24 to 64 bytes in base64",
         is_secrets,
-        "What signs; during a rotation the new and the old one. Required.",
+        "Keys of the signature; during a rotation the new and the old one. Required.",
     ),
     text("token", "", "printable ASCII without spaces", is_token, "Sent as Authorization: Bearer."),
-    number("timeout-ms", 20_000, 100, 60_000, "Time for one try."),
+    number("timeout-ms", 20_000, 100, 60_000, "Timeout of one attempt."),
     number(
         "backlog-max",
         100_000,
         1,
         10_000_000,
-        "Events that may wait; what comes then is counted in one gap record.",
+        "Events that may wait; further ones are only counted, in one partita:Events:Gap.",
     ),
-    number("concurrency-max", 4, 1, 64, "Events on their way at once; of one key there is one."),
+    number("concurrency-max", 4, 1, 64, "Deliveries at once; never two of the same key."),
     text(
         "retry-ms",
         RETRY_DEFAULT,
         "up to 32 waits of at most 7 days",
         is_retries,
-        "Waits between the tries; after the last try the event is dead.",
+        "Waits between attempts; after the last attempt the event is dead.",
     ),
     text(
         "allow-addresses",
         "",
         "addresses or networks such as 10.1.0.0/16",
         is_networks,
-        "Addresses that are not public, but may be called.",
+        "Addresses that are not public and may be called all the same.",
     ),
     Setting {
         name: "ca-file",
-        kind: Kind::Path { default: None },
-        doc: "PEM file with the authorities to trust, in place of the system's.",
+        kind: SettingKind::Path { default: None },
+        doc: "PEM file with the trusted certificate authorities, instead of the system's.",
     },
 ];
 
@@ -86,7 +91,7 @@ const fn text(
     check: fn(&str) -> bool,
     doc: &'static str,
 ) -> Setting {
-    Setting { name, kind: Kind::Text { default, shape, check }, doc }
+    Setting { name, kind: SettingKind::Text { default, shape, check }, doc }
 }
 
 const fn number(
@@ -96,31 +101,31 @@ const fn number(
     max: u64,
     doc: &'static str,
 ) -> Setting {
-    Setting { name, kind: Kind::Integer { default, min, max }, doc }
+    Setting { name, kind: SettingKind::Integer { default, min, max }, doc }
 }
 
-/// One target of events.
+/// Target of events.
 #[derive(Clone)]
 pub struct Webhook {
-    /// Its name, as ARNs have it.
+    /// Name in ARNs.
     pub name: String,
-    /// Where events are sent.
+    /// URL of the POST requests.
     pub url: http::Uri,
-    /// The keys that sign, the newest first.
+    /// Keys of the signatures, the newest first.
     pub secrets: Vec<Vec<u8>>,
-    /// The bearer token.
+    /// Bearer token.
     pub token: Option<String>,
-    /// Milliseconds for one try.
+    /// Timeout of one attempt in milliseconds.
     pub timeout_ms: u64,
-    /// Events that may wait.
+    /// Most events in the backlog.
     pub backlog_max: u64,
-    /// Events on their way at once.
+    /// Most concurrent deliveries.
     pub concurrency_max: usize,
-    /// Milliseconds between the tries.
+    /// Waits between attempts in milliseconds.
     pub retry_ms: Vec<u64>,
-    /// Addresses that may be called although they are not public.
+    /// Addresses that are not public and may be called all the same.
     pub allow_addresses: Vec<Network>,
-    /// The authorities to trust, if not the system's.
+    /// PEM file with the trusted certificate authorities; `None` for those of the system.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -135,8 +140,8 @@ impl Webhook {
         EventTarget { name: self.name.clone(), backlog_max: self.backlog_max }
     }
 
-    /// Whether the other one is the same but for the keys that sign. All fields are named, so that
-    /// a new one is not forgotten.
+    /// True if the other target differs at most in `secrets`. The pattern names all fields, so a
+    /// new field is a compile error here.
     pub(crate) fn differs_in_secrets_at_most(&self, other: &Self) -> bool {
         let Self {
             name,
@@ -175,7 +180,7 @@ impl Webhook {
             timeout_ms: integer("timeout-ms"),
             backlog_max: integer("backlog-max"),
             concurrency_max: usize::try_from(integer("concurrency-max")).expect("at most 64"),
-            retry_ms: list("retry-ms").iter().filter_map(|text| text.parse().ok()).collect(),
+            retry_ms: list("retry-ms").iter().filter_map(|text| decimal::parse(text)).collect(),
             allow_addresses: list("allow-addresses")
                 .iter()
                 .filter_map(|text| Network::parse(text))
@@ -185,7 +190,10 @@ impl Webhook {
     }
 }
 
-/// Reads all tables below `webhook`.
+/// Targets from the table `webhook` of the file.
+///
+/// # Errors
+/// The table and the key that is wrong.
 pub(super) fn read(value: &toml::Value, path: &Path) -> Result<Vec<Webhook>, ConfigError> {
     let source = path.display().to_string();
     let tables = value.as_table().ok_or_else(|| {
@@ -221,7 +229,8 @@ fn read_one(name: &str, value: &toml::Value, path: &Path) -> Result<Webhook, Con
     }
     for setting in WEBHOOK_SETTINGS {
         if !values.contains_key(setting.name)
-            && let Kind::Integer { .. } | Kind::Text { default: RETRY_DEFAULT, .. } = setting.kind
+            && let SettingKind::Integer { .. } | SettingKind::Text { default: RETRY_DEFAULT, .. } =
+                setting.kind
         {
             values.insert(setting.name, setting.default_value());
         }
@@ -229,7 +238,7 @@ fn read_one(name: &str, value: &toml::Value, path: &Path) -> Result<Webhook, Con
     Ok(Webhook::from_values(name, &values))
 }
 
-/// Why a value is refused. Secrets and tokens are not repeated.
+/// Message for a refused value. It does not repeat secrets and tokens.
 fn refusal(setting: &Setting, value: &toml::Value) -> String {
     let (name, range) = (setting.name, setting.range());
     match name {
@@ -238,18 +247,18 @@ fn refusal(setting: &Setting, value: &toml::Value) -> String {
     }
 }
 
-/// A value in TOML's own type, an array as a list with commas.
-fn text_of(kind: &Kind, value: &toml::Value) -> Option<String> {
+/// Text of a value in TOML's own type. An array becomes a list with commas.
+fn text_of(kind: &SettingKind, value: &toml::Value) -> Option<String> {
     let scalar = |value: &toml::Value| match value {
         toml::Value::String(text) if !text.contains(',') => Some(text.clone()),
         toml::Value::Integer(number) => Some(number.to_string()),
         _ => None,
     };
     match (kind, value) {
-        (Kind::Integer { .. }, toml::Value::Integer(number)) => Some(number.to_string()),
-        (Kind::Integer { .. }, _) => None,
+        (SettingKind::Integer { .. }, toml::Value::Integer(number)) => Some(number.to_string()),
+        (SettingKind::Integer { .. }, _) => None,
         (_, toml::Value::String(text)) => Some(text.clone()),
-        (Kind::Text { .. }, toml::Value::Array(values)) => {
+        (SettingKind::Text { .. }, toml::Value::Array(values)) => {
             let texts: Option<Vec<String>> = values.iter().map(scalar).collect();
             texts.map(|texts| texts.join(","))
         }
@@ -269,10 +278,10 @@ fn is_url(text: &str) -> bool {
     matches!(uri.scheme_str(), Some("http" | "https")) && host && !text.contains('#')
 }
 
-/// The key behind `whsec_`.
+/// Key after the prefix `whsec_`.
 fn secret(text: &str) -> Option<Vec<u8>> {
     let key = STANDARD.decode(text.strip_prefix("whsec_")?).ok()?;
-    (24..=64).contains(&key.len()).then_some(key)
+    SECRET_BYTES.contains(&key.len()).then_some(key)
 }
 
 fn is_secrets(text: &str) -> bool {
@@ -285,7 +294,7 @@ fn is_token(text: &str) -> bool {
 }
 
 fn is_retries(text: &str) -> bool {
-    let wait = |text: &str| text.parse::<u64>().is_ok_and(|wait| wait <= RETRY_MS_MAX);
+    let wait = |text: &str| decimal::parse::<u64>(text).is_some_and(|wait| wait <= RETRY_MS_MAX);
     list(text).count() <= RETRIES_MAX && list(text).all(wait)
 }
 
@@ -293,7 +302,7 @@ fn is_networks(text: &str) -> bool {
     list(text).all(|text| Network::parse(text).is_some())
 }
 
-/// The settings as Markdown, for the page on events.
+/// Table in Markdown for docs/events.md.
 pub fn docs_table() -> String {
     let mut table = String::from("| Key | Default | Accepts | Meaning |\n|---|---|---|---|\n");
     for setting in WEBHOOK_SETTINGS {

@@ -1,40 +1,39 @@
-//! The checksum of an object from those of its parts, without reading a byte again.
+//! Checksum of an object from the checksums of its parts, without reading their bytes again.
 //!
-//! COMPOSITE hashes the concatenated raw checksums. FULL_OBJECT exists for CRCs only, because a CRC
-//! is linear: the CRC of `A` followed by `B` is the CRC of `A`, moved past `B`'s length of zero
-//! bytes, added to that of `B`. Moving is a linear map over GF(2): the multiplication by
-//! `x^(8 × length)` modulo the CRC's polynomial. That map is a matrix, but the one power of `x`
-//! says all of it (each column is the one before, times `x`), so it is kept as this single word.
+//! COMPOSITE is the digest of the concatenated raw checksums. FULL_OBJECT exists only for CRCs,
+//! which are linear: the CRC of `A` followed by `B` is the CRC of `A` shifted past the length of
+//! `B`, plus the CRC of `B`. The shift is a multiplication by `x^(8 × length)` modulo the CRC's
+//! polynomial, in GF(2)[x]. One word holds that power of `x`.
 //!
-//! **Cost:** a power is made once for each distinct length, a part then costs one multiplication:
+//! **Cost:** one power for each distinct length of a part, and one multiplication for each part.
 //! 10,000 equal parts take about a millisecond.
 
 use std::collections::HashMap;
 
-use super::{Checksum, ChecksumAlgorithm, Hasher, Want};
+use super::{Checksum, ChecksumAlgorithm, Hasher, WantedDigests};
 
-/// The COMPOSITE checksum: the algorithm over the concatenated raw checksums of the parts.
+/// COMPOSITE checksum: the digest of the concatenated raw checksums of the parts.
 pub fn composite<'a>(
     algorithm: ChecksumAlgorithm,
     parts: impl Iterator<Item = &'a [u8]>,
 ) -> Checksum {
-    let mut hasher = Hasher::new(Want { sha256: false, checksum: Some(algorithm) });
+    let mut hasher = Hasher::new(WantedDigests { sha256: false, checksum: Some(algorithm) });
     parts.for_each(|part| hasher.update(part));
     hasher.finish().checksum.expect("the algorithm was asked for")
 }
 
-/// One CRC as arithmetic in GF(2)[x] modulo its polynomial.
+/// Arithmetic of one CRC: GF(2)[x] modulo its polynomial.
 ///
-/// Bits are reflected, as S3's CRCs are: the highest bit of the width is the coefficient of `x^0`.
+/// Bits are reflected, as in S3's CRCs: the highest bit of a value is the coefficient of `x^0`.
 #[derive(Clone, Copy)]
-struct Field {
-    /// The polynomial without its leading term, reflected.
+struct CrcField {
+    /// Polynomial without its leading term, reflected.
     polynomial: u64,
     /// Bytes of a value.
     bytes: usize,
 }
 
-impl Field {
+impl CrcField {
     fn of(algorithm: ChecksumAlgorithm) -> Option<Self> {
         let polynomial = match algorithm {
             ChecksumAlgorithm::Crc32 => 0xedb8_8320,
@@ -45,12 +44,12 @@ impl Field {
         Some(Self { polynomial, bytes: algorithm.length() })
     }
 
-    /// `x^power`, for a power below the width.
+    /// `x^power`; `power` is below the width in bits.
     const fn monomial(self, power: usize) -> u64 {
         1 << (self.bytes * 8 - 1 - power)
     }
 
-    /// `a × b`. Every bit costs the same, set or not: no branch to guess wrong.
+    /// Product `a × b`. Free of branches: every bit costs the same, set or not.
     const fn multiply(self, a: u64, b: u64) -> u64 {
         let (mut a, mut b) = (a << (64 - self.bytes * 8), b);
         let mut product = 0;
@@ -64,7 +63,7 @@ impl Field {
         product
     }
 
-    /// `x^(8 × length)`, by squaring.
+    /// `x^(8 × length)`, by repeated squaring.
     fn past(self, length: u64) -> u64 {
         let mut power = self.monomial(0);
         let mut square = self.monomial(8);
@@ -80,23 +79,23 @@ impl Field {
     }
 }
 
-/// Joins the CRCs of parts into that of the whole.
+/// Combination of the CRCs of parts into the CRC of the object.
 pub struct Combiner {
     algorithm: ChecksumAlgorithm,
-    field: Field,
+    field: CrcField,
     crc: u64,
-    /// Length of a part → what moves a CRC past it. At most one entry for each part.
+    /// `x^(8 × length)` by length of a part. At most one entry for each part.
     powers: HashMap<u64, u64>,
 }
 
 impl Combiner {
-    /// The CRC of nothing; `None` for an algorithm that is no CRC.
+    /// Combiner without parts. `None` for an algorithm that is no CRC.
     pub fn new(algorithm: ChecksumAlgorithm) -> Option<Self> {
-        let field = Field::of(algorithm)?;
+        let field = CrcField::of(algorithm)?;
         Some(Self { algorithm, field, crc: 0, powers: HashMap::new() })
     }
 
-    /// Adds the next part: its raw CRC (`algorithm.length()` bytes) and its length in bytes.
+    /// Adds the next part: its raw CRC of `algorithm.length()` bytes, and its length in bytes.
     pub fn append(&mut self, crc: &[u8], length: u64) {
         assert_eq!(crc.len(), self.field.bytes, "a raw CRC has its algorithm's length");
         let crc = crc.iter().fold(0, |value, &byte| value << 8 | u64::from(byte));
@@ -105,7 +104,7 @@ impl Combiner {
         self.crc = field.multiply(power, self.crc) ^ crc;
     }
 
-    /// The CRC of everything appended.
+    /// CRC of all parts added.
     pub fn finish(self) -> Checksum {
         let value = self.crc.to_be_bytes()[8 - self.field.bytes..].to_vec();
         Checksum { algorithm: self.algorithm, value }
@@ -116,7 +115,7 @@ impl Combiner {
 mod tests {
     use super::*;
 
-    /// The promise about cost, without a clock: equal parts share one power of `x`.
+    /// Checks the cost without a clock: equal parts share one power of `x`.
     #[test]
     fn a_power_is_made_once_for_each_length() {
         let mut combiner = Combiner::new(ChecksumAlgorithm::Crc64nvme).expect("a CRC");
@@ -129,8 +128,8 @@ mod tests {
 
     #[test]
     fn a_huge_length_is_a_length() {
-        let field = Field::of(ChecksumAlgorithm::Crc32).expect("a CRC");
-        // The period of x divides 2^32 - 1, so moving past that many bytes changes nothing.
+        let field = CrcField::of(ChecksumAlgorithm::Crc32).expect("a CRC");
+        // The order of x divides 2^32 - 1, so a shift past that many bytes changes nothing.
         let period = u64::from(u32::MAX);
         assert_eq!(field.past(period), field.monomial(0));
         assert_eq!(field.past(u64::MAX), field.past(u64::MAX % period));

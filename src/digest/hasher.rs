@@ -1,7 +1,7 @@
-//! The one pass over a body: everything that is to be known of its bytes is computed here.
+//! [`Hasher`]: all digests of a body in one pass.
 //!
-//! **Invariant:** no digest is computed twice. MD5 and CRC64NVME always run; a client's algorithm
-//! that repeats them, or SHA-256, takes its value from there.
+//! **Invariant:** no digest is computed twice. MD5 and CRC64NVME always run. If the client's
+//! algorithm is one of these or SHA-256, its checksum is taken from that digest.
 
 use crc_fast::CrcAlgorithm;
 use sha2::Digest as _;
@@ -10,48 +10,47 @@ use xxhash_rust::xxh64::Xxh64;
 
 use super::{Checksum, ChecksumAlgorithm, Digests};
 
-/// XXHASH as S3 uses it has no seed.
+/// Seed of XXHASH; S3 uses none.
 const XXHASH_SEED: u64 = 0;
-/// Bytes given to one digest after the other: they stay in the nearest cache meanwhile.
+/// Bytes that pass through one digest before the next: a block stays in the L1 cache.
 const BLOCK_BYTES: usize = 16 << 10;
 
-/// What to compute besides MD5 and CRC64NVME.
+/// Digests to compute besides MD5 and CRC64NVME.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Want {
-    /// SHA-256, because the signature covers it.
+pub struct WantedDigests {
+    /// SHA-256 for the signature.
     pub sha256: bool,
-    /// The client's algorithm.
+    /// Algorithm of the client's checksum.
     pub checksum: Option<ChecksumAlgorithm>,
 }
 
-/// Takes a body piece by piece and gives its [`Digests`].
+/// Incremental computation of [`Digests`].
 pub struct Hasher {
     md5: md5::Md5,
-    others: Others,
+    others: HasherWithoutMd5,
 }
 
-/// As [`Hasher`], without MD5: for bodies whose MD5 is computed in a lane beside others (see
-/// [`super::lanes`]).
-pub struct Others {
+/// [`Hasher`] without MD5, for bodies whose MD5 is computed in a lane (see [`super::lanes`]).
+pub struct HasherWithoutMd5 {
     length: u64,
     crc64nvme: crc_fast::Digest,
     sha256: Option<sha2::Sha256>,
     checksum: Option<ChecksumAlgorithm>,
-    extra: Extra,
+    extra: OptionalHasher,
 }
 
-/// The algorithms that only run when a client names them.
-enum Extra {
+/// Digest of an algorithm that runs only when a client names it.
+enum OptionalHasher {
     None,
     Crc32(crc_fast::Digest),
     Sha1(sha1::Sha1),
     Sha512(sha2::Sha512),
     Xxhash64(Xxh64),
-    /// XXHASH3 and XXHASH128: one state, two ways to finish.
+    /// XXHASH3 and XXHASH128: the same state, finished in two ways.
     Xxhash3(Box<Xxh3Default>),
 }
 
-impl Extra {
+impl OptionalHasher {
     fn new(algorithm: Option<ChecksumAlgorithm>) -> Self {
         use ChecksumAlgorithm as A;
         match algorithm {
@@ -76,7 +75,7 @@ impl Extra {
         }
     }
 
-    /// The raw value; `None` when the algorithm is one of those that run anyway.
+    /// Raw value. `None` for an algorithm that always runs.
     fn finish(self, algorithm: ChecksumAlgorithm) -> Option<Vec<u8>> {
         Some(match self {
             Self::None => return None,
@@ -93,12 +92,12 @@ impl Extra {
 }
 
 impl Hasher {
-    /// Nothing hashed yet.
-    pub fn new(want: Want) -> Self {
-        Self { md5: md5::Md5::new(), others: Others::new(want) }
+    /// Hasher of an empty body.
+    pub fn new(want: WantedDigests) -> Self {
+        Self { md5: md5::Md5::new(), others: HasherWithoutMd5::new(want) }
     }
 
-    /// The next bytes.
+    /// Adds the next bytes of the body.
     pub fn update(&mut self, bytes: &[u8]) {
         for block in bytes.chunks(BLOCK_BYTES) {
             self.md5.update(block);
@@ -106,26 +105,26 @@ impl Hasher {
         }
     }
 
-    /// The digests of all bytes given.
+    /// Digests of all bytes added.
     pub fn finish(self) -> Digests {
         self.others.finish(self.md5.finalize().into())
     }
 }
 
-impl Others {
-    /// Nothing hashed yet.
-    pub fn new(want: Want) -> Self {
+impl HasherWithoutMd5 {
+    /// Hasher of an empty body.
+    pub fn new(want: WantedDigests) -> Self {
         let sha256 = want.sha256 || want.checksum == Some(ChecksumAlgorithm::Sha256);
         Self {
             length: 0,
             crc64nvme: crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme),
             sha256: sha256.then(sha2::Sha256::new),
             checksum: want.checksum,
-            extra: Extra::new(want.checksum),
+            extra: OptionalHasher::new(want.checksum),
         }
     }
 
-    /// The next bytes.
+    /// Adds the next bytes of the body.
     pub fn update(&mut self, bytes: &[u8]) {
         for block in bytes.chunks(BLOCK_BYTES) {
             self.length += block.len() as u64;
@@ -137,7 +136,7 @@ impl Others {
         }
     }
 
-    /// The digests of all bytes given, `md5` among them.
+    /// Digests of all bytes added. `md5` is the MD5 of the same bytes.
     pub fn finish(self, md5: [u8; 16]) -> Digests {
         let mut digests = Digests {
             length: self.length,
@@ -157,7 +156,7 @@ impl Others {
     }
 }
 
-/// The CRC32C (Castagnoli) of some bytes.
+/// CRC32C (Castagnoli) of `bytes`.
 pub fn crc32c(bytes: &[u8]) -> u32 {
     narrow(crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, bytes))
 }
@@ -166,7 +165,7 @@ fn crc32_value(state: &crc_fast::Digest) -> u32 {
     narrow(state.finalize())
 }
 
-/// The value of a CRC of 32 bits, which crc-fast gives as 64.
+/// CRC of 32 bits from the 64 bits that crc-fast gives.
 fn narrow(crc: u64) -> u32 {
     u32::try_from(crc).expect("a CRC of 32 bits fits in them")
 }

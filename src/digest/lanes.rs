@@ -1,11 +1,11 @@
-//! MD5 of several bodies at once, each in a lane of the processor's vectors.
+//! MD5 of up to eight bodies at once, each in one lane of the processor's SIMD registers.
 //!
-//! Every step of MD5 needs the one before, so a processor spends one body's hashing waiting, and
-//! MD5 bounds how fast large bodies come in. Eight bodies side by side take a fifth of the time of
-//! eight bodies one after the other; the instructions are those that every processor of the kind
-//! has (SSE2, NEON). A body that is alone is hashed by `md-5`.
+//! The steps of MD5 depend on each other, so one body leaves most of a processor core idle. Eight
+//! bodies in lanes take a fifth of the time of eight bodies in sequence. The instructions are in
+//! every processor of the architecture (SSE2, NEON). A single body is hashed by the crate `md-5`.
 //!
-//! **Invariant:** what is computed does not depend on which lanes moved together, or how far.
+//! **Invariant:** an MD5 does not depend on the grouping of lanes or on the number of bytes in a
+//! step.
 
 use std::array;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Not, Shl, Shr};
@@ -14,44 +14,44 @@ use bytes::{Buf, Bytes};
 use md5::block_api::compress;
 use wide::{u32x4, u32x8};
 
-/// Bodies that move at once.
+/// Largest number of bodies in one step.
 pub const LANES: usize = 8;
-/// Bytes of a block of MD5.
+/// Bytes of an MD5 block.
 const BLOCK_BYTES: usize = 64;
-/// Blocks that lanes move before the next body may join them, or one that is done may leave.
+/// Most blocks in one step. Between steps a body can join or leave.
 const STEP_BLOCKS: usize = 512;
-/// MD5 of nothing yet (RFC 1321, section 3.3).
-const BEGUN: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
+/// Initial state of MD5 (RFC 1321, section 3.3).
+const INITIAL_STATE: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
 
-/// The running MD5 of one body, and the bytes that it has still to take in.
+/// MD5 of one body in progress, and bytes that are not hashed yet.
 pub struct Md5Lane {
     state: [u32; 4],
-    /// Bytes taken in.
+    /// Bytes hashed.
     length: u64,
-    /// The last `length % BLOCK_BYTES` of them, which do not fill a block yet.
+    /// The last `length % BLOCK_BYTES` bytes, which do not fill a block yet.
     rest: [u8; BLOCK_BYTES],
     unread: Bytes,
 }
 
 impl Default for Md5Lane {
     fn default() -> Self {
-        Self { state: BEGUN, length: 0, rest: [0; BLOCK_BYTES], unread: Bytes::new() }
+        Self { state: INITIAL_STATE, length: 0, rest: [0; BLOCK_BYTES], unread: Bytes::new() }
     }
 }
 
 impl Md5Lane {
-    /// Gives it the next bytes, which [`advance`] takes in.
+    /// Supplies the next bytes. [`advance`] hashes them. The lane must be idle.
     pub fn feed(&mut self, bytes: Bytes) {
         assert!(self.is_idle(), "bytes are taken in before more are given");
         self.unread = bytes;
     }
 
-    /// Whether all bytes are taken in.
+    /// True if all bytes supplied are hashed.
     pub fn is_idle(&self) -> bool {
         self.unread.is_empty()
     }
 
-    /// The MD5 of all bytes.
+    /// MD5 of all bytes supplied.
     pub fn finish(mut self) -> [u8; 16] {
         assert!(self.is_idle(), "a body is taken in before its MD5 is asked for");
         let bits = self.length.wrapping_mul(8).to_le_bytes();
@@ -76,8 +76,8 @@ impl Md5Lane {
         self.unread.len() / BLOCK_BYTES
     }
 
-    /// Takes in what cannot move in lanes: the bytes up to the next whole block, or, when they do
-    /// not reach one, all of them.
+    /// Hashes bytes that cannot be processed in lanes: those up to the next whole block, or all of
+    /// them if they do not reach one.
     fn align(&mut self) {
         let filled = self.filled();
         if filled == 0 && self.blocks() > 0 {
@@ -91,7 +91,7 @@ impl Md5Lane {
         }
     }
 
-    fn took(&mut self, blocks: usize, state: [u32; 4]) {
+    fn advanced(&mut self, blocks: usize, state: [u32; 4]) {
         self.state = state;
         self.length += (blocks * BLOCK_BYTES) as u64;
         self.unread.advance(blocks * BLOCK_BYTES);
@@ -101,8 +101,8 @@ impl Md5Lane {
     }
 }
 
-/// Moves every lane that is not idle on by the same number of bytes, but for the ends of blocks;
-/// at least one of them is idle afterwards, or has come a full step further.
+/// Advances every lane that is not idle by the same number of blocks. Afterwards at least one of
+/// them is idle or has advanced by a full step.
 pub fn advance(lanes: &mut [Md5Lane]) {
     assert!(lanes.len() <= LANES, "a body for each lane, at most");
     lanes.iter_mut().for_each(Md5Lane::align);
@@ -115,14 +115,14 @@ pub fn advance(lanes: &mut [Md5Lane]) {
             let (whole, _) = moving[0].unread[..blocks * BLOCK_BYTES].as_chunks();
             let mut state = moving[0].state;
             compress(&mut state, whole);
-            moving[0].took(blocks, state);
+            moving[0].advanced(blocks, state);
         }
-        2..=4 => together::<u32x4, 4>(&mut moving, blocks),
-        _ => together::<u32x8, LANES>(&mut moving, blocks),
+        2..=4 => advance_lanes::<u32x4, 4>(&mut moving, blocks),
+        _ => advance_lanes::<u32x8, LANES>(&mut moving, blocks),
     }
 }
 
-/// What MD5 does with the words of `N` bodies at once.
+/// SIMD register with one word of each of `N` bodies.
 trait Words<const N: usize>:
     Copy
     + From<[u32; N]>
@@ -140,24 +140,24 @@ trait Words<const N: usize>:
 impl Words<4> for u32x4 {}
 impl Words<8> for u32x8 {}
 
-/// Moves up to `N` lanes on by `blocks`. A place without a body repeats the first one's.
-fn together<V: Words<N>, const N: usize>(moving: &mut [&mut Md5Lane], blocks: usize) {
-    let place = |n: usize| if n < moving.len() { n } else { 0 };
+/// Advances up to `N` lanes by `blocks`. A lane without a body repeats the first one.
+fn advance_lanes<V: Words<N>, const N: usize>(moving: &mut [&mut Md5Lane], blocks: usize) {
+    let body_of = |n: usize| if n < moving.len() { n } else { 0 };
     let mut state: [V; 4] =
-        array::from_fn(|word| V::from(array::from_fn(|n| moving[place(n)].state[word])));
+        array::from_fn(|word| V::from(array::from_fn(|n| moving[body_of(n)].state[word])));
     let bodies: [&[[u8; BLOCK_BYTES]]; N] =
-        array::from_fn(|n| moving[place(n)].unread[..blocks * BLOCK_BYTES].as_chunks().0);
+        array::from_fn(|n| moving[body_of(n)].unread[..blocks * BLOCK_BYTES].as_chunks().0);
     #[allow(clippy::needless_range_loop)] // It indexes all bodies, not the first one.
     for block in 0..blocks {
-        state = compress_together(state, array::from_fn(|n| &bodies[n][block]));
+        state = compress_lanes(state, array::from_fn(|n| &bodies[n][block]));
     }
     let words: [[u32; N]; 4] = state.map(Into::into);
     for (n, lane) in moving.iter_mut().enumerate() {
-        lane.took(blocks, array::from_fn(|word| words[word][n]));
+        lane.advanced(blocks, array::from_fn(|word| words[word][n]));
     }
 }
 
-/// RFC 1321, section 3.4, step 4: the table of sines.
+/// Table of sines (RFC 1321, section 3.4, step 4).
 #[rustfmt::skip]
 const SINES: [u32; 64] = [
     0xd76a_a478, 0xe8c7_b756, 0x2420_70db, 0xc1bd_ceee, 0xf57c_0faf, 0x4787_c62a, 0xa830_4613, 0xfd46_9501,
@@ -169,12 +169,13 @@ const SINES: [u32; 64] = [
     0xf429_2244, 0x432a_ff97, 0xab94_23a7, 0xfc93_a039, 0x655b_59c3, 0x8f0c_cc92, 0xffef_f47d, 0x8584_5dd1,
     0x6fa8_7e4f, 0xfe2c_e6e0, 0xa301_4314, 0x4e08_11a1, 0xf753_7e82, 0xbd3a_f235, 0x2ad7_d2bb, 0xeb86_d391,
 ];
-/// How far each step of a round turns its sum, in bits; the four repeat.
-const TURNS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
+/// Rotation of each step of a round in bits; the four repeat.
+const ROTATIONS: [[u32; 4]; 4] =
+    [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
 
-/// One block of each body.
+/// Processes one block of each body.
 #[inline(always)]
-fn compress_together<V: Words<N>, const N: usize>(
+fn compress_lanes<V: Words<N>, const N: usize>(
     state: [V; 4],
     blocks: [&[u8; BLOCK_BYTES]; N],
 ) -> [V; 4] {
@@ -184,15 +185,15 @@ fn compress_together<V: Words<N>, const N: usize>(
             u32::from_le_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]])
         }))
     });
-    let turned = round(state, 0, &words, |i| i, |x, y, z| z ^ (x & (y ^ z)));
-    let turned = round(turned, 1, &words, |i| 5 * i + 1, |x, y, z| y ^ (z & (x ^ y)));
-    let turned = round(turned, 2, &words, |i| 3 * i + 5, |x, y, z| x ^ y ^ z);
-    let turned = round(turned, 3, &words, |i| 7 * i, |x, y, z| y ^ (x | !z));
-    array::from_fn(|i| state[i] + turned[i])
+    let rotated = round(state, 0, &words, |i| i, |x, y, z| z ^ (x & (y ^ z)));
+    let rotated = round(rotated, 1, &words, |i| 5 * i + 1, |x, y, z| y ^ (z & (x ^ y)));
+    let rotated = round(rotated, 2, &words, |i| 3 * i + 5, |x, y, z| x ^ y ^ z);
+    let rotated = round(rotated, 3, &words, |i| 7 * i, |x, y, z| y ^ (x | !z));
+    array::from_fn(|i| state[i] + rotated[i])
 }
 
-/// One of the four rounds: `word` says which word of the block a step takes, modulo 16, and `mix`
-/// is the round's function of three words.
+/// One of the four rounds. `word` maps a step to a word of the block, modulo 16. `mix` is the
+/// round's function of three words.
 #[inline(always)]
 fn round<V: Words<N>, const N: usize>(
     [mut a, mut b, mut c, mut d]: [V; 4],
@@ -201,14 +202,14 @@ fn round<V: Words<N>, const N: usize>(
     word: impl Fn(usize) -> usize,
     mix: impl Fn(V, V, V) -> V,
 ) -> [V; 4] {
-    // Written out, so that the compiler knows each word, sine and turn; a loop is 40 % slower.
+    // Unrolled, so that the compiler knows each word, sine and rotation. A loop is 40 % slower.
     macro_rules! steps {
         ($($i:literal)*) => { $(
             let sine = V::from([SINES[16 * number + $i]; N]);
             let sum = a + mix(b, c, d) + words[word($i) % 16] + sine;
-            let bits = TURNS[number][$i % 4];
-            let turned = (sum << bits) | (sum >> (u32::BITS - bits));
-            (a, b, c, d) = (d, b + turned, b, c);
+            let bits = ROTATIONS[number][$i % 4];
+            let rotated = (sum << bits) | (sum >> (u32::BITS - bits));
+            (a, b, c, d) = (d, b + rotated, b, c);
         )* };
     }
     steps!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);

@@ -1,8 +1,10 @@
-//! Digests: MD5, SHA, CRC and XXHASH, one table of S3's checksum algorithms, and the arithmetic
-//! that joins the checksums of parts without reading their bytes again.
+//! Digests and checksums: MD5, SHA, CRC and XXHASH.
+//!
+//! Owns the table of S3's checksum algorithms, the hashers, and the combination of the checksums of
+//! parts. Depends on nothing else in this crate. [`crate::wire::checksum`] owns the headers.
 //!
 //! **Invariants**
-//! - [`ROWS`] is the only place that knows an algorithm's names, length and types.
+//! - The table `ROWS` is the only place with the names, length and types of an algorithm.
 //! - A raw value is big-endian and exactly `algorithm.length()` bytes long.
 
 mod combine;
@@ -13,9 +15,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 pub use combine::{Combiner, composite};
-pub use hasher::{Hasher, Others, Want, crc32c};
+pub use hasher::{Hasher, HasherWithoutMd5, WantedDigests, crc32c};
 
-/// S3's checksum algorithms. The discriminant is kept in the database and never reused.
+/// Checksum algorithms of S3. The discriminant is stored in the database and never reused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 #[repr(u8)]
 #[allow(missing_docs)] // Each is the algorithm of that name.
@@ -32,16 +34,16 @@ pub enum ChecksumAlgorithm {
     Xxhash128 = 10,
 }
 
-/// What S3 says of one algorithm.
-struct Row {
+/// Properties of one algorithm.
+struct AlgorithmRow {
     algorithm: ChecksumAlgorithm,
-    /// As in `x-amz-checksum-algorithm`.
+    /// Name in `x-amz-checksum-algorithm`.
     name: &'static str,
     header: &'static str,
     element: &'static str,
     /// Bytes of the raw value.
     length: usize,
-    /// What a multipart upload may be created with; the first is the default.
+    /// Types that a multipart upload may have. The first is the default.
     types: &'static [ChecksumType],
 }
 
@@ -52,17 +54,17 @@ const fn row(
     element: &'static str,
     length: usize,
     types: &'static [ChecksumType],
-) -> Row {
-    Row { algorithm, name, header, element, length, types }
+) -> AlgorithmRow {
+    AlgorithmRow { algorithm, name, header, element, length, types }
 }
 
 const EITHER: &[ChecksumType] = &[ChecksumType::Composite, ChecksumType::FullObject];
 const BYTES: &[ChecksumType] = &[ChecksumType::FullObject];
 const PARTS: &[ChecksumType] = &[ChecksumType::Composite];
 
-/// The table, in the order of the codes: row `n` is code `n + 1`.
+/// Table of algorithms, in the order of the codes: row `n` has code `n + 1`.
 #[rustfmt::skip]
-const ROWS: [Row; 10] = {
+const ROWS: [AlgorithmRow; 10] = {
     use ChecksumAlgorithm as A;
     [
         row(A::Crc32, "CRC32", "x-amz-checksum-crc32", "ChecksumCRC32", 4, EITHER),
@@ -79,7 +81,7 @@ const ROWS: [Row; 10] = {
 };
 
 impl ChecksumAlgorithm {
-    /// Every algorithm, in the order of the codes.
+    /// All algorithms, in the order of the codes.
     pub const ALL: &[Self] = &{
         let mut all = [Self::Crc32; ROWS.len()];
         let mut i = 0;
@@ -91,18 +93,18 @@ impl ChecksumAlgorithm {
         all
     };
 
-    const fn row(self) -> &'static Row {
+    const fn row(self) -> &'static AlgorithmRow {
         &ROWS[self as usize - 1]
     }
-    /// The name as in `x-amz-checksum-algorithm`: `CRC32`, `XXHASH3`, ….
+    /// Name in `x-amz-checksum-algorithm`: `CRC32`, `XXHASH3`, ….
     pub const fn name(self) -> &'static str {
         self.row().name
     }
-    /// The header that carries a value: `x-amz-checksum-crc32`, ….
+    /// Header with a value: `x-amz-checksum-crc32`, ….
     pub const fn header(self) -> &'static str {
         self.row().header
     }
-    /// The XML element that carries a value: `ChecksumCRC32`, ….
+    /// XML element with a value: `ChecksumCRC32`, ….
     pub const fn element(self) -> &'static str {
         self.row().element
     }
@@ -110,109 +112,109 @@ impl ChecksumAlgorithm {
     pub const fn length(self) -> usize {
         self.row().length
     }
-    /// The algorithm of that name, in any case.
+    /// Algorithm by its name, in any case.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|a| a.name().eq_ignore_ascii_case(name))
     }
-    /// The algorithm whose values that header carries, in any case.
+    /// Algorithm by the header of its values, in any case.
     pub fn from_header(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|a| a.header().eq_ignore_ascii_case(name))
     }
-    /// The number that is kept in the database.
+    /// Number in the database.
     pub const fn code(self) -> u8 {
         self as u8
     }
-    /// The algorithm that [`Self::code`] numbered so.
+    /// Algorithm by its number in the database.
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.iter().copied().find(|a| a.code() == code)
     }
-    /// The type of a multipart upload that names the algorithm but no type.
+    /// Type of a multipart upload that names an algorithm but no type.
     pub const fn default_type(self) -> ChecksumType {
         self.row().types[0]
     }
-    /// Whether a multipart upload may have this type. (An object of one piece is always
-    /// FULL_OBJECT, whatever the algorithm.)
+    /// True if a multipart upload may have this type. (The checksum of an object in one piece is
+    /// always FULL_OBJECT.)
     pub fn allows(self, kind: ChecksumType) -> bool {
         self.row().types.contains(&kind)
     }
 }
 
-/// Whether a checksum covers the whole object's bytes or the checksums of its parts.
+/// Input of a checksum: the bytes of the object, or the checksums of its parts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub enum ChecksumType {
-    /// `FULL_OBJECT`: over the bytes.
+    /// `FULL_OBJECT`: the bytes of the object.
     FullObject = 1,
-    /// `COMPOSITE`: over the parts' checksums, written `base64-N`.
+    /// `COMPOSITE`: the raw checksums of the parts. Written `base64-N`, N the number of parts.
     Composite = 2,
 }
 
 impl ChecksumType {
-    /// The name as in `x-amz-checksum-type`.
+    /// Name in `x-amz-checksum-type`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::FullObject => "FULL_OBJECT",
             Self::Composite => "COMPOSITE",
         }
     }
-    /// The type of that name, in any case.
+    /// Type by its name, in any case.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::FullObject, Self::Composite]
             .into_iter()
             .find(|t| t.name().eq_ignore_ascii_case(name))
     }
-    /// The number that is kept in the database.
+    /// Number in the database.
     pub const fn code(self) -> u8 {
         self as u8
     }
-    /// The type that [`Self::code`] numbered so.
+    /// Type by its number in the database.
     pub fn from_code(code: u8) -> Option<Self> {
         [Self::FullObject, Self::Composite].into_iter().find(|t| t.code() == code)
     }
 }
 
-/// One checksum of some bytes.
+/// Checksum: an algorithm and a value.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Checksum {
-    /// The algorithm.
+    /// Algorithm.
     pub algorithm: ChecksumAlgorithm,
-    /// Its raw value, big-endian, `algorithm.length()` bytes.
+    /// Raw value, big-endian, `algorithm.length()` bytes.
     pub value: Vec<u8>,
 }
 
 impl Checksum {
-    /// From padded base64 of exactly the algorithm's length.
+    /// Checksum from padded base64 of exactly the algorithm's length.
     pub fn parse(algorithm: ChecksumAlgorithm, base64: &str) -> Option<Self> {
-        // Checked before decoding, so that the text cannot make us allocate more than this.
+        // Checked before decoding, so that a long text allocates nothing.
         if base64.len() != algorithm.length().div_ceil(3) * 4 {
             return None;
         }
         let value = STANDARD.decode(base64).ok()?;
         (value.len() == algorithm.length()).then_some(Self { algorithm, value })
     }
-    /// Padded base64, as in headers and XML.
+    /// Value in padded base64, as in headers and XML.
     pub fn base64(&self) -> String {
         STANDARD.encode(&self.value)
     }
 }
 
-/// The checksum of an object as S3 shows it.
+/// Checksum of an object as answers show it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ObjectChecksum {
     /// Algorithm and value.
     pub checksum: Checksum,
-    /// What it covers.
+    /// Input of the checksum.
     pub kind: ChecksumType,
-    /// The number of parts, for COMPOSITE.
+    /// Number of parts, for COMPOSITE.
     pub parts: Option<u16>,
 }
 
 impl ObjectChecksum {
-    /// That of an object of one piece.
+    /// Checksum of an object in one piece.
     pub const fn full(checksum: Checksum) -> Self {
         Self { checksum, kind: ChecksumType::FullObject, parts: None }
     }
-    /// `base64`, or `base64-N` for COMPOSITE: the form of headers and XML.
+    /// Text of headers and XML: `base64`, or `base64-N` for COMPOSITE.
     pub fn text(&self) -> String {
         let base64 = self.checksum.base64();
         match (self.kind, self.parts) {
@@ -220,7 +222,8 @@ impl ObjectChecksum {
             _ => base64,
         }
     }
-    /// The form of the database: algorithm, type, number of parts (two bytes, 0 for none), value.
+    /// Bytes for the database: algorithm, type, number of parts (two bytes, big-endian, 0 for
+    /// none), value.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(4 + self.checksum.value.len());
         bytes.extend([self.checksum.algorithm.code(), self.kind.code()]);
@@ -228,14 +231,14 @@ impl ObjectChecksum {
         bytes.extend(&self.checksum.value);
         bytes
     }
-    /// What [`Self::encode`] wrote; `None` for anything else.
+    /// Checksum from the bytes of [`Self::encode`]. `None` for other bytes.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (algorithm, kind) = Self::decode_kind(bytes)?;
         let (&[_, _, high, low], value) = bytes.split_first_chunk::<4>()?;
         let parts = Some(u16::from_be_bytes([high, low])).filter(|&n| n > 0);
         Some(Self { checksum: Checksum { algorithm, value: value.to_vec() }, kind, parts })
     }
-    /// As [`Self::decode`], but without the value: lists do not tell it.
+    /// Algorithm and type from the bytes of [`Self::encode`], without a copy of the value.
     pub fn decode_kind(bytes: &[u8]) -> Option<(ChecksumAlgorithm, ChecksumType)> {
         let (&[algorithm, kind, ..], value) = bytes.split_first_chunk::<4>()?;
         let algorithm = ChecksumAlgorithm::from_code(algorithm)?;
@@ -244,23 +247,23 @@ impl ObjectChecksum {
     }
 }
 
-/// Everything computed while a body streams by.
+/// Result of a [`Hasher`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Digests {
     /// Number of bytes.
     pub length: u64,
-    /// MD5: the ETag.
+    /// MD5, which becomes the ETag.
     pub md5: [u8; 16],
-    /// CRC64NVME, always computed and kept.
+    /// CRC64NVME. Always computed and stored.
     pub crc64nvme: u64,
-    /// SHA-256, when it was asked for.
+    /// SHA-256, if the caller wanted it.
     pub sha256: Option<[u8; 32]>,
-    /// The client's algorithm, when it named one (may repeat one of the above).
+    /// Checksum in the client's algorithm, if it named one. May repeat one of the above.
     pub checksum: Option<Checksum>,
 }
 
 impl Digests {
-    /// The checksum in this algorithm, if it was computed.
+    /// Checksum in this algorithm, if it was computed.
     pub fn checksum_for(&self, algorithm: ChecksumAlgorithm) -> Option<Checksum> {
         if let Some(checksum) = self.checksum.as_ref().filter(|c| c.algorithm == algorithm) {
             return Some(checksum.clone());

@@ -1,4 +1,4 @@
-//! Published values, and the arithmetic against plain hashing.
+//! Published values, and the combination of checksums against plain hashing.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -9,14 +9,14 @@ use super::*;
 
 use ChecksumAlgorithm as A;
 
-fn digests(bytes: &[u8], want: Want) -> Digests {
+fn digests(bytes: &[u8], want: WantedDigests) -> Digests {
     let mut hasher = Hasher::new(want);
     hasher.update(bytes);
     hasher.finish()
 }
 
 fn checksum(algorithm: A, bytes: &[u8]) -> Checksum {
-    let want = Want { sha256: false, checksum: Some(algorithm) };
+    let want = WantedDigests { sha256: false, checksum: Some(algorithm) };
     digests(bytes, want).checksum.expect("asked for")
 }
 
@@ -54,7 +54,7 @@ fn published_values() {
     assert_eq!(crc32c(b"123456789"), 0xe306_9283);
 }
 
-/// The body of AWS's aws-chunked examples.
+/// Body of AWS's examples of aws-chunked.
 #[test]
 fn values_of_the_chunked_example() {
     let body = [b'a'; 66_560];
@@ -69,7 +69,7 @@ fn values_of_the_chunked_example() {
 #[test]
 fn everything_known_is_given_and_nothing_else() {
     let bytes = b"123456789";
-    let plain = digests(bytes, Want::default());
+    let plain = digests(bytes, WantedDigests::default());
     assert_eq!(plain.length, 9);
     assert_eq!(hex::encode(plain.md5), "25f9e794323b453885f5181f1b624d0b");
     assert_eq!(plain.crc64nvme, 0xae8b_1486_0a79_9888);
@@ -79,11 +79,11 @@ fn everything_known_is_given_and_nothing_else() {
         let expected = known.then(|| checksum(algorithm, bytes));
         assert_eq!(plain.checksum_for(algorithm), expected);
 
-        let asked = digests(bytes, Want { sha256: false, checksum: Some(algorithm) });
+        let asked = digests(bytes, WantedDigests { sha256: false, checksum: Some(algorithm) });
         assert_eq!(asked.checksum_for(algorithm), Some(checksum(algorithm, bytes)));
         assert_eq!(asked.checksum_for(A::Sha1).is_some(), algorithm == A::Sha1);
     }
-    let signed = digests(bytes, Want { sha256: true, checksum: Some(A::Crc32) });
+    let signed = digests(bytes, WantedDigests { sha256: true, checksum: Some(A::Crc32) });
     let sha256 = signed.sha256.expect("asked for");
     assert_eq!(signed.checksum_for(A::Sha256).expect("known").value, sha256);
     assert_eq!(hex::encode(signed.checksum_for(A::Crc32).expect("asked").value), "cbf43926");
@@ -202,7 +202,7 @@ proptest! {
     ) {
         let cut = cut.min(bytes.len());
         for &algorithm in A::ALL {
-            let want = Want { sha256: true, checksum: Some(algorithm) };
+            let want = WantedDigests { sha256: true, checksum: Some(algorithm) };
             let mut hasher = Hasher::new(want);
             hasher.update(&bytes[..cut]);
             hasher.update(&bytes[cut..]);
@@ -218,41 +218,40 @@ proptest! {
     }
 }
 
-/// A body that is hashed in a lane: where it is fed next, and when it joins.
+/// Body that is hashed in a lane: the sizes of its pieces and the step at which it joins.
 #[derive(Debug)]
-struct Rider {
+struct Body {
     body: Vec<u8>,
     piece: usize,
     joins: usize,
 }
 
-/// Hashes all bodies as a crowd of uploads would: each joins at a step, is fed piece by piece, and
-/// leaves when it is done.
-fn in_lanes(riders: &[Rider]) -> Vec<[u8; 16]> {
-    let mut md5 = vec![[0; 16]; riders.len()];
-    let mut fed = vec![0; riders.len()];
-    let (mut aboard, mut moving): (Vec<usize>, Vec<Md5Lane>) = (Vec::new(), Vec::new());
+/// Hashes all bodies concurrently: each joins at a step, is fed in pieces, and leaves at its end.
+fn in_lanes(bodies: &[Body]) -> Vec<[u8; 16]> {
+    let mut md5 = vec![[0; 16]; bodies.len()];
+    let mut fed = vec![0; bodies.len()];
+    let (mut active, mut moving): (Vec<usize>, Vec<Md5Lane>) = (Vec::new(), Vec::new());
     let mut step = 0;
-    let mut waiting: Vec<usize> = (0..riders.len()).collect();
-    while !waiting.is_empty() || !aboard.is_empty() {
-        waiting.retain(|&rider| {
-            let joins = riders[rider].joins <= step && aboard.len() < LANES;
+    let mut waiting: Vec<usize> = (0..bodies.len()).collect();
+    while !waiting.is_empty() || !active.is_empty() {
+        waiting.retain(|&n| {
+            let joins = bodies[n].joins <= step && active.len() < LANES;
             if joins {
-                aboard.push(rider);
+                active.push(n);
                 moving.push(Md5Lane::default());
             }
             !joins
         });
-        for i in (0..aboard.len()).rev().filter(|i| moving[*i].is_idle()).collect::<Vec<_>>() {
-            let rider = aboard[i];
-            let rest = &riders[rider].body[fed[rider]..];
+        for i in (0..active.len()).rev().filter(|i| moving[*i].is_idle()).collect::<Vec<_>>() {
+            let n = active[i];
+            let rest = &bodies[n].body[fed[n]..];
             if rest.is_empty() {
-                md5[rider] = moving.swap_remove(i).finish();
-                aboard.swap_remove(i);
+                md5[n] = moving.swap_remove(i).finish();
+                active.swap_remove(i);
                 continue;
             }
-            let piece = &rest[..rest.len().min(riders[rider].piece)];
-            fed[rider] += piece.len();
+            let piece = &rest[..rest.len().min(bodies[n].piece)];
+            fed[n] += piece.len();
             moving[i].feed(Bytes::copy_from_slice(piece));
         }
         lanes::advance(&mut moving);
@@ -261,24 +260,24 @@ fn in_lanes(riders: &[Rider]) -> Vec<[u8; 16]> {
     md5
 }
 
-fn rider() -> impl Strategy<Value = Rider> {
+fn body() -> impl Strategy<Value = Body> {
     let length = prop_oneof![0..200_usize, 32_700..32_900_usize, 60_000..100_000_usize];
     let piece = prop_oneof![1..130_usize, 32_000..70_000_usize];
     (length, piece, 0..6_usize, any::<u8>()).prop_map(|(length, piece, joins, seed)| {
-        // Small pieces of a long body would take long and show nothing new.
+        // Small pieces of a long body would take long and add no case.
         let piece = piece.max(length / 50);
         let body = (0..length).map(|i| (i * 31 + i / 251) as u8 ^ seed).collect();
-        Rider { body, piece, joins }
+        Body { body, piece, joins }
     })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn lanes_give_the_md5_of_each_body(riders in prop::collection::vec(rider(), 1..12)) {
+    fn lanes_give_the_md5_of_each_body(bodies in prop::collection::vec(body(), 1..12)) {
         let expected: Vec<[u8; 16]> =
-            riders.iter().map(|rider| md5::Md5::digest(&rider.body).into()).collect();
-        prop_assert_eq!(in_lanes(&riders), expected);
+            bodies.iter().map(|one| md5::Md5::digest(&one.body).into()).collect();
+        prop_assert_eq!(in_lanes(&bodies), expected);
     }
 }
 
@@ -287,15 +286,15 @@ proptest! {
 fn lanes_of_every_number_and_length() {
     for count in 1..=LANES {
         for length in (0..=130).chain([64 * 511, 64 * 512, 64 * 513 + 1]) {
-            let rider = |n: usize| Rider {
+            let make = |n: usize| Body {
                 body: (0..length).map(|i| (i + n * 17) as u8).collect(),
                 piece: usize::MAX,
                 joins: 0,
             };
-            let riders: Vec<_> = (0..count).map(rider).collect();
+            let bodies: Vec<_> = (0..count).map(make).collect();
             let expected: Vec<[u8; 16]> =
-                riders.iter().map(|rider| md5::Md5::digest(&rider.body).into()).collect();
-            assert_eq!(in_lanes(&riders), expected, "{count} lanes, {length} bytes");
+                bodies.iter().map(|one| md5::Md5::digest(&one.body).into()).collect();
+            assert_eq!(in_lanes(&bodies), expected, "{count} lanes, {length} bytes");
         }
     }
 }

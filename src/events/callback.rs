@@ -1,22 +1,25 @@
-//! `x-partita-callback-var`: what a client wants to be told again with the events of its upload.
+//! `x-partita-callback-var`: JSON of the client that the events of its object or upload carry.
 //!
-//! **Invariant:** the JSON is echoed byte for byte as `opaqueData`, and shown to nobody else.
+//! **Invariant:** the JSON is copied byte for byte into `opaqueData`. No other answer shows it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
-/// The header.
+/// Header of PutObject, CopyObject and CreateMultipartUpload. Its value is JSON in base64.
 pub const HEADER: &str = "x-partita-callback-var";
-/// Longest JSON, decoded.
+/// Longest JSON in bytes, decoded.
 pub const BYTES_MAX: usize = 4096;
 
-/// A JSON text of at most [`BYTES_MAX`] bytes.
+/// JSON text of at most [`BYTES_MAX`] bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallbackVar(String);
 
 impl CallbackVar {
-    /// From the header's value; the error says what it must be.
+    /// JSON from the value of the header.
+    ///
+    /// # Errors
+    /// Sentence for the client that says which values are accepted.
     pub fn parse(header: &str) -> Result<Self, String> {
         let bytes = STANDARD
             .decode(header)
@@ -25,20 +28,20 @@ impl CallbackVar {
             return Err(format!("The JSON of {HEADER} must not exceed {BYTES_MAX} bytes."));
         }
         let json = String::from_utf8(bytes).ok().filter(|text| is_json(text));
-        json.map(Self).ok_or_else(|| format!("What {HEADER} bears in base64 is not JSON."))
+        json.map(Self).ok_or_else(|| format!("The header {HEADER} must be JSON in base64."))
     }
 
-    /// From the bytes that [`Self::as_bytes`] gave; `None` when they are not such.
+    /// JSON from the bytes that [`Self::as_bytes`] gave. `None` for other bytes.
     pub fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
         String::from_utf8(bytes).ok().filter(|text| is_json(text)).map(Self)
     }
 
-    /// The JSON, to be stored.
+    /// Bytes for the database.
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 
-    /// The JSON, to be put into another as it is.
+    /// JSON as a value that serde embeds without a change.
     pub fn raw(&self) -> &RawValue {
         serde_json::from_str(&self.0).expect("it was parsed before")
     }

@@ -1,20 +1,22 @@
-//! What happens to objects and uploads, told to others: names, rules and bodies. Pure: no state, no
-//! I/O, no clock.
+//! Events of objects and uploads: their names, the rules of buckets, and the bodies sent to
+//! targets.
 //!
-//! The way of an event: a verb of the store changes something and, **in the same transaction**,
-//! writes one row into the outbox for each rule of the bucket that matches (`store::meta::outbox`).
-//! A worker sends the rows to their targets (`workers::webhooks`) until the target has taken them.
+//! Pure: no state, no I/O, no clock. The store evaluates the rules of a bucket in the transaction
+//! that makes a change, and writes one row into its outbox for the rule that matches.
+//! [`crate::webhooks`] sends the rows until their targets accept them.
+//! `wire::notification` owns the XML of the rules.
 //!
 //! **Invariants**
-//! - An event is recorded if and only if the change that it tells of is committed. A request that
-//!   changes nothing (a repeated Complete, a delete of nothing) records nothing.
-//! - The body is fixed when it is recorded: each try, also one after an upgrade, sends the same
-//!   bytes under the same `webhook-id`.
-//! - A bucket without rules costs one lookup in memory; with rules, one row: no two rules of a
-//!   bucket match one event ([`Rules::new`] refuses them, as AWS does).
-//! - For one target and one key, events are taken in the order of their transactions.
-//! - A full backlog never fails a request: what is past it is counted in one gap record.
-//! - The vendor's own events go to nobody who did not name them.
+//! - An event is recorded if and only if its change is committed. A request that changes nothing (a
+//!   repeated Complete, a delete of a missing key) records nothing.
+//! - The body is fixed when the event is recorded. Every attempt, also after an upgrade, sends the
+//!   same bytes under the same `webhook-id`.
+//! - An event is at most one row of the outbox: no two rules of a bucket match the same event
+//!   ([`NotificationRules::new`] refuses them, as AWS does). Without rules an event costs one
+//!   look-up in memory.
+//! - Events of one target and one key are delivered in the order of their transactions.
+//! - A full backlog fails no request. Events beyond it are counted in one `partita:Events:Gap`.
+//! - Partita's own events (`partita:…`) go only to rules that name them.
 
 pub mod callback;
 pub mod names;
@@ -22,6 +24,6 @@ pub mod record;
 pub mod rules;
 
 pub use callback::CallbackVar;
-pub use names::{EventName, Selection};
-pub use record::{Happening, Missing, Subject};
-pub use rules::{Kind, Rule, RuleError, Rules};
+pub use names::{EventName, EventSet};
+pub use record::{DroppedEvents, EventDetails, Subject};
+pub use rules::{NotificationRule, NotificationRuleError, NotificationRules, RuleKind};

@@ -1,19 +1,19 @@
-//! The names of events: one row for each, with the number that it has in the database.
+//! Names of events: one row for each, with its number in the database.
 
 use std::fmt;
 
 macro_rules! event_names {
     ($($(#[$doc:meta])* $code:literal $name:ident $text:literal;)*) => {
-        /// Something that happened, by the name that S3 gives it, or else Partita.
+        /// Name of an event: S3's, or Partita's for events that S3 does not have.
         #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
         #[repr(u8)]
         pub enum EventName { $($(#[$doc])* $name = $code,)* }
 
         impl EventName {
-            /// Every name, in the order of the table.
+            /// All names, in the order of the table.
             pub const ALL: &'static [EventName] = &[$(EventName::$name,)*];
 
-            /// The name as rules and the field `EventName` have it.
+            /// Name in rules and in the field `EventName`.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
@@ -24,51 +24,51 @@ macro_rules! event_names {
 event_names! {
     /// PutObject.
     1 ObjectCreatedPut "s3:ObjectCreated:Put";
-    /// A form upload.
+    /// PostObject.
     2 ObjectCreatedPost "s3:ObjectCreated:Post";
     /// CopyObject.
     3 ObjectCreatedCopy "s3:ObjectCreated:Copy";
     /// CompleteMultipartUpload.
     4 ObjectCreatedComplete "s3:ObjectCreated:CompleteMultipartUpload";
-    /// DeleteObject, and each key of DeleteObjects that was there.
+    /// DeleteObject, and each existing key of DeleteObjects.
     5 ObjectRemovedDelete "s3:ObjectRemoved:Delete";
-    /// A delete that leaves a delete marker: in a bucket with versions.
+    /// Delete in a bucket with versions: a delete marker is stored.
     6 ObjectRemovedMarker "s3:ObjectRemoved:DeleteMarkerCreated";
     /// CreateMultipartUpload.
     8 UploadCreated "partita:Upload:Created";
-    /// An upload was paused.
+    /// Pause of an upload.
     9 UploadPaused "partita:Upload:Paused";
-    /// A paused upload goes on.
+    /// Continuation of a paused upload.
     10 UploadResumed "partita:Upload:Resumed";
     /// AbortMultipartUpload.
     11 UploadAborted "partita:Upload:Aborted";
-    /// An upload was idle for too long.
+    /// Abort of an upload that was idle or paused for too long.
     12 UploadExpired "partita:Upload:Expired";
-    /// What was joined is not what was declared.
+    /// Complete of an upload whose content does not match its declaration.
     13 UploadFailed "partita:Upload:Failed";
-    /// Sent to each target of a new configuration, and on demand.
+    /// Test event, sent to each target of a new configuration and on demand.
     20 TestEvent "s3:TestEvent";
-    /// Events that a full backlog had no room for.
+    /// Count of events that were dropped because a backlog was full.
     21 Gap "partita:Events:Gap";
 }
 
 impl EventName {
-    /// The number in the database.
+    /// Number in the database.
     pub const fn code(self) -> u8 {
         self as u8
     }
 
-    /// The name of that number.
+    /// Name by its number in the database.
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.iter().copied().find(|name| name.code() == code)
     }
 
-    /// Whether a rule may name it: the others go to a target unasked.
+    /// True if a rule may name the event. The others are sent without a rule.
     pub fn may_be_subscribed(self) -> bool {
         !matches!(self, Self::TestEvent | Self::Gap)
     }
 
-    /// The name as a record's `eventName` has it: AWS leaves its own prefix out there.
+    /// Name in the field `eventName` of a record: AWS omits the prefix `s3:` there.
     pub fn in_record(self) -> &'static str {
         let text = self.as_str();
         text.strip_prefix("s3:").unwrap_or(text)
@@ -81,8 +81,8 @@ impl fmt::Display for EventName {
     }
 }
 
-/// Events of S3 that never happen here; each may also be asked for with `:*` in its last place. A
-/// rule that names one is refused, because a 200 would promise what is not done.
+/// Prefixes of S3's events that this server never emits. A rule that names one is refused: a 200
+/// would promise deliveries that never come.
 const NOT_IMPLEMENTED: &[&str] = &[
     "s3:IntelligentTiering",
     "s3:LifecycleExpiration:",
@@ -95,21 +95,24 @@ const NOT_IMPLEMENTED: &[&str] = &[
     "s3:Replication:",
 ];
 
-/// Why a pattern is refused.
+/// Reason why a pattern of events is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PatternError {
-    /// S3 has such events, but they never happen here.
+    /// Event of S3 that this server never emits.
     NotImplemented,
-    /// Nothing bears such a name.
+    /// Unknown name.
     Unknown,
 }
 
-/// A set of names.
+/// Set of event names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Selection(u32);
+pub struct EventSet(u32);
 
-impl Selection {
-    /// The names that a pattern stands for: one name, or `…:*` for all that begin so.
+impl EventSet {
+    /// Names that a pattern selects: one name, or all names of a kind (`…:*`).
+    ///
+    /// # Errors
+    /// [`PatternError`].
     pub fn parse(pattern: &str) -> Result<Self, PatternError> {
         let stem = pattern.strip_suffix(":*").filter(|stem| stem.contains(':'));
         let wanted = |name: &&EventName| match stem {
@@ -131,17 +134,17 @@ impl Selection {
         Self(self.0 | 1 << name.code())
     }
 
-    /// Both together.
+    /// Union of both sets.
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether the name is among them.
+    /// True if the name is in the set.
     pub const fn contains(self, name: EventName) -> bool {
         self.0 & 1 << name.code() != 0
     }
 
-    /// Whether a name is in both.
+    /// True if the sets have a name in common.
     pub const fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
@@ -152,7 +155,7 @@ mod tests {
     use super::*;
 
     fn names(pattern: &str) -> Vec<&'static str> {
-        let selection = Selection::parse(pattern).unwrap();
+        let selection = EventSet::parse(pattern).unwrap();
         let all = EventName::ALL.iter().filter(|name| selection.contains(**name));
         all.map(|name| name.as_str()).collect()
     }
@@ -196,7 +199,7 @@ mod tests {
             ("s3:ObjectCreated:", Unknown),
             ("s3:ObjectCreated:Pu*", Unknown),
         ] {
-            assert_eq!(Selection::parse(pattern), Err(error), "{pattern}");
+            assert_eq!(EventSet::parse(pattern), Err(error), "{pattern}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! The bodies that targets receive: AWS's record with what MinIO adds to it.
+//! Bodies of deliveries: the record of AWS (`eventVersion` 2.1) with the additional fields of
+//! MinIO.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -9,48 +10,48 @@ use super::callback::CallbackVar;
 use super::names::EventName;
 use crate::types::{ETag, ObjectHeaders, Timestamp};
 
-/// Everything but RFC 3986's unreserved characters and the slash. A space is `%20` and a plus
-/// `%2B`, so that those who decode a form and those who decode a path read the same key.
+/// Characters to percent-encode: all but the unreserved ones of RFC 3986 and the slash. A space
+/// becomes `%20` and a plus `%2B`, so decoders of forms and of paths read the same key.
 const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
-/// The prefix of user metadata among an object's headers.
+/// Prefix of the headers with user metadata.
 const USER_PREFIX: &str = "x-amz-meta-";
 
-/// What an event is about.
+/// Object or upload of an event.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Subject<'a> {
-    /// Bytes, of an object that is there.
+    /// Size in bytes of an existing object.
     pub size: Option<u64>,
-    /// The entity tag, of an object that is there.
+    /// Entity tag of an existing object.
     pub etag: Option<ETag>,
-    /// Headers and user metadata, of an object that is there or is to be.
+    /// Headers and user metadata of the object, or of the object to be created.
     pub headers: Option<&'a ObjectHeaders>,
-    /// The upload, for the events of uploads.
+    /// Upload id, for the events of uploads.
     pub upload_id: Option<&'a str>,
-    /// What the client wants to be told again.
+    /// JSON of `x-partita-callback-var`.
     pub callback_var: Option<&'a CallbackVar>,
 }
 
-/// One event, as the transaction that records it knows it.
+/// Data of one event, known in the transaction that records it.
 #[derive(Clone, Copy, Debug)]
-pub struct Happening<'a> {
-    /// What happened.
+pub struct EventDetails<'a> {
+    /// Name.
     pub event: EventName,
-    /// When.
+    /// Time of the change.
     pub time: Timestamp,
-    /// The bucket's name, owner's id and region.
+    /// Name, owner's id and region of the bucket.
     pub bucket: (&'a str, &'a str, &'a str),
-    /// The key.
+    /// Key of the object or upload.
     pub key: &'a str,
-    /// Greater than that of every earlier event of the key.
+    /// Sequence number, greater than that of every earlier event of the key.
     pub sequence: i64,
-    /// The user who asked.
+    /// User that sent the request.
     pub principal: &'a str,
-    /// The id of the request.
+    /// Id of the request.
     pub request_id: &'a str,
-    /// Where the request came from.
+    /// IP address of the client.
     pub peer: &'a str,
-    /// What it is about.
+    /// Object or upload.
     pub subject: Subject<'a>,
 }
 
@@ -121,8 +122,8 @@ struct Object<'a> {
     sequencer: String,
 }
 
-impl Happening<'_> {
-    /// The body for the target of the rule `configuration_id`.
+impl EventDetails<'_> {
+    /// Body for the target of the rule with the id `configuration_id`.
     pub fn render(&self, configuration_id: &str) -> Vec<u8> {
         let (bucket, owner, region) = self.bucket;
         let subject = self.subject;
@@ -172,7 +173,7 @@ fn content_type(headers: &ObjectHeaders) -> Option<String> {
     header.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
 }
 
-/// As MinIO shows it: names as they are sent.
+/// User metadata as MinIO shows it, with its prefix.
 fn user_metadata(headers: &ObjectHeaders) -> Option<serde_json::Map<String, serde_json::Value>> {
     let user = headers.0.iter().filter(|(name, _)| name.starts_with(USER_PREFIX));
     let map: serde_json::Map<_, _> = user
@@ -181,7 +182,7 @@ fn user_metadata(headers: &ObjectHeaders) -> Option<serde_json::Map<String, serd
     (!map.is_empty()).then_some(map)
 }
 
-/// AWS's own body of a test.
+/// Body of a test event, as AWS sends it.
 pub fn test_event(bucket: &str, request_id: &str, time: Timestamp) -> Vec<u8> {
     let document = json!({
         "Service": "Amazon S3",
@@ -194,21 +195,22 @@ pub fn test_event(bucket: &str, request_id: &str, time: Timestamp) -> Vec<u8> {
     document.to_string().into_bytes()
 }
 
-/// Events of which a target is told no more than how many they are.
+/// Number and period of events that a target does not receive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Missing {
-    /// How many.
+pub struct DroppedEvents {
+    /// Number of events.
     pub count: u64,
-    /// The time of the first.
+    /// Time of the first one.
     pub first: Timestamp,
-    /// The time of the last.
+    /// Time of the last one.
     pub last: Timestamp,
 }
 
-/// Events that were not recorded because the target's backlog, or a key's share of it, was full, or
-/// that were given up and forgotten.
-pub fn gap(target: &str, missing: &Missing) -> Vec<u8> {
-    let Missing { count, first, last } = *missing;
+/// Body of `partita:Events:Gap`: the count of events that were dropped because the backlog of the
+/// target, or the share of one key in it, was full, or because all attempts failed and the event
+/// was deleted.
+pub fn dropped_events(target: &str, missing: &DroppedEvents) -> Vec<u8> {
+    let DroppedEvents { count, first, last } = *missing;
     let document = json!({
         "EventName": EventName::Gap.as_str(),
         "Key": "",
@@ -223,8 +225,8 @@ pub fn gap(target: &str, missing: &Missing) -> Vec<u8> {
     document.to_string().into_bytes()
 }
 
-/// What the body of a gap counts; `None` when it is none.
-pub fn missing(body: &[u8]) -> Option<Missing> {
+/// Count in a body that [`dropped_events`] made. `None` for another body.
+pub fn parse_dropped_events(body: &[u8]) -> Option<DroppedEvents> {
     let document: Value = serde_json::from_slice(body).ok()?;
     let gap = document.get("Gap")?;
     let time = |name: &str| {
@@ -232,10 +234,10 @@ pub fn missing(body: &[u8]) -> Option<Missing> {
         u64::try_from(time.as_millisecond()).ok().map(Timestamp::from_millis)
     };
     let count = gap.get("count")?.as_u64()?;
-    Some(Missing { count, first: time("first")?, last: time("last")? })
+    Some(DroppedEvents { count, first: time("first")?, last: time("last")? })
 }
 
-/// ISO 8601 with milliseconds.
+/// Time in ISO 8601 with milliseconds.
 fn iso8601(time: Timestamp) -> String {
     let millis = i64::try_from(time.millis()).unwrap_or(i64::MAX);
     let time = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
@@ -246,8 +248,8 @@ fn iso8601(time: Timestamp) -> String {
 mod tests {
     use super::*;
 
-    fn happening(subject: Subject<'_>) -> Happening<'_> {
-        Happening {
+    fn details(subject: Subject<'_>) -> EventDetails<'_> {
+        EventDetails {
             event: EventName::ObjectCreatedPut,
             time: Timestamp::from_millis(1_700_000_000_007),
             bucket: ("bkt", "owner", "eu-west-1"),
@@ -275,7 +277,7 @@ mod tests {
             upload_id: None,
             callback_var: Some(&var),
         };
-        let body = String::from_utf8(happening(subject).render("rule1")).unwrap();
+        let body = String::from_utf8(details(subject).render("rule1")).unwrap();
         assert!(body.contains("\"opaqueData\":{\"b\": 1.0, \"a\":2}"), "{body}");
         let body: Value = serde_json::from_str(&body).unwrap();
         let expected = json!({
@@ -315,8 +317,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_left_out() {
-        let body: Value =
-            serde_json::from_slice(&happening(Subject::default()).render("r")).unwrap();
+        let body: Value = serde_json::from_slice(&details(Subject::default()).render("r")).unwrap();
         let object = &body["Records"][0]["s3"]["object"];
         let names: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(names, ["key", "sequencer"]);
@@ -329,10 +330,14 @@ mod tests {
         let test: Value = serde_json::from_slice(&test_event("bkt", "R", time)).unwrap();
         assert_eq!(test["Event"], "s3:TestEvent");
         assert_eq!(test["Time"], "1970-01-01T00:00:00.000Z");
-        let missing = Missing { count: 7, first: time, last: Timestamp::from_millis(1_234) };
-        let body = gap("app", &missing);
-        assert_eq!(super::missing(&body), Some(missing), "what it counts is read back");
-        assert_eq!(super::missing(&test_event("bkt", "R", time)), None);
+        let missing = DroppedEvents { count: 7, first: time, last: Timestamp::from_millis(1_234) };
+        let body = dropped_events("app", &missing);
+        assert_eq!(
+            super::parse_dropped_events(&body),
+            Some(missing),
+            "what it counts is read back"
+        );
+        assert_eq!(super::parse_dropped_events(&test_event("bkt", "R", time)), None);
         let gap: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(
             (&gap["EventName"], &gap["Gap"]["count"]),

@@ -1,82 +1,84 @@
-//! The rules of a bucket: which events go to which target.
+//! [`NotificationRules`]: the rules of a bucket, which map events to targets.
 //!
-//! **Invariant:** no two rules of [`Rules`] match the same event, so an event is one row of the
-//! outbox at most. It is AWS's own condition, checked in [`Rules::new`].
+//! **Invariant:** no two rules of a bucket match the same event, so an event is at most one row of
+//! the outbox. AWS has the same condition. [`NotificationRules::new`] checks it.
 
 use serde::{Deserialize, Serialize};
 
-use super::names::{EventName, PatternError, Selection};
+use super::names::{EventName, EventSet, PatternError};
 
-/// Most rules of one bucket (S3: 100).
+/// Most rules of a bucket, as on S3.
 pub const RULES_MAX: usize = 100;
-/// Longest id of a rule (S3: 255).
+/// Longest id of a rule in bytes, as on S3.
 pub const ID_LENGTH_MAX: usize = 255;
-/// Longest prefix or suffix (S3: 1,024).
+/// Longest prefix or suffix in bytes, as on S3.
 pub const FILTER_LENGTH_MAX: usize = 1024;
 
-/// Which element of the document a rule stood in. Both are served alike.
+/// Element of the document in which a rule was given. Both work the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[allow(missing_docs)] // S3's own words.
-pub enum Kind {
+pub enum RuleKind {
     Queue,
     Topic,
 }
 
-/// One rule, as it was put.
+/// Rule as the client gave it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Rule {
-    /// Unique in the bucket.
+pub struct NotificationRule {
+    /// Id, unique in the bucket.
     pub id: String,
-    /// Its element.
-    pub kind: Kind,
-    /// The target as the client spelt it.
+    /// Element of the document.
+    pub kind: RuleKind,
+    /// ARN of the target as the client wrote it.
     pub arn: String,
-    /// The target's name in the configuration.
+    /// Name of the target in the configuration file.
     pub target: String,
-    /// The patterns of events, as they were put.
+    /// Patterns of event names as the client wrote them.
     pub events: Vec<String>,
-    /// What the key must begin with.
+    /// Prefix that the key must have.
     pub prefix: Option<String>,
-    /// What the key must end with.
+    /// Suffix that the key must have.
     pub suffix: Option<String>,
 }
 
-/// Why rules are refused.
+/// Reason why rules are refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum RuleError {
+pub enum NotificationRuleError {
     /// More than [`RULES_MAX`].
     TooMany,
-    /// Two rules have this id.
+    /// The id of two rules.
     SameId(String),
-    /// A rule without an event.
+    /// A rule has no event.
     NoEvent,
-    /// The pattern names nothing that is known.
+    /// A pattern with an unknown name.
     UnknownEvent(String),
-    /// The pattern names events that never happen here.
+    /// A pattern with an event that this server never emits.
     NotImplemented(String),
     /// Two rules match the same event.
     Overlap,
 }
 
-/// A rule, and what its patterns stand for.
+/// Rule with the events that its patterns select.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Compiled {
-    rule: Rule,
-    selection: Selection,
+    rule: NotificationRule,
+    selection: EventSet,
 }
 
 impl Compiled {
-    fn new(rule: Rule) -> Result<Self, RuleError> {
-        let mut selection = Selection::default();
+    fn new(rule: NotificationRule) -> Result<Self, NotificationRuleError> {
+        let mut selection = EventSet::default();
         for pattern in &rule.events {
-            let parsed = Selection::parse(pattern).map_err(|error| match error {
-                PatternError::Unknown => RuleError::UnknownEvent(pattern.clone()),
-                PatternError::NotImplemented => RuleError::NotImplemented(pattern.clone()),
+            let parsed = EventSet::parse(pattern).map_err(|error| match error {
+                PatternError::Unknown => NotificationRuleError::UnknownEvent(pattern.clone()),
+                PatternError::NotImplemented => {
+                    NotificationRuleError::NotImplemented(pattern.clone())
+                }
             })?;
             selection = selection.union(parsed);
         }
         match rule.events.is_empty() {
-            true => Err(RuleError::NoEvent),
+            true => Err(NotificationRuleError::NoEvent),
             false => Ok(Self { rule, selection }),
         }
     }
@@ -87,11 +89,11 @@ impl Compiled {
     }
 
     fn filter(&self) -> (&str, &str) {
-        let Rule { prefix, suffix, .. } = &self.rule;
+        let NotificationRule { prefix, suffix, .. } = &self.rule;
         (prefix.as_deref().unwrap_or_default(), suffix.as_deref().unwrap_or_default())
     }
 
-    /// Whether some event on some key could match both.
+    /// True if an event and a key exist that match both rules.
     fn overlaps(&self, other: &Self) -> bool {
         let ((prefix, suffix), (other_prefix, other_suffix)) = (self.filter(), other.filter());
         let begin_alike = prefix.starts_with(other_prefix) || other_prefix.starts_with(prefix);
@@ -100,48 +102,51 @@ impl Compiled {
     }
 }
 
-/// All rules of a bucket, checked.
+/// Valid rules of a bucket.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Rules {
+pub struct NotificationRules {
     rules: Vec<Compiled>,
-    /// The events that any rule wants: most are refused by this alone.
-    selection: Selection,
+    /// Union of the events of all rules. Most events fail this test alone.
+    selection: EventSet,
 }
 
-impl Rules {
-    /// Checks that each rule is one, and that no two match the same event.
-    pub fn new(rules: Vec<Rule>) -> Result<Self, RuleError> {
+impl NotificationRules {
+    /// Rules, if each is valid and no two match the same event.
+    ///
+    /// # Errors
+    /// [`NotificationRuleError`].
+    pub fn new(rules: Vec<NotificationRule>) -> Result<Self, NotificationRuleError> {
         if rules.len() > RULES_MAX {
-            return Err(RuleError::TooMany);
+            return Err(NotificationRuleError::TooMany);
         }
         let rules: Vec<Compiled> =
             rules.into_iter().map(Compiled::new).collect::<Result<_, _>>()?;
         for (index, one) in rules.iter().enumerate() {
             for other in &rules[..index] {
                 if one.rule.id == other.rule.id {
-                    return Err(RuleError::SameId(one.rule.id.clone()));
+                    return Err(NotificationRuleError::SameId(one.rule.id.clone()));
                 }
                 if one.overlaps(other) {
-                    return Err(RuleError::Overlap);
+                    return Err(NotificationRuleError::Overlap);
                 }
             }
         }
-        let selection = rules.iter().fold(Selection::default(), |all, c| all.union(c.selection));
+        let selection = rules.iter().fold(EventSet::default(), |all, c| all.union(c.selection));
         Ok(Self { rules, selection })
     }
 
-    /// The rules, in the order in which they were put.
-    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+    /// Rules, in the order of the document.
+    pub fn iter(&self) -> impl Iterator<Item = &NotificationRule> {
         self.rules.iter().map(|compiled| &compiled.rule)
     }
 
-    /// Whether there is none.
+    /// True if there is no rule.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// The rule that matches.
-    pub fn find(&self, event: EventName, key: &str) -> Option<&Rule> {
+    /// The rule that matches an event on a key.
+    pub fn find(&self, event: EventName, key: &str) -> Option<&NotificationRule> {
         if !self.selection.contains(event) {
             return None;
         }
@@ -149,13 +154,13 @@ impl Rules {
         found.map(|compiled| &compiled.rule)
     }
 
-    /// The bytes that the store keeps.
+    /// Bytes for the database: JSON.
     pub fn encode(&self) -> Vec<u8> {
-        let rules: Vec<&Rule> = self.iter().collect();
+        let rules: Vec<&NotificationRule> = self.iter().collect();
         serde_json::to_vec(&rules).expect("rules are texts")
     }
 
-    /// What [`Self::encode`] wrote; `None` when it is something else.
+    /// Rules from the bytes of [`Self::encode`]. `None` for other bytes.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         Self::new(serde_json::from_slice(bytes).ok()?).ok()
     }
@@ -165,11 +170,11 @@ impl Rules {
 mod tests {
     use super::*;
 
-    fn rule(id: &str, events: &[&str], prefix: &str, suffix: &str) -> Rule {
+    fn rule(id: &str, events: &[&str], prefix: &str, suffix: &str) -> NotificationRule {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        Rule {
+        NotificationRule {
             id: id.into(),
-            kind: Kind::Queue,
+            kind: RuleKind::Queue,
             arn: "arn:partita:sqs::app:webhook".into(),
             target: "app".into(),
             events: events.iter().map(|event| (*event).to_owned()).collect(),
@@ -184,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_rule_matches_by_event_prefix_and_suffix() {
-        let rules = Rules::new(vec![
+        let rules = NotificationRules::new(vec![
             rule("a", CREATED, "images/", ".jpg"),
             rule("b", REMOVED, "", ""),
             rule("c", PUT, "", ".txt"),
@@ -205,10 +210,10 @@ mod tests {
         ] {
             assert_eq!(found(event, key), id, "{event} {key}");
         }
-        let again = Rules::decode(&rules.encode()).unwrap();
+        let again = NotificationRules::decode(&rules.encode()).unwrap();
         assert_eq!(again, rules);
-        assert_eq!(Rules::decode(b"{}"), None);
-        assert!(Rules::default().find(E::ObjectCreatedPut, "k").is_none());
+        assert_eq!(NotificationRules::decode(b"{}"), None);
+        assert!(NotificationRules::default().find(E::ObjectCreatedPut, "k").is_none());
     }
 
     #[test]
@@ -224,21 +229,24 @@ mod tests {
             (rule("a", PUT, "images/", ".jpg"), rule("b", PUT, "images/", ".png"), false),
             (rule("a", PUT, "a", ".jpg"), rule("b", PUT, "", ".jpg"), true),
         ] {
-            let made = Rules::new(vec![one.clone(), other.clone()]);
-            assert_eq!(made == Err(RuleError::Overlap), overlap, "{one:?} {other:?}");
+            let made = NotificationRules::new(vec![one.clone(), other.clone()]);
+            assert_eq!(made == Err(NotificationRuleError::Overlap), overlap, "{one:?} {other:?}");
         }
     }
 
     #[test]
     fn other_faults_have_their_names() {
         let same = vec![rule("a", PUT, "", ""), rule("a", REMOVED, "", "")];
-        assert_eq!(Rules::new(same), Err(RuleError::SameId("a".into())));
-        assert_eq!(Rules::new(vec![rule("a", &[], "", "")]), Err(RuleError::NoEvent));
-        let unknown = Rules::new(vec![rule("a", &["s3:Nothing"], "", "")]);
-        assert_eq!(unknown, Err(RuleError::UnknownEvent("s3:Nothing".into())));
-        let many: Vec<Rule> =
+        assert_eq!(NotificationRules::new(same), Err(NotificationRuleError::SameId("a".into())));
+        assert_eq!(
+            NotificationRules::new(vec![rule("a", &[], "", "")]),
+            Err(NotificationRuleError::NoEvent)
+        );
+        let unknown = NotificationRules::new(vec![rule("a", &["s3:Nothing"], "", "")]);
+        assert_eq!(unknown, Err(NotificationRuleError::UnknownEvent("s3:Nothing".into())));
+        let many: Vec<NotificationRule> =
             (0..=RULES_MAX).map(|n| rule(&n.to_string(), PUT, &format!("{n:04}"), "")).collect();
-        assert_eq!(Rules::new(many.clone()), Err(RuleError::TooMany));
-        assert!(Rules::new(many[..RULES_MAX].to_vec()).is_ok());
+        assert_eq!(NotificationRules::new(many.clone()), Err(NotificationRuleError::TooMany));
+        assert!(NotificationRules::new(many[..RULES_MAX].to_vec()).is_ok());
     }
 }

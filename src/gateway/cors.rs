@@ -1,54 +1,60 @@
-//! CORS in the pipeline: the rules of the addressed bucket are asked once, before anything can
-//! fail, so that every answer bears what a browser needs, errors of routing and signature too.
+//! CORS in the pipeline: the rules of the addressed bucket are evaluated once per request.
 //!
-//! A preflight is answered from the rules alone: nobody signs it, so it tells nothing else. A
-//! bucket that is not there answers like one without rules.
+//! **Invariants**
+//! - The rules are evaluated before anything can fail, so that a browser can also read errors of
+//!   routing and authentication.
+//! - A preflight is unsigned and answered from the rules alone. A bucket that does not exist is
+//!   answered like one without rules.
 
-use super::Context;
+use crate::request::Context;
 use crate::store::BucketConfigurationKind;
-use crate::wire::cors::{self, Configuration, Grant, METHODS, Question};
-use crate::wire::request::bucket_of;
+use crate::wire::cors::{self, CorsConfiguration, CorsHeaders, CorsRequest, METHODS};
+use crate::wire::target::bucket_of;
 use crate::wire::{Address, Error, ErrorCode, Head, Response, Result};
 
-/// What the rules of the addressed bucket say about a request.
-pub(super) enum Verdict {
-    /// There are no rules.
+/// Result of the CORS rules for one request.
+pub(super) enum CorsDecision {
+    /// The bucket has no rules.
     NoRules,
-    /// No rule allows it, or nothing was asked.
-    Silent,
-    /// A rule allows it.
-    Granted(Grant),
+    /// No rule allows the request, or it is no CORS request.
+    NotAllowed,
+    /// A rule allows the request.
+    Allowed(CorsHeaders),
 }
 
-/// Asks the rules.
-pub(super) fn decide(parts: &http::request::Parts, context: &Context) -> Verdict {
+/// Evaluates the rules of the bucket that a request addresses.
+pub(super) fn decide(parts: &http::request::Parts, context: &Context) -> CorsDecision {
     let (store, domains) = (&context.store, &context.config.domains);
-    // Without any rules on this server the address is not even looked at.
+    // Without any rules on this server the address is not parsed here.
     if !store.has_bucket_configurations() {
-        return Verdict::NoRules;
+        return CorsDecision::NoRules;
     }
     let host = parts.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
     let bucket = bucket_of(parts.uri.path(), host, domains);
     let rules = bucket.and_then(|name| store.bucket_rules(&name, BucketConfigurationKind::Cors));
-    let Some(rules) = rules else { return Verdict::NoRules };
-    // What is stored was written by this program; what it cannot read allows nothing.
-    let read: Option<&Option<Configuration>> = rules.meaning(|bytes| cors::parse(bytes).ok());
-    let grant = Question::of(&parts.method, &parts.headers)
-        .and_then(|question| read?.as_ref()?.decide(&question));
-    grant.map_or(Verdict::Silent, Verdict::Granted)
+    let Some(rules) = rules else { return CorsDecision::NoRules };
+    // Rules are validated before they are stored. Rules that cannot be parsed allow nothing.
+    let parsed: Option<&Option<CorsConfiguration>> = rules.meaning(|bytes| cors::parse(bytes).ok());
+    let headers = CorsRequest::of(&parts.method, &parts.headers)
+        .and_then(|request| parsed?.as_ref()?.evaluate(&request));
+    headers.map_or(CorsDecision::NotAllowed, CorsDecision::Allowed)
 }
 
-impl Verdict {
-    /// Marks the answer, whatever it is.
-    pub(super) fn mark(&self, response: &mut Response) {
+impl CorsDecision {
+    /// Sets the CORS headers of a response, whatever its status.
+    pub(super) fn set_headers(&self, response: &mut Response) {
         match self {
             Self::NoRules => {}
-            Self::Silent => cors::mark(response, None),
-            Self::Granted(grant) => cors::mark(response, Some(grant)),
+            Self::NotAllowed => cors::mark(response, None),
+            Self::Allowed(headers) => cors::mark(response, Some(headers)),
         }
     }
 
-    /// Answers a preflight: 200 for what a rule allows, and the headers come with [`Self::mark`].
+    /// The response to a preflight: 200 if a rule allows it. [`Self::set_headers`] adds the
+    /// headers.
+    ///
+    /// # Errors
+    /// BadRequest, AccessForbidden.
     pub(super) fn preflight(&self, head: &Head) -> Result<Response> {
         let bad = |message| Err(Error::because(ErrorCode::BadRequest, message));
         if !head.has_header("origin") {
@@ -65,8 +71,8 @@ impl Verdict {
                 let message = "CORSResponse: CORS is not enabled for this bucket.";
                 forbidden(message, method.unwrap_or("OPTIONS"), "BUCKET")
             }
-            Self::Granted(_) => Ok(Response::ok()),
-            Self::Silent => match method.filter(|method| METHODS.contains(method)) {
+            Self::Allowed(_) => Ok(Response::ok()),
+            Self::NotAllowed => match method.filter(|method| METHODS.contains(method)) {
                 None => {
                     let method = method.unwrap_or("null");
                     bad(format!("Invalid Access-Control-Request-Method: {method}"))
@@ -80,7 +86,7 @@ impl Verdict {
     }
 }
 
-/// AWS's words, spelling included.
+/// Message of AWS, including its spelling.
 const NOT_ALLOWED: &str = "CORSResponse: This CORS request is not allowed. This is usually because \
      the evalution of Origin, request method / Access-Control-Request-Method or \
      Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.";

@@ -1,13 +1,13 @@
 //! Open challenges of proofs of possession: the upload, the user who may prove it, the answer.
 //!
-//! They are in memory: a question lives for a minute, its answer can be used once, and who loses
-//! it (by a restart, or because there are too many) creates the upload again, finds it, and is
-//! asked again. Nothing that was proven depends on them afterwards.
+//! They are in memory: a challenge lives for a minute, and its answer can be used once. A client that
+//! loses it (by a restart, or because there are too many) creates the upload again and gets another.
+//! A proof that was accepted does not depend on them afterwards.
 //!
 //! **Invariants**
-//! - An answer is taken only from the user whose Create was told of the challenge, for that upload.
-//! - Every answer, right or wrong, ends the question; a new question ends the one before.
-//! - Questions count, not wrong answers: who cannot answer would ask until it can.
+//! - An answer is accepted only from the user whose Create was offered the challenge, for that upload.
+//! - Every answer, right or wrong, ends the challenge; a new challenge ends the one before.
+//! - Challenges count, not wrong answers: a client without the file would ask until it can answer.
 //! - All of it is bounded: offers, what each holds, questions of an upload and of a user.
 
 use std::collections::{HashMap, VecDeque};
@@ -24,7 +24,7 @@ use crate::wire::{Error, ErrorCode};
 pub const CHALLENGE_LIFE: Duration = Duration::from_secs(60);
 /// Time after its Create in which an upload can be challenged.
 const OFFER_LIFE: Duration = Duration::from_secs(15 * 60);
-/// Offers of all users; of one more, the oldest of who has most of them goes.
+/// Offers of all users. One more drops the oldest offer of the user with most offers.
 const OFFERS_MAX: usize = 4096;
 /// Objects by which one offer's content was found. One is needed; the other is for when it goes.
 pub const FOUND_MAX: usize = 2;
@@ -78,11 +78,11 @@ struct Open {
 /// Why a question is not asked, or an answer not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    /// The upload's Create was told of no challenge, or too long ago.
+    /// The upload's Create was offered no challenge, or too long ago.
     NoOffer,
     /// There is no question, or another one.
     NoChallenge,
-    /// It came too late.
+    /// The answer is too late.
     Late,
     /// It is wrong.
     Wrong,
@@ -382,7 +382,7 @@ mod tests {
         let count = |user: &str| challenges.lock().get(user).map_or(0, |user| user.offers.len());
         assert_eq!((count("alice"), count("bob")), (1, OFFERS_MAX - 1));
         assert!(challenges.begin("alice", upload, now).is_ok());
-        // What is old goes with the next one that comes, and users with nothing are forgotten.
+        // Old offers go with the next one, and users without any are forgotten.
         challenges.offer("carol", UploadId::new(), Vec::new(), now + OFFER_LIFE);
         assert_eq!((count("alice"), count("bob"), count("carol")), (0, 0, 1));
         assert!(!challenges.lock().contains_key("bob"));

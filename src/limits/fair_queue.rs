@@ -5,7 +5,7 @@
 //! **Invariants**
 //! - Tickets are bounded, in all and for each user; a request without one holds nothing.
 //! - An upload runs one piece of work at a time and has few tickets: all browsers of an application
-//!   may be one user, and each of them comes again for its own upload.
+//!   may be one user, and each of them repeats requests for its own upload.
 //! - No user runs as much as may run in all. A user has no more than that many requests in the
 //!   common queue, so other users never wait behind everything that one user has asked for.
 
@@ -47,7 +47,7 @@ struct Queue {
     tickets_of_uploads: Quota,
 }
 
-/// Semaphores by their owner; one that nobody holds is forgotten.
+/// Semaphores by their owner; an unused one is forgotten.
 #[derive(Default)]
 struct Semaphores(Mutex<HashMap<String, Weak<Semaphore>>>);
 

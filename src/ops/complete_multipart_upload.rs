@@ -12,7 +12,7 @@ use crate::ops::uploads::{declared, pause};
 use crate::request::{Call, Context};
 use crate::store::{CompleteUpload, Completed, ListedPart};
 use crate::transfer::document;
-use crate::types::{ETag, PART_NUMBER_MAX, PartNumber};
+use crate::types::{ETag, PART_NUMBER_MAX, PartNumber, decimal};
 use crate::wire::xml::{self, Element, Writer};
 use crate::wire::{Error, ErrorCode, Head, Response, Result, checksum, conditions, encoding};
 
@@ -47,7 +47,7 @@ pub async fn handle(call: Call) -> Result<Response> {
         CompleteUpload { parts, condition, object_size, checksum_type, checksum, digests };
     let work = complete(call.context, upload, request, call.head, ticket);
     match is_long {
-        true => Ok(Response::late(work)),
+        true => Ok(Response::deferred(work)),
         false => work.await,
     }
 }
@@ -108,9 +108,8 @@ fn object_size(head: &Head) -> Result<Option<u64>> {
     let ours = declared::object_size(head)?;
     let Some(text) = head.header_or_query("x-amz-mp-object-size")? else { return Ok(ours) };
     let refused = |message: &str| Error::argument("x-amz-mp-object-size", text, message);
-    let size = text
-        .parse()
-        .map_err(|_| refused("The x-amz-mp-object-size header must be a number of bytes."))?;
+    let size = decimal::parse(text)
+        .ok_or_else(|| refused("The x-amz-mp-object-size header must be a number of bytes."))?;
     match ours.is_none_or(|ours| ours == size) {
         true => Ok(Some(size)),
         false => Err(refused("x-amz-mp-object-size and x-partita-object-size differ.")),

@@ -1,4 +1,4 @@
-//! GetBucketAcl: the owner has full control, and nobody else has any.
+//! GetBucketAcl: the owner has full control; there is no other grant.
 
 use crate::request::Call;
 use crate::wire::acl;

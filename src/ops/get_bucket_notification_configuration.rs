@@ -1,4 +1,4 @@
-//! GetBucketNotificationConfiguration: who is told of what happens in the bucket.
+//! GetBucketNotificationConfiguration: the targets of the bucket's events.
 
 use crate::request::Call;
 use crate::wire::notification;

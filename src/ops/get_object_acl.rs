@@ -1,4 +1,4 @@
-//! GetObjectAcl: the owner has full control, and nobody else has any.
+//! GetObjectAcl: the owner has full control; there is no other grant.
 
 use crate::request::Call;
 use crate::transfer::send;

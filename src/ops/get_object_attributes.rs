@@ -1,4 +1,4 @@
-//! GetObjectAttributes: what HEAD tells of an object, and its parts, in one document.
+//! GetObjectAttributes: the metadata of an object, and its parts, in one document.
 
 use crate::ops::listing;
 use crate::request::Call;
@@ -8,7 +8,7 @@ use crate::types::PartNumber;
 use crate::wire::xml::Writer;
 use crate::wire::{Error, ErrorCode, Head, Response, Result, date};
 
-/// The header that names the attributes; it may stand there several times.
+/// The header that names the attributes; it may be repeated.
 const ATTRIBUTES: &str = "x-amz-object-attributes";
 
 /// Which attributes are asked for.

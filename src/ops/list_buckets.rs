@@ -3,6 +3,7 @@
 use crate::access::ListBuckets;
 use crate::ops::listing;
 use crate::request::Call;
+use crate::types::decimal;
 use crate::wire::xml::Writer;
 use crate::wire::{Error, Response, Result, date};
 
@@ -19,8 +20,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     let query = &call.head.query;
     let max = match query.non_empty("max-buckets") {
         None => BUCKETS_MAX,
-        Some(text) => match text.parse() {
-            Ok(n) if (1..=BUCKETS_MAX).contains(&n) => n,
+        Some(text) => match decimal::parse(text) {
+            Some(n) if (1..=BUCKETS_MAX).contains(&n) => n,
             _ => {
                 let message = "max-buckets must be an integer between 1 and 10000.";
                 return Err(Error::argument("max-buckets", text, message));

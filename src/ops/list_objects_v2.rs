@@ -16,10 +16,10 @@ pub async fn handle(call: Call) -> Result<Response> {
     let keys = Keys::of_request(head)?;
     let max = listing::page_size(head, "max-keys")?;
     let delimiter = head.query.non_empty("delimiter").map(str::to_owned);
-    // An empty token is echoed, and stands for no place.
+    // An empty token is echoed and means the beginning.
     let token = head.query.get("continuation-token");
     let start_after = head.query.non_empty("start-after");
-    // A token wins: it stands for a place behind `start-after`.
+    // A token wins over `start-after`: it is a later place.
     let after = match token {
         Some(token) if !token.is_empty() => Some(listing::parse_token(token)?),
         _ => start_after.map(str::to_owned),

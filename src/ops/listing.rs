@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use crate::access::Owner;
 use crate::digest::{ChecksumAlgorithm, ChecksumType};
 use crate::store::{Listed, ListedObject};
+use crate::types::decimal;
 use crate::wire::encoding::EncodingType;
-use crate::wire::xml::Writer;
+use crate::wire::xml::{self, Writer};
 use crate::wire::{Error, Head, Result, date};
 
 /// Most entries in one page (S3: 1,000); a client that asks for more gets so many.
@@ -62,8 +63,7 @@ impl Keys {
     /// The prefix as version 1 of the list echoes it: the SDKs do not decode it there. One that
     /// XML cannot bear is encoded all the same.
     pub fn echo(self, prefix: &str) -> Cow<'_, str> {
-        let illegal = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
-        if prefix.contains(illegal) { self.text(prefix) } else { prefix.into() }
+        if prefix.contains(xml::is_control) { self.text(prefix) } else { prefix.into() }
     }
     /// `<EncodingType>`, which tells the client to decode.
     pub fn note(self, xml: &mut Writer) {
@@ -136,7 +136,7 @@ pub fn entries(xml: &mut Writer, keys: Keys, page: &[Listed<ListedObject>], with
 /// # Errors
 /// InvalidArgument unless it is a number from 0 to 2^31 − 1.
 pub fn part_number_marker(text: &str) -> Result<u16> {
-    let number: Option<u32> = text.parse().ok().filter(|n| *n <= i32::MAX as u32);
+    let number: Option<u32> = decimal::parse(text).filter(|n| *n <= i32::MAX as u32);
     let number = number.ok_or_else(|| {
         let message = "Argument part-number-marker must be an integer between 0 and 2147483647";
         Error::argument("part-number-marker", text, message)

@@ -3,8 +3,8 @@
 //! **Invariants**
 //! - Nothing is published unless the file has the length that the policy allows and its form is
 //!   whole.
-//! - What is here already is never given for a hash: whoever made the form allowed one upload of
-//!   bytes, and not the reading of others.
+//! - Stored bytes never replace the file: the signer of the form allowed an upload, not the reading
+//!   of other objects.
 
 use crate::events::EventName;
 use crate::request::Call;
@@ -14,7 +14,7 @@ use crate::transfer::publish;
 use crate::transfer::publish::Stored;
 use crate::transfer::receive;
 use crate::types::{PUT_BYTES_MAX, WriteCondition};
-use crate::wire::form::Fields;
+use crate::wire::form::FormFields;
 use crate::wire::object_headers;
 use crate::wire::xml::Writer;
 use crate::wire::{Error, ErrorCode, Response, Result, encoding};
@@ -55,7 +55,7 @@ struct Target {
 }
 
 /// The answer that the form asks for: a redirect before a status, 204 without either.
-fn render(fields: &Fields, target: &Target, stored: &Stored) -> Response {
+fn render(fields: &FormFields, target: &Target, stored: &Stored) -> Response {
     let etag = stored.published.etag.quoted();
     let redirect = fields.get("success_action_redirect").or_else(|| fields.get("redirect"));
     if let Some(url) = redirect.and_then(|url| redirect_url(url, target, &etag)) {

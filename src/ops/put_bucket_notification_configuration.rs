@@ -16,7 +16,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let (context, permit) = (call.context.clone(), call.permit::<WriteConfiguration>()?);
     let (document, _) = document::receive(call).await?;
     let config = &context.config;
-    let targets = notification::Targets {
+    let targets = notification::NotificationTargets {
         region: &config.region,
         region_strict: config.region_strict,
         names: config.webhooks.iter().map(|webhook| webhook.name.as_str()).collect(),

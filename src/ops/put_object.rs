@@ -73,5 +73,5 @@ async fn check_early(
         return Ok(());
     }
     let current = context.store.current_etag(permit).await?;
-    Ok(condition.judge(current.as_ref()).map_err(store::Error::from)?)
+    Ok(condition.check(current.as_ref()).map_err(store::Error::from)?)
 }

@@ -1,4 +1,4 @@
-//! Which operation a request asks for: the row whose words are all there, and no word too many.
+//! Routing: the row whose selecting words are all in the request, with no word left over.
 
 use std::ops::Deref;
 
@@ -6,7 +6,7 @@ use crate::request::operation::{Operation, Scope, Selector};
 use crate::wire::{Address, Error, ErrorCode, Head, Result};
 
 /// Words that S3 knows as sub-resources, whether a row serves them or not. One of these in a
-/// request must be consumed by the row that wins; it is never overlooked.
+/// request must be consumed by the row that wins.
 const SUB_RESOURCES: &[&str] = &[
     "abac",
     "accelerate",
@@ -81,7 +81,7 @@ where
             None => Ok(row),
             Some(word) => Err(left_over(rows, word, scope, head)),
         },
-        // A word of no row comes first, then one that is half of a row's.
+        // A word of no row is reported first, then a word of an incomplete set.
         None => match words.iter().min_by_key(|word| selects_somewhere(rows, word, scope, head)) {
             Some(word) => Err(left_over(rows, word, scope, head)),
             None => Err(no_row(rows, scope, head)),
@@ -156,7 +156,7 @@ fn left_over<R: Deref<Target = Operation>>(
 }
 
 fn no_row<R: Deref<Target = Operation>>(rows: &[R], scope: Scope, head: &Head) -> Error {
-    // Suites and consoles send IAM and STS actions to the service: told at once there are none.
+    // Suites and consoles send IAM and STS actions to the service: the answer says at once that there are none.
     if scope == Scope::Service && head.method == http::Method::POST {
         return Error::because(
             ErrorCode::NotImplemented,

@@ -1,5 +1,5 @@
-//! Bucket configuration that nobody can set here yet: each question has the answer that S3 gives
-//! for a bucket that has none of it.
+//! Bucket configurations that cannot be set yet: each is answered as S3 does for a bucket without
+//! it.
 
 use crate::request::Call;
 use crate::wire::xml::Writer;

@@ -12,7 +12,7 @@ use crate::request::Call;
 use crate::store::{self, AddedPart, BlobOrigin, InstantPart, UploadRecord};
 use crate::transfer::receive;
 use crate::types::{PUT_BYTES_MAX, PartNumber};
-use crate::wire::checksum::Expected;
+use crate::wire::checksum::ExpectedDigests;
 use crate::wire::object_headers;
 use crate::wire::{Error, ErrorCode, Response, Result};
 
@@ -105,7 +105,7 @@ fn render(added: AddedPart, sent: Option<Checksum>) -> Response {
 }
 
 /// The algorithm to compute for this part, when it and the upload agree.
-fn agree(upload: &UploadRecord, expected: &Expected) -> Result<Option<ChecksumAlgorithm>> {
+fn agree(upload: &UploadRecord, expected: &ExpectedDigests) -> Result<Option<ChecksumAlgorithm>> {
     let Some((declared, kind)) = upload.checksum else { return Ok(expected.algorithm) };
     let sent = expected.checksum.as_ref().map(|checksum| checksum.algorithm).or(expected.trailer);
     let mismatch = match sent {

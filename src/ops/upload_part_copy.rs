@@ -5,7 +5,7 @@
 
 use crate::access::UploadHandle;
 use crate::access::WriteObject;
-use crate::digest::{ChecksumAlgorithm, Want};
+use crate::digest::{ChecksumAlgorithm, WantedDigests};
 use crate::ops::uploads::{declared, pause};
 use crate::request::Call;
 use crate::store::{AddedPart, BlobOrigin, OpenObject};
@@ -79,7 +79,7 @@ async fn copy_bytes(
         key: upload.permit().key().clone(),
         part: Some((upload.id(), number)),
     };
-    let want = Want { sha256: false, checksum: algorithm };
+    let want = WantedDigests { sha256: false, checksum: algorithm };
     let staged = receive::from_object(&call.context, object, range, want, origin).await?;
     drop(admission);
     let store = &call.context.store;

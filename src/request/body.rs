@@ -2,18 +2,18 @@
 
 use http_body_util::BodyExt;
 
-use crate::auth::{Bounds, Payload};
+use crate::auth::{LengthRange, Payload};
 use crate::limits::upload_rates::UploadRates;
 use crate::types::UploadId;
-use crate::wire::form::Fields;
+use crate::wire::form::FormFields;
 use crate::wire::response::Stream;
 
 /// The fields of a form that came before its file.
 pub struct Form {
     /// The fields.
-    pub fields: Fields,
+    pub fields: FormFields,
     /// The length that the policy allows the file to have.
-    pub bounds: Bounds,
+    pub bounds: LengthRange,
 }
 
 /// An unread body.
@@ -22,7 +22,7 @@ pub struct Incoming {
     pub stream: Stream,
     /// Verification of the bytes.
     pub payload: Payload,
-    /// The length of the raw body, when the client tells it.
+    /// The length of the raw body, if the client sent it.
     pub content_length: Option<u64>,
 }
 
@@ -74,7 +74,7 @@ impl Incoming {
         }
     }
 
-    /// The most bytes that the file of a form can have, when the client tells the body's length.
+    /// The most bytes that the file of a form can have, if the client sent the body's length.
     pub fn file_bytes_max(&self) -> Option<u64> {
         match &self.payload {
             Payload::Form(file) => Some(self.content_length?.saturating_sub(file.end_bytes())),

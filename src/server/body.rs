@@ -1,12 +1,12 @@
-//! Bodies between hyper and the gateway.
+//! Bodies between hyper and the gateway: timeouts, errors, and the phase of the connection.
 //!
 //! **Invariants**
-//! - A request's body fails with an [`io::Error`] and nothing else: `TimedOut` when no byte came
-//!   for the stall time while one was wanted, `InvalidData` when its chunks are malformed,
-//!   `UnexpectedEof` when the client hung up.
-//! - An answer without an end of its own, an event stream, ends when the server begins to drain.
-//! - The clock of a request's body runs only while the handler waits for it, so a slow disk of ours
-//!   is never taken for a slow client.
+//! - A request body fails only with an [`io::Error`]: `TimedOut` when no byte arrived for the stall
+//!   time, `InvalidData` when its chunks are malformed, `UnexpectedEof` when the client
+//!   disconnected.
+//! - The stall time of a request body runs only while the handler polls it, so a slow disk of the
+//!   server is not taken for a slow client.
+//! - A response without an end, an event stream, ends when the server starts to drain.
 
 use std::io;
 use std::pin::Pin;
@@ -24,8 +24,8 @@ use tokio::time::Instant;
 use super::socket::{Phase, Timer};
 use crate::wire::response::{BodyError, Stream};
 
-/// The body of a request under way.
-pub(super) struct Receiving {
+/// Body of a request.
+pub(super) struct RequestBody {
     incoming: Incoming,
     stall: Duration,
     timer: Timer,
@@ -33,14 +33,14 @@ pub(super) struct Receiving {
     ended: bool,
 }
 
-impl Receiving {
-    /// Around hyper's body; `stall` is the longest time without a byte.
+impl RequestBody {
+    /// Wraps hyper's body. `stall` is the longest time without a byte.
     pub(super) fn new(incoming: Incoming, stall: Duration, phase: Phase) -> Self {
         Self { incoming, stall, timer: Timer::default(), phase, ended: false }
     }
 }
 
-impl Drop for Receiving {
+impl Drop for RequestBody {
     fn drop(&mut self) {
         if !self.ended && !self.incoming.is_end_stream() {
             self.phase.unread();
@@ -48,7 +48,7 @@ impl Drop for Receiving {
     }
 }
 
-impl Body for Receiving {
+impl Body for RequestBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -57,19 +57,20 @@ impl Body for Receiving {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        this.phase.goes_on();
+        this.phase.resumed();
         match Pin::new(&mut this.incoming).poll_frame(cx) {
             Poll::Ready(frame) => {
                 this.timer.disarm();
                 this.ended = frame.is_none();
-                Poll::Ready(frame.map(|frame| frame.map_err(|error| cause(error).into())))
+                Poll::Ready(frame.map(|frame| frame.map_err(|error| io_error(error).into())))
             }
             Poll::Pending => {
                 this.timer.arm(Instant::now() + this.stall);
-                if !this.timer.ended(cx) {
+                if !this.timer.has_expired(cx) {
                     return Poll::Pending;
                 }
-                let error = io::Error::new(io::ErrorKind::TimedOut, "the body does not arrive");
+                let error =
+                    io::Error::new(io::ErrorKind::TimedOut, "the client stopped sending the body");
                 Poll::Ready(Some(Err(error.into())))
             }
         }
@@ -84,8 +85,8 @@ impl Body for Receiving {
     }
 }
 
-/// hyper's error in terms that layers below may know.
-fn cause(error: hyper::Error) -> io::Error {
+/// hyper's error as an [`io::Error`], which other layers may name.
+fn io_error(error: hyper::Error) -> io::Error {
     let mut source = std::error::Error::source(&error);
     let mut kind = io::ErrorKind::UnexpectedEof;
     while let Some(inner) = source {
@@ -103,31 +104,31 @@ fn cause(error: hyper::Error) -> io::Error {
     io::Error::new(kind, error)
 }
 
-/// When a body without an end is to end.
+/// Future that ends a body without an end of its own.
 pub(super) type End = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The body of an answer under way; its end is the end of the request.
-pub(super) struct Answering {
+/// Body of a response. Dropping it ends the request.
+pub(super) struct ResponseBody {
     body: Stream,
     end: Option<End>,
     phase: Phase,
 }
 
-impl Answering {
-    /// Around the gateway's body.
+impl ResponseBody {
+    /// Wraps the gateway's body. `end` ends it early.
     pub(super) fn new(body: Stream, end: Option<End>, phase: Phase) -> Self {
-        phase.goes_on();
+        phase.resumed();
         Self { body, end, phase }
     }
 }
 
-/// Whether an answer has no end of its own.
+/// True for the headers of a response without an end: an event stream.
 pub(super) fn is_endless(headers: &HeaderMap) -> bool {
     let media_type = headers.get(CONTENT_TYPE);
     media_type.is_some_and(|media_type| media_type.as_bytes().starts_with(b"text/event-stream"))
 }
 
-impl Body for Answering {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -137,7 +138,7 @@ impl Body for Answering {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         if this.end.as_mut().is_some_and(|end| end.as_mut().poll(cx).is_ready()) {
-            // What is behind the body is told at once, not when the connection is gone.
+            // Dropping the body releases its resources now, not when the connection closes.
             this.end = None;
             this.body = Empty::new().map_err(|never| match never {}).boxed();
         }
@@ -153,7 +154,7 @@ impl Body for Answering {
     }
 }
 
-impl Drop for Answering {
+impl Drop for ResponseBody {
     fn drop(&mut self) {
         self.phase.between();
     }

@@ -1,15 +1,14 @@
-//! The socket below HTTP and TLS: it bounds how long a peer may dawdle, and closes so that the
-//! peer still reads the answer.
+//! Socket below HTTP and TLS: timeouts of heads and writes, and a close that delivers the response.
 //!
 //! **Invariants**
-//! - From the first byte of a request to the end of its headers no more than `head` passes.
-//! - A write without one byte of progress for `stall` fails. (A body that does not arrive is
-//!   bounded by [`Receiving`](super::body::Receiving), which knows when a body is wanted.)
-//! - When the peer may still be sending, the end of a connection is in two steps: no more is sent,
-//!   then what comes is thrown away. Closing at once would reset the connection, and an answer that
-//!   was given before the body was read (a 403 to 20 MiB) could be lost.
-//! - A handler that waits before it asks for the body is dropped within [`LOOK_MS`] of the peer's
-//!   closing. hyper reads nothing then, and so does not see the end, which stands behind the body.
+//! - The time from the first byte of a request to the end of its headers is at most `head`.
+//! - A write without a byte of progress for `stall` fails. Request bodies are bounded by
+//!   [`RequestBody`](super::body::RequestBody), which knows when a body is polled.
+//! - A connection whose peer may still be sending is closed in two steps: the write side is shut
+//!   down, then received bytes are discarded. Closing at once would reset the connection and could
+//!   lose a response that was sent before the body was read (a 403 to 20 MiB).
+//! - A handler that has not polled the body is dropped within [`PEER_CHECK_MS`] after the peer
+//!   disconnected. hyper reads nothing in that state, so it does not notice the disconnect.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -22,25 +21,26 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep};
 
-/// Most bytes thrown away after the last answer.
+/// Most bytes discarded after the last response.
 const DISCARDED_BYTES_MAX: u64 = 64 << 20;
-/// Longest time spent on throwing bytes away.
+/// Longest time spent on discarding bytes, in milliseconds.
 const DISCARDING_MS_MAX: u64 = 2_000;
-/// How often it is looked after a peer whose request waits unread.
-const LOOK_MS: u64 = 500;
-/// Bytes thrown away at once.
+/// Interval of checks for a disconnected peer while its request body is not polled.
+const PEER_CHECK_MS: u64 = 500;
+/// Bytes of one discarding read.
 const DISCARD_UNIT_BYTES: usize = 16 << 10;
 
-/// How long a peer may take.
+/// Timeouts of a peer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// From the first byte of a request to the end of its headers.
+pub(super) struct SocketTimeouts {
+    /// Longest time from the first byte of a request to the end of its headers.
     pub head: Duration,
-    /// Without one byte of progress in a body or an answer.
+    /// Longest time without a byte of progress in a request body or a response.
     pub stall: Duration,
 }
 
-/// Where a connection stands; told to the socket by what runs above it.
+/// Phase of a connection, set by the layers above the socket. Cheap to clone; every clone is the
+/// same phase.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Phase(Arc<State>);
 
@@ -49,7 +49,7 @@ struct State {
     phase: AtomicU8,
     /// The body of the last request was not read to its end.
     unread: AtomicBool,
-    /// The handler has neither asked for the body yet nor answered.
+    /// The handler has neither polled the body nor returned a response.
     held: AtomicBool,
 }
 
@@ -58,21 +58,21 @@ const BETWEEN: u8 = 1;
 const HEAD: u8 = 2;
 
 impl Phase {
-    /// A request is under way (or a handshake, which has its own bound).
+    /// A request is being handled (or a handshake, which has its own timeout).
     pub(super) fn busy(&self) {
         self.0.unread.store(false, Ordering::Relaxed);
         self.0.held.store(true, Ordering::Relaxed);
         self.0.phase.store(BUSY, Ordering::Relaxed);
     }
-    /// The handler asks for the body, or answers.
-    pub(super) fn goes_on(&self) {
+    /// The handler polls the body, or has returned a response.
+    pub(super) fn resumed(&self) {
         self.0.held.store(false, Ordering::Relaxed);
     }
-    /// The handler wants no more of a body that has not ended.
+    /// The handler dropped a body that has not ended.
     pub(super) fn unread(&self) {
         self.0.unread.store(true, Ordering::Relaxed);
     }
-    /// The next byte begins a request.
+    /// The next byte starts a request.
     pub(super) fn between(&self) {
         self.0.phase.store(BETWEEN, Ordering::Relaxed);
     }
@@ -82,13 +82,13 @@ impl Phase {
     fn is_held(&self) -> bool {
         self.0.held.load(Ordering::Relaxed)
     }
-    /// Whether nothing more is expected from the peer.
+    /// True if the peer is not expected to send: the last body ended and no request has started.
     fn is_quiet(&self) -> bool {
         self.is(BETWEEN) && !self.0.unread.load(Ordering::Relaxed)
     }
 }
 
-/// A timer that is made when it is first needed and then used again.
+/// Reusable timer, created on first use.
 #[derive(Default)]
 pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
@@ -96,7 +96,7 @@ pub(super) struct Timer {
 }
 
 impl Timer {
-    /// Sets the end, unless the timer already runs.
+    /// Sets the deadline, unless one is set.
     pub(super) fn arm(&mut self, end: Instant) {
         if self.armed {
             return;
@@ -107,12 +107,12 @@ impl Timer {
             None => self.sleep = Some(Box::pin(tokio::time::sleep_until(end))),
         }
     }
-    /// Forgets the end.
+    /// Removes the deadline.
     pub(super) fn disarm(&mut self) {
         self.armed = false;
     }
-    /// Whether the end has come; wakes the task when it does.
-    pub(super) fn ended(&mut self, cx: &mut Context<'_>) -> bool {
+    /// True if the deadline has passed. Wakes the task when it passes.
+    pub(super) fn has_expired(&mut self, cx: &mut Context<'_>) -> bool {
         match &mut self.sleep {
             Some(sleep) if self.armed => sleep.as_mut().poll(cx).is_ready(),
             _ => false,
@@ -120,25 +120,25 @@ impl Timer {
     }
 }
 
-/// A socket that knows of its peer's end also when nobody reads.
-pub(super) trait Peered {
-    /// Whether the peer will send nothing more. What it has sent may still be there to be read.
+/// Socket that detects a disconnected peer without reading.
+pub(super) trait PeerState {
+    /// True if the peer will send nothing more. Bytes that it sent earlier may still be unread.
     fn peer_has_closed(&self) -> bool;
 }
 
-impl Peered for TcpStream {
+impl PeerState for TcpStream {
     fn peer_has_closed(&self) -> bool {
         has_closed(pin!(self.ready(Interest::READABLE)))
     }
 }
 
-impl Peered for UnixStream {
+impl PeerState for UnixStream {
     fn peer_has_closed(&self) -> bool {
         has_closed(pin!(self.ready(Interest::READABLE)))
     }
 }
 
-/// What is known already: nobody waits for it to become so.
+/// Result of a readiness future that is polled once, without a wait.
 fn has_closed(ready: Pin<&mut impl Future<Output = io::Result<Ready>>>) -> bool {
     match ready.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(ready)) => ready.is_read_closed(),
@@ -147,19 +147,19 @@ fn has_closed(ready: Pin<&mut impl Future<Output = io::Result<Ready>>>) -> bool 
     }
 }
 
-/// A connection's socket.
+/// Socket of a connection, with timeouts.
 pub(super) struct Socket<S> {
     stream: S,
-    limits: Limits,
+    timeouts: SocketTimeouts,
     phase: Phase,
-    head_began: Option<Instant>,
+    head_started: Option<Instant>,
     head_timer: Timer,
     write_timer: Timer,
-    look_timer: Timer,
+    peer_timer: Timer,
     close: Close,
 }
 
-/// How far the closing has come.
+/// State of a close.
 enum Close {
     Open,
     Discarding { left: u64 },
@@ -167,41 +167,43 @@ enum Close {
 }
 
 impl<S> Socket<S> {
-    /// Around a stream that was just accepted. The phase begins as busy.
-    pub(super) fn new(stream: S, limits: Limits, phase: Phase) -> Self {
+    /// Wraps an accepted stream. The phase starts as busy.
+    pub(super) fn new(stream: S, timeouts: SocketTimeouts, phase: Phase) -> Self {
         Self {
             stream,
-            limits,
+            timeouts,
             phase,
-            head_began: None,
+            head_started: None,
             head_timer: Timer::default(),
             write_timer: Timer::default(),
-            look_timer: Timer::default(),
+            peer_timer: Timer::default(),
             close: Close::Open,
         }
     }
 
-    /// Bytes came: the first of a request start the clock.
+    /// Handles received bytes: the first of a request start the timeout of its head.
     fn received(&mut self) {
         if self.phase.is(BETWEEN) {
             self.phase.0.phase.store(HEAD, Ordering::Relaxed);
             self.head_timer.disarm();
-            self.head_began = Some(Instant::now());
+            self.head_started = Some(Instant::now());
         }
     }
 
-    /// Nothing came: within the headers of a request, not for ever. (A peer that never lets us wait
-    /// soon meets the limit on the size of headers.)
+    /// Bounds a wait inside the headers of a request. (A peer that sends without a pause reaches
+    /// the limit on the size of headers.)
     fn waiting(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let Some(began) = self.head_began.filter(|_| self.phase.is(HEAD)) else { return Ok(()) };
-        self.head_timer.arm(began + self.limits.head);
-        match self.head_timer.ended(cx) {
+        let Some(started) = self.head_started.filter(|_| self.phase.is(HEAD)) else {
+            return Ok(());
+        };
+        self.head_timer.arm(started + self.timeouts.head);
+        match self.head_timer.has_expired(cx) {
             true => Err(timed_out("the headers of a request took too long")),
             false => Ok(()),
         }
     }
 
-    /// Bounds a write: progress forgets the clock, waiting starts it.
+    /// Bounds a write: progress removes the deadline, waiting sets it.
     fn written<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -211,28 +213,28 @@ impl<S> Socket<S> {
             self.write_timer.disarm();
             return result;
         }
-        self.write_timer.arm(Instant::now() + self.limits.stall);
-        match self.write_timer.ended(cx) {
-            true => Poll::Ready(Err(timed_out("the peer takes no bytes"))),
+        self.write_timer.arm(Instant::now() + self.timeouts.stall);
+        match self.write_timer.has_expired(cx) {
+            true => Poll::Ready(Err(timed_out("the peer does not read"))),
             false => Poll::Pending,
         }
     }
 }
 
-impl<S: Peered> Socket<S> {
-    /// Looks after the peer from time to time, while its request is held.
-    fn look(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+impl<S: PeerState> Socket<S> {
+    /// Fails if the peer has disconnected while its request is held. Checks at intervals.
+    fn check_peer(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if !self.phase.is_held() {
-            self.look_timer.disarm();
+            self.peer_timer.disarm();
             return Ok(());
         }
-        self.look_timer.arm(Instant::now() + Duration::from_millis(LOOK_MS));
-        while self.look_timer.ended(cx) {
+        self.peer_timer.arm(Instant::now() + Duration::from_millis(PEER_CHECK_MS));
+        while self.peer_timer.has_expired(cx) {
             if self.stream.peer_has_closed() {
                 return Err(io::ErrorKind::ConnectionAborted.into());
             }
-            self.look_timer.disarm();
-            self.look_timer.arm(Instant::now() + Duration::from_millis(LOOK_MS));
+            self.peer_timer.disarm();
+            self.peer_timer.arm(Instant::now() + Duration::from_millis(PEER_CHECK_MS));
         }
         Ok(())
     }
@@ -264,7 +266,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Peered + Unpin> AsyncWrite for Socket<S> {
+impl<S: AsyncRead + AsyncWrite + PeerState + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -288,8 +290,8 @@ impl<S: AsyncRead + AsyncWrite + Peered + Unpin> AsyncWrite for Socket<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper flushes each time that it is polled, whether there is anything to write or not.
-        self.look(cx)?;
+        // hyper flushes on every poll, also when there is nothing to write.
+        self.check_peer(cx)?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
@@ -309,15 +311,15 @@ impl<S: AsyncRead + AsyncWrite + Peered + Unpin> AsyncWrite for Socket<S> {
         while let Close::Discarding { left } = &mut this.close {
             let mut buf = ReadBuf::new(&mut space);
             match Pin::new(&mut this.stream).poll_read(cx, &mut buf) {
-                // A broken connection has nothing more to lose.
+                // On a failed connection there is nothing left to deliver.
                 Poll::Ready(Err(_)) => this.close = Close::Closed,
                 Poll::Ready(Ok(())) => {
                     *left = left.saturating_sub(buf.filled().len() as u64);
-                    if buf.filled().is_empty() || *left == 0 || this.head_timer.ended(cx) {
+                    if buf.filled().is_empty() || *left == 0 || this.head_timer.has_expired(cx) {
                         this.close = Close::Closed;
                     }
                 }
-                Poll::Pending if this.head_timer.ended(cx) => this.close = Close::Closed,
+                Poll::Pending if this.head_timer.has_expired(cx) => this.close = Close::Closed,
                 Poll::Pending => return Poll::Pending,
             }
         }

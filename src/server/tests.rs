@@ -1,26 +1,37 @@
 //! The server over real sockets, with a small handler in the gateway's place.
 
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
+use http::{Request, Response};
 use http_body::Body as _;
-use http_body_util::{Empty, Full};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use http_body_util::{BodyExt, Empty, Full};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use super::body::ResponseBody;
+use super::socket::Phase;
 use super::*;
+use crate::config::Config;
+use crate::gateway::Arrival;
+use crate::wire::response::Stream;
 
 mod over_tls;
 
-/// Far more than anything here should take.
+/// Longest wait for anything here.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Requests that have come to `/drained` and `/never`.
+/// Requests that have arrived at `/drained` and `/never`.
 static ENTERED: AtomicUsize = AtomicUsize::new(0);
 
-/// A server under test; it ends when told, and says whether all requests ended in time.
+/// A server under test. Its task returns true if all requests ended within the drain time.
 struct Running {
     address: SocketAddr,
     tls: Option<Tls>,
@@ -36,7 +47,7 @@ impl Running {
     }
 }
 
-/// Short times, a free port and a folder of its own.
+/// Configuration with short timeouts and a free port.
 fn short_times() -> Config {
     Config {
         listen: "127.0.0.1:0".into(),
@@ -64,7 +75,7 @@ async fn start(mut config: Config) -> Running {
     Running { address, tls, stop, ended, folder }
 }
 
-/// What the paths of the handler do.
+/// Handler of the server: a behaviour per path.
 async fn handle(arrival: Arrival, request: Request<Stream>) -> Response<Stream> {
     let (parts, body) = request.into_parts();
     match parts.uri.path() {
@@ -103,7 +114,7 @@ async fn handle(arrival: Arrival, request: Request<Stream>) -> Response<Stream> 
     }
 }
 
-/// One event, and then none for ever.
+/// Body with one event and no end.
 struct Events {
     is_begun: bool,
 }
@@ -147,14 +158,14 @@ async fn connect_to(address: SocketAddr) -> TcpStream {
     TcpStream::connect(address).await.unwrap()
 }
 
-/// Everything until the other side ends; a cut connection ends it too.
+/// Reads until the connection is closed or reset.
 async fn rest(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
     let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("it never ends");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Waits until a counter has come so far.
+/// Waits until a counter has reached `count`.
 async fn reach(counter: &AtomicUsize, count: usize) {
     let began = Instant::now();
     while counter.load(Ordering::SeqCst) < count {
@@ -163,7 +174,7 @@ async fn reach(counter: &AtomicUsize, count: usize) {
     }
 }
 
-/// What a raw request gets, until the connection ends.
+/// Sends a raw request and reads until the connection ends.
 async fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = connect_to(address).await;
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -203,12 +214,12 @@ async fn a_control_socket_works_below_a_path_longer_than_an_address() {
 
 #[tokio::test]
 async fn headers_that_come_slowly_are_cut_and_idle_connections_last_longer() {
-    // So long that nothing here is cut because it is idle.
+    // Longer than anything here is idle.
     let server = start(Config { idle_timeout_ms: 600_000, ..short_times() }).await;
     let began = Instant::now();
     let mut slow = connect_to(server.address).await;
     slow.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: ").await.unwrap();
-    // A byte each 50 ms is progress, and yet it must end.
+    // A byte each 50 ms is progress, but the head has a deadline.
     while slow.write_all(b"a").await.is_ok() {
         assert!(began.elapsed() < PATIENCE, "it is never cut");
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -222,7 +233,7 @@ async fn headers_that_come_slowly_are_cut_and_idle_connections_last_longer() {
     let silent_after = began.elapsed();
     assert!(silent_after >= Duration::from_millis(290), "{silent_after:?}");
 
-    // Idle before and between requests: the longer time counts, and the second request is served.
+    // Before and between requests the idle timeout applies, and the second request is served.
     let server = start(Config { idle_timeout_ms: 4_000, ..short_times() }).await;
     let mut idle = connect_to(server.address).await;
     let mut buffer = [0; 512];
@@ -276,7 +287,7 @@ async fn a_client_that_reads_no_answer_is_cut() {
     let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("it never ends");
     assert!(bytes.len() < 64 << 20, "the answer went through although nobody read it");
 
-    // A client that reads slowly, but reads, gets everything.
+    // A client that reads slowly receives everything.
     let server = start(Config { stall_timeout_ms: 3_000, ..short_times() }).await;
     let mut stream = connect_to(server.address).await;
     let request = b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -287,7 +298,7 @@ async fn a_client_that_reads_no_answer_is_cut() {
         if read == 0 {
             break;
         }
-        // Four times, together for longer than it may do nothing.
+        // Four pauses, together longer than the stall time.
         if (total + read) >> 24 > total >> 24 {
             tokio::time::sleep(Duration::from_millis(1_000)).await;
         }
@@ -303,7 +314,7 @@ async fn a_sender_of_20_mib_reads_the_answer_that_was_given_at_once() {
         let mut stream = connect_to(server.address).await;
         let head = format!("PUT /refuse HTTP/1.1\r\nHost: a\r\n{encoding}\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
-        // It sends everything before it reads a byte, as some clients do.
+        // Sends everything before it reads a byte, as some clients do.
         let unit = match encoding.contains("chunked") {
             true => [b"10000\r\n".as_slice(), &[b'x'; 64 << 10], b"\r\n"].concat(),
             false => vec![b'x'; 64 << 10],
@@ -359,13 +370,14 @@ async fn headers_beyond_every_limit_are_refused() {
     }
 }
 
-/// As all clients do after a restart. A connect that the kernel overlooks takes a second more.
+/// Clients reconnect at once after a restart. A connection request that the kernel drops is
+/// repeated after a second.
 #[tokio::test]
-async fn a_crowd_that_comes_at_once_waits_to_be_accepted() {
+async fn many_connections_at_once_wait_to_be_accepted() {
     const CROWD: usize = 1_000;
     let folder = tempfile::tempdir().unwrap();
     let config = Config { data: folder.path().to_owned(), ..short_times() };
-    // It accepts nobody yet.
+    // No connection is accepted yet.
     let server = Server::bind(&config).await.unwrap();
     let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
     let crowd = CROWD.min(allowed.trim().parse().unwrap());
@@ -445,35 +457,12 @@ async fn a_handler_is_dropped_when_its_client_hangs_up() {
     running.abort();
 }
 
-#[tokio::test]
-async fn an_address_in_use_and_a_bad_certificate_are_said_plainly() {
-    let server = start(short_times()).await;
-    let folder = tempfile::tempdir().unwrap();
-    let taken = Config {
-        listen: server.address.to_string(),
-        data: folder.path().to_owned(),
-        ..short_times()
-    };
-    let error = Server::bind(&taken).await.err().unwrap().to_string();
-    assert!(error.starts_with(&format!("cannot listen on {}", server.address)), "{error}");
-
-    let missing = folder.path().join("missing.pem");
-    let config = Config {
-        data: folder.path().to_owned(),
-        tls_cert: Some(missing.clone()),
-        tls_key: Some(missing.clone()),
-        ..short_times()
-    };
-    let error = Server::bind(&config).await.err().unwrap().to_string();
-    assert!(error.contains("certificate") && error.contains("missing.pem"), "{error}");
-}
-
 #[test]
 fn the_limit_of_a_body_is_known_before_it_is_read() {
     let body = answer(200, "", false).into_body();
-    let answering = Answering::new(body, None, Phase::default());
-    assert_eq!(answering.size_hint().exact(), Some(0));
-    assert!(answering.is_end_stream());
+    let response = ResponseBody::new(body, None, Phase::default());
+    assert_eq!(response.size_hint().exact(), Some(0));
+    assert!(response.is_end_stream());
 }
 
 #[tokio::test]

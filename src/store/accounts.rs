@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::db::sqlite::accounts;
 use super::handle::Store;
 use super::memory::pending::Pending;
-use super::records::NewUser;
 use crate::access::{Credential, Owner, User};
 #[cfg(doc)]
-use crate::store::Error;
+use crate::store::error::Error;
+use crate::store::records::accounts::NewUser;
 
 impl Store {
     /// The access key with its secret and user, also when it is disabled.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::db::sqlite::buckets;
 use super::handle::Store;
 use super::memory::pending::Pending;
-use super::records::CreatedBucket;
 use crate::access::{Bucket, CreateBucket, DeleteBucket, Permit, User};
 #[cfg(doc)]
-use crate::store::Error;
+use crate::store::error::Error;
+use crate::store::records::accounts::CreatedBucket;
 use crate::types::BucketName;
 
 impl Store {
@@ -17,8 +17,8 @@ impl Store {
         self.engine.directory().bucket(name)
     }
 
-    /// At most `max` buckets of one owner whose names begin with `prefix` and sort after `after`,
-    /// and whether more follow.
+    /// Page of buckets of one owner: at most `max` whose names begin with `prefix` and sort after
+    /// `after`, and true if more follow.
     pub fn buckets(
         &self,
         owner_id: &str,
@@ -29,7 +29,8 @@ impl Store {
         self.engine.directory().buckets(owner_id, prefix, after, max)
     }
 
-    /// Makes a bucket, or tells which one has the name. [`Error::NotFound`] if the owner is gone.
+    /// Creates a bucket, or returns the existing one of that name. [`Error::NotFound`] if the owner
+    /// does not exist.
     pub fn create_bucket(
         &self,
         permit: &Permit<CreateBucket>,

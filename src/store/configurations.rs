@@ -6,10 +6,10 @@ use super::db::sqlite::configurations;
 use super::error::Result;
 use super::handle::Store;
 use super::memory::pending::Pending;
-use super::records::{BucketConfiguration, BucketConfigurationKind};
 use crate::access::{Permit, ReadConfiguration, WriteConfiguration};
 #[cfg(doc)]
-use crate::store::Error;
+use crate::store::error::Error;
+use crate::store::records::configurations::{BucketConfiguration, BucketConfigurationKind};
 use crate::types::BucketName;
 
 impl Store {
@@ -24,13 +24,13 @@ impl Store {
         Ok(self.engine.directory().bucket_configuration(bucket.id, kind))
     }
 
-    /// Whether any bucket has a document of any kind.
+    /// True if any bucket has a document of any kind.
     pub fn has_bucket_configurations(&self) -> bool {
         self.engine.directory().count_bucket_configurations() > 0
     }
 
-    /// As [`Store::bucket_configuration`], without a permit: only for rules that are asked before
-    /// it is known who sends a request, or whether the bucket is there.
+    /// The document of the bucket of this name, without a permit. Only for rules that are evaluated
+    /// before authentication, such as CORS.
     pub fn bucket_rules(
         &self,
         bucket: &BucketName,

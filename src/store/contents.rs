@@ -1,4 +1,4 @@
-//! Contents by their bytes.
+//! Contents found by their bytes: search, proof of possession, parts and objects by reference.
 
 pub(crate) mod reader;
 
@@ -8,20 +8,22 @@ use crate::store::db::sqlite::{contents, deduplicated, objects, parts};
 use crate::store::error::{Error, Result};
 use crate::store::handle::Store;
 use crate::store::memory::pending::{Blocking, Pending};
-use crate::store::records::events::Cause;
-use crate::store::records::{
-    AddedPart, Candidate, Filled, INSTANT_PARTS_MAX, InstantPart, NewObject, Proven, Published,
-    Readable, Via, Wanted,
+use crate::store::records::contents::{
+    Candidate, Filled, INSTANT_PARTS_MAX, InstantPart, Proven, Readable, Via, Wanted,
 };
+use crate::store::records::events::Cause;
+use crate::store::records::objects::{NewObject, Published};
+use crate::store::records::uploads::AddedPart;
 
-/// Whether the request may read what was found is not decided here: see [`Candidate::granted`].
+/// Contents found by their digests. The request may not be allowed to read them: see
+/// [`Candidate::granted`].
 impl Store {
-    /// Whether contents of this bucket are stored once, for which their SHA-256 must be computed.
+    /// True if contents of this bucket are stored once, for which their SHA-256 must be computed.
     pub fn stores_once(&self, bucket: &Bucket) -> bool {
         self.engine.stores_once(bucket)
     }
 
-    /// Whether who proves to have a content of this bucket need not send it.
+    /// True if this bucket accepts proof of possession instead of data.
     pub fn takes_proof(&self, bucket: &Bucket) -> bool {
         self.engine.takes_proof(bucket)
     }

@@ -3,22 +3,27 @@
 pub(crate) mod open;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
-use super::blobs::{Blobs, DataLock, Packing};
-use super::db::sqlite::Database;
+use parking_lot::Mutex;
+
 use super::db::sqlite::connection::{FILE_NAME, PAGE_BYTES, Role, connect};
-use super::db::sqlite::wal;
+use super::db::sqlite::{runs, wal};
 use super::error::Result;
 use super::memory::digest_cache::DigestCache;
 use super::memory::directory::Directory;
 use super::memory::pins::Pins;
-use super::records::{Health, Options};
-use super::space::Space;
 use crate::access::Bucket;
+use crate::store::blobs::files::Blobs;
+use crate::store::blobs::lock::DataLock;
+use crate::store::blobs::packer::Packing;
+use crate::store::db::sqlite::database::Database;
+use crate::store::records::health::Health;
+use crate::store::records::options::Options;
+use crate::store::space::admission::Space;
 
-/// One open store.
+/// State of an open store.
 pub(crate) struct Engine {
     pub(crate) options: Arc<Options>,
     /// The metadata.
@@ -26,13 +31,13 @@ pub(crate) struct Engine {
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) space: Arc<Space>,
     pub(crate) pins: Arc<Pins>,
-    /// Whether the files of ended runs have been looked at in this run.
+    /// True once the files of ended runs were swept in this run.
     pub(crate) swept: AtomicBool,
     /// Digests of whole files that Complete has read.
     pub(crate) verified: DigestCache,
-    /// One collection of garbage at a time.
+    /// Held during a collection of garbage.
     pub(crate) collecting: Mutex<()>,
-    /// Where small bodies go that are too large for SQLite.
+    /// Queue of small bodies to be packed into segments.
     pub(crate) packing: Packing,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Given up after the threads have ended.
@@ -45,17 +50,17 @@ impl Engine {
         self.db.directory()
     }
 
-    /// Whether verbs may be promised anything.
+    /// An error once the store is closed or poisoned.
     pub(crate) fn alive(&self) -> Result<()> {
         self.db.alive()
     }
 
-    /// Whether contents of this bucket that are there already are not stored again.
+    /// True if contents of this bucket are stored once.
     pub(crate) fn stores_once(&self, bucket: &Bucket) -> bool {
         names(&self.options.dedup_buckets, bucket)
     }
 
-    /// Whether who proves to have a content of this bucket is given it.
+    /// True if this bucket accepts proof of possession instead of data.
     pub(crate) fn takes_proof(&self, bucket: &Bucket) -> bool {
         names(&self.options.proof_buckets, bucket)
     }
@@ -81,7 +86,8 @@ impl Engine {
         self.end(|| ())
     }
 
-    /// As [`Engine::halt`], but moves the WAL into the database first.
+    /// Moves the WAL into the database and marks the run as ended, beside what [`Engine::halt`]
+    /// does.
     pub(crate) fn close(&self) {
         self.end(|| self.last_checkpoint());
     }
@@ -90,7 +96,7 @@ impl Engine {
         if self.db.state.closed.swap(true, Ordering::AcqRel) {
             return false;
         }
-        // Whoever sends after this is told that the store is closed.
+        // Later senders get Closed.
         self.packing.stop();
         let stopped = self.db.sender.stop();
         self.stop_threads();
@@ -99,13 +105,17 @@ impl Engine {
         if stopped && self.blobs.poison_reason().is_none() {
             last();
         }
-        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.lock.lock() = None;
         true
     }
 
     fn last_checkpoint(&self) {
         match connect(&self.options.data.join(FILE_NAME), Role::Checkpointer) {
             Ok(mut connection) => {
+                let now = self.options.sources.now();
+                if let Err(error) = runs::end(&connection, self.blobs.run(), now) {
+                    tracing::warn!(%error, "the next start marks this run as ended");
+                }
                 if !wal::truncate(&mut connection, &self.db.state) {
                     tracing::warn!("the WAL could not be emptied; the next start reads it");
                 }
@@ -115,10 +125,9 @@ impl Engine {
     }
 
     fn stop_threads(&self) {
-        self.db.state.gc_bell.stop();
-        self.db.state.checkpoint_bell.stop();
-        let threads =
-            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        self.db.state.gc_signal.stop();
+        self.db.state.checkpoint_signal.stop();
+        let threads = std::mem::take(&mut *self.threads.lock());
         for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("a thread of the store panicked");
@@ -127,17 +136,17 @@ impl Engine {
     }
 }
 
-/// Upgrades, unless the store is gone or shall stop.
+/// Upgrades, unless the store is dropped or closed.
 pub(crate) fn upgrade(engine: &Weak<Engine>) -> Option<Arc<Engine>> {
     engine.upgrade().filter(|engine| engine.alive().is_ok())
 }
 
-/// Counts commits, for those who must know whether something changed meanwhile.
+/// Number of commits, to detect changes.
 pub(crate) fn commits(engine: &Engine) -> u64 {
     engine.db.state.commits.load(Ordering::Acquire)
 }
 
-/// Whether a list of buckets names this one.
+/// True if a list of buckets names this one.
 fn names(list: &[String], bucket: &Bucket) -> bool {
     list.iter().any(|name| name == "*" || *name == bucket.name.as_str())
 }

@@ -1,18 +1,18 @@
-//! What can go wrong in the store, said once: `ops` turns each variant into an error of S3.
+//! Errors of the store. `ops` maps each variant to an error of S3.
 //!
-//! A variant carries what the client may be told; a `source` is for the log alone.
+//! A variant carries what the client may see; a `source` is for the log alone.
 
 use std::io;
 use std::path::PathBuf;
 
-use super::records::Incomplete;
 use crate::digest::{ChecksumAlgorithm, ChecksumType};
+use crate::store::records::missing_parts::Incomplete;
 use crate::types::{ETag, PartNumber, Unmet};
 
-/// What every fallible function of the store returns.
+/// Result of every fallible function of the store.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What happened. Bad input and full disks are errors; a broken invariant is an assert instead.
+/// Error of the store. Bad input and full disks are errors; a broken invariant is an assert.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The bucket is not there, or not any more.
@@ -40,7 +40,7 @@ pub enum Error {
         number: PartNumber,
         /// The ETag that the client named, when it was one.
         etag: Option<String>,
-        /// What of a declared file the list does not cover.
+        /// Ranges of a declared file that the list does not cover.
         incomplete: Option<Box<Incomplete>>,
     },
     /// A part has not the bytes that its number has by the declared size.
@@ -64,9 +64,9 @@ pub enum Error {
     WholeMismatch {
         /// `MD5` or `SHA-256`.
         algorithm: &'static str,
-        /// What was declared, in hexadecimal digits.
+        /// The declared digest, in hexadecimal digits.
         expected: String,
-        /// What was read.
+        /// The computed digest.
         computed: String,
     },
     /// The listed parts do not ascend.
@@ -93,7 +93,7 @@ pub enum Error {
     /// `x-amz-mp-object-size` is not the sum of the listed parts.
     #[error("the object has {actual} bytes, not {expected}")]
     ObjectSizeMismatch {
-        /// What the client said.
+        /// The declared size.
         expected: u64,
         /// The sum of the parts.
         actual: u64,
@@ -103,7 +103,7 @@ pub enum Error {
     ChecksumTypeMismatch {
         /// The upload's.
         expected: ChecksumType,
-        /// What the client said.
+        /// The type in the request.
         actual: ChecksumType,
     },
     /// A listed part has no checksum of the algorithm that the upload asks for.
@@ -123,13 +123,13 @@ pub enum Error {
     /// The object is another version than the one that the permit was decided on.
     #[error("the object changed after it was decided about")]
     ObjectChanged,
-    /// Others changed the upload each time that Complete had prepared it.
+    /// The upload changed each time that Complete had prepared it.
     #[error("a conflicting operation is in progress")]
     OperationAborted,
     /// A name or id that must be unique is taken.
     #[error("{what} exists already")]
     Exists {
-        /// What is taken, for people.
+        /// Name of the existing thing, for messages.
         what: String,
     },
     /// Asked for something that must not be done; the text says why.
@@ -138,7 +138,7 @@ pub enum Error {
     /// A user or an access key is not there.
     #[error("{what} is not there")]
     NotFound {
-        /// What was looked for, for people.
+        /// Name of the missing thing, for messages.
         what: String,
     },
     /// The disk, the quota or the reserve is used up: nothing was written.
@@ -156,7 +156,7 @@ pub enum Error {
     /// Stored bytes do not verify: a block, a trailer, a missing file or a row.
     #[error("damaged: {what}")]
     Damaged {
-        /// Which thing, and how it fails, for the log and the operator.
+        /// The damaged thing and the failed check, for the log and the operator.
         what: String,
     },
     /// A system call failed.
@@ -166,7 +166,7 @@ pub enum Error {
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// The database engine failed. The engine knows the type of its errors.

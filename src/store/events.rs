@@ -1,19 +1,20 @@
-//! The verbs of the store on events, and on the targets that are told of them.
+//! Events and their targets: rules of buckets, deliveries, state.
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 use crate::access::{Permit, ReadConfiguration, WriteConfiguration};
-use crate::events::Rules;
-#[cfg(doc)]
-use crate::store::Error;
+use crate::events::NotificationRules;
 use crate::store::db::sqlite::{deliveries, outbox};
+#[cfg(doc)]
+use crate::store::error::Error;
 use crate::store::error::Result;
 use crate::store::handle::Store;
 use crate::store::memory::pending::Pending;
+use crate::store::records::configurations::BucketConfigurationKind;
 use crate::store::records::events::Cause;
-use crate::store::records::{BucketConfigurationKind, Delivery, DueEvents, TargetState, Try};
+use crate::store::records::events::{Attempt, Delivery, DueEvents, TargetState};
 use crate::types::{MessageId, Timestamp};
 
 impl Store {
@@ -22,20 +23,20 @@ impl Store {
     pub fn set_event_rules(
         &self,
         permit: &Permit<WriteConfiguration>,
-        rules: Rules,
+        rules: NotificationRules,
         test: bool,
     ) -> Pending<()> {
         outbox::set_rules(&self.engine.db, permit.bucket(), Cause::of(permit), rules, test)
     }
 
     /// The rules of a bucket. [`Error::NoSuchBucket`].
-    pub fn event_rules(&self, permit: &Permit<ReadConfiguration>) -> Result<Rules> {
+    pub fn event_rules(&self, permit: &Permit<ReadConfiguration>) -> Result<NotificationRules> {
         let kind = BucketConfigurationKind::Notification;
         let configuration = self.bucket_configuration(permit, kind)?;
-        configuration.map_or(Ok(Rules::default()), |it| outbox::rules_of(&it).cloned())
+        configuration.map_or(Ok(NotificationRules::default()), |it| outbox::rules_of(&it).cloned())
     }
 
-    /// What is due for a target, but for those rows that are under way; at most `max` of them.
+    /// Events due for a target, except rows that `is_under_way` selects; at most `max` of them.
     pub fn due_events(
         &self,
         target: &str,
@@ -47,27 +48,26 @@ impl Store {
     }
 
     /// Is notified when there is something new for the target.
-    pub fn event_bell(&self, target: &str) -> Arc<Notify> {
-        self.engine.db.state.targets.bell(target)
+    pub fn event_signal(&self, target: &str) -> Arc<Notify> {
+        self.engine.db.state.targets.signal(target)
     }
 
     /// Writes down a try to send an event, and what becomes of the event.
-    pub fn settle_event(&self, tried: Try) -> Pending<()> {
-        deliveries::settle(&self.engine.db, tried)
+    pub fn finish_delivery(&self, attempt: Attempt) -> Pending<()> {
+        deliveries::finish(&self.engine.db, attempt)
     }
 
-    /// How the targets are.
+    /// State of every target.
     pub fn event_targets(&self) -> Result<Vec<TargetState>> {
         deliveries::states(&self.engine.db)
     }
 
-    /// The last tries for a target, newest first. [`Error::NotFound`].
+    /// The last attempts for a target, newest first. [`Error::NotFound`].
     pub fn deliveries(&self, target: &str) -> Result<Vec<Delivery>> {
         deliveries::deliveries(&self.engine.db, target)
     }
 
-    /// Has a test event sent to a target. [`Error::NotFound`], [`Error::Refused`] when it is
-    /// disabled.
+    /// Sends a test event to a target. [`Error::NotFound`], [`Error::Refused`] when it is disabled.
     pub fn test_event_target(&self, target: &str) -> Pending<MessageId> {
         deliveries::test(&self.engine.db, target)
     }
@@ -77,17 +77,17 @@ impl Store {
         deliveries::set_disabled(&self.engine.db, target, why)
     }
 
-    /// Has one event of a target sent again, or at once. [`Error::NotFound`], [`Error::Refused`].
+    /// Sends one event of a target again, or at once. [`Error::NotFound`], [`Error::Refused`].
     pub fn resend_event(&self, target: &str, message: MessageId) -> Pending<()> {
         deliveries::resend(&self.engine.db, target, message)
     }
 
-    /// Has some of the dead events of a target sent again; 0 when there are none left.
+    /// Sends the oldest dead events of a target again; 0 when none is left.
     pub fn resend_dead_events(&self, target: &str) -> Pending<u64> {
         deliveries::resend_dead(&self.engine.db, target)
     }
 
-    /// Forgets tries and dead events from before these times; gives how many. Blocking.
+    /// Deletes attempts and dead events from before these times; returns their number. Blocking.
     pub fn sweep_events(&self, tries: Timestamp, dead: Timestamp) -> Result<u64> {
         deliveries::sweep(&self.engine.db, tries, dead)
     }

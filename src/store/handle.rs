@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::engine::Engine;
 use super::error::Result;
-use super::records::{Health, Options};
 use super::upkeep::gc;
 #[cfg(doc)]
-use crate::store::Error;
+use crate::store::error::Error;
+use crate::store::records::health::Health;
+use crate::store::records::options::Options;
 
 /// The store. Cheap to clone; every clone is the same store. When the last clone is dropped without
 /// [`Store::close`], its threads stop and the WAL stays for the next start.
@@ -43,7 +44,7 @@ impl Store {
         self.engine.close();
     }
 
-    /// How the store is; cheap enough for a health check.
+    /// Health of the store; cheap enough for a health check.
     pub fn health(&self) -> Health {
         self.engine.health()
     }

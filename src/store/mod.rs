@@ -1,25 +1,31 @@
 //! The object store: SQLite for metadata, immutable files for bytes. It knows no HTTP and no XML.
 //!
-//! **The door.** A handler asks [`Store`] for a verb; one verb is one transaction (or one short
-//! snapshot). No transaction, SQL or SQLite type crosses this door, so a second engine can be put
-//! beside SQLite without a change above.
+//! **API.** A handler calls verbs of [`Store`]; one verb is one transaction, or one short snapshot.
+//! No transaction, SQL or SQLite type is in its signatures, so a second engine can be added beside
+//! SQLite without a change above.
 //!
-//! **From the ground up**, without circles: `records` and [`error`], what goes in and out; `blobs`,
-//! `directory`, `targets`, `watchers`, `pins`, `space`; in `meta` the writer, its queue and jobs,
-//! the readers; `engine`, which holds all of these; in `meta` the nouns, and between them `content`
-//! and `verify`, which read the bytes that objects and parts point at; `gc`, `sweep` and `check`;
-//! here and in `verbs` the door. `engine/start` alone reaches up: it sets all the threads going.
+//! **Layers**, top down; each may use only those below it:
+//! 1. `upkeep` (garbage collection, sweep, check) and the nouns (`accounts`, `buckets`,
+//!    `configurations`, `contents`, `events`, `objects`, `staging`, `uploads`), each with its own
+//!    `impl Store`; `handle`.
+//! 2. `engine`: the state of an open store.
+//! 3. `db/sqlite`: transactions and snapshots.
+//! 4. `rules`: what does not depend on the engine of metadata.
+//! 5. `space`: admission and ballast.
+//! 6. `blobs`: files.
+//! 7. `memory`: state in memory.
+//! 8. `sources`, `records`, [`error`].
 //!
 //! **Invariants**
 //! - The row is the only commit point: bytes are in their file, synced, before the row that names
-//!   them; a file without a row is garbage, a row without its file is an alarm.
-//! - Zero is final: the transaction that takes a reference count to 0 marks the content dead;
-//!   nothing revives it.
+//!   them. A file without a row is garbage; a row without its file is an alarm.
+//! - Zero is final: the transaction that takes a reference count to 0 marks the content dead, and
+//!   it stays dead.
 //! - Every verb on an upload checks in its own transaction that the upload is open.
-//! - A verb that names a bucket takes the [`Permit`] for it.
+//! - A verb that names a bucket takes the permit for it.
 
 mod accounts;
-pub mod blobs;
+mod blobs;
 mod buckets;
 mod configurations;
 mod contents;
@@ -40,7 +46,10 @@ mod tests;
 mod upkeep;
 mod uploads;
 
-pub use blobs::{BlobOrigin, BlobWriter, PACKED_BYTES_MAX, StagedBlob};
+pub use blobs::location::PACKED_BYTES_MAX;
+pub use blobs::origin::BlobOrigin;
+pub use blobs::staged::StagedBlob;
+pub use blobs::writer::BlobWriter;
 pub use contents::reader::{ContentReader, OpenObject};
 pub use error::{Error, Result};
 pub use handle::Store;
@@ -48,4 +57,4 @@ pub use memory::pending::{Blocking, Pending};
 pub use memory::watchers::UploadWatch;
 pub use records::*;
 pub use sources::Sources;
-pub use space::Admission;
+pub use space::admission::Admission;

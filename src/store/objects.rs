@@ -1,15 +1,16 @@
-//! Objects: publish, look up, open, copy, delete, list.
+//! Objects: published, looked up, opened, copied, deleted, listed.
 
-use super::blobs::StagedBlob;
 use super::contents::reader::{self, OpenObject};
 use super::db::sqlite::{listing, objects};
 use super::error::Error;
 use super::handle::Store;
 use super::memory::pending::{Blocking, Pending};
-use super::records::{ListQuery, ListedObject, NewObject, ObjectRecord, Page, Published};
 use crate::access::{
     DeleteObject, ListObjects, ObjectFacts, Permit, ReadAccess, Sealed, WriteObject,
 };
+use crate::store::blobs::staged::StagedBlob;
+use crate::store::records::lists::{ListQuery, Page};
+use crate::store::records::objects::{ListedObject, NewObject, ObjectRecord, Published};
 use crate::types::{ETag, WriteCondition};
 
 impl Store {
@@ -36,8 +37,8 @@ impl Store {
         }))
     }
 
-    /// One object with its content, which stays readable until the last reader is dropped,
-    /// whatever becomes of the key. [`Error::NoSuchKey`].
+    /// One object with its content, which stays readable until the last reader is dropped, also
+    /// when the key is deleted. [`Error::NoSuchKey`].
     pub fn open_object(&self, access: &ReadAccess) -> Pending<Sealed<OpenObject>> {
         Pending::answered(reader::open(&self.engine, access.object()))
     }

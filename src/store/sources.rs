@@ -1,7 +1,7 @@
 //! Sources of time, ids and random bytes of a store.
 //!
-//! They are given when the store is opened ([`Options::sources`](super::Options)), so that a test
-//! can replay a run from a seed. The system's sources are the default.
+//! They are an option of the store (`Options::sources`), so that a test can replay a run from a
+//! seed. The default is the system's sources.
 
 use std::fs::File;
 use std::io::Read as _;

@@ -1,15 +1,19 @@
-//! Bodies on their way in: admission, packing, and files of their own.
+//! Staging of bodies: admission, packing, and files of their own.
 
 use bytes::Bytes;
 
-use super::blobs::{BlobOrigin, BlobWriter, StagedBlob};
 use super::error::Result;
 use super::handle::Store;
 use super::memory::pending::{Blocking, Pending};
-use super::space::Admission;
 use crate::digest::Digests;
 #[cfg(doc)]
-use crate::store::{Error, PACKED_BYTES_MAX};
+use crate::store::blobs::location::PACKED_BYTES_MAX;
+use crate::store::blobs::origin::BlobOrigin;
+use crate::store::blobs::staged::StagedBlob;
+use crate::store::blobs::writer::BlobWriter;
+#[cfg(doc)]
+use crate::store::error::Error;
+use crate::store::space::admission::Admission;
 
 impl Store {
     /// Reserves room for a body of `bytes` (`None`: of unknown length) until the admission is
@@ -19,7 +23,7 @@ impl Store {
         self.engine.space.admit(bytes)
     }
 
-    /// Stores a small body beside others: at most [`PACKED_BYTES_MAX`] bytes (asserted).
+    /// Stores a small body in a segment: at most [`PACKED_BYTES_MAX`] bytes (asserted).
     /// [`Error::DiskFull`], [`Error::Overloaded`].
     pub fn pack(&self, origin: BlobOrigin, bytes: Bytes, digests: Digests) -> Pending<StagedBlob> {
         match self.engine.alive() {

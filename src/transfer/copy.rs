@@ -1,10 +1,10 @@
 //! Sources of CopyObject and UploadPartCopy: opening them, and checksums that are not stored.
 
-use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, ObjectChecksum, Want};
+use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, ObjectChecksum, WantedDigests};
 use crate::request::Call;
 use crate::store::OpenObject;
 use crate::types::ByteRange;
-use crate::wire::conditions::{self, Outcome, Validators};
+use crate::wire::conditions::{self, Evaluation, Validators};
 use crate::wire::copy_source::CopySource;
 use crate::wire::{Error, ErrorCode, Result};
 
@@ -20,9 +20,9 @@ pub async fn open_source(call: &Call, source: &CopySource) -> Result<OpenObject>
     let object = call.context.store.open_object(&access).await?.open(&access)?;
     let validators = Validators { etag: &object.record.etag, modified: object.record.modified };
     match conditions::copy_source(&call.head, &validators)? {
-        Outcome::Proceed => Ok(object),
-        Outcome::NotModified => Err(ErrorCode::PreconditionFailed.into()),
-        Outcome::Failed(condition) => {
+        Evaluation::Proceed => Ok(object),
+        Evaluation::NotModified => Err(ErrorCode::PreconditionFailed.into()),
+        Evaluation::Failed(condition) => {
             Err(Error::new(ErrorCode::PreconditionFailed).field("Condition", condition))
         }
     }
@@ -63,7 +63,7 @@ async fn digests_of(
     range: Option<ByteRange>,
     algorithm: Option<ChecksumAlgorithm>,
 ) -> Result<Digests> {
-    let mut hasher = Hasher::new(Want { sha256: false, checksum: algorithm });
+    let mut hasher = Hasher::new(WantedDigests { sha256: false, checksum: algorithm });
     if let Some(bytes) = object.inline(range) {
         hasher.update(&bytes);
         return Ok(hasher.finish());

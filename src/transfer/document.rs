@@ -15,7 +15,7 @@ use crate::limits::Limits;
 use crate::request::Call;
 use crate::request::body::Incoming;
 use crate::request::context::on_pool;
-use crate::wire::checksum::{self, Expected};
+use crate::wire::checksum::{self, ExpectedDigests};
 use crate::wire::response::Stream;
 use crate::wire::{Error, ErrorCode, Head, Result};
 
@@ -44,7 +44,7 @@ pub async fn receive_of_complete(call: Call) -> Result<(Bytes, Call)> {
     receive_expected(expected, call).await
 }
 
-async fn receive_expected(expected: Expected, call: Call) -> Result<(Bytes, Call)> {
+async fn receive_expected(expected: ExpectedDigests, call: Call) -> Result<(Bytes, Call)> {
     let (body, call) = call.take_body();
     let bytes_max = call.operation.document_bytes_max();
     let document = receive_body(&call.context.limits, &expected, body, bytes_max).await?;
@@ -88,7 +88,7 @@ where
 
 async fn receive_body(
     limits: &Limits,
-    expected: &Expected,
+    expected: &ExpectedDigests,
     body: Incoming,
     bytes_max: usize,
 ) -> Result<Bytes> {
@@ -117,7 +117,7 @@ async fn receive_body(
     Ok(document.freeze())
 }
 
-/// A body of at most `bytes_max`, read whole, as it comes.
+/// A body of at most `bytes_max` bytes, read whole, not verified.
 ///
 /// # Errors
 /// MaxMessageLengthExceeded, IncompleteBody, RequestTimeout.

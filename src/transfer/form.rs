@@ -1,9 +1,8 @@
-//! A form before its file: reads its fields, and makes of them the head of the write that they ask
-//! for.
+//! Fields of a form, and the head of the write that they ask for.
 //!
-//! **Invariant:** that head has the headers that stand in the form and none of the request: nobody
-//! signs the headers and the query of a form, so what they would add is refused or, if every
-//! browser sends it, overlooked.
+//! **Invariant:** the head has the headers of the form's fields and none of the request. Headers and
+//! query of a form are not signed, so those that would change the write are refused; those that every
+//! browser sends are ignored.
 
 use futures_util::stream::{self, StreamExt as _};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -14,17 +13,17 @@ use super::framing::next_data;
 use crate::auth::{self, Payload};
 use crate::request::body::Incoming;
 use crate::types::{KEY_BYTES_MAX, KeyError, ObjectKey};
-use crate::wire::form::{Delimiter, Fields, Opened, Opening};
+use crate::wire::form::{Delimiter, FieldsReader, FormFields, ParsedForm};
 use crate::wire::object_headers;
-use crate::wire::request::Query;
+use crate::wire::target::Query;
 use crate::wire::{Address, Error, ErrorCode, Head, Result, conditions};
 
 /// Reads the fields; what is left of the body is the file.
 ///
 /// # Errors
 /// PreconditionFailed for a body that is no form; MalformedPOSTRequest and what else
-/// [`Opening::push`] finds; IncompleteBody, RequestTimeout.
-pub async fn read(head: &Head, body: Incoming) -> Result<(Fields, Incoming)> {
+/// [`FieldsReader::push`] finds; IncompleteBody, RequestTimeout.
+pub async fn read(head: &Head, body: Incoming) -> Result<(FormFields, Incoming)> {
     refuse_unsigned(head)?;
     let delimiter = Delimiter::of(head.header("content-type")?.unwrap_or_default())?;
     if !body.is_plain() {
@@ -32,9 +31,9 @@ pub async fn read(head: &Head, body: Incoming) -> Result<(Fields, Incoming)> {
         return Err(Error::because(ErrorCode::InvalidRequest, message));
     }
     let Incoming { mut stream, content_length, .. } = body;
-    let mut opening = Opening::new(&delimiter);
+    let mut opening = FieldsReader::new(&delimiter);
     let mut taken = 0;
-    let Opened { fields, file, begun } = loop {
+    let ParsedForm { fields, file, buffered: begun } = loop {
         let Some(data) = next_data(&mut stream).await? else { return Err(opening.ended()) };
         taken += data.len() as u64;
         if let Some(opened) = opening.push(&data)? {
@@ -55,7 +54,7 @@ pub async fn read(head: &Head, body: Incoming) -> Result<(Fields, Incoming)> {
 /// # Errors
 /// InvalidArgument without a key, and for a field that no header can hold; KeyTooLongError;
 /// NotImplemented for a field that would ask for another operation.
-pub fn head_of(head: Head, fields: &Fields) -> Result<Head> {
+pub fn head_of(head: Head, fields: &FormFields) -> Result<Head> {
     let key = key(auth::form::required(fields, "key")?)?;
     let bucket = head.bucket().clone();
     let mut headers = HeaderMap::new();
@@ -93,7 +92,7 @@ const NO_FIELDS: [&str; 5] = [
     "x-amz-trailer",
 ];
 
-/// The header that a field stands for, if it stands for one.
+/// The header that a field becomes, if it becomes one.
 fn header_of(field: &str) -> Result<Option<&str>> {
     if NO_FIELDS.contains(&field) {
         let message = format!("The field {field} is not implemented.");

@@ -30,7 +30,7 @@ pub enum Framing {
     /// The file of a form, up to the delimiter, limited.
     Form {
         /// Finds it.
-        file: Box<form::File>,
+        file: Box<form::FileReader>,
         /// Bytes.
         left: u64,
     },
@@ -50,7 +50,7 @@ impl Source {
         Self { stream, framing, rest: VecDeque::new() }
     }
 
-    /// Appends what comes until `content` has `bytes`; `false` when the body ended before.
+    /// Appends bytes of the body until `content` has `bytes`; `false` when the body ended before.
     ///
     /// # Errors
     /// IncompleteBody, EntityTooLarge, RequestTimeout, and those of aws-chunked and of forms.
@@ -72,7 +72,7 @@ impl Source {
         Ok(true)
     }
 
-    /// Takes what comes next; `false` at the end of the body.
+    /// Takes the next frame; `false` at the end of the body.
     async fn pull(&mut self) -> Result<bool> {
         let Some(data) = next_data(&mut self.stream).await? else { return Ok(false) };
         match &mut self.framing {

@@ -15,16 +15,18 @@ use subtle::ConstantTimeEq;
 use super::framing::{Framing, Source};
 use super::staging::{self, StagingFile};
 use crate::auth::chunked::{ChunkedDecoder, Trailers};
-use crate::auth::{Bounds, Payload};
+use crate::auth::{LengthRange, Payload};
 use crate::digest::lanes::Md5Lane;
-use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, Others, Want};
+use crate::digest::{
+    Checksum, ChecksumAlgorithm, Digests, Hasher, HasherWithoutMd5, WantedDigests,
+};
 use crate::limits::byte_budget::Reservation;
 use crate::limits::chunk_size::TransferGuard;
 use crate::request::Context;
 use crate::request::body::Incoming;
 use crate::store::{Admission, BlobOrigin, ContentReader, OpenObject, StagedBlob, Store};
 use crate::types::ByteRange;
-use crate::wire::checksum::{self, Expected};
+use crate::wire::checksum::{self, ExpectedDigests};
 use crate::wire::form::FIELDS_BYTES_MAX;
 use crate::wire::own_headers::MAX_BYTES;
 use crate::wire::{Error, ErrorCode, Head, Result};
@@ -42,13 +44,13 @@ pub struct Received {
 
 /// Length and digests that the head announces for a body.
 pub struct ExpectedBody {
-    /// Bytes of content; `None` when HTTP's own chunks are to tell it.
+    /// Bytes of content; `None` with chunked transfer coding.
     length: Option<u64>,
     /// Fewest and most bytes of content.
     bytes_min: u64,
     bytes_max: u64,
     /// The digests that it is held to.
-    pub expected: Expected,
+    pub expected: ExpectedDigests,
 }
 
 impl ExpectedBody {
@@ -105,7 +107,7 @@ pub fn expected_file(
     head: &Head,
     body: &Incoming,
     bytes_max: u64,
-    bounds: Bounds,
+    bounds: LengthRange,
 ) -> Result<ExpectedBody> {
     let bytes_max = bytes_max.min(bounds.bytes_max);
     let bytes_max = own_limit(head)?.map_or(bytes_max, |own| own.min(bytes_max));
@@ -136,12 +138,7 @@ fn too_small(length: u64, bytes_min: u64) -> Error {
 
 /// Limit in `x-partita-max-bytes`, in headers or query; the signature covers it.
 fn own_limit(head: &Head) -> Result<Option<u64>> {
-    let Some(text) = head.header_or_query(MAX_BYTES)? else { return Ok(None) };
-    let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
-    let limit = digits.then(|| text.parse().ok()).flatten();
-    limit.map(Some).ok_or_else(|| {
-        Error::argument(MAX_BYTES, text, "Expected a number of bytes in decimal digits.")
-    })
+    head.decimal(MAX_BYTES, "Expected a number of bytes in decimal digits.")
 }
 
 /// Receives the content of a PutObject, a PostObject or an UploadPart, as [`expected`].
@@ -216,7 +213,7 @@ fn gathered_max(context: &Context, length: Option<u64>) -> (usize, Option<Reserv
 }
 
 struct Checks {
-    expected: Expected,
+    expected: ExpectedDigests,
     sha256: Option<[u8; 32]>,
     length: Option<u64>,
     bytes_min: u64,
@@ -271,7 +268,7 @@ async fn in_memory(
     context: &Context,
     source: &mut Source,
     buffered: Buffered,
-    want: Want,
+    want: WantedDigests,
     checks: Checks,
     origin: BlobOrigin,
 ) -> Result<Received> {
@@ -285,14 +282,14 @@ async fn in_memory(
 
 /// The digests of a body that is in memory. One that is too large for SQLite takes as long as many
 /// requests: its MD5 is not computed on the thread that serves.
-async fn digests_of(context: &Context, content: &Bytes, want: Want) -> Result<Digests> {
+async fn digests_of(context: &Context, content: &Bytes, want: WantedDigests) -> Result<Digests> {
     if content.len() <= context.config.inline_bytes_max {
         let mut hasher = Hasher::new(want);
         hasher.update(content);
         return Ok(hasher.finish());
     }
     let mut md5 = context.limits.md5.begin(Md5Lane::default(), content.clone());
-    let mut others = Others::new(want);
+    let mut others = HasherWithoutMd5::new(want);
     others.update(content);
     Ok(others.finish(md5.wait().await?.finish()))
 }
@@ -314,7 +311,7 @@ async fn in_file(
     context: &Context,
     source: &mut Source,
     buffered: Buffered,
-    want: Want,
+    want: WantedDigests,
     checks: Checks,
     origin: BlobOrigin,
     admission: &Admission,
@@ -352,8 +349,8 @@ async fn in_file(
     Ok(Received { staged, checksum })
 }
 
-pub(crate) fn wanted(payload: &Payload, expected: &Expected) -> Want {
-    Want { sha256: matches!(payload, Payload::Sha256(_)), checksum: expected.algorithm }
+pub(crate) fn wanted(payload: &Payload, expected: &ExpectedDigests) -> WantedDigests {
+    WantedDigests { sha256: matches!(payload, Payload::Sha256(_)), checksum: expected.algorithm }
 }
 
 pub(crate) fn compare_sha256(signed: &[u8; 32], digests: &Digests) -> Result<()> {
@@ -375,7 +372,7 @@ pub async fn from_object(
     context: &Context,
     object: &OpenObject,
     range: Option<ByteRange>,
-    want: Want,
+    want: WantedDigests,
     origin: BlobOrigin,
 ) -> Result<StagedBlob> {
     if let Some(bytes) = object.inline(range) {

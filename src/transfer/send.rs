@@ -21,7 +21,7 @@ use crate::limits::chunk_size::TransferGuard;
 use crate::request::Context;
 use crate::store::{ContentReader, ObjectRecord, OpenObject, PartSpan, Result as StoreResult};
 use crate::types::{ByteRange, PartNumber};
-use crate::wire::conditions::{self, Outcome, Validators};
+use crate::wire::conditions::{self, Evaluation, Validators};
 use crate::wire::object_headers;
 use crate::wire::response::BodyError;
 use crate::wire::{Body, Error, ErrorCode, Head, Response, Result, checksum, date, range};
@@ -52,13 +52,13 @@ pub fn prepare(
     object_headers(&mut response, head, record)?;
     let validators = Validators { etag: &record.etag, modified: record.modified };
     match conditions::read(head, &validators)? {
-        Outcome::Proceed => {}
-        Outcome::NotModified => {
+        Evaluation::Proceed => {}
+        Evaluation::NotModified => {
             response.status = StatusCode::NOT_MODIFIED;
             response.headers.remove("content-type");
             return Ok((response, None));
         }
-        Outcome::Failed(condition) => {
+        Evaluation::Failed(condition) => {
             return Err(Error::new(ErrorCode::PreconditionFailed).field("Condition", condition));
         }
     }
@@ -126,7 +126,7 @@ fn part(
             .field("ActualPartCount", record.parts.unwrap_or(1).to_string())
     };
     let Some(parts) = record.parts else {
-        // An object that came in one piece is its own part 1.
+        // An object without parts is its own part 1.
         if number.get() != 1 {
             return Err(beyond());
         }
@@ -224,7 +224,7 @@ struct Blocks {
 enum State {
     /// The unit that is to be sent next, if it was read already.
     Ready(Option<Bytes>, Box<ContentReader>),
-    /// It comes from the disk.
+    /// The chunk is being read from the disk.
     Reading(Reading),
     Ended,
 }
@@ -303,8 +303,8 @@ const OVERRIDES: &[(&str, &str)] = &[
     ("response-expires", "expires"),
 ];
 
-/// Refuses overrides in a request that nobody signed: whoever passes a link on must not choose
-/// what a browser takes its bytes for.
+/// Refuses overrides in an unsigned request: a person who passes a link on must not choose the type
+/// that a browser gives to the bytes.
 ///
 /// # Errors
 /// InvalidRequest.

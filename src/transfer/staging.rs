@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::digest::lanes::Md5Lane;
-use crate::digest::{Digests, Others, Want};
+use crate::digest::{Digests, HasherWithoutMd5, WantedDigests};
 use crate::limits::md5_pool::{Hashed, Md5Pool};
 use crate::store::{self, BlobWriter};
 use crate::wire::{Error, ErrorCode, Result};
@@ -23,7 +23,7 @@ pub struct StagingFile {
 }
 
 /// The blob's file, and all digests of what was written to it but MD5.
-type File = Box<(BlobWriter, Others)>;
+type File = Box<(BlobWriter, HasherWithoutMd5)>;
 
 enum At {
     Rest(Md5Lane, File),
@@ -34,8 +34,8 @@ enum At {
 
 impl StagingFile {
     /// A file that was just begun.
-    pub fn new(writer: BlobWriter, want: Want, md5: Md5Pool) -> Self {
-        let file = Box::new((writer, Others::new(want)));
+    pub fn new(writer: BlobWriter, want: WantedDigests, md5: Md5Pool) -> Self {
+        let file = Box::new((writer, HasherWithoutMd5::new(want)));
         Self { at: At::Rest(Md5Lane::default(), file), md5 }
     }
 
@@ -104,7 +104,7 @@ impl Drop for StagingFile {
 pub fn unlink(writer: BlobWriter) {
     match Handle::try_current() {
         Ok(runtime) => drop(runtime.spawn_blocking(move || drop(writer))),
-        // The runtime is gone: nobody is served any more.
+        // Without a runtime no request is served any more.
         Err(_) => drop(writer),
     }
 }

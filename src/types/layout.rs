@@ -1,18 +1,19 @@
-//! How a file of a declared size is cut into parts: arithmetic, and nothing else.
+//! [`Layout`]: the division of a file of declared size into parts.
 //!
 //! **Invariants**
-//! - A [`Layout`] has 1 to [`PART_NUMBER_MAX`] parts; every part but the last has the part size,
-//!   and the last one the rest. An empty file is one part without bytes.
-//! - Part `n` begins at `(n - 1) * part_size`, so a byte tells its part and a part its bytes.
+//! - A layout has 1 to [`PART_NUMBER_MAX`] parts. Every part but the last has the part size; the
+//!   last has the rest. An empty file is one part without bytes.
+//! - Part `n` begins at byte `(n - 1) * part_size`.
 
-use super::{OBJECT_BYTES_MAX, PART_NUMBER_MAX, PUT_BYTES_MAX, PartNumber};
+use super::part_number::PartNumber;
+use super::s3_limits::{OBJECT_BYTES_MAX, PART_NUMBER_MAX, PUT_BYTES_MAX};
 
-/// The smallest part that is proposed when the client names none.
+/// Smallest part in bytes that [`Layout::proposed`] gives.
 pub const PROPOSED_PART_BYTES_MIN: u64 = 8 << 20;
-/// Proposed part sizes are multiples of this.
+/// Step of proposed part sizes in bytes.
 const PROPOSED_PART_BYTES_STEP: u64 = 1 << 20;
 
-/// A declared size, and the size of all parts but the last.
+/// Size of a file and of all its parts but the last, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Layout {
     size: u64,
@@ -20,8 +21,8 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// A file of `size` bytes in parts of `part_size`; `None` when that gives no upload of S3's:
-    /// more than 10,000 parts, a part over 5 GiB, an object over the largest.
+    /// Layout of `size` bytes in parts of `part_size` bytes. `None` beyond a limit of S3: more than
+    /// 10,000 parts, a part over 5 GiB, or an object over the largest size.
     pub fn new(size: u64, part_size: u64) -> Option<Self> {
         let parts = size.div_ceil(part_size.max(1));
         let legal = (1..=PUT_BYTES_MAX).contains(&part_size)
@@ -30,8 +31,9 @@ impl Layout {
         legal.then_some(Self { size, part_size })
     }
 
-    /// A file of `size` bytes in the parts that the server proposes: the fewest of 8 MiB or more,
-    /// in whole MiB. `None` when no upload can be so large.
+    /// Layout of `size` bytes with the part size that the server proposes: the smallest multiple of
+    /// 1 MiB that is at least 8 MiB and needs no more than 10,000 parts. `None` for a size over the
+    /// largest object.
     pub fn proposed(size: u64) -> Option<Self> {
         let least = size.div_ceil(u64::from(PART_NUMBER_MAX));
         let part_size = least.next_multiple_of(PROPOSED_PART_BYTES_STEP);
@@ -48,18 +50,18 @@ impl Layout {
         self.part_size
     }
 
-    /// The number of parts, which is the number of the last one.
+    /// Number of parts, which is the number of the last one.
     pub fn count(self) -> u16 {
         let parts = self.size.div_ceil(self.part_size).max(1);
         u16::try_from(parts).expect("a layout has at most 10,000 parts")
     }
 
-    /// Where a part begins; the end of the file for a number past the last.
+    /// Offset of the first byte of a part. The size of the file for a number past the last part.
     pub fn first_byte(self, number: PartNumber) -> u64 {
         (u64::from(number.get() - 1) * self.part_size).min(self.size)
     }
 
-    /// Bytes of a part; `None` past the last one.
+    /// Bytes of a part. `None` for a number past the last part.
     pub fn bytes_of(self, number: PartNumber) -> Option<u64> {
         if number.get() > self.count() {
             return None;

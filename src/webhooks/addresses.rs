@@ -1,14 +1,15 @@
-//! Which addresses may be called.
+//! Addresses that webhooks may connect to: public ones, and those that the operator allows.
 //!
-//! **Invariant:** what is not known to be public is not public. An address that carries another one
-//! (IPv4 in IPv6's clothes, NAT64, 6to4) is judged by the one that it carries.
+//! **Invariants**
+//! - An address that is not known to be public counts as private.
+//! - An address that contains an IPv4 address (IPv4-mapped, NAT64, 6to4) is checked by that one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::config::Network;
 
-/// Whether the address may be called: it is public, or the operator allows it.
-pub(crate) fn may_be_called(address: IpAddr, allowed: &[Network]) -> bool {
+/// True if an address is public, or in one of the allowed networks.
+pub(super) fn is_allowed(address: IpAddr, allowed: &[Network]) -> bool {
     is_public(address) || allowed.iter().any(|network| network.contains(address))
 }
 
@@ -25,7 +26,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         (a, b, c),
         // "This network", private, carrier-grade NAT, loopback.
         (0 | 10 | 127, ..) | (100, 64..=127, _) | (172, 16..=31, _) | (192, 168, _)
-        // Link-local, where clouds keep their metadata.
+        // Link-local, with the metadata services of clouds.
         | (169, 254, _)
         // Protocol assignments, examples, the old relay of 6to4, benchmarks.
         | (192, 0, 0 | 2) | (192, 88, 99) | (198, 18 | 19, _) | (198, 51, 100) | (203, 0, 113)
@@ -36,18 +37,18 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
-    let carried = |high: u16, low: u16| {
+    let embedded = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
     match segments {
         // NAT64.
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => carried(high, low),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),
         // 6to4.
-        [0x2002, high, low, ..] => carried(high, low),
-        // Teredo and other assignments of protocols, examples.
+        [0x2002, high, low, ..] => embedded(high, low),
+        // Teredo and other protocol assignments, examples.
         [0x2001, 0..=0x01ff, ..] | [0x2001, 0x0db8, ..] | [0x3fff, 0..=0x0fff, ..] => false,
-        // All that is given to the public begins with the bits 001.
+        // All public addresses start with the bits 001.
         [first, ..] => first & 0xe000 == 0x2000,
     }
 }
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_public_addresses_may_be_called() {
+    fn only_public_addresses_is_allowed() {
         for public in [
             "1.1.1.1",
             "8.8.8.8",
@@ -84,12 +85,12 @@ mod tests {
             "64:ff9b::8.8.8.8",
             "2002:808:808::1",
         ] {
-            assert!(may_be_called(public.parse().unwrap(), &[]), "{public}");
+            assert!(is_allowed(public.parse().unwrap(), &[]), "{public}");
         }
     }
 
     #[test]
-    fn no_other_address_may_be_called() {
+    fn no_other_address_is_allowed() {
         for private in [
             "0.0.0.0",
             "0.1.2.3",
@@ -138,7 +139,7 @@ mod tests {
             "fec0::1",
             "ff02::1",
         ] {
-            assert!(!may_be_called(private.parse().unwrap(), &[]), "{private}");
+            assert!(!is_allowed(private.parse().unwrap(), &[]), "{private}");
         }
     }
 
@@ -152,7 +153,7 @@ mod tests {
             ("::1", true),
             ("127.0.0.1", false),
         ] {
-            assert_eq!(may_be_called(address.parse().unwrap(), &allowed), may, "{address}");
+            assert_eq!(is_allowed(address.parse().unwrap(), &allowed), may, "{address}");
         }
     }
 }

@@ -1,10 +1,11 @@
-//! The HTTP client: hyper's, with a connector of our own, for a socket is opened at one place.
+//! HTTP client of a target: hyper's client with a connector that checks addresses.
 //!
 //! **Invariants**
-//! - Names are resolved here, each address is judged, and the very address that passed is
-//!   connected to: a name that means another machine a moment later gains nothing.
-//! - Nothing follows a redirect and nothing asks the environment for a proxy.
-//! - An answer costs a bounded head and 1 KiB of body, whatever the peer sends.
+//! - The connector resolves a name, checks each address, and connects to the checked address
+//! itself. A name that resolves differently a moment later is of no use to an attacker (DNS
+//! rebinding).
+//! - Redirects are not followed, and proxies of the environment are not used.
+//! - A response costs a bounded head and 1 KiB of body, whatever the peer sends.
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,37 +27,40 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::addresses::may_be_called;
+use super::addresses::is_allowed;
 use crate::config::{Network, Webhook};
 
-/// Bytes of an answer's body that are kept.
+/// Bytes of a response body that are kept.
 const REPLY_BYTES_MAX: usize = 1024;
-/// Longest wait for that body: the status has said it all.
+/// Longest wait for the body, in milliseconds. The outcome depends on the status alone.
 const REPLY_MS_MAX: u64 = 2_000;
-/// Longest head of an answer.
+/// Longest head of a response, in bytes.
 const HEAD_BYTES_MAX: usize = 16 << 10;
-/// How long a connection is kept for the next event.
+/// Longest time that an idle connection is kept, in milliseconds.
 const IDLE_MS_MAX: u64 = 30_000;
-/// Longest try of one address, so that the next one has its turn.
+/// Longest time for a connection to one address, in milliseconds. The next address follows.
 const CONNECT_MS_MAX: u64 = 5_000;
 
-type Legacy = hyper_util::client::legacy::Client<Connector, Full<Bytes>>;
+type HyperClient = hyper_util::client::legacy::Client<Connector, Full<Bytes>>;
 
-/// The client of one target.
+/// Client of one target. Cheap to clone; clones share connections.
 #[derive(Clone)]
-pub(crate) struct Client(Legacy);
+pub(crate) struct Client(HyperClient);
 
-/// What came back.
+/// Response of a target.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
-    /// The beginning of the body.
+    /// First bytes of the body, at most 1 KiB.
     pub(crate) body: Vec<u8>,
 }
 
 impl Client {
-    /// With a pool of its own. The error is about `ca-file`.
+    /// A client with a connection pool of its own.
+    ///
+    /// # Errors
+    /// A problem with `ca-file`, as text.
     pub(crate) fn new(webhook: &Webhook) -> Result<Self, String> {
         let tls = match webhook.url.scheme_str() {
             Some("https") => Some(TlsConnector::from(tls_config(webhook)?)),
@@ -72,7 +76,10 @@ impl Client {
         Ok(Self(client))
     }
 
-    /// Posts a body. The error says why there is no answer.
+    /// Sends a POST request.
+    ///
+    /// # Errors
+    /// The reason why there is no response, as text.
     pub(crate) async fn post(
         &self,
         url: &Uri,
@@ -83,15 +90,15 @@ impl Client {
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| error.to_string())?;
         *request.headers_mut() = headers;
-        let response = self.0.request(request).await.map_err(|error| chain(&error))?;
+        let response = self.0.request(request).await.map_err(|error| with_causes(&error))?;
         let (head, body) = response.into_parts();
-        let body = beginning(body).await;
+        let body = read_start(body).await;
         Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
     }
 }
 
-/// An error with all that caused it.
-fn chain(error: &dyn std::error::Error) -> String {
+/// An error and its causes, separated by colons.
+fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -101,8 +108,9 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// What is read of a body. Read to its end, its connection serves again; else it is closed.
-async fn beginning(mut body: Incoming) -> Vec<u8> {
+/// Reads the first bytes of a body. A body that was read to its end leaves its connection usable;
+/// otherwise the connection is closed.
+async fn read_start(mut body: Incoming) -> Vec<u8> {
     let mut kept = Vec::new();
     let read = async {
         while kept.len() < REPLY_BYTES_MAX
@@ -113,7 +121,7 @@ async fn beginning(mut body: Incoming) -> Vec<u8> {
             kept.extend_from_slice(&bytes[..count]);
         }
     };
-    // What came until then is kept all the same.
+    // Bytes that arrived before a timeout are kept.
     let _ = tokio::time::timeout(Duration::from_millis(REPLY_MS_MAX), read).await;
     kept
 }
@@ -131,12 +139,12 @@ fn tls_config(webhook: &Webhook) -> Result<Arc<rustls::ClientConfig>, String> {
             }
         }
         None => {
-            // Some of the system's may be odd; those that are not are enough.
+            // Certificates of the system that cannot be parsed are skipped.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
     }
     if roots.is_empty() {
-        return Err("there is no authority to trust, here or in the system".into());
+        return Err("there is no trusted certificate, neither in ca-file nor in the system".into());
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
@@ -148,7 +156,7 @@ fn tls_config(webhook: &Webhook) -> Result<Arc<rustls::ClientConfig>, String> {
     Ok(Arc::new(config))
 }
 
-/// Opens the sockets of a target.
+/// Opens the connections of a target.
 #[derive(Clone)]
 struct Connector {
     allowed: Arc<[Network]>,
@@ -156,7 +164,7 @@ struct Connector {
 }
 
 impl tower_service::Service<Uri> for Connector {
-    type Response = TokioIo<Wire>;
+    type Response = TokioIo<Transport>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
 
@@ -171,32 +179,32 @@ impl tower_service::Service<Uri> for Connector {
 }
 
 impl Connector {
-    async fn connect(&self, uri: &Uri) -> io::Result<Wire> {
+    async fn connect(&self, uri: &Uri) -> io::Result<Transport> {
         let host = uri.host().unwrap_or_default();
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let secure = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        // Addresses come out as they are, names are looked up: both are judged below.
+        // An address in place of a name is returned as it is. Both are checked below.
         let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
         let stream = self.connect_to(&found).await?;
-        // An event is written whole; waiting for more would only delay it.
+        // A request is written whole; waiting for more bytes only delays it.
         let _ = stream.set_nodelay(true);
         match &self.tls {
             Some(tls) if secure => {
                 let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-                Ok(Wire::Tls(Box::new(tls.connect(name, stream).await?)))
+                Ok(Transport::Tls(Box::new(tls.connect(name, stream).await?)))
             }
-            _ => Ok(Wire::Plain(stream)),
+            _ => Ok(Transport::Plain(stream)),
         }
     }
 
-    /// Connects to the first address that may be called and answers.
+    /// Connects to the first allowed address that accepts.
     async fn connect_to(&self, found: &[SocketAddr]) -> io::Result<TcpStream> {
         let mut failed = io::Error::other("the name has no address");
         for address in found {
-            if !may_be_called(address.ip(), &self.allowed) {
+            if !is_allowed(address.ip(), &self.allowed) {
                 let problem = format!(
-                    "{} is not a public address, and allow-addresses does not name it",
+                    "{} is not a public address, and allow-addresses does not include it",
                     address.ip()
                 );
                 failed = io::Error::new(io::ErrorKind::PermissionDenied, problem);
@@ -213,19 +221,19 @@ impl Connector {
     }
 }
 
-/// A connection.
-enum Wire {
+/// Connection to a target.
+enum Transport {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-impl Connection for Wire {
+impl Connection for Transport {
     fn connected(&self) -> Connected {
         Connected::new()
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for Transport {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -238,7 +246,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for Transport {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,

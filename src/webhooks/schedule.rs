@@ -1,53 +1,54 @@
-//! What becomes of an event after a try, and when it is tried again. Pure.
+//! Outcome of an attempt: taken, dead, disabled, or another attempt later. Pure.
 
-use crate::store::Fate;
-use crate::types::{MessageId, Timestamp};
+use crate::store::Outcome;
+use crate::types::{MessageId, Timestamp, decimal};
 
-/// The longest that a target may ask to be left alone.
+/// Longest `Retry-After` that is obeyed, in milliseconds.
 const RETRY_AFTER_MS_MAX: u64 = 24 * 60 * 60 * 1000;
-/// The status by which a target says that it wants nothing more.
+/// Status by which a target unsubscribes.
 const GONE: u16 = 410;
 
-/// What a target answered.
+/// Part of a response that decides the outcome.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Answered {
-    pub(crate) status: u16,
-    /// `Retry-After`, from now.
-    pub(crate) retry_after_ms: Option<u64>,
+pub(super) struct Answered {
+    pub(super) status: u16,
+    /// `Retry-After`, in milliseconds from now.
+    pub(super) retry_after_ms: Option<u64>,
 }
 
-/// The fate of an event: `attempts` tries came before this one, which ended at `now`.
-pub(crate) fn fate(
+/// Outcome of an attempt that ended at `now`, after `attempts` earlier ones. `answered` is `None`
+/// if there was no response.
+pub(super) fn outcome(
     answered: Option<Answered>,
     attempts: u32,
     retry_ms: &[u64],
     message: MessageId,
     now: Timestamp,
-) -> Fate {
+) -> Outcome {
     match answered.map(|answered| answered.status) {
-        Some(200..=299) => return Fate::Taken,
-        Some(GONE) => return Fate::Disabled("it answered 410 Gone".into()),
+        Some(200..=299) => return Outcome::Delivered,
+        Some(GONE) => return Outcome::Disabled("it answered 410 Gone".into()),
         _ => {}
     }
     let index = usize::try_from(attempts).unwrap_or(usize::MAX);
-    let Some(&wait) = retry_ms.get(index) else { return Fate::Dead };
+    let Some(&wait) = retry_ms.get(index) else { return Outcome::Dead };
     let asked = answered.and_then(|answered| answered.retry_after_ms).unwrap_or(0);
     let wait = with_jitter(wait, message, attempts).max(asked.min(RETRY_AFTER_MS_MAX));
-    Fate::Again(now.plus_millis(wait))
+    Outcome::RetryAt(now.plus_millis(wait))
 }
 
-/// Up to a tenth more, differently for each event and try, so that what failed together does not
-/// come back together.
+/// The wait plus up to a tenth, different for each event and attempt, so that events that failed
+/// together are not repeated together.
 fn with_jitter(wait: u64, message: MessageId, attempts: u32) -> u64 {
     let random = xxhash_rust::xxh3::xxh3_64_with_seed(message.as_bytes(), u64::from(attempts));
     wait.saturating_add(random % (wait / 10 + 1))
 }
 
-/// `Retry-After`: seconds, or a date.
-pub(crate) fn retry_after(value: &str, now: Timestamp) -> Option<u64> {
+/// Parses `Retry-After`, which is seconds or a date. Gives milliseconds from `now`.
+pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<u64> {
     let value = value.trim();
-    if !value.is_empty() && value.bytes().all(|c| c.is_ascii_digit()) {
-        return Some(value.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(1000));
+    if let Some(seconds) = decimal::parse_saturating(value) {
+        return Some(seconds.saturating_mul(1000));
     }
     let date = httpdate::parse_http_date(value).ok()?;
     let since = date.duration_since(std::time::UNIX_EPOCH).ok()?;
@@ -61,15 +62,15 @@ mod tests {
 
     const SCHEDULE: &[u64] = &[5_000, 300_000];
 
-    fn after(status: Option<u16>, retry_after_ms: Option<u64>, attempts: u32) -> Fate {
+    fn after(status: Option<u16>, retry_after_ms: Option<u64>, attempts: u32) -> Outcome {
         let answered = status.map(|status| Answered { status, retry_after_ms });
         let message = MessageId::from_bytes([7; 16]);
-        fate(answered, attempts, SCHEDULE, message, Timestamp::from_millis(1_000_000))
+        outcome(answered, attempts, SCHEDULE, message, Timestamp::from_millis(1_000_000))
     }
 
-    fn wait(fate: Fate) -> u64 {
-        match fate {
-            Fate::Again(at) => at.millis() - 1_000_000,
+    fn wait(outcome: Outcome) -> u64 {
+        match outcome {
+            Outcome::RetryAt(at) => at.millis() - 1_000_000,
             other => panic!("{other:?}"),
         }
     }
@@ -77,14 +78,14 @@ mod tests {
     #[test]
     fn only_2xx_is_taken() {
         for status in [200, 201, 202, 204, 299] {
-            assert_eq!(after(Some(status), None, 0), Fate::Taken);
+            assert_eq!(after(Some(status), None, 0), Outcome::Delivered);
         }
         for status in [100, 199, 300, 301, 302, 304, 307, 400, 401, 404, 429, 500, 503, 599] {
-            assert!(matches!(after(Some(status), None, 0), Fate::Again(_)), "{status}");
-            assert_eq!(after(Some(status), None, 2), Fate::Dead, "{status}");
+            assert!(matches!(after(Some(status), None, 0), Outcome::RetryAt(_)), "{status}");
+            assert_eq!(after(Some(status), None, 2), Outcome::Dead, "{status}");
         }
-        assert!(matches!(after(Some(410), None, 0), Fate::Disabled(_)));
-        assert_eq!(after(None, None, 2), Fate::Dead);
+        assert!(matches!(after(Some(410), None, 0), Outcome::Disabled(_)));
+        assert_eq!(after(None, None, 2), Outcome::Dead);
     }
 
     #[test]

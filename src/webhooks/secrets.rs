@@ -1,74 +1,76 @@
-//! The keys that sign the events of each target. The operator may change them while all runs.
+//! Keys that sign the events of each target. SIGHUP replaces them while events are sent.
 //!
-//! **Invariant:** keys go to the receiver that they were given with: a target of which anything
-//! else was changed keeps its own until a restart.
+//! **Invariant:** keys are used only for the receiver that they were configured with. A webhook
+//! with any other changed setting keeps its keys until a restart.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::config::Webhook;
 
-/// The keys of one target, the newest first.
+/// Keys of one target, the newest first.
 type Keys = Arc<[Vec<u8>]>;
 
-/// A target as it works, and its keys now.
-struct Signer {
+/// Configuration of a running target, and its current keys.
+struct TargetKeys {
     webhook: Webhook,
     keys: Mutex<Keys>,
 }
 
-/// The keys of all targets. Cheap to clone.
+/// Keys of all targets. Cheap to clone; every clone is the same keys.
 #[derive(Clone)]
-pub struct Secrets(Arc<HashMap<String, Signer>>);
+pub struct Secrets(Arc<HashMap<String, TargetKeys>>);
 
-/// What new keys changed.
+/// Result of [`Secrets::replace`]: names of webhooks.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Replaced {
-    /// Targets that have other keys now.
+pub struct SecretsUpdate {
+    /// Webhooks with new keys.
     pub changed: Vec<String>,
-    /// Targets that only one of both knows, those at work or those given: they stay as they are.
-    pub strange: Vec<String>,
-    /// Targets of which more than the keys was changed: they stay as they are.
+    /// Webhooks that are only running or only configured. They stay as they are.
+    pub unknown: Vec<String>,
+    /// Webhooks with other changed settings. They keep their keys.
     pub altered: Vec<String>,
 }
 
 impl Secrets {
-    pub(crate) fn new(webhooks: &[Webhook]) -> Self {
-        let signer = |webhook: &Webhook| {
+    pub(super) fn new(webhooks: &[Webhook]) -> Self {
+        let entry = |webhook: &Webhook| {
             let keys = Mutex::new(webhook.secrets.clone().into());
-            (webhook.name.clone(), Signer { webhook: webhook.clone(), keys })
+            (webhook.name.clone(), TargetKeys { webhook: webhook.clone(), keys })
         };
-        Self(Arc::new(webhooks.iter().map(signer).collect()))
+        Self(Arc::new(webhooks.iter().map(entry).collect()))
     }
 
-    /// The keys of a target now.
-    pub(crate) fn of(&self, target: &str) -> Keys {
-        let signer = self.0.get(target).expect("targets are those that the keys were made for");
-        Arc::clone(&signer.keys.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The current keys of a target.
+    pub(super) fn of(&self, target: &str) -> Keys {
+        let entry = self.0.get(target).expect("keys and targets have one configuration");
+        Arc::clone(&entry.keys.lock())
     }
 
-    /// Has each target sign with these keys from its next try on. Nothing else is taken.
-    pub fn replace(&self, webhooks: &[Webhook]) -> Replaced {
-        let mut replaced = Replaced::default();
+    /// Replaces the keys of targets, from their next attempt on. Other settings are not replaced.
+    pub fn replace(&self, webhooks: &[Webhook]) -> SecretsUpdate {
+        let mut update = SecretsUpdate::default();
         for webhook in webhooks {
-            let Some(signer) = self.0.get(&webhook.name) else {
-                replaced.strange.push(webhook.name.clone());
+            let Some(entry) = self.0.get(&webhook.name) else {
+                update.unknown.push(webhook.name.clone());
                 continue;
             };
-            if !signer.webhook.differs_in_secrets_at_most(webhook) {
-                replaced.altered.push(webhook.name.clone());
+            if !entry.webhook.differs_in_secrets_at_most(webhook) {
+                update.altered.push(webhook.name.clone());
                 continue;
             }
-            let mut keys = signer.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut keys = entry.keys.lock();
             if **keys != *webhook.secrets {
                 *keys = webhook.secrets.clone().into();
-                replaced.changed.push(webhook.name.clone());
+                update.changed.push(webhook.name.clone());
             }
         }
-        let is_given = |name: &&String| webhooks.iter().any(|webhook| webhook.name == **name);
-        replaced.strange.extend(self.0.keys().filter(|name| !is_given(name)).cloned());
-        replaced.strange.sort_unstable();
-        replaced
+        let is_configured = |name: &&String| webhooks.iter().any(|webhook| webhook.name == **name);
+        update.unknown.extend(self.0.keys().filter(|name| !is_configured(name)).cloned());
+        update.unknown.sort_unstable();
+        update
     }
 }
 
@@ -114,14 +116,15 @@ mod tests {
         let secrets = Secrets::new(&[webhook("app"), webhook("gone")]);
         for given in altered {
             let replaced = secrets.replace(&[given, webhook("gone")]);
-            let expected = Replaced { altered: vec!["app".into()], ..Replaced::default() };
+            let expected =
+                SecretsUpdate { altered: vec!["app".into()], ..SecretsUpdate::default() };
             assert_eq!(replaced, expected);
             assert_eq!(*secrets.of("app"), [b"old".to_vec()]);
         }
         let replaced = secrets.replace(&[renewed(), webhook("come")]);
-        let expected = Replaced {
+        let expected = SecretsUpdate {
             changed: vec!["app".into()],
-            strange: vec!["come".into(), "gone".into()],
+            unknown: vec!["come".into(), "gone".into()],
             altered: Vec::new(),
         };
         assert_eq!(replaced, expected);

@@ -1,12 +1,12 @@
-//! The signature of Standard Webhooks: `v1,` and HMAC-SHA256 over `id.timestamp.body` in base64.
+//! Signature of Standard Webhooks: `v1,` and base64 of HMAC-SHA256 over `id.timestamp.body`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// The value of `webhook-signature`: one signature for each key, separated by spaces.
-pub(crate) fn signature(keys: &[Vec<u8>], id: &str, seconds: u64, body: &[u8]) -> String {
+/// Value of `webhook-signature`: one signature per key, separated by spaces.
+pub(super) fn signature(keys: &[Vec<u8>], id: &str, seconds: u64, body: &[u8]) -> String {
     let sign = |key: &Vec<u8>| {
         let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
         mac.update(id.as_bytes());

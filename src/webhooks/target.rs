@@ -1,4 +1,8 @@
-//! One target: takes what is due, sends it, writes down what came of it.
+//! One target: reads due events, sends them, and records each attempt.
+//!
+//! **Invariants**
+//! - An event under way is not sent a second time before its outcome is recorded.
+//! - Failures are logged on change: the first failure, the first success, and every lost event.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,92 +19,96 @@ use super::secrets::Secrets;
 use super::sign::signature;
 use crate::clock;
 use crate::config::Webhook;
-use crate::store::{DueEvent, DueEvents, Error, Fate, Store, Try};
+use crate::store::{Attempt, DueEvent, DueEvents, Error, Outcome, Store};
 
-/// Longest sleep: a clock that was set is noticed after it.
+/// Longest sleep, in milliseconds. A clock that was set is noticed after it.
 const SLEEP_MS_MAX: u64 = 60_000;
-/// Pause after the store could not be asked or told.
-const TROUBLE_PAUSE: Duration = Duration::from_millis(500);
-/// Tries in a row without any answer, after which one event at a time is tried.
+/// Pause after a verb of the store failed.
+const STORE_ERROR_PAUSE: Duration = Duration::from_millis(500);
+/// Attempts in a row without a response, after which one event at a time is sent.
 const UNANSWERED_MAX: u32 = 5;
-/// Time for tries under way at the end; what is cut is sent again by the next start.
-const END_PAUSE: Duration = Duration::from_millis(1_000);
+/// Time for attempts under way when deliveries stop. Unfinished ones are repeated after the next
+/// start.
+const STOP_TIMEOUT: Duration = Duration::from_millis(1_000);
 
-/// A target. Cheap to clone.
+/// Target of events. Cheap to clone; every clone is the same target.
 #[derive(Clone)]
 pub(crate) struct Target {
     webhook: Arc<Webhook>,
     client: Client,
     secrets: Secrets,
     store: Store,
-    /// Whether the last try failed: the first failure and the first success are logged.
+    /// True if the last attempt failed.
     failing: Arc<AtomicBool>,
-    /// Tries in a row that had no answer.
+    /// Attempts in a row without a response.
     unanswered: Arc<AtomicU32>,
 }
 
 impl Target {
-    pub(crate) fn new(webhook: Webhook, client: Client, secrets: Secrets, store: Store) -> Self {
+    pub(super) fn new(webhook: Webhook, client: Client, secrets: Secrets, store: Store) -> Self {
         let webhook = Arc::new(webhook);
         let (failing, unanswered) = <(Arc<AtomicBool>, Arc<AtomicU32>)>::default();
         Self { webhook, client, secrets, store, failing, unanswered }
     }
 
-    /// Sends until it is told to stop.
-    pub(crate) async fn run(self, mut stopped: watch::Receiver<bool>) {
-        let bell = self.store.event_bell(&self.webhook.name);
+    /// Sends events until `stopped` is true.
+    pub(super) async fn run(self, mut stopped: watch::Receiver<bool>) {
+        let due_signal = self.store.event_signal(&self.webhook.name);
         let mut under_way: HashSet<i64> = HashSet::new();
-        let mut tries: JoinSet<i64> = JoinSet::new();
+        let mut attempts: JoinSet<i64> = JoinSet::new();
         loop {
             let due = match self.due(&under_way) {
                 Ok(due) => due,
                 Err(Error::Closed | Error::Poisoned) => break,
                 Err(error) => {
-                    tracing::error!(webhook = self.webhook.name, %error, "events cannot be read");
-                    tokio::time::sleep(TROUBLE_PAUSE).await;
+                    let webhook = &self.webhook.name;
+                    tracing::error!(webhook, %error, "due events cannot be read");
+                    tokio::time::sleep(STORE_ERROR_PAUSE).await;
                     continue;
                 }
             };
             for event in due.events {
                 under_way.insert(event.id);
                 let this = self.clone();
-                tries.spawn(async move { this.send(event).await });
+                attempts.spawn(async move { this.send(event).await });
             }
-            let is_full = under_way.len() >= self.width();
+            let is_full = under_way.len() >= self.concurrency();
             let sleep = due.next.map_or(SLEEP_MS_MAX, |next| {
                 next.millis().saturating_sub(clock::now().millis()).min(SLEEP_MS_MAX)
             });
             tokio::select! {
-                Some(done) = tries.join_next() => match done {
+                Some(done) = attempts.join_next() => match done {
                     Ok(id) => drop(under_way.remove(&id)),
                     Err(error) => {
-                        // Whose it was is not known: all are looked at anew when none is left.
-                        tracing::error!(%error, "a try to send an event broke off");
-                        if tries.is_empty() { under_way.clear(); }
+                        // The event of a panicked attempt is unknown. It is read again when no
+                        // attempt is left.
+                        tracing::error!(%error, "an attempt to send an event panicked");
+                        if attempts.is_empty() { under_way.clear(); }
                     }
                 },
-                () = bell.notified() => {}
+                () = due_signal.notified() => {}
                 () = tokio::time::sleep(Duration::from_millis(sleep)), if !is_full => {}
                 _ = stopped.wait_for(|stopped| *stopped) => break,
             }
         }
-        let _ =
-            tokio::time::timeout(END_PAUSE, async { while tries.join_next().await.is_some() {} })
-                .await;
+        let _ = tokio::time::timeout(STOP_TIMEOUT, async {
+            while attempts.join_next().await.is_some() {}
+        })
+        .await;
     }
 
-    /// Events that may be on their way at once: one, while nobody answers. It finds out when
-    /// somebody does, and the others wait for that instead of their timeouts.
-    fn width(&self) -> usize {
+    /// Most concurrent attempts. While the target does not respond it is one: that attempt finds
+    /// out when the target is back, and the other events wait for it instead of for their timeouts.
+    fn concurrency(&self) -> usize {
         match self.unanswered.load(Ordering::Relaxed) < UNANSWERED_MAX {
             true => self.webhook.concurrency_max,
             false => 1,
         }
     }
 
-    /// What can be sent now, as far as there is room.
+    /// Events that are due, as many as may be sent now.
     fn due(&self, under_way: &HashSet<i64>) -> Result<DueEvents, Error> {
-        let room = self.width().saturating_sub(under_way.len());
+        let room = self.concurrency().saturating_sub(under_way.len());
         if room == 0 {
             return Ok(DueEvents::default());
         }
@@ -108,7 +116,7 @@ impl Target {
         self.store.due_events(&self.webhook.name, clock::now(), room, is_under_way)
     }
 
-    /// One try of one event, written down; gives its row.
+    /// Makes and records one attempt. Gives the id of the row.
     async fn send(self, event: DueEvent) -> i64 {
         let (at, started) = (clock::now(), Instant::now());
         let limit = Duration::from_millis(self.webhook.timeout_ms);
@@ -117,7 +125,7 @@ impl Target {
         let answer = answer.unwrap_or_else(|_| Err("it did not answer in time".into()));
         let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let answered = answer.as_ref().ok().map(answered);
-        let fate = schedule::fate(
+        let outcome = schedule::outcome(
             answered,
             event.attempts,
             &self.webhook.retry_ms,
@@ -125,13 +133,14 @@ impl Target {
             clock::now(),
         );
         self.count(answered.is_some());
-        self.tell(&answer, &fate);
+        self.log_change(&answer, &outcome);
         let reply = match answer {
             Ok(reply) => reply.body,
             Err(problem) => problem.into_bytes(),
         };
         let status = answered.map(|answered| answered.status);
-        self.settle(Try { id: event.id, at, millis, status, reply, fate }).await;
+        let attempt = Attempt { id: event.id, at, millis, status, reply, outcome };
+        self.record(attempt).await;
         event.id
     }
 
@@ -140,7 +149,7 @@ impl Target {
         let seconds = clock::now().seconds();
         let signature = signature(&self.secrets.of(&self.webhook.name), &id, seconds, &event.body);
         let value = |text: String| {
-            HeaderValue::from_str(&text).expect("ASCII, as the configuration was checked")
+            HeaderValue::from_str(&text).expect("the configuration allows only ASCII")
         };
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -155,52 +164,59 @@ impl Target {
         headers
     }
 
-    /// Writes a try down, however long that takes: the event is not sent again meanwhile.
-    async fn settle(&self, tried: Try) {
+    /// Records an attempt. Repeats until it succeeds; the event is not sent again meanwhile.
+    async fn record(&self, attempt: Attempt) {
         loop {
-            match self.store.settle_event(tried.clone()).await {
+            match self.store.finish_delivery(attempt.clone()).await {
                 Ok(()) | Err(Error::Closed | Error::Poisoned) => return,
                 Err(error) => {
-                    tracing::warn!(webhook = self.webhook.name, %error, "a try is not written yet");
-                    tokio::time::sleep(TROUBLE_PAUSE).await;
+                    let webhook = &self.webhook.name;
+                    tracing::warn!(webhook, %error, "an attempt cannot be recorded yet");
+                    tokio::time::sleep(STORE_ERROR_PAUSE).await;
                 }
             }
         }
     }
 
-    /// Counts the tries in a row that had no answer; any status is one.
+    /// Counts attempts in a row without a response. Any status is a response.
     fn count(&self, is_answered: bool) {
         if is_answered {
             self.unanswered.store(0, Ordering::Relaxed);
         } else if self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 == UNANSWERED_MAX {
             let webhook = &self.webhook.name;
-            tracing::warn!(webhook, "a webhook does not answer: one event at a time is tried");
+            tracing::warn!(webhook, "a webhook does not respond: one event at a time is sent");
         }
     }
 
-    /// Logs what an operator wants to know: not each try, but each change.
-    fn tell(&self, answer: &Result<Reply, String>, fate: &Fate) {
+    /// Logs an attempt that changes the state of the target, and every event that is lost.
+    fn log_change(&self, answer: &Result<Reply, String>, outcome: &Outcome) {
         let name = &self.webhook.name;
-        let failed = *fate != Fate::Taken;
+        let failed = *outcome != Outcome::Delivered;
         let before = self.failing.swap(failed, Ordering::Relaxed);
         let problem = || match answer {
-            Ok(reply) => format!("it answered {}", reply.status),
+            Ok(reply) => format!("it responded with {}", reply.status),
             Err(problem) => problem.clone(),
         };
-        match fate {
-            Fate::Taken if before => tracing::info!(webhook = name, "a webhook takes events again"),
-            Fate::Again(_) if !before => {
+        match outcome {
+            Outcome::Delivered if before => {
+                tracing::info!(webhook = name, "a webhook accepts events again")
+            }
+            Outcome::RetryAt(_) if !before => {
                 tracing::warn!(
                     webhook = name,
                     problem = problem(),
-                    "a webhook does not take events"
+                    "a webhook does not accept events"
                 );
             }
-            Fate::Dead => {
-                tracing::error!(webhook = name, problem = problem(), "an event is given up")
+            Outcome::Dead => {
+                tracing::error!(
+                    webhook = name,
+                    problem = problem(),
+                    "an event is dead: all attempts failed"
+                )
             }
-            Fate::Disabled(why) => tracing::error!(webhook = name, why, "a webhook is disabled"),
-            Fate::Taken | Fate::Again(_) => {}
+            Outcome::Disabled(why) => tracing::error!(webhook = name, why, "a webhook is disabled"),
+            Outcome::Delivered | Outcome::RetryAt(_) => {}
         }
     }
 }

@@ -1,17 +1,18 @@
-//! Access control lists where the bucket's owner owns every object: the one list that there can be.
+//! Access control lists in buckets with Object Ownership BucketOwnerEnforced: the only ACL is full
+//! control for the owner.
 //!
-//! A request may name that list, in any of S3's ways; one that asks for another list is refused,
-//! because a 200 would promise what is not done.
+//! A request may state that ACL in any form of S3. A request for another ACL is refused, because
+//! the server does not enforce it.
 
 use super::request::Head;
 use super::xml::{self, Element, Writer};
 use super::{Error, ErrorCode, Result};
 use crate::access::Owner;
 
-/// Canned ACLs that say no more than that the owner has full control.
+/// Canned ACLs that are equal to full control for the owner.
 const CANNED_WITHOUT_EFFECT: &[&str] =
     &["private", "bucket-owner-full-control", "bucket-owner-read"];
-/// The other canned ACLs of S3.
+/// Other canned ACLs of S3.
 const CANNED_WITH_EFFECT: &[&str] = &[
     "public-read",
     "public-read-write",
@@ -20,10 +21,10 @@ const CANNED_WITH_EFFECT: &[&str] = &[
     "log-delivery-write",
 ];
 
-/// Whether the headers name a list, which is then the only one there can be.
+/// True if the headers state an ACL, which is then full control for the owner.
 ///
 /// # Errors
-/// AccessControlListNotSupported for any other list; InvalidArgument for a word S3 does not know.
+/// AccessControlListNotSupported for another ACL; InvalidArgument for an unknown canned ACL.
 pub fn of_headers(head: &Head) -> Result<bool> {
     let grants = |name: &str| name.to_ascii_lowercase().starts_with("x-amz-grant-");
     let hoisted = head.query.pairs().iter().any(|(name, _)| grants(name));
@@ -40,11 +41,11 @@ pub fn of_headers(head: &Head) -> Result<bool> {
     }
 }
 
-/// Requires that the list in a document is the one that there is: full control for the owner.
+/// Checks that the document of an ACL states full control for the owner.
 ///
 /// # Errors
-/// MissingRequestBodyError for no document; MalformedXML; AccessControlListNotSupported for any
-/// other list.
+/// MissingRequestBodyError for an empty document; MalformedXML; AccessControlListNotSupported for
+/// another ACL.
 pub fn require_owner_only(document: &[u8], owner: &Owner) -> Result<()> {
     if document.iter().all(u8::is_ascii_whitespace) {
         return Err(ErrorCode::MissingRequestBodyError.into());
@@ -65,7 +66,7 @@ pub fn require_owner_only(document: &[u8], owner: &Owner) -> Result<()> {
     }
 }
 
-/// The list, as GetBucketAcl and GetObjectAcl tell it.
+/// Document of GetBucketAcl and GetObjectAcl.
 pub fn document(of: &Owner) -> Vec<u8> {
     const GRANTEE: &[(&str, &str)] = &[
         ("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance"),

@@ -1,35 +1,39 @@
-//! Conditional requests: `If-Match` and its kin for reads, copies and writes.
+//! Conditional requests: `If-Match` and the related headers of reads, copies and writes.
 //!
-//! The order is that of RFC 9110: `If-Match` silences `If-Unmodified-Since`, `If-None-Match`
-//! silences `If-Modified-Since`. Dates count to the second; a date that HTTP does not know is as
-//! good as absent. Tags compare by their text without quotes and `W/`: clients send them bare.
+//! Source: RFC 9110, section 13.
+//!
+//! **Rules**
+//! - With `If-Match`, `If-Unmodified-Since` is ignored. With `If-None-Match`, `If-Modified-Since`
+//!   is ignored.
+//! - Dates are compared in whole seconds. A date that is not valid HTTP counts as absent.
+//! - Tags are compared without quotes and `W/`, because clients send them bare.
 
 use super::date::parse_http_date;
 use super::error::{Error, ErrorCode, Result};
 use super::request::Head;
 use crate::types::{ETag, ETagMatch, Timestamp, WriteCondition};
 
-/// What the conditions are judged against.
+/// Validators of an object (RFC 9110, section 8.8).
 #[derive(Clone, Copy, Debug)]
 pub struct Validators<'a> {
-    /// The object's tag.
+    /// Entity tag.
     pub etag: &'a ETag,
-    /// Its time of modification.
+    /// Time of the last modification.
     pub modified: Timestamp,
 }
 
-/// What follows from the conditions.
+/// Result of the conditions of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
-    /// They hold.
+pub enum Evaluation {
+    /// All conditions hold.
     Proceed,
-    /// 304.
+    /// Answer 304 Not Modified.
     NotModified,
-    /// 412, with the name of the condition for `<Condition>`.
+    /// Answer 412 Precondition Failed, with the name of the condition for `<Condition>`.
     Failed(&'static str),
 }
 
-/// The names of four conditions, as S3 writes them in `<Condition>`.
+/// Names of the four conditions, as S3 writes them in `<Condition>`.
 struct Names {
     matches: &'static str,
     none_match: &'static str,
@@ -51,23 +55,33 @@ const COPY_SOURCE: Names = Names {
     unmodified_since: "x-amz-copy-source-If-Unmodified-Since",
 };
 
-/// Judges GET and HEAD: a failure of `If-None-Match` or `If-Modified-Since` is a 304.
-pub fn read(head: &Head, validators: &Validators<'_>) -> Result<Outcome> {
+/// Evaluates the conditions of GET and HEAD. If `If-None-Match` or `If-Modified-Since` fails, the
+/// answer is a 304.
+///
+/// # Errors
+/// InvalidRequest for a header that is not UTF-8.
+pub fn read(head: &Head, validators: &Validators<'_>) -> Result<Evaluation> {
     Ok(match failed(head, &READ, validators)? {
-        None => Outcome::Proceed,
+        None => Evaluation::Proceed,
         Some(name) if name == READ.none_match || name == READ.modified_since => {
-            Outcome::NotModified
+            Evaluation::NotModified
         }
-        Some(name) => Outcome::Failed(name),
+        Some(name) => Evaluation::Failed(name),
     })
 }
 
-/// Judges `x-amz-copy-source-if-*` on the source of a copy: every failure is a 412.
-pub fn copy_source(head: &Head, validators: &Validators<'_>) -> Result<Outcome> {
-    Ok(failed(head, &COPY_SOURCE, validators)?.map_or(Outcome::Proceed, Outcome::Failed))
+/// Evaluates `x-amz-copy-source-if-*` on the source of a copy. If one fails, the answer is a 412.
+///
+/// # Errors
+/// InvalidRequest for a header that is not UTF-8.
+pub fn copy_source(head: &Head, validators: &Validators<'_>) -> Result<Evaluation> {
+    Ok(failed(head, &COPY_SOURCE, validators)?.map_or(Evaluation::Proceed, Evaluation::Failed))
 }
 
-/// The condition of PutObject and CompleteMultipartUpload, for the store to judge.
+/// Condition of PutObject and CompleteMultipartUpload. The store checks it in its transaction.
+///
+/// # Errors
+/// InvalidRequest for a header that is not UTF-8.
 pub fn write(head: &Head) -> Result<WriteCondition> {
     Ok(WriteCondition {
         if_match: tags(head, READ.matches)?,
@@ -75,8 +89,11 @@ pub fn write(head: &Head) -> Result<WriteCondition> {
     })
 }
 
-/// Whether `Range` counts: `If-Range` is absent or names what the object is now. Otherwise the
-/// client holds bytes of another object, and the answer is the whole one.
+/// True if `Range` applies: `If-Range` is absent or matches the object. Otherwise the client has
+/// bytes of another object, and the answer is the whole object.
+///
+/// # Errors
+/// InvalidRequest for a header that is not UTF-8.
 pub fn range_holds(head: &Head, validators: &Validators<'_>) -> Result<bool> {
     let Some(text) = head.header("if-range")? else { return Ok(true) };
     Ok(match parse_http_date(text) {
@@ -85,7 +102,7 @@ pub fn range_holds(head: &Head, validators: &Validators<'_>) -> Result<bool> {
     })
 }
 
-/// The tags of a header's value: `*`, or a list, quoted or not, weak or not.
+/// Tags in the value of a header: `*`, or a list, with or without quotes, weak or strong.
 pub fn etag_match(text: &str) -> ETagMatch {
     let text = text.trim();
     if text == "*" {
@@ -95,7 +112,7 @@ pub fn etag_match(text: &str) -> ETagMatch {
     let mut rest = text;
     while !rest.is_empty() {
         let bare = rest.strip_prefix("W/").unwrap_or(rest);
-        // A comma inside quotes is part of the tag.
+        // A comma within quotes is part of the tag.
         let (tag, after) = match bare.strip_prefix('"').and_then(|b| b.split_once('"')) {
             Some((tag, after)) => (tag, after.split_once(',').map_or("", |(_, after)| after)),
             None => bare.split_once(',').unwrap_or((bare, "")),
@@ -109,7 +126,7 @@ pub fn etag_match(text: &str) -> ETagMatch {
     ETagMatch::List(tags)
 }
 
-/// The first condition that does not hold, in the order of RFC 9110.
+/// Name of the first condition that does not hold, in the order of RFC 9110, section 13.2.2.
 fn failed(head: &Head, names: &Names, validators: &Validators<'_>) -> Result<Option<&'static str>> {
     let modified = validators.modified.seconds();
     if let Some(tags) = tags(head, names.matches)? {
@@ -129,7 +146,7 @@ fn failed(head: &Head, names: &Names, validators: &Validators<'_>) -> Result<Opt
     Ok(None)
 }
 
-/// All values of a header that is a list of tags. Presigned URLs may hoist `x-amz-*` headers.
+/// Tags in all lines of a header. `x-amz-*` headers may be in the query of a presigned URL.
 fn tags(head: &Head, name: &'static str) -> Result<Option<ETagMatch>> {
     let mut lines = Vec::new();
     for value in head.headers.get_all(name) {
@@ -165,15 +182,15 @@ mod tests {
     const THEN: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const AFTER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
 
-    fn judge(headers: &[(&str, &str)]) -> (Outcome, Outcome) {
+    fn evaluate(headers: &[(&str, &str)]) -> (Evaluation, Evaluation) {
         let etag = ETag::parse(TAG).unwrap();
-        // Half a second after THEN: dates count to the second.
+        // Half a second after THEN: dates are compared in whole seconds.
         let modified = Timestamp::from_millis(784_111_777_500);
         let validators = Validators { etag: &etag, modified };
         let read = read(&head("GET", "/bkt/key", "", headers), &validators).unwrap();
-        // Only the conditions of reads may stand in several lines.
+        // Only the conditions of reads may be in several lines.
         if headers.iter().map(|(name, _)| name).collect::<HashSet<_>>().len() < headers.len() {
-            return (read, Outcome::Proceed);
+            return (read, Evaluation::Proceed);
         }
         let copies: Vec<_> =
             headers.iter().map(|(n, v)| (format!("x-amz-copy-source-{n}"), *v)).collect();
@@ -195,10 +212,10 @@ mod tests {
         let quoted = format!("\"{TAG}\"");
         let weak = format!("W/\"{TAG}\"");
         let list = format!("\"{OTHER}\" , \"{TAG}\"");
-        let proceed = Outcome::Proceed;
-        let not_modified = Outcome::NotModified;
-        let failed = Outcome::Failed;
-        let cases: &[(&[(&str, &str)], Outcome)] = &[
+        let proceed = Evaluation::Proceed;
+        let not_modified = Evaluation::NotModified;
+        let failed = Evaluation::Failed;
+        let cases: &[(&[(&str, &str)], Evaluation)] = &[
             (&[], proceed),
             (&[(IM, &quoted)], proceed),
             (&[(IM, TAG)], proceed),
@@ -220,18 +237,18 @@ mod tests {
             (&[(IMS, THEN)], not_modified),
             (&[(IMS, AFTER)], not_modified),
             (&[(IMS, "yesterday")], proceed),
-            // A tag silences the date of its kind.
+            // A tag takes precedence over the date.
             (&[(IM, TAG), (IUS, BEFORE)], proceed),
             (&[(IM, OTHER), (IUS, AFTER)], failed("If-Match")),
             (&[(INM, OTHER), (IMS, AFTER)], proceed),
             (&[(INM, TAG), (IMS, BEFORE)], not_modified),
-            // The first kind is judged before the second.
+            // `If-Match` is evaluated first.
             (&[(IM, OTHER), (INM, TAG)], failed("If-Match")),
             (&[(IUS, BEFORE), (INM, TAG)], failed("If-Unmodified-Since")),
             (&[(IM, TAG), (INM, TAG)], not_modified),
         ];
         for (headers, expected) in cases {
-            let (read, _) = judge(headers);
+            let (read, _) = evaluate(headers);
             assert_eq!(read, *expected, "{headers:?}");
         }
     }
@@ -239,20 +256,20 @@ mod tests {
     #[test]
     fn every_failure_of_a_copy_source_is_a_412() {
         for (name, value, expected) in [
-            ("if-match", TAG, Outcome::Proceed),
-            ("if-match", OTHER, Outcome::Failed("x-amz-copy-source-If-Match")),
-            ("if-none-match", TAG, Outcome::Failed("x-amz-copy-source-If-None-Match")),
-            ("if-none-match", OTHER, Outcome::Proceed),
-            ("if-modified-since", THEN, Outcome::Failed("x-amz-copy-source-If-Modified-Since")),
-            ("if-modified-since", BEFORE, Outcome::Proceed),
+            ("if-match", TAG, Evaluation::Proceed),
+            ("if-match", OTHER, Evaluation::Failed("x-amz-copy-source-If-Match")),
+            ("if-none-match", TAG, Evaluation::Failed("x-amz-copy-source-If-None-Match")),
+            ("if-none-match", OTHER, Evaluation::Proceed),
+            ("if-modified-since", THEN, Evaluation::Failed("x-amz-copy-source-If-Modified-Since")),
+            ("if-modified-since", BEFORE, Evaluation::Proceed),
             (
                 "if-unmodified-since",
                 BEFORE,
-                Outcome::Failed("x-amz-copy-source-If-Unmodified-Since"),
+                Evaluation::Failed("x-amz-copy-source-If-Unmodified-Since"),
             ),
-            ("if-unmodified-since", THEN, Outcome::Proceed),
+            ("if-unmodified-since", THEN, Evaluation::Proceed),
         ] {
-            assert_eq!(judge(&[(name, value)]).1, expected, "{name}: {value}");
+            assert_eq!(evaluate(&[(name, value)]).1, expected, "{name}: {value}");
         }
     }
 

@@ -1,7 +1,8 @@
 //! `x-amz-copy-source`: `[/]bucket/key[?versionId=…]`, percent-encoded once.
 //!
-//! **Invariant:** this is the only parser of the header, so what is authorized is what is copied.
-//! The version is split off before decoding, so a key that holds an encoded `?versionId=` is a key.
+//! **Invariants**
+//! - Authorization and copy use the result of the same parser.
+//! - The version is split off before decoding, so an encoded `?versionId=` is part of the key.
 
 use percent_encoding::percent_decode_str;
 
@@ -9,30 +10,33 @@ use super::error::{Error, ErrorCode, Result};
 use super::request::Head;
 use crate::types::{BucketName, KEY_BYTES_MAX, KeyError, ObjectKey};
 
-/// What to copy from.
+/// Source of a copy.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CopySource {
-    /// The source bucket.
+    /// Bucket of the source.
     pub bucket: BucketName,
-    /// The source key.
+    /// Key of the source.
     pub key: ObjectKey,
-    /// The version, if one is named; `null` is one.
+    /// Version id, if given. `null` is a version id.
     pub version_id: Option<String>,
 }
 
-/// The copy source of a request; header and query count the same.
+/// Copy source of a request, from the header or the query.
 ///
 /// # Errors
-/// InvalidArgument when it is malformed.
+/// InvalidArgument for a malformed value; KeyTooLongError.
 pub fn of_request(head: &Head) -> Result<CopySource> {
     parse(head.header_or_query("x-amz-copy-source")?.unwrap_or_default())
 }
 
-/// Reads the header. The separator may be `%2F`, a leading slash is allowed. A raw `+` is a space:
-/// unlike paths, this header is form-encoded by s5cmd, and everybody else escapes a plus.
+/// Copy source from the value of the header. The separator may be `%2F`; a leading slash is
+/// optional. A raw `+` is a space: s5cmd form-encodes this header, and other clients escape a plus.
+///
+/// # Errors
+/// See [`of_request`].
 pub fn parse(header: &str) -> Result<CopySource> {
     let refuse = |message: &str| Error::argument("x-amz-copy-source", header, message);
-    // The version is always last, so a raw mark before it belongs to the key.
+    // The version id comes last, so an earlier raw `?versionId=` belongs to the key.
     let (path, version_id) = match header.rsplit_once("?versionId=") {
         Some((path, version_id)) => (path, Some(version_id)),
         None => (header, None),
@@ -48,7 +52,7 @@ pub fn parse(header: &str) -> Result<CopySource> {
     if version_id.as_deref() == Some("") {
         return Err(refuse("Version id cannot be the empty string"));
     }
-    // No bucket's name holds a slash, so decoding first does not make the split ambiguous.
+    // A bucket's name has no slash, so the first slash is the separator also after decoding.
     let path = decode(path)?;
     let path = path.strip_prefix('/').unwrap_or(&path);
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));

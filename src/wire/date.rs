@@ -1,6 +1,6 @@
-//! Dates on the wire: HTTP's three forms, ISO 8601 in XML, and the form of `x-amz-date`.
+//! Dates on the wire: HTTP dates (RFC 9110, section 5.6.7), ISO 8601 in XML, and `x-amz-date`.
 //!
-//! Formatting never fails: a time beyond the year 9999 is written as one near its end.
+//! Formatting never fails. A time after the year 9999 is written as a time near its end.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use jiff::fmt::temporal::DateTimePrinter;
 
 use crate::types::Timestamp;
 
-/// 9999-12-30T22:00:00Z in seconds since 1970: the last second that both crates can write.
+/// 9999-12-30T22:00:00Z in seconds since 1970: the last second that both date crates can format.
 const LAST_SECONDS: u64 = 253_402_207_200;
 
 /// IMF-fixdate, as in `Last-Modified`: `Fri, 20 Nov 2026 00:00:00 GMT`.
@@ -18,36 +18,37 @@ pub fn http_date(time: Timestamp) -> String {
     httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-/// The form of XML: `2026-11-20T00:00:00.000Z`. Milliseconds are always 0, as on S3, so that the
-/// same time reads the same in a listing and in `Last-Modified`.
+/// ISO 8601, as in XML: `2026-11-20T00:00:00.000Z`. Milliseconds are always 0, as on S3, so a
+/// listing and `Last-Modified` show the same time.
 pub fn iso8601(time: Timestamp) -> String {
-    // A list has one in each of its entries: this takes a third of the time of a format.
+    // A listing has one date in each entry. The printer takes a third of the time of a format
+    // string.
     const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
     PRINTER.timestamp_to_string(&to_the_second(time))
 }
 
-/// The form of `x-amz-date`: `20130524T000000Z`.
+/// Basic format of ISO 8601, as in `x-amz-date`: `20130524T000000Z`.
 pub fn amz_date(time: Timestamp) -> String {
     let format = "%Y%m%dT%H%M%SZ";
     strtime::format(format, to_the_second(time)).expect("it asks for UTC's date and time only")
 }
 
-/// A date of a header, in any of HTTP's three forms. A date that HTTP would not allow is `None`:
-/// conditions with such a date are to be ignored.
+/// Time from a header, in any of HTTP's three date formats. `None` for another text: a condition
+/// with an invalid date is ignored.
 pub fn parse_http_date(text: &str) -> Option<Timestamp> {
     let time = httpdate::parse_http_date(text.trim()).ok()?;
     let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
     Some(Timestamp::from_millis(seconds.checked_mul(1000)?))
 }
 
-/// A time in ISO 8601 with an offset or `Z`, as policies and lifecycle rules have it.
+/// Time from ISO 8601 with an offset or `Z`, as in policies and lifecycle rules.
 pub fn parse_iso8601(text: &str) -> Option<Timestamp> {
     let time: jiff::Timestamp = text.trim().parse().ok()?;
     u64::try_from(time.as_millisecond()).ok().map(Timestamp::from_millis)
 }
 
 fn to_the_second(time: Timestamp) -> jiff::Timestamp {
-    // In range: the last second of 9999 in milliseconds is far below 2^63.
+    // In range: milliseconds of the year 9999 are far below 2^63.
     let seconds = time.seconds().min(LAST_SECONDS).cast_signed();
     jiff::Timestamp::from_second(seconds).expect("it is a time of the years 1970–9999")
 }

@@ -1,7 +1,7 @@
-//! Percent-encoding in answers: `encoding-type=url` in listings, and the URLs in `<Location>`.
+//! Percent-encoding in answers: `encoding-type=url` in listings, and URLs in `<Location>`.
 //!
-//! Only `A-Za-z0-9-._~` and `/` stay as they are. Clients differ in how they read a raw `+` (some
-//! as a space), so a plus is `%2B` and a space `%20`; a raw slash is safe for all of them.
+//! Only `A-Za-z0-9-._~` and `/` stay unencoded. Some clients decode a raw `+` as a space and others
+//! do not, so a plus becomes `%2B` and a space `%20`.
 
 use std::borrow::Cow;
 
@@ -10,21 +10,21 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use super::error::{Error, Result};
 use super::request::Head;
 
-/// Everything but RFC 3986's unreserved characters and the slash.
+/// Characters to encode: all but the unreserved ones of RFC 3986 and the slash.
 const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// A key, prefix or marker as it stands in a listing with `encoding-type=url`.
+/// Key, prefix or marker, encoded for a listing with `encoding-type=url`.
 pub fn url(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
-/// A key as the path of a URL, without a leading slash: for `<Location>` and redirects.
+/// Key as the path of a URL without a leading slash, for `<Location>` and redirects.
 pub fn object_path(key: &str) -> String {
     url(key)
 }
 
-/// The URL of an object of the addressed bucket, in the style of the request.
+/// URL of an object in the addressed bucket, path-style or virtual-host style as the request.
 pub fn object_url(head: &Head, bucket: &str, key: &str) -> String {
     let scheme = if head.secure { "https" } else { "http" };
     let path = object_path(key);
@@ -34,8 +34,8 @@ pub fn object_url(head: &Head, bucket: &str, key: &str) -> String {
     }
 }
 
-/// What [`url`] encoded, whatever else was encoded beside; `None` for a `%` without two digits, or
-/// what is not UTF-8.
+/// Text from a percent-encoded one. `None` for a `%` without two hexadecimal digits, or if the
+/// result is not UTF-8.
 pub fn decode(text: &str) -> Option<String> {
     let mut escapes = text.split('%');
     escapes.next();
@@ -49,17 +49,20 @@ pub fn decode(text: &str) -> Option<String> {
     Some(decoded.into_owned())
 }
 
-/// How keys are written in a listing.
+/// Encoding of keys in a listing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EncodingType {
-    /// As they are.
+    /// Not encoded.
     Raw,
     /// Percent-encoded: `encoding-type=url`.
     Url,
 }
 
 impl EncodingType {
-    /// What the request asks for; InvalidArgument for anything but `url`.
+    /// Encoding that the request asks for.
+    ///
+    /// # Errors
+    /// InvalidArgument for a value other than `url`.
     pub fn read(head: &Head) -> Result<Self> {
         match head.query.non_empty("encoding-type") {
             None => Ok(Self::Raw),
@@ -71,7 +74,7 @@ impl EncodingType {
             )),
         }
     }
-    /// The text as it is to stand in the listing.
+    /// Text in this encoding.
     pub fn apply(self, text: &str) -> Cow<'_, str> {
         match self {
             Self::Raw => Cow::Borrowed(text),

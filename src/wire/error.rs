@@ -1,31 +1,33 @@
-//! The errors of S3: one row per code, with its status and its usual sentence.
+//! Errors of S3: a table with the code, status and default message of each, and [`Error`].
 //!
-//! An [`Error`] is what the client may know. What really happened stays in [`Error::source`], which
-//! goes to the log beside the request id and never into XML.
+//! Source: AWS, "Error responses" of the S3 API reference.
+//!
+//! **Invariant:** an answer contains only what the client may know. [`Error::source`] goes to the
+//! log, next to the request id, and never into XML.
 
 use std::fmt;
 
 use http::StatusCode;
 
-/// The result of everything above the store.
+/// Result of the layers above the store.
 pub type Result<T> = std::result::Result<T, Error>;
 
 macro_rules! error_codes {
     ($($status:literal $code:ident $message:literal;)*) => {
-        /// A code of S3's error table; the variant's name is the code on the wire.
+        /// Error code of S3. The name of the variant is the code in `<Code>`.
         #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
         #[allow(missing_docs)] // Each is documented by its sentence in the table.
         pub enum ErrorCode { $($code,)* }
 
         impl ErrorCode {
-            /// Every code, in the order of the table.
+            /// All codes, in the order of the table.
             pub const ALL: &'static [ErrorCode] = &[$(ErrorCode::$code,)*];
 
-            /// The code as it stands in `<Code>`.
+            /// Text in `<Code>`.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$code => stringify!($code),)* }
             }
-            /// The HTTP status that goes with it.
+            /// HTTP status of the code.
             pub const fn status(self) -> StatusCode {
                 let status = match self { $(Self::$code => $status,)* };
                 match StatusCode::from_u16(status) {
@@ -33,7 +35,7 @@ macro_rules! error_codes {
                     Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
                 }
             }
-            /// The sentence in `<Message>` when the place of the error has none of its own.
+            /// Default text in `<Message>`.
             pub const fn message(self) -> &'static str {
                 match self { $(Self::$code => $message,)* }
             }
@@ -113,26 +115,26 @@ error_codes! {
     507 InsufficientStorage "The storage of this server is full.";
 }
 
-/// What went wrong, as the client is told it.
+/// Error as the client sees it.
 pub struct Error {
-    /// The code, which also gives the status.
+    /// Code, which decides the status.
     pub code: ErrorCode,
-    /// The sentence in `<Message>`.
+    /// Text in `<Message>`.
     pub message: String,
     /// Further elements of `<Error>`, such as `("ArgumentName", "partNumber")`.
     pub fields: Vec<(&'static str, String)>,
-    /// Headers that go with it, such as `("x-amz-bucket-region", …)`.
+    /// Further headers of the answer, such as `("x-amz-bucket-region", …)`.
     pub headers: Vec<(&'static str, String)>,
-    /// What really happened, for the log alone.
+    /// Cause, for the log only.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
-    /// The code with its usual sentence.
+    /// Error with the default message of the code.
     pub fn new(code: ErrorCode) -> Self {
         Self::because(code, code.message())
     }
-    /// The code with a sentence of its own.
+    /// Error with a message of its own.
     pub fn because(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -142,7 +144,7 @@ impl Error {
             source: None,
         }
     }
-    /// InvalidArgument, naming the argument as S3 does.
+    /// InvalidArgument with the name and value of the argument, as on S3.
     pub fn argument(name: &str, value: &str, message: impl Into<String>) -> Self {
         Self::because(ErrorCode::InvalidArgument, message)
             .field("ArgumentName", name)
@@ -158,7 +160,7 @@ impl Error {
         self.headers.push((name, value.into()));
         self
     }
-    /// Adds what really happened, for the log.
+    /// Adds the cause, for the log.
     pub fn caused_by(
         mut self,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,

@@ -1,8 +1,8 @@
-//! S3's dialect of HTTP, pure: no state, no I/O, no clock.
+//! S3's dialect of HTTP. Pure: no state, no I/O, no clock.
 //!
-//! What a request says ([`request`]), what an answer looks like ([`response`], [`error`]), and the
-//! small languages in between: XML, forms, checksums, conditions, ranges, dates, copy sources, CORS
-//! rules.
+//! Owns the parsed request ([`request`], [`target`]), the answer ([`response`], [`error`]), and the
+//! formats inside them: XML, forms, checksums, conditions, ranges, dates, copy sources, CORS,
+//! notifications, ACLs. [`crate::auth`] owns signatures, [`crate::ops`] the operations.
 
 pub(crate) mod acl;
 pub mod checksum;
@@ -20,8 +20,10 @@ pub mod own_headers;
 pub mod range;
 pub mod request;
 pub mod response;
+pub mod target;
 pub mod xml;
 
 pub use error::{Error, ErrorCode, Result};
-pub use request::{Address, Head};
+pub use request::Head;
 pub use response::{Body, Response};
+pub use target::Address;

@@ -1,39 +1,41 @@
-//! The document NotificationConfiguration: S3's form of [`events::Rules`](crate::events::Rules).
+//! XML document NotificationConfiguration, which [`NotificationRules`] represents.
 //!
-//! A target is named by an ARN, `arn:partita:sqs:<region>:<name>:webhook`; MinIO's spelling with
-//! `minio` is taken too, so that its tools work. Rules for queues and for topics are served alike.
+//! An ARN names a target: `arn:partita:sqs:<region>:<name>:webhook`. `minio` in place of `partita`
+//! is accepted, so that MinIO's tools work. Rules for queues and for topics work the same.
 
 use crate::events::rules::{FILTER_LENGTH_MAX, ID_LENGTH_MAX};
-use crate::events::{Kind, Rule, RuleError, Rules};
+use crate::events::{NotificationRule, NotificationRuleError, NotificationRules, RuleKind};
 use crate::wire::xml::{self, Element, Writer};
 use crate::wire::{Error, ErrorCode, Head, Result};
 
-/// The root of the document.
+/// Root element of the document.
 pub const ROOT: &str = "NotificationConfiguration";
 
-/// The elements of rules, with the element that names the target in each.
-const ELEMENTS: [(Kind, &str, &str); 2] =
-    [(Kind::Queue, "QueueConfiguration", "Queue"), (Kind::Topic, "TopicConfiguration", "Topic")];
-/// What S3 can tell and we cannot.
+/// Elements of rules, each with the element of its ARN.
+const ELEMENTS: [(RuleKind, &str, &str); 2] = [
+    (RuleKind::Queue, "QueueConfiguration", "Queue"),
+    (RuleKind::Topic, "TopicConfiguration", "Topic"),
+];
+/// Elements of S3 that this server does not implement.
 const NOT_IMPLEMENTED: [&str; 3] =
     ["CloudFunctionConfiguration", "LambdaFunctionConfiguration", "EventBridgeConfiguration"];
 
-/// The targets that a rule can name.
-pub struct Targets<'a> {
-    /// The region of this server.
+/// Targets that a rule can name.
+pub struct NotificationTargets<'a> {
+    /// Region of this server.
     pub region: &'a str,
-    /// Whether an ARN of another region is refused.
+    /// Refuse an ARN of another region.
     pub region_strict: bool,
-    /// Names of the targets in the configuration.
+    /// Names of the targets in the configuration file.
     pub names: Vec<&'a str>,
 }
 
-/// Reads the document of a request.
+/// Rules from a document.
 ///
 /// # Errors
-/// MalformedXML; NotImplemented for functions, EventBridge and events that never happen here;
-/// InvalidArgument for unknown targets and events, bad filters and rules that overlap.
-pub fn read(document: &[u8], targets: &Targets<'_>) -> Result<Rules> {
+/// MalformedXML; NotImplemented for functions, EventBridge and events that this server never emits;
+/// InvalidArgument for unknown targets and events, invalid filters and rules that overlap.
+pub fn read(document: &[u8], targets: &NotificationTargets<'_>) -> Result<NotificationRules> {
     let root = xml::parse(document, ROOT)?;
     let mut rules = Vec::new();
     for element in &root.children {
@@ -45,10 +47,15 @@ pub fn read(document: &[u8], targets: &Targets<'_>) -> Result<Rules> {
         let (kind, _, target) = known.ok_or(ErrorCode::MalformedXML)?;
         rules.push(read_rule(element, *kind, target, targets)?);
     }
-    Rules::new(rules).map_err(refused)
+    NotificationRules::new(rules).map_err(refused)
 }
 
-fn read_rule(element: &Element, kind: Kind, target: &str, targets: &Targets<'_>) -> Result<Rule> {
+fn read_rule(
+    element: &Element,
+    kind: RuleKind,
+    target: &str,
+    targets: &NotificationTargets<'_>,
+) -> Result<NotificationRule> {
     let arn = element.child(target).ok_or(ErrorCode::MalformedXML)?.trimmed();
     let id = match element.child("Id").map(|id| id.text.as_str()).unwrap_or_default() {
         "" => uuid::Uuid::now_v7().to_string(),
@@ -63,7 +70,7 @@ fn read_rule(element: &Element, kind: Kind, target: &str, targets: &Targets<'_>)
         Some(filter) => read_filter(filter)?,
         None => (None, None),
     };
-    Ok(Rule {
+    Ok(NotificationRule {
         id,
         kind,
         arn: arn.to_owned(),
@@ -74,9 +81,9 @@ fn read_rule(element: &Element, kind: Kind, target: &str, targets: &Targets<'_>)
     })
 }
 
-type Filter = (Option<String>, Option<String>);
+type KeyFilter = (Option<String>, Option<String>);
 
-fn read_filter(filter: &Element) -> Result<Filter> {
+fn read_filter(filter: &Element) -> Result<KeyFilter> {
     let (mut prefix, mut suffix) = (None, None);
     let rules = filter.children("S3Key").flat_map(|key| key.children("FilterRule"));
     for rule in rules {
@@ -106,8 +113,8 @@ fn read_filter(filter: &Element) -> Result<Filter> {
     Ok((prefix, suffix))
 }
 
-/// The name of the target in the configuration.
-fn target_of(arn: &str, targets: &Targets<'_>) -> Result<String> {
+/// Name of the target in the configuration file.
+fn target_of(arn: &str, targets: &NotificationTargets<'_>) -> Result<String> {
     let parts: Vec<&str> = arn.split(':').collect();
     let (region, name) = match parts[..] {
         ["arn", "partita" | "minio", "sqs" | "sns", region, name, "webhook"] => (region, name),
@@ -121,25 +128,25 @@ fn target_of(arn: &str, targets: &Targets<'_>) -> Result<String> {
     Err(Error::argument(arn, "The destination does not exist", message))
 }
 
-fn refused(error: RuleError) -> Error {
+fn refused(error: NotificationRuleError) -> Error {
     match error {
-        RuleError::TooMany => Error::because(
+        NotificationRuleError::TooMany => Error::because(
             ErrorCode::InvalidArgument,
             "The notification configuration has more than 100 rules.",
         ),
-        RuleError::SameId(id) => {
+        NotificationRuleError::SameId(id) => {
             let message = "Same ID used for multiple configurations. IDs must be unique";
             Error::argument("Id", &id, message)
         }
-        RuleError::NoEvent => ErrorCode::MalformedXML.into(),
-        RuleError::UnknownEvent(event) => {
+        NotificationRuleError::NoEvent => ErrorCode::MalformedXML.into(),
+        NotificationRuleError::UnknownEvent(event) => {
             Error::argument("Event", &event, "The event is not supported for notifications")
         }
-        RuleError::NotImplemented(event) => Error::because(
+        NotificationRuleError::NotImplemented(event) => Error::because(
             ErrorCode::NotImplemented,
-            format!("The event {event} never happens here, so nobody can be told of it."),
+            format!("The event {event} is not implemented: this server never sends it."),
         ),
-        RuleError::Overlap => Error::because(
+        NotificationRuleError::Overlap => Error::because(
             ErrorCode::InvalidArgument,
             "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules \
              if the prefixes are overlapping for the same event type.",
@@ -147,8 +154,8 @@ fn refused(error: RuleError) -> Error {
     }
 }
 
-/// The document of an answer.
-pub fn write(rules: &Rules) -> Vec<u8> {
+/// Document of an answer.
+pub fn write(rules: &NotificationRules) -> Vec<u8> {
     let mut xml = Writer::document(ROOT);
     for rule in rules.iter() {
         let known = ELEMENTS.iter().find(|(kind, ..)| *kind == rule.kind);
@@ -165,7 +172,7 @@ pub fn write(rules: &Rules) -> Vec<u8> {
     xml.finish()
 }
 
-fn write_filter(xml: &mut Writer, rule: &Rule) {
+fn write_filter(xml: &mut Writer, rule: &NotificationRule) {
     let filters = [("prefix", &rule.prefix), ("suffix", &rule.suffix)];
     if filters.iter().all(|(_, value)| value.is_none()) {
         return;
@@ -183,7 +190,7 @@ fn write_filter(xml: &mut Writer, rule: &Rule) {
     });
 }
 
-/// Whether the request wants no test event.
+/// True if the request asks for no test event.
 pub fn skips_test(head: &Head) -> Result<bool> {
     let header = head.header_or_query("x-amz-skip-destination-validation")?;
     Ok(header.is_some_and(|value| value.eq_ignore_ascii_case("true")))

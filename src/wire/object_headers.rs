@@ -1,11 +1,11 @@
-//! The headers that an object keeps, and those that ask for what is not there yet.
+//! Headers that are stored with an object, and headers of features that do not exist.
 
 use crate::events::{CallbackVar, callback};
 use crate::types::ObjectHeaders;
 use crate::wire::acl;
 use crate::wire::{Error, ErrorCode, Head, Result};
 
-/// Standard headers that are stored with an object and come back with it.
+/// Standard headers that are stored with an object.
 pub const STORED: &[&str] = &[
     "cache-control",
     "content-disposition",
@@ -14,16 +14,16 @@ pub const STORED: &[&str] = &[
     "content-type",
     "expires",
 ];
-/// The prefix of user metadata.
+/// Prefix of user metadata.
 pub const USER_PREFIX: &str = "x-amz-meta-";
-/// What an object without a Content-Type is served as.
+/// Content-Type of an object that was stored without one.
 pub const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";
 
-/// The stored headers of a request that makes an object.
+/// Headers that a request stores with an object.
 ///
 /// # Errors
-/// MetadataTooLarge when the user metadata (names without their prefix, and values) is over
-/// `metadata_bytes_max`; InvalidArgument for metadata of the query that no header can hold.
+/// MetadataTooLarge if the user metadata (names without their prefix, and values) exceeds
+/// `metadata_bytes_max`; InvalidArgument for metadata in the query that is no valid header.
 pub fn of_request(head: &Head, metadata_bytes_max: usize) -> Result<ObjectHeaders> {
     let mut stored = Vec::new();
     for name in STORED {
@@ -66,8 +66,8 @@ pub fn of_request(head: &Head, metadata_bytes_max: usize) -> Result<ObjectHeader
     Ok(ObjectHeaders(stored))
 }
 
-/// Stored headers that a presigned URL carries in its query: they are signed, so they count.
-/// (SigV2 signs the Content-Type there, and so do its clients write it.)
+/// Stored headers in the query of a presigned URL. (Clients with SigV2 put the Content-Type there,
+/// and SigV2 signs it.)
 fn hoisted(head: &Head, wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, Vec<u8>)>> {
     let mut metadata = Vec::new();
     for (name, value) in head.query.pairs() {
@@ -85,7 +85,8 @@ fn hoisted(head: &Head, wanted: impl Fn(&str) -> bool) -> Result<Vec<(String, Ve
     Ok(metadata)
 }
 
-/// Content-Encoding less every `aws-chunked`, which names the framing and not the content.
+/// Content-Encoding without `aws-chunked`, which is the framing of the request and not of the
+/// object.
 fn without_aws_chunked(value: &[u8]) -> Vec<u8> {
     let Ok(text) = std::str::from_utf8(value) else { return value.to_vec() };
     let kept: Vec<&str> = text
@@ -99,18 +100,18 @@ fn without_aws_chunked(value: &[u8]) -> Vec<u8> {
     kept.join(",").into_bytes()
 }
 
-/// What the client wants to be told again with the events of the object or upload.
+/// JSON that the events of the object or upload carry.
 ///
 /// # Errors
-/// InvalidArgument when it is not JSON in base64, or too long.
+/// InvalidArgument if it is not JSON in base64, or too long.
 pub fn callback_var(head: &Head) -> Result<Option<CallbackVar>> {
     let Some(value) = head.header_or_query(callback::HEADER)? else { return Ok(None) };
     let var = CallbackVar::parse(value);
     var.map(Some).map_err(|message| Error::argument(callback::HEADER, value, message))
 }
 
-/// Headers whose meaning is not implemented: a write that bears one is refused, because a 200 would
-/// promise what is not done.
+/// Headers of features that do not exist. A write with one is refused: a 200 would promise the
+/// feature.
 const NOT_IMPLEMENTED: &[&str] = &[
     "x-amz-copy-source-server-side-encryption-customer-algorithm",
     "x-amz-object-lock-legal-hold",
@@ -125,10 +126,10 @@ const NOT_IMPLEMENTED: &[&str] = &[
     "x-amz-website-redirect-location",
     "x-amz-write-offset-bytes",
 ];
-/// Storage classes that are accepted; there is one class here.
+/// Accepted storage classes. All are stored in the same way.
 const STORAGE_CLASSES: &[&str] = &["", "STANDARD", "REDUCED_REDUNDANCY"];
 
-/// Refuses what a write asks for and does not get.
+/// Refuses a write that asks for a feature that does not exist.
 ///
 /// # Errors
 /// NotImplemented, InvalidStorageClass, and those of [`acl::of_headers`].

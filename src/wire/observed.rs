@@ -1,4 +1,4 @@
-//! A body that tells somebody what passes.
+//! Body wrapper that reports bytes and end to an observer.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,15 +9,15 @@ use http_body_util::BodyExt;
 
 use super::response::{BodyError, Stream};
 
-/// Who is told. It is dropped with the body, however far that came.
+/// Receiver of the reports. It is dropped with the body, also when the body did not end.
 pub trait Observer: Send + Sync + Unpin + 'static {
-    /// So many bytes have passed.
+    /// `bytes` have passed.
     fn on_data(&mut self, _bytes: u64) {}
-    /// Nothing more will pass. It may be told more than once.
+    /// No more bytes will pass. May be called more than once.
     fn on_end(&mut self) {}
 }
 
-/// The same body, observed.
+/// Body that reports to `observer`.
 pub fn observed(inner: Stream, mut observer: impl Observer) -> Stream {
     if inner.is_end_stream() {
         observer.on_end();
@@ -45,7 +45,7 @@ impl<O: Observer> Body for Observed<O> {
                 if let Some(data) = frame.data_ref() {
                     this.observer.on_data(data.len() as u64);
                 }
-                // The last frame may be known as such: nobody need ask for one more.
+                // The last frame may be known as such, and then nobody polls again.
                 if this.inner.is_end_stream() {
                     this.observer.on_end();
                 }

@@ -1,8 +1,8 @@
-//! Headers of Partita's own that a request may carry, and the check that it carries no other.
+//! Request headers of Partita: `x-partita-*`.
 //!
-//! **Invariant:** a header of ours means something for the operation (its row names it), or the
-//! request is refused. Such a header narrows or binds what is done: whoever signed
-//! `x-partita-max-bytes` into a URL and misspelt it must learn that before anything is stored.
+//! **Invariant:** an operation reads such a header (its row names it), or the request is refused.
+//! These headers restrict a request. If `x-partita-max-bytes` in a presigned URL is misspelt, the
+//! client must get an error before anything is stored.
 
 use super::request::Head;
 use super::{Error, Result};
@@ -15,21 +15,21 @@ pub const PART_SIZE: &str = "x-partita-part-size";
 pub const CONTENT_SHA256: &str = "x-partita-content-sha256";
 /// MD5 of the whole file, in hexadecimal digits.
 pub const CONTENT_MD5: &str = "x-partita-content-md5";
-/// The most bytes that a body may have.
+/// Most bytes of the body.
 pub const MAX_BYTES: &str = "x-partita-max-bytes";
-/// Below which keys of the same bucket the request may find its content: a list of prefixes,
-/// separated by commas, each percent-encoded. (A signature does not tell two headers from one with
-/// a comma, so both must mean the same.)
+/// Prefixes of keys in the same bucket whose content the request may reference: a list, separated
+/// by commas, each percent-encoded. (A signature does not distinguish two headers from one with a
+/// comma, so both mean the same.)
 pub const INSTANT_PREFIX: &str = "x-partita-instant-prefix";
-/// As [`INSTANT_PREFIX`], for what may be given for a proof of possession; `*` is the whole bucket.
-/// Without it the other one narrows that too.
+/// Same as [`INSTANT_PREFIX`], for content referenced by a proof of possession. `*` is the whole
+/// bucket. Without this header, [`INSTANT_PREFIX`] restricts proofs too.
 pub const PROOF_PREFIX: &str = "x-partita-proof-prefix";
 
-/// What all our headers begin with.
+/// Prefix of all headers of Partita.
 const PREFIX: &str = "x-partita-";
 
-/// Refuses a header of ours, or a query parameter that stands for one, that the operation `name`
-/// does not read. `known` are those that it reads.
+/// Refuses an `x-partita-*` header or query parameter that the operation `name` does not read.
+/// `known` are those that it reads.
 ///
 /// # Errors
 /// InvalidArgument, naming the header.

@@ -1,24 +1,25 @@
-//! `Range` and `x-amz-copy-source-range`.
+//! `Range` (RFC 9110, section 14) and `x-amz-copy-source-range`.
 //!
-//! A `Range` that S3 does not understand (another unit, several ranges, an end before its start) is
-//! ignored: the answer is the whole object with status 200. One that it understands but that holds
-//! no byte of the object is a 416. Numbers of any length are read without overflow: what does not
-//! fit is past every end.
+//! **Rules**
+//! - A `Range` that S3 does not support (another unit, several ranges, an end before its start) is
+//!   ignored. The answer is the whole object with status 200.
+//! - A supported `Range` without a byte of the object is a 416.
+//! - Numbers may have any length. A number beyond 64 bits is past the end of every object.
 
 use super::error::{Error, ErrorCode, Result};
-use crate::types::ByteRange;
+use crate::types::{ByteRange, decimal};
 
-/// The range holds no byte of the object: 416.
+/// Range without a byte of the object: 416.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Unsatisfiable {
-    /// The header's value.
+pub struct UnsatisfiableRange {
+    /// Value of the header.
     pub requested: String,
-    /// The object's size in bytes.
+    /// Size of the object in bytes.
     pub size: u64,
 }
 
-impl From<Unsatisfiable> for Error {
-    fn from(range: Unsatisfiable) -> Self {
+impl From<UnsatisfiableRange> for Error {
+    fn from(range: UnsatisfiableRange) -> Self {
         Error::new(ErrorCode::InvalidRange)
             .header("content-range", format!("bytes */{}", range.size))
             .field("RangeRequested", range.requested)
@@ -26,17 +27,20 @@ impl From<Unsatisfiable> for Error {
     }
 }
 
-/// The bytes that a `Range` header asks for; `None` means all, with status 200.
+/// Bytes that a `Range` header selects. `None` for the whole object with status 200.
 ///
-/// `Some` of the whole object is still a 206. On an empty object a suffix range is ignored, and
-/// every other range is unsatisfiable.
+/// `Some` with all bytes is still a 206. On an empty object a suffix range is ignored, and every
+/// other range is unsatisfiable.
+///
+/// # Errors
+/// [`UnsatisfiableRange`].
 pub fn parse(
     header: Option<&str>,
     size: u64,
-) -> std::result::Result<Option<ByteRange>, Unsatisfiable> {
+) -> std::result::Result<Option<ByteRange>, UnsatisfiableRange> {
     let Some(header) = header else { return Ok(None) };
     let Some((first, last)) = split(header) else { return Ok(None) };
-    let unsatisfiable = || Unsatisfiable { requested: header.to_owned(), size };
+    let unsatisfiable = || UnsatisfiableRange { requested: header.to_owned(), size };
     match (first, last) {
         (None, None) => Ok(None),
         (None, Some(0)) => Err(unsatisfiable()),
@@ -52,8 +56,11 @@ pub fn parse(
     }
 }
 
-/// The bytes that `x-amz-copy-source-range` asks for: strictly `bytes=first-last` inside a source
-/// of `size` bytes. InvalidArgument for another form, InvalidRange past the end.
+/// Bytes that `x-amz-copy-source-range` selects: `bytes=first-last` within a source of `size`
+/// bytes.
+///
+/// # Errors
+/// InvalidArgument for another form; InvalidRange past the end.
 pub fn parse_copy_range(text: &str, size: u64) -> Result<ByteRange> {
     let strict = text.starts_with("bytes=") && !text.contains(' ');
     match split(text).filter(|_| strict) {
@@ -76,8 +83,8 @@ pub fn parse_copy_range(text: &str, size: u64) -> Result<ByteRange> {
     }
 }
 
-/// The two numbers of `bytes=first-last`, either of which may be absent; `None` for anything that
-/// is not one range of bytes.
+/// The two numbers of `bytes=first-last`, each optional. `None` for anything but one range of
+/// bytes.
 fn split(text: &str) -> Option<(Option<u64>, Option<u64>)> {
     let (unit, range) = text.split_once('=')?;
     let (first, last) = range.trim().split_once('-')?;
@@ -85,14 +92,13 @@ fn split(text: &str) -> Option<(Option<u64>, Option<u64>)> {
     Some((number(first)?, number(last)?))
 }
 
-/// `Some(None)` for an empty text, `None` for one that is no number. A number beyond 64 bits is the
-/// greatest of them.
+/// Number in a range. `Some(None)` for an empty text, `None` for another text. Saturates at 64
+/// bits.
 fn number(text: &str) -> Option<Option<u64>> {
     if text.is_empty() {
         return Some(None);
     }
-    let digits = text.bytes().all(|c| c.is_ascii_digit());
-    digits.then(|| Some(text.parse().unwrap_or(u64::MAX)))
+    decimal::parse_saturating(text).map(Some)
 }
 
 #[cfg(test)]
@@ -101,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    /// What a row expects: `Err(())` is 416, `Ok(None)` is 200.
+    /// Result of a row: `Err(())` is 416, `Ok(None)` is 200.
     type Expected = std::result::Result<Option<(u64, u64)>, ()>;
 
     fn read(header: &str, size: u64) -> Expected {
@@ -189,7 +195,7 @@ mod tests {
     }
 
     proptest! {
-        /// A naive model: which bytes of a small object does the range name?
+        /// Model: the bytes of a small object that the range selects.
         #[test]
         fn a_range_names_the_bytes_that_the_model_names(
             first in prop::option::of(0_u64..24),

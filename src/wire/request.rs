@@ -1,196 +1,41 @@
-//! What a request says before its body: method, address, query, headers.
+//! [`Head`]: the method, address, query and headers of a request.
 //!
-//! **Invariant:** the request target is split and percent-decoded here, once. Routing,
-//! authorization and the signature all use what stands in [`Head`]; nothing decodes again.
+//! **Invariant:** routing, authorization and signatures use the fields of [`Head`]. Nothing parses
+//! the request target again.
 
 use http::{HeaderMap, Method};
-use percent_encoding::percent_decode_str;
 
 use super::error::{Error, ErrorCode, Result};
-use crate::types::{BucketName, KeyError, ObjectKey};
+use super::target::{Address, Query, bucket_of_host};
+use crate::types::{BucketName, ObjectKey, decimal};
 
-/// The parameters of a query, decoded once, in the order received.
-#[derive(Clone, Debug, Default)]
-pub struct Query(Vec<(String, String)>);
-
-impl Query {
-    /// Splits and decodes; `+` stays a plus, as signatures have it. An escape that is not `%` and
-    /// two hexadecimal digits, or a name or value that is not UTF-8, is an InvalidURI.
-    pub fn parse(raw: &str) -> Result<Self> {
-        let mut pairs = Vec::new();
-        for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            pairs.push((decode(name)?, decode(value)?));
-        }
-        Ok(Self(pairs))
-    }
-    /// The value of a parameter; an empty one for `?name`.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
-    }
-    /// Whether the parameter is there at all.
-    pub fn has(&self, name: &str) -> bool {
-        self.get(name).is_some()
-    }
-    /// The value, unless it is empty: an empty `prefix=` is the same as none.
-    pub fn non_empty(&self, name: &str) -> Option<&str> {
-        self.get(name).filter(|value| !value.is_empty())
-    }
-    /// All parameters.
-    pub fn pairs(&self) -> &[(String, String)] {
-        &self.0
-    }
-    /// The first name that stands there twice.
-    pub fn repeated(&self) -> Option<&str> {
-        let mut seen = std::collections::HashSet::new();
-        self.0.iter().find(|(name, _)| !seen.insert(name)).map(|(name, _)| name.as_str())
-    }
-}
-
-fn decode(text: &str) -> Result<String> {
-    check_escapes(text)?;
-    percent_decode_str(text)
-        .decode_utf8()
-        .map(|decoded| decoded.into_owned())
-        .map_err(|_| Error::because(ErrorCode::InvalidURI, "The query is not UTF-8."))
-}
-
-/// Refuses a `%` without two hexadecimal digits: taken literally, two targets would mean one key.
-fn check_escapes(text: &str) -> Result<()> {
-    let mut escapes = text.split('%').skip(1).map(str::as_bytes);
-    match escapes
-        .all(|rest| matches!(rest, [a, b, ..] if [a, b].iter().all(|c| c.is_ascii_hexdigit())))
-    {
-        true => Ok(()),
-        false => Err(ErrorCode::InvalidURI.into()),
-    }
-}
-
-/// What a request is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// `/`: the service itself.
-    Service,
-    /// A bucket.
-    Bucket(BucketName),
-    /// An object, there or not.
-    Object(BucketName, ObjectKey),
-}
-
-impl Address {
-    /// The bucket, if one is named.
-    pub fn bucket(&self) -> Option<&BucketName> {
-        match self {
-            Self::Service => None,
-            Self::Bucket(bucket) | Self::Object(bucket, _) => Some(bucket),
-        }
-    }
-    /// The key, if one is named.
-    pub fn key(&self) -> Option<&ObjectKey> {
-        match self {
-            Self::Object(_, key) => Some(key),
-            Self::Service | Self::Bucket(_) => None,
-        }
-    }
-
-    /// Finds the address in Host and path. `domains` are the configured base domains: a Host of
-    /// `<bucket>.<domain>` names the bucket, the longest domain wins; any other Host (an IP
-    /// address, a domain itself, an unknown name) means that the path's first segment does.
-    pub fn parse(raw_path: &str, host: &str, domains: &[String]) -> Result<Self> {
-        let (bucket, key) = split(raw_path, host, domains)?;
-        if bucket.is_empty() {
-            // `//key` has an empty bucket name; `/` is the service.
-            return match key {
-                None | Some("") => Ok(Self::Service),
-                Some(_) => Err(ErrorCode::InvalidBucketName.into()),
-            };
-        }
-        let bucket = BucketName::parse(&bucket)
-            .ok_or_else(|| Error::new(ErrorCode::InvalidBucketName).field("BucketName", bucket))?;
-        match key {
-            None | Some("") => Ok(Self::Bucket(bucket)),
-            Some(raw) => {
-                check_escapes(raw)?;
-                let bytes: Vec<u8> = percent_decode_str(raw).collect();
-                let key = ObjectKey::parse(&bytes).map_err(|error| match error {
-                    KeyError::TooLong => Error::new(ErrorCode::KeyTooLongError)
-                        .field("Size", bytes.len().to_string())
-                        .field("MaxSizeAllowed", crate::types::KEY_BYTES_MAX.to_string()),
-                    KeyError::Invalid => {
-                        Error::because(ErrorCode::InvalidURI, "The key is not UTF-8.")
-                    }
-                })?;
-                Ok(Self::Object(bucket, key))
-            }
-        }
-    }
-}
-
-/// The name of the bucket, decoded, and what stands for the key.
-fn split<'a>(
-    raw_path: &'a str,
-    host: &str,
-    domains: &[String],
-) -> Result<(String, Option<&'a str>)> {
-    let path = raw_path
-        .strip_prefix('/')
-        .ok_or_else(|| Error::because(ErrorCode::InvalidURI, "The request target has no path."))?;
-    match bucket_of_host(host, domains) {
-        // A Host has no case; the names of buckets are in lower case.
-        Some(bucket) => Ok((bucket.to_ascii_lowercase(), Some(path))),
-        None => match path.split_once('/') {
-            Some((bucket, key)) => Ok((decode(bucket)?, Some(key))),
-            None => Ok((decode(path)?, None)),
-        },
-    }
-}
-
-/// The bucket that [`Address::parse`] finds, also where it refuses the key.
-pub fn bucket_of(raw_path: &str, host: &str, domains: &[String]) -> Option<BucketName> {
-    BucketName::parse(&split(raw_path, host, domains).ok()?.0)
-}
-
-/// The bucket that a Host of the virtual-host style names. The port does not matter.
-pub fn bucket_of_host<'a>(host: &'a str, domains: &[String]) -> Option<&'a str> {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|c| c.is_ascii_digit()) => name,
-        _ => host,
-    };
-    domains
-        .iter()
-        .filter_map(|domain| {
-            let (label, tail) = name.split_at_checked(name.len().checked_sub(domain.len())?)?;
-            // The domain itself, which may be a longer one than another's `<bucket>.<domain>`.
-            let bucket = if label.is_empty() { label } else { label.strip_suffix('.')? };
-            tail.eq_ignore_ascii_case(domain).then_some(bucket)
-        })
-        .min_by_key(|bucket| bucket.len())
-        .filter(|bucket| !bucket.is_empty())
-}
-
-/// Everything of a request but its body.
+/// Request without its body.
 #[derive(Clone, Debug)]
 pub struct Head {
-    /// The method.
+    /// Method.
     pub method: Method,
-    /// The path as received, still encoded: what the client signed.
+    /// Path as received, still encoded, as the client signed it.
     pub raw_path: String,
-    /// The decoded query.
+    /// Decoded query.
     pub query: Query,
-    /// The headers as received.
+    /// Headers as received.
     pub headers: HeaderMap,
-    /// The one Host.
+    /// Value of Host.
     pub host: String,
-    /// What the request is about.
+    /// Address.
     pub address: Address,
-    /// Whether Host named the bucket.
+    /// True if Host names the bucket.
     pub virtual_host: bool,
-    /// Whether the request came over TLS.
+    /// True if the connection uses TLS.
     pub secure: bool,
 }
 
 impl Head {
-    /// The head of a request with this target. `raw_query` is what follows `?`.
+    /// Head with an address. `raw_query` is the text after `?`.
+    ///
+    /// # Errors
+    /// BadRequest unless there is exactly one Host; InvalidRequest for a repeated header that may
+    /// be given once; those of [`Query::parse`] and [`Address::parse`].
     pub fn new(
         method: Method,
         raw_path: &str,
@@ -205,7 +50,10 @@ impl Head {
         Ok(head)
     }
 
-    /// The head of a request to the server itself: its path names no bucket.
+    /// Head of a request to the server itself, whose path names no bucket.
+    ///
+    /// # Errors
+    /// See [`Self::new`].
     pub fn unaddressed(
         method: Method,
         raw_path: &str,
@@ -221,7 +69,10 @@ impl Head {
         Ok(Self { method, raw_path, query, headers, host, address, virtual_host: false, secure })
     }
 
-    /// A header's value as text; `None` when it is absent. Bytes that are not UTF-8 are an error.
+    /// Value of a header as text, trimmed. `None` if it is absent.
+    ///
+    /// # Errors
+    /// InvalidRequest if it is not UTF-8.
     pub fn header(&self, name: &str) -> Result<Option<&str>> {
         match self.headers.get(name) {
             None => Ok(None),
@@ -234,8 +85,11 @@ impl Head {
             },
         }
     }
-    /// A header, or, in presigned requests, the query parameter that stands in for it: S3 lets
-    /// `x-amz-*` headers be hoisted into the query.
+    /// Value of a header or, if absent, of the query parameter of that name. S3 allows `x-amz-*`
+    /// headers in the query of presigned URLs.
+    ///
+    /// # Errors
+    /// InvalidRequest if the header is not UTF-8.
     pub fn header_or_query(&self, name: &str) -> Result<Option<&str>> {
         if let Some(value) = self.header(name)? {
             return Ok(Some(value));
@@ -243,36 +97,47 @@ impl Head {
         let hoisted = self.query.pairs().iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
         Ok(hoisted.map(|(_, value)| value.as_str()))
     }
-    /// Whether the header is there.
+    /// True if the header is there.
     pub fn has_header(&self, name: &str) -> bool {
         self.headers.contains_key(name)
     }
-    /// `Content-Length`, if there is one; hyper has refused malformed and repeated ones.
+    /// Value of `Content-Length`. hyper has refused malformed and repeated ones.
+    ///
+    /// # Errors
+    /// InvalidArgument if it is no decimal number.
     pub fn content_length(&self) -> Result<Option<u64>> {
         let Some(text) = self.header("content-length")? else { return Ok(None) };
-        let length = text.bytes().all(|c| c.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-        length.map(Some).ok_or_else(|| {
+        decimal::parse(text).map(Some).ok_or_else(|| {
             Error::argument("Content-Length", text, "Content-Length must be a decimal number.")
         })
     }
-    /// The bucket's name. A row of the operations table with a bucket in its scope guarantees it.
+    /// Decimal number in a header or, if absent, in the query parameter of that name. `None` if
+    /// both are absent.
+    ///
+    /// # Errors
+    /// InvalidArgument with `message` for anything but decimal digits that fit into 64 bits.
+    pub fn decimal(&self, name: &str, message: &str) -> Result<Option<u64>> {
+        let Some(text) = self.header_or_query(name)? else { return Ok(None) };
+        decimal::parse(text).map(Some).ok_or_else(|| Error::argument(name, text, message))
+    }
+    /// Bucket of the address. The scope of the operation's row guarantees that there is one.
     pub fn bucket(&self) -> &BucketName {
         self.address.bucket().expect("routed by a row whose scope has a bucket")
     }
-    /// The key. A row of the operations table with an object as its scope guarantees it.
+    /// Key of the address. The scope of the operation's row guarantees that there is one.
     pub fn key(&self) -> &ObjectKey {
         self.address.key().expect("routed by a row whose scope is an object")
     }
 }
 
-/// A signature covers the values of a repeated header joined by commas, and whoever reads such a
-/// header reads the first: two readings of one request. Only user metadata and lists may repeat.
+/// Refuses a repeated header, except user metadata and lists. A signature covers the values joined
+/// by commas, but a reader of the header sees only the first one.
 fn refuse_repeated(headers: &HeaderMap) -> Result<()> {
     let binding = |name: &str| {
         (name.starts_with("x-amz-") || name.starts_with("x-partita-"))
             && !name.starts_with("x-amz-meta-")
             && name != "x-amz-object-attributes"
-            // Lists: joined by commas they say the same.
+            // Lists mean the same in one header and in several.
             && name != "x-partita-instant-prefix"
             && name != "x-partita-proof-prefix"
     };
@@ -284,7 +149,7 @@ fn refuse_repeated(headers: &HeaderMap) -> Result<()> {
         None => Ok(()),
         Some(name) => Err(Error::because(
             ErrorCode::InvalidRequest,
-            format!("The header {name} stands there twice."),
+            format!("The header {name} was given more than once."),
         )),
     }
 }
@@ -294,17 +159,17 @@ fn one_host(headers: &HeaderMap) -> Result<&str> {
     let host = hosts.next().and_then(|host| host.to_str().ok()).filter(|host| !host.is_empty());
     match (host, hosts.next()) {
         (Some(host), None) => Ok(host),
-        _ => Err(Error::because(ErrorCode::BadRequest, "The request must bear exactly one Host.")),
+        _ => Err(Error::because(
+            ErrorCode::BadRequest,
+            "The request must have exactly one Host header.",
+        )),
     }
 }
-
 #[cfg(test)]
 pub(crate) mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
-    /// The head of a request to `localhost`, path-style.
+    /// Head of a path-style request to `localhost`.
     pub(crate) fn head(method: &str, path: &str, query: &str, headers: &[(&str, &str)]) -> Head {
         let mut map = HeaderMap::new();
         map.insert("host", "localhost".parse().unwrap());
@@ -313,108 +178,6 @@ pub(crate) mod tests {
             map.append(name, http::HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         Head::new(method.parse().unwrap(), path, query, map, &[], false).unwrap()
-    }
-
-    fn domains() -> Vec<String> {
-        ["example.com", "s3.example.com", "S3.Local"].map(str::to_owned).to_vec()
-    }
-
-    #[test]
-    fn a_query_is_decoded_once() {
-        let query =
-            Query::parse("uploads&a=1&b=x%2By%252F+z&empty=&=v&&a=2&p=x/=y&%C3%A9").unwrap();
-        for (name, value) in [
-            ("uploads", Some("")),
-            ("a", Some("1")),
-            ("b", Some("x+y%2F+z")),
-            ("empty", Some("")),
-            ("", Some("v")),
-            ("p", Some("x/=y")),
-            ("é", Some("")),
-            ("A", None),
-        ] {
-            assert_eq!(query.get(name), value, "{name}");
-            assert_eq!(query.has(name), value.is_some());
-            assert_eq!(query.non_empty(name), value.filter(|v| !v.is_empty()));
-        }
-        assert_eq!(query.pairs().len(), 8);
-        assert_eq!(query.repeated(), Some("a"));
-        assert_eq!(Query::parse("a&b&A").unwrap().repeated(), None);
-        assert!(Query::parse("").unwrap().pairs().is_empty());
-        for bad in ["%ff", "a=%C3", "a=%ED%A0%80", "%", "a=%4", "%zz=a", "a=%+4"] {
-            assert_eq!(Query::parse(bad).unwrap_err().code, ErrorCode::InvalidURI, "{bad}");
-        }
-    }
-
-    #[test]
-    fn the_longest_domain_names_the_bucket() {
-        for (host, bucket) in [
-            ("bkt.example.com", Some("bkt")),
-            ("bkt.example.com:9000", Some("bkt")),
-            ("a.b.example.com", Some("a.b")),
-            ("bkt.s3.example.com", Some("bkt")),
-            ("bkt.EXAMPLE.com", Some("bkt")),
-            ("bkt.s3.local", Some("bkt")),
-            ("s3.example.com", None),
-            ("s3.example.com:443", None),
-            ("example.com", None),
-            (".example.com", None),
-            ("bktexample.com", None),
-            ("example.org", None),
-            ("127.0.0.1:9000", None),
-            ("[::1]:9000", None),
-            ("[::1]", None),
-            ("bkt.example.com:x", None),
-            ("é.example.com", Some("é")),
-            ("éxample.com", None),
-            ("", None),
-        ] {
-            assert_eq!(bucket_of_host(host, &domains()), bucket, "{host}");
-        }
-    }
-
-    #[test]
-    fn addresses_in_both_styles() {
-        for (host, path, bucket, key) in [
-            ("h", "/", None, None),
-            ("h", "/bkt", Some("bkt"), None),
-            ("h", "/bkt/", Some("bkt"), None),
-            ("h", "/bkt/k", Some("bkt"), Some("k")),
-            ("h", "/bkt//", Some("bkt"), Some("/")),
-            ("h", "/bkt/a//b/../c/", Some("bkt"), Some("a//b/../c/")),
-            ("h", "/bkt/a%2Fb%252F+c%20d", Some("bkt"), Some("a/b%2F+c d")),
-            ("h", "/bkt/e%CC%81", Some("bkt"), Some("e\u{301}")),
-            ("h", "/%62kt/k", Some("bkt"), Some("k")),
-            ("h", "/bkt/%00", Some("bkt"), Some("\0")),
-            ("h", "/bkt/100%25", Some("bkt"), Some("100%")),
-            ("bkt.example.com", "/", Some("bkt"), None),
-            ("BKT.Example.com", "/bkt/k", Some("bkt"), Some("bkt/k")),
-            ("bkt.example.com", "//k", Some("bkt"), Some("/k")),
-        ] {
-            let address = Address::parse(path, host, &domains()).unwrap();
-            assert_eq!(address.bucket().map(BucketName::as_str), bucket, "{host}{path}");
-            assert_eq!(address.key().map(ObjectKey::as_str), key, "{host}{path}");
-        }
-        let long = format!("/bkt/{}", "%41".repeat(1025));
-        for (host, path, code) in [
-            ("h", "", ErrorCode::InvalidURI),
-            ("h", "*", ErrorCode::InvalidURI),
-            ("h", "//k", ErrorCode::InvalidBucketName),
-            ("h", "/BKT/k", ErrorCode::InvalidBucketName),
-            ("h", "/bkt%2Fk", ErrorCode::InvalidBucketName),
-            ("h", "/%ff/k", ErrorCode::InvalidURI),
-            ("h", "/bkt/%ff", ErrorCode::InvalidURI),
-            ("h", "/bkt/100%", ErrorCode::InvalidURI),
-            ("h", "/bkt/%4", ErrorCode::InvalidURI),
-            ("h", "/bkt/a%zzb", ErrorCode::InvalidURI),
-            ("h", "/bkt/%é9", ErrorCode::InvalidURI),
-            ("h", "/bk%/k", ErrorCode::InvalidURI),
-            ("h", &long, ErrorCode::KeyTooLongError),
-            ("b_t.example.com", "/k", ErrorCode::InvalidBucketName),
-        ] {
-            let error = Address::parse(path, host, &domains()).unwrap_err();
-            assert_eq!(error.code, code, "{host}{path}");
-        }
     }
 
     #[test]
@@ -461,24 +224,13 @@ pub(crate) mod tests {
             for host in hosts {
                 headers.append("host", host.parse().unwrap());
             }
-            Head::new(Method::GET, "/bkt/k", "", headers, &domains(), true)
+            Head::new(Method::GET, "/bkt/k", "", headers, &["example.com".to_owned()], true)
         };
         let head = read(&["bkt.example.com:9000"]).unwrap();
         assert_eq!((head.host.as_str(), head.virtual_host), ("bkt.example.com:9000", true));
         assert!(!read(&["localhost"]).unwrap().virtual_host);
         for hosts in [&[][..], &[""], &["a", "a"]] {
             assert_eq!(read(hosts).unwrap_err().code, ErrorCode::BadRequest, "{hosts:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_target_is_read_without_panic(
-            path in "/?[a-z0-9%/.é]{0,30}",
-            query in "[a-z=&%2+é]{0,30}",
-            host in "[a-z0-9.:é]{0,10}(.example.com)?(:[0-9a]{0,3})?",
-        ) {
-            let _ = (Query::parse(&query), Address::parse(&path, &host, &domains()));
         }
     }
 }

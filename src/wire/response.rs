@@ -1,4 +1,4 @@
-//! The answer before it becomes HTTP: a status, headers, and bytes or a stream of them.
+//! [`Response`]: an answer before it becomes HTTP. It has a status, headers and a body.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,42 +8,43 @@ use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use http_body_util::combinators::BoxBody;
 
-/// An error while a body is under way; the connection is cut, so that nobody takes it for whole.
+/// Error of a body in transit. The connection is closed, so that no client takes the body for
+/// complete.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
-/// A body that arrives or leaves piece by piece.
+/// Body that arrives or leaves in pieces.
 pub type Stream = BoxBody<Bytes, BodyError>;
 
-/// The bytes of an answer.
+/// Body of an answer.
 pub enum Body {
-    /// None, and `Content-Length: 0` unless a header says otherwise (HEAD).
+    /// No body. `Content-Length` is 0 unless a header says otherwise (HEAD).
     Empty,
-    /// All at once.
+    /// Complete body.
     Full(Bytes),
-    /// Piece by piece; the number of bytes is told by the `content-length` header.
+    /// Body in pieces. The header `content-length` has the number of bytes.
     Stream(Stream),
-    /// An XML document that may take long: the whole answer is what this gives.
-    Late(Late),
+    /// XML document that may take long. The future gives the whole answer.
+    Deferred(DeferredResponse),
 }
 
-/// An answer that is still being worked on.
-pub type Late = Pin<Box<dyn Future<Output = super::Result<Response>> + Send>>;
+/// Future of an answer whose connection is kept alive until it is ready.
+pub type DeferredResponse = Pin<Box<dyn Future<Output = super::Result<Response>> + Send>>;
 
-/// What a handler answers.
+/// Answer of a handler.
 pub struct Response {
-    /// The status.
+    /// Status.
     pub status: StatusCode,
-    /// The headers, but for those that every answer bears (request id, date, server).
+    /// Headers, without those of every answer (request id, date, server).
     pub headers: HeaderMap,
-    /// The bytes.
+    /// Body.
     pub body: Body,
 }
 
 impl Response {
-    /// An empty answer with this status.
+    /// Answer with this status and no body.
     pub fn new(status: StatusCode) -> Self {
         Self { status, headers: HeaderMap::new(), body: Body::Empty }
     }
-    /// 200, empty.
+    /// 200 without a body.
     pub fn ok() -> Self {
         Self::new(StatusCode::OK)
     }
@@ -59,19 +60,19 @@ impl Response {
     pub fn json(document: String) -> Self {
         Self::ok().header("content-type", "application/json").with_body(Body::Full(document.into()))
     }
-    /// An answer that may take long. It runs to its end even when the client hangs up. Whoever
-    /// waits is kept alive by white space after the XML declaration; an error that comes after
-    /// that stands in the body of a 200.
-    pub fn late(work: impl Future<Output = super::Result<Self>> + Send + 'static) -> Self {
-        Self::ok().with_body(Body::Late(Box::pin(work)))
+    /// Answer that may take long. The work runs to its end also if the client disconnects. White
+    /// space after the XML declaration keeps the connection alive. An error after that is in the
+    /// body of a 200.
+    pub fn deferred(work: impl Future<Output = super::Result<Self>> + Send + 'static) -> Self {
+        Self::ok().with_body(Body::Deferred(Box::pin(work)))
     }
-    /// Sets a header whose value is known to be legal text; an illegal value is left out.
+    /// Adds a header, or replaces it. An invalid value is left out.
     pub fn header(self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let mut this = self;
         this.set(name, value);
         this
     }
-    /// As [`Self::header`], on a reference.
+    /// Same as [`Self::header`], by reference.
     pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) {
         let name = HeaderName::from_bytes(name.as_bytes());
         let value = HeaderValue::from_bytes(value.as_ref());
@@ -79,7 +80,7 @@ impl Response {
             self.headers.insert(name, value);
         }
     }
-    /// With these bytes.
+    /// The answer with this body.
     pub fn with_body(mut self, body: Body) -> Self {
         self.body = body;
         self

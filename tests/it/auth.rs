@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use partita::access::{Credential, User};
-use partita::auth::{Authenticated, ChunkedPayload, Payload, Rules, authenticate};
+use partita::auth::{Authenticated, ChunkedPayload, Payload, SignatureSettings, authenticate};
 use partita::types::Timestamp;
 use partita::wire::{Error, ErrorCode, Head};
 
@@ -31,8 +31,8 @@ pub fn signer() -> Signer {
     Signer::new(KNOWN, "correct horse")
 }
 
-pub fn rules() -> Rules {
-    Rules { region: "us-east-1".into(), region_strict: false, sigv2_presigned: true }
+pub fn rules() -> SignatureSettings {
+    SignatureSettings { region: "us-east-1".into(), region_strict: false, sigv2_presigned: true }
 }
 
 fn keys(id: &str) -> Option<Arc<Credential>> {
@@ -127,7 +127,7 @@ impl Request {
         self.check_by(now, &rules())
     }
 
-    pub fn check_by(&self, now: u64, rules: &Rules) -> Result<Authenticated, Error> {
+    pub fn check_by(&self, now: u64, rules: &SignatureSettings) -> Result<Authenticated, Error> {
         authenticate(&self.head()?, &keys, Timestamp::from_millis(now * 1000), rules)
     }
 

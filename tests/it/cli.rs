@@ -402,11 +402,15 @@ fn a_hang_up_logs_the_reloaded_files_without_secrets() {
     let (code, log) = server.stop();
     assert_eq!(code, 0, "{log}");
     let count = |words: &str| log.lines().filter(|line| line.contains(words)).count();
-    assert_eq!(count("no secret of a webhook at work has changed"), 1, "{log}");
-    assert_eq!(count("the secrets of webhooks were read again"), 1, "{log}");
-    assert_eq!(count("the secrets of webhooks were read again webhooks=\"app\""), 1, "{log}");
-    assert_eq!(count("come and go with a restart only webhooks=\"gone, more\""), 1, "{log}");
-    assert_eq!(count("the old secrets of webhooks stay"), 2, "{log}");
+    assert_eq!(count("no secret of a running webhook has changed"), 1, "{log}");
+    assert_eq!(count("secrets of webhooks were reloaded"), 1, "{log}");
+    assert_eq!(count("secrets of webhooks were reloaded webhooks=\"app\""), 1, "{log}");
+    assert_eq!(
+        count("adding or removing webhooks needs a restart webhooks=\"gone, more\""),
+        1,
+        "{log}"
+    );
+    assert_eq!(count("wrong, the old secrets stay"), 2, "{log}");
     assert_eq!(count("nonsense"), 1, "{log}");
     assert!(!log.contains(&old) && !log.contains(&new), "{log}");
 }

@@ -341,7 +341,7 @@ fn compare_events(gateway: &Gateway, expected: &Value) {
     for state in states {
         let target = &expected["events"][&state.name];
         for (got, name) in
-            [(state.backlog, "backlog"), (state.dead, "dead"), (state.gap_count, "gap")]
+            [(state.backlog, "backlog"), (state.dead, "dead"), (state.dropped_count, "gap")]
         {
             let what = format!("{name} of {}", state.name);
             found.compare(&what, Some(got), target[name].as_u64());

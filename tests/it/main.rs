@@ -32,4 +32,5 @@ mod routing;
 mod sdk;
 mod signer;
 mod tidy;
+mod two_gateways;
 mod uploads_features;

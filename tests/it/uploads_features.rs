@@ -43,7 +43,7 @@ const ROWS: &[Row] = &[
     (13, "complete looks at every listed part", &[
         "tests/it/ops/complete_multipart_upload.rs::bad_lists_are_refused_and_the_upload_survives"]),
     (14, "ids cannot be guessed, and an id alone opens nothing", &[
-        "src/types/mod.rs::no_id_tells_the_next",
+        "src/types/id.rs::an_id_does_not_predict_the_next",
         "tests/it/isolation.rs::strangers_are_denied_and_change_nothing"]),
     (15, "ids and numbers never become paths", &[
         "tests/it/ops/upload_part.rs::ids_that_look_like_paths_are_refused",

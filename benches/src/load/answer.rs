@@ -1,29 +1,29 @@
-//! An answer as it arrives: status, length, body; by Content-Length, in chunks, or until the end.
+//! Parser of responses with a Content-Length, in chunks, or until the connection closes.
 
 use std::sync::Arc;
 
-/// Most bytes of an answer's body that are kept for the script.
+/// Most bytes of a response body that are kept for the script.
 const KEPT_BYTES_MAX: usize = 16 << 10;
 
-/// An answer.
+/// Response to a request.
 #[derive(Debug, Default)]
 pub struct Answer {
-    /// Its status.
+    /// Status.
     pub status: u16,
-    /// Its headers, as they came.
+    /// Status line and headers, as received.
     pub head: Vec<u8>,
-    /// The beginning of its body.
+    /// First bytes of the body.
     pub body: Vec<u8>,
-    /// Bytes of its body.
+    /// Length of the body.
     pub bytes: u64,
     framing: Framing,
-    /// What the body has to be, where that is compared.
+    /// Expected body, if it is compared.
     expected: Option<Arc<[u8]>>,
-    /// Whether it answers a request that writes: then its body may tell of an error.
+    /// True for the response to a write, whose body may be an error document.
     to_write: bool,
-    /// Whether it was something else.
+    /// True if the body differs from the expected one.
     pub differs: bool,
-    /// Whether the server closes the connection after it.
+    /// True if the server closes the connection after the response.
     pub closes: bool,
 }
 
@@ -39,24 +39,24 @@ enum Framing {
 }
 
 impl Answer {
-    /// Nothing of it yet; its body has to be `expected`.
-    pub(super) fn to_be(expected: Option<Arc<[u8]>>, to_write: bool) -> Self {
+    /// A response of which nothing has arrived. Its body is compared with `expected`.
+    pub(super) fn expecting(expected: Option<Arc<[u8]>>, to_write: bool) -> Self {
         Self { expected, to_write, ..Self::default() }
     }
 
-    /// Whether it tells of an error under whatever status: S3 does so in a 200 when the error comes
-    /// late, and when it is that of one key among many.
-    pub(super) fn tells_error(&self) -> bool {
+    /// True if the body has an error, whatever the status. S3 sends errors in a 200 if they occur
+    /// after the head was sent, and for single keys of DeleteObjects.
+    pub(super) fn has_error(&self) -> bool {
         const TAG: &[u8] = b"<Error>";
         self.to_write && self.body.windows(TAG.len()).any(|some| some == TAG)
     }
 
-    /// Whether its body was compared, and not only counted.
+    /// True if the body is compared, and not only counted.
     pub(super) fn is_compared(&self) -> bool {
         self.expected.is_some()
     }
 
-    /// The value of a header; names are compared without case.
+    /// The value of a header; names are case-insensitive.
     pub fn header(&self, name: &str) -> Option<&str> {
         let text = std::str::from_utf8(&self.head).ok()?;
         text.split("\r\n").find_map(|line| {
@@ -72,17 +72,20 @@ impl Answer {
         rest.split_once(&format!("</{tag}>")).map(|(value, _)| value)
     }
 
-    /// Whether all of it is there.
+    /// True if the whole response has arrived.
     pub(super) fn ended(&self) -> bool {
         self.framing == Framing::Ended
     }
 
-    /// Takes what arrived. `headless`: the answer to HEAD, which has no body.
+    /// Parses received bytes. `headless` is true for the response to HEAD, which has no body.
+    ///
+    /// # Errors
+    /// A description of bytes that are not a response.
     pub(super) fn take(&mut self, mut bytes: &[u8], headless: bool) -> Result<(), String> {
         while !bytes.is_empty() {
             match &mut self.framing {
                 Framing::Head => {
-                    // The end may have come in pieces.
+                    // The end of the head may be split over two reads.
                     let from = self.head.len().saturating_sub(3);
                     self.head.extend_from_slice(bytes);
                     let end = self.head[from..].windows(4).position(|four| four == b"\r\n\r\n");
@@ -90,7 +93,7 @@ impl Answer {
                     let rest = self.head.len() - (from + end + 4);
                     self.head.truncate(from + end + 4);
                     bytes = &bytes[bytes.len() - rest..];
-                    self.begin_body(headless)?;
+                    self.start_body(headless)?;
                 }
                 Framing::Length(left) | Framing::Chunk(left) => {
                     let count = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
@@ -115,13 +118,13 @@ impl Answer {
                     self.keep(bytes);
                     return Ok(());
                 }
-                Framing::Ended => return Err("bytes after the answer".into()),
+                Framing::Ended => return Err("bytes after the response".into()),
             }
         }
         Ok(())
     }
 
-    /// The connection has ended: tells whether the answer is whole.
+    /// Handles the end of the connection. True if the response is complete.
     pub(super) fn close(&mut self) -> bool {
         if self.framing == Framing::UntilClose {
             self.framing = Framing::Ended;
@@ -144,11 +147,11 @@ impl Answer {
         }
     }
 
-    fn begin_body(&mut self, headless: bool) -> Result<(), String> {
+    fn start_body(&mut self, headless: bool) -> Result<(), String> {
         let status = self.head.get(9..12).and_then(|code| std::str::from_utf8(code).ok());
         self.status = status.and_then(|code| code.parse().ok()).ok_or("no status line")?;
         if self.status == 100 {
-            *self = Self::to_be(self.expected.take(), self.to_write);
+            *self = Self::expecting(self.expected.take(), self.to_write);
             return Ok(());
         }
         self.closes = self.header("connection").is_some_and(|v| v.eq_ignore_ascii_case("close"));
@@ -164,7 +167,7 @@ impl Answer {
         Ok(())
     }
 
-    /// The line before a chunk, once it is whole. (An empty one ends the chunk before it.)
+    /// Parses the line before a chunk once it is complete. An empty line ends the chunk before it.
     fn end_line(&mut self) -> Result<(), String> {
         let Framing::ChunkLine(line) = &self.framing else { return Ok(()) };
         if line == b"\r\n" || !line.ends_with(b"\r\n") {
@@ -176,7 +179,7 @@ impl Answer {
         let digits = line.iter().take_while(|c| c.is_ascii_hexdigit()).count();
         let text = std::str::from_utf8(&line[..digits]).map_err(|error| error.to_string())?;
         let size = u64::from_str_radix(text, 16).map_err(|_| "a malformed chunk")?;
-        // The last chunk is followed by one empty line, which comes with it.
+        // The last chunk is followed by an empty line.
         self.framing = if size == 0 { Framing::Length(2) } else { Framing::Chunk(size) };
         Ok(())
     }

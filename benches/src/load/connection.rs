@@ -1,4 +1,4 @@
-//! One connection: what it sends and what it waits for.
+//! One connection: sends the requests of its script and checks the responses.
 
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::SocketAddr;
@@ -7,7 +7,9 @@ use std::time::Instant;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use super::{Answer, Measured, Request, Script};
+use super::answer::Answer;
+use super::measured::Measured;
+use super::plan::{Request, Script};
 
 pub(super) struct Connection {
     address: SocketAddr,
@@ -15,13 +17,14 @@ pub(super) struct Connection {
     stream: Option<TcpStream>,
     script: Script,
     request: Option<Request>,
-    /// Bytes of head and body that are sent.
+    /// Bytes of head and body that were sent.
     sent: u64,
     answer: Answer,
-    /// Whether the body of an answer was compared, byte by byte. One is, on each connection.
+    /// True if one response body was compared byte by byte on this connection.
     compared: bool,
-    /// When the operation under way began, and the bytes of its bodies.
-    began: Option<Instant>,
+    /// Start of the current operation.
+    started: Option<Instant>,
+    /// Bytes of bodies of the current operation.
     bytes: u64,
 }
 
@@ -42,7 +45,7 @@ impl Connection {
             sent: 0,
             answer: Answer::default(),
             compared: false,
-            began: None,
+            started: None,
             bytes: 0,
         })
     }
@@ -52,10 +55,10 @@ impl Connection {
     }
 
     /// Sends the first request.
-    pub(super) fn begin(&mut self, registry: &Registry, measured: &mut Measured) {
+    pub(super) fn start(&mut self, registry: &Registry, measured: &mut Measured) {
         self.request = (self.script)(None);
         self.answer = self.next_answer();
-        self.began = Some(Instant::now());
+        self.started = Some(Instant::now());
         if self.request.is_none() {
             self.stream = None;
         }
@@ -74,10 +77,12 @@ impl Connection {
         loop {
             let Some(stream) = &mut self.stream else { return };
             match stream.read(scratch) {
-                Ok(0) => return self.closed(registry, measured, "the server closed"),
+                Ok(0) => {
+                    return self.closed(registry, measured, "the server closed the connection");
+                }
                 Ok(count) => {
                     if self.request.is_none() {
-                        return self.closed(registry, measured, "an answer to nothing");
+                        return self.closed(registry, measured, "a response without a request");
                     }
                     let headless =
                         self.request.as_ref().is_some_and(|r| r.head.starts_with(b"HEAD"));
@@ -126,7 +131,7 @@ impl Connection {
         let expected = self.request.as_ref().and_then(|request| request.answer_body.clone());
         let begins = |method| self.request.as_ref().is_some_and(|r| r.head.starts_with(method));
         let to_write = !begins(b"GET ".as_slice()) && !begins(b"HEAD ");
-        Answer::to_be(expected.filter(|_| !self.compared), to_write)
+        Answer::expecting(expected.filter(|_| !self.compared), to_write)
     }
 
     fn answered(&mut self, registry: &Registry, measured: &mut Measured, stop: bool) {
@@ -138,7 +143,7 @@ impl Connection {
         let right = answer.status == request.status
             && request.answer_bytes.contains(&answer.bytes)
             && !answer.differs
-            && !answer.tells_error()
+            && !answer.has_error()
             && whole;
         if !right {
             let line = request.head.split(|&c| c == b'\r').next().unwrap_or_default();
@@ -149,14 +154,14 @@ impl Connection {
                 answer.bytes,
                 if answer.differs { " that are not the object's" } else { "" },
                 std::str::from_utf8(&answer.body[..answer.body.len().min(300)])
-                    .unwrap_or("bytes that are no text"),
+                    .unwrap_or("not text"),
             ));
         }
         let ended = request.ends || !right;
         if ended {
-            let (began, bytes) = (self.began.take(), std::mem::take(&mut self.bytes));
-            if let Some(began) = began.filter(|_| right) {
-                measured.ended(began, bytes);
+            let (started, bytes) = (self.started.take(), std::mem::take(&mut self.bytes));
+            if let Some(started) = started.filter(|_| right) {
+                measured.succeeded(started, bytes);
             }
         }
         if ended && stop {
@@ -167,7 +172,7 @@ impl Connection {
         self.answer = self.next_answer();
         self.sent = 0;
         if ended {
-            self.began = Some(Instant::now());
+            self.started = Some(Instant::now());
         }
         if self.request.is_none() {
             self.stream = None;
@@ -177,14 +182,15 @@ impl Connection {
         self.send(registry, measured);
     }
 
-    /// The connection broke: the request under way failed, unless its answer ends like this.
-    fn closed(&mut self, registry: &Registry, measured: &mut Measured, why: &str) {
+    /// Handles a closed connection: the current request fails, unless its response ends with the
+    /// close.
+    fn closed(&mut self, registry: &Registry, measured: &mut Measured, reason: &str) {
         if self.request.is_some() && self.answer.close() {
             self.answer.closes = true;
             return self.answered(registry, measured, false);
         }
         if self.request.is_some() {
-            measured.failed(why.to_owned());
+            measured.failed(reason.to_owned());
         }
         self.answer = Answer::default();
         self.request = None;
@@ -195,7 +201,7 @@ impl Connection {
         match connect(self.address, registry, self.token) {
             Ok(stream) => self.stream = Some(stream),
             Err(error) => {
-                measured.failed(format!("cannot connect again: {error}"));
+                measured.failed(format!("cannot reconnect: {error}"));
                 self.stream = None;
             }
         }

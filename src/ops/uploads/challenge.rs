@@ -4,7 +4,7 @@
 //! - A range lies in each sixteenth of the file, anywhere in it. Who has the fraction p of a file
 //!   answers with a chance of at most p^16, however that part is spread: the sixteenths multiply,
 //!   and a product is largest when all have the same share. Of a file of 64 KiB it is every byte.
-//! - The digest begins with a nonce that nobody knew before, so nothing can be computed ahead, or
+//! - The digest begins with a fresh random nonce, so nothing can be computed ahead, or
 //!   answered twice.
 //! - The bytes are read as every answer's are, each block compared with its checksum; nothing but
 //!   their digest leaves.

@@ -2,9 +2,9 @@
 //! fits the file.
 //!
 //! **Invariants**
-//! - A header that is there is understood or refused, never overlooked (see
+//! - A header is understood or refused, never ignored (see
 //!   [`crate::wire::own_headers`]); presigned URLs may carry it in their query.
-//! - A part that cannot fit is refused before its body is read; one whose length nobody told, no
+//! - A part that cannot fit is refused before its body is read; one of unknown length, no
 //!   later than at its first byte too many.
 
 use crate::access::UploadHandle;
@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::ops::uploads::missing_parts;
 use crate::request::Call;
 use crate::store::{self, Declaration, OpenUpload, WholeDigests};
-use crate::types::{Layout, OBJECT_BYTES_MAX, PartNumber};
+use crate::types::{Layout, OBJECT_BYTES_MAX, PartNumber, decimal};
 use crate::wire::own_headers::{CONTENT_MD5, CONTENT_SHA256, OBJECT_SIZE, PART_SIZE};
 use crate::wire::{Error, ErrorCode, Head, Response, Result};
 
@@ -79,12 +79,7 @@ pub fn object_size(head: &Head) -> Result<Option<u64>> {
 }
 
 fn number(head: &Head, name: &str) -> Result<Option<u64>> {
-    let Some(text) = head.header_or_query(name)? else { return Ok(None) };
-    let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
-    let number = digits.then(|| text.parse().ok()).flatten();
-    number
-        .map(Some)
-        .ok_or_else(|| Error::argument(name, text, "Expected a number of bytes in decimal digits."))
+    head.decimal(name, "Expected a number of bytes in decimal digits.")
 }
 
 fn digest<const N: usize>(head: &Head, name: &str) -> Result<Option<[u8; N]>> {
@@ -162,7 +157,8 @@ pub enum Bound {
 }
 
 impl Bound {
-    /// The one for this part, once [`check_part`] has judged it; `None` when nothing tells.
+    /// The bound for this part, after [`check_part`]; `None` when neither declaration nor header has
+    /// one.
     ///
     /// # Errors
     /// Those of the header.
@@ -194,7 +190,7 @@ impl Bound {
     ) -> Error {
         match (self, error.code) {
             (Self::Part(bytes), ErrorCode::EntityTooLarge) => {
-                // How many there would have been, nobody knows.
+                // The full length of the body is unknown.
                 let message =
                     format!("Part {number} of the declared file has {bytes} bytes; more came.");
                 let error = Error::because(ErrorCode::InvalidRequest, message)
@@ -245,9 +241,7 @@ fn check_range(
 
 fn parse_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
     let number = |text: &str| -> Option<u64> {
-        let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
-        let number = digits.then(|| text.parse().ok()).flatten();
-        number.filter(|number| *number <= OBJECT_BYTES_MAX)
+        decimal::parse(text).filter(|number| *number <= OBJECT_BYTES_MAX)
     };
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;

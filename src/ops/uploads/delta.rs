@@ -53,8 +53,8 @@ pub async fn fill(
     }
     let permit = upload.permit().clone();
     let find = move |store: &Store| -> store::Result<Vec<(PartNumber, Vec<Candidate>)>> {
-        // Each content once, however often it is claimed: a search that is repeated would tell by
-        // its time what it does not tell by its answer.
+        // Each content is searched once, however often it is claimed: the time of repeated searches
+        // would reveal what the answer does not.
         let mut known: HashMap<([u8; 32], u64), Vec<Candidate>> = HashMap::new();
         let mut found = Vec::with_capacity(lacking.len());
         for (number, wanted) in lacking {

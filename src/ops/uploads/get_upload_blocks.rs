@@ -5,14 +5,14 @@ use crate::access::ReadUpload;
 use crate::ops::uploads::{event_stream, missing_parts};
 use crate::request::Call;
 use crate::store::Store;
-use crate::types::{PART_NUMBER_MAX, PartNumber};
+use crate::types::{PART_NUMBER_MAX, PartNumber, decimal};
 use crate::wire::{Error, Head, Response, Result};
 
 /// Ranges on one page, when the client does not say.
 const LIMIT_DEFAULT: usize = 1000;
 
-/// Answers with one page as JSON (`docs/schemas/blocks.json`), or with a stream of events to who
-/// accepts `text/event-stream`.
+/// Answers with one page as JSON (`docs/schemas/blocks.json`), or with a stream of events if the
+/// client accepts `text/event-stream`.
 ///
 /// # Errors
 /// NoSuchUpload; InvalidArgument for bad numbers; SlowDown when too many watch.
@@ -35,7 +35,7 @@ pub async fn handle(call: Call) -> Result<Response> {
 
 fn limit(head: &Head) -> Result<usize> {
     let Some(text) = head.query.non_empty("partita-limit") else { return Ok(LIMIT_DEFAULT) };
-    let limit = text.parse().ok().filter(|limit| (1..=LIMIT_DEFAULT).contains(limit));
+    let limit = decimal::parse(text).filter(|limit| (1..=LIMIT_DEFAULT).contains(limit));
     limit.ok_or_else(|| {
         let message = format!("partita-limit must be a number from 1 to {LIMIT_DEFAULT}.");
         Error::argument("partita-limit", text, message)

@@ -1,6 +1,6 @@
-//! GetUploadChallenge: asks who says to have a file for some of its bytes.
+//! GetUploadChallenge: asks a client that claims to have a file for a digest of some of its bytes.
 //!
-//! The answer is told to nobody: what is compared is computed here, from the stored bytes, and kept
+//! The expected answer never leaves the server: it is computed from the stored bytes, and kept
 //! in memory until it is used or its minute is over.
 
 use crate::access::UploadHandle;
@@ -22,7 +22,7 @@ use crate::wire::{Error, ErrorCode, Response, Result, date};
 /// # Errors
 /// NoSuchUpload; AccessDenied for a request that is not signed in its header, and after too many
 /// challenges for the upload; SlowDown after too many of the user's; InvalidRequest when Create
-/// told of no challenge, or parts have come meanwhile.
+/// offered no challenge, or parts were stored meanwhile.
 pub async fn handle(call: Call) -> Result<Response> {
     let upload = call.upload::<WriteObject>()?;
     let id = upload.id();

@@ -2,7 +2,7 @@
 //!
 //! **Invariants**
 //! - Only a signature in the `Authorization` header makes a reader. A presigned URL is made for one
-//!   action, and nobody reads in nobody's name: for them there are no contents to be found.
+//!   action, and an anonymous caller reads nothing: for them no content is found.
 //! - Each object by which a content was found is asked about, one by one, with the same decision
 //!   that GetObject takes ([`Caller::demand`]).
 //! - Not found, not allowed and of another size give the same answer: an empty list.
@@ -42,7 +42,7 @@ fn listed(head: &Head, name: &'static str) -> Result<Option<Vec<String>>> {
         let text = value.to_str().map_err(|_| Error::argument(name, "", "Expected ASCII."))?;
         list(name, text, &mut prefixes)?;
     }
-    // Presigners write the names of headers in any case: one that is overlooked would widen.
+    // Presigners write the names of headers in any case: a name that was missed would widen the search.
     for (_, text) in head.query.pairs().iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)) {
         list(name, text, &mut prefixes)?;
     }

@@ -1,6 +1,6 @@
 //! Missing parts of an upload as clients see them: a JSON document, and a header of ranges.
 //!
-//! **Invariant:** the document is the same wherever it stands: as an answer, in an event stream,
+//! **Invariant:** the document is the same as an answer, in an event stream,
 //! and inside an error; `docs/schemas/blocks.json` describes it.
 
 use crate::access::UploadHandle;
@@ -34,7 +34,7 @@ struct Document<'a> {
     expires_at: String,
 }
 
-/// A run of missing parts. Without a declared size nobody knows their bytes.
+/// A run of missing parts. Without a declared size their bytes are unknown.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Block {

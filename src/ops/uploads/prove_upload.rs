@@ -26,7 +26,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let (document, call) = document::receive(call).await?;
     let proof = challenge::proof(&document)?;
     let store = &call.context.store;
-    // Whoever asks for the wrong key has not answered yet.
+    // A request for another key does not use up the challenge.
     store.upload(&upload).await?;
     let user = &upload.permit().user().id;
     let found = call.context.limits.challenges.answer(user, upload.id(), &proof, Instant::now())?;

@@ -13,7 +13,7 @@ use crate::wire::{Response, Result};
 /// Answers with the new state, or with 204 after a cancel. All of it can be repeated.
 ///
 /// # Errors
-/// NoSuchUpload; InvalidRequest for another document; AccessDenied for a cancel by somebody who may
+/// NoSuchUpload; InvalidRequest for another document; AccessDenied for a cancel by a user who may
 /// not abort.
 pub async fn handle(call: Call) -> Result<Response> {
     let upload = call.upload::<WriteObject>()?;

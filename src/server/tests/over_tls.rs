@@ -3,7 +3,7 @@
 use super::*;
 use rustls_pki_types::ServerName;
 
-/// Makes a certificate for localhost and gives it in DER.
+/// Creates a certificate for localhost. Gives it in DER.
 fn certify(folder: &std::path::Path) -> Vec<u8> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
@@ -11,7 +11,7 @@ fn certify(folder: &std::path::Path) -> Vec<u8> {
     made.cert.der().to_vec()
 }
 
-/// A connection that trusts only this certificate.
+/// Connection that trusts only this certificate.
 async fn connect_trusting(
     address: SocketAddr,
     trusted: &[u8],
@@ -29,7 +29,7 @@ async fn connect_trusting(
     connector.connect(name, connect_to(address).await).await
 }
 
-/// One request, trusting only this certificate.
+/// Sends one request over a connection that trusts only this certificate.
 async fn ask(address: SocketAddr, trusted: &[u8], request: &[u8]) -> io::Result<String> {
     let mut stream = connect_trusting(address, trusted).await?;
     stream.write_all(request).await?;
@@ -43,7 +43,7 @@ async fn start_tls(folder: &std::path::Path) -> Running {
     let config = Config {
         tls_cert: Some(folder.join("cert.pem")),
         tls_key: Some(folder.join("key.pem")),
-        // So long that a handshake is not cut because it is idle.
+        // Longer than a handshake is idle.
         idle_timeout_ms: 600_000,
         ..short_times()
     };
@@ -122,9 +122,32 @@ async fn a_handler_that_has_not_asked_for_the_body_is_dropped_too() {
         } else {
             connect_to(server.address).await.write_all(UNREAD).await.unwrap();
         }
-        // The connection was dropped: nothing keeps the server but a handler that waits.
+        // The connection is closed: only a waiting handler could keep the server.
         let began = Instant::now();
         assert!(server.end().await, "the handler goes on although nobody listens");
         assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     }
+}
+
+#[tokio::test]
+async fn an_address_in_use_and_a_bad_certificate_are_said_plainly() {
+    let server = start(short_times()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let taken = Config {
+        listen: server.address.to_string(),
+        data: folder.path().to_owned(),
+        ..short_times()
+    };
+    let error = Server::bind(&taken).await.err().unwrap().to_string();
+    assert!(error.starts_with(&format!("cannot listen on {}", server.address)), "{error}");
+
+    let missing = folder.path().join("missing.pem");
+    let config = Config {
+        data: folder.path().to_owned(),
+        tls_cert: Some(missing.clone()),
+        tls_key: Some(missing.clone()),
+        ..short_times()
+    };
+    let error = Server::bind(&config).await.err().unwrap().to_string();
+    assert!(error.contains("certificate") && error.contains("missing.pem"), "{error}");
 }

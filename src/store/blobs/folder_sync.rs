@@ -1,11 +1,12 @@
-//! One fsync of a folder for all who wait for it.
+//! Group fsync of a folder.
 //!
 //! **Invariant:** [`FolderSync::wait`] returns success only after an fsync that *began* after the
-//! call. One that was already running may have read the folder before the caller's entry was in
-//! it, so it does not count. Everybody who arrives during a running fsync shares the next one.
+//! call. One that was already running may have read the folder before the caller's entry was in it,
+//! so it does not count. All callers that arrive during a running fsync share the next one.
 
 use std::io;
-use std::sync::{Condvar, Mutex};
+
+use parking_lot::{Condvar, Mutex};
 
 /// The rounds of fsync of one folder.
 #[derive(Debug, Default)]
@@ -28,11 +29,11 @@ impl FolderSync {
         Self::default()
     }
 
-    /// Waits until a round has ended that began after this call; runs `fsync` itself when nobody
-    /// else does. Once a round has failed, it and every later call fail: a second fsync would
-    /// report success for data that the kernel has already given up.
+    /// Waits until a round has ended that began after this call. Runs `fsync` itself when no other
+    /// caller does. Once a round has failed, it and every later call fail: a second fsync would
+    /// report success for data that the kernel has already dropped.
     pub fn wait(&self, fsync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        let mut rounds = self.rounds.lock().expect("no holder of this lock panics");
+        let mut rounds = self.rounds.lock();
         let mine = rounds.started + 1;
         loop {
             if rounds.failed {
@@ -44,12 +45,12 @@ impl FolderSync {
             if rounds.started == rounds.finished {
                 break;
             }
-            rounds = self.changed.wait(rounds).expect("no holder of this lock panics");
+            self.changed.wait(&mut rounds);
         }
         rounds.started += 1;
         drop(rounds);
         let outcome = fsync();
-        let mut rounds = self.rounds.lock().expect("no holder of this lock panics");
+        let mut rounds = self.rounds.lock();
         rounds.finished = rounds.started;
         rounds.failed |= outcome.is_err();
         self.changed.notify_all();

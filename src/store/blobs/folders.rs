@@ -1,8 +1,10 @@
-//! The folders of the data folder: made, checked, opened, synced.
+//! Folders of the data folder: created, checked, opened, synced.
 //!
-//! **Invariants:** every folder is 0700 and ours; the entries of the fan-out folders are on disk
-//! before the first blob is made; every path is opened relative to a folder already open, and no
-//! symbolic link below the data folder is followed.
+//! **Invariants**
+//! - Every folder is 0700 and belongs to the user of the process.
+//! - The entries of the fan-out folders are on disk before the first blob is created.
+//! - Every path is opened relative to an open folder. No symbolic link below the data folder is
+//!   followed.
 
 use std::ffi::OsStr;
 use std::io::{self, IoSlice};
@@ -15,7 +17,7 @@ use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::{Errno, pwritev};
 
 use super::folder_sync::FolderSync;
-use super::name::{BlobName, Found, SegmentName};
+use super::name::{BlobName, FolderEntry, SegmentName};
 use crate::store::error::{Error, Result};
 use crate::types::Timestamp;
 
@@ -28,7 +30,7 @@ pub(super) const MODIFIED_NOW: fs::Timestamps = fs::Timestamps {
     last_modification: fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_NOW },
 };
 
-/// The calls on which durability rests. Tests put others in their place, to count and to fail.
+/// System calls that durability depends on. Tests replace them, to count and to fail.
 pub(super) struct Syncs {
     /// fdatasync of the file of a blob, or of a segment.
     pub(super) file: SyncCall,
@@ -65,8 +67,8 @@ pub(super) struct Folders {
     blobs: OwnedFd,
     segments: OwnedFd,
     quarantine: OwnedFd,
-    /// Opened at their first use and kept: the error of a failed write-back is told to those who
-    /// had the folder open, and a small store does not hold 256 descriptors.
+    /// Opened at their first use and kept: the kernel reports a failed write-back only to
+    /// descriptors that were open. A small store does not hold 256 descriptors.
     fan_out: [OnceLock<Folder>; 256],
 }
 
@@ -83,7 +85,8 @@ impl Folders {
                 Err(error) => return Err(Error::io("make", data.join("blobs"), error)),
             }
         }
-        // Also when nothing was made just now: the run that made it may have died before this.
+        // Also when no folder was created here: the run that created it may have crashed before
+        // this.
         fs::fsync(&blobs).map_err(|e| Error::io("sync", data.join("blobs"), e))?;
         fs::fsync(&root).map_err(|e| Error::io("sync", data, e))?;
         let fan_out = std::array::from_fn(|_| OnceLock::new());
@@ -114,27 +117,27 @@ impl Folders {
         let path = self.data.join("blobs").join(folder_name(name.folder()));
         let fd = fs::openat(&self.blobs, folder_name(name.folder()), FOLDER_FLAGS, Mode::empty())
             .map_err(|e| Error::io("open", path, e))?;
-        // When two threads come here at once, the second one's descriptor is closed again.
+        // Of two threads that open it at once, one closes its descriptor again.
         Ok(slot.get_or_init(|| Folder { fd, sync: FolderSync::new() }))
     }
 
-    /// Where a blob is, for messages only.
+    /// Path of a blob, for messages only.
     pub(super) fn path(&self, name: BlobName) -> PathBuf {
         self.data.join("blobs").join(folder_name(name.folder())).join(name.to_string())
     }
 
-    /// Where a segment is, for messages only.
+    /// Path of a segment, for messages only.
     pub(super) fn segment_path(&self, name: SegmentName) -> PathBuf {
         self.data.join("segments").join(name.to_string())
     }
 
-    /// See [`Blobs::quarantine`](super::Blobs::quarantine).
+    /// Moves the file of a blob to `quarantine/`.
     pub(super) fn quarantine(&self, name: BlobName) -> Result<()> {
         self.move_to_quarantine(&self.of(name)?.fd, &name.to_string())
             .map_err(|error| Error::io("quarantine", self.path(name), error))
     }
 
-    /// See [`Blobs::quarantine_segment`](super::Blobs::quarantine_segment).
+    /// Moves a segment to `quarantine/`.
     pub(super) fn quarantine_segment(&self, name: SegmentName) -> Result<()> {
         // No blob has a name of this form.
         self.move_to_quarantine(&self.segments, &name.to_string())
@@ -142,22 +145,22 @@ impl Folders {
     }
 
     fn move_to_quarantine(&self, from: &OwnedFd, file: &str) -> rustix::io::Result<()> {
-        // The time of modification becomes the time of the quarantine: a blob's own means nothing.
+        // The time of modification becomes the time of the quarantine: that of a blob is not used.
         let moved = fs::utimensat(from, file, &MODIFIED_NOW, AtFlags::SYMLINK_NOFOLLOW)
             .and_then(|()| fs::renameat(from, file, &self.quarantine, file));
-        // No fsync: after a power cut the file is at one of the two places, and either is right.
+        // No fsync: after a power cut the file is in one of the two folders, and either is correct.
         match moved {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// See [`Blobs::empty_quarantine`](super::Blobs::empty_quarantine).
+    /// Deletes files that were quarantined before `older_than`; gives their number.
     pub(super) fn empty_quarantine(&self, older_than: Timestamp) -> Result<u64> {
         let path = self.data.join("quarantine");
         let mut removed = 0;
         each_entry(&self.quarantine, &path, |file, kind, stat| {
-            // Rounded up to the next second, so that nothing goes too early.
+            // Rounded up to the next second, so that nothing is deleted too early.
             let seconds = u64::try_from(stat.st_mtime).unwrap_or(0).saturating_add(1);
             let since = Timestamp::from_millis(seconds.saturating_mul(1000));
             if kind != FileType::RegularFile || since >= older_than {
@@ -173,8 +176,9 @@ impl Folders {
         Ok(removed)
     }
 
-    /// See [`Blobs::scan`](super::Blobs::scan).
-    pub(super) fn scan(&self, mut each: impl FnMut(Found) -> Result<()>) -> Result<()> {
+    /// Calls `each` for everything below `blobs/` and `segments/`, in no order, and stops at its first
+    /// error. Files made or removed meanwhile may or may not be seen.
+    pub(super) fn scan(&self, mut each: impl FnMut(FolderEntry) -> Result<()>) -> Result<()> {
         let relative = Path::new("blobs");
         let top = self.data.join(relative);
         let mut present = Vec::with_capacity(256);
@@ -182,7 +186,7 @@ impl Folders {
             let index = (0..=u8::MAX).find(|&index| file == OsStr::new(&folder_name(index)));
             match index {
                 Some(index) if kind == FileType::Directory => present.push(index),
-                _ => each(Found::Foreign(relative.join(file)))?,
+                _ => each(FolderEntry::Foreign(relative.join(file)))?,
             }
             Ok(())
         })?;
@@ -195,9 +199,9 @@ impl Folders {
                 let name = file.to_str().and_then(BlobName::parse);
                 each(match name.filter(|name| name.folder() == index) {
                     Some(name) if kind == FileType::RegularFile => {
-                        Found::Blob(name, u64::try_from(stat.st_size).unwrap_or(0))
+                        FolderEntry::Blob(name, u64::try_from(stat.st_size).unwrap_or(0))
                     }
-                    _ => Found::Foreign(relative.join(file)),
+                    _ => FolderEntry::Foreign(relative.join(file)),
                 })
             })?;
         }
@@ -205,8 +209,8 @@ impl Folders {
         each_entry(&self.segments, &self.data.join(relative), |file, kind, _| {
             let name = file.to_str().and_then(SegmentName::parse);
             each(match name {
-                Some(name) if kind == FileType::RegularFile => Found::Segment(name),
-                _ => Found::Foreign(relative.join(file)),
+                Some(name) if kind == FileType::RegularFile => FolderEntry::Segment(name),
+                _ => FolderEntry::Foreign(relative.join(file)),
             })
         })
     }
@@ -234,8 +238,9 @@ fn each_entry(
     Ok(())
 }
 
-/// Makes the data folder (0700) and those above it, if need be, and opens it. Another user's
-/// folder, or one that others may write to, is refused: whoever can put a file there can serve it.
+/// Creates the data folder (0700) and its parents if need be, and opens it. A folder of another
+/// user, or one that others may write to, is refused: anybody who can put a file there could serve
+/// it.
 pub(super) fn open_data(data: &Path) -> Result<OwnedFd> {
     make_data(data)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -275,7 +280,7 @@ fn make_data(data: &Path) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match fs::openat(CWD, above, flags, Mode::empty()) {
         Ok(fd) => fs::fsync(fd).map_err(|e| Error::io("sync", above, e)),
-        // Not ours to read, so not ours to have made anything in.
+        // The folder is not readable, and nothing was created in it.
         Err(_) if made.is_err() => Ok(()),
         Err(error) => Err(Error::io("open", above, error)),
     }

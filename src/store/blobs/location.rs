@@ -1,17 +1,21 @@
-//! Where a blob is: in a file of its own, or in a segment beside others.
+//! Location of a blob: a file of its own, or an extent of a segment.
 
 use super::name::{BlobName, SEGMENT_PAGES, SegmentName};
 
 /// Bytes of a page of a segment. Extents begin at multiples of it, so that the file system can give
 /// back the room of one without touching the next.
 pub(super) const PAGE_BYTES: u64 = 4 << 10;
+/// Most bytes of a body that is packed: such a blob is always read whole.
+pub const PACKED_BYTES_MAX: u64 = 256 << 10;
+/// Most pages of an extent: such a body, and the longest trailer.
+pub const EXTENT_PAGES_MAX: u64 = PACKED_BYTES_MAX / PAGE_BYTES + 1;
 
-/// Where the bytes of a blob and its trailer are.
+/// Location of the bytes of a blob and its trailer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Location {
-    /// Its name: also the file's, if it has one of its own.
+    /// Name of the blob, and of its file if it has one of its own.
     pub name: BlobName,
-    /// Its place in the segments of its run; `None` for a file of its own.
+    /// Extent in the segments of its run; `None` for a file of its own.
     pub extent: Option<Extent>,
 }
 
@@ -27,25 +31,25 @@ impl From<BlobName> for Location {
 pub struct Extent {
     /// The number of the first page.
     pub first_page: u64,
-    /// How many pages of 4 KiB.
+    /// Number of pages of 4 KiB.
     pub pages: u64,
 }
 
 impl Extent {
-    /// The segment that it is in, of the run `epoch`.
-    pub(super) fn segment(self, epoch: u64) -> SegmentName {
-        SegmentName { epoch, number: self.first_page / SEGMENT_PAGES }
+    /// The segment that it is in, of the run `run`.
+    pub(super) fn segment(self, run: u64) -> SegmentName {
+        SegmentName { run, number: self.first_page / SEGMENT_PAGES }
     }
 
-    /// Where it begins in the segment's file, in bytes.
+    /// Offset in the segment's file, in bytes.
     pub(super) fn offset(self) -> u64 {
         self.first_page % SEGMENT_PAGES * PAGE_BYTES
     }
 
-    /// Whether it is one that can have been given out: not empty, and inside of one segment.
+    /// True if the packer can have assigned this extent: not empty, and inside of one segment.
     pub(super) fn is_sound(self) -> bool {
         self.first_page < u64::MAX / 2
-            && (1..=super::EXTENT_PAGES_MAX).contains(&self.pages)
+            && (1..=EXTENT_PAGES_MAX).contains(&self.pages)
             && self.first_page % SEGMENT_PAGES + self.pages <= SEGMENT_PAGES
     }
 }

@@ -1,4 +1,4 @@
-//! The lock on the data folder: one process at a time.
+//! Lock of the data folder: one process at a time.
 
 use std::fs::File;
 use std::io::Write;
@@ -31,7 +31,7 @@ pub fn lock(data: &Path) -> Result<DataLock> {
         Err(error) => return Err(Error::io("lock", path, error)),
     }
     let mut file = File::from(file);
-    // The number is for people; a full disk must not keep a store from starting.
+    // The number is informative; a full disk must not keep a store from starting.
     let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     if let Err(error) = written {
         tracing::warn!(%error, path = %path.display(), "cannot note the process id");

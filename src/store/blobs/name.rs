@@ -1,4 +1,4 @@
-//! The names of files: which blob or segment a file is, and the folder that it belongs in.
+//! Names of the files of blobs and segments, and the folder of each.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,21 +12,21 @@ pub(super) const SEGMENT_PAGES: u64 = 1 << 16;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BlobName {
     /// The number of the server run that made it.
-    pub epoch: u64,
+    pub run: u64,
     /// The random id.
     pub id: BlobId,
 }
 
 impl BlobName {
-    /// From a file name: `<epoch in 8 or more hex digits>-<32 hex digits>`, as `Display` gives it.
+    /// Parses a file name: `<run in 8 or more hex digits>-<32 hex digits>`, as `Display` writes it.
     pub fn parse(text: &str) -> Option<Self> {
-        let (epoch, id) = text.split_once('-')?;
-        let name = Self { epoch: parse_epoch(epoch)?, id: BlobId::parse(id)? };
-        // One name, one spelling: no upper case, no sign, no spare zeros.
+        let (run, id) = text.split_once('-')?;
+        let name = Self { run: parse_run(run)?, id: BlobId::parse(id)? };
+        // A name has one spelling: no upper case, no sign, no extra zeros.
         (name.to_string() == text).then_some(name)
     }
 
-    /// Which of the 256 folders holds it: the id's last byte, which is random.
+    /// Index of the folder that holds it: the id's last byte, which is random.
     pub fn folder(&self) -> u8 {
         self.id.as_bytes()[15]
     }
@@ -34,12 +34,12 @@ impl BlobName {
 
 impl fmt::Display for BlobName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}-{}", self.epoch, self.id)
+        write!(f, "{:08x}-{}", self.run, self.id)
     }
 }
 
 /// The number of a server run, in a file name. The caller sees to the spelling.
-fn parse_epoch(text: &str) -> Option<u64> {
+fn parse_run(text: &str) -> Option<u64> {
     u64::from_str_radix(text, 16).ok()
 }
 
@@ -48,22 +48,22 @@ fn parse_epoch(text: &str) -> Option<u64> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SegmentName {
     /// The number of the server run.
-    pub epoch: u64,
+    pub run: u64,
     /// 0 for the first one of the run.
     pub number: u64,
 }
 
 impl SegmentName {
-    /// From a file name: `<epoch>-<number>`, both in 8 or more hex digits, as `Display` gives it.
+    /// Parses a file name: `<run>-<number>`, both in 8 or more hex digits, as `Display` writes it.
     pub fn parse(text: &str) -> Option<Self> {
-        let (epoch, number) = text.split_once('-')?;
+        let (run, number) = text.split_once('-')?;
         let number = u64::from_str_radix(number, 16).ok()?;
-        let name = Self { epoch: parse_epoch(epoch)?, number };
-        // What SQLite can count, with room for the runs to come.
-        if name.epoch > i64::MAX as u64 / 2 || number > i64::MAX as u64 / 2 / SEGMENT_PAGES {
+        let name = Self { run: parse_run(run)?, number };
+        // The range of SQLite's integers, with room for later runs.
+        if name.run > i64::MAX as u64 / 2 || number > i64::MAX as u64 / 2 / SEGMENT_PAGES {
             return None;
         }
-        // One name, one spelling: no upper case, no sign, no spare zeros.
+        // A name has one spelling: no upper case, no sign, no extra zeros.
         (name.to_string() == text).then_some(name)
     }
 
@@ -76,13 +76,13 @@ impl SegmentName {
 
 impl fmt::Display for SegmentName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}-{:08x}", self.epoch, self.number)
+        write!(f, "{:08x}-{:08x}", self.run, self.number)
     }
 }
 
-/// One thing that [`Blobs::scan`](super::Blobs::scan) met.
+/// Entry of a scan of `blobs/` and `segments/`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Found {
+pub enum FolderEntry {
     /// A blob's file, in its right place, and the bytes of the whole file (trailer included).
     Blob(BlobName, u64),
     /// A segment.
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_segment_has_one_name() {
-        let name = SegmentName { epoch: 3, number: 0x1_0000_002a };
+        let name = SegmentName { run: 3, number: 0x1_0000_002a };
         assert_eq!(name.to_string(), "00000003-10000002a");
         assert_eq!(SegmentName::parse("00000003-10000002a"), Some(name));
         for wrong in [

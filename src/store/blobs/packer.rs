@@ -1,31 +1,38 @@
-//! The thread that appends small bodies to segments: it takes what waits, writes all of it with one
-//! call and syncs it with one more.
+//! Packer: the thread that appends small bodies to segments. It writes all waiting bodies with one
+//! call and syncs them with another.
 //!
 //! **Invariants**
-//! - A body is answered after its bytes are on disk. Its extent is nobody else's from then on: the
-//!   place of the next one moves only forward.
-//! - What failed was given to nobody, so its place is taken again.
+//! - A body is acknowledged after its bytes are on disk. Its extent is never assigned again: the
+//!   position of the next body only ascends.
+//! - Bodies of a failed write were not acknowledged, so their position is used again.
 
 use std::fmt;
+use std::fs::File;
 use std::io::IoSlice;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use bytes::Bytes;
+use rustix::fs::{self, Mode, OFlags};
+use rustix::io::retry_on_intr;
 use tokio::sync::oneshot;
 
-use super::location::{Extent, Location, PAGE_BYTES};
-use super::name::SEGMENT_PAGES;
+use super::files::Blobs;
+use super::location::{Extent, Location, PACKED_BYTES_MAX, PAGE_BYTES};
+use super::name::{BlobName, SEGMENT_PAGES, SegmentName};
+use super::origin::{BlobOrigin, BlobRecord};
 use super::segments::Segment;
-use super::{BLOCK_BYTES, BlobName, BlobOrigin, BlobRecord, Blobs, StagedBlob, trailer};
+use super::staged::StagedBlob;
+use super::trailer::{self, BLOCK_BYTES};
 use crate::digest::Digests;
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
 
 /// Bodies that may wait.
 const WAITING_MAX: usize = 4096;
-/// Their bytes. Those of bodies whose client has hung up are counted nowhere else.
+/// Bytes of waiting bodies. Nothing else counts the bytes of bodies whose client has disconnected.
 const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Bodies and bytes that are written with one call.
 const BATCH_BODIES_MAX: usize = 128;
@@ -52,9 +59,9 @@ struct Held {
 }
 
 impl Held {
-    /// Takes so many bytes; `None` when they are not there.
+    /// Takes `bytes` of the queue; `None` when they are not available.
     fn take(waiting: &Arc<AtomicUsize>, bytes: usize) -> Option<Self> {
-        // Taken first, then judged: two that race cannot both take the last bytes.
+        // Taken first, then checked: two callers cannot both take the last bytes.
         let before = waiting.fetch_add(bytes, Ordering::AcqRel);
         let held = Self { waiting: Arc::clone(waiting), bytes };
         (before + bytes <= WAITING_BYTES_MAX).then_some(held)
@@ -90,20 +97,20 @@ pub fn packer(blobs: &Arc<Blobs>) -> (Packing, Packer) {
 }
 
 impl Packing {
-    /// Stores a whole body, of at most [`PACKED_BYTES_MAX`](super::PACKED_BYTES_MAX) bytes
+    /// Stores a whole body, of at most [`PACKED_BYTES_MAX`] bytes
     /// (asserted, and that the digests are of as many), in a segment.
     ///
     /// # Errors
     /// [`Error::DiskFull`], [`Error::Overloaded`], [`Error::Poisoned`], [`Error::Closed`].
     pub fn pack(&self, origin: BlobOrigin, bytes: Bytes, digests: Digests) -> Pending<StagedBlob> {
-        assert!(bytes.len() as u64 <= super::PACKED_BYTES_MAX, "too large to be packed");
+        assert!(bytes.len() as u64 <= PACKED_BYTES_MAX, "too large to be packed");
         assert_eq!(digests.length, bytes.len() as u64, "digests of other bytes");
         let Some(held) = Held::take(&self.waiting, bytes.len()) else {
             return Pending::answered(Err(Error::Overloaded));
         };
-        let name = BlobName { epoch: self.blobs.epoch, id: self.blobs.sources.blob_id() };
+        let name = BlobName { run: self.blobs.run, id: self.blobs.sources.blob_id() };
         let record = BlobRecord { name, origin, digests };
-        // Here and not in the thread that all wait for.
+        // Computed here and not in the packer thread, which all bodies share.
         let sums: Vec<u32> = bytes.chunks(BLOCK_BYTES as usize).map(trailer::crc32c).collect();
         let file_bytes = trailer::file_bytes(record.digests.length, &record.origin.key);
         let padded = file_bytes.next_multiple_of(PAGE_BYTES);
@@ -118,9 +125,9 @@ impl Packing {
         }
     }
 
-    /// Has the thread answer what waits, and end.
+    /// Stops the thread after it has answered the waiting bodies.
     pub fn stop(&self) {
-        // That it has ended already is as good.
+        // An error means that it has stopped already.
         let _ = self.sender.send(None);
     }
 }
@@ -137,13 +144,60 @@ impl Body {
     }
 
     fn answer(self, answer: Result<StagedBlob>) {
-        // A client that has hung up drops the receiver, and here the staged blob with the answer.
+        // A disconnected client has dropped the receiver; the staged blob is dropped with the
+        // answer.
         let _ = self.reply.send(answer);
     }
 }
 
+impl Blobs {
+    /// Makes a segment of this run; its entry in the folder is on disk when this returns.
+    fn create_segment(&self, number: u64) -> Result<Arc<Segment>> {
+        let name = SegmentName { run: self.run, number };
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let folder = self.folders.segments();
+        let path = self.folders.segment_path(name);
+        self.segments.newest.store(number, Ordering::Release);
+        let file = fs::openat(folder, name.to_string(), flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|e| Error::io("make", &path, e))?;
+        (self.syncs.folder)(folder.as_fd()).map_err(|error| self.sync_failed(&path, &error))?;
+        let segment = Arc::new(Segment { name, file: File::from(file) });
+        let mut made = self.segments.made();
+        made.retain(|_, segment| segment.strong_count() > 0);
+        made.insert(number, Arc::downgrade(&segment));
+        drop(made);
+        Ok(segment)
+    }
+
+    /// Writes `slices` one after the other and has them on disk when it returns. A failed sync is
+    /// [`Error::Poisoned`].
+    fn append(
+        &self,
+        segment: &Segment,
+        mut offset: u64,
+        mut slices: &mut [IoSlice<'_>],
+    ) -> Result<()> {
+        let path = || self.folders.segment_path(segment.name);
+        while !slices.is_empty() {
+            let written =
+                retry_on_intr(|| (self.syncs.append)(segment.file.as_fd(), slices, offset))
+                    .map_err(|e| Error::io("write", path(), e))?;
+            if written == 0 {
+                let nothing = std::io::ErrorKind::WriteZero;
+                return Err(Error::io("write", path(), nothing));
+            }
+            offset += written as u64;
+            IoSlice::advance_slices(&mut slices, written);
+        }
+        (self.syncs.file)(segment.file.as_fd())
+            .map_err(|error| self.sync_failed(&path(), &error))?;
+        self.refuse_if_poisoned()
+    }
+}
+
 impl Packer {
-    /// Works until told to stop, or until nobody can send any more.
+    /// Runs until it is stopped, or until all senders are dropped.
     pub fn run(mut self) {
         while let Ok(Some(first)) = self.receiver.recv() {
             let mut has_ended = false;
@@ -162,7 +216,7 @@ impl Packer {
                     Err(_) => break,
                 }
             }
-            self.settle(batch);
+            self.store_batch(batch);
             if has_ended {
                 return;
             }
@@ -171,8 +225,8 @@ impl Packer {
 
     /// Stores and answers. Bodies that cannot be stored together are tried one by one: one for
     /// which there is no room must not fail those for which there is.
-    fn settle(&mut self, mut batch: Vec<Body>) {
-        // What nobody waits for any more need not be written, nor given back by a hole.
+    fn store_batch(&mut self, mut batch: Vec<Body>) {
+        // Bodies of disconnected clients are not written.
         batch.retain(|body| !body.reply.is_closed());
         if batch.is_empty() {
             return;
@@ -191,7 +245,7 @@ impl Packer {
             Err(error) if batch.len() == 1 => {
                 batch.pop().expect("there is one").answer(Err(error));
             }
-            Err(_) => batch.into_iter().for_each(|body| self.settle(vec![body])),
+            Err(_) => batch.into_iter().for_each(|body| self.store_batch(vec![body])),
         }
     }
 

@@ -1,65 +1,135 @@
-//! Reading a blob: no byte leaves before its block's CRC has been checked.
+//! Reader of blobs.
+//!
+//! **Invariant:** no byte is returned before its block's CRC was checked.
 
 use std::fmt;
 use std::fs::File;
 use std::io::IoSliceMut;
+use std::os::fd::OwnedFd;
 
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
-use rustix::io::{ReadWriteFlags, pread, preadv2, retry_on_intr};
+use rustix::fs::{self, Mode, OFlags, ResolveFlags};
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv2, retry_on_intr};
 
-use super::location::{Extent, PAGE_BYTES};
-use super::{BLOCK_BYTES, BlobName, BlobRecord, Blobs, READ_BYTES_MAX, trailer};
+use super::files::Blobs;
+use super::location::{Extent, Location, PACKED_BYTES_MAX, PAGE_BYTES};
+use super::name::BlobName;
+use super::origin::BlobRecord;
+use super::trailer::{self, BLOCK_BYTES};
 use crate::store::error::{Error, Result};
 use crate::types::{ByteRange, PUT_BYTES_MAX};
 
 /// A blob up to this many bytes is read whole, trailer included, by one call when it is opened.
-pub(super) const WHOLE_BYTES_MAX: u64 = 256 << 10;
+const WHOLE_BYTES_MAX: u64 = PACKED_BYTES_MAX;
+/// Most bytes that one [`BlobFile::read`] may be asked for.
+pub const READ_BYTES_MAX: u64 = 8 << 20;
 /// Bytes at a file's end that surely hold its index.
 const END_BYTES: u64 = 4 << 10;
 
-/// Whether a read may wait for the disk.
+/// Permission of a read to wait for the disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wait {
-    /// It takes what time it takes: for threads that may block.
+    /// The read waits: for threads that may block.
     Disk,
-    /// It fails, with any error, unless the page cache holds all of it: for threads that serve. The
-    /// caller asks again where it may wait, and learns there what is really wrong.
+    /// The read fails, with any error, unless the page cache holds all of it: for threads that
+    /// serve connections. The caller repeats it where it may wait, and gets the real error there.
     Never,
 }
 
 /// A blob open for reading. `Send`. The file may be unlinked meanwhile: its bytes stay readable.
 pub struct BlobFile {
-    file: Source,
+    file: OpenFile,
     record: BlobRecord,
-    /// All plain bytes, unchecked, of a small blob.
+    /// Plain bytes of a small blob, unchecked.
     whole: Option<Bytes>,
     /// The checksum page used last, verified: its number and its CRCs.
     page: Option<(u64, Vec<u32>)>,
 }
 
+impl Blobs {
+    /// Opens a blob for reading; `length` is that of its row. A missing file, or one whose trailer
+    /// does not verify or has another length, is [`Error::Damaged`].
+    pub fn open_blob(&self, at: impl Into<Location>, length: u64, wait: Wait) -> Result<BlobFile> {
+        let at = at.into();
+        match at.extent {
+            None => BlobFile::open(self, self.open_file(at.name, wait)?, at.name, length, wait),
+            Some(extent) if !extent.is_sound() => {
+                Err(Error::Damaged { what: format!("blob {}: no blob is at {extent:?}", at.name) })
+            }
+            Some(extent) => {
+                let file = self.open_segment(at, extent, wait)?;
+                BlobFile::open_packed(self, file, at.name, extent, length, wait)
+            }
+        }
+    }
+
+    /// Record in the trailer, found from the file's end, for a file without a row.
+    pub fn record(&self, name: BlobName) -> Result<BlobRecord> {
+        record(self, self.open_file(name, Wait::Disk)?, name)
+    }
+
+    /// Reads and checks every block and page; gives what the trailer says.
+    pub fn verify(&self, at: impl Into<Location>, length: u64) -> Result<BlobRecord> {
+        let mut blob = self.open_blob(at, length, Wait::Disk)?;
+        blob.verify()?;
+        Ok(blob.record().clone())
+    }
+
+    fn open_file(&self, name: BlobName, wait: Wait) -> Result<File> {
+        match open_below(&self.folders.of(name)?.fd, &name.to_string(), wait) {
+            Ok(file) => Ok(file),
+            Err(Errno::NOENT) => {
+                Err(Error::Damaged { what: format!("blob {name}: there is no such file") })
+            }
+            Err(Errno::LOOP) => {
+                Err(Error::Damaged { what: format!("blob {name}: it is a symbolic link") })
+            }
+            Err(error) => Err(Error::io("open", self.path(name), error)),
+        }
+    }
+
+    /// Opens the segment of an extent for reading.
+    fn open_segment(&self, at: Location, extent: Extent, wait: Wait) -> Result<File> {
+        let name = extent.segment(at.name.run);
+        let missing = |how: &str| Error::Damaged {
+            what: format!("blob {}: its segment {name} {how}", at.name),
+        };
+        match open_below(self.folders.segments(), &name.to_string(), wait) {
+            Ok(file) => Ok(file),
+            Err(Errno::NOENT) => Err(missing("is not there")),
+            Err(Errno::LOOP) => Err(missing("is a symbolic link")),
+            Err(error) => Err(Error::io("open", self.folders.segment_path(name), error)),
+        }
+    }
+}
+
+/// Opens a file for reading; without waiting only if the kernel has its entry in memory.
+fn open_below(folder: &OwnedFd, file: &str, wait: Wait) -> rustix::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = match wait {
+        Wait::Disk => fs::openat(folder, file, flags, Mode::empty()),
+        Wait::Never => fs::openat2(folder, file, flags, Mode::empty(), ResolveFlags::CACHED),
+    };
+    opened.map(File::from)
+}
+
 impl BlobFile {
     /// Reads and checks the index of an open file; `length` is what the row says.
-    pub(super) fn open(
-        blobs: &Blobs,
-        file: File,
-        name: BlobName,
-        length: u64,
-        wait: Wait,
-    ) -> Result<Self> {
-        let file = Source { file, name, path: blobs.path(name) };
+    fn open(blobs: &Blobs, file: File, name: BlobName, length: u64, wait: Wait) -> Result<Self> {
+        let file = OpenFile { file, name, path: blobs.path(name) };
         if length > PUT_BYTES_MAX {
             return Err(file.damaged("its row tells a length that no blob has"));
         }
         let index = trailer::index_offset(length);
-        // One call gets the index, together with the page, if it is the only one, and the data.
+        // One call reads the index, a single checksum page, and the data of a small blob.
         let start = match trailer::pages(length) {
             _ if length <= WHOLE_BYTES_MAX => 0,
             1 => length,
             _ => index,
         };
         let before = usize::try_from(index - start).expect("at most 256 KiB and a page");
-        // One byte more than the longest index, so that bytes after the index are noticed.
+        // One byte more than the longest index, so that bytes after the index are detected.
         let tail = file.read_tail(start, before, trailer::INDEX_BYTES_MAX + 1, wait)?;
         let (record, index_bytes) = tail.parsed;
         if index_bytes != tail.bytes.len() - before {
@@ -80,7 +150,7 @@ impl BlobFile {
     }
 
     /// Reads a blob that lies in a segment: all of it, trailer included, by one call.
-    pub(super) fn open_packed(
+    fn open_packed(
         blobs: &Blobs,
         file: File,
         name: BlobName,
@@ -88,7 +158,7 @@ impl BlobFile {
         length: u64,
         wait: Wait,
     ) -> Result<Self> {
-        let file = Source { file, name, path: blobs.path(name) };
+        let file = OpenFile { file, name, path: blobs.path(name) };
         let extent_bytes = extent.pages * PAGE_BYTES;
         if length > WHOLE_BYTES_MAX || trailer::index_offset(length) >= extent_bytes {
             return Err(file.damaged("its row tells a length that it cannot have in its segment"));
@@ -110,7 +180,7 @@ impl BlobFile {
         Ok(blob)
     }
 
-    /// What the trailer says.
+    /// Record in the trailer.
     pub fn record(&self) -> &BlobRecord {
         &self.record
     }
@@ -144,7 +214,7 @@ impl BlobFile {
     }
 
     /// Reads and checks every block, and so every page.
-    pub(super) fn verify(&mut self) -> Result<()> {
+    fn verify(&mut self) -> Result<()> {
         let step = 16 * BLOCK_BYTES;
         for first in (0..self.length()).step_by(step as usize) {
             let last = (first + step).min(self.length()) - 1;
@@ -179,10 +249,10 @@ impl fmt::Debug for BlobFile {
     }
 }
 
-/// What the trailer of an open file says, found from the file's end.
-pub(super) fn record(blobs: &Blobs, file: File, name: BlobName) -> Result<BlobRecord> {
-    let file = Source { file, name, path: blobs.path(name) };
-    let stat = rustix::fs::fstat(&file.file).map_err(|e| Error::io("look at", &file.path, e))?;
+/// Record in the trailer of an open file, found from the file's end.
+fn record(blobs: &Blobs, file: File, name: BlobName) -> Result<BlobRecord> {
+    let file = OpenFile { file, name, path: blobs.path(name) };
+    let stat = fs::fstat(&file.file).map_err(|e| Error::io("look at", &file.path, e))?;
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     let start = size.saturating_sub(END_BYTES);
     let tail = file.read_tail(start, 0, (size - start) as usize, Wait::Disk)?;
@@ -195,7 +265,7 @@ pub(super) fn record(blobs: &Blobs, file: File, name: BlobName) -> Result<BlobRe
 }
 
 /// An open file with its names for messages.
-struct Source {
+struct OpenFile {
     file: File,
     name: BlobName,
     path: std::path::PathBuf,
@@ -207,7 +277,7 @@ struct Tail {
     parsed: (BlobRecord, usize),
 }
 
-impl Source {
+impl OpenFile {
     fn damaged(&self, how: impl std::fmt::Display) -> Error {
         Error::Damaged { what: format!("blob {}: {how}", self.name) }
     }
@@ -228,7 +298,7 @@ impl Source {
         let mut bytes = Vec::with_capacity(before + more);
         loop {
             let ended = self.read_some(&mut bytes, start, wait)? == 0;
-            // Trying at once spares the call that only tells that the file has ended.
+            // Parsing after each read saves the call that only reports the end of the file.
             let found = match bytes.get(before..) {
                 Some(index) => trailer::parse_end(index),
                 None => Err("the file is cut off"),
@@ -248,13 +318,13 @@ impl Source {
                 return Err(self.damaged("the file is cut off"));
             }
         }
-        // A vector may have more room than was asked for.
+        // A vector may have a larger capacity than requested.
         bytes.truncate(count);
         Ok(bytes)
     }
 
-    /// One read into the room that `bytes` has left; it begins at `offset` in the file. 0 when the
-    /// file, or the room, has ended.
+    /// Reads once into the free capacity of `bytes`; its first byte is at `offset` in the file. 0
+    /// at the end of the file or of the capacity.
     fn read_some(&self, bytes: &mut Vec<u8>, offset: u64, wait: Wait) -> Result<usize> {
         let filled = bytes.len();
         if filled == bytes.capacity() {

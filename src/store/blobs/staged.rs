@@ -1,18 +1,21 @@
-//! Bytes that have arrived and are safe, but that no row names yet.
+//! Staged blobs: bytes that are safe, but have no row yet.
 //!
-//! **Invariant:** what a [`StagedBlob`] has on disk is synced, entry and all, and exactly one owner
-//! decides about it: dropped, it goes; [kept](StagedBlob::keep), or lost in a panic, it stays.
+//! **Invariant:** the bytes of a [`StagedBlob`] on disk are synced, with the entry of their file.
+//! It has one owner: dropped, the bytes are removed; [kept](StagedBlob::keep), or lost in a panic,
+//! they stay.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::files::Blobs;
+use super::location::Location;
+use super::name::BlobName;
 use super::segments::Segment;
-use super::{BlobName, Blobs, Location};
 use crate::digest::Digests;
 use crate::types::BlobId;
 
-/// Where the bytes of a staged blob are.
+/// Location of the bytes of a staged blob.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Home<'a> {
     /// In memory, to be written into SQLite with the row.
@@ -25,15 +28,15 @@ pub enum Home<'a> {
 /// Dropped without [`keep`](Self::keep), it is removed from the disk.
 pub struct StagedBlob {
     digests: Digests,
-    place: Place,
+    bytes_at: StagedBytes,
 }
 
-enum Place {
+enum StagedBytes {
     Memory(BlobId, Bytes),
     File(Arc<Blobs>, BlobName),
     /// The segment is in use for as long as this may get its row.
     Packed(Arc<Blobs>, Arc<Segment>, Location),
-    /// What is on disk is no longer ours.
+    /// The bytes on disk belong to a row.
     Kept,
 }
 
@@ -41,12 +44,12 @@ impl StagedBlob {
     /// A small body that SQLite will hold. Asserts that the digests are of that many bytes.
     pub(crate) fn inline(id: BlobId, bytes: Bytes, digests: Digests) -> Self {
         assert_eq!(bytes.len() as u64, digests.length, "digests of other bytes");
-        Self { digests, place: Place::Memory(id, bytes) }
+        Self { digests, bytes_at: StagedBytes::Memory(id, bytes) }
     }
 
     /// A synced file.
     pub(super) fn file(blobs: Arc<Blobs>, name: BlobName, digests: Digests) -> Self {
-        Self { digests, place: Place::File(blobs, name) }
+        Self { digests, bytes_at: StagedBytes::File(blobs, name) }
     }
 
     /// A synced extent of a segment.
@@ -56,16 +59,16 @@ impl StagedBlob {
         at: Location,
         digests: Digests,
     ) -> Self {
-        Self { digests, place: Place::Packed(blobs, segment, at) }
+        Self { digests, bytes_at: StagedBytes::Packed(blobs, segment, at) }
     }
 
     /// The blob's id; the same as in the file's name.
     pub fn id(&self) -> BlobId {
-        match &self.place {
-            Place::Memory(id, _) => *id,
-            Place::File(_, name) => name.id,
-            Place::Packed(_, _, at) => at.name.id,
-            Place::Kept => unreachable!("keep takes the blob away"),
+        match &self.bytes_at {
+            StagedBytes::Memory(id, _) => *id,
+            StagedBytes::File(_, name) => name.id,
+            StagedBytes::Packed(_, _, at) => at.name.id,
+            StagedBytes::Kept => unreachable!("keep takes the blob away"),
         }
     }
 
@@ -74,32 +77,32 @@ impl StagedBlob {
         &self.digests
     }
 
-    /// Where the bytes are. By reference, so that a job may be run again.
+    /// Location of the bytes. By reference, so that a job may be run again.
     pub fn home(&self) -> Home<'_> {
-        match &self.place {
-            Place::Memory(_, bytes) => Home::Inline(bytes),
-            Place::File(_, name) => Home::Disk(Location::from(*name)),
-            Place::Packed(_, _, at) => Home::Disk(*at),
-            Place::Kept => unreachable!("keep takes the blob away"),
+        match &self.bytes_at {
+            StagedBytes::Memory(_, bytes) => Home::Inline(bytes),
+            StagedBytes::File(_, name) => Home::Disk(Location::from(*name)),
+            StagedBytes::Packed(_, _, at) => Home::Disk(*at),
+            StagedBytes::Kept => unreachable!("keep takes the blob away"),
         }
     }
 
-    /// The row is committed, or its fate is unknown: what is on disk stays.
+    /// Keeps the bytes on disk: the row is committed, or the outcome of its commit is unknown.
     pub fn keep(mut self) {
-        self.place = Place::Kept;
+        self.bytes_at = StagedBytes::Kept;
     }
 }
 
 impl Drop for StagedBlob {
     fn drop(&mut self) {
-        // Under a panic nobody has decided: the row may be committed. The next start will see.
+        // Under a panic the row may be committed: the next start decides.
         if std::thread::panicking() {
             return;
         }
-        match &self.place {
-            Place::File(blobs, name) => blobs.remove_or_log(Location::from(*name)),
-            Place::Packed(blobs, segment, at) => blobs.take_back_or_log(segment, *at),
-            Place::Memory(..) | Place::Kept => {}
+        match &self.bytes_at {
+            StagedBytes::File(blobs, name) => blobs.remove_or_log(Location::from(*name)),
+            StagedBytes::Packed(blobs, segment, at) => blobs.take_back_or_log(segment, *at),
+            StagedBytes::Memory(..) | StagedBytes::Kept => {}
         }
     }
 }

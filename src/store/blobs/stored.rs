@@ -23,6 +23,6 @@ pub(crate) type LoadedBlob = (StoredBlob, Option<Bytes>);
 impl StoredBlob {
     /// Place of its bytes on disk, when the database does not have them.
     pub(crate) fn location(&self) -> Location {
-        Location { name: BlobName { epoch: self.run, id: self.id }, extent: self.extent }
+        Location { name: BlobName { run: self.run, id: self.id }, extent: self.extent }
     }
 }

@@ -67,7 +67,7 @@ impl Rig {
     }
 
     /// The names of all files below `blobs/`.
-    fn found(&self) -> Vec<Found> {
+    fn found(&self) -> Vec<FolderEntry> {
         let mut found = Vec::new();
         self.blobs
             .scan(|one| {
@@ -226,8 +226,8 @@ fn any_range_is_the_models() {
 #[test]
 fn names_round_trip_and_have_one_spelling() {
     let id = BlobId::new();
-    for epoch in [0, 1, 0xffff_ffff, 0x1_0000_0000, u64::MAX] {
-        let name = BlobName { epoch, id };
+    for run in [0, 1, 0xffff_ffff, 0x1_0000_0000, u64::MAX] {
+        let name = BlobName { run, id };
         assert_eq!(BlobName::parse(&name.to_string()), Some(name));
     }
     let text = "0000000a-00112233445566778899aabbccddeeff";

@@ -19,7 +19,7 @@
 //! | 10 | 2 | part number, 0 for a blob that is no part |
 //! | 12 | 4 | bytes of a block: 65536 |
 //! | 16 | 16 | blob id |
-//! | 32 | 8 | epoch: the other half of the file's name |
+//! | 32 | 8 | run: the other half of the file's name |
 //! | 40 | 8 | bucket id, signed |
 //! | 48 | 16 | upload id, zeros for a blob that is no part |
 //! | 64 | 8 | length: plain bytes |
@@ -40,10 +40,13 @@
 //! So a reader that knows the length knows where the index begins, and one that knows nothing finds
 //! it from the file's end. Any flipped bit of a trailer is noticed.
 
-use super::{BLOCK_BYTES, BlobName, BlobOrigin, BlobRecord};
+use super::name::BlobName;
+use super::origin::{BlobOrigin, BlobRecord};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
 use crate::types::{BlobId, KEY_BYTES_MAX, ObjectKey, PartNumber, UploadId};
 
+/// Bytes of plain data under one CRC32C.
+pub const BLOCK_BYTES: u64 = 64 << 10;
 const MAGIC: [u8; 8] = *b"PARTITAb";
 const MAGIC_END: [u8; 8] = *b"bEND\r\n\x1a\n";
 const VERSION: u16 = 1;
@@ -76,20 +79,20 @@ pub(super) const fn pages(length: u64) -> u64 {
     blocks(length).div_ceil(PAGE_BLOCKS)
 }
 
-/// Which page has the CRC of a block, and at which place.
+/// Number of the page that has the CRC of a block, and the index in it.
 pub(super) fn page_of(block: u64) -> (u64, usize) {
     let place = usize::try_from(block % PAGE_BLOCKS).expect("less than a page");
     (block / PAGE_BLOCKS, place)
 }
 
-/// Where a page begins in the file, and its bytes.
+/// Offset of a page in the file, and its bytes.
 pub(super) fn page_span(length: u64, page: u64) -> (u64, usize) {
     let sums = (blocks(length) - page * PAGE_BLOCKS).min(PAGE_BLOCKS);
     let bytes = usize::try_from(4 * sums + 4).expect("a page is small");
     (length + page * PAGE_BYTES, bytes)
 }
 
-/// Where the index begins in the file.
+/// Offset of the index in the file.
 pub(super) const fn index_offset(length: u64) -> u64 {
     length + 4 * blocks(length) + 4 * pages(length)
 }
@@ -126,7 +129,7 @@ fn append_index(out: &mut Vec<u8>, record: &BlobRecord) {
     out.extend(part.0.to_le_bytes());
     out.extend((BLOCK_BYTES as u32).to_le_bytes());
     out.extend(name.id.as_bytes());
-    out.extend(name.epoch.to_le_bytes());
+    out.extend(name.run.to_le_bytes());
     out.extend(origin.bucket.to_le_bytes());
     out.extend(part.1);
     out.extend(digests.length.to_le_bytes());
@@ -184,7 +187,7 @@ pub(super) fn parse_end(tail: &[u8]) -> Result<(BlobRecord, usize), &'static str
     Ok((record, bytes + END_BYTES))
 }
 
-/// As [`parse_end`], of an index at the beginning of `bytes`, which go on after it.
+/// Parses an index at the beginning of `bytes`, which continue after it.
 pub(super) fn parse_start(bytes: &[u8]) -> Result<(BlobRecord, usize), &'static str> {
     let key_bytes = bytes.get(FIXED_BYTES - 2..FIXED_BYTES).ok_or("the index is cut off")?;
     let key_bytes = u16::from_le_bytes(key_bytes.try_into().expect("two bytes"));
@@ -220,7 +223,7 @@ fn parse_index(bytes: &[u8]) -> Result<BlobRecord, &'static str> {
         return Err("the index has another block size");
     }
     let id = BlobId::from_bytes(fields.take()?);
-    let epoch = u64::from_le_bytes(fields.take()?);
+    let run = u64::from_le_bytes(fields.take()?);
     let bucket = i64::from_le_bytes(fields.take()?);
     let upload = UploadId::from_bytes(fields.take()?);
     let part = match part_number {
@@ -247,7 +250,7 @@ fn parse_index(bytes: &[u8]) -> Result<BlobRecord, &'static str> {
     let key = ObjectKey::parse(fields.0).map_err(|_| "the index has an impossible key")?;
     let sha256 = (has_sha256 == 1).then_some(sha256);
     Ok(BlobRecord {
-        name: BlobName { epoch, id },
+        name: BlobName { run, id },
         origin: BlobOrigin { bucket, key, part },
         digests: Digests { length, md5, crc64nvme, sha256, checksum },
     })

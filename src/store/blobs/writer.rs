@@ -1,4 +1,4 @@
-//! Writing a blob: bytes, block CRCs, trailer, fdatasync, folder fsync.
+//! Writer of blobs: bytes, block CRCs, trailer, fdatasync, fsync of the folder.
 //!
 //! **Invariants:** `partial` holds the bytes after the last whole block, not yet in the file;
 //! `sums` has one CRC for each whole block, all of which are in the file.
@@ -10,17 +10,22 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
+use rustix::fs::{Advice, FallocateFlags, Mode, OFlags, fadvise, fallocate, openat};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::{BLOCK_BYTES, BlobName, BlobOrigin, BlobRecord, Blobs, Location, StagedBlob, trailer};
+use super::files::Blobs;
+use super::location::Location;
+use super::name::BlobName;
+use super::origin::{BlobOrigin, BlobRecord};
+use super::staged::StagedBlob;
+use super::trailer::{self, BLOCK_BYTES};
 use crate::digest::Digests;
 use crate::store::error::{Error, Result};
 use crate::types::PUT_BYTES_MAX;
 
 const BLOCK: usize = BLOCK_BYTES as usize;
-/// So many bytes are handed to the disk at once while more come, or all of them would have to go
-/// when the file is synced.
+/// Bytes after which write-back is started, so that the final sync does not have to write all of
+/// them.
 const WRITE_BACK_BYTES: u64 = 1 << 20;
 
 /// A blob being written. `Send`. Dropped without [`finish`](Self::finish), its file is unlinked.
@@ -39,8 +44,40 @@ pub struct BlobWriter {
     handed_over: u64,
 }
 
+impl Blobs {
+    /// Begins a new blob; space is reserved at once when the length is known.
+    /// [`Error::DiskFull`], [`Error::EntityTooLarge`], [`Error::Poisoned`].
+    pub fn create(self: &Arc<Self>, origin: BlobOrigin, length: Option<u64>) -> Result<BlobWriter> {
+        self.create_as(BlobName { run: self.run, id: self.sources.blob_id() }, origin, length)
+    }
+
+    pub(super) fn create_as(
+        self: &Arc<Self>,
+        name: BlobName,
+        origin: BlobOrigin,
+        length: Option<u64>,
+    ) -> Result<BlobWriter> {
+        self.refuse_if_poisoned()?;
+        if length.is_some_and(|length| length > PUT_BYTES_MAX) {
+            return Err(Error::EntityTooLarge);
+        }
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let folder = self.folders.of(name)?;
+        let file = openat(&folder.fd, name.to_string(), flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|e| Error::io("make", self.path(name), e))?;
+        let file_bytes = length.map(|length| trailer::file_bytes(length, &origin.key));
+        // From here on, dropping the writer removes the file.
+        let mut writer = BlobWriter::new(Arc::clone(self), name, origin, File::from(file));
+        if let Some(bytes) = file_bytes {
+            writer.reserve(bytes)?;
+        }
+        Ok(writer)
+    }
+}
+
 impl BlobWriter {
-    pub(super) fn new(blobs: Arc<Blobs>, name: BlobName, origin: BlobOrigin, file: File) -> Self {
+    fn new(blobs: Arc<Blobs>, name: BlobName, origin: BlobOrigin, file: File) -> Self {
         let (partial, sums) = (Vec::new(), Vec::new());
         let file = Some(file);
         Self { blobs, name, origin, file, reserved: false, partial, sums, handed_over: 0 }
@@ -48,7 +85,7 @@ impl BlobWriter {
 
     /// Reserves disk space for the whole file, so that a full disk is known before the transfer.
     /// A file system that cannot is no error.
-    pub(super) fn reserve(&mut self, file_bytes: u64) -> Result<()> {
+    fn reserve(&mut self, file_bytes: u64) -> Result<()> {
         let file = self.file.as_ref().expect("only finish takes it");
         let reserved = retry_on_intr(|| fallocate(file, FallocateFlags::KEEP_SIZE, 0, file_bytes));
         match reserved {
@@ -61,7 +98,8 @@ impl BlobWriter {
         }
     }
 
-    /// Whether the disk has set the whole file's space aside, so that it counts as used already.
+    /// True if the file system has reserved the space of the whole file, so that it counts as used
+    /// already.
     pub fn is_reserved(&self) -> bool {
         self.reserved
     }
@@ -114,14 +152,14 @@ impl BlobWriter {
         self.blobs.sync_file(file.as_fd(), self.name)?;
         self.blobs.sync_folder(self.name)?;
         self.blobs.refuse_if_poisoned()?;
-        // Nothing is left for close to report: the file system has taken every byte.
+        // Closing reports nothing more: all bytes are synced.
         self.file = None;
         Ok(StagedBlob::file(Arc::clone(&self.blobs), self.name, record.digests))
     }
 
-    /// Has the kernel begin to write what has gathered. Linux begins with that when it is told that
-    /// pages are not needed, and forgets only those that are on the disk already. It is advice: a
-    /// kernel that does otherwise, or a failed call, leaves the work to the sync.
+    /// Starts write-back of the bytes written since the last call. Linux starts it on
+    /// `POSIX_FADV_DONTNEED` and drops only pages that are on the disk already. It is advice: if it
+    /// fails, the sync writes the bytes.
     fn write_back(&mut self) {
         let written = self.sums.len() as u64 * BLOCK_BYTES;
         let gathered = written - self.handed_over;
@@ -136,7 +174,7 @@ impl BlobWriter {
     /// Writes `bytes` after the last whole block.
     fn append(&self, bytes: &[u8]) -> Result<()> {
         let file = self.file.as_ref().expect("only finish takes it");
-        // This call goes on by itself after short and interrupted writes.
+        // This call continues after short and interrupted writes.
         file.write_all_at(bytes, self.sums.len() as u64 * BLOCK_BYTES)
             .map_err(|e| Error::io("write", self.blobs.path(self.name), e))
     }

@@ -1,9 +1,9 @@
-//! The content of an object, open for reading.
+//! Reader of the content of an object.
 //!
 //! **Invariants**
-//! - What lives in SQLite is read together with the object's row, by one statement; all else is
-//!   pinned before the row is read a second time (see [`crate::store::memory::pins`]).
-//! - No byte leaves before its checksum was compared.
+//! - Bytes in SQLite are read together with the object's row, by one statement. Any other content
+//!   is pinned before the row is read a second time (see [`crate::store::memory::pins`]).
+//! - No byte is returned before its checksum was compared.
 //! - A reader holds one run of a manifest (at most 256 parts) and one unit of bytes at a time.
 
 use std::collections::VecDeque;
@@ -13,19 +13,21 @@ use bytes::Bytes;
 
 use crate::access::{ObjectFacts, ObjectPath, Sealed};
 use crate::digest::ChecksumAlgorithm;
-use crate::store::blobs::{BlobFile, READ_BYTES_MAX, StoredBlob, Wait};
-use crate::store::db::sqlite::objects::Found;
+use crate::store::blobs::reader::{BlobFile, READ_BYTES_MAX, Wait};
+use crate::store::blobs::stored::StoredBlob;
+use crate::store::db::sqlite::objects::FoundObject;
 use crate::store::db::sqlite::{blob_row, manifests, objects};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result, damaged};
 use crate::store::memory::pending::Blocking;
 use crate::store::memory::pins::Pin;
-use crate::store::records::{BlobRef, ContentId, ObjectRecord, PartSpan};
+use crate::store::records::contents::{BlobRef, ContentId};
+use crate::store::records::objects::{ObjectRecord, PartSpan};
 use crate::store::rules::manifest::Piece;
 use crate::types::{ByteRange, PartNumber, UploadId};
 
-/// How often an object is looked at again because it was replaced under the reader.
-const LOOKS_MAX: usize = 16;
+/// Attempts to open an object that is replaced between the two reads of its row.
+const REREADS_MAX: usize = 16;
 
 /// An object whose content cannot vanish while this, or a reader made from it, lives.
 #[derive(Clone)]
@@ -33,13 +35,13 @@ pub struct OpenObject {
     /// The object as it was when it was opened.
     pub record: ObjectRecord,
     content: ContentId,
-    source: Source,
+    source: ContentSource,
     engine: Arc<Engine>,
 }
 
-/// Where the bytes come from.
+/// Location of the bytes.
 #[derive(Clone)]
-enum Source {
+enum ContentSource {
     /// Read and checked already.
     Inline(StoredBlob, Bytes),
     File(StoredBlob, Arc<Pin>),
@@ -49,7 +51,7 @@ enum Source {
 /// Reads verified bytes, a unit at a time. Keeps the content pinned. Blocking.
 pub struct ContentReader {
     engine: Arc<Engine>,
-    source: Source,
+    source: ContentSource,
     /// The offset of the next byte, and the offset behind the last one that is wanted.
     next: u64,
     end: u64,
@@ -57,7 +59,7 @@ pub struct ContentReader {
     pieces: VecDeque<Piece>,
     /// Most bytes that are read at once.
     unit: u64,
-    /// What `next` lies in: bytes in memory or an open file, and the offset of its first byte.
+    /// Content that `next` lies in, in memory or as an open file, and the offset of its first byte.
     open: Option<(u64, Opened)>,
 }
 
@@ -66,25 +68,26 @@ enum Opened {
     File(Box<BlobFile>),
 }
 
-/// Opens the current object of a key, sealed with the facts that its row tells.
+/// Opens the current object of a key, sealed with the facts of its row.
 pub(crate) fn open(engine: &Arc<Engine>, object: &ObjectPath) -> Result<Sealed<OpenObject>> {
     open_unsealed(engine, object).map(|(object, facts)| Sealed::new(object, facts))
 }
 
-/// As [`open`], for a reader that lets nothing but a digest leave.
+/// Opens the current object of a key for a reader that outputs only a digest.
 pub(crate) fn open_unsealed(
     engine: &Arc<Engine>,
     object: &ObjectPath,
 ) -> Result<(OpenObject, ObjectFacts)> {
     engine.db.require_bucket(&object.bucket)?;
-    for _ in 0..LOOKS_MAX {
-        let Found { record, content, seq, blob } = objects::read_with_blob(&engine.db, object)?;
+    for _ in 0..REREADS_MAX {
+        let FoundObject { record, content, seq, blob } =
+            objects::read_with_blob(&engine.db, object)?;
         if blob.as_ref().is_some_and(|(blob, _)| blob.digests.length != record.size) {
             return Err(damaged(format!("{content:?} is not as long as its object")));
         }
         let facts = ObjectFacts { path: object.clone(), seq, owner_id: record.owner.id.clone() };
         if let Some((blob, Some(bytes))) = blob {
-            let source = Source::Inline(blob, bytes);
+            let source = ContentSource::Inline(blob, bytes);
             let opened = OpenObject { record, content, source, engine: Arc::clone(engine) };
             return Ok((opened, facts));
         }
@@ -94,8 +97,8 @@ pub(crate) fn open_unsealed(
             continue;
         }
         let source = match (content, blob) {
-            (ContentId::Blob(_), Some((blob, _))) => Source::File(blob, pin),
-            (ContentId::Manifest(id), _) => Source::Manifest(id, pin),
+            (ContentId::Blob(_), Some((blob, _))) => ContentSource::File(blob, pin),
+            (ContentId::Manifest(id), _) => ContentSource::Manifest(id, pin),
             (ContentId::Blob(_), None) => unreachable!("a blob's row was read above"),
         };
         let opened = OpenObject { record, content, source, engine: Arc::clone(engine) };
@@ -113,11 +116,11 @@ impl OpenObject {
     /// which must lie inside it (asserted).
     pub fn inline(&self, range: Option<ByteRange>) -> Option<Bytes> {
         match &self.source {
-            Source::Inline(_, bytes) => Some(match range {
+            ContentSource::Inline(_, bytes) => Some(match range {
                 None => bytes.clone(),
                 Some(range) => bytes.slice(range.first as usize..=range.last as usize),
             }),
-            Source::File(..) | Source::Manifest(..) => None,
+            ContentSource::File(..) | ContentSource::Manifest(..) => None,
         }
     }
 
@@ -140,14 +143,14 @@ impl OpenObject {
     /// Place of a listed part of a multipart object; `None` when it has no part of that number, or
     /// is no multipart object.
     pub fn part(&self, number: PartNumber) -> Result<Option<PartSpan>> {
-        let Source::Manifest(id, _) = &self.source else { return Ok(None) };
+        let ContentSource::Manifest(id, _) = &self.source else { return Ok(None) };
         manifests::part(&self.engine.db, *id, number, self.algorithm())
     }
 
-    /// At most `max` listed parts after number `after` (0: from the first), and true if more
-    /// follow; none of an object that is no multipart object.
+    /// Listed parts after number `after` (0: from the first), at most `max`, and true if more
+    /// follow. Empty for an object that is not multipart.
     pub fn parts(&self, after: u16, max: usize) -> Blocking<(Vec<(PartNumber, PartSpan)>, bool)> {
-        let Source::Manifest(id, _) = self.source else {
+        let ContentSource::Manifest(id, _) = self.source else {
             return Blocking::new(|| Ok((Vec::new(), false)));
         };
         let object = self.clone();
@@ -164,8 +167,8 @@ impl OpenObject {
     /// The pin that keeps the content, if its bytes are on disk.
     pub(crate) fn pinned(&self) -> Option<Arc<Pin>> {
         match &self.source {
-            Source::Inline(..) => None,
-            Source::File(_, pin) | Source::Manifest(_, pin) => Some(Arc::clone(pin)),
+            ContentSource::Inline(..) => None,
+            ContentSource::File(_, pin) | ContentSource::Manifest(_, pin) => Some(Arc::clone(pin)),
         }
     }
 
@@ -174,10 +177,12 @@ impl OpenObject {
         let size = self.record.size;
         let (first, end) = range.map_or((0, size), |range| (range.first, range.last + 1));
         let blob = match &self.source {
-            Source::Inline(blob, _) | Source::File(blob, _) => {
+            ContentSource::Inline(blob, _) | ContentSource::File(blob, _) => {
                 ((first, end) == (0, size)).then(|| blob.clone())
             }
-            Source::Manifest(id, _) => manifests::whole_blob(&self.engine.db, *id, (first, end))?,
+            ContentSource::Manifest(id, _) => {
+                manifests::whole_blob(&self.engine.db, *id, (first, end))?
+            }
         };
         Ok(blob.map(|blob| BlobRef {
             id: blob.id,
@@ -198,13 +203,13 @@ impl ContentReader {
         self.step(Wait::Disk)
     }
 
-    /// As [`Self::next`], but never waits for a file: `None` when it would, or when anything is
-    /// wrong. Then [`Self::next`] goes on from the same place.
+    /// The next bytes without waiting for a file. `None` when it would have to wait, and on any
+    /// error; then [`Self::next`] continues from the same position.
     pub fn next_in_memory(&mut self) -> Option<Option<Bytes>> {
         self.step(Wait::Never).ok()
     }
 
-    /// Whether all bytes were given.
+    /// True once all bytes were read.
     pub fn has_ended(&self) -> bool {
         self.next == self.end
     }
@@ -249,16 +254,16 @@ impl ContentReader {
     /// Opens what holds the next byte.
     fn open_next(&mut self, wait: Wait) -> Result<()> {
         let opened = match &self.source {
-            Source::Inline(_, bytes) => (0, Opened::Inline(bytes.clone())),
-            Source::File(blob, _) => {
+            ContentSource::Inline(_, bytes) => (0, Opened::Inline(bytes.clone())),
+            ContentSource::File(blob, _) => {
                 (0, Opened::File(Box::new(open_file(&self.engine, blob, wait)?)))
             }
-            Source::Manifest(id, _) => {
-                // A piece stays until it was read: opening it may have to be tried again.
+            ContentSource::Manifest(id, _) => {
+                // A piece is removed only after it was read: opening it may have to be repeated.
                 while self.pieces.pop_front_if(|piece| piece.end() <= self.next).is_some() {}
                 if self.pieces.is_empty() {
                     if wait == Wait::Never {
-                        // A run has up to 256 parts to look up: not on a thread that serves.
+                        // A run needs up to 256 lookups: not on a thread that serves connections.
                         return Err(Error::Overloaded);
                     }
                     let run = manifests::run_at(&self.engine.db, *id, self.next)?;

@@ -1,3 +1,3 @@
-//! The engines of metadata. There is one: SQLite.
+//! Engines of metadata. There is one: SQLite.
 
 pub(crate) mod sqlite;

@@ -1,27 +1,31 @@
-//! The start of a store: lock, recovery, what memory holds of the database, and the threads.
+//! Start of a store: lock, recovery, loading of the tables in memory, and the threads.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::Connection;
+use parking_lot::Mutex;
 
 use super::Engine;
-use crate::store::blobs::{self, Blobs, lock, packer};
+use crate::store::blobs::earlier_runs;
+use crate::store::blobs::files::Blobs;
+use crate::store::blobs::lock::lock;
+use crate::store::blobs::packer::packer;
 use crate::store::db::sqlite::connection::{FILE_NAME, Role, connect};
+use crate::store::db::sqlite::database::Database;
 use crate::store::db::sqlite::job::SeqBlock;
 use crate::store::db::sqlite::queue::queue;
 use crate::store::db::sqlite::readers::Readers;
 use crate::store::db::sqlite::state::DatabaseState;
 use crate::store::db::sqlite::writer::Writer;
-use crate::store::db::sqlite::{Database, accounts, configurations, outbox, wal};
+use crate::store::db::sqlite::{accounts, configurations, outbox, runs, wal};
 use crate::store::error::{Error, Result};
 use crate::store::memory::digest_cache::DigestCache;
 use crate::store::memory::targets::Targets;
-use crate::store::records::Options;
-use crate::store::space::Space;
+use crate::store::records::options::Options;
+use crate::store::space::admission::Space;
 use crate::store::space::ballast::Ballast;
 
 impl Engine {
@@ -38,41 +42,41 @@ impl Engine {
         wal::recover(&connection)?;
         let blobs = Blobs::open(
             &options.data,
-            next_epoch(&connection, &options.data)?,
+            runs::begin(&connection, &options.data, options.sources.now())?,
             options.sources.clone(),
         )?;
-        outbox::know_targets(&connection, &options.event_targets)?;
+        outbox::insert_targets(&connection, &options.event_targets)?;
         let targets = Targets::new(&options.event_targets);
-        let shared = Arc::new(DatabaseState::new(
+        let state = Arc::new(DatabaseState::new(
             Arc::clone(&blobs),
             Arc::clone(&ballast),
             targets,
             options.sources.clone(),
         ));
-        shared.directory.apply(accounts::load(&connection)?);
-        shared.directory.apply(configurations::load(&connection)?);
-        wal::watch(&mut connection, &shared)?;
+        state.directory.apply(accounts::load(&connection)?);
+        state.directory.apply(configurations::load(&connection)?);
+        wal::watch(&mut connection, &state)?;
 
         let space = Arc::new(Space::new(Arc::clone(&blobs), ballast, options.free_bytes_min));
         let (packing, packer) = packer(&blobs);
-        let (entrance, queue) = queue(&shared, options.writer_queue_max.max(1));
+        let (sender, queue) = queue(&state, options.writer_queue_max.max(1));
         let writer = Writer {
             connection,
             queue,
-            shared: Arc::clone(&shared),
+            state: Arc::clone(&state),
             wal_bytes_restart: options.wal_bytes_restart,
             wal_bytes_wait: options.wal_bytes_max / 2,
             restart_at: options.wal_bytes_restart,
             seqs: SeqBlock::default(),
         };
         let mover = connect(&path, Role::Checkpointer)?;
-        let (mover_shared, mover_space) = (Arc::clone(&shared), Arc::clone(&space));
+        let (mover_state, mover_space) = (Arc::clone(&state), Arc::clone(&space));
         let options = Arc::new(options);
         let db = Database {
             options: Arc::clone(&options),
-            state: shared,
+            state,
             readers: Readers::new(path),
-            sender: entrance,
+            sender,
         };
         let engine = Arc::new(Self {
             options,
@@ -89,14 +93,14 @@ impl Engine {
         });
         engine.start("partita-writer", move || writer.run())?;
         engine.start("partita-packer", move || packer.run())?;
-        engine.start("partita-wal", move || wal::run(&mover, &mover_shared, &mover_space))?;
+        engine.start("partita-wal", move || wal::run(&mover, &mover_state, &mover_space))?;
         Ok(engine)
     }
 
     /// Starts a thread that is joined when the store ends. A panic of it poisons the store.
     pub(crate) fn start(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
         let (blobs, what) = (Arc::clone(&self.blobs), name.to_owned());
-        // A store that has lost a thread keeps no promise any more: better to end and recover.
+        // A store without one of its threads works no longer: it is better to end and recover.
         let guarded = move || {
             if catch_unwind(AssertUnwindSafe(run)).is_err() {
                 blobs.poison(format!("the thread {what} panicked"));
@@ -106,15 +110,15 @@ impl Engine {
             .name(name.to_owned())
             .spawn(guarded)
             .map_err(|source| Error::io("start a thread for", &self.options.data, source))?;
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        self.threads.lock().push(thread);
         Ok(())
     }
 }
 
-/// Bytes without a database are somebody's objects, whose rows were lost or not restored yet. An
-/// empty database beside them would take all of them for garbage.
+/// Refuses files of objects without a database: their rows were lost or not restored yet. An empty
+/// database would take all of them for garbage.
 fn refuse_lost_database(path: &Path, options: &Options) -> Result<()> {
-    if path.exists() || !blobs::holds_any(&options.data)? {
+    if path.exists() || !earlier_runs::holds_any(&options.data)? {
         return Ok(());
     }
     Err(Error::Refused(format!(
@@ -129,13 +133,4 @@ fn refuse_lost_database(path: &Path, options: &Options) -> Result<()> {
 fn sync_folder(options: &Options) -> Result<()> {
     let sync = || File::open(&options.data)?.sync_all();
     sync().map_err(|source| Error::io("sync", &options.data, source))
-}
-
-/// The number of this run, committed before anything bears it.
-fn next_epoch(connection: &Connection, data: &Path) -> Result<u64> {
-    let sql = "SELECT value FROM counters WHERE name = 'epoch'";
-    // Before the database learns that these runs have ended: only this once it does not know it.
-    blobs::renew_gaps(data, connection.query_row(sql, [], |row| row.get(0))?)?;
-    let sql = "UPDATE counters SET value = max(value, ?1) + 1 WHERE name = 'epoch' RETURNING value";
-    Ok(connection.query_row(sql, [blobs::newest_epoch(data)?], |row| row.get(0))?)
 }

@@ -1,10 +1,11 @@
-//! Digests of whole files that were read once: blobs never change, so a list of blobs has one
-//! digest for ever. The last [`REMEMBERED_MAX`] results are kept in memory.
+//! Cache of digests of whole files: blobs are immutable, so a list of blobs has one digest for
+//! ever. The last [`REMEMBERED_MAX`] results are kept.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 
-use crate::store::records::WholeDigests;
+use parking_lot::Mutex;
+
+use crate::store::records::declared::WholeDigests;
 
 /// Results that are remembered.
 const REMEMBERED_MAX: usize = 64;
@@ -14,16 +15,16 @@ const REMEMBERED_MAX: usize = 64;
 pub(crate) struct DigestCache(Mutex<VecDeque<([u8; 32], WholeDigests)>>);
 
 impl DigestCache {
-    /// What is known of this list.
+    /// Known digests of this list.
     pub(crate) fn get(&self, list: &[u8; 32]) -> WholeDigests {
-        let results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let results = self.0.lock();
         let found = results.iter().find(|(key, _)| key == list);
         found.map(|(_, digests)| *digests).unwrap_or_default()
     }
 
     /// Keeps it, in place of the oldest.
     pub(crate) fn put(&self, list: [u8; 32], digests: WholeDigests) {
-        let mut results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut results = self.0.lock();
         results.retain(|(key, _)| *key != list);
         if results.len() == REMEMBERED_MAX {
             results.pop_front();

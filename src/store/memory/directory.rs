@@ -1,19 +1,21 @@
-//! Users, access keys, buckets and their configuration in memory: what each request asks first.
+//! Users, access keys, buckets and their configurations in memory: read by each request.
 //!
 //! **Invariants**
-//! - The directory says what is committed: the writer applies a transaction's [`Effect`]s after
+//! - The directory is the committed state: the writer applies a transaction's [`Effect`]s after
 //!   COMMIT and before it answers.
 //! - Only the writer (and start) changes it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
+
+use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::access::{Bucket, Credential, Owner, User};
-use crate::store::records::{BucketConfiguration, BucketConfigurationKind};
+use crate::store::records::configurations::{BucketConfiguration, BucketConfigurationKind};
 use crate::types::{BucketName, UploadId};
 
-/// What a committed transaction changes outside the database.
+/// Change outside the database, of a committed transaction.
 #[derive(Clone)]
 pub(crate) enum Effect {
     /// A user is new.
@@ -41,15 +43,15 @@ pub(crate) enum Effect {
     /// An upload is in another state, or has other parts.
     UploadChanged(UploadId),
     /// There is an event for the target.
-    EventWaits(Arc<str>),
+    EventQueued(Arc<str>),
     /// The target's backlog is full: from now on events are only counted.
-    EventGap(Arc<str>),
+    EventsDropped(Arc<str>),
 }
 
 impl Effect {
-    /// Whether it is not for the directory, but for those who send events.
+    /// True if it is for the targets of events, not for the directory.
     pub(crate) fn is_for_targets(&self) -> bool {
-        matches!(self, Self::EventWaits(_) | Self::EventGap(_))
+        matches!(self, Self::EventQueued(_) | Self::EventsDropped(_))
     }
 }
 
@@ -63,7 +65,7 @@ struct State {
     owned: BTreeSet<(String, String)>,
     /// Owner's id and bucket's id: the order in which a search goes through what it may read.
     owned_ids: BTreeSet<(String, i64)>,
-    /// By the id of the bucket.
+    /// Documents by the id of the bucket.
     configurations: HashMap<(i64, BucketConfigurationKind), Arc<BucketConfiguration>>,
 }
 
@@ -75,12 +77,12 @@ pub(crate) struct Directory {
 
 impl Directory {
     fn read(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.read()
     }
 
     /// Applies what one transaction did.
     pub(crate) fn apply(&self, effects: Vec<Effect>) {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.write();
         effects.into_iter().for_each(|effect| state.apply(effect));
     }
 
@@ -110,7 +112,7 @@ impl Directory {
         self.read().buckets.get(name).cloned()
     }
 
-    /// Whether this very bucket is there: not deleted, and not another one of its name.
+    /// True if this bucket, by id, exists: not deleted, and not another one of its name.
     pub(crate) fn has_bucket(&self, bucket: &Bucket) -> bool {
         self.read().buckets.get(&bucket.name).is_some_and(|there| there.id == bucket.id)
     }
@@ -135,7 +137,7 @@ impl Directory {
         state.configurations.get(&(bucket, kind)).cloned()
     }
 
-    /// All documents of a kind, each with the id of its bucket.
+    /// Documents of a kind, each with the id of its bucket.
     pub(crate) fn bucket_configurations(
         &self,
         kind: BucketConfigurationKind,
@@ -209,7 +211,7 @@ impl Directory {
 }
 
 impl State {
-    /// One that is there.
+    /// An existing bucket.
     fn bucket(&self, name: &str) -> Arc<Bucket> {
         let name = BucketName::parse(name).expect("names of buckets were parsed before");
         Arc::clone(&self.buckets[&name])
@@ -254,8 +256,8 @@ impl State {
             }
             Effect::Garbage
             | Effect::UploadChanged(_)
-            | Effect::EventWaits(_)
-            | Effect::EventGap(_) => {}
+            | Effect::EventQueued(_)
+            | Effect::EventsDropped(_) => {}
         }
     }
 }

@@ -2,8 +2,8 @@
 //! work for a thread that may wait.
 //!
 //! **Invariants**
-//! - The work of a [`Pending`] is done, or with the writer already. Dropping it changes nothing but
-//!   that the answer is lost.
+//! - The work of a [`Pending`] is done, or in the writer's queue. Dropping it only loses the
+//!   answer.
 //! - The work of a [`Blocking`] begins when it is run. It is no future, so no thread that serves
 //!   connections can run it by mistake.
 
@@ -71,7 +71,7 @@ impl<T: Unpin> Future for Pending<T> {
             State::Answered(answer) => {
                 Poll::Ready(answer.take().expect("a future is not polled after it was ready"))
             }
-            // The sender is gone without an answer only when the writer has stopped.
+            // The sender is dropped without an answer only when the writer has stopped.
             State::Waiting(receiver) => {
                 Pin::new(receiver).poll(context).map(|answer| answer.unwrap_or(Err(Error::Closed)))
             }

@@ -1,15 +1,17 @@
-//! Which contents are being read, so that garbage collection leaves them alone.
+//! Pins of contents that are being read, so that garbage collection skips them.
 //!
-//! **The protocol.** A reader reads the object's row, pins the content that it names, and reads the
-//! row again in a newer snapshot: if the row still names the content, the content was alive after
-//! the pin was set. GC asks under the same lock, after the death of the content was committed: so
-//! either GC sees the pin, or the reader's second look sees another row. A content that is dead
-//! and not pinned can never be pinned with success again.
+//! **The protocol.** A reader reads the object's row, pins its content, and reads the row again in
+//! a newer snapshot: if the row still has the content, it was alive after the pin was set. GC tests
+//! the pin under the same lock, after the death of the content was committed. So either GC finds
+//! the pin, or the reader's second read finds another row. A content that is dead and not pinned
+//! can never be pinned with success again.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use crate::store::records::ContentId;
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::store::records::contents::ContentId;
 
 /// The table of pins: content → number of readers.
 #[derive(Default)]
@@ -30,14 +32,13 @@ impl Pins {
         Pin { pins: Arc::clone(self), content }
     }
 
-    /// Whether somebody reads `content`.
+    /// True if a reader has pinned `content`.
     pub(crate) fn is_pinned(&self, content: ContentId) -> bool {
         self.lock().contains_key(&content)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ContentId, usize>> {
-        // Each change is a single step, so a panic elsewhere cannot leave it half done.
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<ContentId, usize>> {
+        self.readers.lock()
     }
 }
 

@@ -1,63 +1,64 @@
-//! The targets of events in memory: how much may wait for each, and the bell of whoever sends.
+//! Targets of events in memory: the limits of each, and the signal to its sender.
 //!
-//! **Invariant:** a target's bell rings after the COMMIT of what it tells of, never before.
+//! **Invariant:** a target is notified after the COMMIT of its event, never before.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::directory::Effect;
-use crate::store::records::EventTarget;
+use crate::store::records::options::EventTarget;
 
-/// Events that may wait for a target that the configuration does not name (any more): whoever took
-/// it out by mistake loses nothing.
+/// Backlog of a target that the configuration does not name: removed by mistake, it loses nothing.
 const UNKNOWN_BACKLOG_MAX: u64 = 10_000;
 
-/// Events of one key that may wait for a target: a share of its backlog, so that who may write one
-/// key takes nothing from the others. Not fewer than the lower bound, for small backlogs; not more
-/// than the upper one, for they are counted when one more comes.
-const LANE_SHARE: u64 = 16;
-const LANE_BOUNDS: (u64, u64) = (16, 1024);
+/// Part of a target's backlog that events of one key may fill, so that a writer of one key takes
+/// nothing from the others. Clamped: not too few for small backlogs, and not too many, for they are
+/// counted when one more comes.
+const ORDERING_KEY_SHARE: u64 = 16;
+const ORDERING_KEY_BOUNDS: (u64, u64) = (16, 1024);
 
-/// All of them.
+/// Targets of events.
 pub(crate) struct Targets {
     backlogs: HashMap<String, u64>,
-    bells: Mutex<HashMap<String, Arc<Notify>>>,
+    signals: Mutex<HashMap<String, Arc<Notify>>>,
 }
 
 impl Targets {
     pub(crate) fn new(targets: &[EventTarget]) -> Self {
         let backlogs = targets.iter().map(|target| (target.name.clone(), target.backlog_max));
-        Self { backlogs: backlogs.collect(), bells: Mutex::default() }
+        Self { backlogs: backlogs.collect(), signals: Mutex::default() }
     }
 
-    /// Whether the configuration names it.
+    /// True if the configuration names it.
     pub(crate) fn is_known(&self, target: &str) -> bool {
         self.backlogs.contains_key(target)
     }
 
-    /// How many events may wait for it.
+    /// Events that may wait for it.
     pub(crate) fn backlog_max(&self, target: &str) -> u64 {
         self.backlogs.get(target).copied().unwrap_or(UNKNOWN_BACKLOG_MAX)
     }
 
-    /// How many events of one key may wait for it.
-    pub(crate) fn lane_max(&self, target: &str) -> u64 {
-        (self.backlog_max(target) / LANE_SHARE).clamp(LANE_BOUNDS.0, LANE_BOUNDS.1)
+    /// Events of one key that may wait for it.
+    pub(crate) fn ordering_key_max(&self, target: &str) -> u64 {
+        (self.backlog_max(target) / ORDERING_KEY_SHARE)
+            .clamp(ORDERING_KEY_BOUNDS.0, ORDERING_KEY_BOUNDS.1)
     }
 
-    /// What wakes the one who sends to it. A ring that nobody waits for is kept, once.
-    pub(crate) fn bell(&self, target: &str) -> Arc<Notify> {
-        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(bells.entry(target.to_owned()).or_default())
+    /// Signal to the sender of a target. It remembers one notification.
+    pub(crate) fn signal(&self, target: &str) -> Arc<Notify> {
+        let mut signals = self.signals.lock();
+        Arc::clone(signals.entry(target.to_owned()).or_default())
     }
 
-    /// Tells of what was committed.
-    pub(crate) fn hear(&self, effect: &Effect) {
+    /// Notifies the sender of a target of a committed effect.
+    pub(crate) fn notify(&self, effect: &Effect) {
         match effect {
-            Effect::EventWaits(target) => self.bell(target).notify_one(),
-            Effect::EventGap(target) => {
+            Effect::EventQueued(target) => self.signal(target).notify_one(),
+            Effect::EventsDropped(target) => {
                 let max = self.backlog_max(target);
                 tracing::error!(
                     %target,

@@ -1,16 +1,17 @@
-//! Who waits for an upload to change: requests that a pause holds up, and watchers of its progress.
+//! Watches of uploads: for requests that a pause delays, and for streams of progress.
 //!
-//! **Invariant:** a change that is committed after [`Watchers::watch`] wakes the watch. So whoever
-//! first watches, then looks, and then waits, misses nothing.
+//! **Invariant:** a change that is committed after [`Watchers::watch`] wakes the watch. So a caller
+//! that watches, then reads, then waits, misses nothing.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::types::UploadId;
 
-/// The uploads that somebody watches; others cost one look into an empty table.
+/// Watched uploads; a change of any other costs one lookup in an empty table.
 #[derive(Default)]
 pub(crate) struct Watchers {
     uploads: Mutex<HashMap<UploadId, watch::Sender<()>>>,
@@ -29,16 +30,15 @@ impl Watchers {
         UploadWatch { watchers: Arc::clone(self), id, changes: Some(changes) }
     }
 
-    /// Wakes all who watch this upload.
-    pub(crate) fn wake(&self, id: UploadId) {
+    /// Wakes every watch of this upload.
+    pub(crate) fn notify(&self, id: UploadId) {
         if let Some(watched) = self.lock().get(&id) {
             watched.send_replace(());
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, watch::Sender<()>>> {
-        // Each change is a single step, so a panic elsewhere cannot leave it half done.
-        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+        self.uploads.lock()
     }
 }
 
@@ -70,17 +70,17 @@ mod tests {
         let (id, other) = (UploadId::new(), UploadId::new());
         let mut watching: Vec<UploadWatch> = (0..50).map(|_| watchers.watch(id)).collect();
         let mut apart = watchers.watch(other);
-        watchers.wake(id);
+        watchers.notify(id);
         for watch in &mut watching {
             watch.changed().await;
         }
         let waited = tokio::time::timeout(std::time::Duration::from_millis(10), apart.changed());
         assert!(waited.await.is_err(), "another upload changed");
         watching.truncate(1);
-        watchers.wake(id);
+        watchers.notify(id);
         watching[0].changed().await;
         drop((watching, apart));
         assert!(watchers.lock().is_empty());
-        watchers.wake(id);
+        watchers.notify(id);
     }
 }

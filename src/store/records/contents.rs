@@ -1,12 +1,11 @@
-//! Contents, and those that are found by what they are, not by a name: what is looked for, what was
-//! found, and what of it the request may read.
+//! Contents, and searches for them by digest.
 //!
 //! **Invariants**
 //! - A [`Readable`] is made from a permit to get the object by which its content was found, or for
 //!   a part of an open upload of the same principal; in no other way. The transaction that takes
-//!   the reference looks again whether it is still so.
+//!   the reference checks the object or part again.
 //! - A [`Proven`] is taken only by an open upload of the bucket in which it was found, and only if
-//!   that bucket is one that takes proofs.
+//!   that bucket accepts proofs.
 
 use std::sync::Arc;
 
@@ -21,10 +20,10 @@ pub const SHARED_BYTES_MIN: u64 = 64 << 10;
 /// Parts that one transaction fills.
 pub const INSTANT_PARTS_MAX: usize = 64;
 
-/// What an object row points at.
+/// Content of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) enum ContentId {
-    /// One blob: its bytes are in SQLite or in a file, as its row says.
+    /// One blob, in SQLite or in a file.
     Blob(BlobId),
     /// The listed parts of a completed upload.
     Manifest(UploadId),
@@ -46,7 +45,7 @@ impl ContentId {
     }
 }
 
-/// One stored blob, whole: what a copied part can refer to.
+/// Stored blob that a copied part can refer to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BlobRef {
     /// Its id.
@@ -63,7 +62,7 @@ pub struct BlobRef {
     pub checksum: Option<Checksum>,
 }
 
-/// Which content is looked for, and where.
+/// Content to search for.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     /// The SHA-256 of all its bytes.
@@ -76,7 +75,7 @@ pub struct Wanted {
     pub prefixes: Option<Vec<String>>,
 }
 
-/// By what a content was found.
+/// Object or part by which a content was found.
 #[derive(Clone, Debug)]
 pub(in crate::store) enum Via {
     /// An object that has it; or that has the whole blob as its part of this number.
@@ -132,12 +131,12 @@ impl Candidate {
 #[derive(Clone, Debug)]
 pub struct Proven(pub(in crate::store) Readable);
 
-/// What became of an upload whose whole file was proven.
+/// Outcome of filling an upload with proven contents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Filled {
-    /// It is complete, as if it had been born so.
+    /// It is complete.
     Instant,
-    /// It has parts already: the rest is to be sent.
+    /// It has parts already: the rest must be sent.
     HasParts,
     /// None of the contents is alive, and in an object of the bucket, any more.
     Gone,
@@ -157,13 +156,13 @@ impl Readable {
         self.0.content
     }
 
-    /// Whether the whole content is the file that was declared.
+    /// True if the whole content is the declared file.
     pub(in crate::store) fn is(&self, declaration: &Declaration) -> bool {
         declaration.digests.sha256 == Some(self.0.sha256)
             && declaration.layout.is_some_and(|layout| layout.size() == self.0.size)
             && match (declaration.digests.md5, &self.0.digests) {
                 (Some(md5), Some(digests)) => md5 == digests.md5,
-                // Nobody knows: Complete will read the file.
+                // Unknown: Complete will read the file.
                 _ => true,
             }
     }
@@ -177,13 +176,13 @@ impl Readable {
     }
 }
 
-/// A part that may be filled by what is there already.
+/// Part that can be stored by reference.
 #[derive(Clone, Debug)]
 pub struct InstantPart {
     /// Its number.
     pub number: PartNumber,
     /// Single blobs of the same bytes.
     pub readables: Vec<Readable>,
-    /// The checksum that it shall show, if the upload has no algorithm.
+    /// Checksum that it shows, if the upload has no algorithm.
     pub checksum: Option<Checksum>,
 }

@@ -1,4 +1,4 @@
-//! What an upload may say, beyond S3, of the file that is to come.
+//! Declaration of the file of an upload, beyond S3.
 
 use crate::types::Layout;
 
@@ -12,12 +12,12 @@ pub struct WholeDigests {
 }
 
 impl WholeDigests {
-    /// Whether there is nothing to compare.
+    /// True if there is nothing to compare.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// What both ask for; `None` when they contradict each other.
+    /// Union of both; `None` when they contradict each other.
     pub fn and(self, other: Self) -> Option<Self> {
         fn both<T: PartialEq + Copy>(one: Option<T>, other: Option<T>) -> Option<Option<T>> {
             let agree = one.is_none() || other.is_none() || one == other;
@@ -27,7 +27,7 @@ impl WholeDigests {
     }
 }
 
-/// What Create declares of the file that is to come. Every field binds the parts and Complete.
+/// Declaration of a file at Create. Every field binds the parts and Complete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Declaration {
     /// Its size, and the size of its parts.

@@ -1,4 +1,4 @@
-//! What the verbs on events take and give.
+//! Events, attempts and targets: arguments and results.
 
 use std::sync::Arc;
 
@@ -9,60 +9,60 @@ use crate::types::{MessageId, Timestamp};
 /// An event that is to be sent now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueEvent {
-    /// Its row.
+    /// Id of the row.
     pub id: i64,
-    /// What the receiver knows it by.
+    /// Message id, known to the receiver.
     pub message: MessageId,
-    /// Tries before this one.
+    /// Attempts before this one.
     pub attempts: u32,
     /// The bytes to be sent.
     pub body: Vec<u8>,
 }
 
-/// What is due for a target.
+/// Events due for a target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DueEvents {
     /// The first of them, the longest due first.
     pub events: Vec<DueEvent>,
-    /// When there is more to be sent: may be in the past.
+    /// Time at which the next event is due; may be in the past.
     pub next: Option<Timestamp>,
     /// Why nothing is to be sent at all, if so.
     pub disabled: Option<String>,
 }
 
-/// One try to send an event.
+/// Attempt to deliver an event.
 #[derive(Clone, Debug)]
-pub struct Try {
+pub struct Attempt {
     /// The event's row.
     pub id: i64,
-    /// When it began.
+    /// Time of its start.
     pub at: Timestamp,
-    /// How long it took.
+    /// Duration in milliseconds.
     pub millis: u64,
     /// The status of the answer, if there was one.
     pub status: Option<u16>,
     /// The beginning of the answer's body, or why there is none.
     pub reply: Vec<u8>,
-    /// What becomes of the event.
-    pub fate: Fate,
+    /// Outcome for the event.
+    pub outcome: Outcome,
 }
 
-/// What becomes of an event after a try.
+/// Outcome of an attempt for the event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Outcome {
     /// The target has taken it.
-    Taken,
-    /// It is tried again at this time.
-    Again(Timestamp),
-    /// It was tried often enough.
+    Delivered,
+    /// It is sent again at this time.
+    RetryAt(Timestamp),
+    /// It has failed too often.
     Dead,
-    /// The target wants nothing any more; the event waits for somebody to enable it.
+    /// The target rejects all events; the event waits until it is enabled.
     Disabled(String),
 }
 
-/// A try as the log tells it.
+/// Attempt in the delivery log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // As in [`Try`] and the event itself.
+#[allow(missing_docs)] // As in [`Attempt`] and the event itself.
 pub struct Delivery {
     pub message: MessageId,
     pub event: EventName,
@@ -76,40 +76,40 @@ pub struct Delivery {
     pub reply: Vec<u8>,
 }
 
-/// How a target is.
+/// State of a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetState {
     /// Its name.
     pub name: String,
-    /// Whether the configuration names it.
+    /// True if the configuration names it.
     pub configured: bool,
     /// Events that wait.
     pub backlog: u64,
-    /// How many may.
+    /// Events that may wait.
     pub backlog_max: u64,
     /// Events that were given up.
     pub dead: u64,
-    /// Events that the backlog has no room for since `gap_first`.
-    pub gap_count: u64,
-    /// When the backlog became full.
-    pub gap_first: Option<Timestamp>,
+    /// Events that the backlog has no room for since `dropped_since`.
+    pub dropped_count: u64,
+    /// Time of the first dropped event.
+    pub dropped_since: Option<Timestamp>,
     /// Why nothing is sent, if so.
     pub disabled: Option<String>,
-    /// When the next event is to be sent.
+    /// Time at which the next event is due.
     pub next_at: Option<Timestamp>,
     /// The last try.
     pub last: Option<Delivery>,
 }
 
 impl TargetState {
-    /// What an operator should know, in one line.
+    /// Alarm for operators, in one line.
     pub fn alarm(&self) -> Option<String> {
         let name = &self.name;
         if let Some(why) = &self.disabled {
             return Some(format!("webhook {name} is disabled: {why}"));
         }
-        if self.gap_count > 0 {
-            let count = self.gap_count;
+        if self.dropped_count > 0 {
+            let count = self.dropped_count;
             return Some(format!(
                 "webhook {name}: the backlog is full, for all or for one key, {count} events are missing"
             ));
@@ -121,7 +121,7 @@ impl TargetState {
     }
 }
 
-/// Who asked for a change.
+/// User and request that caused a change.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cause {
     /// `None` for what the server does by itself.

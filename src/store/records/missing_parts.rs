@@ -1,4 +1,4 @@
-//! What of an upload is there, and what is missing.
+//! Missing parts of an upload, and claims about parts.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub struct Gap {
 }
 
 impl Gap {
-    /// From `first` to `last`; `None` when these are no part numbers.
+    /// The gap from `first` to `last`; `None` when these are no part numbers.
     pub(crate) fn new(first: u16, last: u16) -> Option<Self> {
         PartNumber::new(first).zip(PartNumber::new(last)).map(|(first, last)| Self { first, last })
     }
@@ -38,7 +38,7 @@ impl Gap {
     }
 }
 
-/// What a client has as a part; at least one digest is given.
+/// Part as a client has it; at least one digest is given.
 #[derive(Clone, Debug)]
 pub struct ClaimedPart {
     /// Its number.
@@ -53,20 +53,20 @@ pub struct ClaimedPart {
     pub crc64nvme: Option<u64>,
 }
 
-/// What of an upload is there and what is missing.
+/// Received bytes and missing parts of an upload.
 #[derive(Clone, Debug)]
 pub struct Blocks {
     /// The bucket.
     pub bucket: Arc<Bucket>,
     /// The upload.
     pub upload: UploadRecord,
-    /// What it declared of its size. Without it only the gaps between known parts are told.
+    /// Declared layout. Without it only gaps between stored parts are known.
     pub layout: Option<Layout>,
-    /// Bytes of all parts that are there.
+    /// Bytes of all stored parts.
     pub received_bytes: u64,
-    /// What is missing: ascending, merged.
+    /// Missing parts: ascending, merged.
     pub missing: Vec<Gap>,
-    /// Where the next page begins, if more is missing than was asked for.
+    /// First part of the next page, if more is missing than was asked for.
     pub next: Option<PartNumber>,
 }
 
@@ -75,6 +75,6 @@ pub struct Blocks {
 pub struct Incomplete {
     /// Bytes of the listed parts.
     pub listed_bytes: u64,
-    /// What of the file the listed parts do not cover.
+    /// Ranges of the file that the listed parts do not cover.
     pub blocks: Blocks,
 }

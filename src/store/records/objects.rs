@@ -1,4 +1,4 @@
-//! Objects: what is published, looked up and listed.
+//! Objects: new, published, looked up, listed.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum};
 use crate::events::{CallbackVar, EventName};
 use crate::types::{ETag, ObjectHeaders, ObjectKey, Timestamp, WriteCondition};
 
-/// One object as HEAD and GET tell it.
+/// Object in answers of HEAD and GET.
 #[derive(Clone, Debug)]
 pub struct ObjectRecord {
     /// The key.
@@ -29,7 +29,7 @@ pub struct ObjectRecord {
     pub parts: Option<u16>,
 }
 
-/// One object as lists tell it.
+/// Object in lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedObject {
     /// The key.
@@ -46,22 +46,22 @@ pub struct ListedObject {
     pub owner: Arc<Owner>,
 }
 
-/// What a new current object is made with, beside its content.
+/// New current object, without its content.
 #[derive(Clone, Debug)]
 pub struct NewObject {
     /// Headers and user metadata.
     pub headers: ObjectHeaders,
     /// The checksum that S3 will show.
     pub checksum: Option<ObjectChecksum>,
-    /// If-Match and If-None-Match, judged in the transaction.
+    /// If-Match and If-None-Match, checked in the transaction.
     pub condition: WriteCondition,
-    /// What is told of it.
+    /// Event of the object.
     pub event: EventName,
-    /// What the client wants to be told again with the event.
+    /// Callback variable that the event repeats.
     pub callback_var: Option<CallbackVar>,
 }
 
-/// What was published.
+/// Published object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
     /// Its tag.
@@ -73,7 +73,7 @@ pub struct Published {
 /// A part of a stored multipart object, for `?partNumber=`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartSpan {
-    /// Where it begins in the object.
+    /// Offset in the object.
     pub first: u64,
     /// Bytes.
     pub size: u64,
@@ -81,7 +81,7 @@ pub struct PartSpan {
     pub checksum: Option<Checksum>,
 }
 
-/// The object that a verb writes, who caused it, and the version that was decided on.
+/// Object that a verb writes, the cause, and the version that the permit was decided on.
 #[derive(Clone, Debug)]
 pub(crate) struct WriteTarget {
     pub(crate) object: ObjectPath,

@@ -1,25 +1,24 @@
-//! Open uploads as an operator looks at them: how far they are, and what they hold.
+//! Progress of open uploads, for operators.
 
 use super::declared::Declaration;
 use super::uploads::UploadRecord;
 use crate::types::{PartNumber, Timestamp, UploadId};
 
-/// How far an open upload is.
+/// Progress of an open upload.
 #[derive(Clone, Debug)]
 pub struct UploadProgress {
     /// The upload.
     pub upload: UploadRecord,
     /// `None` for an upload of plain S3.
     pub declaration: Option<Declaration>,
-    /// When anything happened to it: a part, a pause, another creator.
+    /// Time of the last activity: a part, a pause, another creator.
     pub last_active: Timestamp,
-    /// Parts that are there.
+    /// Number of stored parts.
     pub parts: u16,
     /// Their bytes.
     pub received_bytes: u64,
-    /// Whether it was born complete, and nothing was sent since: then the parts are those that it
-    /// declared, in one run.
-    pub is_whole: bool,
+    /// True for a deduplicated upload: its parts are the declared ones, in one run.
+    pub is_deduplicated: bool,
 }
 
 /// A page of open uploads, by key, then by initiation.
@@ -27,7 +26,7 @@ pub struct UploadProgress {
 pub struct ProgressPage {
     /// The uploads.
     pub uploads: Vec<UploadProgress>,
-    /// Whether more follow.
+    /// True if more follow.
     pub truncated: bool,
 }
 
@@ -42,7 +41,7 @@ pub struct ProgressQuery {
     pub max: usize,
 }
 
-/// Parts that are there, in one run of numbers.
+/// Run of stored parts with consecutive numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PartRun {
     /// The first number.
@@ -56,10 +55,10 @@ pub struct PartRun {
 /// The parts of one upload.
 #[derive(Clone, Debug)]
 pub struct PartMap {
-    /// How far it is.
+    /// Progress of the upload.
     pub progress: UploadProgress,
     /// The runs: ascending, merged.
     pub runs: Vec<PartRun>,
-    /// Where the next page begins, if there are more runs than were asked for.
+    /// First part of the next page, if more runs exist than were asked for.
     pub next: Option<PartNumber>,
 }

@@ -9,16 +9,16 @@ use crate::types::{
     ETag, ObjectHeaders, ObjectKey, PartNumber, Timestamp, UploadId, WriteCondition,
 };
 
-/// What CreateMultipartUpload fixes.
+/// Settings of CreateMultipartUpload.
 #[derive(Clone, Debug, Default)]
 pub struct NewUpload {
     /// Headers and user metadata of the object to be.
     pub headers: ObjectHeaders,
     /// The checksum algorithm and type, if the client named one.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
-    /// What the client wants to be told again with the events of this upload.
+    /// Callback variable that the events of this upload repeat.
     pub callback_var: Option<CallbackVar>,
-    /// What is said beyond S3 of the file that is to come.
+    /// Declaration of the file, beyond S3.
     pub declaration: Option<Declaration>,
     /// Contents that are that file, if any can still be taken.
     pub instant: Vec<Readable>,
@@ -31,15 +31,15 @@ pub struct UploadRecord {
     pub id: UploadId,
     /// The key it will publish.
     pub key: ObjectKey,
-    /// When it was initiated.
+    /// Time of initiation.
     pub initiated: Timestamp,
-    /// Who initiated it. The object will belong to the bucket's owner.
+    /// Initiator. The object will belong to the bucket's owner.
     pub initiator: Owner,
-    /// What was declared at Create.
+    /// Checksum declared at Create.
     pub checksum: Option<(ChecksumAlgorithm, ChecksumType)>,
-    /// Since when it takes no parts, if it is paused.
+    /// Time of its pause, if it is paused.
     pub paused: Option<Timestamp>,
-    /// When it will be aborted if nothing happens to it.
+    /// Time at which it is aborted without further activity.
     pub expires: Timestamp,
 }
 
@@ -50,18 +50,18 @@ pub struct OpenUpload {
     pub upload: UploadRecord,
     /// `None` for an upload of plain S3.
     pub declaration: Option<Declaration>,
-    /// Whether it was born complete, and nothing was sent since.
+    /// True for a deduplicated upload.
     pub is_instant: bool,
 }
 
-/// What Create gives.
+/// Result of Create.
 #[derive(Clone, Debug)]
 pub struct CreatedUpload {
     /// The upload.
     pub upload: UploadRecord,
-    /// Whether it was there before, and was found by what it declares.
+    /// True if it existed before, with the same declaration.
     pub is_resumed: bool,
-    /// Whether it is complete already: its bytes were there.
+    /// True if it is complete already.
     pub is_instant: bool,
 }
 
@@ -70,7 +70,7 @@ pub struct CreatedUpload {
 pub struct UploadsQuery {
     /// Only keys that begin with this.
     pub prefix: String,
-    /// As in [`ListQuery`].
+    /// Delimiter, as in [`ListQuery`](super::lists::ListQuery).
     pub delimiter: Option<String>,
     /// Keys after this one; with `upload_id_marker` also later uploads of the same key.
     pub key_marker: Option<String>,
@@ -89,7 +89,7 @@ pub struct PartRecord {
     pub size: u64,
     /// MD5 of its bytes.
     pub etag: ETag,
-    /// When it was stored.
+    /// Time at which it was stored.
     pub modified: Timestamp,
     /// The checksum: in the upload's algorithm, or in the one that came with the part.
     pub checksum: Option<Checksum>,
@@ -111,7 +111,7 @@ pub struct PartsPage {
     pub upload: UploadRecord,
     /// Parts in ascending order.
     pub parts: Vec<PartRecord>,
-    /// Whether more follow.
+    /// True if more follow.
     pub truncated: bool,
 }
 
@@ -129,7 +129,7 @@ pub struct ListedPart {
 /// A Complete request.
 #[derive(Clone, Debug)]
 pub struct CompleteUpload {
-    /// The listed parts, as they stand in the request (order is judged here).
+    /// The listed parts, in the order of the request, which is checked here.
     pub parts: Vec<ListedPart>,
     /// If-Match and If-None-Match.
     pub condition: WriteCondition,
@@ -139,11 +139,11 @@ pub struct CompleteUpload {
     pub checksum_type: Option<ChecksumType>,
     /// `x-amz-checksum-*`: the object's checksum; a COMPOSITE one with or without `-N`.
     pub checksum: Option<Checksum>,
-    /// What the whole file must be, besides what was declared at Create.
+    /// Digests of the whole file, besides those declared at Create.
     pub digests: WholeDigests,
 }
 
-/// What Complete answers, the same for every repetition.
+/// Answer of Complete, the same for every repetition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completed {
     /// The object's tag.

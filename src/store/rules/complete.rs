@@ -1,7 +1,7 @@
-//! The preparation of CompleteMultipartUpload: everything that needs no writer.
+//! Preparation of CompleteMultipartUpload: all work that needs no transaction.
 //!
-//! **Invariant:** what is prepared follows from the request and one snapshot of the upload alone,
-//! whose generation it names; so it may be published as long as that is the upload's generation.
+//! **Invariant:** the result follows from the request and one snapshot of the upload alone, and
+//! names its generation. It may be published as long as that is the upload's generation.
 
 use crate::access::UploadPath;
 use sha2::Sha256;
@@ -15,11 +15,11 @@ use crate::digest::{
 };
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
+use crate::store::records::contents::ContentId;
+use crate::store::records::declared::{Declaration, WholeDigests};
 use crate::store::records::events::Cause;
-use crate::store::records::{
-    Blocks, CompleteUpload, ContentId, Declaration, Gap, Incomplete, ListedPart, UploadRecord,
-    WholeDigests,
-};
+use crate::store::records::missing_parts::{Blocks, Gap, Incomplete};
+use crate::store::records::uploads::{CompleteUpload, ListedPart, UploadRecord};
 use crate::store::rules::manifest::RUN_PARTS_MAX;
 use crate::types::{BlobId, ETag, Layout, OBJECT_BYTES_MAX, PartNumber, WriteCondition};
 
@@ -46,7 +46,7 @@ pub(crate) struct Upload {
     pub(crate) generation: i64,
     pub(crate) headers: Vec<u8>,
     pub(crate) declaration: Option<Declaration>,
-    /// What it was born with: `parts` are those of it.
+    /// Content of a deduplicated upload, whose parts are `parts`.
     pub(crate) content: Option<ContentId>,
     pub(crate) parts: Vec<StoredPart>,
 }
@@ -62,16 +62,16 @@ pub(crate) struct Prepared {
     pub(crate) etag: ETag,
     pub(crate) checksum: Option<ObjectChecksum>,
     pub(crate) runs: Vec<Run>,
-    /// What is published by reference, in place of a manifest of its own.
+    /// Content that is published by reference, instead of a new manifest.
     pub(crate) content: Option<ContentId>,
-    /// Who asks; set by the verb.
+    /// Cause of the request; set by the verb.
     pub(crate) cause: Cause,
-    /// Whether parts are stored that are not listed.
+    /// True if parts are stored that are not listed.
     pub(crate) unlisted: bool,
     pub(crate) list_digest: [u8; 32],
-    /// What all bytes together must be; compared before anything is published.
+    /// Required digests of the whole file; compared before publishing.
     pub(crate) wanted: WholeDigests,
-    /// What they are known to be.
+    /// Known digests of the whole file.
     pub(crate) known: WholeDigests,
     /// The listed parts: number, blob, bytes. Empty when there is nothing to compare.
     pub(crate) pieces: Vec<(PartNumber, BlobId, u64)>,
@@ -96,7 +96,7 @@ pub(crate) fn prepare(
     if let Some(actual) = request.checksum_type.filter(|actual| *actual != expected) {
         return Err(Error::ChecksumTypeMismatch { expected, actual });
     }
-    // A content has parts of its own, all of which must be listed.
+    // A deduplicated upload publishes its content only if all of its parts are listed.
     let layout = upload.declaration.and_then(|declaration| declaration.layout);
     let layout = layout.filter(|_| upload.content.is_none());
     let parts = match_parts(&request.parts, &upload.parts, declared)
@@ -127,7 +127,7 @@ pub(crate) fn prepare(
         initiator: upload.record.initiator.id.clone(),
         size,
         etag: match upload.content {
-            // As every object of one blob.
+            // The same as for every object of one blob.
             Some(ContentId::Blob(_)) => ETag::plain(parts[0].md5),
             _ => ETag { md5: md5.finalize().into(), parts: Some(count) },
         },
@@ -146,8 +146,8 @@ pub(crate) fn prepare(
     })
 }
 
-/// What makes two requests the same: numbers and ETags, in order, and what is said of the whole
-/// object: another size or digest was never verified.
+/// Digest of a request that identifies repetitions: numbers and ETags, in order, and the declared
+/// size and digests of the whole object.
 pub(crate) fn digest_request(request: &CompleteUpload) -> [u8; 32] {
     let mut hasher = Sha256::new();
     let WholeDigests { md5, sha256 } = &request.digests;
@@ -162,14 +162,14 @@ pub(crate) fn digest_request(request: &CompleteUpload) -> [u8; 32] {
     hasher.update((request.parts.len() as u64).to_be_bytes());
     for part in &request.parts {
         hasher.update(part.number.get().to_be_bytes());
-        // Each entry has the same length, so that no two lists can run into each other.
+        // Each entry has the same length, so that lists are unambiguous.
         let etag = part.etag.map_or(([0; 16], 0), |etag| (etag.md5, etag.parts.unwrap_or(0)));
         hasher.update([u8::from(part.etag.is_some())]);
         hasher.update(etag.0);
         hasher.update(etag.1.to_be_bytes());
     }
     for (which, value) in (0_u8..).zip(said) {
-        // What is not said is not there: most requests are a list and nothing else.
+        // Absent values add nothing: most requests are a list and nothing else.
         if let Some(value) = value {
             hasher.update([which, u8::try_from(value.len()).expect("at most a SHA-512")]);
             hasher.update(value);
@@ -190,12 +190,12 @@ fn require_all(listed: &[&StoredPart], stored: &[StoredPart]) -> Result<()> {
     }
 }
 
-/// What is known of all bytes together without reading them.
+/// Digests of the whole file that are known without reading it.
 fn known_digests(upload: &Upload) -> WholeDigests {
     let Some(content) = upload.content else { return WholeDigests::default() };
     let declared = upload.declaration.unwrap_or_default().digests;
     WholeDigests {
-        // By which the content was found.
+        // The SHA-256 by which the content was found.
         sha256: declared.sha256,
         md5: match content {
             ContentId::Blob(_) => upload.parts.first().map(|part| part.md5),
@@ -204,7 +204,7 @@ fn known_digests(upload: &Upload) -> WholeDigests {
     }
 }
 
-/// A part that is not as listed leaves a gap in the declared file.
+/// Adds the missing ranges of a declared file to an error about a part.
 fn with_missing(
     error: Error,
     bucket: &Arc<Bucket>,
@@ -221,7 +221,8 @@ fn with_missing(
     }
 }
 
-/// What of the declared file is not covered by listed parts that are stored as listed.
+/// Ranges of the declared file that no listed part covers. A part that differs from the list covers
+/// nothing.
 fn missing(
     bucket: &Arc<Bucket>,
     request: &CompleteUpload,
@@ -274,7 +275,7 @@ fn match_parts<'a>(
             if kind == ChecksumType::Composite && !named {
                 return Err(Error::ChecksumMissing { number: listed.number, algorithm });
             }
-            // It came without what the upload asks for, so the object could not have it either.
+            // The part was sent without it, so the object could not have it either.
             if part.checksum_in(algorithm).is_none() {
                 return Err(invalid());
             }
@@ -328,7 +329,7 @@ fn judge_sizes(
     }
 }
 
-/// What the client declared, else the CRC64NVME over all bytes.
+/// Checksum that the client declared, else the CRC64NVME of the object.
 fn object_checksum(
     parts: &[&StoredPart],
     declared: Option<(ChecksumAlgorithm, ChecksumType)>,

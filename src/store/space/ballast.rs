@@ -1,11 +1,12 @@
-//! A file that does nothing but take room, to be given up when the disk is full: then there is room
-//! for what frees more (deletes, aborts, checkpoints).
+//! Ballast: a file that reserves disk space. It is removed when the disk is full, so that deletes,
+//! aborts and checkpoints have room.
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::store::error::{Error, Result};
 
@@ -20,7 +21,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// The file `ballast` in the data folder.
 pub(crate) struct Ballast {
     path: PathBuf,
-    /// Whether the file is there.
+    /// True if the file exists.
     there: Mutex<bool>,
 }
 
@@ -31,20 +32,20 @@ impl Ballast {
         Self { path, there: Mutex::new(there) }
     }
 
-    /// Whether it is there. Not while it is being made or given up.
+    /// True if the file exists. False while it is being written or removed.
     pub(crate) fn is_there(&self) -> bool {
-        self.there.try_lock().is_ok_and(|there| *there)
+        self.there.try_lock().is_some_and(|there| *there)
     }
 
-    /// Gives up the file; tells whether there was one to give up.
+    /// Removes the file; true if it existed.
     pub(crate) fn free(&self) -> bool {
-        let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut there = self.there.lock();
         let freed = *there && fs::remove_file(&self.path).is_ok();
         *there &= !freed;
         freed
     }
 
-    /// Gives up the file when there is too little room to open the database.
+    /// Removes the file when too little space is free to open the database.
     pub(crate) fn make_room_to_open(&self) -> Result<()> {
         let data = self.path.parent().expect("the ballast lies in the data folder");
         let stat = rustix::fs::statvfs(data).map_err(|e| Error::io("measure", data, e))?;
@@ -58,13 +59,13 @@ impl Ballast {
     /// Makes the file if it is not there. Its bytes are written, not only promised, for a file
     /// system may count holes as free.
     pub(crate) fn restore(&self) -> Result<()> {
-        let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut there = self.there.lock();
         if *there {
             return Ok(());
         }
         let made = self.write();
         if made.is_err() {
-            // Half a ballast is only in the way; that it may be gone already is as good.
+            // Half a ballast is of no use; a missing file is no error.
             let _ = fs::remove_file(&self.path);
         }
         *there = made.is_ok();
@@ -83,7 +84,7 @@ impl Ballast {
             .mode(0o600)
             .open(&self.path)
             .map_err(failed)?;
-        // Not zeros: a file system that compresses would store nothing.
+        // Not zeros: a file system with compression would store nothing.
         let chunk: Vec<u8> = (0..CHUNK_BYTES).map(|i| ((i * i) >> 3) as u8).collect();
         for _ in 0..BALLAST_BYTES / CHUNK_BYTES as u64 {
             file.write_all(&chunk).map_err(failed)?;

@@ -41,8 +41,8 @@ impl Job for Copier {
         }
         RunOutcome::Kept
     }
-    fn settle(self: Box<Self>, verdict: JobOutcome, _: &DatabaseState) {
-        assert_eq!(verdict, JobOutcome::Committed);
+    fn finish(self: Box<Self>, outcome: JobOutcome, _: &DatabaseState) {
+        assert_eq!(outcome, JobOutcome::Committed);
         copy(&self.data, &self.when_settled);
         // Nobody listens to the first one.
         let _ = self.done.send(());

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::clock;
-use crate::events::{CallbackVar, Kind, Rule, Rules};
+use crate::events::{CallbackVar, NotificationRule, NotificationRules, RuleKind};
 use crate::store::db::sqlite::deliveries::LOG_ROWS_MAX;
 use crate::store::records::{Declaration, WholeDigests};
 use crate::types::{Layout, Timestamp};
@@ -20,23 +20,23 @@ fn fixture(backlog_max: u64) -> (Fixture, Permit) {
     (fixture, permit)
 }
 
-fn rules(events: &[&str], prefix: &str) -> Rules {
-    let rule = Rule {
+fn rules(events: &[&str], prefix: &str) -> NotificationRules {
+    let rule = NotificationRule {
         id: "rule".into(),
-        kind: Kind::Queue,
+        kind: RuleKind::Queue,
         arn: "arn:partita:sqs::app:webhook".into(),
         target: TARGET.into(),
         events: events.iter().map(|event| (*event).to_owned()).collect(),
         prefix: Some(prefix.to_owned()),
         suffix: None,
     };
-    Rules::new(vec![rule]).expect("the rule is one")
+    NotificationRules::new(vec![rule]).expect("the rule is one")
 }
 
 const ALL: &[&str] = &["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "partita:Upload:*"];
 
 impl Fixture {
-    fn listen(&self, permit: &Permit, rules: Rules) {
+    fn listen(&self, permit: &Permit, rules: NotificationRules) {
         self.store.set_event_rules(permit, rules, false).wait().expect("rules are set");
     }
 
@@ -49,16 +49,16 @@ impl Fixture {
         self.store.due_events(TARGET, now, 1000, is_under_way).expect("what is due can be read")
     }
 
-    fn settle(&self, event: &DueEvent, fate: Fate) {
-        let tried = Try {
+    fn settle(&self, event: &DueEvent, fate: Outcome) {
+        let tried = Attempt {
             id: event.id,
             at: clock::now(),
             millis: 1,
             status: Some(500),
             reply: b"no".to_vec(),
-            fate,
+            outcome: fate,
         };
-        self.store.settle_event(tried).wait().expect("a try is written down");
+        self.store.finish_delivery(tried).wait().expect("a try is written down");
     }
 
     /// Takes everything, one after the other; gives event and key of each.
@@ -70,7 +70,7 @@ impl Fixture {
             let body: serde_json::Value = serde_json::from_slice(&first.body).expect("JSON");
             let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
             taken.push((text("EventName"), text("Key")));
-            self.settle(first, Fate::Taken);
+            self.settle(first, Outcome::Delivered);
         }
     }
 
@@ -187,8 +187,8 @@ fn of_one_key_there_is_one_event_due_and_they_keep_their_order() {
     fixture.check();
     // The first of "k" waits for a long time: the others of its key wait with it.
     let later = clock::now().plus_millis(1_000_000);
-    fixture.settle(&due[0], Fate::Again(later));
-    fixture.settle(&due[1], Fate::Taken);
+    fixture.settle(&due[0], Outcome::RetryAt(later));
+    fixture.settle(&due[1], Outcome::Delivered);
     fixture.crash();
     let rest = fixture.due();
     assert_eq!((rest.events.len(), rest.next), (1, Some(later)));
@@ -200,7 +200,7 @@ fn of_one_key_there_is_one_event_due_and_they_keep_their_order() {
     while let Some(event) = fixture.due_at(later, &HashSet::new()).events.last() {
         let object = &body_of(event)["Records"][0]["s3"]["object"];
         sequence.push((object["key"].to_string(), object["sequencer"].to_string()));
-        fixture.settle(event, Fate::Taken);
+        fixture.settle(event, Outcome::Delivered);
     }
     let of = |name: &str| sequence.iter().filter(|(key, _)| key.contains(name)).collect::<Vec<_>>();
     assert_eq!((of("k").len(), of("other").len()), (3, 2));
@@ -216,7 +216,7 @@ fn a_dead_event_lets_the_next_one_go_and_can_be_sent_again() {
         fixture.put(&permit, "k", body).unwrap();
     }
     let first = fixture.due().events.remove(0);
-    fixture.settle(&first, Fate::Dead);
+    fixture.settle(&first, Outcome::Dead);
     let second = fixture.due().events.remove(0);
     assert!(second.id > first.id);
     let state = fixture.state();
@@ -227,9 +227,9 @@ fn a_dead_event_lets_the_next_one_go_and_can_be_sent_again() {
     fixture.store.resend_event(TARGET, first.message).wait().unwrap();
     fixture.check();
     assert_eq!((fixture.state().backlog, fixture.state().dead), (3, 0));
-    fixture.settle(&second, Fate::Dead);
+    fixture.settle(&second, Outcome::Dead);
     let third = fixture.due().events.remove(0);
-    fixture.settle(&third, Fate::Taken);
+    fixture.settle(&third, Outcome::Delivered);
     let again = fixture.due().events.remove(0);
     assert_eq!((again.message, again.attempts), (first.message, 0));
     assert_eq!(fixture.store.resend_dead_events(TARGET).wait().unwrap(), 1);
@@ -249,16 +249,16 @@ fn what_is_past_the_backlog_is_one_gap_and_no_put_fails_for_it() {
         fixture.put(&permit, &format!("k{n}"), b"x").unwrap();
     }
     let state = fixture.state();
-    assert_eq!((state.backlog, state.gap_count), (4, 6));
+    assert_eq!((state.backlog, state.dropped_count), (4, 6));
     assert!(state.alarm().is_some_and(|alarm| alarm.contains("6 events are missing")));
     fixture.check();
     fixture.crash();
     // Room for one, but the gap is open: it takes in what comes, until half is taken.
-    fixture.settle(&fixture.due().events[0], Fate::Taken);
+    fixture.settle(&fixture.due().events[0], Outcome::Delivered);
     fixture.put(&permit, "late", b"x").unwrap();
-    assert_eq!((fixture.state().backlog, fixture.state().gap_count), (3, 7));
-    fixture.settle(&fixture.due().events[0], Fate::Taken);
-    assert_eq!((fixture.state().backlog, fixture.state().gap_count), (3, 0));
+    assert_eq!((fixture.state().backlog, fixture.state().dropped_count), (3, 7));
+    fixture.settle(&fixture.due().events[0], Outcome::Delivered);
+    assert_eq!((fixture.state().backlog, fixture.state().dropped_count), (3, 0));
     fixture.put(&permit, "after", b"x").unwrap();
     let gap = fixture.due().events.iter().map(body_of).find(|body| body.get("Gap").is_some());
     let gap = gap.expect("the gap is an event");
@@ -286,9 +286,9 @@ fn a_gap_of_an_older_database_is_that_of_a_full_backlog() {
     connection.execute_batch(back).unwrap();
     drop(connection);
     fixture.crash();
-    fixture.settle(&fixture.due().events[0], Fate::Taken);
+    fixture.settle(&fixture.due().events[0], Outcome::Delivered);
     fixture.put(&permit, "late", b"x").unwrap();
-    assert_eq!((fixture.state().backlog, fixture.state().gap_count), (3, 2));
+    assert_eq!((fixture.state().backlog, fixture.state().dropped_count), (3, 2));
 }
 
 /// How many events the gaps say are missing, one number for each of them.
@@ -306,24 +306,32 @@ fn one_key_has_a_share_of_the_backlog_and_the_others_the_rest() {
         fixture.store.resume_upload(&permit, &key("hot"), upload).wait().unwrap();
     }
     let state = fixture.state();
-    assert_eq!((state.backlog, state.gap_count), (16, 25), "a sixteenth, but not fewer than 16");
+    assert_eq!(
+        (state.backlog, state.dropped_count),
+        (16, 25),
+        "a sixteenth, but not fewer than 16"
+    );
     fixture.crash();
     for n in 0..48 {
         fixture.put(&permit, &format!("k{n}"), b"x").unwrap();
     }
-    assert_eq!((fixture.state().backlog, fixture.state().gap_count), (64, 25), "none is missing");
+    assert_eq!(
+        (fixture.state().backlog, fixture.state().dropped_count),
+        (64, 25),
+        "none is missing"
+    );
     // Now all is full, and stays so until half is taken, whoever comes.
     fixture.put(&permit, "late", b"x").unwrap();
-    fixture.settle(&fixture.due().events[1], Fate::Taken);
+    fixture.settle(&fixture.due().events[1], Outcome::Delivered);
     fixture.put(&permit, "late", b"x").unwrap();
-    assert_eq!((fixture.state().backlog, fixture.state().gap_count), (63, 27));
+    assert_eq!((fixture.state().backlog, fixture.state().dropped_count), (63, 27));
     fixture.check();
     let due = fixture.due().events;
-    due[1..32].iter().for_each(|event| fixture.settle(event, Fate::Taken));
-    assert_eq!((fixture.state().backlog, fixture.state().gap_count), (33, 0));
+    due[1..32].iter().for_each(|event| fixture.settle(event, Outcome::Delivered));
+    assert_eq!((fixture.state().backlog, fixture.state().dropped_count), (33, 0));
     assert_eq!(gaps(&fixture.due().events.iter().map(body_of).collect::<Vec<_>>()), [27]);
     fixture.put(&permit, "after", b"x").unwrap();
-    assert_eq!((fixture.state().backlog, fixture.state().gap_count), (34, 0));
+    assert_eq!((fixture.state().backlog, fixture.state().dropped_count), (34, 0));
     fixture.check();
 }
 
@@ -340,23 +348,23 @@ fn gaps_of_a_key_do_not_fill_the_backlog_themselves() {
     for _ in 0..30 {
         let due = fixture.due().events;
         let hot = due.iter().find(|event| body_of(event).get("Gap").is_none()).unwrap();
-        fixture.settle(hot, Fate::Taken);
+        fixture.settle(hot, Outcome::Delivered);
         taken += 1;
         put();
         put();
         assert_eq!(fixture.state().backlog, 17, "its sixteen and one gap");
     }
-    assert_eq!(fixture.state().gap_count, 30);
+    assert_eq!(fixture.state().dropped_count, 30);
     fixture.check();
     while let Some(first) = fixture.due().events.first() {
         let body = body_of(first);
         told.extend(gaps(std::slice::from_ref(&body)));
         taken += u64::from(body.get("Gap").is_none());
-        fixture.settle(first, Fate::Taken);
+        fixture.settle(first, Outcome::Delivered);
     }
     assert_eq!(told, [1, 30]);
     assert_eq!(taken + told.iter().sum::<u64>(), 17 + 60, "each is told or counted");
-    assert_eq!((fixture.state().backlog, fixture.state().gap_count), (0, 0));
+    assert_eq!((fixture.state().backlog, fixture.state().dropped_count), (0, 0));
 }
 
 #[test]
@@ -367,7 +375,7 @@ fn events_that_were_given_up_and_forgotten_are_counted() {
     let give_up = |bodies: &mut Vec<serde_json::Value>| {
         let due = fixture.due().events;
         bodies.extend(due.iter().map(body_of));
-        due.iter().for_each(|event| fixture.settle(event, Fate::Dead));
+        due.iter().for_each(|event| fixture.settle(event, Outcome::Dead));
     };
     for number in 0..9 {
         fixture.put(&permit, &format!("k{number}"), b"x").unwrap();
@@ -375,13 +383,13 @@ fn events_that_were_given_up_and_forgotten_are_counted() {
     }
     // Four are kept, and a gap for the others does not wait for nobody.
     let state = fixture.state();
-    assert_eq!((state.backlog, state.dead, state.gap_count), (0, 4, 5));
+    assert_eq!((state.backlog, state.dead, state.dropped_count), (0, 4, 5));
     // It is told when somebody listens again; when nobody took it, it is counted on.
     fixture.put(&permit, "k9", b"x").unwrap();
-    fixture.settle(&fixture.due().events[0], Fate::Taken);
+    fixture.settle(&fixture.due().events[0], Outcome::Delivered);
     give_up(&mut bodies);
     let state = fixture.state();
-    assert_eq!((state.backlog, state.dead, state.gap_count), (0, 4, 5));
+    assert_eq!((state.backlog, state.dead, state.dropped_count), (0, 4, 5));
     assert_eq!(gaps(&bodies), [5]);
     fixture.check();
     fixture.store.resend_dead_events(TARGET).wait().expect("the dead are asked for again");
@@ -389,7 +397,7 @@ fn events_that_were_given_up_and_forgotten_are_counted() {
     while let Some(first) = fixture.due().events.first() {
         counted += gaps(&[body_of(first)]).iter().sum::<u64>();
         counted += u64::from(body_of(first).get("Gap").is_none());
-        fixture.settle(first, Fate::Taken);
+        fixture.settle(first, Outcome::Delivered);
     }
     assert_eq!(counted, 9, "each is told or counted, once");
     fixture.check();
@@ -400,7 +408,7 @@ fn a_disabled_target_keeps_its_events() {
     let (mut fixture, permit) = fixture(100);
     fixture.listen(&permit, rules(ALL, ""));
     fixture.put(&permit, "k", b"1").unwrap();
-    fixture.settle(&fixture.due().events[0], Fate::Disabled("gone".into()));
+    fixture.settle(&fixture.due().events[0], Outcome::Disabled("gone".into()));
     fixture.crash();
     let due = fixture.due();
     assert_eq!((due.events.len(), due.disabled.as_deref()), (0, Some("gone")));
@@ -442,7 +450,7 @@ fn what_is_old_is_forgotten() {
     fixture.listen(&permit, rules(ALL, ""));
     for n in 0..6 {
         fixture.put(&permit, &format!("k{n}"), b"x").unwrap();
-        fixture.settle(&fixture.due().events[0], Fate::Dead);
+        fixture.settle(&fixture.due().events[0], Outcome::Dead);
     }
     assert_eq!((fixture.state().dead, fixture.state().backlog), (6, 0));
     assert_eq!(fixture.store.deliveries(TARGET).unwrap().len(), 6);
@@ -461,7 +469,7 @@ fn the_log_of_tries_is_bounded() {
     fixture.put(&permit, "k", b"x").unwrap();
     let event = fixture.due().events.remove(0);
     for _ in 0..LOG_ROWS_MAX + 20 {
-        fixture.settle(&event, Fate::Again(clock::now()));
+        fixture.settle(&event, Outcome::RetryAt(clock::now()));
     }
     assert_eq!(fixture.count_rows("deliveries"), LOG_ROWS_MAX);
     let last = fixture.store.deliveries(TARGET).unwrap().remove(0);

@@ -87,8 +87,8 @@ impl Job for Rogue {
     fn run(&mut self, txn: &Txn<'_>) -> RunOutcome {
         (self.0)(txn)
     }
-    fn settle(self: Box<Self>, verdict: JobOutcome, _: &DatabaseState) {
-        self.1.send(verdict).expect("the test listens");
+    fn finish(self: Box<Self>, outcome: JobOutcome, _: &DatabaseState) {
+        self.1.send(outcome).expect("the test listens");
     }
     fn inline_bytes(&self) -> usize {
         0
@@ -130,7 +130,7 @@ fn a_transaction_lost_under_a_batch_is_noticed_and_every_job_runs_again() {
     for answer in answers {
         answer.wait().expect("put");
     }
-    assert_eq!(rogue.recv().expect("a verdict"), JobOutcome::Busy);
+    assert_eq!(rogue.recv().expect("a outcome"), JobOutcome::Busy);
     fixture.crash();
     let permit = fixture.make_bucket("bucket");
     for i in 0..10 {
@@ -150,7 +150,7 @@ fn a_panic_in_a_transaction_poisons_the_store_and_answers_everybody() {
     let rogue = send_rogue(&fixture, |_| panic!("a broken invariant"));
     drop(release);
     assert!(matches!(with_it.wait(), Err(Error::Poisoned)));
-    assert_eq!(rogue.recv().expect("a verdict"), JobOutcome::Unknown);
+    assert_eq!(rogue.recv().expect("a outcome"), JobOutcome::Unknown);
     let health = fixture.store.health();
     assert!(!health.writable);
     assert!(health.poisoned.expect("a reason").contains("a broken invariant"));

@@ -16,7 +16,7 @@ impl Fixture {
 
     /// Stages a body whose SHA-256 is known.
     pub(super) fn stage_known(&self, permit: &Permit, body: &[u8]) -> StagedBlob {
-        let mut hasher = Hasher::new(Want { sha256: true, checksum: None });
+        let mut hasher = Hasher::new(WantedDigests { sha256: true, checksum: None });
         hasher.update(body);
         self.stage_on_disk(permit, body, hasher.finish())
     }
@@ -116,16 +116,16 @@ fn an_instant_object_is_an_event_like_any_other() {
     let permit = fixture.make_bucket("bucket");
     let one = body(1, SIZE);
     fixture.put_known(&permit, "a", &one);
-    let rule = crate::events::Rule {
+    let rule = crate::events::NotificationRule {
         id: "rule".into(),
-        kind: crate::events::Kind::Queue,
+        kind: crate::events::RuleKind::Queue,
         arn: "arn:partita:sqs::app:webhook".into(),
         target: "app".into(),
         events: vec!["s3:ObjectCreated:Put".into()],
         prefix: None,
         suffix: None,
     };
-    let rules = crate::events::Rules::new(vec![rule]).expect("the rule is one");
+    let rules = crate::events::NotificationRules::new(vec![rule]).expect("the rule is one");
     fixture.store.set_event_rules(&permit, rules, false).wait().expect("rules are set");
     assert!(fixture.take(&permit, "b", fixture.readable(&permit, &one)));
     assert_eq!(fixture.count_rows("outbox"), 1);

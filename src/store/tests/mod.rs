@@ -26,7 +26,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::access::{Action, Bucket, Credential, Permit, Principal, authorize};
-use crate::digest::{ChecksumAlgorithm, Digests, Hasher, Want};
+use crate::digest::{ChecksumAlgorithm, Digests, Hasher, WantedDigests};
 use crate::events::EventName;
 use crate::types::{
     BucketName, ETag, ObjectHeaders, ObjectKey, PartNumber, UploadId, WriteCondition,
@@ -245,7 +245,7 @@ pub(crate) fn stored_bytes(path: &std::path::Path) -> u64 {
 }
 
 fn digests(body: &[u8], want: Option<ChecksumAlgorithm>) -> Digests {
-    let mut hasher = Hasher::new(Want { sha256: false, checksum: want });
+    let mut hasher = Hasher::new(WantedDigests { sha256: false, checksum: want });
     hasher.update(body);
     hasher.finish()
 }

@@ -17,11 +17,11 @@ fn with_wal_of(puts: u64) -> (Fixture, Permit) {
     (fixture, permit)
 }
 
-fn try_restart(fixture: &Fixture, haste: Urgency) -> (Restarted, Duration) {
+fn try_restart(fixture: &Fixture, urgency: Urgency) -> (Restarted, Duration) {
     let path = fixture.options.data.join(FILE_NAME);
     let mut connection = connect(&path, Role::Checkpointer).expect("a connection");
     let began = Instant::now();
-    let done = restart(&mut connection, &fixture.store.engine.shared, haste);
+    let done = restart(&mut connection, &fixture.store.engine.shared, urgency);
     (done, began.elapsed())
 }
 
@@ -36,7 +36,7 @@ fn without_haste_a_restart_waits_until_little_is_left() {
     // It asked the thread to move the WAL, which has the turn for a while.
     let until = Instant::now() + Duration::from_secs(60);
     while try_restart(&fixture, Urgency::Some).0 != Restarted::Yes {
-        assert!(Instant::now() < until, "what is left does not matter in haste");
+        assert!(Instant::now() < until, "what is left does not matter in urgency");
     }
     fixture.check();
 }
@@ -71,7 +71,7 @@ fn a_reader_hinders_a_restart_for_a_moment_or_longer_in_great_haste() {
         Ok([brief, long])
     });
     let [brief, long] = hindered.expect("a snapshot");
-    assert_eq!((brief.0, long.0), (Restarted::Hindered, Restarted::Hindered));
+    assert_eq!((brief.0, long.0), (Restarted::Blocked, Restarted::Blocked));
     assert!(brief.1 < Duration::from_millis(200), "{:?}", brief.1);
     assert!(long.1 >= Duration::from_millis(250), "{:?}", long.1);
     // Nobody is in the way any more, but for the thread, for a while.

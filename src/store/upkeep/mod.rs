@@ -1,4 +1,4 @@
-//! Work that the store does by itself: garbage collection, the sweep of files, the check.
+//! Maintenance: garbage collection, the sweep of files, the check.
 
 pub(crate) mod check;
 pub(crate) mod gc;
@@ -6,6 +6,7 @@ pub(crate) mod sweep;
 
 use super::error::Result;
 use super::handle::Store;
+use super::records::check::Depth;
 use crate::types::Timestamp;
 
 /// Maintenance: called by the background thread, by commands and by tests. All are blocking.
@@ -29,11 +30,11 @@ impl Store {
     /// Checks every invariant over rows and the existence and length of files; one line for each
     /// violation.
     pub fn check(&self) -> Result<Vec<String>> {
-        check::check(&self.engine, check::Depth::Trailers)
+        check::check(&self.engine, Depth::Trailers)
     }
 
     /// [`Store::check`], reading and verifying every block of every file.
     pub fn check_blocks(&self) -> Result<Vec<String>> {
-        check::check(&self.engine, check::Depth::Blocks)
+        check::check(&self.engine, Depth::Blocks)
     }
 }

@@ -1,23 +1,20 @@
-//! Finds files, and gaps in segments, that no row names: what a crash or a lost row left behind.
+//! Sweep: finds files, and gaps in segments, that no row names. A crash or a lost row leaves them.
 //!
 //! **Invariants**
-//! - What belongs to this run may be on its way to its row, and stays; what belongs to an ended run
-//!   cannot get a row any more.
-//! - Nothing goes at once that a database restored from a backup might have named: files wait in
-//!   quarantine, and a gap waits until nobody has touched its segment for as long. The first start
-//!   after the segment's run touches it too: no restored database begins later than there.
+//! - A file of this run may still get its row, and stays. A file of an ended run cannot.
+//! - Nothing is deleted at once that a database restored from a backup might name. Files wait in
+//!   quarantine. A gap waits until its segment was not written to for as long. The first start that
+//!   learns of the end of the run touches the segment, so the time begins there at the earliest.
 
 use std::sync::atomic::Ordering;
 
-use rusqlite::params;
-
 use crate::clock;
-use crate::store::blobs::{BlobName, Extent, Found, SegmentName};
-use crate::store::db::sqlite::blob_row::read_extent;
+use crate::store::blobs::name::{BlobName, FolderEntry, SegmentName};
+use crate::store::db::sqlite::{files, runs};
 use crate::store::engine::Engine;
 use crate::store::error::Result;
 
-/// How long a file stays in quarantine, in milliseconds.
+/// Milliseconds for which a file stays in quarantine.
 pub(crate) const QUARANTINE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Rows of a segment that are read at once.
 const PAGE_ROWS: usize = 1000;
@@ -28,9 +25,9 @@ pub(crate) fn sweep(engine: &Engine) -> Result<u64> {
     engine.blobs.scan(|found| {
         engine.alive()?;
         swept += match found {
-            Found::Blob(name, _) => sweep_file(engine, name)?,
-            Found::Segment(name) => sweep_segment(engine, name)?,
-            Found::Foreign(_) => 0,
+            FolderEntry::Blob(name, _) => sweep_file(engine, name)?,
+            FolderEntry::Segment(name) => sweep_segment(engine, name)?,
+            FolderEntry::Foreign(_) => 0,
         };
         Ok(())
     })?;
@@ -39,14 +36,10 @@ pub(crate) fn sweep(engine: &Engine) -> Result<u64> {
 }
 
 fn sweep_file(engine: &Engine, name: BlobName) -> Result<u64> {
-    if name.epoch >= engine.blobs.epoch() {
+    if !runs::is_ended(&engine.db, name.run)? {
         return Ok(0);
     }
-    let sql = "SELECT 1 FROM blobs WHERE id = ?1 AND epoch = ?2 AND inline_row IS NULL
-             AND first_page IS NULL";
-    let is_known =
-        engine.db.readers.take()?.prepare_cached(sql)?.exists(params![name.id, name.epoch])?;
-    if is_known {
+    if files::has_own_file(&engine.db, name)? {
         return Ok(0);
     }
     engine.blobs.quarantine(name)?;
@@ -55,16 +48,17 @@ fn sweep_file(engine: &Engine, name: BlobName) -> Result<u64> {
 }
 
 fn sweep_segment(engine: &Engine, name: SegmentName) -> Result<u64> {
-    let has_ended = name.epoch < engine.blobs.epoch();
-    // Asked before the rows are looked at: what gets its row after this look is still in use.
+    let has_ended = runs::is_ended(&engine.db, name.run)?;
+    // Tested before the rows: a body that gets its row after this test keeps the segment in use.
     if !has_ended && engine.blobs.is_segment_in_use(name) {
         return Ok(0);
     }
-    let has_rows = has_rows(engine, name)?;
-    // A row whose commit failed may still be found by the next start, and keeps nothing in use.
+    let has_rows = files::has_extents(&engine.db, name)?;
+    // After a failed commit the next start may still find the row, although nothing keeps the
+    // segment in use.
     engine.alive()?;
     match (has_rows, has_ended) {
-        // Its bodies are dead and freed, or were refused.
+        // Its bodies are dead and freed, or got no row.
         (false, false) => engine.blobs.remove_segment(name).map(|()| 1),
         (false, true) => {
             engine.blobs.quarantine_segment(name)?;
@@ -84,22 +78,12 @@ fn sweep_segment(engine: &Engine, name: SegmentName) -> Result<u64> {
     }
 }
 
-/// Whether any row names bytes in this segment.
-pub(crate) fn has_rows(engine: &Engine, name: SegmentName) -> Result<bool> {
-    let pages = name.pages();
-    let sql = "SELECT 1 FROM blobs WHERE epoch = ?1 AND first_page >= ?2 AND first_page < ?3";
-    let reader = engine.db.readers.take()?;
-    let is_there =
-        reader.prepare_cached(sql)?.exists(params![name.epoch, pages.start, pages.end])?;
-    Ok(is_there)
-}
-
-/// Gives back what lies between the extents that rows name. Gives 1 if there was something.
+/// Frees what lies between the extents of rows. Returns 1 if anything was freed.
 pub(crate) fn punch_gaps(engine: &Engine, name: SegmentName) -> Result<u64> {
     let (mut next, end) = (name.pages().start, name.pages().end);
     let mut punched = 0;
     while next < end {
-        let extents = extents_from(engine, name, next)?;
+        let extents = files::extents_from(&engine.db, name, next, PAGE_ROWS)?;
         let is_last = extents.len() < PAGE_ROWS;
         for extent in extents {
             if next < extent.first_page {
@@ -118,16 +102,4 @@ pub(crate) fn punch_gaps(engine: &Engine, name: SegmentName) -> Result<u64> {
         tracing::info!(%name, bytes = punched, "gaps of a segment were given back");
     }
     Ok(u64::from(punched > 0))
-}
-
-/// The extents in a segment from this page on, in order. Of an ended run: they only become fewer.
-fn extents_from(engine: &Engine, name: SegmentName, first_page: u64) -> Result<Vec<Extent>> {
-    let reader = engine.db.readers.take()?;
-    let mut statement = reader.prepare_cached(
-        "SELECT first_page, pages FROM blobs
-         WHERE epoch = ?1 AND first_page >= ?2 AND first_page < ?3 ORDER BY first_page LIMIT ?4",
-    )?;
-    let page = params![name.epoch, first_page, name.pages().end, PAGE_ROWS];
-    let rows = statement.query_map(page, |row| read_extent(row, 0))?;
-    Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
 }

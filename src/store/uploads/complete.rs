@@ -3,26 +3,27 @@
 //! 1. A tombstone of the upload answers a repetition: the same list gets the same answer, another
 //!    list NoSuchUpload. A repetition never publishes.
 //! 2. Prepare: every listed part is compared with the stored one, sizes are summed, ETag and
-//!    checksum computed, the runs of the manifest built. This costs time, but not the writer's.
-//! 3. Verify, if digests of the whole file were declared: all bytes are read once, still without
-//!    the writer. Other bytes publish nothing, and the upload stays open.
-//! 4. Publish: if the upload's generation is still the one that was prepared, the manifest, the
-//!    object's row and the tombstone are written and the upload is gone, in one transaction. If it
-//!    moved, prepare again.
+//!    checksum computed, the runs of the manifest built. The writer is not involved.
+//! 3. Verify, if digests of the whole file were declared: all bytes are read once. Other bytes
+//!    publish nothing, and the upload stays open.
+//! 4. Publish, in one transaction: if the upload's generation is still the prepared one, the
+//!    manifest, the object's row and the tombstone are written and the upload's row is deleted.
+//!    Otherwise prepare again.
 //!
-//! No part's row is rewritten and no byte is moved. The verified bytes are the published ones: a
-//! part that was replaced meanwhile has raised the generation.
+//! The verified bytes are the published ones: a part that was replaced meanwhile has raised the
+//! generation.
 
 use super::verify::{Verified, verify};
 use crate::access::{UploadHandle, WriteObject};
 use crate::store::db::sqlite::complete::{self, Snapshot};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
+use crate::store::records::contents::ContentId;
 use crate::store::records::events::Cause;
-use crate::store::records::{CompleteUpload, Completed, ContentId};
+use crate::store::records::uploads::{CompleteUpload, Completed};
 use crate::store::rules::complete::{digest_request, prepare};
 
-/// How often Complete is prepared when parts keep arriving.
+/// Attempts to prepare Complete while parts keep arriving.
 const PREPARE_TIMES_MAX: usize = 3;
 
 /// Completes the upload.

@@ -1,10 +1,9 @@
-//! Uploads: create, add parts, look at, complete, end.
+//! Uploads: created, filled with parts, looked up, watched, completed, ended.
 
 mod complete;
 pub(crate) mod progress;
 pub(crate) mod verify;
 
-use super::blobs::StagedBlob;
 use super::contents::reader::OpenObject;
 use super::db::sqlite::{complete as completion, listing, missing_parts, parts, pause, uploads};
 #[cfg(doc)]
@@ -13,12 +12,16 @@ use super::handle::Store;
 use super::memory::pending::{Blocking, Pending};
 use super::memory::watchers::UploadWatch;
 use super::records::events::Cause;
-use super::records::{
-    AddedPart, BlobRef, Blocks, ClaimedPart, CompleteUpload, Completed, CreatedUpload, NewUpload,
-    OpenUpload, Page, PartsPage, UploadRecord, UploadsQuery,
-};
 use crate::access::{AbortUpload, ListUploads, Permit, UploadHandle, UploadRight, WriteObject};
 use crate::digest::Checksum;
+use crate::store::blobs::staged::StagedBlob;
+use crate::store::records::contents::BlobRef;
+use crate::store::records::lists::Page;
+use crate::store::records::missing_parts::{Blocks, ClaimedPart};
+use crate::store::records::uploads::{
+    AddedPart, CompleteUpload, Completed, CreatedUpload, NewUpload, OpenUpload, PartsPage,
+    UploadRecord, UploadsQuery,
+};
 use crate::types::{PartNumber, UploadId};
 
 impl Store {
@@ -69,13 +72,13 @@ impl Store {
     /// Pauses an open upload: it takes no parts until it is resumed. [`Error::NoSuchUpload`].
     pub fn pause_upload(&self, upload: &UploadHandle<WriteObject>) -> Pending<()> {
         let cause = Cause::of(upload.permit());
-        pause::set(&self.engine.db, upload.path(), cause, pause::State::Paused)
+        pause::set(&self.engine.db, upload.path(), cause, pause::PauseState::Paused)
     }
 
     /// Resumes a paused upload. [`Error::NoSuchUpload`].
     pub fn resume_upload(&self, upload: &UploadHandle<WriteObject>) -> Pending<()> {
         let cause = Cause::of(upload.permit());
-        pause::set(&self.engine.db, upload.path(), cause, pause::State::Uploading)
+        pause::set(&self.engine.db, upload.path(), cause, pause::PauseState::Uploading)
     }
 
     /// Stores a part, in place of an earlier one of its number. [`Error::NoSuchUpload`],
@@ -90,9 +93,9 @@ impl Store {
         parts::put(&self.engine.db, upload.path(), number, staged, once)
     }
 
-    /// Stores a whole blob of `source` as a part, by reference. `checksum` is what the part shall
-    /// show, if `blob` does not have it. [`Error::NoSuchUpload`], [`Error::NoSuchKey`] when the
-    /// source was dropped.
+    /// Stores a whole blob of `source` as a part, by reference. The part shows `checksum` if `blob`
+    /// does not have one. [`Error::NoSuchUpload`], [`Error::NoSuchKey`] when the source was
+    /// dropped.
     pub fn copy_part(
         &self,
         upload: &UploadHandle<WriteObject>,
@@ -104,7 +107,7 @@ impl Store {
         parts::copy(&self.engine.db, upload.path(), number, blob, checksum, source.pinned())
     }
 
-    /// At most `max` parts with numbers above `after`. [`Error::NoSuchUpload`].
+    /// Parts with numbers above `after`, at most `max`. [`Error::NoSuchUpload`].
     pub fn list_parts<R: UploadRight>(
         &self,
         upload: &UploadHandle<R>,
@@ -142,17 +145,17 @@ impl Store {
         Blocking::new(move || complete::complete(&engine, &upload, &request))
     }
 
-    /// Takes one creator away from an open upload; with the last one the upload and its parts are
+    /// Removes one creator from an open upload; with the last one the upload and its parts are
     /// dropped. [`Error::NoSuchUpload`].
     pub fn abort_upload(&self, upload: &UploadHandle<AbortUpload>) -> Pending<()> {
         let cause = Cause::of(upload.permit());
-        uploads::end(&self.engine.db, upload.path(), cause, uploads::Ending::Abort)
+        uploads::end(&self.engine.db, upload.path(), cause, uploads::EndKind::Abort)
     }
 
     /// Drops an open upload and its parts, whatever other creators it has.
     /// [`Error::NoSuchUpload`].
     pub fn cancel_upload(&self, upload: &UploadHandle<AbortUpload>) -> Pending<()> {
         let cause = Cause::of(upload.permit());
-        uploads::end(&self.engine.db, upload.path(), cause, uploads::Ending::Cancel)
+        uploads::end(&self.engine.db, upload.path(), cause, uploads::EndKind::Cancel)
     }
 }

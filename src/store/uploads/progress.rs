@@ -1,4 +1,4 @@
-//! Progress of open uploads, for operators, and what an operator does with them.
+//! Progress of open uploads, reset of their expiry, and the drop of idle ones: for operators.
 
 use crate::access::{AbortUpload, ListUploads, Permit, UploadHandle, UploadRight, WriteObject};
 use crate::store::db::sqlite::{pause, progress};
@@ -7,11 +7,11 @@ use crate::store::error::Error;
 use crate::store::handle::Store;
 use crate::store::memory::pending::{Blocking, Pending};
 use crate::store::records::events::Cause;
-use crate::store::records::{PartMap, ProgressPage, ProgressQuery};
+use crate::store::records::progress::{PartMap, ProgressPage, ProgressQuery};
 use crate::types::{BucketName, ObjectKey, PartNumber, Timestamp, UploadId};
 
 impl Store {
-    /// Bucket and key of an open upload. Nothing else is told without a permit.
+    /// Bucket and key of an open upload. Anything else needs a permit.
     pub fn locate_upload(&self, id: UploadId) -> Pending<Option<(BucketName, ObjectKey)>> {
         Pending::answered(progress::locate(&self.engine.db, id))
     }

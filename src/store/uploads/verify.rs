@@ -1,30 +1,31 @@
-//! Reads the parts of an upload once, and compares all bytes together with what they must be.
+//! Verification of the whole file of an upload: reads its parts once and compares their digests.
 //!
 //! **Invariants**
-//! - It runs beside the writer and may take long; a part is pinned before its row is read, so its
-//!   bytes stay until they were read. A part that is not the prepared one any more ends it at once.
-//! - What was read once is not read again for a repetition: blobs never change, so a list of blobs
-//!   has one digest for ever ([`crate::store::memory::digest_cache`]).
+//! - It runs without the writer and may take long. A part is pinned before its row is read, so its
+//!   bytes stay until they were read. A part that was replaced ends it at once.
+//! - A repetition reads nothing again: blobs are immutable, so a list of blobs has one digest for
+//!   ever ([`crate::store::memory::digest_cache`]).
 
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use crate::store::blobs::{READ_BYTES_MAX, Wait};
+use crate::store::blobs::reader::{READ_BYTES_MAX, Wait};
 use crate::store::contents::reader::open_file;
 use crate::store::db::sqlite::blob_row;
 use crate::store::engine::Engine;
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
-use crate::store::records::{ContentId, WholeDigests};
+use crate::store::records::contents::ContentId;
+use crate::store::records::declared::WholeDigests;
 use crate::types::{BlobId, ByteRange, PartNumber, UploadId};
 
-/// How a comparison ended.
+/// Outcome of a comparison.
 pub(crate) enum Verified {
     /// The bytes are those that were declared, or nothing was.
     Same,
     /// A part was replaced meanwhile.
     Moved,
-    /// The bytes are others.
+    /// The bytes differ.
     Differs(Error),
 }
 
@@ -95,7 +96,7 @@ fn compare(wanted: &WholeDigests, known: &WholeDigests) -> Option<Verified> {
     Some(Verified::Same)
 }
 
-/// Gives the bytes of one part to `take`; `false` when the part is another one by now.
+/// Passes the bytes of one part to `take`; false when the part was replaced.
 fn read(
     engine: &Engine,
     upload: UploadId,

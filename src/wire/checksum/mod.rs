@@ -1,10 +1,12 @@
-//! Checksums as headers and trailers: which the client names, which to compute, whether they agree.
+//! Checksums in headers and trailers: the parsing of `Content-MD5` and `x-amz-checksum-*`, and
+//! their verification.
 //!
-//! Only **headers** and trailers are values to verify. A presigned URL may bear
-//! `x-amz-checksum-*` and `x-amz-sdk-checksum-algorithm` in its query: the JavaScript SDK puts the
-//! CRC of an *empty* body there, so whoever uploads with such a URL would always be refused. They
-//! are signed, and otherwise ignored. (A hoisted `content-md5` is what its signer meant: it counts.
-//! Hoisted options such as `x-amz-checksum-algorithm` count too.)
+//! Source: AWS, "Checking object integrity in Amazon S3".
+//!
+//! `x-amz-checksum-*` and `x-amz-sdk-checksum-algorithm` in the query of a presigned URL are
+//! ignored, apart from their signature. The JavaScript SDK puts the CRC of an empty body there,
+//! which no upload through the URL could match. A `content-md5` in the query counts, and so do
+//! options such as `x-amz-checksum-algorithm`.
 
 #[cfg(test)]
 mod tests;
@@ -16,35 +18,40 @@ use http::HeaderValue;
 use super::error::{Error, ErrorCode, Result};
 use super::request::Head;
 use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType, Digests};
+use crate::types::decimal;
 
-/// Every header of this prefix but [`OPTIONS`] is a value.
+/// Prefix of headers with a checksum, except those in [`OPTIONS`].
 const PREFIX: &str = "x-amz-checksum-";
-/// The headers of that prefix that are no values.
+/// Headers with the prefix that are not checksums.
 const OPTIONS: [&str; 3] =
     ["x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"];
-/// The SDKs' hint which value they send.
+/// Header in which SDKs announce the algorithm of their checksum.
 const SDK_ALGORITHM: &str = "x-amz-sdk-checksum-algorithm";
 
 const ONE_VALUE: &str =
     "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.";
 
-/// What the client says of a body's digests before the body comes.
+/// Digests that the client gave before the body.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Expected {
+pub struct ExpectedDigests {
     /// `Content-MD5`.
     pub content_md5: Option<[u8; 16]>,
-    /// The value of an `x-amz-checksum-*` header.
+    /// Value of an `x-amz-checksum-*` header.
     pub checksum: Option<Checksum>,
-    /// The algorithm whose value comes in the trailer; never together with `checksum`.
+    /// Algorithm of the checksum in the trailer. Never set together with `checksum`.
     pub trailer: Option<ChecksumAlgorithm>,
-    /// The algorithm to compute while the body streams: that of the value or of the trailer, or the
-    /// one of `x-amz-checksum-algorithm` when there is neither.
+    /// Algorithm to compute while the body streams: that of the header or trailer, otherwise the
+    /// one in `x-amz-checksum-algorithm`.
     pub algorithm: Option<ChecksumAlgorithm>,
 }
 
-/// Reads and checks what the head says. `announced_trailer` are the names of `x-amz-trailer`, when
-/// the body is one that bears a trailer.
-pub fn expected(head: &Head, announced_trailer: Option<&[String]>) -> Result<Expected> {
+/// Digests that the headers of a request give. `announced_trailer` are the names in
+/// `x-amz-trailer`, if the body has a trailer.
+///
+/// # Errors
+/// InvalidRequest for an invalid value, for more than one checksum, and for headers that contradict
+/// each other; InvalidDigest for `Content-MD5`; BadDigest for a checksum of the wrong length.
+pub fn expected(head: &Head, announced_trailer: Option<&[String]>) -> Result<ExpectedDigests> {
     let checksum = value(head, false)?;
     let trailer = trailer_algorithm(announced_trailer.unwrap_or_default())?;
     if checksum.is_some() && trailer.is_some() {
@@ -71,21 +78,32 @@ pub fn expected(head: &Head, announced_trailer: Option<&[String]>) -> Result<Exp
     {
         return Err(invalid("Value for x-amz-checksum-algorithm header is invalid."));
     }
-    Ok(Expected { content_md5: content_md5(head)?, checksum, trailer, algorithm: sent.or(asked) })
+    Ok(ExpectedDigests {
+        content_md5: content_md5(head)?,
+        checksum,
+        trailer,
+        algorithm: sent.or(asked),
+    })
 }
 
-/// What is expected of the document of CompleteMultipartUpload: its Content-MD5 alone, because the
-/// `x-amz-checksum-*` headers of that request are the object's.
-pub fn expected_md5(head: &Head) -> Result<Expected> {
-    Ok(Expected { content_md5: content_md5(head)?, ..Expected::default() })
-}
-
-/// Compares what was expected with what came. `trailer_value` is the name and the value of the
-/// checksum in the trailer; `digests` must have been computed with `expected.algorithm`.
+/// Digest of the document of CompleteMultipartUpload: `Content-MD5` only. The `x-amz-checksum-*`
+/// headers of that request are the object's.
 ///
-/// Gives the checksum to keep in the client's algorithm, if it named one.
+/// # Errors
+/// InvalidDigest.
+pub fn expected_md5(head: &Head) -> Result<ExpectedDigests> {
+    Ok(ExpectedDigests { content_md5: content_md5(head)?, ..ExpectedDigests::default() })
+}
+
+/// Compares the expected digests with the computed ones. `trailer_value` is the name and value of
+/// the checksum in the trailer. `digests` must include `expected.algorithm`.
+///
+/// Gives the checksum to store, in the client's algorithm, if it named one.
+///
+/// # Errors
+/// BadDigest; MalformedTrailerError; InvalidRequest for an invalid value in the trailer.
 pub fn verify(
-    expected: &Expected,
+    expected: &ExpectedDigests,
     trailer_value: Option<(&str, &str)>,
     digests: &Digests,
 ) -> Result<Option<Checksum>> {
@@ -107,7 +125,7 @@ pub fn verify(
                 invalid(format!("Value for {header} trailing header is invalid."))
             })?)
         }
-        // Absent, not announced, or another than announced.
+        // Missing, not announced, or another one than announced.
         _ => return Err(ErrorCode::MalformedTrailerError.into()),
     };
     let Some(algorithm) = expected.algorithm else { return Ok(None) };
@@ -120,14 +138,17 @@ pub fn verify(
     }
 }
 
-/// BadDigest: the value that the client gave is not that of the bytes.
+/// BadDigest: the checksum of the client differs from the computed one.
 pub fn bad_digest(algorithm: ChecksumAlgorithm) -> Error {
     let name = algorithm.name();
     let message = format!("The {name} you specified did not match the calculated checksum.");
     Error::because(ErrorCode::BadDigest, message)
 }
 
-/// What CreateMultipartUpload declares: `x-amz-checksum-algorithm` and `x-amz-checksum-type`.
+/// Checksum algorithm and type that CreateMultipartUpload declares.
+///
+/// # Errors
+/// InvalidRequest for unknown values and for a type that the algorithm does not allow.
 pub fn declared(head: &Head) -> Result<Option<(ChecksumAlgorithm, ChecksumType)>> {
     let kind = object_type(head)?;
     let Some(algorithm) = algorithm(head)? else {
@@ -150,23 +171,29 @@ pub fn declared(head: &Head) -> Result<Option<(ChecksumAlgorithm, ChecksumType)>
     Ok(Some((algorithm, kind)))
 }
 
-/// Whether a read asks for checksums: `x-amz-checksum-mode: ENABLED`, in any case.
+/// True if a read asks for checksums: `x-amz-checksum-mode: ENABLED`, in any case.
 pub fn mode_enabled(head: &Head) -> bool {
     let mode = head.header_or_query("x-amz-checksum-mode").ok().flatten();
     mode.is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"))
 }
 
-/// Whether a header or field of this name, in lower case, bears a checksum.
+/// True if a header or field with this lower-case name is a checksum.
 pub fn is_value(name: &str) -> bool {
     ChecksumAlgorithm::from_header(name).is_some()
 }
 
-/// The object's checksum that CompleteMultipartUpload names in a header, with or without `-N`.
+/// Checksum of the object in a header of CompleteMultipartUpload, with or without `-N`.
+///
+/// # Errors
+/// InvalidRequest, BadDigest.
 pub fn object_checksum(head: &Head) -> Result<Option<Checksum>> {
     value(head, true)
 }
 
-/// `x-amz-checksum-type`, alone: what CompleteMultipartUpload says the upload was created with.
+/// `x-amz-checksum-type`: in CompleteMultipartUpload the type of the existing upload.
+///
+/// # Errors
+/// InvalidRequest for an unknown type.
 pub fn object_type(head: &Head) -> Result<Option<ChecksumType>> {
     let Some(name) = head.header_or_query("x-amz-checksum-type")?.filter(|n| !n.is_empty()) else {
         return Ok(None);
@@ -175,7 +202,7 @@ pub fn object_type(head: &Head) -> Result<Option<ChecksumType>> {
     ChecksumType::parse(name).map(Some).ok_or_else(refused)
 }
 
-/// `x-amz-checksum-algorithm`, which presigned URLs may hoist; an empty value is as good as none.
+/// `x-amz-checksum-algorithm` in a header or in the query. An empty value counts as absent.
 fn algorithm(head: &Head) -> Result<Option<ChecksumAlgorithm>> {
     let Some(name) = head.header_or_query(OPTIONS[0])?.filter(|n| !n.is_empty()) else {
         return Ok(None);
@@ -190,7 +217,7 @@ fn algorithm(head: &Head) -> Result<Option<ChecksumAlgorithm>> {
     })
 }
 
-/// The one `x-amz-checksum-*` value among the headers.
+/// The `x-amz-checksum-*` header of a request, of which there is at most one.
 fn value(head: &Head, with_parts: bool) -> Result<Option<Checksum>> {
     let mut found = None;
     for (name, value) in &head.headers {
@@ -208,7 +235,7 @@ fn value(head: &Head, with_parts: bool) -> Result<Option<Checksum>> {
             let base64 = if with_parts { without_parts(text) } else { text };
             Checksum::parse(algorithm, base64)
         });
-        // What is no value of this algorithm is the digest of no body.
+        // As on S3, a value of the wrong form is a digest that no body matches.
         found = Some(checksum.ok_or_else(|| {
             let message = format!("Value for {name} header is invalid.");
             Error::because(ErrorCode::BadDigest, message)
@@ -220,12 +247,12 @@ fn value(head: &Head, with_parts: bool) -> Result<Option<Checksum>> {
 /// The base64 of `base64-N`.
 fn without_parts(text: &str) -> &str {
     match text.rsplit_once('-') {
-        Some((base64, parts)) if parts.parse::<u16>().is_ok() => base64,
+        Some((base64, parts)) if decimal::parse::<u16>(parts).is_some() => base64,
         _ => text,
     }
 }
 
-/// The algorithm of the announced trailer. S3 knows no trailers but checksums, and only one.
+/// Algorithm of the announced trailer. S3 allows one trailer, which is a checksum.
 fn trailer_algorithm(announced: &[String]) -> Result<Option<ChecksumAlgorithm>> {
     let mut found = None;
     for name in announced {
@@ -252,7 +279,7 @@ fn content_md5(head: &Head) -> Result<Option<[u8; 16]>> {
     checksum.value.try_into().map(Some).map_err(|_| refused())
 }
 
-/// The value of a header that may stand there once.
+/// Value of a header that may be given once.
 fn one_line<'a>(head: &'a Head, name: &str) -> Result<Option<&'a str>> {
     let mut lines = head.headers.get_all(name).iter();
     let Some(line) = lines.next() else { return Ok(None) };

@@ -1,23 +1,23 @@
-//! The rules of S3's checksum headers, row by row.
+//! Rules of S3's checksum headers, one row each.
 
 use super::*;
-use crate::digest::{Hasher, Want};
+use crate::digest::{Hasher, WantedDigests};
 use crate::wire::request::tests::head;
 
 use ChecksumAlgorithm as A;
 
-/// The base64 of `hello` in some algorithms.
+/// Base64 of the checksums of `hello`.
 const CRC32: &str = "NhCmhg==";
 const MD5: &str = "XUFAKrxLKna5cZ2REBfFkg==";
 const OTHER_CRC32: &str = "AAAAAA==";
 
-fn read(headers: &[(&str, &str)], trailer: Option<&[&str]>) -> Result<Expected> {
+fn read(headers: &[(&str, &str)], trailer: Option<&[&str]>) -> Result<ExpectedDigests> {
     let names: Option<Vec<_>> = trailer.map(|t| t.iter().map(|n| n.to_string()).collect());
     expected(&head("PUT", "/bkt/key", "", headers), names.as_deref())
 }
 
 fn digests(checksum: Option<A>) -> Digests {
-    let mut hasher = Hasher::new(Want { sha256: false, checksum });
+    let mut hasher = Hasher::new(WantedDigests { sha256: false, checksum });
     hasher.update(b"hello");
     hasher.finish()
 }
@@ -56,7 +56,7 @@ fn what_clients_send_is_expected() {
     assert_eq!(hex::encode(md5), "5d41402abc4b2a76b9719d911017c592");
 }
 
-/// Headers, announced trailers → the sentence of the InvalidRequest.
+/// Headers and announced trailers → the message of the InvalidRequest.
 type Contradiction =
     (&'static [(&'static str, &'static str)], &'static [&'static str], &'static str);
 
@@ -168,7 +168,7 @@ fn every_algorithm_is_verified_in_header_and_trailer() {
 fn a_trailer_must_be_the_one_announced() {
     let digests = digests(Some(A::Crc32));
     let announced = read(&[], Some(&["x-amz-checksum-crc32"])).unwrap();
-    let none = Expected::default();
+    let none = ExpectedDigests::default();
     for (expected, value, code) in [
         (&announced, None, ErrorCode::MalformedTrailerError),
         (&announced, Some(("x-amz-checksum-crc32c", CRC32)), ErrorCode::MalformedTrailerError),
@@ -200,7 +200,7 @@ fn what_was_asked_for_is_kept_and_what_was_not_computed_never_passes() {
     let asked = read(&[("x-amz-checksum-algorithm", "SHA1")], None).unwrap();
     let kept = verify(&asked, None, &digests(Some(A::Sha1))).unwrap().unwrap();
     assert_eq!(hex::encode(kept.value), "aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d");
-    assert_eq!(verify(&Expected::default(), None, &digests(None)).unwrap(), None);
+    assert_eq!(verify(&ExpectedDigests::default(), None, &digests(None)).unwrap(), None);
     let error = verify(&asked, None, &digests(None)).unwrap_err();
     assert_eq!(error.code, ErrorCode::InternalError);
 }

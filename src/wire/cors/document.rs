@@ -1,22 +1,22 @@
-//! `CORSConfiguration`: read once, strictly, and written in one canonical form.
+//! XML document `CORSConfiguration`: a strict parser and a canonical writer.
 
 use http::header::HeaderName;
 
-use super::{Configuration, METHODS, Rule};
+use super::configuration::{CorsConfiguration, CorsRule, METHODS};
+use crate::types::decimal;
 use crate::wire::xml::{self, Element, Writer};
 use crate::wire::{Error, ErrorCode, Result};
 
-/// Rules of one configuration.
+/// Most rules of a bucket, as on S3.
 const RULES_MAX: usize = 100;
-/// Characters of a rule's name.
+/// Longest id of a rule in characters, as on S3.
 const ID_CHARS_MAX: usize = 255;
 
-/// Reads a document.
+/// Configuration from a document.
 ///
 /// # Errors
-/// MalformedXML for what S3's schema does not allow, InvalidRequest for what it allows and S3 does
-/// not.
-pub fn parse(document: &[u8]) -> Result<Configuration> {
+/// MalformedXML for what the schema of S3 forbids; InvalidRequest for what only S3 itself forbids.
+pub fn parse(document: &[u8]) -> Result<CorsConfiguration> {
     let root = xml::parse(document, "CORSConfiguration")?;
     if root.children.is_empty() || root.children.iter().any(|child| child.name != "CORSRule") {
         return Err(ErrorCode::MalformedXML.into());
@@ -26,11 +26,11 @@ pub fn parse(document: &[u8]) -> Result<Configuration> {
         return Err(refused(message));
     }
     let rules = root.children.iter().map(rule).collect::<Result<_>>()?;
-    Ok(Configuration { rules })
+    Ok(CorsConfiguration { rules })
 }
 
-fn rule(element: &Element) -> Result<Rule> {
-    let mut rule = Rule {
+fn rule(element: &Element) -> Result<CorsRule> {
+    let mut rule = CorsRule {
         id: None,
         headers: Vec::new(),
         methods: Vec::new(),
@@ -60,12 +60,11 @@ fn rule(element: &Element) -> Result<Rule> {
 }
 
 fn seconds(text: &str) -> Result<u32> {
-    let digits = text.bytes().all(|c| c.is_ascii_digit());
-    let seconds = digits.then(|| text.parse::<i32>().ok()).flatten();
-    seconds.map(i32::unsigned_abs).ok_or_else(|| ErrorCode::MalformedXML.into())
+    let seconds = decimal::parse::<i32>(text).map(i32::unsigned_abs);
+    seconds.ok_or_else(|| ErrorCode::MalformedXML.into())
 }
 
-fn check(rule: &Rule) -> Result<()> {
+fn check(rule: &CorsRule) -> Result<()> {
     if rule.methods.is_empty() || rule.origins.is_empty() {
         return Err(ErrorCode::MalformedXML.into());
     }
@@ -89,7 +88,7 @@ fn check(rule: &Rule) -> Result<()> {
                  for ExposeHeader."
             )));
         }
-        // It is sent in a header.
+        // Names are sent in a header.
         if HeaderName::from_bytes(name.as_bytes()).is_err() {
             return Err(refused(format!("ExposeHeader \"{name}\" contains invalid character.")));
         }
@@ -101,8 +100,8 @@ fn refused(message: impl Into<String>) -> Error {
     Error::because(ErrorCode::InvalidRequest, message)
 }
 
-impl Configuration {
-    /// The canonical document: the one form that is kept and that GetBucketCors answers.
+impl CorsConfiguration {
+    /// Canonical document, which is stored and which GetBucketCors answers.
     pub fn document(&self) -> Vec<u8> {
         let mut xml = Writer::document("CORSConfiguration");
         for rule in &self.rules {
@@ -112,7 +111,7 @@ impl Configuration {
     }
 }
 
-fn write(rule: &Rule, xml: &mut Writer) {
+fn write(rule: &CorsRule, xml: &mut Writer) {
     xml.optional("ID", rule.id.as_ref());
     for (name, texts) in [
         ("AllowedHeader", &rule.headers),

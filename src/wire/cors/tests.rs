@@ -1,10 +1,12 @@
-//! Tables of patterns, questions and documents.
+//! CORS: tables of patterns, requests and documents.
 
-use http::{HeaderName, Method};
+use http::header::HeaderValue;
+use http::{HeaderMap, HeaderName, Method};
 use proptest::prelude::*;
 
+use super::evaluation::{REQUESTED_HEADERS_MAX, VARY, matches_header, matches_origin};
 use super::*;
-use crate::wire::ErrorCode;
+use crate::wire::{ErrorCode, Response};
 
 #[test]
 fn a_star_stands_for_any_text_once() {
@@ -43,8 +45,8 @@ fn a_star_stands_for_any_text_once() {
     assert!(!matches_header("x-amz-*", "amz") && !matches_header("x-amz-", "x-amz-meta-a"));
 }
 
-/// The configuration of these rules: origins, methods, headers, exposed headers, seconds.
-fn configuration(rules: &[(&str, &str, &str, &str, &str)]) -> Configuration {
+/// Configuration of rules: origins, methods, headers, exposed headers, seconds.
+fn configuration(rules: &[(&str, &str, &str, &str, &str)]) -> CorsConfiguration {
     let mut document = String::from("<CORSConfiguration>");
     for (origins, methods, headers, expose, seconds) in rules {
         document.push_str("<CORSRule>");
@@ -65,19 +67,19 @@ fn configuration(rules: &[(&str, &str, &str, &str, &str)]) -> Configuration {
     parse(document.as_bytes()).unwrap()
 }
 
-/// A question from headers.
-fn question(method: &str, headers: &[(&str, &str)]) -> Option<Question> {
+/// Question in these headers.
+fn question(method: &str, headers: &[(&str, &str)]) -> Option<CorsRequest> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         let name: HeaderName = name.parse().unwrap();
         map.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
-    Question::of(&Method::from_bytes(method.as_bytes()).unwrap(), &map)
+    CorsRequest::of(&Method::from_bytes(method.as_bytes()).unwrap(), &map)
 }
 
-/// The headers of a grant, a line each, without what they all begin with.
-fn granted(configuration: &Configuration, question: Option<Question>) -> String {
-    let Some(grant) = question.and_then(|question| configuration.decide(&question)) else {
+/// Headers of a grant, one in each line, without their common prefix.
+fn granted(configuration: &CorsConfiguration, question: Option<CorsRequest>) -> String {
+    let Some(grant) = question.and_then(|question| configuration.evaluate(&question)) else {
         return "nothing".to_owned();
     };
     let short = |name: &str| name.strip_prefix("access-control-").unwrap().to_owned();
@@ -128,14 +130,14 @@ fn the_first_rule_that_allows_everything_answers() {
             vec![("origin", "null"), (acrh, " , ")],
             "allow-origin: *; allow-methods: GET".to_owned(),
         ),
-        // Of a rule's origins the first that matches counts.
+        // The first matching origin of a rule counts.
         (
             "DELETE",
             vec![("origin", "http://c.example")],
             "allow-origin: http://c.example; allow-credentials: true; allow-methods: DELETE".into(),
         ),
         ("DELETE", vec![a], "allow-origin: *; allow-methods: DELETE".to_owned()),
-        // Every method is a word of its own.
+        // HEAD is not covered by GET.
         ("HEAD", vec![a], "nothing".to_owned()),
         ("POST", vec![a], "nothing".to_owned()),
         ("OPTIONS", vec![a], "nothing".to_owned()),
@@ -160,14 +162,14 @@ fn no_more_headers_are_looked_at_than_the_limit() {
     for (count, allowed) in [(REQUESTED_HEADERS_MAX, true), (REQUESTED_HEADERS_MAX + 1, false)] {
         let names = vec!["x"; count].join(",");
         let asked = [("origin", "o"), ("access-control-request-headers", names.as_str())];
-        assert_eq!(rules.decide(&question("GET", &asked).unwrap()).is_some(), allowed);
+        assert_eq!(rules.evaluate(&question("GET", &asked).unwrap()).is_some(), allowed);
     }
 }
 
 #[test]
 fn an_answer_is_marked_with_what_it_depends_on() {
     let rules = configuration(&[("*", "GET", "", "", "")]);
-    let grant = rules.decide(&question("GET", &[("origin", "o")]).unwrap());
+    let grant = rules.evaluate(&question("GET", &[("origin", "o")]).unwrap());
     for grant in [None, grant] {
         let mut response = Response::ok().header("vary", "Accept");
         mark(&mut response, grant.as_ref());
@@ -179,7 +181,7 @@ fn an_answer_is_marked_with_what_it_depends_on() {
 
 const RULE: &str = "<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>";
 
-/// A rule with a name of so many characters.
+/// Rule with an id of this length.
 fn named(chars: usize) -> String {
     format!("<ID>{}</ID>{RULE}", "\u{e9}".repeat(chars))
 }
@@ -285,7 +287,7 @@ fn what_is_written_is_one_form_and_is_read_back() {
     assert!(text.contains(inside), "{text}");
 }
 
-/// What a pattern means, said in another way: some text in place of the star makes it equal.
+/// Reference implementation of patterns: some text in place of the star makes both equal.
 fn by_trying(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
@@ -322,9 +324,9 @@ proptest! {
         headers.insert("origin", HeaderValue::from_bytes(&origin).unwrap());
         let name = "access-control-request-headers";
         headers.insert(name, HeaderValue::from_bytes(&asked).unwrap());
-        let asked = Question::of(&Method::GET, &headers);
+        let asked = CorsRequest::of(&Method::GET, &headers);
         if let (Ok(rules), Some(asked)) = (parse(document.as_bytes()), asked)
-            && let Some(grant) = rules.decide(&asked)
+            && let Some(grant) = rules.evaluate(&asked)
         {
             let told = &grant.0[0].1;
             prop_assert!(told == "*" || *told == asked.origin);

@@ -1,24 +1,25 @@
-//! The headers of a part, as far as a form needs them: `Content-Disposition` and its parameters.
+//! Headers of a part of a form: `Content-Disposition` and its parameters (RFC 7578, section 4.2).
 
-/// What a part says of itself.
+/// `Content-Disposition` of a part.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Disposition {
-    /// The name of the field.
+    /// Name of the field.
     pub(super) name: String,
-    /// The name of the file.
+    /// Name of the file.
     pub(super) file_name: Option<String>,
 }
 
-/// Codings in which a part is what it is; browsers send none, and in another one the bytes that are
-/// stored would not be those that were meant.
+/// Transfer encodings that leave the bytes unchanged. Browsers send no encoding. With another one
+/// the stored bytes would not be the content that was meant.
 const PLAIN_CODINGS: [&str; 3] = ["7bit", "8bit", "binary"];
 
-/// Most header lines of a part; browsers send two.
+/// Most header lines of a part. Browsers send two.
 const LINES_MAX: usize = 8;
-/// Most parameters of a header; browsers send two. Each is compared with those before it.
+/// Most parameters of a header. Browsers send two. Each is compared with those before it.
 const PARAMETERS_MAX: usize = 8;
 
-/// Reads the header lines of a part; `None` when they are not those of a part of a form.
+/// `Content-Disposition` in the header lines of a part. `None` if the headers are not valid for a
+/// form.
 pub(super) fn disposition(lines: &[u8]) -> Option<Disposition> {
     let text = std::str::from_utf8(lines).ok()?;
     let mut found = None;
@@ -45,8 +46,8 @@ pub(super) fn disposition(lines: &[u8]) -> Option<Disposition> {
     found
 }
 
-/// A header's value and its parameters, names in lower case; `None` when it is malformed, or has a
-/// parameter twice or too many of them.
+/// Value of a header and its parameters, with lower-case names. `None` if it is malformed, repeats
+/// a parameter or has too many.
 pub(super) fn value(text: &str) -> Option<(&str, Vec<(String, String)>)> {
     let end = text.find(';').unwrap_or(text.len());
     let (kind, mut rest) = text.split_at(end);
@@ -82,8 +83,8 @@ pub(super) fn value(text: &str) -> Option<(&str, Vec<(String, String)>)> {
     }
 }
 
-/// What stands before the closing quote, and what follows it. A backslash quotes only a quote and
-/// itself: in the path of a file on Windows it is a backslash.
+/// Content of a quoted string, and the text after it. A backslash escapes only a quote and itself,
+/// because browsers on Windows send paths with backslashes.
 fn unquote(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = text.char_indices().peekable();

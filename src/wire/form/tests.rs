@@ -1,21 +1,25 @@
-//! Forms in pieces, and what is none.
+//! Forms in pieces of any size, and invalid forms.
 
 use proptest::prelude::*;
 
+use bytes::Bytes;
+
+use super::delimiter::BOUNDARY_BYTES_MAX;
 use super::*;
+use crate::wire::ErrorCode;
 
 const TYPE: &str = "multipart/form-data; boundary=bnd";
 
-/// What a form gives: its fields and its file.
-type Read = std::result::Result<(Fields, Vec<u8>), ErrorCode>;
+/// Fields and file of a form, or the code of the error.
+type Read = std::result::Result<(FormFields, Vec<u8>), ErrorCode>;
 
-/// Reads a body that comes in these pieces.
+/// Parses a body that arrives in these pieces.
 fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Read {
     read_of(TYPE, pieces)
 }
 
 fn read_of<'a>(content_type: &str, pieces: impl IntoIterator<Item = &'a [u8]>) -> Read {
-    let mut opening = Opening::new(&Delimiter::of(content_type).map_err(|error| error.code)?);
+    let mut opening = FieldsReader::new(&Delimiter::of(content_type).map_err(|error| error.code)?);
     let mut pieces = pieces.into_iter();
     let mut opened = loop {
         let Some(piece) = pieces.next() else { return Err(opening.ended().code) };
@@ -24,8 +28,8 @@ fn read_of<'a>(content_type: &str, pieces: impl IntoIterator<Item = &'a [u8]>) -
         }
     };
     let mut content = Vec::new();
-    let begun = std::mem::take(&mut opened.begun);
-    for piece in std::iter::once(begun).chain(pieces.map(Bytes::copy_from_slice)) {
+    let buffered = std::mem::take(&mut opened.buffered);
+    for piece in std::iter::once(buffered).chain(pieces.map(Bytes::copy_from_slice)) {
         let piece_bytes = piece.len();
         let found = opened.file.push(piece).map_err(|error| error.code)?;
         let held_max = opened.file.end_bytes() as usize;
@@ -53,7 +57,7 @@ fn form(fields: &[(&str, &str)], content: &[u8]) -> Vec<u8> {
     body
 }
 
-/// Contents that look like the end of one.
+/// Contents that resemble the end of a file.
 const TRICKY: &[&[u8]] = &[
     b"",
     b"\r",
@@ -113,7 +117,7 @@ proptest! {
         ),
         cuts in prop::collection::vec(1_usize..50, 1..30),
     ) {
-        // A whole delimiter ends the file by right; all else is content.
+        // A complete delimiter ends the file; anything else is content.
         let content = parts.concat();
         let ends = |window: &[u8]| matches!(window, b"\r\n--bnd--" | b"\r\n--bnd\r\n");
         let padded = [&content[..], b"\r\n--bnd"].concat();
@@ -195,13 +199,13 @@ fn fields_are_few() {
             assert_eq!(outcome, expected, "{bytes} by {size}");
         }
     }
-    // A line that never ends, and a head that never does.
+    // A header line that never ends, and headers that never end.
     for begin in ["--bnd\r\nA: ", "--bnd\r\ncontent-disposition: form-data; name=\"x\"\r\n\r\n"] {
         let body = format!("{begin}{}", "x".repeat(FIELDS_BYTES_MAX));
         let error = read(body.as_bytes().chunks(777)).unwrap_err();
         assert_eq!(error, ErrorCode::MaxPostPreDataLengthExceededError);
     }
-    // A short form that asks for a long one.
+    // A short form that expands to a long one.
     let variables = "${filename}".repeat(1000);
     let name = "n".repeat(5000);
     let body = field("key", &variables)
@@ -255,7 +259,7 @@ fn what_is_no_form_is_refused() {
     let at = not_text.iter().position(|c| *c == 1).unwrap();
     not_text[at] = 0xff;
     assert_eq!(read([&not_text[..]]).unwrap_err(), InvalidArgument);
-    // What some clients send, and what means nothing here.
+    // Line end before the body and bytes after it, as some clients send.
     let body = [b"\r\n", &form(&[("key", "k")], b"x")[..]].concat();
     assert_eq!(read(body.chunks(1)).unwrap().1, b"x");
     let lines = "Content-Transfer-Encoding: BINARY\r\ncontent-disposition: Form-Data; name=file";
@@ -291,7 +295,7 @@ fn the_boundary_stands_in_the_content_type() {
     }
 }
 
-/// What is most work per byte: much that is no delimiter, and much that almost is one.
+/// Bodies with the most work per byte: many bytes that are no delimiter, and many that almost are.
 fn laborious(boundary: &str) -> Vec<Vec<u8>> {
     let all_but_the_last = &boundary[..boundary.len() - 1];
     let fill = |unit: String| unit.into_bytes().repeat(9 << 10).into_iter().take(9 << 10).collect();
@@ -338,7 +342,7 @@ fn work_is_linear_whatever_the_pieces_are() {
             }
         }
     }
-    // Many fields, and a head that does not end.
+    // Many fields, and headers that do not end.
     let fields: String = (0..350).map(|n| field(&format!("{n:x}"), "")).collect();
     let endless = "--bnd\r\nA:".to_owned() + &"\r\n\r".repeat(FIELDS_BYTES_MAX / 3 - 10);
     for body in [fields, endless] {

@@ -1,56 +1,59 @@
-//! Reads a request's document into a tree, within limits.
+//! [`parse`]: a request's document as a tree of [`Element`].
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 use quick_xml::name::QName;
 
+use super::characters::is_legal;
 use crate::wire::error::{Error, ErrorCode, Result};
 
-/// Elements inside elements, the root counted.
+/// Deepest nesting of elements, with the root.
 const DEPTH_MAX: usize = 16;
-/// Elements of a document. 10,000 parts with all their checksums stay below it.
+/// Most elements of a document. 10,000 parts with all their checksums have fewer.
 const ELEMENTS_MAX: usize = 100_000;
-/// Bytes of an element's name, prefix included.
+/// Longest name of an element in bytes, with its prefix.
 const NAME_BYTES_MAX: usize = 1 << 10;
-/// Attributes of one element: they are compared each with each.
+/// Most attributes of one element. Each is compared with each.
 const ATTRIBUTES_MAX: usize = 32;
 
-/// An element: either a leaf with a text, or one with children.
+/// Element: a leaf with a text, or a parent with children.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Element {
-    /// The local name, without a prefix.
+    /// Local name, without a prefix.
     pub name: String,
-    /// The text of a leaf, verbatim: keys may begin or end with white space. Empty for others.
+    /// Text of a leaf, verbatim: a key may begin or end with white space. Empty for a parent.
     pub text: String,
-    /// The elements inside, in order.
+    /// Children, in order.
     pub children: Vec<Element>,
 }
 
 impl Element {
-    /// The first child of that name.
+    /// First child with this name.
     pub fn child(&self, name: &str) -> Option<&Element> {
         self.children(name).next()
     }
-    /// The children of that name, in order.
+    /// Children with this name, in order.
     pub fn children<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Element> {
         self.children.iter().filter(move |child| child.name == name)
     }
-    /// The text of the first child of that name, verbatim.
+    /// Text of the first child with this name, verbatim.
     pub fn text_of(&self, name: &str) -> Option<&str> {
         self.child(name).map(|child| child.text.as_str())
     }
-    /// The text without the white space around it: for numbers, tags and names.
+    /// Text without white space around it, for numbers, tags and names.
     pub fn trimmed(&self) -> &str {
         self.text.trim()
     }
 }
 
-/// Reads a document whose root has this local name, in any namespace or none. Anything else, and
-/// anything that is not well-formed or exceeds a limit, is MalformedXML.
+/// Root element of a document. `root` is its expected local name, in any namespace.
+///
+/// # Errors
+/// MalformedXML for another root, for a document that is not well-formed, and beyond a limit.
 pub fn parse(document: &[u8], root: &str) -> Result<Element> {
     let text = std::str::from_utf8(document).map_err(malformed)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let element = Tree::default().read(text)?;
+    let element = TreeBuilder::default().read(text)?;
     if element.name != root {
         return Err(malformed("another root element is expected"));
     }
@@ -61,16 +64,16 @@ fn malformed(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error 
     Error::new(ErrorCode::MalformedXML).caused_by(why)
 }
 
-/// The tree as it grows: the open elements, the outermost first.
+/// TreeBuilder under construction: the open elements, the outermost first.
 #[derive(Default)]
-struct Tree {
+struct TreeBuilder {
     open: Vec<Element>,
     root: Option<Element>,
     elements: usize,
     begun: bool,
 }
 
-impl Tree {
+impl TreeBuilder {
     fn read(mut self, text: &str) -> Result<Element> {
         let mut reader = Reader::from_str(text);
         reader.config_mut().enable_all_checks(true);
@@ -115,7 +118,7 @@ impl Tree {
         check_attributes(tag)?;
         let name = local_name(tag.name())?.to_owned();
         if let Some(parent) = self.open.last_mut() {
-            forget_blank(parent)?;
+            drop_blank_text(parent)?;
         }
         self.open.push(Element { name, ..Element::default() });
         Ok(())
@@ -130,7 +133,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Text as it stands in the document. `markup` is false inside CDATA.
+    /// Adds text as it is in the document. `markup` is false inside CDATA.
     fn text(&mut self, text: &str, markup: bool) -> Result<()> {
         if markup && text.contains("]]>") {
             return Err(malformed("]]> in a text"));
@@ -141,12 +144,12 @@ impl Tree {
         self.append(text)
     }
 
-    /// Text once it is resolved.
+    /// Adds text whose references are resolved.
     fn append(&mut self, text: &str) -> Result<()> {
         match self.open.last_mut() {
             Some(element) => {
                 element.text.push_str(text);
-                if element.children.is_empty() { Ok(()) } else { forget_blank(element) }
+                if element.children.is_empty() { Ok(()) } else { drop_blank_text(element) }
             }
             None if is_blank(text) => Ok(()),
             None => Err(malformed("text outside of the root")),
@@ -163,7 +166,7 @@ impl Tree {
     }
 
     fn declaration(&mut self, declaration: &BytesDecl<'_>) -> Result<()> {
-        // White space before it is not allowed either.
+        // White space before the declaration is not allowed either.
         if self.begun {
             return Err(malformed("the declaration is not at the beginning"));
         }
@@ -181,8 +184,8 @@ impl Tree {
     }
 }
 
-/// The white space between children is dropped; any other text beside children is refused.
-fn forget_blank(element: &mut Element) -> Result<()> {
+/// Drops white space between children. Other text beside children is refused.
+fn drop_blank_text(element: &mut Element) -> Result<()> {
     if !is_blank(&element.text) {
         return Err(malformed("text beside elements"));
     }
@@ -194,13 +197,8 @@ fn is_blank(text: &str) -> bool {
     text.bytes().all(|c| matches!(c, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
-/// The characters of XML 1.0 that need no reference.
-fn is_legal(c: char) -> bool {
-    !matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}')
-}
-
-/// The character that a reference stands for. A number may name what XML 1.0 has no room for:
-/// clients echo the keys of our own listings.
+/// Character of a reference. A number may name a character that XML 1.0 does not allow: clients
+/// send keys back as the listings have them.
 fn resolve(name: &str) -> Option<char> {
     let number = match name {
         "amp" => return Some('&'),
@@ -214,7 +212,7 @@ fn resolve(name: &str) -> Option<char> {
         Some(digits) => (digits, 16),
         None => (number, 10),
     };
-    // `from_str_radix` would take a sign.
+    // `from_str_radix` accepts a sign.
     if !digits.chars().all(|c| c.is_digit(radix)) {
         return None;
     }
@@ -237,7 +235,7 @@ fn local_name<'a>(name: QName<'a>) -> Result<&'a str> {
     Ok(local)
 }
 
-/// A name without a colon. Beyond ASCII every letter will do: nothing of S3 is named so.
+/// Checks a name without a colon. All letters beyond ASCII are accepted: no name of S3 has any.
 fn check_name(name: &str) -> Result<()> {
     let first = |c: char| c.is_ascii_alphabetic() || c == '_' || !c.is_ascii();
     let further = |c: char| first(c) || c.is_ascii_digit() || c == '-' || c == '.';
@@ -247,8 +245,8 @@ fn check_name(name: &str) -> Result<()> {
     Err(malformed("not a name"))
 }
 
-/// Attributes mean nothing to S3 (but `xsi:type`, which the grantee's children tell as well), yet
-/// they must be well-formed.
+/// Checks that attributes are well-formed. Their values are ignored: S3 needs only `xsi:type`,
+/// which the children of a grantee imply.
 fn check_attributes(tag: &BytesStart<'_>) -> Result<()> {
     for (n, attribute) in tag.attributes().enumerate() {
         let attribute = attribute.map_err(malformed)?;

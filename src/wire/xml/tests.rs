@@ -1,4 +1,4 @@
-//! Documents as clients send them, documents that must be refused, and the way there and back.
+//! Documents of clients, invalid documents, and round trips.
 
 use proptest::prelude::*;
 
@@ -35,11 +35,11 @@ fn a_document_is_written_as_s3_writes_it() {
     assert_eq!(w.finish(), format!("{DECLARATION}<Error>x</Error>").into_bytes());
 }
 
-/// The lists of parts that clients send to Complete.
+/// Lists of parts that clients send to Complete.
 #[test]
 fn every_client_is_understood() {
     let bodies = [
-        // Go: references for the quotes; JavaScript: others, and another order.
+        // Go writes quotes as references; JavaScript uses other ones and another order.
         "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Part>\
          <ETag>&#34;388c-2&#34;</ETag><PartNumber>1</PartNumber></Part></CompleteMultipartUpload>",
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><CompleteMultipartUpload><Part>\

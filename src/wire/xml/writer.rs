@@ -1,53 +1,53 @@
-//! Writes a document, element by element, into one buffer.
+//! [`Writer`]: an XML document, written element by element into one buffer.
 
 use std::fmt::{self, Display, Write as _};
 
-/// The namespace of S3's documents.
+/// Namespace of S3's documents.
 pub const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
-/// What every document begins with. An answer that began early has sent it already.
+/// XML declaration of every document. A deferred answer sends it before the rest.
 pub const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
-/// A document being written. Names of elements and attributes are the program's own words; every
-/// value is escaped.
+/// Document in progress. Names of elements and attributes are constants of the program. Every value
+/// is escaped.
 pub struct Writer {
     buffer: String,
     root: String,
 }
 
 impl Writer {
-    /// A document whose root bears S3's namespace.
+    /// Document whose root has S3's namespace.
     pub fn document(root: &str) -> Self {
         let mut this = Self { buffer: DECLARATION.to_owned(), root: root.to_owned() };
         this.open(root, &[("xmlns", NAMESPACE)]);
         this
     }
-    /// A document without a namespace: errors.
+    /// Document without a namespace, for errors.
     pub fn bare(root: &str) -> Self {
         let mut this = Self { buffer: DECLARATION.to_owned(), root: root.to_owned() };
         this.open(root, &[]);
         this
     }
-    /// An element that holds a text.
+    /// Adds an element with a text.
     pub fn text(&mut self, name: &str, value: impl AsRef<str>) -> &mut Self {
         self.element(name, |w| {
             w.content(value);
         })
     }
-    /// An element that holds a number, an id, a tag: what has a text, but is none.
+    /// Adds an element with a value that is not a string: a number, an id, a tag.
     pub fn display(&mut self, name: &str, value: impl Display) -> &mut Self {
         self.element(name, |w| {
-            write!(Content(w), "{value}").expect("there is always room in a buffer");
+            write!(EscapedContent(w), "{value}").expect("there is always room in a buffer");
         })
     }
-    /// An element that holds a word of the program's own, a date, a number: nothing in it needs a
-    /// reference (asserted in debug builds), so nothing is looked for. A list has thousands.
+    /// Adds an element with a value that needs no escaping: a constant, a date, a number. Debug
+    /// builds assert it. A listing has thousands of them.
     pub fn word(&mut self, name: &str, value: impl Display) -> &mut Self {
         self.open(name, &[]);
         self.plain(value);
         self.close(name);
         self
     }
-    /// As [`Self::word`], in quotation marks: a tag.
+    /// Same as [`Self::word`], in quotation marks: an entity tag.
     pub fn quoted(&mut self, name: &str, value: impl Display) -> &mut Self {
         self.open(name, &[]);
         self.buffer.push_str("&quot;");
@@ -56,18 +56,18 @@ impl Writer {
         self.close(name);
         self
     }
-    /// As [`Self::text`], if there is a text.
+    /// Same as [`Self::text`], if there is a text.
     pub fn optional(&mut self, name: &str, value: Option<impl AsRef<str>>) -> &mut Self {
         if let Some(value) = value {
             self.text(name, value);
         }
         self
     }
-    /// An element that holds what `write` writes.
+    /// Adds an element with the content that `write` adds.
     pub fn element(&mut self, name: &str, write: impl FnOnce(&mut Self)) -> &mut Self {
         self.element_with(name, &[], write)
     }
-    /// An element with attributes.
+    /// Adds an element with attributes and the content that `write` adds.
     pub fn element_with(
         &mut self,
         name: &str,
@@ -79,12 +79,12 @@ impl Writer {
         self.close(name);
         self
     }
-    /// Text right inside the open element: `<LocationConstraint>eu-west-1</LocationConstraint>`.
+    /// Adds text to the open element: `<LocationConstraint>eu-west-1</LocationConstraint>`.
     pub fn content(&mut self, value: impl AsRef<str>) -> &mut Self {
         self.escape(value.as_ref(), false);
         self
     }
-    /// The document.
+    /// The complete document.
     pub fn finish(mut self) -> Vec<u8> {
         let root = std::mem::take(&mut self.root);
         self.close(&root);
@@ -116,9 +116,10 @@ impl Writer {
         debug_assert_eq!(position_of_reference(&self.buffer.as_bytes()[start..]), None);
     }
 
-    /// Parsers fold white space in attributes and line ends in texts: references keep them.
+    /// Appends a value, escaped. Parsers normalize white space in attributes and line ends in
+    /// texts, so these become references.
     fn escape(&mut self, mut value: &str, attribute: bool) {
-        // Nearly every byte stands for itself, so whole stretches are copied.
+        // Nearly all bytes need no escaping, so whole stretches are copied.
         while let Some(at) = position_of_reference(value.as_bytes()) {
             let (plain, rest) = value.split_at(at);
             self.buffer.push_str(plain);
@@ -147,19 +148,19 @@ impl Writer {
     }
 }
 
-/// Takes what a value writes of itself as content.
-struct Content<'a>(&'a mut Writer);
+/// Adapter that escapes the output of `Display`.
+struct EscapedContent<'a>(&'a mut Writer);
 
-impl fmt::Write for Content<'_> {
+impl fmt::Write for EscapedContent<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.content(text);
         Ok(())
     }
 }
 
-/// Where the first byte is that may need a reference.
+/// Offset of the first byte that may need a reference.
 fn position_of_reference(bytes: &[u8]) -> Option<usize> {
-    // Looked up, a block without a branch for each byte: less than half the time of comparisons.
+    // A table look-up without a branch for each byte takes less than half the time of comparisons.
     const BLOCK: usize = 16;
     let needs = |byte: &u8| MAY_NEED_REFERENCE[usize::from(*byte)];
     let is_plain = |block: &&[u8; BLOCK]| !block.iter().fold(false, |any, byte| any | needs(byte));
@@ -169,8 +170,8 @@ fn position_of_reference(bytes: &[u8]) -> Option<usize> {
     Some(plain + at)
 }
 
-/// Whether a character that begins with this byte may have to be written otherwise. 0xEF begins
-/// U+FFFE and U+FFFF, which XML cannot bear.
+/// True for a byte whose character may need a reference. 0xEF begins U+FFFE and U+FFFF, which XML
+/// does not allow.
 const MAY_NEED_REFERENCE: [bool; 256] = {
     let mut table = [false; 256];
     let mut control = 0;

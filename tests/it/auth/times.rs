@@ -129,7 +129,11 @@ fn the_date_of_the_scope_is_the_day_of_the_request() {
 
 #[test]
 fn any_region_passes_unless_it_must_be_ours() {
-    let strict = Rules { region_strict: true, region: "eu-west-1".into(), sigv2_presigned: true };
+    let strict = SignatureSettings {
+        region_strict: true,
+        region: "eu-west-1".into(),
+        sigv2_presigned: true,
+    };
     for region in ["us-east-1", "US", "eu-west-1", "", "anything at all"] {
         let signer = Signer { region: region.into(), ..signer() };
         let (request, _) = header_signed(&signer, "GET", "/bkt/key", &[], Body::Sha256(b""));

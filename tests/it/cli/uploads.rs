@@ -56,12 +56,12 @@ fn uploads_work_on(data: &Path, ids: &[String; 2]) {
 
     let clean = ["uploads", "clean", "--idle-hours", "0", "--prefix", "b c"];
     let told = on(data, &clean);
-    assert!(told.contains("1 uploads, 10 B to be ended"), "{told}");
+    assert!(told.contains("1 uploads, 10 B idle"), "{told}");
     let told = json_on(data, &clean);
     assert_eq!((&told["dryRun"], &told["receivedBytes"]), (&true.into(), &10.into()));
     assert_eq!(told["uploads"][0]["uploadId"], **other);
     assert!(on(data, &["uploads", "clean", "--idle-hours", "1", "--yes"]).contains("0 uploads"));
-    assert!(on(data, &[&clean[..], &["--yes"]].concat()).contains("1 uploads, 10 B ended"));
+    assert!(on(data, &[&clean[..], &["--yes"]].concat()).contains("1 uploads, 10 B aborted"));
     let ended = json_on(data, &["uploads", "abort", one]);
     assert_eq!(
         (ended["uploadId"].as_str(), ended["status"].as_str()),
@@ -115,7 +115,7 @@ fn a_watch_follows_an_upload_to_its_end() {
     send(&running, &part.body("0123456789")).expect(200);
     while !next().contains("20 B of 25 B (80 %)") {}
     on(folder.path(), &["uploads", "abort", &id]);
-    while next() != "the upload is over" {}
+    while next() != "the upload has ended" {}
     assert_eq!(watch.wait().unwrap().code(), Some(0));
 }
 

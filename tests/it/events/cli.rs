@@ -77,7 +77,7 @@ fn an_operator_sees_and_resends_failed_deliveries() {
     let message = of_k["messageId"].as_str().unwrap();
 
     receiver.change(|_, _| status(200));
-    assert_eq!(on(&["resend", "app", message]), "1 to be sent again\n");
+    assert_eq!(on(&["resend", "app", message]), "1 events will be sent again\n");
     wait_until(|| state()["dead"] == 1);
     let again = receiver.received().pop().unwrap();
     assert_eq!((again.header("webhook-id"), again.status), (message, 200));
@@ -91,7 +91,7 @@ fn an_operator_sees_and_resends_failed_deliveries() {
     assert!(on(&["list"]).contains("webhook app is disabled: by the operator"));
     on(&["enable", "app"]);
     refused(&["resend", "app", message], "is not there");
-    refused(&["resend", "app", "msg_1"], "no id of a message");
+    refused(&["resend", "app", "msg_1"], "not a message id");
     refused(&["resend", "nobody", "--dead"], "the webhook nobody is not there");
     refused(&["deliveries", "nobody"], "the webhook nobody is not there");
     refused(&["test", "nobody"], "the webhook nobody is not there");

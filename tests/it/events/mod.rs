@@ -437,7 +437,7 @@ fn a_full_backlog_counts_dropped_events_and_reports_them_later() {
     }
     let full = state(&gateway, "app");
     assert_eq!(
-        (full.backlog, full.gap_count),
+        (full.backlog, full.dropped_count),
         (5, 16),
         "a test and four puts; the rest is counted"
     );

@@ -9,7 +9,7 @@ use std::time::Duration;
 use partita::config::{self, Config};
 use partita::server::Server;
 use partita::store::{NewUser, Store};
-use partita::webhooks::Worker;
+use partita::webhooks::WebhookThread;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -74,7 +74,7 @@ pub struct Gateway {
 struct Running {
     address: SocketAddr,
     store: Store,
-    workers: Worker,
+    webhooks: WebhookThread,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -184,7 +184,7 @@ impl Gateway {
         let config = Arc::new(self.config());
         let store = Store::open(config.store_options()).expect("the store opens");
         let gateway = partita::gateway::Gateway::new(Arc::clone(&config), store.clone());
-        let workers = Worker::start(&config, &store).expect("the workers start");
+        let webhooks = WebhookThread::start(&config, &store).expect("the webhook thread starts");
         let (stop, stopped) = oneshot::channel::<()>();
         let (bound, address) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -205,14 +205,14 @@ impl Gateway {
             });
         });
         let address = address.recv().expect("the server binds");
-        self.running = Some(Running { address, store, workers, stop, thread });
+        self.running = Some(Running { address, store, webhooks, stop, thread });
     }
 
     fn halt(&mut self) {
-        if let Some(Running { store, workers, stop, thread, .. }) = self.running.take() {
+        if let Some(Running { store, webhooks, stop, thread, .. }) = self.running.take() {
             drop(stop);
             let ended = thread.join();
-            workers.end();
+            webhooks.stop();
             store.close();
             if !std::thread::panicking() {
                 ended.expect("the server does not panic");

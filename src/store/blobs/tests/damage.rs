@@ -141,7 +141,7 @@ fn a_page_does_not_verify_for_another_blob_or_place() {
     let bytes = pattern(1024 * 4);
     let (one, other) = (BlobId::new(), BlobId::new());
     let record = |id| BlobRecord {
-        name: BlobName { epoch: 1, id },
+        name: BlobName { run: 1, id },
         origin: origin(false),
         digests: digests(1024 * 65_536, false),
     };

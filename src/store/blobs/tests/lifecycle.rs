@@ -24,7 +24,7 @@ fn dropping_unlinks_and_keeping_keeps() {
 
     let name = rig.store(b"kept", false);
     let bytes = trailer::file_bytes(4, &origin(false).key);
-    assert_eq!(rig.found(), [Found::Blob(name, bytes)]);
+    assert_eq!(rig.found(), [FolderEntry::Blob(name, bytes)]);
     let mode = std::fs::metadata(rig.file(name)).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o600);
 
@@ -85,14 +85,14 @@ fn scan_tells_blobs_from_foreign_files() {
     let rig = Rig::new();
     let name = rig.store(b"a blob", false);
     let id = BlobId::from_bytes([0xcd; 16]);
-    let misplaced = format!("blobs/ab/{}", BlobName { epoch: 1, id });
-    let link = format!("blobs/cd/{}", BlobName { epoch: 1, id });
+    let misplaced = format!("blobs/ab/{}", BlobName { run: 1, id });
+    let link = format!("blobs/cd/{}", BlobName { run: 1, id });
     let top = rig.dir.path();
     let unlike = "segments/00000001-0000000G";
     for path in ["blobs/notes.txt", "blobs/AB", "blobs/07/core", &misplaced, unlike] {
         std::fs::write(top.join(path), b"").unwrap();
     }
-    let segment = SegmentName { epoch: 1, number: 0x2a };
+    let segment = SegmentName { run: 1, number: 0x2a };
     std::fs::write(top.join(format!("segments/{segment}")), b"").unwrap();
     std::fs::create_dir(top.join("segments/00000001-00000000")).unwrap();
     std::fs::create_dir(top.join("blobs/100")).unwrap();
@@ -102,9 +102,9 @@ fn scan_tells_blobs_from_foreign_files() {
     let (mut blobs, mut segments) = (Vec::new(), Vec::new());
     for found in rig.found() {
         match found {
-            Found::Blob(name, _) => blobs.push(name),
-            Found::Segment(name) => segments.push(name),
-            Found::Foreign(path) => foreign.push(path.to_str().unwrap().to_owned()),
+            FolderEntry::Blob(name, _) => blobs.push(name),
+            FolderEntry::Segment(name) => segments.push(name),
+            FolderEntry::Foreign(path) => foreign.push(path.to_str().unwrap().to_owned()),
         }
     }
     foreign.sort();
@@ -186,7 +186,7 @@ fn sixteen_blobs_of_one_folder_share_syncs_that_begin_after_their_own() {
             let (rig, barrier, spans) = (&rig, &barrier, &spans);
             scope.spawn(move || {
                 let name = BlobName {
-                    epoch: 3,
+                    run: 3,
                     id: BlobId::from_bytes([n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 77]),
                 };
                 let mut writer = rig.blobs.create_as(name, origin(false), Some(3)).unwrap();

@@ -113,7 +113,7 @@ fn bytes_and_record_come_back_at_every_size_of_interest() {
             }
         }
     }
-    assert_eq!(packed.rig.found(), [Found::Segment(SegmentName { epoch: 3, number: 0 })]);
+    assert_eq!(packed.rig.found(), [FolderEntry::Segment(SegmentName { run: 3, number: 0 })]);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn a_full_segment_is_followed_by_the_next() {
     let before = stored_bytes(&packed.path(0));
     packed.rig.blobs.remove(removed).unwrap();
     let later = Blobs::open(packed.rig.dir.path(), 4).unwrap();
-    let (second, lost) = (SegmentName { epoch: 3, number: 1 }, lost.extent.unwrap());
+    let (second, lost) = (SegmentName { run: 3, number: 1 }, lost.extent.unwrap());
     let gap = lost.first_page..second.pages().end;
     assert_eq!(later.punch_gap(second, gap).unwrap(), pages * PAGE_BYTES);
     assert_eq!(stored_bytes(&packed.path(0)), before);
@@ -243,7 +243,7 @@ fn what_is_refused_or_removed_gives_its_room_back_and_nothing_else() {
 
 #[test]
 fn a_segment_is_in_use_from_before_its_file_is_there_until_nothing_in_it_waits_for_a_row() {
-    let (first, second) = ([0, 1]).map(|number| SegmentName { epoch: 3, number }).into();
+    let (first, second) = ([0, 1]).map(|number| SegmentName { run: 3, number }).into();
     let blobs = Arc::new(OnceLock::<Arc<Blobs>>::new());
     let (seen, looks) = (Arc::new(AtomicU64::new(0)), Arc::clone(&blobs));
     let noted = Arc::clone(&seen);
@@ -251,7 +251,7 @@ fn a_segment_is_in_use_from_before_its_file_is_there_until_nothing_in_it_waits_f
         // Called when the file is there, and nothing has been written to it.
         folder: Box::new(move |_| {
             let number = noted.fetch_add(1, SeqCst);
-            assert!(looks.wait().is_segment_in_use(SegmentName { epoch: 3, number }));
+            assert!(looks.wait().is_segment_in_use(SegmentName { run: 3, number }));
             Ok(())
         }),
         file: Box::new(|_| Ok(())),
@@ -268,7 +268,7 @@ fn a_segment_is_in_use_from_before_its_file_is_there_until_nothing_in_it_waits_f
     waiting.keep();
     assert!(!packed.rig.blobs.is_segment_in_use(first));
     assert!(packed.rig.blobs.is_segment_in_use(second), "the next body goes there");
-    assert!(!packed.rig.blobs.is_segment_in_use(SegmentName { epoch: 2, number: 7 }));
+    assert!(!packed.rig.blobs.is_segment_in_use(SegmentName { run: 2, number: 7 }));
 }
 
 #[test]
@@ -340,7 +340,7 @@ fn gaps_are_given_back_and_extents_stay() {
     packed.rig.blobs.remove(all[3]).unwrap();
     // As the next run sees it.
     let later = Blobs::open(packed.rig.dir.path(), 4).unwrap();
-    let name = SegmentName { epoch: 3, number: 0 };
+    let name = SegmentName { run: 3, number: 0 };
     assert_eq!(later.punch_gap(name, one..6 * one).unwrap(), 4 * one * PAGE_BYTES);
     assert_eq!(later.punch_gap(name, one..6 * one).unwrap(), 0);
     assert_eq!(later.punch_gap(name, 9 * one..SEGMENT_PAGES).unwrap(), one * PAGE_BYTES);
@@ -356,7 +356,7 @@ fn a_segment_waits_in_quarantine() {
     let packed = Packed::new();
     packed.store(b"bytes", false);
     let later = Blobs::open(packed.rig.dir.path(), 4).unwrap();
-    let name = SegmentName { epoch: 3, number: 0 };
+    let name = SegmentName { run: 3, number: 0 };
     assert!(later.segment_touched(name).unwrap().is_some());
     later.quarantine_segment(name).unwrap();
     later.quarantine_segment(name).unwrap();

@@ -1,6 +1,6 @@
-//! Users and access keys.
+//! Users and access keys: changes, and what the directory loads at start.
 //!
-//! Reads are answered from the directory; here is what changes them, and what loads it at start.
+//! Reads are answered from the directory.
 
 use crate::store::sources::Sources;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
 use crate::store::memory::pending::Pending;
-use crate::store::records::NewUser;
+use crate::store::records::accounts::NewUser;
 use crate::types::{BucketName, Timestamp};
 
 /// Characters of a random access key id: those of base32, in S3's length.

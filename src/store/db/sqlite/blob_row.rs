@@ -1,15 +1,15 @@
-//! Stored blobs, as their rows tell of them, and with their bytes if those live in SQLite.
+//! Rows of blobs, with the bytes of those that are stored in SQLite.
 
 use super::database::Database;
-use crate::store::blobs::LoadedBlob;
-use crate::store::blobs::StoredBlob;
+use crate::store::blobs::stored::LoadedBlob;
+use crate::store::blobs::stored::StoredBlob;
 use crate::types::PartNumber;
 use crate::types::UploadId;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::digest::crc32c;
-use crate::store::blobs::Extent;
+use crate::store::blobs::location::Extent;
 use crate::store::db::sqlite::columns::read_digests;
 use crate::store::error::Result;
 use crate::store::error::damaged;
@@ -18,7 +18,7 @@ use crate::types::BlobId;
 /// Columns that [`blob_of_row`] reads.
 const COLUMNS: usize = 10;
 
-/// A blob from column `first` on: `id`, `epoch`, `inline_row`, `first_page`, `pages`, and those of
+/// A blob from column `first` on: `id`, `run`, `inline_row`, `first_page`, `pages`, and those of
 /// [`read_digests`]; and the row of its bytes, if they are in the database.
 fn blob_of_row(row: &Row<'_>, first: usize) -> Result<(StoredBlob, Option<i64>)> {
     let blob = StoredBlob {
@@ -40,7 +40,7 @@ pub(crate) fn read_extent(row: &Row<'_>, first: usize) -> rusqlite::Result<Optio
 /// The row of a blob, without its bytes.
 pub(crate) fn read_blob(connection: &Connection, id: BlobId) -> Result<StoredBlob> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, epoch, inline_row, first_page, pages, size, md5, crc64nvme, sha256, checksum
+        "SELECT id, run, inline_row, first_page, pages, size, md5, crc64nvme, sha256, checksum
          FROM blobs WHERE id = ?1",
     )?;
     let mut rows = statement.query([id])?;
@@ -51,7 +51,7 @@ pub(crate) fn read_blob(connection: &Connection, id: BlobId) -> Result<StoredBlo
 /// A blob with its bytes, if those live in SQLite: one statement, and so one snapshot.
 pub(crate) fn load_blob(connection: &Connection, id: BlobId) -> Result<LoadedBlob> {
     let mut statement = connection.prepare_cached(
-        "SELECT blobs.id, epoch, inline_row, first_page, pages, size, md5, crc64nvme, sha256,
+        "SELECT blobs.id, run, inline_row, first_page, pages, size, md5, crc64nvme, sha256,
              checksum, crc32c, bytes
          FROM blobs LEFT JOIN inline_bytes ON inline_bytes.id = inline_row
          WHERE blobs.id = ?1",
@@ -61,8 +61,8 @@ pub(crate) fn load_blob(connection: &Connection, id: BlobId) -> Result<LoadedBlo
     loaded_blob(row, 0)
 }
 
-/// From column `first` on those of [`blob_of_row`], then `crc32c` and `bytes`, which are
-/// compared.
+/// Reads the columns of [`blob_of_row`] from column `first` on, then `crc32c` and `bytes`, which
+/// must match.
 pub(crate) fn loaded_blob(row: &Row<'_>, first: usize) -> Result<LoadedBlob> {
     let (blob, inline_row) = blob_of_row(row, first)?;
     if inline_row.is_none() {
@@ -77,7 +77,7 @@ pub(crate) fn loaded_blob(row: &Row<'_>, first: usize) -> Result<LoadedBlob> {
     Ok((blob, Some(Bytes::copy_from_slice(bytes))))
 }
 
-/// As [`load_blob`], in a snapshot of its own.
+/// Reads a blob like [`load_blob`], in a snapshot of its own.
 pub(crate) fn load(db: &Database, id: BlobId) -> Result<LoadedBlob> {
     load_blob(&*db.readers.take()?, id)
 }

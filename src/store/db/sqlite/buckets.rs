@@ -1,4 +1,4 @@
-//! Buckets.
+//! Buckets: created and deleted. Reads are answered from the directory.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::store::db::sqlite::columns::{GarbageKind, enqueue, require_bucket};
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
 use crate::store::memory::pending::Pending;
-use crate::store::records::CreatedBucket;
+use crate::store::records::accounts::CreatedBucket;
 use crate::types::BucketName;
 
 pub(crate) fn create(
@@ -68,7 +68,7 @@ pub(crate) fn delete(db: &Database, bucket: Arc<Bucket>) -> Pending<()> {
                 return Err(Error::BucketNotEmpty);
             }
         }
-        // Its uploads, however many, go with one row; nothing finds them without the bucket.
+        // Uploads are dropped by one row of garbage; without the bucket nothing finds them.
         if txn.prepare("SELECT 1 FROM uploads WHERE bucket = ?1")?.exists([bucket.id])? {
             enqueue(txn, GarbageKind::Bucket, &bucket.id.to_be_bytes())?;
         }

@@ -1,4 +1,4 @@
-//! How values stand in columns, and the statements on contents that several nouns share.
+//! Encoding of values in columns, and the statements on contents that several nouns share.
 
 use crate::store::error::damaged;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
@@ -7,16 +7,14 @@ use rusqlite::{OptionalExtension as _, Row, RowIndex, ToSql, params};
 use super::job::Txn;
 use crate::access::Bucket;
 use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType, Digests, ObjectChecksum, crc32c};
-use crate::store::blobs::{Home, StagedBlob};
+use crate::store::blobs::staged::{Home, StagedBlob};
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
-use crate::store::records::ContentId;
-use crate::types::{
-    BlobId, ETag, MessageId, ObjectHeaders, ObjectKey, PartNumber, Timestamp, UploadId,
-};
+use crate::store::records::contents::ContentId;
+use crate::types::{BlobId, ETag, MessageId, ObjectKey, PartNumber, Timestamp, UploadId};
 
 impl ContentId {
-    /// From the columns `content_kind` and `content`.
+    /// Reads the columns `content_kind` and `content`.
     pub(crate) fn read(row: &Row<'_>, kind: impl RowIndex, content: impl RowIndex) -> Result<Self> {
         let id: [u8; 16] = row.get(content)?;
         match row.get::<_, i64>(kind)? {
@@ -27,7 +25,7 @@ impl ContentId {
     }
 }
 
-/// What the queue of garbage names. The number is kept in the database.
+/// Kind of a row of `garbage`. The number is stored in the database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(i64)]
 pub(crate) enum GarbageKind {
@@ -71,7 +69,7 @@ id_column!(MessageId);
 
 impl ToSql for Timestamp {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        // A time past the year 292 million stands as the end of time.
+        // A time past the year 292 million is stored as the highest number.
         Ok(i64::try_from(self.millis()).unwrap_or(i64::MAX).into())
     }
 }
@@ -125,7 +123,7 @@ pub(crate) fn encode_checksum(checksum: &Checksum) -> Vec<u8> {
     bytes
 }
 
-/// What [`encode_checksum`] wrote.
+/// Decodes the output of [`encode_checksum`].
 pub(crate) fn read_checksum(row: &Row<'_>, column: impl RowIndex) -> Result<Option<Checksum>> {
     let bytes = row.get_ref(column)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
     let Some(bytes) = bytes else { return Ok(None) };
@@ -145,36 +143,6 @@ pub(crate) fn read_declared(row: &Row<'_>) -> Result<Option<(ChecksumAlgorithm, 
     declared.map(Some).ok_or_else(|| damaged("an upload's checksum"))
 }
 
-/// Headers as bytes: for each the length (4 bytes, big-endian) and bytes of name and value.
-pub(crate) fn encode_headers(headers: &ObjectHeaders) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (name, value) in &headers.0 {
-        for text in [name.as_bytes(), value] {
-            let length = u32::try_from(text.len()).expect("a header is shorter than 4 GiB");
-            bytes.extend(length.to_be_bytes());
-            bytes.extend(text);
-        }
-    }
-    bytes
-}
-
-/// What [`encode_headers`] wrote.
-pub(crate) fn decode_headers(mut bytes: &[u8]) -> Result<ObjectHeaders> {
-    fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
-        let (length, rest) = bytes.split_first_chunk::<4>()?;
-        let (text, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-        *bytes = rest;
-        Some(text)
-    }
-    let mut headers = Vec::new();
-    while !bytes.is_empty() {
-        let name = take(&mut bytes).and_then(|name| std::str::from_utf8(name).ok());
-        let header = name.map(str::to_owned).zip(take(&mut bytes).map(<[u8]>::to_vec));
-        headers.push(header.ok_or_else(|| damaged("an object's headers"))?);
-    }
-    Ok(ObjectHeaders(headers))
-}
-
 /// The bucket must still be there.
 pub(crate) fn require_bucket(txn: &Txn<'_>, bucket: &Bucket) -> Result<()> {
     let there = txn
@@ -184,11 +152,11 @@ pub(crate) fn require_bucket(txn: &Txn<'_>, bucket: &Bucket) -> Result<()> {
     there.ok_or(Error::NoSuchBucket)
 }
 
-/// Adds the row of a new blob, with one reference, and its bytes if they live in SQLite. (For
-/// objects and parts, [`super::contents`] asks first whether the bytes are there already.)
+/// Inserts the row of a new blob, with one reference, and its bytes if they are stored in SQLite.
+/// [`super::contents`] first looks for an existing blob of the same bytes.
 pub(crate) fn insert_blob(txn: &Txn<'_>, staged: &StagedBlob) -> Result<()> {
-    let (epoch, inline_row, extent) = match staged.home() {
-        Home::Disk(at) => (at.name.epoch, None, at.extent),
+    let (run, inline_row, extent) = match staged.home() {
+        Home::Disk(at) => (at.name.run, None, at.extent),
         Home::Inline(bytes) => {
             txn.prepare("INSERT INTO inline_bytes (crc32c, bytes) VALUES (?1, ?2)")?
                 .execute(params![crc32c(bytes), &bytes[..]])?;
@@ -198,14 +166,14 @@ pub(crate) fn insert_blob(txn: &Txn<'_>, staged: &StagedBlob) -> Result<()> {
     let digests = staged.digests();
     txn.prepare(
         "INSERT INTO blobs
-             (id, refs, dead, size, epoch, inline_row, md5, crc64nvme, sha256, checksum,
+             (id, refs, dead, size, run, inline_row, md5, crc64nvme, sha256, checksum,
                  first_page, pages)
          VALUES (?1, 1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         staged.id(),
         digests.length,
-        epoch,
+        run,
         inline_row,
         digests.md5,
         digests.crc64nvme.cast_signed(),
@@ -229,7 +197,7 @@ pub(crate) fn read_digests(row: &Row<'_>, first: usize) -> Result<Digests> {
     })
 }
 
-/// One more reference, unless the content is dead or gone: tells whether it was alive.
+/// Adds a reference. False if the content is dead or has no row.
 pub(crate) fn reference(txn: &Txn<'_>, content: ContentId) -> Result<bool> {
     let sql = match content {
         ContentId::Blob(_) => "UPDATE blobs SET refs = refs + 1 WHERE id = ?1 AND dead = 0",
@@ -238,7 +206,7 @@ pub(crate) fn reference(txn: &Txn<'_>, content: ContentId) -> Result<bool> {
     Ok(txn.prepare(sql)?.execute([content.bytes()])? == 1)
 }
 
-/// One reference less. At none the content is dead for good, and is queued to be freed.
+/// Removes a reference. With the last one the content is dead for good, and is queued to be freed.
 pub(crate) fn drop_reference(txn: &Txn<'_>, content: ContentId) -> Result<()> {
     let (sql, kind) = match content {
         ContentId::Blob(_) => (

@@ -1,17 +1,10 @@
-//! CompleteMultipartUpload: prepared on a snapshot, published by the writer in a few rows.
+//! CompleteMultipartUpload: the snapshot that it is prepared on, and its transaction.
 //!
-//! 1. A tombstone of the upload answers a repetition: the same list gets the same answer, another
-//!    list NoSuchUpload. A repetition never publishes.
-//! 2. Prepare: every listed part is compared with the stored one, sizes are summed, ETag and
-//!    checksum computed, the runs of the manifest built. This costs time, but not the writer's.
-//! 3. Verify, if digests of the whole file were declared: all bytes are read once, still without
-//!    the writer. Other bytes publish nothing, and the upload stays open.
-//! 4. Publish: if the upload's generation is still the one that was prepared, the manifest, the
-//!    object's row and the tombstone are written and the upload is gone, in one transaction. If it
-//!    moved, prepare again.
+//! The transaction writes a manifest, the object's row and a tombstone, and deletes the upload's
+//! row. It publishes only if the upload's generation is the prepared one. No part's row is
+//! rewritten.
 //!
-//! No part's row is rewritten and no byte is moved. What is verified is what is published: a part
-//! that was replaced meanwhile has raised the generation.
+//! The steps of Complete are in `crate::store::uploads::complete`.
 
 use crate::access::UploadPath;
 use crate::store::memory::pending::Pending;
@@ -26,20 +19,21 @@ use crate::digest::ObjectChecksum;
 use crate::events::EventName;
 use crate::store::db::sqlite::columns::{GarbageKind, enqueue, read_checksum, require_bucket};
 use crate::store::db::sqlite::deduplicated;
-use crate::store::db::sqlite::upload_changes::{Change, changed};
+use crate::store::db::sqlite::upload_changes::{UploadChange, changed};
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
+use crate::store::records::contents::ContentId;
 use crate::store::records::events::Cause;
-use crate::store::records::{Completed, ContentId};
+use crate::store::records::uploads::Completed;
 use crate::store::rules::complete::{Prepared, StoredPart, Upload};
 use crate::types::{ETag, Timestamp, UploadId};
 
-/// How long a finished upload answers repetitions.
+/// Milliseconds for which a completed upload answers repetitions.
 const TOMBSTONE_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// What one snapshot says of an upload that is to be completed.
+/// State of an upload that is to be completed, in one snapshot.
 pub(crate) enum Snapshot {
-    /// It was completed before, with the same list: the answer was this.
+    /// It was completed before with the same list, and this answer.
     Completed(Completed),
     /// It is open.
     Open(Box<Upload>),
@@ -61,7 +55,7 @@ pub(crate) fn publish(db: &Database, prepared: Prepared) -> Pending<Option<Compl
 
 /// Emits the event that the bytes of an upload are not those that were declared.
 pub(crate) fn emit_failed(db: &Database, id: UploadId, cause: Cause) -> Pending<()> {
-    db.free(move |txn| changed(txn, id, Change::Failed, &cause))
+    db.free(move |txn| changed(txn, id, UploadChange::Failed, &cause))
 }
 
 /// True if the upload is open or left a tombstone.
@@ -76,8 +70,8 @@ pub(crate) fn is_known(db: &Database, path: &UploadPath) -> Result<bool> {
     Ok(statement.exists(params![id, bucket.id, key.as_bytes()])?)
 }
 
-/// What a finished upload answered: to the same list again, to another one NoSuchUpload. `None`
-/// when there is no tombstone.
+/// Answer of a completed upload to the same list; [`Error::NoSuchUpload`] for another list. `None`
+/// without a tombstone.
 fn replay(
     connection: &Connection,
     path: &UploadPath,
@@ -150,7 +144,7 @@ fn publish_prepared(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Complet
         .query_row(params![id, bucket.id, key.as_bytes()], |row| row.get(0))
         .optional()?;
     match generation {
-        // Another Complete was faster, or an Abort.
+        // Another Complete or an Abort came first.
         None => {
             let answer = replay(txn.connection, &prepared.path, &prepared.list_digest)?;
             return answer.map(Some).ok_or(Error::NoSuchUpload);
@@ -163,7 +157,7 @@ fn publish_prepared(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Complet
     if prepared.content.is_none() {
         insert_manifest(txn, prepared)?;
     }
-    let removed = uploads::remove(txn, *id, Change::Completed, &prepared.cause)?;
+    let removed = uploads::remove(txn, *id, UploadChange::Completed, &prepared.cause)?;
     let row = objects::Row {
         size: prepared.size,
         etag: prepared.etag,
@@ -187,7 +181,7 @@ fn publish_prepared(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Complet
 fn insert_manifest(txn: &Txn<'_>, prepared: &Prepared) -> Result<()> {
     txn.execute(
         "INSERT INTO manifests (id, refs, dead, size, parts, sha256) VALUES (?1, 1, 0, ?2, ?3, ?4)",
-        // A SHA-256 that stands here was verified.
+        // Only a verified SHA-256 is stored here.
         params![prepared.path.id, prepared.size, prepared.etag.parts, prepared.wanted.sha256],
     )?;
     let mut insert = txn.prepare(

@@ -1,7 +1,6 @@
-//! Configuration of buckets: one document for each bucket and kind.
+//! Configurations of buckets: one document for each bucket and kind.
 //!
-//! Reads are answered from the directory; here is what changes it, and what loads it at start. The
-//! store does not look into a document.
+//! Reads are answered from the directory. The store does not parse a document.
 
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use crate::store::error::Result;
 use crate::store::error::damaged;
 use crate::store::memory::directory::Effect;
 use crate::store::memory::pending::Pending;
-use crate::store::records::{BucketConfiguration, BucketConfigurationKind};
+use crate::store::records::configurations::{BucketConfiguration, BucketConfigurationKind};
 
 /// Every document, as effects on an empty directory.
 pub(crate) fn load(connection: &Connection) -> Result<Vec<Effect>> {
@@ -26,7 +25,7 @@ pub(crate) fn load(connection: &Connection) -> Result<Vec<Effect>> {
         let kind = BucketConfigurationKind::from_code(row.get("kind")?);
         effects.push(Effect::BucketConfigurationSet {
             bucket: row.get("bucket")?,
-            // To overlook a rule that somebody made is worse than not to start.
+            // Ignoring an unknown configuration would be worse than not starting.
             kind: kind.ok_or_else(|| damaged("the kind of a bucket's configuration"))?,
             document: Arc::new(BucketConfiguration::new(row.get("document")?)),
         });

@@ -1,8 +1,9 @@
-//! Connections to the database, and the promises that hold for each of them.
+//! Connections to the database, and the settings that hold for each of them.
 //!
 //! **Invariants**
 //! - Every connection is opened by [`connect`], with its PRAGMAs read back.
-//! - Only the writer's connection changes rows; a checkpoint connection moves the WAL.
+//! - While the store is open, only the writer's connection changes rows; a checkpoint connection
+//!   moves the WAL.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,10 +21,10 @@ pub(crate) const PAGE_BYTES: u64 = 4096;
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// Prepared statements kept by each connection.
 const STATEMENTS_MAX: usize = 128;
-/// How long a connection waits for another one's lock.
+/// Milliseconds for which a connection waits for another one's lock.
 pub(crate) const BUSY_MS_MAX: u64 = 5_000;
 
-/// What a connection is for.
+/// Purpose of a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// The only one that changes rows; makes the file if it is not there.
@@ -53,9 +54,9 @@ pub(crate) fn connect(path: &Path, role: Role) -> Result<Connection> {
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
         (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
-        // A plan holds for all parameters: else statements are prepared again for each new key.
+        // A plan holds for all parameters: else statements are prepared again for each new value.
         (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
-        // Closing must not decide about the WAL: the checkpoints do.
+        // Closing a connection does not checkpoint: the checkpoint thread does.
         (DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true),
     ] {
         connection.set_db_config(config, on)?;
@@ -84,17 +85,17 @@ pub(crate) fn connect(path: &Path, role: Role) -> Result<Connection> {
     Ok(connection)
 }
 
-/// What can be set only before the first table is made, and the schema.
+/// Sets what SQLite accepts only before the first table is created, then migrates the schema.
 fn prepare_file(connection: &Connection) -> Result<()> {
     let is_new = connection.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0))? == 0;
     if is_new {
-        // AUTO_VACUUM first: the first page that is written fixes it.
+        // AUTO_VACUUM first: it is fixed by the first page written.
         connection.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;")?;
     }
     let read = |pragma: &str| -> Result<i64> {
         Ok(connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))?)
     };
-    // Before anything is written: what is not ours stays as it is.
+    // Before anything is written: a database of another program stays unchanged.
     let (application, version) = (read("application_id")?, read("user_version")?);
     if (application, version) != (0, 0) && application != super::schema::APPLICATION_ID {
         return Err(Error::Refused(format!("{FILE_NAME} belongs to another program")));
@@ -119,7 +120,7 @@ fn set_pragma(connection: &Connection, pragma: &str, value: i64) -> Result<()> {
     connection.execute_batch(&format!("PRAGMA {pragma} = {value}"))?;
     let kept: Option<i64> =
         connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0)).optional()?;
-    // A build without memory mapping has no such PRAGMA, which is as good as 0.
+    // A build without memory mapping has no such PRAGMA, which is equivalent to 0.
     if kept != Some(value) && !(pragma == "mmap_size" && kept.is_none()) {
         return Err(Error::Refused(format!("SQLite does not take {pragma} = {value}")));
     }

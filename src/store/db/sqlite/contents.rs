@@ -1,12 +1,12 @@
 //! Contents by their bytes: found by SHA-256 and size, shared by reference.
 //!
 //! **Invariants**
-//! - Only live contents in files of [`SHARED_BYTES_MIN`] or more are found: the indexes hold no
-//!   others, as SQLite takes a row out of a partial index in the statement that makes it dead.
-//! - A search looks at a bounded number of contents and of objects, and makes the same lookups
-//!   whether there is such a content or not.
-//! - A reference is taken only after the same transaction has seen that what made the content
-//!   readable still has it.
+//! - Only live contents in files of [`SHARED_BYTES_MIN`] or more are found: the partial indexes
+//!   hold no others.
+//! - A search reads a bounded number of contents and objects. It makes the same lookups when there
+//!   is no such content.
+//! - A reference is taken only after the same transaction has checked that the object or part by
+//!   which the content was found still has it.
 
 use std::sync::Arc;
 
@@ -16,10 +16,12 @@ use super::database::Database;
 use super::job::Txn;
 use crate::access::{Bucket, User, may_anything};
 use crate::digest::{ChecksumAlgorithm, Digests};
-use crate::store::blobs::{Home, StagedBlob};
+use crate::store::blobs::staged::{Home, StagedBlob};
 use crate::store::db::sqlite::columns::{insert_blob, read_digests, read_key, reference};
 use crate::store::error::Result;
-use crate::store::records::{Candidate, ContentId, Readable, SHARED_BYTES_MIN, Via, Wanted};
+use crate::store::records::contents::{
+    Candidate, ContentId, Readable, SHARED_BYTES_MIN, Via, Wanted,
+};
 use crate::store::rules::manifest::unpack_numbers;
 use crate::types::{BlobId, BucketName, ObjectKey, PartNumber, UploadId};
 
@@ -36,7 +38,7 @@ const BUCKETS_MAX: usize = 16;
 /// Parts that one blob is, that a search looks at.
 const PARTS_MAX: usize = 8;
 
-/// One search: who asks, and for what.
+/// A search: the user, and the content wanted.
 struct Search<'a> {
     db: &'a Database,
     connection: &'a Connection,
@@ -81,7 +83,7 @@ pub(crate) fn find_blobs(
     })
 }
 
-/// What `look` finds of each content, until that is enough.
+/// Calls `look` for each content until there are enough candidates.
 fn gather<C>(
     contents: impl IntoIterator<Item = C>,
     look: impl Fn(C, &mut Vec<Candidate>) -> Result<()>,
@@ -97,8 +99,8 @@ fn gather<C>(
 }
 
 impl Search<'_> {
-    /// Live blobs of these bytes; in their place, when there is none, an id that nobody has, so
-    /// that the same is looked up for it.
+    /// Live blobs of these bytes. If there is none, an unused id stands in, so that the same
+    /// lookups follow.
     fn blobs(&self) -> Result<Vec<(BlobId, Option<Digests>)>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT id, size, md5, crc64nvme, sha256, checksum FROM blobs
@@ -122,7 +124,7 @@ impl Search<'_> {
         Ok(found)
     }
 
-    /// As [`Self::blobs`], of multipart objects.
+    /// Live manifests of these bytes. If there is none, an unused id stands in.
     fn manifests(&self) -> Result<Vec<UploadId>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT id FROM manifests
@@ -193,7 +195,7 @@ impl Search<'_> {
         }
         let (mut from, mut pushed) = (i64::MIN, 0);
         for _ in 0..SCANNED_MAX {
-            // From one bucket of the user's to the next: those of others in between cost nothing.
+            // Seeks from one bucket of the user to the next: buckets of others cost nothing.
             let in_sight = self.db.directory().next_id_in_sight(self.user, from);
             let Some(from_here) = in_sight else { break };
             let Some((bucket, key)) = self.next_bucket(content, from_here)? else { break };
@@ -258,8 +260,8 @@ impl Search<'_> {
         Ok(bucket.filter(|bucket| bucket.id == id))
     }
 
-    /// What a blob is a part of: open uploads of the same user's, and the objects of manifests that
-    /// list it.
+    /// Finds uploads and objects that have the blob as a part: open uploads of the same user, and
+    /// objects of manifests that list it.
     fn parts_of(
         &self,
         blob: BlobId,
@@ -290,7 +292,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Whether it is an open upload of the same user's, and inside of the prefixes.
+    /// True if it is an open upload of the same user, inside of the prefixes.
     fn is_own(&self, upload: UploadId) -> Result<bool> {
         let mut statement = self
             .connection
@@ -304,12 +306,12 @@ impl Search<'_> {
     }
 }
 
-/// Whether every part has a checksum in this algorithm.
+/// True if every part has a checksum in this algorithm.
 fn is_always(algorithm: ChecksumAlgorithm) -> bool {
     matches!(algorithm, ChecksumAlgorithm::Crc64nvme | ChecksumAlgorithm::Md5)
 }
 
-/// Whether a live manifest lists this part: one that is not listed is in no object.
+/// True if a live manifest lists this part: a part that is not listed is in no object.
 fn lists(connection: &Connection, manifest: UploadId, number: PartNumber) -> Result<bool> {
     let packed: Option<Vec<u8>> = connection
         .prepare_cached(
@@ -323,7 +325,8 @@ fn lists(connection: &Connection, manifest: UploadId, number: PartNumber) -> Res
     Ok(numbers.is_some_and(|numbers| numbers.contains(&number)))
 }
 
-/// Takes a reference to a content, if it can still be read as it was found, and is alive.
+/// Takes a reference to a content that is alive and still readable by the object or part that it
+/// was found by.
 pub(crate) fn take(txn: &Txn<'_>, readable: &Readable) -> Result<bool> {
     let Candidate { content, via, .. } = &readable.0;
     let holds = match via {
@@ -360,7 +363,7 @@ fn has_part(
     Ok(txn.prepare(sql)?.exists(params![upload, number, content.bytes()])?)
 }
 
-/// Takes the first of several; gives which one it was.
+/// Takes a reference to the first of several contents that can be taken; returns it.
 pub(crate) fn take_first<'r>(
     txn: &Txn<'_>,
     readables: &'r [Readable],
@@ -373,8 +376,8 @@ pub(crate) fn take_first<'r>(
     Ok(None)
 }
 
-/// Gives what came in a row and a reference: that of a live blob with the same bytes, if such
-/// contents are to be stored `once` and there is one. Then the file that came is not needed.
+/// Inserts the row of a staged blob, or takes a reference to a live blob of the same bytes if
+/// contents are stored `once`. In the latter case the staged file is discarded.
 pub(crate) fn insert_or_share(txn: &Txn<'_>, staged: &StagedBlob, once: bool) -> Result<BlobId> {
     if once
         && let Some(id) = find_same(txn, staged)?

@@ -1,4 +1,4 @@
-//! The open database: readers, the queue of the writer, and what is committed as memory has it.
+//! The open database: readers, the writer's queue, and the committed state in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,11 +10,11 @@ use super::queue::JobSender;
 use super::readers::Readers;
 use super::state::DatabaseState;
 use crate::access::Bucket;
-use crate::store::blobs::StagedBlob;
+use crate::store::blobs::staged::StagedBlob;
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Directory;
 use crate::store::memory::pending::Pending;
-use crate::store::records::Options;
+use crate::store::records::options::Options;
 
 /// An open database. The verbs take it as their first argument.
 pub(crate) struct Database {
@@ -30,7 +30,7 @@ impl Database {
         &self.state.directory
     }
 
-    /// Whether verbs may be promised anything.
+    /// An error once the store is closed or poisoned.
     pub(crate) fn alive(&self) -> Result<()> {
         self.state.alive()
     }
@@ -44,7 +44,7 @@ impl Database {
         }
     }
 
-    /// Has the writer run `work`, which adds something.
+    /// Sends `work`, which adds something, to the writer.
     pub(crate) fn write<T: Send + 'static>(
         &self,
         mut work: impl FnMut(&Txn<'_>) -> Result<T> + Send + 'static,
@@ -52,7 +52,7 @@ impl Database {
         self.submit(Purpose::Add, Lane::Request, None, move |txn, _| work(txn))
     }
 
-    /// As [`Engine::write`], for one of many steps, which lets requests pass.
+    /// Sends `work`, a step of long work that adds something, to the writer. Requests pass it.
     pub(crate) fn write_step<T: Send + 'static>(
         &self,
         mut work: impl FnMut(&Txn<'_>) -> Result<T> + Send + 'static,
@@ -60,7 +60,7 @@ impl Database {
         self.submit(Purpose::Add, Lane::Step, None, move |txn, _| work(txn))
     }
 
-    /// Has the writer run `work`, which frees something.
+    /// Sends `work`, which frees something, to the writer.
     pub(crate) fn free<T: Send + 'static>(
         &self,
         mut work: impl FnMut(&Txn<'_>) -> Result<T> + Send + 'static,
@@ -68,7 +68,7 @@ impl Database {
         self.submit(Purpose::Free, Lane::Request, None, move |txn, _| work(txn))
     }
 
-    /// As [`Engine::free`], for one of many steps, which lets requests pass.
+    /// Sends `work`, a step of long work that frees something, to the writer. Requests pass it.
     pub(crate) fn free_step<T: Send + 'static>(
         &self,
         mut work: impl FnMut(&Txn<'_>) -> Result<T> + Send + 'static,
@@ -76,7 +76,7 @@ impl Database {
         self.submit(Purpose::Free, Lane::Step, None, move |txn, _| work(txn))
     }
 
-    /// Has the writer run `work`, which adds a row for `staged`.
+    /// Sends `work`, which inserts a row for `staged`, to the writer.
     pub(crate) fn write_staged<T: Send + 'static>(
         &self,
         staged: StagedBlob,
@@ -95,7 +95,7 @@ impl Database {
         work: impl FnMut(&Txn<'_>, Option<&StagedBlob>) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
         let (sender, receiver) = oneshot::channel();
-        // Nobody may be listening any more; the work is done all the same.
+        // The receiver may be dropped; the work is done all the same.
         let reply = move |answer| drop(sender.send(answer));
         self.send(Box::new(Work { work, staged, purpose, lane, answer: None, reply }));
         Pending::waiting(receiver)
@@ -103,24 +103,24 @@ impl Database {
 
     /// Hands a job to the writer, or settles it with the reason why not.
     pub(crate) fn send(&self, job: Box<dyn Job>) {
-        let verdict = match self.alive() {
+        let outcome = match self.alive() {
             Ok(()) if self.is_wal_too_long() => {
-                self.state.checkpoint_bell.ring();
+                self.state.checkpoint_signal.notify();
                 JobOutcome::Busy
             }
             Ok(()) => match self.sender.send(job) {
                 Ok(()) => return,
-                Err((job, verdict)) => return job.settle(verdict, &self.state),
+                Err((job, outcome)) => return job.finish(outcome, &self.state),
             },
             Err(Error::Closed) => JobOutcome::Closed,
-            // Poisoned: no file is unlinked any more; the sweep of the next start decides.
+            // Poisoned: no file is unlinked; the sweep of the next start decides.
             Err(_) => JobOutcome::Unknown,
         };
-        job.settle(verdict, &self.state);
+        job.finish(outcome, &self.state);
     }
 
-    /// Whether writes must wait for the checkpoints. Not when everything is moved: then it takes a
-    /// write to begin the WAL anew.
+    /// True if writes must wait for a checkpoint. False when all frames are moved: then a write
+    /// restarts the WAL.
     pub(crate) fn is_wal_too_long(&self) -> bool {
         let moved = self.state.wal_moved.load(Ordering::Acquire);
         self.state.wal_bytes() > self.options.wal_bytes_max

@@ -1,25 +1,22 @@
-//! What uploads declare beyond S3: a table of its own, so that plain uploads pay nothing.
+//! Declarations of uploads beyond S3: a table of its own, so that plain uploads cost nothing.
 //!
 //! **Invariants**
-//! - A row stands here exactly for the open uploads whose `declared` is 1; it goes with them.
-//! - With a size, every stored part has the bytes that its number has by it: a part is judged in
-//!   the transaction that stores it.
-//! - `next_part` is the lowest number without a part; it only ever rises, as parts of an open
-//!   upload are replaced but never taken away.
-//! - There is at most one open upload of each fingerprint, so of many Creates at once one makes the
-//!   upload and the others are given it.
+//! - The rows are exactly those of open uploads whose `declared` is 1.
+//! - With a declared size, every stored part has the size of its number: the transaction that
+//!   stores a part checks it.
+//! - `next_part` is the lowest number without a part. It only rises, as parts of an open upload are
+//!   replaced but never removed.
+//! - A fingerprint belongs to one open upload at most, so of concurrent Creates one creates the
+//!   upload and the others join it.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sha2::{Digest as _, Sha256};
 
 use super::job::Txn;
-use crate::access::{Bucket, User};
-use crate::events::CallbackVar;
-use crate::store::db::sqlite::columns::encode_headers;
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
-use crate::store::records::{ContentId, Declaration, NewUpload, WholeDigests};
-use crate::types::{Layout, ObjectHeaders, ObjectKey, PART_NUMBER_MAX, PartNumber, UploadId};
+use crate::store::records::declared::{Declaration, WholeDigests};
+use crate::types::{Layout, PART_NUMBER_MAX, PartNumber, UploadId};
 
 /// Adds what an upload declares, for its first creator.
 pub(crate) fn insert(
@@ -45,59 +42,7 @@ pub(crate) fn insert(
     Ok(())
 }
 
-/// What a second Create must say to be given the same upload: everything. `None` when a file is not
-/// declared by size and SHA-256, so that nobody knows whether it is the same one.
-pub(crate) fn fingerprint(
-    bucket: &Bucket,
-    user: &User,
-    key: &ObjectKey,
-    new: &NewUpload,
-) -> Option<[u8; 32]> {
-    // Taken apart, so that a setting that is added later cannot be forgotten here.
-    // What is there already is no setting: it is judged anew by each Create.
-    let NewUpload {
-        headers: ObjectHeaders(headers),
-        checksum,
-        declaration,
-        callback_var,
-        instant: _,
-    } = new;
-    let Declaration { layout, digests: WholeDigests { md5, sha256 } } = (*declaration)?;
-    let (layout, sha256) = layout.zip(sha256)?;
-    let mut headers = headers.clone();
-    headers.sort();
-    let mut hasher = Sha256::new();
-    // Each field by its length, so that no two can run into each other.
-    let mut add = |field: &[u8]| {
-        hasher.update((field.len() as u64).to_be_bytes());
-        hasher.update(field);
-    };
-    add(&bucket.id.to_be_bytes());
-    add(key.as_bytes());
-    add(user.id.as_bytes());
-    add(&layout.size().to_be_bytes());
-    add(&layout.part_size().to_be_bytes());
-    add(&sha256);
-    add(md5.as_ref().map_or(&[], |md5| md5.as_slice()));
-    add(&checksum.map_or([0, 0], |(algorithm, kind)| [algorithm.code(), kind.code()]));
-    add(&encode_headers(&ObjectHeaders(headers)));
-    // What another creator wants to be told again would be lost.
-    add(callback_var.as_ref().map_or(&[], CallbackVar::as_bytes));
-    Some(hasher.finalize().into())
-}
-
-/// The fingerprint of an upload that is born with this content, if with any: another one, so that
-/// it is found only by a Create that may take the content too.
-pub(crate) fn with_content(fingerprint: [u8; 32], content: Option<ContentId>) -> [u8; 32] {
-    let Some(content) = content else { return fingerprint };
-    let mut hasher = Sha256::new();
-    hasher.update(fingerprint);
-    hasher.update(content.kind().to_be_bytes());
-    hasher.update(content.bytes());
-    hasher.finalize().into()
-}
-
-/// Gives the upload a fingerprint of its own, by which no Create finds it any more.
+/// Replaces the fingerprint of an upload, so that no Create joins it any more.
 pub(crate) fn set_apart(txn: &Txn<'_>, id: UploadId) -> Result<()> {
     let sql = "SELECT fingerprint FROM declarations WHERE upload = ?1";
     let fingerprint: Option<Vec<u8>> = txn.prepare(sql)?.query_row([id], |row| row.get(0))?;
@@ -117,13 +62,13 @@ pub(crate) fn join(txn: &Txn<'_>, fingerprint: &[u8; 32]) -> Result<Option<Uploa
     Ok(txn.prepare(sql)?.query_row([fingerprint], |row| row.get(0)).optional()?)
 }
 
-/// One creator less, unless it is the last one: tells whether the upload goes on without it.
+/// Removes a creator, unless it is the last one. True if one was removed.
 pub(crate) fn leave(txn: &Txn<'_>, id: UploadId) -> Result<bool> {
     let sql = "UPDATE declarations SET creators = creators - 1 WHERE upload = ?1 AND creators > 1";
     Ok(txn.execute(sql, [id])? == 1)
 }
 
-/// What the upload of this row declared, if its column `declared` says that it did.
+/// Declaration of the upload in this row, if its column `declared` is 1.
 pub(crate) fn of_row(
     connection: &Connection,
     row: &Row<'_>,
@@ -133,7 +78,7 @@ pub(crate) fn of_row(
     is_declared.map(|_| read(connection, id)).transpose()
 }
 
-/// What an upload declared whose `declared` is 1.
+/// Declaration of an upload whose `declared` is 1.
 pub(crate) fn read(connection: &Connection, id: UploadId) -> Result<Declaration> {
     let mut statement = connection.prepare_cached(
         "SELECT size, part_size, md5, sha256 FROM declarations WHERE upload = ?1",
@@ -153,8 +98,8 @@ pub(crate) fn read(connection: &Connection, id: UploadId) -> Result<Declaration>
     Ok(Declaration { layout, digests })
 }
 
-/// Judges a part of a declared upload, before its row is written.
-pub(crate) fn judge_part(txn: &Txn<'_>, id: UploadId, number: PartNumber, size: u64) -> Result<()> {
+/// Checks the size of a part of a declared upload, before its row is written.
+pub(crate) fn check_part(txn: &Txn<'_>, id: UploadId, number: PartNumber, size: u64) -> Result<()> {
     let Some(layout) = read(txn.connection, id)?.layout else { return Ok(()) };
     match layout.bytes_of(number) {
         Some(expected) if expected == size => Ok(()),
@@ -199,7 +144,7 @@ fn first_missing(txn: &Txn<'_>, id: UploadId, from: u16) -> Result<u16> {
     Ok(next)
 }
 
-/// Takes the row away, with its upload.
+/// Deletes the row, with its upload.
 pub(crate) fn remove(txn: &Txn<'_>, id: UploadId) -> Result<()> {
     match txn.execute("DELETE FROM declarations WHERE upload = ?1", [id])? {
         1 => Ok(()),

@@ -1,10 +1,10 @@
-//! Uploads that are born complete, or made so by a proof: the parts of the content that they have.
+//! Deduplicated uploads: their parts reference an existing content, found at Create or by a proof.
 //!
 //! **Invariants**
-//! - Such an upload has a reference to its content and no part rows. A part that is stored after
-//!   all makes it an ordinary one: the content is dropped, and what was declared binds as ever.
-//! - Its reference goes to the object that Complete publishes; nothing is inserted for the parts.
-//! - An upload that was filled by a proof is found by no Create: another one has proven nothing.
+//! - A deduplicated upload has a reference to its content and no part rows. A part that is stored
+//!   later makes it an ordinary one: the content is dropped, and the declaration still binds.
+//! - Complete passes the reference on to the object; nothing is inserted for the parts.
+//! - No Create joins an upload that was filled by a proof: the second client has proven nothing.
 
 use crate::access::UploadPath;
 use std::collections::HashSet;
@@ -17,14 +17,13 @@ use super::{contents, declarations};
 use crate::digest::ChecksumAlgorithm;
 use crate::store::db::sqlite::blob_row::read_blob;
 use crate::store::db::sqlite::columns::{read_checksum, require_bucket};
-use crate::store::db::sqlite::upload_changes::{Change, changed};
+use crate::store::db::sqlite::upload_changes::{UploadChange, changed};
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
+use crate::store::records::contents::{ContentId, Filled, Proven, Readable, Via};
 use crate::store::records::events::Cause;
-use crate::store::records::{
-    ContentId, Filled, PartRecord, PartsPage, Proven, Readable, UploadRecord, Via,
-};
+use crate::store::records::uploads::{PartRecord, PartsPage, UploadRecord};
 use crate::store::rules::complete::StoredPart;
 use crate::store::rules::manifest::unpack_numbers;
 use crate::types::{ETag, PartNumber, Timestamp, UploadId};
@@ -37,8 +36,9 @@ pub(crate) fn read_content(row: &Row<'_>) -> Result<Option<ContentId>> {
     }
 }
 
-/// At most `max` parts of a content with numbers above `after`; a single blob is one part. With the
-/// time at which each was stored, if it is known, and a checksum in `algorithm` where there is one.
+/// Parts of a content with numbers above `after`, at most `max`; a single blob is one part. Each
+/// with the time at which it was stored, if that is known, and with a checksum in `algorithm` if it
+/// has one.
 pub(crate) fn own_parts(
     connection: &Connection,
     content: ContentId,
@@ -75,7 +75,7 @@ pub(crate) fn own_parts(
         && let Some(row) = rows.next()?
     {
         let number = row.get("number")?;
-        // One that is not listed is not part of the content.
+        // An unlisted part is not part of the content.
         if listed.contains(&number) {
             let part = StoredPart {
                 number,
@@ -104,7 +104,7 @@ fn listed(connection: &Connection, manifest: UploadId) -> Result<HashSet<PartNum
     Ok(listed)
 }
 
-/// What an open upload was born with, unless parts were stored since.
+/// Content of a deduplicated upload; `None` for any other upload.
 pub(crate) fn content_of(connection: &Connection, id: UploadId) -> Result<Option<ContentId>> {
     let sql = "SELECT content_kind, content FROM uploads WHERE id = ?1";
     let mut statement = connection.prepare_cached(sql)?;
@@ -112,7 +112,7 @@ pub(crate) fn content_of(connection: &Connection, id: UploadId) -> Result<Option
     rows.next()?.map_or(Ok(None), read_content)
 }
 
-/// The parts of an upload that was born complete.
+/// Parts of a deduplicated upload.
 pub(crate) fn list_parts(
     connection: &Connection,
     upload: UploadRecord,
@@ -134,7 +134,7 @@ pub(crate) fn list_parts(
         size: part.size,
         etag: ETag::plain(part.md5),
         modified: modified.unwrap_or(upload.initiated),
-        // As a part that is sent shows it: in the upload's algorithm.
+        // In the upload's algorithm, as for a part that was sent.
         checksum: match upload.checksum {
             Some((algorithm, _)) => part.checksum_in(algorithm),
             None => part.checksum,
@@ -179,7 +179,7 @@ pub(crate) fn fill(
         for Proven(readable) in proven.iter().filter(|_| takes_proof) {
             if fits(readable) && contents::take(txn, readable)? {
                 adopt(txn, id, readable.content())?;
-                changed(txn, id, Change::Part, &cause)?;
+                changed(txn, id, UploadChange::Part, &cause)?;
                 return Ok(Filled::Instant);
             }
         }
@@ -187,7 +187,7 @@ pub(crate) fn fill(
     })
 }
 
-/// Gives a content that has its reference to an open upload.
+/// Sets the content of an open upload. The caller has taken its reference.
 fn adopt(txn: &Txn<'_>, id: UploadId, content: ContentId) -> Result<()> {
     let sql = "UPDATE uploads SET generation = generation + 1, last_active = ?2,
              content_kind = ?3, content = ?4 WHERE id = ?1";

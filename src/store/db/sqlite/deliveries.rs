@@ -1,41 +1,42 @@
-//! What becomes of the rows of the outbox: taken, tried again, given up, asked for once more.
+//! Deliveries: attempts to send rows of the outbox, their log and outcomes, and resending.
 //!
 //! **Invariants**
-//! - A row goes when its target has taken it, and at no other time than that and the end of a dead
-//!   row's keep. A try that ends without an answer changes nothing that a start would not find.
-//! - The log of tries and the fate of the row are one transaction.
-//! - A dead row that is asked for again goes to the end of its lane: what was sent meanwhile cannot
-//!   be called back.
+//! - A row is deleted when its target has accepted it, or when a dead row expires. An attempt that
+//!   ends without an answer changes nothing.
+//! - The log of an attempt and its outcome are one transaction.
+//! - A dead row that is sent again goes to the end of its ordering key.
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::database::Database;
 use super::job::Txn;
-use super::outbox::{DEAD, DUE, Letter, close_gap, insert, let_next_go, make_room, widen_gap};
-use crate::events::{EventName, Missing, record};
+use super::outbox::{
+    DEAD, DUE, OutboxEvent, add_dropped, insert, release_next, reopen_backlog, report_dropped,
+};
+use crate::events::{DroppedEvents, EventName, record};
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
 use crate::store::memory::pending::Pending;
-use crate::store::records::{Delivery, DueEvent, DueEvents, Fate, TargetState, Try};
+use crate::store::records::events::{Attempt, Delivery, DueEvent, DueEvents, Outcome, TargetState};
 use crate::types::{MessageId, Timestamp};
 
 /// Rows in one transaction of what goes through many.
 const STEP_ROWS: usize = 256;
-/// Tries that the log keeps, of all targets together. Those who look for the last of a target find
-/// it by index.
+/// Rows that the delivery log keeps, of all targets together. The last rows of a target are found
+/// by an index.
 #[cfg(not(test))]
 const LOG_ROWS_MAX: i64 = 100_000;
 #[cfg(test)]
 pub(crate) const LOG_ROWS_MAX: i64 = 50;
-/// Tries that are shown at once.
+/// Rows of the delivery log on one page.
 const LOG_PAGE: usize = 100;
 
 fn event_of(row: &Row<'_>) -> Result<EventName> {
     EventName::from_code(row.get("event")?).ok_or_else(|| damaged("an event without a name"))
 }
 
-/// What is due for a target, but for what `is_under_way`; at most `max`.
+/// Events due for a target, except those that are being sent; at most `max`.
 pub(crate) fn due(
     db: &Database,
     target: &str,
@@ -78,8 +79,8 @@ pub(crate) fn due(
     Ok(due)
 }
 
-/// A row as its fate needs it.
-struct Entry {
+/// Columns of an outbox row that the outcome of an attempt needs.
+struct QueuedEvent {
     target: String,
     bucket: String,
     key: Vec<u8>,
@@ -89,15 +90,15 @@ struct Entry {
 }
 
 /// Writes down a try and what follows from it.
-pub(crate) fn settle(db: &Database, tried: Try) -> Pending<()> {
+pub(crate) fn finish(db: &Database, attempt: Attempt) -> Pending<()> {
     db.free(move |txn| {
-        let entry = txn
+        let event = txn
             .prepare(
                 "SELECT target, bucket, key, event, message, attempts FROM outbox
                  WHERE id = ?1 AND state = 0",
             )?
-            .query_row([tried.id], |row| {
-                Ok(Entry {
+            .query_row([attempt.id], |row| {
+                Ok(QueuedEvent {
                     target: row.get(0)?,
                     bucket: row.get(1)?,
                     key: row.get(2)?,
@@ -107,32 +108,32 @@ pub(crate) fn settle(db: &Database, tried: Try) -> Pending<()> {
                 })
             })
             .optional()?;
-        // Somebody took it away meanwhile.
-        let Some(entry) = entry else { return Ok(()) };
-        log(txn, &entry, &tried)?;
-        apply(txn, &entry, &tried)
+        // The row was deleted meanwhile.
+        let Some(event) = event else { return Ok(()) };
+        log(txn, &event, &attempt)?;
+        apply(txn, &event, &attempt)
     })
 }
 
-fn log(txn: &Txn<'_>, entry: &Entry, tried: &Try) -> Result<()> {
+fn log(txn: &Txn<'_>, event: &QueuedEvent, attempt: &Attempt) -> Result<()> {
     txn.execute(
         "INSERT INTO deliveries
              (target, message, event, bucket, key, attempt, at, status, millis, reply)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
-            entry.target,
-            entry.message,
-            entry.event,
-            entry.bucket,
-            entry.key,
-            entry.attempts + 1,
-            tried.at,
-            tried.status,
-            tried.millis,
-            tried.reply,
+            event.target,
+            event.message,
+            event.event,
+            event.bucket,
+            event.key,
+            event.attempts + 1,
+            attempt.at,
+            attempt.status,
+            attempt.millis,
+            attempt.reply,
         ],
     )?;
-    // Two for one, so that it also comes down to a limit that was lowered.
+    // Two rows for one, so that the log also shrinks to a lowered limit.
     txn.execute(
         "DELETE FROM deliveries WHERE id IN (
              SELECT id FROM deliveries WHERE id <= ?1 ORDER BY id LIMIT 2)",
@@ -141,76 +142,78 @@ fn log(txn: &Txn<'_>, entry: &Entry, tried: &Try) -> Result<()> {
     Ok(())
 }
 
-fn apply(txn: &Txn<'_>, entry: &Entry, tried: &Try) -> Result<()> {
-    let lane = (entry.bucket.as_str(), entry.key.as_slice());
-    let attempts = entry.attempts + 1;
-    match &tried.fate {
-        Fate::Taken => {
-            txn.execute("DELETE FROM outbox WHERE id = ?1", [tried.id])?;
-            leave_backlog(txn, &entry.target, lane)?;
-            close_gap(txn, &entry.target, tried.at)
+fn apply(txn: &Txn<'_>, event: &QueuedEvent, attempt: &Attempt) -> Result<()> {
+    let ordering_key = (event.bucket.as_str(), event.key.as_slice());
+    let attempts = event.attempts + 1;
+    match &attempt.outcome {
+        Outcome::Delivered => {
+            txn.execute("DELETE FROM outbox WHERE id = ?1", [attempt.id])?;
+            remove_from_backlog(txn, &event.target, ordering_key)?;
+            report_dropped(txn, &event.target, attempt.at)
         }
-        Fate::Again(next_at) => {
+        Outcome::RetryAt(next_at) => {
             txn.execute(
                 "UPDATE outbox SET attempts = ?2, next_at = ?3 WHERE id = ?1",
-                params![tried.id, attempts, next_at],
+                params![attempt.id, attempts, next_at],
             )?;
             Ok(())
         }
-        Fate::Disabled(why) => {
+        Outcome::Disabled(why) => {
             txn.execute(
                 "UPDATE webhook_targets SET disabled = ?2 WHERE name = ?1",
-                params![entry.target, why],
+                params![event.target, why],
             )?;
             Ok(())
         }
-        Fate::Dead => {
-            give_up(txn, entry, tried.id, attempts)?;
-            leave_backlog(txn, &entry.target, lane)
+        Outcome::Dead => {
+            mark_dead(txn, event, attempt.id, attempts)?;
+            remove_from_backlog(txn, &event.target, ordering_key)
         }
     }
 }
 
-/// A row of the lane is not waiting any more.
-fn leave_backlog(txn: &Txn<'_>, target: &str, lane: (&str, &[u8])) -> Result<()> {
+/// A row of the ordering_key is not waiting any more.
+fn remove_from_backlog(txn: &Txn<'_>, target: &str, ordering_key: (&str, &[u8])) -> Result<()> {
     txn.execute("UPDATE webhook_targets SET backlog = backlog - 1 WHERE name = ?1", [target])?;
-    let_next_go(txn, target, lane)?;
-    make_room(txn, target)
+    release_next(txn, target, ordering_key)?;
+    reopen_backlog(txn, target)
 }
 
-/// Keeps the row as dead; a gap is counted on instead, and told when another event is taken: what
-/// tells of events never takes their places.
-fn give_up(txn: &Txn<'_>, entry: &Entry, id: i64, attempts: u32) -> Result<()> {
-    if entry.event == EventName::Gap.code() {
-        return count(txn, &entry.target, id);
+/// Marks the row as dead. An event that reports dropped events is added to the count again instead,
+/// and reported later.
+fn mark_dead(txn: &Txn<'_>, event: &QueuedEvent, id: i64, attempts: u32) -> Result<()> {
+    if event.event == EventName::Gap.code() {
+        return drop_counted(txn, &event.target, id);
     }
     let sql = "UPDATE outbox SET attempts = ?2, state = 2 WHERE id = ?1";
     txn.execute(sql, params![id, attempts])?;
     let sql = "UPDATE webhook_targets SET dead = dead + 1 WHERE name = ?1 RETURNING dead";
-    let dead: u64 = txn.prepare(sql)?.query_row([&entry.target], |row| row.get(0))?;
-    if dead <= txn.shared.targets.backlog_max(&entry.target) {
+    let dead: u64 = txn.prepare(sql)?.query_row([&event.target], |row| row.get(0))?;
+    if dead <= txn.state.targets.backlog_max(&event.target) {
         return Ok(());
     }
-    // The dead of a target are bounded as its backlog is.
+    // The number of dead rows of a target has the same limit as its backlog.
     let oldest = "SELECT min(id) FROM outbox WHERE target = ?1 AND state = 2";
-    let oldest: i64 = txn.prepare(oldest)?.query_row([&entry.target], |row| row.get(0))?;
+    let oldest: i64 = txn.prepare(oldest)?.query_row([&event.target], |row| row.get(0))?;
     let sql = "UPDATE webhook_targets SET dead = dead - 1 WHERE name = ?1";
-    txn.execute(sql, [&entry.target])?;
-    count(txn, &entry.target, oldest)
+    txn.execute(sql, [&event.target])?;
+    drop_counted(txn, &event.target, oldest)
 }
 
-/// Takes the row out and counts it in the gap; for a gap, all that it counted.
-fn count(txn: &Txn<'_>, target: &str, id: i64) -> Result<()> {
+/// Deletes the row and counts it as dropped; for a report of dropped events, all that it counted.
+fn drop_counted(txn: &Txn<'_>, target: &str, id: i64) -> Result<()> {
     let (event, body, created) = txn
         .prepare("DELETE FROM outbox WHERE id = ?1 RETURNING event, body, created")?
         .query_row([id], |row| {
             Ok((row.get::<_, u8>(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?))
         })?;
     let missing = match event == EventName::Gap.code() {
-        true => record::missing(&body).ok_or_else(|| damaged("a gap in the outbox"))?,
-        false => Missing { count: 1, first: created, last: created },
+        true => {
+            record::parse_dropped_events(&body).ok_or_else(|| damaged("a gap in the outbox"))?
+        }
+        false => DroppedEvents { count: 1, first: created, last: created },
     };
-    widen_gap(txn, target, &missing)
+    add_dropped(txn, target, &missing)
 }
 
 /// Sends a target nothing any more, or (with `None`) sends to it again.
@@ -221,7 +224,7 @@ pub(crate) fn set_disabled(db: &Database, target: &str, why: Option<String>) -> 
         if txn.execute(sql, params![target, why])? == 0 {
             return Err(unknown(&target));
         }
-        txn.effect(Effect::EventWaits(target.as_str().into()));
+        txn.effect(Effect::EventQueued(target.as_str().into()));
         Ok(())
     })
 }
@@ -245,10 +248,19 @@ pub(crate) fn test(db: &Database, target: &str) -> Pending<MessageId> {
         }
         let time = txn.now();
         let body = record::test_event("", "", time);
-        // A lane of its own: it shall tell how the target is now.
-        let lane = txn.shared.sources.message_id();
+        // An ordering key of its own, so that it is sent now.
+        let ordering_key = txn.state.sources.message_id();
         let event = EventName::TestEvent;
-        insert(txn, &Letter { target: &target, lane: ("", lane.as_bytes()), event, body, time })
+        insert(
+            txn,
+            &OutboxEvent {
+                target: &target,
+                ordering_key: ("", ordering_key.as_bytes()),
+                event,
+                body,
+                time,
+            },
+        )
     })
 }
 
@@ -262,11 +274,11 @@ pub(crate) fn resend(db: &Database, target: &str, message: MessageId) -> Pending
             .optional()?;
         match found {
             None => Err(Error::NotFound { what: format!("the message msg_{message} of {target}") }),
-            Some((id, DEAD)) => revive(txn, &target, id),
+            Some((id, DEAD)) => requeue(txn, &target, id),
             Some((id, DUE)) => {
                 let sql = "UPDATE outbox SET next_at = ?2, attempts = 0 WHERE id = ?1";
                 txn.execute(sql, params![id, txn.now()])?;
-                txn.effect(Effect::EventWaits(target.as_str().into()));
+                txn.effect(Effect::EventQueued(target.as_str().into()));
                 Ok(())
             }
             Some(_) => Err(Error::Refused(format!(
@@ -276,8 +288,8 @@ pub(crate) fn resend(db: &Database, target: &str, message: MessageId) -> Pending
     })
 }
 
-/// As [`resend`], for the oldest dead of a target, so many that one transaction is short. Gives how
-/// many: none are left when it is 0.
+/// Sends the oldest dead events of a target again, at most [`STEP_ROWS`]. Returns their number; 0
+/// when none is left.
 pub(crate) fn resend_dead(db: &Database, target: &str) -> Pending<u64> {
     let target = target.to_owned();
     db.write_step(move |txn| {
@@ -290,13 +302,13 @@ pub(crate) fn resend_dead(db: &Database, target: &str) -> Pending<u64> {
             .query_map(params![target, STEP_ROWS], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         for id in &ids {
-            revive(txn, &target, *id)?;
+            requeue(txn, &target, *id)?;
         }
         Ok(ids.len() as u64)
     })
 }
 
-fn revive(txn: &Txn<'_>, target: &str, id: i64) -> Result<()> {
+fn requeue(txn: &Txn<'_>, target: &str, id: i64) -> Result<()> {
     let now = txn.now();
     txn.execute(
         "INSERT INTO outbox
@@ -310,11 +322,11 @@ fn revive(txn: &Txn<'_>, target: &str, id: i64) -> Result<()> {
     txn.execute("DELETE FROM outbox WHERE id = ?1", [id])?;
     let sql = "UPDATE webhook_targets SET backlog = backlog + 1, dead = dead - 1 WHERE name = ?1";
     txn.execute(sql, [target])?;
-    txn.effect(Effect::EventWaits(target.into()));
+    txn.effect(Effect::EventQueued(target.into()));
     Ok(())
 }
 
-/// How every target is that is configured or has something waiting.
+/// State of every target that is configured or has events.
 pub(crate) fn states(db: &Database) -> Result<Vec<TargetState>> {
     db.alive()?;
     let reader = db.readers.take()?;
@@ -337,21 +349,21 @@ pub(crate) fn states(db: &Database) -> Result<Vec<TargetState>> {
             backlog: row.get("backlog")?,
             backlog_max: db.state.targets.backlog_max(&name),
             dead: row.get("dead")?,
-            gap_count: row.get("gap_count")?,
-            gap_first: row.get("gap_first")?,
+            dropped_count: row.get("gap_count")?,
+            dropped_since: row.get("gap_first")?,
             disabled: row.get("disabled")?,
             next_at: row.get("next_at")?,
             last,
             name,
         };
-        if state.configured || state.backlog + state.dead + state.gap_count > 0 {
+        if state.configured || state.backlog + state.dead + state.dropped_count > 0 {
             states.push(state);
         }
     }
     Ok(states)
 }
 
-/// The last tries for a target, newest first.
+/// The last attempts for a target, newest first.
 pub(crate) fn deliveries(db: &Database, target: &str) -> Result<Vec<Delivery>> {
     db.alive()?;
     let reader = db.readers.take()?;
@@ -374,9 +386,10 @@ fn read_log(
     let mut rows = statement.query(params)?;
     let mut log = Vec::new();
     while let Some(row) = rows.next()? {
-        let (bucket, lane): (String, Vec<u8>) = (row.get("bucket")?, row.get("key")?);
-        // What is of no bucket has no key either: the lane of a test is its own id.
-        let key = if bucket.is_empty() { "".into() } else { String::from_utf8_lossy(&lane) };
+        let (bucket, ordering_key): (String, Vec<u8>) = (row.get("bucket")?, row.get("key")?);
+        // An event without a bucket has no key either: the ordering key of a test is its own id.
+        let key =
+            if bucket.is_empty() { "".into() } else { String::from_utf8_lossy(&ordering_key) };
         log.push(Delivery {
             message: row.get("message")?,
             event: event_of(row)?,
@@ -392,7 +405,8 @@ fn read_log(
     Ok(log)
 }
 
-/// Forgets tries and dead events from before these times, in steps. Gives how many. Blocking.
+/// Deletes attempts and dead events from before these times, in steps. Returns their number.
+/// Blocking.
 pub(crate) fn sweep(db: &Database, tries: Timestamp, dead: Timestamp) -> Result<u64> {
     let mut swept = 0;
     loop {
@@ -405,7 +419,7 @@ pub(crate) fn sweep(db: &Database, tries: Timestamp, dead: Timestamp) -> Result<
 }
 
 fn sweep_step(txn: &Txn<'_>, tries: Timestamp, dead: Timestamp) -> Result<u64> {
-    // The log is in the order of time, so its end is all that is looked at.
+    // The log is in order of time, so only its oldest rows are read.
     let old = txn.execute(
         "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries ORDER BY id LIMIT ?2)
          AND at < ?1",

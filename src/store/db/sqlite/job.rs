@@ -1,15 +1,15 @@
-//! One verb's work for the writer, and the transaction that it works in.
+//! Jobs: the work of one verb for the writer, and the transaction that it runs in.
 //!
 //! **Invariants**
-//! - A job may be run any number of times: it changes nothing but the transaction, and says
-//!   everything anew. What it did counts only when the writer settles it as committed.
-//! - A staged file is kept when its row is committed or its fate is unknown, else discarded.
+//! - A job may be run any number of times: it changes nothing but the transaction. Its answer
+//!   counts only when the writer finishes it as committed.
+//! - A staged file is kept when its row is committed or the outcome is unknown, else discarded.
 
 use std::cell::{Cell, RefCell};
 
 use rusqlite::{CachedStatement, Connection, ErrorCode, Params};
 
-use crate::store::blobs::StagedBlob;
+use crate::store::blobs::staged::{Home, StagedBlob};
 use crate::store::db::sqlite::state::DatabaseState;
 use crate::store::error::{Error, Result};
 use crate::store::memory::directory::Effect;
@@ -18,8 +18,8 @@ use crate::types::Timestamp;
 /// The transaction of a batch, as jobs see it.
 pub(crate) struct Txn<'c> {
     pub(crate) connection: &'c Connection,
-    /// What is committed, as memory has it: rules of events, limits of targets.
-    pub(crate) shared: &'c DatabaseState,
+    /// Committed state in memory: rules of events, limits of targets.
+    pub(crate) state: &'c DatabaseState,
     effects: RefCell<Vec<Effect>>,
     seqs: &'c SeqBlock,
     is_staged_spare: Cell<bool>,
@@ -36,10 +36,10 @@ impl<'c> Txn<'c> {
     pub(crate) fn new(
         connection: &'c Connection,
         seqs: &'c SeqBlock,
-        shared: &'c DatabaseState,
+        state: &'c DatabaseState,
     ) -> Self {
         let is_staged_spare = Cell::new(false);
-        Self { connection, shared, effects: RefCell::default(), seqs, is_staged_spare }
+        Self { connection, state, effects: RefCell::default(), seqs, is_staged_spare }
     }
 
     /// The statement, prepared once for the connection.
@@ -57,9 +57,9 @@ impl<'c> Txn<'c> {
         self.effects.borrow_mut().push(effect);
     }
 
-    /// The time now, as the store's sources tell it.
+    /// The time now, by the sources of the store.
     pub(crate) fn now(&self) -> Timestamp {
-        self.shared.sources.now()
+        self.state.sources.now()
     }
 
     /// A number higher than every one given before, also in earlier runs.
@@ -91,7 +91,7 @@ impl<'c> Txn<'c> {
     }
 }
 
-/// What is asked of the disk: decides what a full one means.
+/// Purpose of a job: decides the handling of a full disk.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Adds something: fails when the disk is full.
@@ -100,26 +100,26 @@ pub(crate) enum Purpose {
     Free,
 }
 
-/// Where a job waits.
+/// Lane of the writer's queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Lane {
-    /// Somebody waits for just this: it goes first.
+    /// A client waits for this job alone: it goes first.
     Request,
-    /// One of many steps of long work: it lets requests pass.
+    /// A step of long work: requests pass it.
     Step,
 }
 
-/// How one run of a job ended.
+/// Outcome of one run of a job.
 pub(crate) enum RunOutcome {
-    /// It did its work, or refused to and changed nothing that counts.
+    /// The job succeeded: its changes are kept.
     Kept,
-    /// It refused: what it changed is to be rolled back. The others of the batch are not concerned.
+    /// The job returned an error: its changes are rolled back. The other jobs of the batch go on.
     Refused,
     /// The transaction itself is in doubt.
     Fault(Fault),
 }
 
-/// What can befall a whole transaction.
+/// Fault of a whole transaction.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
     /// The disk, or the limit of the database, is full: nothing was written.
@@ -139,7 +139,7 @@ impl From<rusqlite::Error> for Error {
 }
 
 impl Fault {
-    /// What an error of SQLite means for the transaction; `None` when it concerns one statement.
+    /// The fault that an error of SQLite means; `None` when it concerns one statement.
     pub(crate) fn of(error: &Error) -> Option<Self> {
         let Error::Database(source) = error else { return None };
         let source = source.downcast_ref::<rusqlite::Error>()?;
@@ -165,7 +165,7 @@ impl Fault {
     }
 }
 
-/// What became of a job.
+/// Outcome of a job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum JobOutcome {
     /// The transaction that its last run was in is committed.
@@ -174,9 +174,9 @@ pub(crate) enum JobOutcome {
     Full,
     /// Not committed: it may be tried again.
     Busy,
-    /// Nobody knows: the store is poisoned.
+    /// Unknown, for COMMIT failed: the store is poisoned.
     Unknown,
-    /// Not even run: the store is closed.
+    /// Not run: the store is closed.
     Closed,
 }
 
@@ -184,7 +184,7 @@ pub(crate) enum JobOutcome {
 pub(crate) trait Job: Send {
     fn run(&mut self, txn: &Txn<'_>) -> RunOutcome;
     /// Answers, and decides over the staged file.
-    fn settle(self: Box<Self>, verdict: JobOutcome, shared: &DatabaseState);
+    fn finish(self: Box<Self>, outcome: JobOutcome, state: &DatabaseState);
     /// Bytes of body that the job writes into SQLite.
     fn inline_bytes(&self) -> usize;
     fn purpose(&self) -> Purpose;
@@ -199,7 +199,7 @@ pub(crate) struct Work<T, W, R> {
     pub(crate) staged: Option<StagedBlob>,
     pub(crate) purpose: Purpose,
     pub(crate) lane: Lane,
-    /// What the last run came to, and whether it needs the staged file.
+    /// Answer of the last run, and true if it needs the staged file.
     pub(crate) answer: Option<(Result<T>, bool)>,
     pub(crate) reply: R,
 }
@@ -221,9 +221,9 @@ where
         ran
     }
 
-    fn settle(self: Box<Self>, verdict: JobOutcome, shared: &DatabaseState) {
+    fn finish(self: Box<Self>, outcome: JobOutcome, state: &DatabaseState) {
         let Self { staged, answer, reply, .. } = *self;
-        let (answer, needs_staged) = match verdict {
+        let (answer, needs_staged) = match outcome {
             JobOutcome::Committed => answer.expect("a committed job has been run"),
             JobOutcome::Full => (Err(Error::DiskFull), false),
             JobOutcome::Busy => (Err(Error::Overloaded), false),
@@ -231,10 +231,10 @@ where
             JobOutcome::Closed => (Err(Error::Closed), false),
         };
         if let Some(staged) = staged {
-            if verdict == JobOutcome::Unknown || answer.is_ok() && needs_staged {
+            if outcome == JobOutcome::Unknown || answer.is_ok() && needs_staged {
                 staged.keep();
             } else {
-                shared.discard(staged);
+                state.discard(staged);
             }
         }
         reply(answer);
@@ -242,7 +242,7 @@ where
 
     fn inline_bytes(&self) -> usize {
         match self.staged.as_ref().map(StagedBlob::home) {
-            Some(crate::store::blobs::Home::Inline(bytes)) => bytes.len(),
+            Some(Home::Inline(bytes)) => bytes.len(),
             _ => 0,
         }
     }

@@ -1,8 +1,7 @@
 //! Pages of keys and of open uploads, in byte order, with common prefixes.
 //!
-//! One ordered scan of an index; when a key folds into a common prefix, the scan seeks behind
-//! everything that begins with it. So a page costs the entries that it returns, never the keys
-//! below its prefixes.
+//! A page is one ordered scan of an index. When a key folds into a common prefix, the scan seeks
+//! behind all keys with that prefix. So a page costs its entries, not the keys below its prefixes.
 
 use std::sync::Arc;
 
@@ -14,84 +13,11 @@ use crate::access::{Bucket, Owner};
 use crate::digest::ObjectChecksum;
 use crate::store::error::Result;
 use crate::store::error::damaged;
-use crate::store::records::{ListQuery, Listed, ListedObject, Page, UploadRecord, UploadsQuery};
-use crate::types::{ETag, UploadId};
-
-/// Above every key: no byte of UTF-8 is 0xFF.
-const END: &[u8] = &[0xff];
-
-/// What a page folds, and after what it begins.
-struct Fold<'a> {
-    prefix: &'a [u8],
-    delimiter: Option<&'a [u8]>,
-    after: Option<&'a [u8]>,
-}
-
-/// Where a scan begins: at this key, and there at this id.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Lower {
-    key: Vec<u8>,
-    id: [u8; 16],
-}
-
-impl Lower {
-    fn at(key: Vec<u8>) -> Self {
-        Self { key, id: [0; 16] }
-    }
-}
-
-impl<'a> Fold<'a> {
-    fn new(prefix: &'a str, delimiter: Option<&'a str>, after: Option<&'a str>) -> Self {
-        let delimiter = delimiter.filter(|delimiter| !delimiter.is_empty());
-        Self {
-            prefix: prefix.as_bytes(),
-            delimiter: delimiter.map(str::as_bytes),
-            after: after.map(str::as_bytes),
-        }
-    }
-
-    /// The common prefix that `key` folds into. Keys that do not begin with the prefix fold into
-    /// none.
-    fn common_prefix<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
-        let delimiter = self.delimiter?;
-        let rest = key.strip_prefix(self.prefix)?;
-        let at = rest.windows(delimiter.len()).position(|window| window == delimiter)?;
-        Some(&key[..self.prefix.len() + at + delimiter.len()])
-    }
-
-    /// The first place that can hold an entry. Everything that shares a common prefix with `after`
-    /// was folded into an entry before it.
-    fn first(&self, id_after: Option<UploadId>) -> Lower {
-        let first = Lower::at(self.prefix.to_vec());
-        let Some(after) = self.after else { return first };
-        let behind = match (self.common_prefix(after), id_after) {
-            (Some(prefix), _) => Lower::at(successor(prefix)),
-            (None, Some(id)) => behind_id(after, id),
-            (None, None) => Lower::at([after, &[0]].concat()),
-        };
-        first.max(behind)
-    }
-}
-
-/// The least string above everything that begins with `prefix`.
-pub(crate) fn successor(prefix: &[u8]) -> Vec<u8> {
-    let mut successor = prefix.to_vec();
-    while let Some(last) = successor.pop() {
-        if last < 0xff {
-            successor.push(last + 1);
-            return successor;
-        }
-    }
-    END.to_vec()
-}
-
-/// The place right behind one upload of a key.
-fn behind_id(key: &[u8], id: UploadId) -> Lower {
-    match u128::from_be_bytes(*id.as_bytes()).checked_add(1) {
-        Some(next) => Lower { key: key.to_vec(), id: next.to_be_bytes() },
-        None => Lower::at([key, &[0]].concat()),
-    }
-}
+use crate::store::records::lists::{ListQuery, Listed, Page};
+use crate::store::records::objects::ListedObject;
+use crate::store::records::uploads::{UploadRecord, UploadsQuery};
+use crate::store::rules::fold::{Fold, Lower, successor, text};
+use crate::types::ETag;
 
 /// The column of the key, in the rows of every scan. Columns have numbers here: to look a name up
 /// costs more than to read a value, and a page has thousands of both.
@@ -99,9 +25,9 @@ const KEY: usize = 0;
 
 /// A scan of an index, by two statements over the same rows.
 struct Scan<'c> {
-    /// Gives all that an entry is made of.
+    /// Selects all columns of an entry.
     whole: CachedStatement<'c>,
-    /// Gives the key, which is all that a common prefix is made of.
+    /// Selects the key, enough for a common prefix.
     keys: CachedStatement<'c>,
 }
 
@@ -114,7 +40,7 @@ impl<'c> Scan<'c> {
         bucket: &Bucket,
         fold: &Fold<'_>,
     ) -> Result<Self> {
-        // These two stay bound from seek to seek.
+        // These two stay bound between seeks.
         let prepare = |columns: &str| -> Result<CachedStatement<'c>> {
             let mut statement = connection.prepare_cached(&format!("SELECT {columns} {rows}"))?;
             statement.raw_bind_parameter(1, bucket.id)?;
@@ -147,7 +73,7 @@ fn walk<T>(
     if max == 0 {
         return Ok((Page { entries, truncated: false }, touched));
     }
-    // Behind a prefix there is mostly another one; a key that is none is read again, whole.
+    // A prefix is mostly followed by another one; any other key is read again, whole.
     let mut only_keys = fold.delimiter.is_some();
     'seek: loop {
         let mut rows = scan.seek(&lower, only_keys)?;
@@ -173,11 +99,6 @@ fn walk<T>(
     }
 }
 
-/// A common prefix as text. A delimiter is text, so a prefix ends between two characters.
-fn text(prefix: &[u8]) -> String {
-    String::from_utf8_lossy(prefix).into_owned()
-}
-
 pub(crate) fn objects(
     db: &Database,
     bucket: &Bucket,
@@ -186,7 +107,7 @@ pub(crate) fn objects(
     objects_counted(db, bucket, query).map(|(page, _)| page)
 }
 
-/// As [`objects`], with the number of rows touched.
+/// A page of objects, and the number of rows touched.
 pub(crate) fn objects_counted(
     db: &Database,
     bucket: &Bucket,
@@ -247,42 +168,4 @@ pub(crate) fn uploads(
         let page = walk(scan, &fold, lower, query.max, |row| read_upload(db, row))?;
         Ok(page.0)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_successor_is_the_least_string_above_all_with_the_prefix() {
-        for (prefix, wanted) in [
-            (&b"a/"[..], &b"a0"[..]),
-            (b"", &[0xff]),
-            (&[b'a', 0xff], b"b"),
-            (&[0xff, 0xff], &[0xff]),
-            ("ä".as_bytes(), &[0xc3, 0xa5]),
-        ] {
-            assert_eq!(successor(prefix), wanted, "{prefix:?}");
-        }
-    }
-
-    #[test]
-    fn a_key_folds_at_the_first_delimiter_behind_the_prefix() {
-        for (prefix, delimiter, key, wanted) in [
-            ("", Some("/"), "a/b/c", Some("a/")),
-            ("a/", Some("/"), "a/b/c", Some("a/b/")),
-            ("a/", Some("/"), "a/b", None),
-            ("a/b/", Some("/"), "a/b/", None),
-            ("", Some("--"), "x-y--z--", Some("x-y--")),
-            ("", Some("--"), "x-y-z", None),
-            ("", Some(""), "a/b", None),
-            ("", None, "a/b", None),
-            ("b", Some("/"), "a/b", None),
-            ("a", Some("a"), "aab", Some("aa")),
-        ] {
-            let fold = Fold::new(prefix, delimiter, None);
-            let folded = fold.common_prefix(key.as_bytes()).map(text);
-            assert_eq!(folded.as_deref(), wanted, "{prefix:?} {delimiter:?} {key:?}");
-        }
-    }
 }

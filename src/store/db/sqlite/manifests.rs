@@ -3,8 +3,8 @@
 use super::blob_row::read_blob;
 use super::database::Database;
 use crate::digest::ChecksumAlgorithm;
-use crate::store::blobs::StoredBlob;
-use crate::store::records::PartSpan;
+use crate::store::blobs::stored::StoredBlob;
+use crate::store::records::objects::PartSpan;
 use crate::store::rules::manifest::Piece;
 use crate::store::rules::manifest::unpack_numbers;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -28,7 +28,7 @@ pub(crate) fn part(
     })
 }
 
-/// At most `max` listed parts after number `after` (0: from the first), and true if more follow.
+/// Listed parts after number `after` (0: from the first), at most `max`, and true if more follow.
 pub(crate) fn parts(
     db: &Database,
     id: UploadId,
@@ -123,7 +123,7 @@ fn read_run(connection: &Connection, id: UploadId, sql: &str, key: u64) -> Resul
     let Some((mut first, packed)) = found else { return Ok(Vec::new()) };
     let numbers = unpack_numbers(&packed).ok_or_else(|| damaged(format!("a run of {id}")))?;
     let mut pieces = Vec::with_capacity(numbers.len());
-    // A lookup for each part, not a scan: unlisted parts may stand between them.
+    // A lookup for each part, not a scan: unlisted parts may be between them.
     let mut statement = connection.prepare_cached(
         "SELECT size, blob, checksum FROM parts WHERE upload = ?1 AND number = ?2",
     )?;

@@ -1,9 +1,10 @@
-//! What is missing of an open upload: the gaps between the numbers of its parts.
+//! Missing parts of open uploads: the gaps between the numbers of stored parts.
 //!
 //! **Invariant:** one page is one snapshot, one ordered pass over the upload's part rows (at most
 //! 10,000), and at most [`GAPS_MAX`] gaps.
 
 use crate::access::UploadPath;
+use crate::store::rules::claims::PartDigests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use rusqlite::{Connection, params};
 use super::database::Database;
 use super::uploads;
 use crate::store::error::{Error, Result};
-use crate::store::records::{Blocks, ClaimedPart, Gap, OpenUpload};
+use crate::store::records::missing_parts::{Blocks, ClaimedPart, Gap};
+use crate::store::records::uploads::OpenUpload;
 use crate::types::{Layout, PartNumber, UploadId};
 
 /// Gaps on one page.
@@ -25,7 +27,7 @@ pub(crate) fn missing(
     from: PartNumber,
     max: usize,
 ) -> Result<Blocks> {
-    look(db, path, |connection, layout| {
+    scan(db, path, |connection, layout| {
         let (received_bytes, highest): (u64, u16) = connection
             .prepare_cached(
                 "SELECT coalesce(sum(size), 0), coalesce(max(number), 0) FROM parts
@@ -34,7 +36,7 @@ pub(crate) fn missing(
             .query_row([path.id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let max = max.min(GAPS_MAX);
         let mut missing = read_gaps(connection, path.id, from, max + 1)?;
-        // Behind the last part, what is missing is known only of a declared file.
+        // After the last part, missing parts are known only of a declared file.
         let end = layout.map_or(0, Layout::count);
         let tail = (highest + 1).max(from.get());
         if missing.len() <= max && tail <= end {
@@ -42,37 +44,37 @@ pub(crate) fn missing(
         }
         let next = missing.get(max).map(|gap| gap.first);
         missing.truncate(max);
-        Ok(Found { received_bytes, missing, next })
+        Ok(PartScan { received_bytes, missing, next })
     })
 }
 
-/// What a look at the parts of an upload finds.
-struct Found {
+/// Result of a scan of the parts of an upload.
+struct PartScan {
     received_bytes: u64,
     missing: Vec<Gap>,
     next: Option<PartNumber>,
 }
 
-/// Looks at the parts of an open upload, in one snapshot with the upload itself. One that was born
-/// complete has no part rows: nothing of it is missing.
-fn look(
+/// Scans the parts of an open upload, in one snapshot with the upload itself. A deduplicated upload
+/// has no part rows, and nothing of it is missing.
+fn scan(
     db: &Database,
     path: &UploadPath,
-    parts: impl FnOnce(&Connection, Option<Layout>) -> Result<Found>,
+    parts: impl FnOnce(&Connection, Option<Layout>) -> Result<PartScan>,
 ) -> Result<Blocks> {
     db.require_bucket(&path.bucket)?;
     db.readers.snapshot(|connection| {
         let OpenUpload { upload, declaration, is_instant } =
             uploads::find_open(db, connection, path)?;
         let layout = declaration.and_then(|declaration| declaration.layout);
-        let found = match is_instant {
+        let scan = match is_instant {
             true => {
                 let received_bytes = layout.map_or(0, Layout::size);
-                Found { received_bytes, missing: Vec::new(), next: None }
+                PartScan { received_bytes, missing: Vec::new(), next: None }
             }
             false => parts(connection, layout)?,
         };
-        let Found { received_bytes, missing, next } = found;
+        let PartScan { received_bytes, missing, next } = scan;
         let bucket = Arc::clone(&path.bucket);
         Ok(Blocks { bucket, upload, layout, received_bytes, missing, next })
     })
@@ -100,34 +102,11 @@ fn read_gaps(
     Ok(gaps)
 }
 
-/// A stored part, as claims are judged by it.
-struct Stored {
-    number: PartNumber,
-    size: u64,
-    md5: [u8; 16],
-    crc64nvme: u64,
-    /// Known only when the signature or the client's algorithm asked for it.
-    sha256: Option<[u8; 32]>,
-}
-
-impl Stored {
-    /// Whether the claim is of these bytes: what is known of both is equal, and it is something.
-    fn is(&self, claim: &ClaimedPart) -> bool {
-        let sha256 = claim.sha256.and_then(|claimed| Some(claimed == self.sha256?));
-        let md5 = claim.md5.map(|claimed| claimed == self.md5);
-        let crc64nvme = claim.crc64nvme.map(|claimed| claimed == self.crc64nvme);
-        let known: Vec<bool> = [sha256, md5, crc64nvme].into_iter().flatten().collect();
-        claim.size.is_none_or(|size| size == self.size)
-            && !known.is_empty()
-            && known.into_iter().all(|equal| equal)
-    }
-}
-
-/// What is missing when a part that is not as `claims` say counts as missing too.
+/// Missing parts of an open upload; a part that differs from its claim counts as missing.
 pub(crate) fn compare(db: &Database, path: &UploadPath, claims: &[ClaimedPart]) -> Result<Blocks> {
     let claimed: BTreeMap<PartNumber, &ClaimedPart> =
         claims.iter().map(|claim| (claim.number, claim)).collect();
-    look(db, path, |connection, layout| {
+    scan(db, path, |connection, layout| {
         let stored = read_stored(connection, path.id)?;
         let highest = claimed.keys().next_back().copied();
         if let Some((layout, number)) = layout.zip(highest)
@@ -142,11 +121,11 @@ pub(crate) fn compare(db: &Database, path: &UploadPath, claims: &[ClaimedPart]) 
             .filter(|part| claimed.get(&part.number).is_none_or(|claim| part.is(claim)));
         let missing = Gap::between(present.map(|part| part.number.get()), end);
         let received_bytes = stored.iter().map(|part| part.size).sum();
-        Ok(Found { received_bytes, missing, next: None })
+        Ok(PartScan { received_bytes, missing, next: None })
     })
 }
 
-fn read_stored(connection: &Connection, id: UploadId) -> Result<Vec<Stored>> {
+fn read_stored(connection: &Connection, id: UploadId) -> Result<Vec<PartDigests>> {
     let mut statement = connection.prepare_cached(
         "SELECT number, parts.size AS size, parts.md5 AS md5, parts.crc64nvme AS crc64nvme, sha256
          FROM parts JOIN blobs ON blobs.id = blob WHERE upload = ?1 ORDER BY number",
@@ -154,7 +133,7 @@ fn read_stored(connection: &Connection, id: UploadId) -> Result<Vec<Stored>> {
     let mut rows = statement.query([id])?;
     let mut stored = Vec::new();
     while let Some(row) = rows.next()? {
-        stored.push(Stored {
+        stored.push(PartDigests {
             number: row.get("number")?,
             size: row.get("size")?,
             md5: row.get("md5")?,

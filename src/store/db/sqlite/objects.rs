@@ -1,9 +1,10 @@
-//! Objects: publish, look up, delete.
+//! Objects: published, looked up, deleted.
 
 use crate::access::ObjectPath;
 use crate::store::records::objects::WriteTarget;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tokio::sync::oneshot;
@@ -12,20 +13,21 @@ use super::blob_row::loaded_blob;
 use super::contents;
 use super::database::Database;
 use super::job::{Lane, Purpose, Txn, Work};
-use super::outbox::{Change, Detail, emit};
+use super::outbox::{Detail, EmittedEvent, emit};
 use crate::access::Bucket;
 use crate::events::{CallbackVar, EventName};
-use crate::store::blobs::LoadedBlob;
-use crate::store::blobs::StagedBlob;
+use crate::store::blobs::staged::StagedBlob;
+use crate::store::blobs::stored::LoadedBlob;
 use crate::store::db::sqlite::columns::{
-    decode_headers, drop_reference, encode_headers, read_etag, read_object_checksum, reference,
-    require_bucket,
+    drop_reference, read_etag, read_object_checksum, reference, require_bucket,
 };
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
+use crate::store::records::contents::{ContentId, Readable};
 use crate::store::records::events::Cause;
-use crate::store::records::{ContentId, NewObject, ObjectRecord, Published, Readable};
+use crate::store::records::objects::{NewObject, ObjectRecord, Published};
+use crate::store::rules::headers::{decode_headers, encode_headers};
 use crate::types::{ETag, ObjectKey, WriteCondition};
 
 /// Keys in one step of DeleteObjects.
@@ -43,11 +45,11 @@ pub(crate) struct Row<'a> {
     pub(crate) size: u64,
     pub(crate) etag: ETag,
     pub(crate) content: ContentId,
-    /// As [`encode_headers`] gives them.
+    /// Encoded by [`encode_headers`].
     pub(crate) headers: &'a [u8],
-    /// As `ObjectChecksum::encode` gives it.
+    /// Encoded by `ObjectChecksum::encode`.
     pub(crate) checksum: Option<Vec<u8>>,
-    /// What is told of it, whose doing it is, and what that client wants to be told again.
+    /// Event of the object.
     pub(crate) event: EventName,
     pub(crate) cause: &'a Cause,
     pub(crate) callback_var: Option<&'a [u8]>,
@@ -66,7 +68,7 @@ impl PendingObject {
         Self { target, new, headers }
     }
 
-    /// What it will replace, if the conditions hold.
+    /// Current object of the key, if the conditions hold.
     fn check(&self, txn: &Txn<'_>) -> Result<Option<Current>> {
         let ObjectPath { bucket, key } = &self.target.object;
         require_bucket(txn, bucket)?;
@@ -176,11 +178,11 @@ fn check_version(decided_on: Option<i64>, current: Option<&Current>) -> Result<(
 
 /// Checks If-Match and If-None-Match against the current object.
 pub(crate) fn check_condition(condition: &WriteCondition, current: Option<&Current>) -> Result<()> {
-    Ok(condition.judge(current.map(|current| &current.etag))?)
+    Ok(condition.check(current.map(|current| &current.etag))?)
 }
 
-/// Makes `row`, whose content has its reference already, the current object, drops what it replaces
-/// and notes the event: nothing is published that is not told.
+/// Makes `row` the current object, drops the one that it replaces, and emits the event. The
+/// reference of its content is taken already.
 pub(crate) fn publish(
     txn: &Txn<'_>,
     bucket: &Bucket,
@@ -223,7 +225,10 @@ pub(crate) fn publish(
         upload: None,
         callback_var: row.callback_var,
     };
-    emit(txn, &Change { event: row.event, bucket, key, time: modified, cause: row.cause, detail })?;
+    emit(
+        txn,
+        &EmittedEvent { event: row.event, bucket, key, time: modified, cause: row.cause, detail },
+    )?;
     Ok(Published { etag: row.etag, modified })
 }
 
@@ -260,7 +265,7 @@ fn delete_key(txn: &Txn<'_>, target: &WriteTarget, condition: &WriteCondition) -
     )?;
     let (event, time) = (EventName::ObjectRemovedDelete, txn.now());
     let detail = Detail::default();
-    emit(txn, &Change { event, bucket, key, time, cause, detail })?;
+    emit(txn, &EmittedEvent { event, bucket, key, time, cause, detail })?;
     Ok(true)
 }
 
@@ -282,7 +287,7 @@ impl Gather {
         if self.left == 0 {
             let mut all = || self.answers.iter_mut().flatten().flat_map(std::mem::take).collect();
             let answer = self.failed.take().map_or_else(|| Ok(all()), Err);
-            // Nobody may be listening any more; the keys are deleted all the same.
+            // The receiver may be dropped; the keys are deleted all the same.
             drop(self.reply.take().map(|reply| reply.send(answer)));
         }
     }
@@ -309,7 +314,7 @@ pub(crate) fn delete_many(db: &Database, targets: Vec<WriteTarget>) -> Pending<V
             targets.iter().map(|target| delete_key(txn, target, &none)).collect()
         };
         let reply = move |answer| {
-            gather.lock().unwrap_or_else(PoisonError::into_inner).take(index, answer);
+            gather.lock().take(index, answer);
         };
         let lane = if steps == 1 { Lane::Request } else { Lane::Step };
         let purpose = Purpose::Free;
@@ -343,7 +348,7 @@ fn read_record(
 }
 
 /// An object with its content, as one statement found it.
-pub(crate) struct Found {
+pub(crate) struct FoundObject {
     pub(crate) record: ObjectRecord,
     pub(crate) content: ContentId,
     /// Sequence number of this version.
@@ -352,14 +357,14 @@ pub(crate) struct Found {
     pub(crate) blob: Option<LoadedBlob>,
 }
 
-/// As [`record`], with what it points at and, if that is one blob, the blob: all in one statement,
-/// which is its own snapshot. Every GetObject runs it.
-pub(crate) fn read_with_blob(db: &Database, object: &ObjectPath) -> Result<Found> {
+/// Record, content and, if that is one blob, the blob of an object, by one statement, which is its
+/// own snapshot. Every GetObject runs it.
+pub(crate) fn read_with_blob(db: &Database, object: &ObjectPath) -> Result<FoundObject> {
     let ObjectPath { bucket, key } = object;
     let reader = db.readers.take()?;
     let mut statement = reader.prepare_cached(
         "SELECT o.size, o.md5, parts, modified, content_kind, content, owner, o.checksum, headers, seq,
-             b.id, epoch, inline_row, first_page, pages, b.size, b.md5, b.crc64nvme, b.sha256,
+             b.id, run, inline_row, first_page, pages, b.size, b.md5, b.crc64nvme, b.sha256,
              b.checksum, crc32c, bytes
          FROM objects AS o LEFT JOIN object_headers USING (bucket, key, seq)
              LEFT JOIN blobs AS b ON content_kind = 1 AND b.id = content
@@ -376,13 +381,13 @@ pub(crate) fn read_with_blob(db: &Database, object: &ObjectPath) -> Result<Found
         ContentId::Blob(_) => Some(loaded_blob(row, RECORD_COLUMNS)?),
         ContentId::Manifest(_) => None,
     };
-    Ok(Found { record, content, seq, blob })
+    Ok(FoundObject { record, content, seq, blob })
 }
 
-/// How many columns [`record_of`] reads.
+/// Columns that [`record_of`] reads.
 const RECORD_COLUMNS: usize = 10;
 
-/// From the columns of the two statements above, by number: looking nine names up costs as much as
+/// Reads the columns of the two statements above by number: nine lookups by name cost as much as
 /// the row itself.
 fn record_of(
     db: &Database,

@@ -1,18 +1,18 @@
-//! The outbox: what happened and is still to be told, written by the transaction that did it.
+//! Transactional outbox of events.
 //!
 //! **Invariants**
-//! - [`emit`] is called inside the job that changes something, after the change: both are committed
-//!   or neither is. It writes one row at most.
-//! - A lane is a target, a bucket and a key. Of a lane's rows that are not dead, the first is to be
-//!   sent, the others wait behind it; whatever takes the first away lets the next one go. So what
-//!   is due is found by one index, however many wait, and order per key is kept.
+//! - [`emit`] is called in the transaction of the change, after it: both are committed or neither
+//!   is. It writes one row at most.
+//! - An ordering key is a target, a bucket and a key. Of its rows that are not dead, the first is
+//!   due (`state` 0) and the others wait (`state` 1). Deleting the first makes the next one due. So
+//!   one index finds what is due, and the order per key is kept.
 //! - `webhook_targets` counts the rows of its target, in the same transaction.
-//! - What finds no room is counted in the target's gap, and all that is missing lies between its
-//!   first and its last; so is what was given up and made room for others that were. A full backlog
-//!   takes nothing in until half of it went; a full lane only turns its own events away. The gap
-//!   ends, as an event of its own, when an event is taken and no more than half of the backlog
-//!   waits. Of those events one waits at most, and none is kept as dead: gaps never fill what they
-//!   tell of.
+//! - An event without room is dropped: counted in `gap_count`, with the first and last time in
+//!   `gap_first` and `gap_last`. So is a dead row that makes room for another one.
+//! - A full backlog drops all events until half of it is free. A full ordering key drops only its
+//!   own.
+//! - Dropped events are reported as one event once a delivery leaves no more than half of the
+//!   backlog. At most one report waits, and none is kept as dead.
 
 use std::sync::Arc;
 
@@ -21,59 +21,62 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::database::Database;
 use super::job::Txn;
 use crate::access::Bucket;
-use crate::events::{CallbackVar, EventName, Happening, Missing, Rules, Subject, record};
-use crate::store::db::sqlite::columns::decode_headers;
+use crate::events::{
+    CallbackVar, DroppedEvents, EventDetails, EventName, NotificationRules, Subject, record,
+};
 use crate::store::error::Result;
 use crate::store::error::damaged;
 use crate::store::memory::directory::Effect;
 use crate::store::memory::pending::Pending;
+use crate::store::records::configurations::{BucketConfiguration, BucketConfigurationKind};
 use crate::store::records::events::Cause;
-use crate::store::records::{BucketConfiguration, BucketConfigurationKind, EventTarget};
+use crate::store::records::options::EventTarget;
+use crate::store::rules::headers::decode_headers;
 use crate::types::{ETag, MessageId, ObjectKey, Timestamp, UploadId};
 
 /// `state`: to be sent when `next_at` has come.
 pub(crate) const DUE: i64 = 0;
-// `state` 1: behind an earlier row of the same lane.
+// `state` 1: behind an earlier row of the same ordering key.
 /// `state`: given up.
 pub(crate) const DEAD: i64 = 2;
 
-/// Who is behind an event that nobody asked for.
-const OURSELVES: &str = "partita";
+/// Principal of events that no request caused.
+const SERVER: &str = "partita";
 
 /// A change, as the verb that makes it knows it.
-pub(crate) struct Change<'a> {
+pub(crate) struct EmittedEvent<'a> {
     pub(crate) event: EventName,
     pub(crate) bucket: &'a Bucket,
     pub(crate) key: &'a ObjectKey,
     pub(crate) time: Timestamp,
-    /// Who asked: the user's id and the request.
+    /// The user and the request.
     pub(crate) cause: &'a Cause,
     pub(crate) detail: Detail<'a>,
 }
 
-/// What a change leaves behind.
+/// Details of an event.
 #[derive(Default)]
 pub(crate) struct Detail<'a> {
     /// The object's number, if it has a new one.
     pub(crate) seq: Option<i64>,
     pub(crate) object: Option<(u64, ETag)>,
-    /// As `encode_headers` gives them.
+    /// Encoded by `encode_headers`.
     pub(crate) headers: Option<&'a [u8]>,
     pub(crate) upload: Option<UploadId>,
     pub(crate) callback_var: Option<&'a [u8]>,
 }
 
 /// The rules that a document of the store means.
-pub(crate) fn rules_of(configuration: &BucketConfiguration) -> Result<&Rules> {
-    let rules = configuration.meaning(Rules::decode).and_then(Option::as_ref);
+pub(crate) fn rules_of(configuration: &BucketConfiguration) -> Result<&NotificationRules> {
+    let rules = configuration.meaning(NotificationRules::decode).and_then(Option::as_ref);
     rules.ok_or_else(|| damaged("a bucket's notification configuration"))
 }
 
-/// Notes that the change is to be told, if a rule of the bucket wants it.
-pub(crate) fn emit(txn: &Txn<'_>, change: &Change<'_>) -> Result<()> {
-    let Change { event, bucket, key, time, cause, detail } = change;
+/// Adds the event to the outbox, if a rule of the bucket selects it.
+pub(crate) fn emit(txn: &Txn<'_>, emitted: &EmittedEvent<'_>) -> Result<()> {
+    let EmittedEvent { event, bucket, key, time, cause, detail } = emitted;
     let kind = BucketConfigurationKind::Notification;
-    let Some(configuration) = txn.shared.directory.bucket_configuration(bucket.id, kind) else {
+    let Some(configuration) = txn.state.directory.bucket_configuration(bucket.id, kind) else {
         return Ok(());
     };
     let Some(rule) = rules_of(&configuration)?.find(*event, key.as_str()) else { return Ok(()) };
@@ -89,15 +92,15 @@ pub(crate) fn emit(txn: &Txn<'_>, change: &Change<'_>) -> Result<()> {
         var => var.flatten(),
     };
     let origin = cause.origin.as_deref();
-    let happening = Happening {
+    let details = EventDetails {
         event: *event,
         time: *time,
         bucket: (bucket.name.as_str(), &bucket.owner.id, &bucket.region),
         key: key.as_str(),
         sequence,
-        principal: cause.user.as_ref().map_or(OURSELVES, |user| &user.id),
+        principal: cause.user.as_ref().map_or(SERVER, |user| &user.id),
         request_id: origin.map_or("", |origin| &origin.request_id),
-        peer: origin.map_or(OURSELVES, |origin| &origin.peer),
+        peer: origin.map_or(SERVER, |origin| &origin.peer),
         subject: Subject {
             size: detail.object.map(|(size, _)| size),
             etag: detail.object.map(|(_, etag)| etag),
@@ -106,58 +109,58 @@ pub(crate) fn emit(txn: &Txn<'_>, change: &Change<'_>) -> Result<()> {
             callback_var: callback_var.as_ref(),
         },
     };
-    let letter = Letter {
+    let outgoing = OutboxEvent {
         target: &rule.target,
-        lane: (bucket.name.as_str(), key.as_bytes()),
+        ordering_key: (bucket.name.as_str(), key.as_bytes()),
         event: *event,
-        body: happening.render(&rule.id),
+        body: details.render(&rule.id),
         time: *time,
     };
-    post(txn, &letter).map(drop)
+    post(txn, &outgoing).map(drop)
 }
 
 /// An event for one target.
-pub(crate) struct Letter<'a> {
+pub(crate) struct OutboxEvent<'a> {
     pub(crate) target: &'a str,
     /// Bucket and key; empty for what is about neither.
-    pub(crate) lane: (&'a str, &'a [u8]),
+    pub(crate) ordering_key: (&'a str, &'a [u8]),
     pub(crate) event: EventName,
     pub(crate) body: Vec<u8>,
     pub(crate) time: Timestamp,
 }
 
 /// Puts it into the outbox, or, where that is full, counts it. Gives its id, if it has one.
-pub(crate) fn post(txn: &Txn<'_>, letter: &Letter<'_>) -> Result<Option<MessageId>> {
-    let Letter { target, time, .. } = *letter;
-    let targets = &txn.shared.targets;
+pub(crate) fn post(txn: &Txn<'_>, outgoing: &OutboxEvent<'_>) -> Result<Option<MessageId>> {
+    let OutboxEvent { target, time, .. } = *outgoing;
+    let targets = &txn.state.targets;
     let max = i64::try_from(targets.backlog_max(target)).unwrap_or(i64::MAX);
-    let lane_max = i64::try_from(targets.lane_max(target)).unwrap_or(i64::MAX);
+    let ordering_key_max = i64::try_from(targets.ordering_key_max(target)).unwrap_or(i64::MAX);
     // A target that the configuration does not name has no row before its first event.
     txn.execute("INSERT OR IGNORE INTO webhook_targets (name) VALUES (?1)", [target])?;
-    // Where less waits than one lane may hold, none is full, and none is counted.
-    let (bucket, key) = letter.lane;
+    // A backlog shorter than the limit of one ordering key has no full one: nothing is counted.
+    let (bucket, key) = outgoing.ordering_key;
     let has_room = txn.execute(
         "UPDATE webhook_targets SET backlog = backlog + 1
          WHERE name = ?1 AND is_full = 0 AND backlog < ?2 AND (backlog < ?5 OR ?5 > (
              SELECT count(*) FROM (
                  SELECT 1 FROM outbox
                  WHERE target = ?1 AND bucket = ?3 AND key = ?4 AND state < 2 LIMIT ?5)))",
-        params![target, max, bucket, key, lane_max],
+        params![target, max, bucket, key, ordering_key_max],
     )? == 1;
     if has_room {
-        return insert(txn, letter).map(Some);
+        return insert(txn, outgoing).map(Some);
     }
     txn.execute(
         "UPDATE webhook_targets SET is_full = 1 WHERE name = ?1 AND backlog >= ?2",
         params![target, max],
     )?;
-    widen_gap(txn, target, &Missing { count: 1, first: time, last: time })?;
+    add_dropped(txn, target, &DroppedEvents { count: 1, first: time, last: time })?;
     Ok(None)
 }
 
-/// Counts what nobody will be told but by the gap.
-pub(crate) fn widen_gap(txn: &Txn<'_>, target: &str, missing: &Missing) -> Result<()> {
-    let Missing { count, first, last } = *missing;
+/// Counts dropped events of a target.
+pub(crate) fn add_dropped(txn: &Txn<'_>, target: &str, missing: &DroppedEvents) -> Result<()> {
+    let DroppedEvents { count, first, last } = *missing;
     let counted: u64 = txn
         .prepare(
             "UPDATE webhook_targets SET gap_count = gap_count + ?2,
@@ -167,51 +170,59 @@ pub(crate) fn widen_gap(txn: &Txn<'_>, target: &str, missing: &Missing) -> Resul
         )?
         .query_row(params![target, count, first, last], |row| row.get(0))?;
     if counted == count {
-        txn.effect(Effect::EventGap(target.into()));
+        txn.effect(Effect::EventsDropped(target.into()));
     }
     Ok(())
 }
 
 /// Adds the row; it is counted already.
-pub(crate) fn insert(txn: &Txn<'_>, letter: &Letter<'_>) -> Result<MessageId> {
-    let (bucket, key) = letter.lane;
-    let message = txn.shared.sources.message_id();
+pub(crate) fn insert(txn: &Txn<'_>, outgoing: &OutboxEvent<'_>) -> Result<MessageId> {
+    let (bucket, key) = outgoing.ordering_key;
+    let message = txn.state.sources.message_id();
     txn.execute(
         "INSERT INTO outbox
              (message, target, bucket, key, event, body, created, attempts, next_at, state)
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?7, EXISTS (
              SELECT 1 FROM outbox WHERE target = ?2 AND bucket = ?3 AND key = ?4 AND state < 2)",
-        params![message, letter.target, bucket, key, letter.event.code(), letter.body, letter.time],
+        params![
+            message,
+            outgoing.target,
+            bucket,
+            key,
+            outgoing.event.code(),
+            outgoing.body,
+            outgoing.time
+        ],
     )?;
-    txn.effect(Effect::EventWaits(letter.target.into()));
+    txn.effect(Effect::EventQueued(outgoing.target.into()));
     Ok(message)
 }
 
-/// Lets the next row of a lane go, when its first one was taken away.
-pub(crate) fn let_next_go(txn: &Txn<'_>, target: &str, lane: (&str, &[u8])) -> Result<()> {
+/// Lets the next row of a ordering_key go, when its first one was taken away.
+pub(crate) fn release_next(txn: &Txn<'_>, target: &str, ordering_key: (&str, &[u8])) -> Result<()> {
     txn.execute(
         "UPDATE outbox SET state = 0 WHERE id = (
              SELECT id FROM outbox WHERE target = ?1 AND bucket = ?2 AND key = ?3 AND state < 2
              ORDER BY id LIMIT 1)",
-        params![target, lane.0, lane.1],
+        params![target, ordering_key.0, ordering_key.1],
     )?;
     Ok(())
 }
 
 /// Lets a full backlog take events in again when half of it went.
-pub(crate) fn make_room(txn: &Txn<'_>, target: &str) -> Result<()> {
+pub(crate) fn reopen_backlog(txn: &Txn<'_>, target: &str) -> Result<()> {
     let sql = "UPDATE webhook_targets SET is_full = 0
                WHERE name = ?1 AND is_full = 1 AND backlog <= ?2";
     txn.execute(sql, params![target, half_of_backlog(txn, target)]).map(drop)
 }
 
 fn half_of_backlog(txn: &Txn<'_>, target: &str) -> i64 {
-    i64::try_from(txn.shared.targets.backlog_max(target)).unwrap_or(i64::MAX) / 2
+    i64::try_from(txn.state.targets.backlog_max(target)).unwrap_or(i64::MAX) / 2
 }
 
-/// Ends a gap when there is room again and the target takes events: what was counted becomes an
-/// event of its own, unless an earlier one still waits; then it is called again when that one goes.
-pub(crate) fn close_gap(txn: &Txn<'_>, target: &str, time: Timestamp) -> Result<()> {
+/// Reports the dropped events of a target as an event of its own, once half of its backlog is free.
+/// While an earlier report waits, it does nothing; it is called again when that one is delivered.
+pub(crate) fn report_dropped(txn: &Txn<'_>, target: &str, time: Timestamp) -> Result<()> {
     let gap = txn
         .prepare(
             "SELECT gap_count, gap_first, gap_last FROM webhook_targets
@@ -220,7 +231,7 @@ pub(crate) fn close_gap(txn: &Txn<'_>, target: &str, time: Timestamp) -> Result<
                  WHERE target = ?1 AND bucket = '' AND key = x'' AND state < 2)",
         )?
         .query_row(params![target, half_of_backlog(txn, target)], |row| {
-            Ok(Missing { count: row.get(0)?, first: row.get(1)?, last: row.get(2)? })
+            Ok(DroppedEvents { count: row.get(0)?, first: row.get(1)?, last: row.get(2)? })
         })
         .optional()?;
     let Some(missing) = gap else { return Ok(()) };
@@ -230,13 +241,14 @@ pub(crate) fn close_gap(txn: &Txn<'_>, target: &str, time: Timestamp) -> Result<
          WHERE name = ?1",
         [target],
     )?;
-    let body = record::gap(target, &missing);
-    let letter = Letter { target, lane: ("", b""), event: EventName::Gap, body, time };
-    insert(txn, &letter).map(drop)
+    let body = record::dropped_events(target, &missing);
+    let outgoing =
+        OutboxEvent { target, ordering_key: ("", b""), event: EventName::Gap, body, time };
+    insert(txn, &outgoing).map(drop)
 }
 
 /// Makes the rows of the targets that the configuration names.
-pub(crate) fn know_targets(connection: &Connection, targets: &[EventTarget]) -> Result<()> {
+pub(crate) fn insert_targets(connection: &Connection, targets: &[EventTarget]) -> Result<()> {
     for target in targets {
         connection.execute(
             "INSERT OR IGNORE INTO webhook_targets (name) VALUES (?1)",
@@ -246,12 +258,12 @@ pub(crate) fn know_targets(connection: &Connection, targets: &[EventTarget]) -> 
     Ok(())
 }
 
-/// Writes the rules of a bucket and, unless it is told not to, a test for each of their targets.
+/// Writes the rules of a bucket and, with `test`, a test event for each of their targets.
 pub(crate) fn set_rules(
     db: &Database,
     bucket: &Arc<Bucket>,
     cause: Cause,
-    rules: Rules,
+    rules: NotificationRules,
     test: bool,
 ) -> Pending<()> {
     let bucket = Arc::clone(bucket);
@@ -266,8 +278,11 @@ pub(crate) fn set_rules(
         for target in targets.into_iter().filter(|_| test) {
             let time = txn.now();
             let body = record::test_event(bucket.name.as_str(), request_id, time);
-            let lane = (bucket.name.as_str(), &b""[..]);
-            post(txn, &Letter { target, lane, event: EventName::TestEvent, body, time })?;
+            let ordering_key = (bucket.name.as_str(), &b""[..]);
+            post(
+                txn,
+                &OutboxEvent { target, ordering_key, event: EventName::TestEvent, body, time },
+            )?;
         }
         Ok(())
     })

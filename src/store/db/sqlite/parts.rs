@@ -1,7 +1,7 @@
-//! The parts of open uploads: stored, copied, taken from what is there already, listed.
+//! Parts of open uploads: stored, copied, taken by reference, listed.
 //!
 //! **Invariant:** every verb checks in its own transaction that the upload is open, in this bucket
-//! and for this key; otherwise it is NoSuchUpload, and what was sent is discarded.
+//! and for this key. Otherwise it is NoSuchUpload, and the sent body is discarded.
 
 use crate::access::UploadPath;
 use std::sync::Arc;
@@ -12,19 +12,18 @@ use super::database::Database;
 use super::job::Txn;
 use super::{contents, declarations, uploads};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
-use crate::store::blobs::StagedBlob;
+use crate::store::blobs::staged::StagedBlob;
 use crate::store::db::sqlite::columns::{
     drop_reference, encode_checksum, read_checksum, read_declared, reference, require_bucket,
 };
 use crate::store::db::sqlite::deduplicated;
-use crate::store::db::sqlite::upload_changes::{Change, changed};
+use crate::store::db::sqlite::upload_changes::{UploadChange, changed};
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
 use crate::store::memory::pins::Pin;
+use crate::store::records::contents::{BlobRef, ContentId, InstantPart, Readable};
 use crate::store::records::events::Cause;
-use crate::store::records::{
-    AddedPart, BlobRef, ContentId, InstantPart, PartRecord, PartsPage, Readable,
-};
+use crate::store::records::uploads::{AddedPart, PartRecord, PartsPage};
 use crate::types::{BlobId, ETag, PartNumber};
 
 /// A part by its upload and number.
@@ -118,7 +117,7 @@ struct Touched {
 impl Touched {
     /// The part has its row now.
     fn added(&self, txn: &Txn<'_>, path: &PartPath, part: PartRecord) -> Result<AddedPart> {
-        changed(txn, path.upload.id, Change::Part, &Cause::default())?;
+        changed(txn, path.upload.id, UploadChange::Part, &Cause::default())?;
         let next = match self.is_declared {
             true => declarations::advance(txn, path.upload.id, path.number)?,
             false => None,
@@ -145,13 +144,13 @@ fn touch(txn: &Txn<'_>, path: &PartPath, size: u64) -> Result<Touched> {
     let algorithm = read_declared(row)?.map(|(algorithm, _)| algorithm);
     let is_declared = row.get::<_, Option<bool>>("declared")?.is_some();
     if let Some(content) = deduplicated::read_content(row)? {
-        // Somebody sends the file after all.
+        // The client sends the file: the upload is no longer deduplicated.
         let sql = "UPDATE uploads SET content_kind = NULL, content = NULL WHERE id = ?1";
         txn.execute(sql, [path.upload.id])?;
         drop_reference(txn, content)?;
     }
     if is_declared {
-        declarations::judge_part(txn, path.upload.id, path.number, size)?;
+        declarations::check_part(txn, path.upload.id, path.number, size)?;
     }
     Ok(Touched { algorithm, is_declared })
 }
@@ -218,7 +217,7 @@ pub(crate) fn list(db: &Database, path: &UploadPath, after: u16, max: usize) -> 
                 truncated = true;
                 break;
             }
-            // By number: a name is looked up again in each row.
+            // By number: a lookup by name would be repeated for each row.
             parts.push(PartRecord {
                 number: row.get(0)?,
                 size: row.get(1)?,

@@ -1,9 +1,9 @@
-//! Pause and resume: a state of an open upload that everybody meets, and that a restart keeps; and
-//! what an operator does about time: more of it, or the end of what is idle.
+//! Pause and resume of open uploads, reset of their expiry, and the drop of idle ones.
 //!
 //! **Invariants**
-//! - A pause changes neither parts nor generation: what was on its way arrives and counts.
-//! - Both verbs can be repeated; only a real change counts as activity, and wakes who waits.
+//! - A pause survives a restart. It changes neither parts nor generation: parts in flight are
+//!   stored.
+//! - Pause and resume can be repeated; only a real change counts as activity and wakes watchers.
 
 use crate::access::UploadPath;
 
@@ -12,22 +12,27 @@ use rusqlite::{OptionalExtension as _, params};
 use super::database::Database;
 use super::uploads::drop_open;
 use crate::store::db::sqlite::columns::require_bucket;
-use crate::store::db::sqlite::upload_changes::{Change, changed};
+use crate::store::db::sqlite::upload_changes::{UploadChange, changed};
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
 use crate::store::records::events::Cause;
 use crate::types::Timestamp;
 
-/// Which state an upload shall be in.
+/// Requested state of an upload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum State {
-    /// It takes parts.
+pub(crate) enum PauseState {
+    /// It accepts parts.
     Uploading,
-    /// It takes none for now.
+    /// It accepts no parts.
     Paused,
 }
 
-pub(crate) fn set(db: &Database, upload: UploadPath, cause: Cause, state: State) -> Pending<()> {
+pub(crate) fn set(
+    db: &Database,
+    upload: UploadPath,
+    cause: Cause,
+    state: PauseState,
+) -> Pending<()> {
     let UploadPath { bucket, key, id } = upload;
     db.write(move |txn| -> Result<()> {
         require_bucket(txn, &bucket)?;
@@ -36,25 +41,24 @@ pub(crate) fn set(db: &Database, upload: UploadPath, cause: Cause, state: State)
             .query_row(params![id, bucket.id, key.as_bytes()], |row| row.get(0))
             .optional()?
             .ok_or(Error::NoSuchUpload)?;
-        if before.is_some() == (state == State::Paused) {
+        if before.is_some() == (state == PauseState::Paused) {
             return Ok(());
         }
         let now = txn.now();
-        let paused = (state == State::Paused).then_some(now);
+        let paused = (state == PauseState::Paused).then_some(now);
         txn.execute(
             "UPDATE uploads SET paused = ?2, last_active = ?3 WHERE id = ?1",
             params![id, paused, now],
         )?;
         let change = match state {
-            State::Paused => Change::Paused,
-            State::Uploading => Change::Resumed,
+            PauseState::Paused => UploadChange::Paused,
+            PauseState::Uploading => UploadChange::Resumed,
         };
         changed(txn, id, change, &cause)
     })
 }
 
-/// As if something had just happened to the upload: the time until it expires begins anew, that of
-/// its pause too.
+/// Resets the expiry of an upload, and that of its pause.
 pub(crate) fn extend(db: &Database, upload: UploadPath) -> Pending<()> {
     let UploadPath { bucket, key, id } = upload;
     db.write(move |txn| -> Result<()> {
@@ -68,8 +72,8 @@ pub(crate) fn extend(db: &Database, upload: UploadPath) -> Pending<()> {
     })
 }
 
-/// Ends an upload to which nothing has happened since `idle_since`, judged in the transaction that
-/// does it: a part may have come after somebody looked.
+/// Drops an upload that was not active since `idle_since`. The transaction checks that again: a
+/// part may have been stored meanwhile.
 pub(crate) fn drop_idle(
     db: &Database,
     upload: UploadPath,
@@ -86,7 +90,7 @@ pub(crate) fn drop_idle(
             )?
             .exists(params![id, bucket.id, key.as_bytes(), idle_since])?;
         if is_idle {
-            drop_open(txn, id, Change::Aborted, &cause)?;
+            drop_open(txn, id, UploadChange::Aborted, &cause)?;
         }
         Ok(is_idle)
     })

@@ -1,7 +1,7 @@
-//! How far open uploads are.
+//! Progress of open uploads.
 //!
-//! **Invariant:** one page is one snapshot, and looks at [`PART_ROWS_MAX`] rows of parts and those
-//! of one upload more, at most; nothing is counted when parts come.
+//! **Invariant:** one page is one snapshot, and reads at most [`PART_ROWS_MAX`] part rows and those
+//! of one more upload. No counter is kept when parts arrive.
 
 use crate::access::Bucket;
 use crate::access::UploadPath;
@@ -9,12 +9,14 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::database::Database;
 use super::declarations;
-use super::listing::successor;
 use super::uploads::{UPLOAD_COLUMNS, read_upload};
 use crate::store::db::sqlite::columns::read_key;
 use crate::store::error::damaged;
 use crate::store::error::{Error, Result};
-use crate::store::records::{PartMap, PartRun, ProgressPage, ProgressQuery, UploadProgress};
+use crate::store::records::progress::{
+    PartMap, PartRun, ProgressPage, ProgressQuery, UploadProgress,
+};
+use crate::store::rules::fold::successor;
 use crate::types::{BucketName, ObjectKey, PartNumber, UploadId};
 
 /// Rows of parts after which a page ends.
@@ -63,8 +65,8 @@ pub(crate) fn page(db: &Database, bucket: &Bucket, query: &ProgressQuery) -> Res
     })
 }
 
-/// The row of an upload, and the sum of its parts. One that was born complete has no rows of parts:
-/// its file is there as it was declared.
+/// Progress of the upload in this row. A deduplicated upload has no part rows: its declared parts
+/// count as received.
 fn read(db: &Database, connection: &Connection, row: &Row<'_>) -> Result<UploadProgress> {
     let upload = read_upload(db, row)?;
     let declaration = declarations::of_row(connection, row, upload.id)?;
@@ -78,9 +80,9 @@ fn read(db: &Database, connection: &Connection, row: &Row<'_>) -> Result<UploadP
             .prepare_cached("SELECT count(*), coalesce(sum(size), 0) FROM parts WHERE upload = ?1")?
             .query_row([upload.id], |row| Ok((row.get(0)?, row.get(1)?)))?,
     };
-    let is_whole = whole.is_some();
+    let is_deduplicated = whole.is_some();
     let last_active = row.get("last_active")?;
-    Ok(UploadProgress { upload, declaration, last_active, parts, received_bytes, is_whole })
+    Ok(UploadProgress { upload, declaration, last_active, parts, received_bytes, is_deduplicated })
 }
 
 pub(crate) fn map(
@@ -101,7 +103,7 @@ pub(crate) fn map(
             .optional()?
             .ok_or(Error::NoSuchUpload)??;
         let max = max.min(RUNS_MAX);
-        let mut runs = match PartNumber::new(progress.parts).filter(|_| progress.is_whole) {
+        let mut runs = match PartNumber::new(progress.parts).filter(|_| progress.is_deduplicated) {
             Some(last) if from == PartNumber::FIRST => {
                 vec![PartRun { first: from, last, bytes: progress.received_bytes }]
             }

@@ -1,12 +1,11 @@
-//! What waits for the writer: requests, and the steps of long work.
+//! Queue of the writer, with two lanes: requests, and steps of long work.
 //!
 //! **Invariants**
-//! - A request waits for requests that came before it, and for no more than one step at a time:
-//!   DeleteObjects of 1000 keys and the collection of garbage have many steps, which would else
-//!   stand before everybody who comes after them.
-//! - Each batch takes a step if one waits, so long work goes on however many requests come.
-//! - What waits is bounded by a count, of which steps have half: where they fill theirs, requests
-//!   are still taken.
+//! - A request waits for earlier requests, and for one step at most: DeleteObjects of 1000 keys and
+//!   garbage collection have many steps.
+//! - Each batch takes a step if one waits, so long work proceeds under any load.
+//! - The queue is bounded, and steps may use half of it: when their half is full, requests still
+//!   have room.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,65 +15,65 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::job::{Job, JobOutcome, Lane};
 use crate::store::db::sqlite::state::DatabaseState;
 
-/// What comes through the channel.
+/// Message to the writer.
 enum Message {
     Job(Box<dyn Job>),
     /// Everything before this is answered, then the thread ends.
     Stop,
     #[cfg(test)]
-    Inspect(Look),
+    Inspect(Inspection),
 }
 
 /// A look at the writer's own connection, between two batches.
 #[cfg(test)]
-pub(crate) type Look = Box<dyn FnOnce(&rusqlite::Connection) + Send>;
+pub(crate) type Inspection = Box<dyn FnOnce(&rusqlite::Connection) + Send>;
 
 /// The end that verbs have.
 pub(crate) struct JobSender {
     sender: Sender<Message>,
-    shared: Arc<DatabaseState>,
+    state: Arc<DatabaseState>,
     jobs_max: usize,
 }
 
 /// The end that the writer has.
 pub(crate) struct Queue {
     receiver: Receiver<Message>,
-    shared: Arc<DatabaseState>,
+    state: Arc<DatabaseState>,
     requests: VecDeque<Box<dyn Job>>,
     steps: VecDeque<Box<dyn Job>>,
     has_ended: bool,
     #[cfg(test)]
-    looks: VecDeque<Look>,
+    inspections: VecDeque<Inspection>,
 }
 
-/// What the writer does next.
-pub(crate) enum First {
+/// Next task of the writer.
+pub(crate) enum WriterTask {
     Job(Box<dyn Job>),
     #[cfg(test)]
-    Look(Look),
+    Inspect(Inspection),
 }
 
-/// What a batch has taken: decides what it may take.
+/// Jobs that a batch has taken, by lane: decide what it takes next.
 #[derive(Default)]
-pub(crate) struct Taken {
+pub(crate) struct BatchCounts {
     requests: usize,
     steps: usize,
 }
 
 /// Both ends of a queue in which at most `jobs_max` jobs wait.
-pub(crate) fn queue(shared: &Arc<DatabaseState>, jobs_max: usize) -> (JobSender, Queue) {
+pub(crate) fn queue(state: &Arc<DatabaseState>, jobs_max: usize) -> (JobSender, Queue) {
     let (sender, receiver) = channel();
-    let entrance = JobSender { sender, shared: Arc::clone(shared), jobs_max };
+    let sender = JobSender { sender, state: Arc::clone(state), jobs_max };
     let queue = Queue {
         receiver,
-        shared: Arc::clone(shared),
+        state: Arc::clone(state),
         requests: VecDeque::new(),
         steps: VecDeque::new(),
         has_ended: false,
         #[cfg(test)]
-        looks: VecDeque::new(),
+        inspections: VecDeque::new(),
     };
-    (entrance, queue)
+    (sender, queue)
 }
 
 impl JobSender {
@@ -86,7 +85,7 @@ impl JobSender {
             return Err((job, JobOutcome::Busy));
         }
         self.sender.send(Message::Job(job)).map_err(|returned| {
-            discount(&self.shared, lane);
+            discount(&self.state, lane);
             match returned.0 {
                 Message::Job(job) => (job, JobOutcome::Closed),
                 _ => unreachable!("what was sent comes back"),
@@ -96,7 +95,7 @@ impl JobSender {
 
     /// Counts one more; `false` when there are as many as may be.
     fn count(&self, lane: Lane) -> bool {
-        let DatabaseState { waiting, steps_waiting, .. } = &*self.shared;
+        let DatabaseState { waiting, steps_waiting, .. } = &*self.state;
         let has_room = waiting.fetch_add(1, Ordering::AcqRel) < self.jobs_max;
         let has_room = match lane {
             Lane::Request => has_room,
@@ -106,32 +105,32 @@ impl JobSender {
             }
         };
         if !has_room {
-            discount(&self.shared, lane);
+            discount(&self.state, lane);
         }
         has_room
     }
 
-    /// Has the writer answer what waits, and end. `false` when it has ended.
+    /// Stops the writer after it has answered waiting jobs. False if it has stopped before.
     pub(crate) fn stop(&self) -> bool {
         self.sender.send(Message::Stop).is_ok()
     }
 
     #[cfg(test)]
-    pub(crate) fn inspect(&self, look: Look) {
+    pub(crate) fn inspect(&self, look: Inspection) {
         assert!(self.sender.send(Message::Inspect(look)).is_ok(), "the writer lives");
     }
 }
 
 impl Queue {
     /// The first job of a batch; waits for one. `None` when there will be no more.
-    pub(crate) fn first(&mut self, taken: &mut Taken) -> Option<First> {
+    pub(crate) fn first(&mut self, counts: &mut BatchCounts) -> Option<WriterTask> {
         loop {
-            if let Some(job) = self.next(taken) {
-                return Some(First::Job(job));
+            if let Some(job) = self.next(counts) {
+                return Some(WriterTask::Job(job));
             }
             #[cfg(test)]
-            if let Some(look) = self.looks.pop_front() {
-                return Some(First::Look(look));
+            if let Some(look) = self.inspections.pop_front() {
+                return Some(WriterTask::Inspect(look));
             }
             if self.has_ended {
                 return None;
@@ -143,33 +142,33 @@ impl Queue {
         }
     }
 
-    /// One more, if one waits that the batch may take.
-    pub(crate) fn next(&mut self, taken: &mut Taken) -> Option<Box<dyn Job>> {
+    /// Next job for a batch, if one waits that it may take.
+    pub(crate) fn next(&mut self, counts: &mut BatchCounts) -> Option<Box<dyn Job>> {
         self.gather();
         if let Some(job) = self.requests.pop_front() {
-            taken.requests += 1;
+            counts.requests += 1;
             return Some(self.counted(job));
         }
-        // Requests that are done wait for the commit: one step, and no more, may delay it.
-        match taken {
-            Taken { requests: 1.., steps: 1.. } => None,
-            _ => self.next_step(taken),
+        // Finished requests wait for the commit: at most one step may delay it.
+        match counts {
+            BatchCounts { requests: 1.., steps: 1.. } => None,
+            _ => self.next_step(counts),
         }
     }
 
-    /// What a batch that is full still has to take: a step, if it has none and one waits.
-    pub(crate) fn last(&mut self, taken: &mut Taken) -> Option<Box<dyn Job>> {
-        if taken.steps > 0 { None } else { self.next_step(taken) }
+    /// Last job of a full batch: a step, if it has none and one waits.
+    pub(crate) fn last(&mut self, counts: &mut BatchCounts) -> Option<Box<dyn Job>> {
+        if counts.steps > 0 { None } else { self.next_step(counts) }
     }
 
-    fn next_step(&mut self, taken: &mut Taken) -> Option<Box<dyn Job>> {
+    fn next_step(&mut self, counts: &mut BatchCounts) -> Option<Box<dyn Job>> {
         let job = self.steps.pop_front()?;
-        taken.steps += 1;
+        counts.steps += 1;
         Some(self.counted(job))
     }
 
     fn counted(&self, job: Box<dyn Job>) -> Box<dyn Job> {
-        discount(&self.shared, job.lane());
+        discount(&self.state, job.lane());
         job
     }
 
@@ -191,15 +190,15 @@ impl Queue {
             },
             Message::Stop => self.has_ended = true,
             #[cfg(test)]
-            Message::Inspect(look) => self.looks.push_back(look),
+            Message::Inspect(look) => self.inspections.push_back(look),
         }
     }
 }
 
-/// One less waits.
-fn discount(shared: &DatabaseState, lane: Lane) {
-    shared.waiting.fetch_sub(1, Ordering::AcqRel);
+/// Counts one waiting job less.
+fn discount(state: &DatabaseState, lane: Lane) {
+    state.waiting.fetch_sub(1, Ordering::AcqRel);
     if lane == Lane::Step {
-        shared.steps_waiting.fetch_sub(1, Ordering::AcqRel);
+        state.steps_waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -1,12 +1,12 @@
-//! Read-only connections, shared by all threads: taken for one verb, then put back.
+//! Read-only connections, shared by all threads: a verb borrows one.
 //!
-//! Statements stay prepared on a connection. The last one that was put back is taken first, so a
-//! quiet store works on few, warm ones.
+//! Statements stay prepared on a connection. The last one returned is borrowed first, so an idle
+//! store uses few, warm ones.
 
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use super::connection::{Role, connect};
@@ -37,7 +37,7 @@ impl Readers {
     /// A connection; each statement on it is a snapshot of its own.
     pub(crate) fn take(&self) -> Result<Reader<'_>> {
         let idle = {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut idle = self.idle.lock();
             idle.as_mut().ok_or(Error::Closed)?.pop()
         };
         let connection = match idle {
@@ -50,12 +50,12 @@ impl Readers {
     /// Runs `read` in one snapshot. It must be short: a snapshot holds up the checkpoints.
     pub(crate) fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let reader = self.take()?;
-        // Prepared like all the others: parsing these two costs more than a lookup.
+        // Prepared like all others: parsing these two costs more than a lookup.
         reader.prepare_cached("BEGIN")?.execute([])?;
         let answer = read(&reader);
-        // Nothing was written. (After a panic the connection is not lent again.)
+        // Nothing was written. (After a panic the connection is not reused.)
         let ended = reader.prepare_cached("ROLLBACK").and_then(|mut end| end.execute([]));
-        // A read that the disk failed has ended the snapshot by itself: that error is to be told.
+        // A failed read may have ended the snapshot: its error is the one to return.
         let answer = answer?;
         ended?;
         Ok(answer)
@@ -63,7 +63,7 @@ impl Readers {
 
     /// Closes the idle connections, and those on loan when they come back.
     pub(crate) fn close(&self) {
-        *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.idle.lock() = None;
     }
 }
 
@@ -75,7 +75,7 @@ impl Deref for Reader<'_> {
     }
 }
 
-/// To set what counts the work of a connection.
+/// Mutable access, for tests that set a progress handler.
 #[cfg(test)]
 impl std::ops::DerefMut for Reader<'_> {
     fn deref_mut(&mut self) -> &mut Connection {
@@ -86,8 +86,8 @@ impl std::ops::DerefMut for Reader<'_> {
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
         let connection = self.connection.take();
-        let mut idle = self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that is still in a transaction (a panic, an error) is not lent again.
+        let mut idle = self.readers.idle.lock();
+        // A connection in a transaction (after a panic or an error) is not reused.
         if let (Some(connection), Some(idle)) = (connection, idle.as_mut())
             && connection.is_autocommit()
             && idle.len() < IDLE_MAX

@@ -1,4 +1,4 @@
-//! The tables. A change of schema is a new step at the end of [`STEPS`]; a step only adds.
+//! Schema of the database. A change is a new step at the end of [`STEPS`]; a step keeps all data.
 //!
 //! Tables that are keyed by ids or names are WITHOUT ROWID: the row is in the key's own tree. Keys
 //! of objects are BLOBs, so that their order is byte order.
@@ -10,7 +10,7 @@ use crate::store::error::{Error, Result};
 /// `PRAGMA application_id`: "Prta".
 pub(crate) const APPLICATION_ID: i64 = 0x5072_7461;
 
-/// Each step brings the database from its index to the next version.
+/// Migrations: each brings the database from its index to the next version.
 const STEPS: &[&str] = &[
     FIRST,
     BUCKET_CONFIGURATIONS,
@@ -19,6 +19,7 @@ const STEPS: &[&str] = &[
     FOUND_CONTENTS,
     FULL_BACKLOGS,
     SEGMENTS,
+    RUNS,
 ];
 
 /// The newest schema that this version knows.
@@ -251,7 +252,7 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_target ON deliveries (target, id);
 ";
 
-/// What an upload may say of itself beyond S3.
+/// Declarations of uploads beyond S3.
 const DECLARED_UPLOADS: &str = "
 -- Both NULL in an upload of plain S3. declared: 1 when declarations has its row. paused: since
 -- when.
@@ -275,7 +276,7 @@ CREATE UNIQUE INDEX declarations_fingerprint ON declarations (fingerprint)
     WHERE fingerprint IS NOT NULL;
 ";
 
-/// Contents are found by their bytes, and uploads can be born complete.
+/// Contents found by their bytes, and deduplicated uploads.
 const FOUND_CONTENTS: &str = "
 -- The SHA-256 of all bytes, if Complete has verified one.
 ALTER TABLE manifests ADD COLUMN sha256 BLOB;
@@ -295,7 +296,7 @@ ALTER TABLE uploads ADD COLUMN content_kind INTEGER;
 ALTER TABLE uploads ADD COLUMN content BLOB;
 ";
 
-/// Whether a gap is that of the whole target, or of single keys only.
+/// State of a full backlog.
 const FULL_BACKLOGS: &str = "
 -- 1 from when the backlog is full until half of it is taken: till then no event is added.
 ALTER TABLE webhook_targets ADD COLUMN is_full INTEGER NOT NULL DEFAULT 0;
@@ -314,6 +315,22 @@ ALTER TABLE blobs ADD COLUMN pages INTEGER CHECK (
 CREATE UNIQUE INDEX blobs_extent ON blobs (epoch, first_page) WHERE first_page IS NOT NULL;
 ";
 
+/// Runs of the server have rows.
+const RUNS: &str = "
+-- A row for each start. ended: NULL while the run lives, and after a crash until the next start.
+-- Ids ascend. A lower id without a row is that of a run before this table, and has ended. The last
+-- of those has a row: the start that adds this table is the first to know that it has ended.
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    started INTEGER NOT NULL,
+    ended INTEGER
+) STRICT;
+INSERT INTO runs (id, started)
+    SELECT value, 0 FROM counters WHERE name = 'epoch' AND value > 0;
+DELETE FROM counters WHERE name = 'epoch';
+ALTER TABLE blobs RENAME COLUMN epoch TO run;
+";
+
 /// Brings the database to [`VERSION`], each step in a transaction of its own.
 pub(crate) fn migrate(connection: &Connection) -> Result<()> {
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
@@ -323,7 +340,7 @@ pub(crate) fn migrate(connection: &Connection) -> Result<()> {
     let found = usize::try_from(found)
         .map_err(|_| Error::Damaged { what: format!("schema version {found}") })?;
     for (index, step) in STEPS.iter().enumerate().skip(found) {
-        // user_version and application_id stand in the header page: they commit with the step.
+        // user_version and application_id are in the header page: they commit with the step.
         connection.execute_batch(&format!(
             "BEGIN IMMEDIATE; {step}
              PRAGMA user_version = {};

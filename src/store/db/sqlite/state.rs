@@ -1,13 +1,16 @@
-//! What the writer, its clients and the background threads share.
+//! State that the writer, its clients and the background threads share.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::connection::PAGE_BYTES;
-use crate::store::blobs::{Blobs, StagedBlob};
+use crate::store::blobs::files::Blobs;
+use crate::store::blobs::staged::StagedBlob;
 use crate::store::error::{Error, Result};
-use crate::store::memory::bell::Bell;
 use crate::store::memory::directory::Directory;
+use crate::store::memory::signal::Signal;
 use crate::store::memory::targets::Targets;
 use crate::store::memory::watchers::Watchers;
 use crate::store::sources::Sources;
@@ -16,7 +19,7 @@ use crate::store::space::ballast::Ballast;
 /// Files of refused jobs that wait to be unlinked by the GC thread.
 const DISCARDS_MAX: usize = 1024;
 
-/// One for each open store.
+/// State of an open database.
 pub(crate) struct DatabaseState {
     pub(crate) directory: Directory,
     /// Time, ids and random bytes.
@@ -27,21 +30,21 @@ pub(crate) struct DatabaseState {
     pub(crate) closed: AtomicBool,
     /// Jobs sent and not yet taken.
     pub(crate) waiting: AtomicUsize,
-    /// Those of them that are steps.
+    /// Waiting jobs that are steps.
     pub(crate) steps_waiting: AtomicUsize,
     /// Frames in the WAL, as of the last commit.
     pub(crate) wal_frames: AtomicU64,
-    /// How many of them are in the database file.
+    /// Frames of them that are in the database file.
     pub(crate) wal_moved: AtomicU64,
-    /// Batches committed, ever: tells `check` whether something changed.
+    /// Batches committed by this process: `check` detects changes by it.
     pub(crate) commits: AtomicU64,
-    pub(crate) gc_bell: Bell,
-    pub(crate) checkpoint_bell: Bell,
-    /// Whether the WAL is as long as it may be before the writer begins it anew.
+    pub(crate) gc_signal: Signal,
+    pub(crate) checkpoint_signal: Signal,
+    /// True if the WAL has reached the length at which the writer restarts it.
     pub(crate) restart_due: AtomicBool,
     /// Held during a checkpoint. SQLite turns a second one away at once, it does not have it wait.
     pub(crate) checkpointing: Mutex<()>,
-    /// Who waits for an upload to change.
+    /// Waiters for changes of uploads.
     pub(crate) watchers: Arc<Watchers>,
     discards: Mutex<Vec<StagedBlob>>,
     /// The most rows that one batch has changed: how long the writer is held, on any machine.
@@ -68,8 +71,8 @@ impl DatabaseState {
             wal_frames: AtomicU64::new(0),
             wal_moved: AtomicU64::new(0),
             commits: AtomicU64::new(0),
-            gc_bell: Bell::default(),
-            checkpoint_bell: Bell::default(),
+            gc_signal: Signal::default(),
+            checkpoint_signal: Signal::default(),
             restart_due: AtomicBool::new(false),
             checkpointing: Mutex::default(),
             watchers: Arc::default(),
@@ -79,7 +82,7 @@ impl DatabaseState {
         }
     }
 
-    /// Whether verbs may still be promised anything.
+    /// An error once the store is closed or poisoned.
     pub(crate) fn alive(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
@@ -95,20 +98,19 @@ impl DatabaseState {
         self.wal_frames.load(Ordering::Relaxed) * PAGE_BYTES
     }
 
-    /// Has a refused body unlinked by another thread: removing a large file takes long.
+    /// Queues a refused body to be removed by the GC thread: removing a large file takes long.
     pub(crate) fn discard(&self, staged: StagedBlob) {
-        let mut discards = self.discards.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut discards = self.discards.lock();
         if discards.len() < DISCARDS_MAX {
             discards.push(staged);
             drop(discards);
-            self.gc_bell.ring();
+            self.gc_signal.notify();
         }
     }
 
     /// Unlinks what was discarded.
     pub(crate) fn unlink_discards(&self) {
-        let discards =
-            std::mem::take(&mut *self.discards.lock().unwrap_or_else(PoisonError::into_inner));
+        let discards = std::mem::take(&mut *self.discards.lock());
         drop(discards);
     }
 }

@@ -1,7 +1,7 @@
-//! The turns in the life of an upload, told at one place, inside the transaction that makes them.
+//! Changes of uploads: emitted inside of the transaction that makes them.
 //!
-//! **Invariant:** every transaction that makes, changes or ends an upload calls [`changed`] for it,
-//! so whoever watches an upload misses nothing, and whoever subscribed to its events is told.
+//! **Invariant:** every transaction that creates, changes or ends an upload calls [`changed`] for
+//! it, so watchers and subscribers miss nothing.
 
 use std::sync::Arc;
 
@@ -14,24 +14,24 @@ use crate::events::EventName;
 use crate::store::db::sqlite::columns::read_key;
 use crate::store::error::Result;
 use crate::store::memory::directory::Effect;
-use crate::store::records::BucketConfigurationKind;
+use crate::store::records::configurations::BucketConfigurationKind;
 use crate::store::records::events::Cause;
 use crate::types::{BucketName, UploadId};
 
-/// What happened to an upload.
+/// Change of an upload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Change {
+pub(crate) enum UploadChange {
     /// It was opened.
     Created,
     /// A part was stored or replaced.
     Part,
-    /// It takes no parts for now.
+    /// It was paused.
     Paused,
-    /// It takes parts again.
+    /// It was resumed.
     Resumed,
-    /// Its parts are an object now.
+    /// It was completed: its parts are an object.
     Completed,
-    /// Somebody ended it.
+    /// It was aborted by a request.
     Aborted,
     /// It was idle, or paused, for too long.
     Expired,
@@ -41,8 +41,8 @@ pub(crate) enum Change {
     Failed,
 }
 
-impl Change {
-    /// What those are told who subscribed to it. A completed upload is told of as an object.
+impl UploadChange {
+    /// Event of the change, if it has one. A completed upload has the event of its object.
     fn event(self) -> Option<EventName> {
         match self {
             Self::Created => Some(EventName::UploadCreated),
@@ -51,33 +51,38 @@ impl Change {
             Self::Aborted => Some(EventName::UploadAborted),
             Self::Expired => Some(EventName::UploadExpired),
             Self::Failed => Some(EventName::UploadFailed),
-            // The rules of a bucket go with it.
+            // The rules of a deleted bucket are deleted too.
             Self::Part | Self::Completed | Self::Dropped => None,
         }
     }
 }
 
-/// Tells of a change, while the upload still has its row; what follows from it happens with the
-/// COMMIT, or not at all.
-pub(crate) fn changed(txn: &Txn<'_>, id: UploadId, change: Change, cause: &Cause) -> Result<()> {
+/// Emits a change while the upload still has its row: watchers and the outbox learn of it with the
+/// COMMIT.
+pub(crate) fn changed(
+    txn: &Txn<'_>,
+    id: UploadId,
+    change: UploadChange,
+    cause: &Cause,
+) -> Result<()> {
     tracing::trace!(%id, ?change, "upload");
-    if change != Change::Created {
+    if change != UploadChange::Created {
         txn.effect(Effect::UploadChanged(id));
     }
     match change.event() {
-        Some(event) if txn.shared.directory.count_bucket_configurations() > 0 => {
-            tell(txn, id, event, cause)
+        Some(event) if txn.state.directory.count_bucket_configurations() > 0 => {
+            emit_change(txn, id, event, cause)
         }
         _ => Ok(()),
     }
 }
 
-fn tell(txn: &Txn<'_>, id: UploadId, event: EventName, cause: &Cause) -> Result<()> {
+fn emit_change(txn: &Txn<'_>, id: UploadId, event: EventName, cause: &Cause) -> Result<()> {
     let mut statement =
         txn.prepare("SELECT bucket, key, headers, callback_var FROM uploads WHERE id = ?1")?;
     let mut rows = statement.query([id])?;
     let Some(row) = rows.next()? else { return Ok(()) };
-    // Without a bucket it is on its way out already.
+    // Without its bucket, the upload is garbage already.
     let Some(bucket) = bucket_of(txn, row.get("bucket")?)? else { return Ok(()) };
     let (headers, callback_var): (Vec<u8>, Option<Vec<u8>>) =
         (row.get("headers")?, row.get("callback_var")?);
@@ -88,12 +93,12 @@ fn tell(txn: &Txn<'_>, id: UploadId, event: EventName, cause: &Cause) -> Result<
         ..Detail::default()
     };
     let (key, time) = (read_key(row, "key")?, txn.now());
-    emit(txn, &outbox::Change { event, bucket: &bucket, key: &key, time, cause, detail })
+    emit(txn, &outbox::EmittedEvent { event, bucket: &bucket, key: &key, time, cause, detail })
 }
 
 /// The bucket of that id, if it has rules.
 fn bucket_of(txn: &Txn<'_>, id: i64) -> Result<Option<Arc<Bucket>>> {
-    let directory = &txn.shared.directory;
+    let directory = &txn.state.directory;
     if directory.bucket_configuration(id, BucketConfigurationKind::Notification).is_none() {
         return Ok(None);
     }

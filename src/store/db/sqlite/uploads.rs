@@ -1,4 +1,4 @@
-//! Open uploads.
+//! Open uploads: created, looked up, ended.
 //!
 //! **Invariant:** every verb checks in its own transaction that the upload is open, in this bucket
 //! and for this key; otherwise it is NoSuchUpload.
@@ -6,6 +6,7 @@
 use crate::access::ObjectPath;
 use crate::access::UploadPath;
 use crate::access::User;
+use crate::store::rules::fingerprint;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -15,14 +16,16 @@ use super::{contents, declarations};
 use crate::access::Bucket;
 use crate::events::CallbackVar;
 use crate::store::db::sqlite::columns::{
-    GarbageKind, drop_reference, encode_headers, enqueue, read_declared, read_key, require_bucket,
+    GarbageKind, drop_reference, enqueue, read_declared, read_key, require_bucket,
 };
 use crate::store::db::sqlite::deduplicated;
-use crate::store::db::sqlite::upload_changes::{Change, changed};
+use crate::store::db::sqlite::upload_changes::{UploadChange, changed};
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
+use crate::store::records::contents::ContentId;
 use crate::store::records::events::Cause;
-use crate::store::records::{ContentId, CreatedUpload, NewUpload, OpenUpload, UploadRecord};
+use crate::store::records::uploads::{CreatedUpload, NewUpload, OpenUpload, UploadRecord};
+use crate::store::rules::headers::encode_headers;
 use crate::types::{Timestamp, UploadId};
 
 /// The columns that [`read_upload`] needs; the key first, as every scan has it.
@@ -38,24 +41,24 @@ pub(crate) fn read_upload(db: &Database, row: &Row<'_>) -> Result<UploadRecord> 
         initiator: db.directory().owner(&row.get::<_, String>("initiator")?),
         checksum: read_declared(row)?,
         paused,
-        expires: Limits::of(db).expires(row.get("last_active")?, paused),
+        expires: IdleLimits::of(db).expires(row.get("last_active")?, paused),
     })
 }
 
-/// How long an upload may do nothing.
+/// Time limits of open uploads.
 #[derive(Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct IdleLimits {
     idle_ms_max: u64,
     pause_ms_max: u64,
 }
 
-impl Limits {
+impl IdleLimits {
     pub(crate) fn of(db: &Database) -> Self {
         let options = &db.options;
         Self { idle_ms_max: options.upload_idle_ms_max, pause_ms_max: options.upload_pause_ms_max }
     }
 
-    /// When an upload is aborted if nothing happens to it: a pause holds it for longer.
+    /// Time at which an upload expires without further activity: a pause extends it.
     pub(crate) fn expires(self, active: Timestamp, paused: Option<Timestamp>) -> Timestamp {
         match paused {
             None => active.plus_millis(self.idle_ms_max),
@@ -73,14 +76,14 @@ pub(crate) fn create(
     new: NewUpload,
 ) -> Pending<CreatedUpload> {
     let ObjectPath { bucket, key } = object;
-    let named = declarations::fingerprint(&bucket, user, &key, &new);
+    let named = fingerprint::fingerprint(&bucket, user, &key, &new);
     let initiator = db.directory().owner(&user.id);
-    let limits = Limits::of(db);
+    let limits = IdleLimits::of(db);
     db.write(move |txn| {
         require_bucket(txn, &bucket)?;
         let now = txn.now();
         let mut upload = UploadRecord {
-            id: txn.shared.sources.upload_id(),
+            id: txn.state.sources.upload_id(),
             key: key.clone(),
             initiated: now,
             initiator: initiator.clone(),
@@ -89,13 +92,13 @@ pub(crate) fn create(
             expires: limits.expires(now, None),
         };
         let content = take_declared(txn, &new)?;
-        // What was born from a content is found only by those who may read it now.
-        let fingerprint = named.map(|named| declarations::with_content(named, content));
+        // A deduplicated upload is joined only by users who may read its content now.
+        let fingerprint = named.map(|named| fingerprint::with_content(named, content));
         if let Some(fingerprint) = &fingerprint
             && let Some(id) = declarations::join(txn, fingerprint)?
         {
             if let Some(content) = content {
-                // It has a reference of its own.
+                // The joined upload has a reference of its own.
                 drop_reference(txn, content)?;
             }
             let sql = "UPDATE uploads SET last_active = ?2 WHERE id = ?1
@@ -111,12 +114,12 @@ pub(crate) fn create(
         if let Some(declaration) = &new.declaration {
             declarations::insert(txn, upload.id, declaration, fingerprint)?;
         }
-        changed(txn, upload.id, Change::Created, &cause)?;
+        changed(txn, upload.id, UploadChange::Created, &cause)?;
         Ok(CreatedUpload { upload, is_resumed: false, is_instant: content.is_some() })
     })
 }
 
-/// Takes a content that is the declared file, if there is one.
+/// Takes a reference to a content that is the declared file, if one can be taken.
 fn take_declared(txn: &Txn<'_>, new: &NewUpload) -> Result<Option<ContentId>> {
     let Some(declaration) = &new.declaration else { return Ok(None) };
     for readable in new.instant.iter().filter(|readable| readable.is(declaration)) {
@@ -177,7 +180,7 @@ pub(crate) fn open(db: &Database, path: &UploadPath) -> Result<OpenUpload> {
     find_open(db, &*db.readers.take()?, path)
 }
 
-/// As [`find`], with what was declared.
+/// The open upload of this bucket and key, with its declaration.
 pub(crate) fn find_open(
     db: &Database,
     connection: &Connection,
@@ -191,21 +194,21 @@ pub(crate) fn find_open(
     let mut rows = statement.query(params![id, bucket.id, key.as_bytes()])?;
     let row = rows.next()?.ok_or(Error::NoSuchUpload)?;
     let upload = read_upload(db, row)?;
-    // The row that is being read holds its snapshot, so the declaration is of the same moment.
+    // The open row holds the snapshot, so the declaration is of the same moment.
     let declaration = declarations::of_row(connection, row, *id)?;
     Ok(OpenUpload { upload, declaration, is_instant: row.get("is_instant")? })
 }
 
-/// Whose word it is that an upload shall end.
+/// Kind of the end of an upload.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// One creator's: the upload ends with the last one.
+pub(crate) enum EndKind {
+    /// Removes one creator: the upload ends with the last one.
     Abort,
-    /// Everybody's.
+    /// Ends the upload for all creators.
     Cancel,
 }
 
-pub(crate) fn end(db: &Database, path: UploadPath, cause: Cause, ending: Ending) -> Pending<()> {
+pub(crate) fn end(db: &Database, path: UploadPath, cause: Cause, kind: EndKind) -> Pending<()> {
     let UploadPath { bucket, key, id } = path;
     db.free(move |txn| {
         require_bucket(txn, &bucket)?;
@@ -215,32 +218,42 @@ pub(crate) fn end(db: &Database, path: UploadPath, cause: Cause, ending: Ending)
             .query_row(params![id, bucket.id, key.as_bytes()], |row| row.get(0))
             .optional()?
             .ok_or(Error::NoSuchUpload)?;
-        let is_shared = is_declared.is_some() && ending == Ending::Abort;
+        let is_shared = is_declared.is_some() && kind == EndKind::Abort;
         match is_shared && declarations::leave(txn, id)? {
             true => Ok(()),
-            false => drop_open(txn, id, Change::Aborted, &cause),
+            false => drop_open(txn, id, UploadChange::Aborted, &cause),
         }
     })
 }
 
 /// Ends an open upload without an object: its parts are garbage from here on.
-pub(crate) fn drop_open(txn: &Txn<'_>, id: UploadId, why: Change, cause: &Cause) -> Result<()> {
+pub(crate) fn drop_open(
+    txn: &Txn<'_>,
+    id: UploadId,
+    why: UploadChange,
+    cause: &Cause,
+) -> Result<()> {
     if let Some(content) = remove(txn, id, why, cause)?.content {
         drop_reference(txn, content)?;
     }
     enqueue(txn, GarbageKind::Upload, id.as_bytes())
 }
 
-/// What is left of an open upload when its row is gone.
+/// Values of an upload whose row was deleted.
 pub(crate) struct Removed {
-    /// What its client wants to be told again.
+    /// Callback variable of its client.
     pub(crate) callback_var: Option<Vec<u8>>,
-    /// The content that it was born with: its reference is the caller's now.
+    /// Content of a deduplicated upload: the caller owns its reference.
     pub(crate) content: Option<ContentId>,
 }
 
-/// Takes the row of an open upload away, and all that only an open one has.
-pub(crate) fn remove(txn: &Txn<'_>, id: UploadId, why: Change, cause: &Cause) -> Result<Removed> {
+/// Deletes the row of an open upload and its declaration.
+pub(crate) fn remove(
+    txn: &Txn<'_>,
+    id: UploadId,
+    why: UploadChange,
+    cause: &Cause,
+) -> Result<Removed> {
     changed(txn, id, why, cause)?;
     let sql = "DELETE FROM uploads WHERE id = ?1
          RETURNING declared, callback_var, content_kind, content";
@@ -250,7 +263,7 @@ pub(crate) fn remove(txn: &Txn<'_>, id: UploadId, why: Change, cause: &Cause) ->
     let is_declared: Option<bool> = row.get("declared")?;
     let callback_var = row.get("callback_var")?;
     let content = deduplicated::read_content(row)?;
-    // A DELETE … RETURNING is done with when its rows are.
+    // A DELETE … RETURNING is finished by dropping its rows.
     drop(rows);
     if is_declared.is_some() {
         declarations::remove(txn, id)?;

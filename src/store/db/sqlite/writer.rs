@@ -1,16 +1,18 @@
-//! The thread that owns the only connection that writes.
+//! The writer: the thread that owns the only connection that changes rows.
 //!
-//! It takes what waits into one transaction, one fsync for all; each job runs inside a savepoint.
+//! It runs waiting jobs in one transaction, with one fsync for all; each job has a savepoint.
 //!
 //! **Invariants**
 //! - A savepoint is no fault boundary: a full disk or an I/O error can roll back the transaction
 //!   under the jobs, and later statements would then commit one by one. After every error the
-//!   writer asks whether the transaction is still there. If not, no job of the batch is answered
-//!   from its earlier success: each is run again from its start, in a transaction of its own.
+//!   writer asks SQLite for the state of the transaction. If it is gone, no job of the batch is
+//!   answered from its earlier success: each is run again from its start, in a transaction of its
+//!   own.
 //! - A COMMIT that fails for any other reason than a full disk has an unknown outcome: the store is
 //!   poisoned, staged files stay, and the next start decides by the rows.
 //! - Effects on memory come after COMMIT and before the answers.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,7 +21,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, params};
 
 use super::job::{Fault, Job, JobOutcome, Purpose, RunOutcome, SeqBlock, Txn};
-use super::queue::{First, Queue, Taken};
+use super::queue::{BatchCounts, Queue, WriterTask};
 use super::wal::{Restarted, Urgency, restart};
 use crate::store::db::sqlite::state::DatabaseState;
 use crate::store::error::{Error, Result};
@@ -29,20 +31,20 @@ use crate::store::memory::directory::Effect;
 const BATCH_JOBS_MAX: usize = 255;
 /// Most bytes of bodies in one transaction.
 const BATCH_BYTES_MAX: usize = 4 << 20;
-/// How long a batch goes on taking what waits. Tests need what they queued in one batch, however
-/// slow the machine is.
+/// Time for which a batch keeps taking waiting jobs. Tests need all jobs that they queued in one
+/// batch, on slow machines too.
 const BATCH_TIME_MAX: Duration = Duration::from_millis(if cfg!(test) { 10_000 } else { 2 });
 /// Sequence numbers reserved at once: one small transaction for so many PUTs.
 const SEQ_BLOCK: i64 = 1 << 16;
-/// Unused numbers below which a new block is reserved. A batch, run twice, needs no more: each of
-/// its jobs takes 64 at most, when DeleteObjects tells of each key.
+/// Unused numbers below which a new block is reserved. A batch, run twice, needs fewer: each of its
+/// jobs takes 64 at most, in DeleteObjects.
 const SEQ_LEFT_MIN: i64 = 1 << 15;
 
 /// The thread's state.
 pub(crate) struct Writer {
     pub(crate) connection: Connection,
     pub(crate) queue: Queue,
-    pub(crate) shared: Arc<DatabaseState>,
+    pub(crate) state: Arc<DatabaseState>,
     pub(crate) wal_bytes_restart: u64,
     /// Bytes of WAL at which it waits for a checkpoint that is under way.
     pub(crate) wal_bytes_wait: u64,
@@ -52,34 +54,34 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Works until told to stop, or until nobody can send any more.
+    /// Runs until it is stopped, or until all senders are dropped.
     pub(crate) fn run(mut self) {
         loop {
-            let mut taken = Taken::default();
-            let job = match self.queue.first(&mut taken) {
+            let mut counts = BatchCounts::default();
+            let job = match self.queue.first(&mut counts) {
                 None => return,
-                Some(First::Job(job)) => job,
+                Some(WriterTask::Job(job)) => job,
                 #[cfg(test)]
-                Some(First::Look(look)) => {
+                Some(WriterTask::Inspect(look)) => {
                     look(&self.connection);
                     continue;
                 }
             };
-            if self.shared.blobs.poison_reason().is_none() {
+            if self.state.blobs.poison_reason().is_none() {
                 self.reserve_seqs();
             }
-            if self.shared.blobs.poison_reason().is_some() {
-                // Nothing is promised any more, and nothing unlinked.
-                job.settle(JobOutcome::Unknown, &self.shared);
+            if self.state.blobs.poison_reason().is_some() {
+                // Nothing is acknowledged any more, and no file is unlinked.
+                job.finish(JobOutcome::Unknown, &self.state);
                 continue;
             }
-            self.batch(job, taken);
+            self.batch(job, counts);
             self.restart_wal();
         }
     }
 
-    /// Runs `first` and what waits in one transaction; `taken` counts `first` already.
-    fn batch(&mut self, first: Box<dyn Job>, mut taken: Taken) {
+    /// Runs `first` and what waits in one transaction; `counts` counts `first` already.
+    fn batch(&mut self, first: Box<dyn Job>, mut counts: BatchCounts) {
         let started = Instant::now();
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
             return self.refuse(vec![first], &error.into());
@@ -87,7 +89,7 @@ impl Writer {
         #[cfg(test)]
         let before = self.connection.total_changes();
         let (mut jobs, mut bytes) = (Vec::new(), 0);
-        let txn = Txn::new(&self.connection, &self.seqs, &self.shared);
+        let txn = Txn::new(&self.connection, &self.seqs, &self.state);
         let mut next = Some(first);
         while let Some(mut job) = next.take() {
             bytes += job.inline_bytes();
@@ -101,15 +103,15 @@ impl Writer {
                 || bytes >= BATCH_BYTES_MAX
                 || started.elapsed() >= BATCH_TIME_MAX;
             next = match is_full {
-                false => self.queue.next(&mut taken),
-                true => self.queue.last(&mut taken),
+                false => self.queue.next(&mut counts),
+                true => self.queue.last(&mut counts),
             };
         }
         let effects = txn.into_effects();
         #[cfg(test)]
         let changes = self.connection.total_changes() - before;
         #[cfg(test)]
-        self.shared.most_changes.fetch_max(changes, Ordering::AcqRel);
+        self.state.most_changes.fetch_max(changes, Ordering::AcqRel);
         match self.connection.execute_batch("COMMIT") {
             Ok(()) => self.committed(jobs, effects),
             Err(error) => {
@@ -121,26 +123,26 @@ impl Writer {
     }
 
     fn committed(&self, jobs: Vec<Box<dyn Job>>, effects: Vec<Effect>) {
-        self.shared.commits.fetch_add(1, Ordering::AcqRel);
+        self.state.commits.fetch_add(1, Ordering::AcqRel);
         let garbage = effects.iter().any(|effect| matches!(effect, Effect::Garbage));
-        let told: Vec<Effect> =
+        let for_targets: Vec<Effect> =
             effects.iter().filter(|effect| effect.is_for_targets()).cloned().collect();
         for effect in &effects {
             if let Effect::UploadChanged(id) = effect {
-                self.shared.watchers.wake(*id);
+                self.state.watchers.notify(*id);
             }
         }
         let of_uploads = |effect| matches!(effect, &Effect::UploadChanged(_) | &Effect::Garbage);
         if !effects.iter().all(of_uploads) {
-            self.shared.directory.apply(effects);
+            self.state.directory.apply(effects);
         }
         for job in jobs {
-            job.settle(JobOutcome::Committed, &self.shared);
+            job.finish(JobOutcome::Committed, &self.state);
         }
         if garbage {
-            self.shared.gc_bell.ring();
+            self.state.gc_signal.notify();
         }
-        told.iter().for_each(|effect| self.shared.targets.hear(effect));
+        for_targets.iter().for_each(|effect| self.state.targets.notify(effect));
     }
 
     /// The transaction is in doubt: makes sure that it is gone, then runs each job by itself.
@@ -153,8 +155,8 @@ impl Writer {
         }
         tracing::warn!(?fault, jobs = jobs.len(), "a batch was rolled back; each job runs alone");
         for job in jobs {
-            if self.shared.blobs.poison_reason().is_some() {
-                job.settle(JobOutcome::Unknown, &self.shared);
+            if self.state.blobs.poison_reason().is_some() {
+                job.finish(JobOutcome::Unknown, &self.state);
             } else {
                 self.run_alone(job);
             }
@@ -176,27 +178,28 @@ impl Writer {
             }
             match fault {
                 Fault::Full => {
-                    // What only adds must not have the room that what frees will need.
+                    // Jobs that add must not use the space that jobs that free need.
                     let frees = job.purpose() == Purpose::Free;
-                    let freed = frees && self.shared.ballast.free();
+                    let freed = frees && self.state.ballast.free();
                     tracing::warn!(freed, "the disk is full");
                     if attempt > 0 || !freed {
-                        return job.settle(JobOutcome::Full, &self.shared);
+                        return job.finish(JobOutcome::Full, &self.state);
                     }
                 }
-                _ => return job.settle(JobOutcome::Busy, &self.shared),
+                _ => return job.finish(JobOutcome::Busy, &self.state),
             }
         }
     }
 
-    /// One transaction with one job. A job that refuses commits nothing, and that is its outcome.
+    /// Runs one job in a transaction of its own. A job that returns an error commits nothing, and
+    /// that is its outcome.
     fn try_alone(&self, job: &mut dyn Job) -> std::result::Result<Vec<Effect>, Fault> {
         let fault = |error: rusqlite::Error| {
             let error = Error::from(error);
             Fault::of(&error).unwrap_or_else(|| Fault::Broken(error.to_string()))
         };
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(fault)?;
-        let txn = Txn::new(&self.connection, &self.seqs, &self.shared);
+        let txn = Txn::new(&self.connection, &self.seqs, &self.state);
         let ran = run_caught(&txn, job);
         match ran {
             RunOutcome::Kept if !self.connection.is_autocommit() => {
@@ -225,7 +228,7 @@ impl Writer {
     fn refuse(&self, jobs: Vec<Box<dyn Job>>, error: &Error) {
         match Fault::of(error) {
             Some(Fault::Busy) => {
-                jobs.into_iter().for_each(|job| job.settle(JobOutcome::Busy, &self.shared));
+                jobs.into_iter().for_each(|job| job.finish(JobOutcome::Busy, &self.state));
             }
             Some(Fault::Full) => self.after_fault(jobs, Fault::Full),
             _ => self.poison(jobs, error.to_string()),
@@ -233,16 +236,16 @@ impl Writer {
     }
 
     fn poison(&self, jobs: Vec<Box<dyn Job>>, reason: String) {
-        self.shared.blobs.poison(format!("metadata: {reason}"));
+        self.state.blobs.poison(format!("metadata: {reason}"));
         for job in jobs {
-            job.settle(JobOutcome::Unknown, &self.shared);
+            job.finish(JobOutcome::Unknown, &self.state);
         }
         // Best effort, so that readers see the last commit; the outcome stays unknown.
         let _ = self.roll_back();
     }
 
     /// Keeps a stock of sequence numbers that is committed before any of it is used: a number that
-    /// a rolled back job had taken is lost, never given twice.
+    /// a rolled back job had counts is lost, never given twice.
     fn reserve_seqs(&mut self) {
         if self.seqs.end.get() - self.seqs.next.get() >= SEQ_LEFT_MIN {
             return;
@@ -254,7 +257,8 @@ impl Writer {
             }
             Err(error) => match Fault::of(&error) {
                 Some(Fault::Broken(reason)) => self.poison(Vec::new(), reason),
-                // What is left is used up; then jobs that need a number fail with DiskFull.
+                // The rest of the block is used up; then jobs that need a number fail with
+                // DiskFull.
                 _ => tracing::error!(%error, "cannot reserve sequence numbers"),
             },
         }
@@ -263,24 +267,24 @@ impl Writer {
     /// Above its limit the WAL is moved by the writer itself, between batches: beside a busy writer
     /// the checkpoint thread never comes to the WAL's end, and it would grow for ever.
     fn restart_wal(&mut self) {
-        let bytes = self.shared.wal_bytes();
+        let bytes = self.state.wal_bytes();
         if bytes < self.wal_bytes_restart {
-            // It may have begun anew by itself, when all was moved and no reader was there.
+            // SQLite restarts the WAL itself when all frames are moved and no reader is active.
             self.restart_at = self.wal_bytes_restart;
         }
-        if bytes < self.restart_at || self.shared.blobs.poison_reason().is_some() {
+        if bytes < self.restart_at || self.state.blobs.poison_reason().is_some() {
             return;
         }
-        let haste = match bytes {
+        let urgency = match bytes {
             _ if bytes >= self.wal_bytes_wait => Urgency::Great,
             _ if bytes >= 2 * self.wal_bytes_restart => Urgency::Some,
             _ => Urgency::None,
         };
-        match restart(&mut self.connection, &self.shared, haste) {
+        match restart(&mut self.connection, &self.state, urgency) {
             Restarted::Yes => self.restart_at = self.wal_bytes_restart,
             Restarted::NotYet => {}
-            // Do not stop every batch for them.
-            Restarted::Hindered => self.restart_at = bytes + self.wal_bytes_restart / 4,
+            // Readers do not delay every batch.
+            Restarted::Blocked => self.restart_at = bytes + self.wal_bytes_restart / 4,
         }
     }
 }
@@ -309,7 +313,7 @@ fn run_in_savepoint(txn: &Txn<'_>, job: &mut dyn Job) -> RunOutcome {
         }
         RunOutcome::Fault(_) => return ran,
     };
-    // Also a job that took no notice of an error of SQLite must not go on outside a transaction.
+    // A job that ignored an error of SQLite must not continue outside a transaction.
     if txn.connection.is_autocommit() {
         return RunOutcome::Fault(Fault::Lost);
     }
@@ -327,14 +331,17 @@ fn control(txn: &Txn<'_>, sql: &'static str) -> std::result::Result<(), Fault> {
     })
 }
 
-/// A panic in a job is a broken invariant: the store stops, but nobody waits for ever.
+/// Runs a job. A panic in it is a broken invariant: it poisons the store, and every waiting client is
+/// answered.
 fn run_caught(txn: &Txn<'_>, job: &mut dyn Job) -> RunOutcome {
     catch_unwind(AssertUnwindSafe(|| job.run(txn))).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("a panic without text");
+        let text = panic_text(&*panic);
         RunOutcome::Fault(Fault::Broken(format!("a panic in a transaction: {text}")))
     })
+}
+
+/// The message of a panic.
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without text")
 }

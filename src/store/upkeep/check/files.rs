@@ -1,64 +1,38 @@
-//! Rows and files: each row has its file, each file its row.
+//! Check of files: each row has its file, each file its row.
 
-use rusqlite::params;
-
-use super::{Depth, PAGE_ROWS, pages};
-use crate::store::blobs::{BlobName, Found, Location, Wait};
-use crate::store::db::sqlite::blob_row::read_extent;
+use crate::store::blobs::name::FolderEntry;
+use crate::store::blobs::reader::Wait;
+use crate::store::db::sqlite::check::extents;
+use crate::store::db::sqlite::files::{self, FileRow};
+use crate::store::db::sqlite::runs;
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
+use crate::store::records::check::Depth;
 use crate::types::BlobId;
 
-/// What a row says of its file.
-struct FileRow {
-    at: Location,
-    size: u64,
-    md5: [u8; 16],
-    crc64nvme: u64,
-    sha256: Option<[u8; 32]>,
-}
+/// Rows in one page.
+const PAGE_ROWS: usize = 1000;
 
 pub(crate) fn check(engine: &Engine, depth: Depth, found: &mut Vec<String>) -> Result<()> {
     let mut after = BlobId::from_bytes([0; 16]);
     loop {
-        let page = read_page(engine, after)?;
+        let page = files::page(&engine.db, after, PAGE_ROWS)?;
         let Some(last) = page.last() else { break };
         after = last.at.name.id;
         for row in &page {
             engine.alive()?;
             let Some(line) = check_file(engine, row, depth)? else { continue };
             // It may have been dropped and freed since the page was read.
-            if has_row(engine, row.at.name, "dead = 0")? {
+            if files::has_live_row(&engine.db, row.at.name)? {
                 found.push(line);
             }
         }
     }
-    check_extents(engine, found)?;
+    extents::check(&engine.db, found)?;
     check_strays(engine, found)
 }
 
-fn read_page(engine: &Engine, after: BlobId) -> Result<Vec<FileRow>> {
-    let reader = engine.db.readers.take()?;
-    let mut statement = reader.prepare_cached(
-        "SELECT first_page, pages, id, epoch, size, md5, crc64nvme, sha256 FROM blobs
-         WHERE id > ?1 AND inline_row IS NULL AND dead = 0 ORDER BY id LIMIT ?2",
-    )?;
-    let rows = statement.query_map(params![after, PAGE_ROWS], |row| {
-        Ok(FileRow {
-            at: Location {
-                name: BlobName { epoch: row.get("epoch")?, id: row.get("id")? },
-                extent: read_extent(row, 0)?,
-            },
-            size: row.get("size")?,
-            md5: row.get("md5")?,
-            crc64nvme: row.get::<_, i64>("crc64nvme")?.cast_unsigned(),
-            sha256: row.get("sha256")?,
-        })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// What is wrong with the file, if anything.
+/// Violation in a file, if any.
 fn check_file(engine: &Engine, row: &FileRow, depth: Depth) -> Result<Option<String>> {
     let record = match depth {
         Depth::Trailers => {
@@ -81,54 +55,22 @@ fn check_file(engine: &Engine, row: &FileRow, depth: Depth) -> Result<Option<Str
     }
 }
 
-fn has_row(engine: &Engine, name: BlobName, state: &str) -> Result<bool> {
-    let sql = format!(
-        "SELECT 1 FROM blobs WHERE id = ?1 AND epoch = ?2 AND inline_row IS NULL AND {state}"
-    );
-    let reader = engine.db.readers.take()?;
-    let is_there = reader.prepare_cached(&sql)?.exists(params![name.id, name.epoch])?;
-    Ok(is_there)
-}
-
-/// No two blobs have a page in common.
-fn check_extents(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
-    // The blob before: its run, its first page, and the page behind its last one.
-    pages(engine, (0, -1, 0), |connection, &(epoch, first_page, end)| {
-        let mut statement = connection.prepare_cached(
-            "SELECT epoch, first_page, first_page + pages, id FROM blobs
-             WHERE first_page IS NOT NULL AND (epoch, first_page) > (?1, ?2)
-             ORDER BY epoch, first_page LIMIT ?3",
-        )?;
-        let mut rows = statement.query(params![epoch, first_page, PAGE_ROWS])?;
-        let (mut before, mut last): ((i64, i64, i64), _) = ((epoch, first_page, end), None);
-        while let Some(row) = rows.next()? {
-            let this = (row.get(0)?, row.get(1)?, row.get(2)?);
-            if this.0 == before.0 && this.1 < before.2 {
-                let id: BlobId = row.get(3)?;
-                found.push(format!("blob {id}: begins inside of another one"));
-            }
-            before = this;
-            last = Some(before);
-        }
-        Ok(last)
-    })
-}
-
 /// Files that no row names. One of this run may be on its way to its row; one of an ended run
 /// should have been swept.
 fn check_strays(engine: &Engine, found: &mut Vec<String>) -> Result<()> {
     engine.blobs.scan(|thing| {
         match thing {
-            Found::Blob(name, _) => {
-                let is_old = name.epoch < engine.blobs.epoch();
-                // The sweep may take it away between the scan and the look.
-                if is_old && !has_row(engine, name, "TRUE")? && engine.blobs.record(name).is_ok() {
+            FolderEntry::Blob(name, _) => {
+                let is_old = runs::is_ended(&engine.db, name.run)?;
+                // The sweep may remove it between the scan and this test.
+                if is_old && !files::has_row(&engine.db, name)? && engine.blobs.record(name).is_ok()
+                {
                     found.push(format!("blob {name}: a file of an ended run without a row"));
                 }
             }
-            // One without rows has only not been swept since its last body went.
-            Found::Segment(_) => {}
-            Found::Foreign(path) => {
+            // A segment without rows waits for the next sweep.
+            FolderEntry::Segment(_) => {}
+            FolderEntry::Foreign(path) => {
                 found.push(format!("{}: not a file of this store", path.display()));
             }
         }

@@ -1,0 +1,46 @@
+//! A request on its way through a handler.
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::failure::Failure;
+use crate::request::{Caller, Context};
+use crate::store::Store;
+use crate::wire::target::Query;
+
+/// Facts about the connection of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Channel {
+    /// True for the control socket.
+    pub control: bool,
+    /// True while the server drains.
+    pub draining: bool,
+}
+
+/// A request whose row is known, as its handler receives it.
+pub(super) struct AdminCall {
+    pub(super) store: Store,
+    pub(super) channel: Channel,
+    /// Decoded segment that `{}` stands for; empty if the row has none.
+    pub(super) name: String,
+    /// Whole body.
+    pub(super) body: Bytes,
+    /// Context of the gateway, as operations of S3 have it.
+    pub(super) gateway: Context,
+    /// Sender of the request, for decisions of access.
+    pub(super) caller: Caller,
+    pub(super) query: Query,
+    /// Scheme (`http` or `https`) and Host header of the request.
+    pub(super) address: (&'static str, String),
+}
+
+impl AdminCall {
+    /// The body as JSON. An empty body is an empty object.
+    ///
+    /// # Errors
+    /// 400 for a body that is not JSON or not a `T`.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        let body = if self.body.is_empty() { b"{}" } else { self.body.as_ref() };
+        serde_json::from_slice(body).map_err(|error| Failure::invalid(error.to_string()))
+    }
+}

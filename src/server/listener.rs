@@ -1,0 +1,324 @@
+//! Listening sockets of a server: binds them, accepts connections, and shuts down.
+//!
+//! **Invariant:** the number of connections never exceeds the permits of two semaphores, one for
+//! the public address and one for the control socket.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioTimer;
+use tokio::net::{TcpListener, TcpSocket, UnixListener, lookup_host};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::connection::{Connection, Peer, Stage};
+use super::control_socket;
+use super::socket::{Phase, Socket, SocketTimeouts};
+use super::threads::WorkerThreads;
+use super::tls::{Tls, TlsError};
+use crate::config::Config;
+use crate::gateway::Arrival;
+use crate::wire::response::Stream;
+
+/// Most connections that wait to be accepted; the system may allow fewer. The kernel drops
+/// connection requests above it, and their clients repeat them after a second.
+const BACKLOG: u32 = 4096;
+/// Most connections to the control socket at once.
+const CONTROL_CONNECTIONS_MAX: usize = 64;
+/// Most bytes that hyper buffers in each direction of a connection, unless heads may be longer.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
+/// Bytes of a head beyond the configured limits that hyper still reads, so that a head slightly
+/// above a limit gets an S3 error document.
+const HEAD_SLACK_BYTES: usize = 8 << 10;
+/// Pause after an accept that failed for lack of descriptors or memory, in milliseconds.
+const ACCEPT_PAUSE_MS: u64 = 100;
+/// Longest wait for dropped connections to release their resources, in milliseconds.
+const DROP_MS_MAX: u64 = 1_000;
+
+/// Error of a server that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The configured address.
+        address: String,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// The control socket cannot be created.
+    #[error("cannot create the control socket in {}: {source}", data.display())]
+    Control {
+        /// The data folder.
+        data: PathBuf,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// The system refuses threads.
+    #[error("cannot start the worker threads: {0}")]
+    Threads(io::Error),
+    /// The certificate cannot be used.
+    #[error("cannot use the certificate: {0}")]
+    Tls(#[from] TlsError),
+}
+
+/// A server whose sockets are open. Connections wait in the backlog until [`Self::run`].
+pub struct Server {
+    listener: TcpListener,
+    control: UnixListener,
+    address: SocketAddr,
+    tls: Option<Tls>,
+    data: PathBuf,
+    connections_max: usize,
+    handshake: Duration,
+    http: http1::Builder,
+    timeouts: SocketTimeouts,
+    workers: WorkerThreads,
+}
+
+impl Server {
+    /// Opens the sockets, reads the certificate and starts the worker threads. The data folder must
+    /// exist, and the caller must hold its lock.
+    ///
+    /// # Errors
+    /// The first step that fails, as a [`BindError`].
+    pub async fn bind(config: &Config) -> Result<Self, BindError> {
+        let tls = match (&config.tls_cert, &config.tls_key) {
+            (Some(certificate), Some(key)) => Some(Tls::load(certificate, key)?),
+            _ => None,
+        };
+        let failed = |source| BindError::Listen { address: config.listen.clone(), source };
+        let listener = listen(&config.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let workers = WorkerThreads::start(worker_threads(config), config.blocking_threads_max)
+            .map_err(BindError::Threads)?;
+        let control = control_socket::listen(&config.data)
+            .map_err(|source| BindError::Control { data: config.data.clone(), source })?;
+        let head_max = config.header_bytes_max + config.uri_bytes_max + HEAD_SLACK_BYTES;
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            // A disconnect is noticed at once and drops the handler. Before the body is polled,
+            // the socket notices it.
+            .half_close(false)
+            .header_read_timeout(Duration::from_millis(config.idle_timeout_ms))
+            .max_header_size(head_max)
+            .max_buf_size(BUFFER_BYTES_MAX.max(head_max));
+        Ok(Self {
+            listener,
+            control,
+            address,
+            tls,
+            data: config.data.clone(),
+            connections_max: connections_max(config.connections_max),
+            handshake: Duration::from_millis(config.tls_handshake_timeout_ms),
+            http,
+            timeouts: SocketTimeouts {
+                head: Duration::from_millis(config.head_timeout_ms),
+                stall: Duration::from_millis(config.stall_timeout_ms),
+            },
+            workers,
+        })
+    }
+
+    /// The address with the actual port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address as a URL: `http://127.0.0.1:9000`.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The certificate, if there is one, for reloads while the server runs.
+    pub fn tls(&self) -> Option<Tls> {
+        self.tls.clone()
+    }
+
+    /// Serves until `stop` returns the drain time. Returns true if all requests under way ended
+    /// within it, false if some were dropped.
+    pub async fn run<H, F>(self, handler: H, stop: impl Future<Output = Duration>) -> bool
+    where
+        H: Fn(Arrival, Request<Stream>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<Stream>> + Send + 'static,
+    {
+        let workers = self.workers;
+        let stage = watch::Sender::new(Stage::Serving);
+        let slots = Arc::new(Semaphore::new(self.connections_max));
+        let control_slots = Arc::new(Semaphore::new(CONTROL_CONNECTIONS_MAX));
+        let connection = Connection {
+            http: self.http,
+            timeouts: self.timeouts,
+            handshake: self.handshake,
+            stage: stage.subscribe(),
+            handler,
+        };
+        let drain = tokio::select! {
+            drain = stop => drain,
+            () = accept_public(self.listener, self.tls, &slots, &connection, &workers) => {
+                unreachable!("accepting has no end")
+            }
+            () = accept_control(self.control, &control_slots, &connection) => {
+                unreachable!("accepting has no end")
+            }
+        };
+        // Both listeners are closed: the futures that owned them were dropped.
+        control_socket::remove(&self.data);
+        drop(connection);
+        stage.send_replace(Stage::Draining);
+        let ended = || async {
+            let all = u32::try_from(self.connections_max).expect("at most a million");
+            // Neither semaphore is ever closed, so both waits end only when all permits are back.
+            let _ = slots.acquire_many(all).await;
+            let _ = control_slots.acquire_many(CONTROL_CONNECTIONS_MAX as u32).await;
+        };
+        let in_time = tokio::time::timeout(drain, ended()).await.is_ok();
+        if !in_time {
+            stage.send_replace(Stage::Dropping);
+            let _ = tokio::time::timeout(Duration::from_millis(DROP_MS_MAX), ended()).await;
+        }
+        if tokio::task::spawn_blocking(|| workers.stop()).await.is_err() {
+            tracing::error!("stopping the worker threads panicked");
+        }
+        in_time
+    }
+}
+
+/// Listens on the first usable address of a name. (`TcpListener::bind` has a backlog of 128, which
+/// clients that reconnect after a restart exceed.)
+async fn listen(name: &str) -> io::Result<TcpListener> {
+    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in lookup_host(name).await? {
+        match listen_on(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Connections of an earlier process in TIME_WAIT do not block the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Accepts clients, one permit each. Never returns.
+async fn accept_public<H, F>(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    slots: &Arc<Semaphore>,
+    connection: &Connection<H>,
+    workers: &WorkerThreads,
+) where
+    H: Fn(Arrival, Request<Stream>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Stream>> + Send + 'static,
+{
+    loop {
+        let slot = take(slots).await;
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                accept_failed(&error).await;
+                continue;
+            }
+        };
+        // Responses are written whole; waiting for more bytes only delays them.
+        let _ = stream.set_nodelay(true);
+        let peer = Peer { name: peer.ip().to_string(), secure: tls.is_some(), control: false };
+        let acceptor = tls.as_ref().map(Tls::acceptor);
+        let connection = connection.clone();
+        let serve = move |stream| async move {
+            let _slot = slot;
+            let phase = Phase::default();
+            let socket = Socket::new(stream, connection.timeouts, phase.clone());
+            match acceptor {
+                None => connection.serve(socket, peer, phase).await,
+                Some(acceptor) => connection.serve_tls(acceptor, socket, peer, phase).await,
+            }
+        };
+        if let Err(error) = workers.serve(stream, serve) {
+            tracing::warn!(%error, "cannot move a connection to a worker thread");
+        }
+    }
+}
+
+/// Accepts commands on the control socket. Never returns.
+async fn accept_control<H, F>(
+    listener: UnixListener,
+    slots: &Arc<Semaphore>,
+    connection: &Connection<H>,
+) where
+    H: Fn(Arrival, Request<Stream>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Stream>> + Send + 'static,
+{
+    loop {
+        let slot = take(slots).await;
+        match listener.accept().await {
+            Err(error) => accept_failed(&error).await,
+            // The mode of the file is set only after the file exists, so peers are checked too.
+            Ok((stream, _)) if !control_socket::is_ours(&stream) => drop(stream),
+            Ok((stream, _)) => {
+                let peer = Peer { name: "control".into(), secure: false, control: true };
+                let connection = connection.clone();
+                tokio::spawn(async move {
+                    let _slot = slot;
+                    let phase = Phase::default();
+                    let socket = Socket::new(stream, connection.timeouts, phase.clone());
+                    connection.serve(socket, peer, phase).await;
+                });
+            }
+        }
+    }
+}
+
+async fn take(slots: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    Arc::clone(slots).acquire_owned().await.expect("the semaphore is never closed")
+}
+
+/// Handles a failed accept: pauses when the system lacks descriptors or memory, returns at once
+/// when only the client disconnected.
+async fn accept_failed(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+        return;
+    }
+    tracing::warn!(%error, "cannot accept a connection");
+    tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+}
+
+/// Number of worker threads: as configured, or one per core.
+fn worker_threads(config: &Config) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    if config.worker_threads == 0 { cores() } else { config.worker_threads }
+}
+
+/// Most connections: as configured, or a quarter of the limit on open files if that is less. A
+/// connection may hold its socket and the files that it reads and writes. Raises the soft limit to
+/// the hard one.
+fn connections_max(configured: usize) -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let files = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let Some(files) = files else { return configured };
+    let allowed = usize::try_from(files / 4).unwrap_or(usize::MAX).max(1);
+    if allowed < configured {
+        tracing::warn!(
+            configured,
+            allowed,
+            "fewer connections than configured are served: raise the limit on open files"
+        );
+    }
+    configured.min(allowed)
+}

@@ -1,0 +1,45 @@
+//! Options that a store is opened with.
+
+use crate::store::sources::Sources;
+
+/// Options of a store. Every field is a setting of the configuration.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The data folder; made if it is not there.
+    pub data: std::path::PathBuf,
+    /// Bodies up to this many bytes live in SQLite, larger ones in files.
+    pub inline_bytes_max: usize,
+    /// Smallest part but the last in Complete, in bytes (S3: 5 MiB).
+    pub part_bytes_min: u64,
+    /// Bytes read, checked and sent at once.
+    pub read_unit_bytes: usize,
+    /// Free bytes on the disk below which writes are refused.
+    pub free_bytes_min: u64,
+    /// Milliseconds after its last activity at which an open upload is aborted.
+    pub upload_idle_ms_max: u64,
+    /// Milliseconds after which a paused upload is aborted.
+    pub upload_pause_ms_max: u64,
+    /// Requests waiting for the writer above which new ones get SlowDown.
+    pub writer_queue_max: usize,
+    /// Bytes of WAL at which the writer itself checkpoints.
+    pub wal_bytes_restart: u64,
+    /// Bytes of WAL above which writes get SlowDown.
+    pub wal_bytes_max: u64,
+    /// Names of buckets whose contents are stored once, `*` for all.
+    pub dedup_buckets: Vec<String>,
+    /// Names of buckets in which a proof of possession is as good as the bytes, `*` for all.
+    pub proof_buckets: Vec<String>,
+    /// Targets of events.
+    pub event_targets: Vec<EventTarget>,
+    /// Time, ids and random bytes. The default is the system's.
+    pub sources: Sources,
+}
+
+/// A target of events, as the store knows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EventTarget {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Events that may wait for it; what comes then is only counted.
+    pub backlog_max: u64,
+}
