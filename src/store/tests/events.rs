@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use super::*;
 use crate::clock;
 use crate::events::{CallbackVar, NotificationRule, NotificationRules, RuleKind};
-use crate::store::db::sqlite::deliveries::LOG_ROWS_MAX;
 use crate::store::records::{Declaration, WholeDigests};
 use crate::types::{Layout, Timestamp};
 
@@ -471,12 +470,12 @@ fn the_log_of_tries_is_bounded() {
     fixture.listen(&rights, rules(ALL, ""));
     fixture.put(&rights, "k", b"x").unwrap();
     let event = fixture.due().events.remove(0);
-    for _ in 0..LOG_ROWS_MAX + 20 {
+    for _ in 0..TEST_LIMITS.delivery_rows_max + 20 {
         fixture.settle(&event, Outcome::RetryAt(clock::now()));
     }
-    assert_eq!(fixture.count_rows("deliveries"), LOG_ROWS_MAX);
+    assert_eq!(fixture.count_rows("deliveries"), TEST_LIMITS.delivery_rows_max);
     let last = fixture.store.deliveries(TARGET).unwrap().remove(0);
-    assert_eq!(i64::from(last.attempt), LOG_ROWS_MAX + 20);
+    assert_eq!(i64::from(last.attempt), TEST_LIMITS.delivery_rows_max + 20);
 }
 
 #[test]
