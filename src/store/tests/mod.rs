@@ -270,9 +270,7 @@ impl Fixture {
     }
 
     fn count_rows(&self, table: &str) -> i64 {
-        let reader = self.store.engine.db.readers.take().expect("a reader");
-        let sql = format!("SELECT count(*) FROM {table}");
-        reader.query_row(&sql, [], |row| row.get(0)).expect("a count")
+        self.store.engine.db.count_rows(table)
     }
 }
 
