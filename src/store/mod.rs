@@ -42,6 +42,7 @@ mod sources;
 mod space;
 mod staging;
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)] // Tests run blocking verbs on their own thread.
 mod tests;
 mod upkeep;
 mod uploads;

@@ -12,6 +12,7 @@ mod conditional;
 mod cors;
 mod declared;
 mod events;
+#[allow(clippy::disallowed_methods)] // Blocking verbs run on the thread of the test.
 mod examples;
 mod extensions;
 mod formats;

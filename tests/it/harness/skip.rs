@@ -8,6 +8,7 @@ use std::io::Write as _;
 ///
 /// Prints a line that begins with `SKIPPED`. If `PARTITA_SKIPS` names a file, the line is appended
 /// to it.
+#[allow(clippy::print_stdout)] // A person who runs the test sees the line.
 pub fn skip(reason: &str) {
     let line = format!("SKIPPED: {}: {reason}", test_name());
     println!("{line}");
