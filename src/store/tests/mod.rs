@@ -17,6 +17,7 @@ mod permits;
 mod progress;
 mod queue;
 mod races;
+mod replay;
 mod rights;
 mod segments;
 mod wal;
@@ -87,6 +88,11 @@ impl Fixture {
         let mut options = options(&folder);
         change(&mut options);
         let store = Store::open(options.clone()).expect("a new store opens");
+        Self::around(store, options, folder)
+    }
+
+    /// Adds the root user to a new store.
+    fn around(store: Store, options: Options, folder: TempDir) -> Self {
         let new = NewUser { name: "root".to_owned(), root: true, ..NewUser::default() };
         let (_, root) = store.create_user(new).wait().expect("the first user");
         Self { store, root, options, packs: false, _folder: folder }
