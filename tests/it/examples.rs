@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use partita::access::{Action, ListUploads, ObjectPath, Permit, Resource, WriteObject};
 use partita::store::{Listed, UploadRecord, UploadsQuery};
 
-use crate::harness::{Gateway, Request, Who, bytes_of, permit};
+use crate::harness::{Gateway, Request, Who, bytes_of, permit, skip};
 
 const FILE_BYTES: usize = 40 << 20;
 
@@ -45,7 +45,7 @@ fn open_uploads(gateway: &Gateway, permit: &Permit<ListUploads>) -> Vec<UploadRe
 #[test]
 fn the_uploader_goes_on_where_it_was_cut_off() {
     if !has_boto3() {
-        println!("SKIPPED: python3 with boto3 is not here");
+        skip("python3 with boto3 is not here");
         return;
     }
     let gateway = Gateway::start();
@@ -98,7 +98,7 @@ fn the_uploader_goes_on_where_it_was_cut_off() {
 #[test]
 fn the_uploader_proves_what_it_may_not_find() {
     if !has_boto3() {
-        println!("SKIPPED: python3 with boto3 is not here");
+        skip("python3 with boto3 is not here");
         return;
     }
     let gateway = Gateway::with(&[("proof-buckets", "bkt")]);

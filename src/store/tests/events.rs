@@ -483,9 +483,9 @@ fn check_sees_a_wrong_count_and_a_lane_without_a_first() {
     for (fault, said) in [
         (Fault::Backlog, "its row says"),
         (Fault::BacklogAndDead, "its row says"),
-        (Fault::AllWait, "nothing goes"),
+        (Fault::AllWait, "no event of its ordering key is due"),
         (Fault::AllDue, "two events"),
-        (Fault::FirstWaits, "nothing goes"),
+        (Fault::FirstWaits, "no event of its ordering key is due"),
         (Fault::UnknownEvent, "of no known event"),
     ] {
         fixture.store.engine.db.plant(fault);
