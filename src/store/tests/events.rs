@@ -283,7 +283,9 @@ fn a_gap_of_an_older_database_is_that_of_a_full_backlog() {
     }
     fixture.store.close();
     let connection = rusqlite::Connection::open(fixture.options.data.join("partita.db")).unwrap();
-    let back = "DROP INDEX blobs_extent; ALTER TABLE blobs DROP COLUMN pages;
+    let back = "ALTER TABLE blobs RENAME COLUMN run TO epoch;
+         INSERT INTO counters SELECT 'epoch', max(id) FROM runs; DROP TABLE runs;
+         DROP INDEX blobs_extent; ALTER TABLE blobs DROP COLUMN pages;
          ALTER TABLE blobs DROP COLUMN first_page;
          ALTER TABLE webhook_targets DROP COLUMN is_full; PRAGMA user_version = 5;";
     connection.execute_batch(back).unwrap();
@@ -488,9 +490,9 @@ fn check_sees_a_wrong_count_and_a_lane_without_a_first() {
     for (sql, said) in [
         ("UPDATE webhook_targets SET backlog = 3", "its row says"),
         ("UPDATE webhook_targets SET backlog = 2, dead = 1", "its row says"),
-        ("UPDATE webhook_targets SET dead = 0; UPDATE outbox SET state = 1", "nothing goes"),
+        ("UPDATE webhook_targets SET dead = 0; UPDATE outbox SET state = 1", "no event"),
         ("UPDATE outbox SET state = 0", "two events"),
-        ("UPDATE outbox SET state = 1 WHERE id = (SELECT min(id) FROM outbox)", "nothing goes"),
+        ("UPDATE outbox SET state = 1 WHERE id = (SELECT min(id) FROM outbox)", "no event"),
         ("UPDATE outbox SET state = 1 - state; UPDATE outbox SET event = 99", "of no known event"),
     ] {
         fixture.store.engine.db.inspect(move |connection| connection.execute_batch(sql).unwrap());
