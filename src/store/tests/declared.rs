@@ -208,10 +208,8 @@ fn an_older_database_is_brought_up_to_date() {
     fixture.store.close();
     let path = fixture.options.data.join("partita.db");
     let connection = rusqlite::Connection::open(path).expect("the database");
-    let back = "ALTER TABLE blobs RENAME COLUMN run TO epoch;
-         INSERT INTO counters SELECT 'epoch', max(id) FROM runs; DROP TABLE runs;
-         DROP INDEX blobs_extent; ALTER TABLE blobs DROP COLUMN pages;
-         ALTER TABLE blobs DROP COLUMN first_page; DROP INDEX blobs_sha256;
+    connection.execute_batch(BACK_TO_SCHEMA_6).expect("as schema 6 left it");
+    let back = "DROP INDEX blobs_sha256;
          DROP INDEX manifests_sha256; DROP INDEX parts_blob;
          DROP INDEX objects_content; ALTER TABLE manifests DROP COLUMN sha256;
          ALTER TABLE uploads DROP COLUMN content_kind; ALTER TABLE uploads DROP COLUMN content;

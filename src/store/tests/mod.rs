@@ -34,6 +34,16 @@ use crate::types::{
     BucketName, ETag, ObjectHeaders, ObjectKey, PartNumber, UploadId, WriteCondition,
 };
 
+/// Undoes the steps of the schema from 7 on.
+const BACK_TO_SCHEMA_6: &str = "
+    ALTER TABLE blobs RENAME COLUMN run TO epoch;
+    INSERT INTO counters SELECT 'epoch', max(id) FROM runs;
+    DROP TABLE runs;
+    DROP INDEX blobs_extent;
+    ALTER TABLE blobs DROP COLUMN pages;
+    ALTER TABLE blobs DROP COLUMN first_page;
+";
+
 /// Bodies up to this many bytes are inline in these tests.
 const INLINE_BYTES: usize = 1000;
 /// Larger ones up to this many bytes are packed, where a fixture packs.
