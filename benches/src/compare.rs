@@ -79,7 +79,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
     check_names(&arguments)?;
     std::fs::create_dir_all(&arguments.folder)?;
     let folder = arguments.folder.canonicalize()?;
-    let entries = entries(&arguments);
+    let entries = candidates(&arguments);
     let mut report = Report::new(&entries.iter().map(about).collect::<Vec<_>>());
     let mut failed = 0;
     for workload in WORKLOADS.iter().filter(|workload| wanted(&arguments, workload.name)) {

@@ -3,7 +3,7 @@
 //!
 //! **Invariants**
 //! - A grant is a CreateMultipartUpload in JSON: the same checks and the same verb of the store.
-//! Its URLs are ordinary presigned URLs, so there is no second way to authenticate.
+//!   Its URLs are ordinary presigned URLs, so there is no second way to authenticate.
 //! - A grant has no state of its own. It is bounded by the upload (bucket, key, size, part size,
 //!   type), by the expiry of its URLs, and by the rights of the key when they are used.
 

@@ -179,6 +179,7 @@ impl Config {
             dedup_buckets: names(&self.dedup_buckets),
             proof_buckets: names(&self.proof_buckets),
             event_targets: self.webhooks.iter().map(Webhook::event_target).collect(),
+            limits: store::Limits::default(),
             sources: store::Sources::default(),
         }
     }

@@ -170,16 +170,11 @@ impl Call {
         R: Right,
         T: Unpin,
     {
-        let mut permit = self.permit::<R>()?;
-        for _ in 1..DECISIONS_MAX {
-            match verb(&permit).await {
-                Err(store::Error::ObjectChanged) => {}
-                done => return Ok(done?),
-            }
+        let decide = || {
             let (bucket, key) = (Some(self.bucket().clone()), Some(self.key().clone()));
-            permit = self.caller.demand::<R>(&Demand { action, bucket, key })?;
-        }
-        Ok(verb(&permit).await?)
+            self.caller.demand::<R>(&Demand { action, bucket, key })
+        };
+        write_decided(self.permit::<R>()?, decide, verb).await
     }
     /// The bucket that the request addresses, as it was decided on.
     ///
@@ -233,5 +228,65 @@ impl Call {
             let message = "Part number must be an integer between 1 and 10000, inclusive";
             Error::argument("partNumber", text, message)
         })
+    }
+}
+
+/// Runs `verb` with a permit. Each time that the object changed under the decision, it decides
+/// again: [`DECISIONS_MAX`] decisions in all, the first among them.
+async fn write_decided<P, T: Unpin>(
+    mut permit: P,
+    decide: impl Fn() -> Result<P>,
+    verb: impl Fn(&P) -> Pending<T>,
+) -> Result<T> {
+    for _ in 1..DECISIONS_MAX {
+        match verb(&permit).await {
+            Err(store::Error::ObjectChanged) => permit = decide()?,
+            done => return Ok(done?),
+        }
+    }
+    Ok(verb(&permit).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Runs a verb whose object changes so often; gives the answer, and how often it was decided
+    /// and run.
+    fn changes(times: usize, is_denied: bool) -> (Result<usize>, usize, usize) {
+        let (decided, run) = (Cell::new(1), Cell::new(0));
+        let decide = || {
+            decided.set(decided.get() + 1);
+            if is_denied { Err(Denied.into()) } else { Ok(decided.get()) }
+        };
+        let verb = |permit: &usize| {
+            run.set(run.get() + 1);
+            let changed = run.get() <= times;
+            Pending::answered(if changed { Err(store::Error::ObjectChanged) } else { Ok(*permit) })
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let answer = runtime.block_on(write_decided(1, decide, verb));
+        (answer, decided.get(), run.get())
+    }
+
+    #[test]
+    fn a_write_is_decided_at_most_three_times() {
+        for times in 0..DECISIONS_MAX {
+            let (answer, decided, run) = changes(times, false);
+            let permit = answer.expect("the object stays at last");
+            assert_eq!((permit, decided, run), (times + 1, times + 1, times + 1));
+        }
+        let (answer, decided, run) = changes(100, false);
+        assert_eq!(answer.err().map(|error| error.code), Some(ErrorCode::OperationAborted));
+        assert_eq!((decided, run), (3, 3));
+    }
+
+    #[test]
+    fn a_denial_ends_the_retries() {
+        let (answer, decided, run) = changes(100, true);
+        assert_eq!(answer.err().map(|error| error.code), Some(ErrorCode::AccessDenied));
+        assert_eq!((decided, run), (2, 1));
     }
 }

@@ -32,9 +32,16 @@ impl Store {
     /// Takes the folder's lock, recovers, and starts the writer, checkpoint and GC threads.
     /// [`Error::Locked`], [`Error::NewerSchema`], [`Error::Refused`].
     pub fn open(options: Options) -> Result<Self> {
-        let engine = Engine::open(options)?;
-        let (weak, state) = (Arc::downgrade(&engine), Arc::clone(&engine.db.state));
+        let store = Self::open_without_gc(options)?;
+        let engine = &store.engine;
+        let (weak, state) = (Arc::downgrade(engine), Arc::clone(&engine.db.state));
         engine.start("partita-gc", move || gc::run(&weak, &state))?;
+        Ok(store)
+    }
+
+    /// As [`Store::open`], without the GC thread: its work is done when it is called for.
+    pub(super) fn open_without_gc(options: Options) -> Result<Self> {
+        let engine = Engine::open(options)?;
         Ok(Self { _life: Arc::new(Life(Arc::clone(&engine))), engine })
     }
 

@@ -2,8 +2,8 @@
 //!
 //! **Invariants**
 //! - The connector resolves a name, checks each address, and connects to the checked address
-//! itself. A name that resolves differently a moment later is of no use to an attacker (DNS
-//! rebinding).
+//!   itself. A name that resolves differently a moment later is of no use to an attacker (DNS
+//!   rebinding).
 //! - Redirects are not followed, and proxies of the environment are not used.
 //! - A response costs a bounded head and 1 KiB of body, whatever the peer sends.
 

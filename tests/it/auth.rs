@@ -1,5 +1,5 @@
-//! The gateway's verifier against an independent signer: what is genuine passes, and anything else
-//! that can be made of it is refused.
+//! Signatures of requests, checked against an independent signer: genuine requests pass, every
+//! altered one is refused.
 
 mod advisories;
 mod decoder;
@@ -18,12 +18,12 @@ use partita::wire::{Error, ErrorCode, Head};
 
 use crate::signer::{Body, Signed, Signer};
 
-/// 2026-11-20T12:00:00Z.
+/// Time of the requests: 2026-11-20T12:00:00Z.
 pub const AT: u64 = 1_795_176_000;
 pub const HOST: &str = "127.0.0.1:9000";
 pub const DOMAIN: &str = "s3.example.org";
 
-/// The access key ids that [`keys`] knows.
+/// Access key id that [`keys`] resolves.
 pub const KNOWN: &str = "AKKNOWN";
 pub const DISABLED: &str = "AKDISABLED";
 
@@ -56,7 +56,7 @@ fn keys(id: &str) -> Option<Arc<Credential>> {
     })
 }
 
-/// A request before it is sent, open to every change.
+/// A request before it is sent; every part of it can be changed.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
@@ -118,7 +118,7 @@ impl Request {
         Head::new(method, path, query, headers, &[DOMAIN.into()], false)
     }
 
-    /// What the gateway says at [`AT`].
+    /// Result of the verifier at [`AT`].
     pub fn check(&self) -> Result<Authenticated, Error> {
         self.check_at(AT)
     }
@@ -131,7 +131,7 @@ impl Request {
         authenticate(&self.head()?, &keys, Timestamp::from_millis(now * 1000), rules)
     }
 
-    /// The code of the refusal that must come.
+    /// Error code of a request that must be refused.
     #[track_caller]
     pub fn refused(&self) -> ErrorCode {
         match self.check() {
@@ -153,7 +153,7 @@ pub fn header_signed(
     (Request::new(method, target, headers).signed(&signed), signed)
 }
 
-/// The aws-chunked payload that the request must have.
+/// The aws-chunked payload of a request that must have one.
 pub fn chunked(request: &Request) -> ChunkedPayload {
     match request.check().expect("the signature is good").payload {
         Payload::Chunked(payload) => payload,

@@ -1,4 +1,4 @@
-//! What whoever signs a request can bind about its body: its size, and its type.
+//! Bounds on a body that a signature can contain: its size and its type.
 
 use crate::harness::{Answer, Framing, Gateway, Payload, Request, Who};
 use crate::signer::{self, Signer};
@@ -25,7 +25,7 @@ fn code(answer: &Answer) -> (u16, String) {
     (answer.status, answer.code().unwrap_or_default())
 }
 
-/// An object, and a part of an open upload.
+/// Targets: an object, and a part of an open upload.
 fn targets(gateway: &Gateway) -> [String; 2] {
     let upload = gateway.send(&Request::new("POST", "/bkt/up?uploads")).text("UploadId");
     ["/bkt/k?".to_owned(), format!("/bkt/up?partNumber=1&uploadId={upload}&")]
@@ -79,7 +79,7 @@ fn the_bound_cannot_be_left_out_or_changed() {
     }
     let target = format!("/bkt/k?{NAME}=5");
     let v2 = root().presign_v2(signer::now() + 60, "PUT", "", &target, &[]);
-    // SigV2 does not sign it, so it would bind nobody.
+    // SigV2 does not sign this header, so the bound could be removed.
     assert_eq!(code(&put(&gateway, &v2, &[], "123")), (403, "AccessDenied".into()));
 }
 
@@ -124,7 +124,7 @@ fn a_signed_type_is_the_only_one() {
     let mismatch = (403, "SignatureDoesNotMatch".to_owned());
     assert_eq!(code(&put(&gateway, &signed, &[], "x")), mismatch);
     assert_eq!(code(&put(&gateway, &signed, &[(TYPE, "text/html")], "x")), mismatch);
-    // In the query it binds as well: another one in a header is refused.
+    // In the query it is binding too: another type in a header is refused.
     let hoisted = url(&gateway, "/bkt/h?Content-Type=image%2Fpng", &[]);
     put(&gateway, &hoisted, &[], "x").expect(200);
     put(&gateway, &hoisted, &[(TYPE, "image/png")], "x").expect(200);

@@ -1,4 +1,5 @@
-//! Checksums: given in a header or a trailer, in every algorithm; kept, shown, joined.
+//! Checksums in every algorithm: from a header or a trailer, stored, returned, and combined at
+//! Complete.
 
 use md5::Digest;
 
@@ -7,7 +8,7 @@ use crate::harness::{
     md5_hex,
 };
 
-/// Every algorithm: as in `x-amz-checksum-algorithm`.
+/// All algorithms, by their names in `x-amz-checksum-algorithm`.
 const ALGORITHMS: [&str; 10] = [
     "CRC32",
     "CRC32C",
@@ -29,7 +30,7 @@ fn sum(algorithm: &str, bytes: &[u8]) -> String {
     base64(&checksum(&algorithm.to_lowercase(), bytes).expect("a known algorithm"))
 }
 
-/// The name of a trailer must live as long as a payload.
+/// Name of an algorithm in lower case; static, as a payload needs it.
 fn lower(algorithm: &str) -> &'static str {
     let known = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256", "sha512", "md5"];
     let known = known.into_iter().chain(["xxhash64", "xxhash3", "xxhash128"]);
@@ -115,7 +116,7 @@ fn shown_when_asked_for_and_never_with_a_range() {
     );
 }
 
-/// The sizes of the parts of a multipart object: inline, a file, a block's border.
+/// Sizes of the parts of a multipart object: inline, in a file, at the edge of a block.
 const PARTS: [usize; 4] = [70_000, 65_536, 1, 131_073];
 
 struct Joined {
@@ -125,7 +126,7 @@ struct Joined {
     tags: Vec<String>,
 }
 
-/// An upload with all parts sent.
+/// An upload whose parts have all been sent.
 fn upload(algorithm: &str, kind: Option<&str>) -> Joined {
     let gateway = Gateway::with(&[("part-bytes-min", "1")]);
     let mut create = Request::new("POST", "/bkt/k?uploads");
@@ -147,7 +148,7 @@ fn upload(algorithm: &str, kind: Option<&str>) -> Joined {
 }
 
 impl Joined {
-    /// Completes; `checksum_of` gives what is listed as the checksum of a part.
+    /// Completes the upload; `checksum_of` gives the checksum that is listed for a part.
     fn complete(
         &self,
         algorithm: &str,
@@ -173,7 +174,7 @@ impl Joined {
         self.gateway.send(&request)
     }
 
-    /// What GET, HEAD, GET by part and the list show.
+    /// Checks the answers of GET, HEAD, GET by part and the listing.
     fn assert_shown(&self, algorithm: &str, kind: &str, value: &str) {
         let header = header_of(algorithm);
         for method in ["GET", "HEAD"] {
@@ -206,7 +207,7 @@ fn composite_is_the_digest_of_the_digests() {
             joined.bodies.iter().flat_map(|body| checksum(&name, body).unwrap()).collect();
         let expected = format!("{}-{}", sum(algorithm, &raw), PARTS.len());
         let of_part = |index: usize| Some(sum(algorithm, &joined.bodies[index]));
-        // What is missing or wrong is refused first; the upload survives.
+        // Missing or wrong checksums are refused; the upload survives.
         let header = header_of(algorithm);
         let missing =
             joined.complete(algorithm, &[], |index| of_part(index).filter(|_| index != 1));
@@ -225,7 +226,7 @@ fn composite_is_the_digest_of_the_digests() {
         assert_eq!(answer.text(&format!("Checksum{algorithm}")), expected, "{algorithm}");
         assert_eq!(answer.text("ChecksumType"), "COMPOSITE");
         joined.assert_shown(algorithm, "COMPOSITE", &expected);
-        // Again, with the same words: the same answer.
+        // A repetition with the same headers: the same answer.
         let again = joined.complete(algorithm, &headers, of_part).expect(200);
         assert_eq!(again.body, answer.body);
     }
@@ -247,7 +248,7 @@ fn full_object_is_the_checksum_of_all_bytes() {
 }
 
 #[test]
-fn without_a_word_crc64nvme_is_kept() {
+fn crc64nvme_is_the_default_checksum() {
     let gateway = Gateway::with(&[("part-bytes-min", "1")]);
     let mut script = Script::new(&gateway);
     let whole = [bytes_of(70_000, 0), bytes_of(5, 1)].concat();

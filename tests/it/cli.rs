@@ -1,6 +1,6 @@
-//! The binary as an operator meets it: start, commands with and without a server, exit codes.
+//! The binary on the command line: start, commands with and without a server, exit codes.
 
-// A test that cannot go on may panic, also outside of a test function.
+// Tests fail by panicking, also outside of test functions.
 #![allow(clippy::unwrap_used)]
 
 mod access_log;
@@ -19,10 +19,10 @@ use serde_json::Value;
 
 use crate::harness::{Connection, Request, command_json, valid_json};
 
-/// Far more than anything here should take.
+/// Time limit of every wait: far more than any should take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The binary with nothing of our own environment that it would read.
+/// The binary, without the environment variables that it would read.
 fn partita(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_partita"));
     for (name, _) in std::env::vars_os() {
@@ -46,20 +46,20 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// A command on a data folder that must succeed; gives what it printed.
+/// Runs a command on a data folder; it must succeed. Returns its output.
 fn on(data: &Path, arguments: &[&str]) -> String {
     let output = run(&[arguments, &["--data", data.to_str().unwrap()]].concat());
     assert_eq!(code(&output), 0, "{arguments:?}: {}", text(&output.stderr));
     text(&output.stdout)
 }
 
-/// As [`on`], as the document that it is.
+/// Like [`on`], with the output as a JSON document.
 #[track_caller]
 fn json_on(data: &Path, arguments: &[&str]) -> Value {
     command_json(arguments, &on(data, &[arguments, &["--json"]].concat()))
 }
 
-/// A running server; killed when the test ends.
+/// A running server, killed on drop.
 struct Server {
     child: Child,
     greeting: Vec<String>,
@@ -100,7 +100,7 @@ impl Server {
         kill_process(pid, signal).unwrap();
     }
 
-    /// Waits until it has ended by itself; gives its exit code and its log.
+    /// Waits for the process to exit; returns its exit code and log.
     fn ended(mut self) -> (i32, String) {
         let began = Instant::now();
         let status = loop {
@@ -237,7 +237,7 @@ fn root_comes_from_the_environment() {
     assert!(!kept.contains("the-root-secret"), "{kept}");
 }
 
-/// The same commands, whoever holds the store.
+/// Commands that give the same results with and without a server.
 fn commands_work_on(data: &Path) {
     let made = json_on(
         data,
@@ -255,7 +255,7 @@ fn commands_work_on(data: &Path) {
     assert!(listed.contains(&first) && listed.contains("ann.2"), "{listed}");
     assert!(!listed.contains("ann-secret-2"), "{listed}");
 
-    // A change tells of the one key that it was about what the list tells then.
+    // A change prints the key as the list then shows it.
     for (change, enabled) in [("disable", Some(false)), ("enable", Some(true)), ("delete", None)] {
         let left = json_on(data, &["key", change, "ann.2"]);
         let keys = json_on(data, &["key", "list", "ann"]);
@@ -293,7 +293,7 @@ fn commands_ask_the_server_that_holds_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     commands_work_on(folder.path());
-    // A folder whose path is longer than a socket's address may be.
+    // A folder whose path is longer than the address of a socket may be.
     drop(server);
     let long = folder.path().join("long".repeat(40));
     let server = Server::start(&long, &[]);
@@ -302,7 +302,7 @@ fn commands_ask_the_server_that_holds_the_folder() {
 }
 
 #[test]
-fn what_cannot_start_says_why_in_one_line() {
+fn a_failed_start_gives_its_reason_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let server = Server::start(&data, &[]);
@@ -346,25 +346,25 @@ fn a_second_signal_ends_at_once() {
     let times = ["--drain-timeout-ms", "600000", "--stall-timeout-ms", "600000"];
     let server = uploads::server(folder.path(), &times);
     uploads::send(&server, &Request::new("PUT", "/bkt")).expect(200);
-    // A body that was asked for and never comes.
+    // A request whose body never comes, although the server asks for it.
     let stuck = Request::new("PUT", "/bkt/k").header("expect", "100-continue").body("never");
     let mut connection = Connection::open(server.address().parse().unwrap());
     connection.write(&stuck.encode_apart(server.address()).0);
     assert_eq!(connection.read_head().status, 100);
     server.signal(Signal::TERM);
-    // The first signal was heard when nobody is let in any more.
+    // The first signal has been handled when no connection is accepted any more.
     let began = Instant::now();
     while TcpStream::connect(server.address()).is_ok() {
         assert!(began.elapsed() < PATIENCE, "it still accepts");
         std::thread::sleep(Duration::from_millis(20));
     }
     server.signal(Signal::TERM);
-    // It gives up waiting at once, not after the ten minutes that it was given.
+    // The server exits at once, without its drain time of ten minutes.
     assert_eq!(server.ended().0, 1);
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn a_closed_pipe_is_no_failure() {
     let folder = tempfile::tempdir().unwrap();
     on(folder.path(), &["user", "create", "ann"]);
     let data = folder.path().to_str().unwrap();
@@ -380,7 +380,7 @@ fn a_reader_that_goes_away_is_no_failure() {
 }
 
 #[test]
-fn a_hang_up_says_what_was_read_again_and_shows_no_secret() {
+fn a_hang_up_logs_the_reloaded_files_without_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let (data, file) = (folder.path().join("data"), folder.path().join("partita.toml"));
     let table = |name: &str, secret: &str| {

@@ -1,4 +1,5 @@
-//! Conditions: the table of reads, the table of writes, and races that exactly one may win.
+//! Conditional requests: a table of reads, a table of writes, and races that exactly one request
+//! wins.
 
 use std::sync::Barrier;
 
@@ -7,7 +8,7 @@ use crate::harness::{Gateway, Request, Script};
 const PAST: &str = "Thu, 01 Jan 2015 00:00:00 GMT";
 const FUTURE: &str = "Fri, 01 Jan 2100 00:00:00 GMT";
 
-/// Headers (`$E` is the tag, `$T` the time of the object), and the answer of GET and HEAD.
+/// Headers (`$E` is the ETag, `$T` the time of the object), and the status of GET and HEAD.
 const READS: &[(&str, u16)] = &[
     ("if-match: $E", 200),
     ("if-match: *", 200),
@@ -28,7 +29,7 @@ const READS: &[(&str, u16)] = &[
     ("if-unmodified-since: $T", 200),
     ("if-unmodified-since: $FUTURE", 200),
     ("if-unmodified-since: yesterday", 200),
-    // If-Match silences If-Unmodified-Since, If-None-Match silences If-Modified-Since.
+    // If-Match takes precedence over If-Unmodified-Since, If-None-Match over If-Modified-Since.
     ("if-match: $E | if-unmodified-since: $PAST", 200),
     ("if-match: \"x\" | if-unmodified-since: $FUTURE", 412),
     ("if-none-match: \"x\" | if-modified-since: $FUTURE", 200),
@@ -73,7 +74,7 @@ fn reads() {
         script.run(&format!("GET /bkt/k | {headers} => {status}{code} {more}"));
         script.run(&format!("HEAD /bkt/k | {headers} => {status}"));
     }
-    // There is nothing to judge on a key that is not there.
+    // A condition on a key without an object is not evaluated.
     script.run("GET /bkt/none | if-none-match: * => 404 NoSuchKey");
     script.run("GET /bkt/none | if-match: * => 404 NoSuchKey");
 }
@@ -101,7 +102,7 @@ fn writes() {
     );
 }
 
-/// Sends all requests at the same time; gives how many were answered with each status.
+/// Sends all requests at the same time; returns their statuses.
 fn race(gateway: &Gateway, requests: Vec<Request>) -> Vec<u16> {
     let barrier = Barrier::new(requests.len());
     std::thread::scope(|scope| {
@@ -132,7 +133,7 @@ fn of_32_racing_creations_one_wins() {
     for round in 0..5 {
         let target = format!("/bkt/k{round}");
         let requests = (0..32).map(|n| {
-            // Inline bodies and files race alike.
+            // Bodies stored inline and in files.
             let size = if n % 2 == 0 { 100 } else { 70_000 };
             let put = Request::new("PUT", target.as_str()).header("if-none-match", "*");
             put.body(vec![n as u8; size])
@@ -178,7 +179,7 @@ fn of_32_racing_completions_one_wins() {
     let statuses = race(&gateway, requests.clone());
     assert_eq!(count(&statuses, 200), 1, "{statuses:?}");
     assert_eq!(count(&statuses, 412) + count(&statuses, 409), 31, "{statuses:?}");
-    // The losers' uploads are open still, and the winner's answer can be had again.
+    // The losers' uploads are still open, and the winner's answer can be repeated.
     let again: Vec<u16> = requests.iter().map(|one| gateway.send(one).status).collect();
     assert_eq!(again.iter().position(|s| *s == 200), statuses.iter().position(|s| *s == 200));
     let open = gateway.send(&Request::new("GET", "/bkt?uploads")).xml().all("Upload").len();
@@ -186,7 +187,7 @@ fn of_32_racing_completions_one_wins() {
     gateway.assert_sound();
 }
 
-/// The same completion 16 times at once is one completion, and all are told the same.
+/// The same completion 16 times at once publishes once, with one answer for all.
 #[test]
 fn racing_repetitions_agree() {
     let gateway = Gateway::start();
@@ -197,7 +198,7 @@ fn racing_repetitions_agree() {
     gateway.assert_sound();
 }
 
-/// Complete against Abort: either the object is there, or the upload never was.
+/// Complete against Abort: either the object exists, or the upload was aborted.
 #[test]
 fn completion_races_abortion() {
     let gateway = Gateway::start();

@@ -1,11 +1,11 @@
-//! CORS as browsers meet it: preflights, and the headers on answers of every kind.
+//! CORS: preflights, and the headers on answers of every kind.
 
 use crate::harness::{Answer, Gateway, Request, Script, Who, check, check_with};
 use crate::signer;
 
-/// What every answer about a bucket with rules depends on.
+/// Value of Vary on every answer about a bucket with rules.
 const VARY: &str = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method";
-/// The headers that a browser looks for.
+/// Headers of an answer that a browser reads.
 const GRANTS: [&str; 6] = [
     "access-control-allow-origin",
     "access-control-allow-credentials",
@@ -36,7 +36,7 @@ fn put_rules(gateway: &Gateway, rules: &[(&str, &str, &str, &str)]) {
     gateway.send(&Request::new("PUT", "/bkt?cors").body(document)).expect(200);
 }
 
-/// The answer's headers for the browser, in the order of [`GRANTS`], without the absent ones.
+/// CORS headers of an answer, in the order of [`GRANTS`], without the absent ones.
 fn grants(answer: &Answer) -> Vec<String> {
     GRANTS.iter().filter_map(|name| answer.header(name)).collect()
 }
@@ -126,13 +126,13 @@ fn a_preflight_that_no_rule_matches_says_why_and_grants_nothing() {
     );
 }
 
-/// Whether the bucket is there, whose it is and what is in it must not show.
+/// Existence, owner and content of the bucket stay hidden.
 #[test]
 fn without_rules_a_preflight_tells_nothing() {
     let gateway = Gateway::start();
     gateway.send(&Request::new("PUT", "/bkt/there").body("x")).expect(200);
     let asked = [("origin", "http://a.example"), (ACRM, "PUT")];
-    let told = |target: &str| {
+    let answer_to = |target: &str| {
         let mut answer = gateway.send(&anonymous("OPTIONS", target, &asked)).expect(403);
         let text = |name| answer.text(name);
         let words = ["Code", "Message", "Method", "ResourceType"].map(text);
@@ -140,16 +140,16 @@ fn without_rules_a_preflight_tells_nothing() {
         answer.headers.retain(|(name, _)| name != "content-length");
         (words, answer.headers)
     };
-    let of_there = told("/bkt/there");
+    let of_there = answer_to("/bkt/there");
     let message = "CORSResponse: CORS is not enabled for this bucket.";
     assert_eq!(of_there.0, ["AccessForbidden", message, "PUT", "BUCKET"]);
     for target in ["/bkt/missing", "/bkt", "/no-such-bucket/there", "/no-such-bucket"] {
-        assert_eq!(told(target), of_there, "{target}");
+        assert_eq!(answer_to(target), of_there, "{target}");
     }
-    // With rules it still does not tell which keys there are.
+    // With rules, the existence of keys stays hidden.
     put_rules(&gateway, &[("http://b.example", "PUT", "", "")]);
-    assert_eq!(told("/bkt/there"), told("/bkt/missing"));
-    assert_eq!(told("/no-such-bucket/there"), of_there);
+    assert_eq!(answer_to("/bkt/there"), answer_to("/bkt/missing"));
+    assert_eq!(answer_to("/no-such-bucket/there"), of_there);
 }
 
 #[test]
@@ -173,16 +173,16 @@ fn answers_of_every_kind_bear_the_headers() {
         (Request::new("DELETE", "/bkt/gone"), 204),
         (Request::new("GET", "/bkt"), 200),
         (Request::new("POST", "/bkt/up?uploads"), 200),
-        // Nothing there, and the body of a HEAD stays away.
+        // No such key. HEAD has no body.
         (Request::new("GET", "/bkt/none"), 404),
         (Request::new("HEAD", "/bkt/none"), 404),
         // Not allowed.
         (Request::new("GET", "/bkt/k").by(Who::Anonymous), 403),
         (Request::new("GET", "/bkt/k").by(Who::Alice), 403),
-        // Before the signature, or because of it.
+        // Refused before the signature or by it.
         (bad_key, 400),
         (anonymous("GET", "/bkt/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=0", &[]), 400),
-        // Before the route.
+        // Refused before routing.
         (Request::new("GET", "/bkt/k?torrent"), 501),
         (Request::new("POST", "/bkt/k"), 405),
         (anonymous("GET", "/bkt/k?a=%zz", &[]), 400),
@@ -201,7 +201,7 @@ fn answers_of_every_kind_bear_the_headers() {
         let without = gateway.send(&request.clone());
         assert_eq!(grants(&without), Vec::<String>::new(), "{what}");
         assert_eq!(without.header("vary").as_deref(), Some(VARY), "{what} without an origin");
-        // What the rules do not allow is served all the same: the browser keeps it to itself.
+        // A request that no rule allows is served all the same; the browser hides the answer.
         let other = gateway.send(&request.clone().header("origin", "https://app.example.org"));
         assert_eq!((other.status, grants(&other)), (without.status, Vec::new()), "{what}");
         assert_eq!(other.header("vary").as_deref(), Some(VARY), "{what} of another origin");
@@ -228,9 +228,9 @@ fn other_buckets_and_the_service_bear_nothing() {
     }
 }
 
-/// As on AWS, what a preflight would ask counts in every request.
+/// Method and headers of a preflight count in every request that names them, as on AWS.
 #[test]
-fn a_request_that_names_another_method_is_judged_by_it() {
+fn a_request_that_names_another_method_is_checked_by_it() {
     let gateway = Gateway::start();
     put_rules(&gateway, &[("*.get", "GET", "", ""), ("*.put", "PUT", "", "")]);
     for (method, headers, origin, methods) in [
@@ -247,7 +247,7 @@ fn a_request_that_names_another_method_is_judged_by_it() {
     }
 }
 
-/// The signature of a presigned URL is for its own method, and the preflight has another one.
+/// A presigned URL is signed for its own method; its preflight has another one.
 #[test]
 fn a_presigned_url_works_from_a_page() {
     let gateway = Gateway::start();
@@ -271,7 +271,8 @@ fn a_presigned_url_works_from_a_page() {
     let got = gateway.send(&anonymous("GET", &url, &[origin])).expect(200);
     assert_eq!((got.body.as_slice(), grants(&got)[0].as_str()), (&b"from a page"[..], origin.1));
 
-    // An old one is refused so that the page can read why; its preflight is not concerned.
+    // An expired URL is refused with CORS headers, so that the page can read why. Its preflight
+    // succeeds.
     let old = presign("GET", &[], signer::now() - 3600);
     gateway.send(&anonymous("OPTIONS", &old, &[origin, (ACRM, "GET")])).expect(200);
     let refused = gateway.send(&anonymous("GET", &old, &[origin])).expect(403);
@@ -314,7 +315,7 @@ fn a_preflight_reads_no_body_and_keeps_the_connection() {
         let answer = connection.read_answer("OPTIONS").expect(200);
         assert_eq!(answer.header("connection"), None);
     }
-    // A signature that is wrong is not looked at.
+    // A wrong signature on a preflight is ignored.
     let mut signed = asked.clone();
     signed.headers.push(("authorization".to_owned(), "AWS4-HMAC-SHA256 nonsense".to_owned()));
     gateway.send(&signed).expect(200);

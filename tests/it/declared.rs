@@ -1,14 +1,14 @@
-//! Declared uploads: a size, a part size and digests that Create names, and what they bind.
+//! Declared uploads: size, part size and digests named at Create, and what they enforce.
 
 use std::time::Duration;
 
 use crate::harness::{Answer, Gateway, Request, Script, bytes_of, check, check_with, md5_hex};
 
 mod digests;
+mod fair_queue;
 mod resume;
-mod turns;
 
-/// The document of Complete for these parts: number and ETag.
+/// Document of Complete for these parts: number and ETag.
 pub fn document(parts: &[(usize, String)]) -> String {
     let parts: String = parts
         .iter()
@@ -19,7 +19,7 @@ pub fn document(parts: &[(usize, String)]) -> String {
     format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>")
 }
 
-/// Sends a part; gives its ETag.
+/// Sends a part; returns its ETag.
 pub fn put_part(gateway: &Gateway, upload: &str, number: usize, body: &[u8]) -> String {
     let target = format!("/bkt/k?uploadId={upload}&partNumber={number}");
     let answer = gateway.send(&Request::new("PUT", target).body(body)).expect(200);
@@ -48,12 +48,12 @@ fn create_answers_with_the_parts_that_fit() {
             | x-partita-part-size: 5368709120 | x-partita-part-count: 10000
         POST /bkt/k?uploads | x-partita-object-size: 0 => 200
             | x-partita-part-size: 8388608 | x-partita-part-count: 1
-        # The client's choice stands where S3 allows it.
+        # The client's choice is kept where S3 allows it.
         POST /bkt/k?uploads | x-partita-object-size: 345000000 | x-partita-part-size: 5242880
             => 200 | x-partita-part-size: 5242880 | x-partita-part-count: 66
         POST /bkt/k?uploads | x-partita-object-size: 3 | x-partita-part-size: 3
             => 200 | x-partita-part-size: 3 | x-partita-part-count: 1
-        # Without declaring anything it is plain S3.
+        # Without a declaration it is plain S3.
         POST /bkt/k?uploads => 200 | -x-partita-part-size | -x-partita-part-count
             | -x-partita-upload
         POST /bkt/k?uploads | x-partita-content-md5: d41d8cd98f00b204e9800998ecf8427e => 200
@@ -137,7 +137,7 @@ fn a_part_that_cannot_fit_is_refused_before_its_body() {
 }
 
 #[test]
-fn a_body_of_unknown_length_is_judged_when_it_is_there() {
+fn a_body_of_unknown_length_is_checked_at_its_end() {
     let gateway = Gateway::start();
     let created = create(&gateway, &[("x-partita-object-size", "100".into())]).expect(200);
     let upload = created.text("UploadId");
@@ -165,7 +165,7 @@ fn a_body_of_unknown_length_is_held_to_its_content_range() {
             let answer = gateway.send(&request);
             assert_eq!(answer.code().unwrap_or_default(), code, "{length}: {answer:?}");
         }
-        // Nor does a bound that is tighter let a part in that is shorter than its range.
+        // A tighter bound does not admit a part that is shorter than its range.
         let target = format!("/bkt/k?uploadId={upload}&partNumber=2&x-partita-max-bytes=5");
         let short = Request::new("PUT", target)
             .header("content-range", format!("bytes 0-{}/*", size - 1))
@@ -176,7 +176,7 @@ fn a_body_of_unknown_length_is_held_to_its_content_range() {
     gateway.assert_sound();
 }
 
-/// In memory, and in a file: the body never ends, so whoever waits for its end never answers.
+/// In memory and in a file. The body never ends, so a handler that reads to its end never answers.
 #[test]
 fn a_body_of_unknown_length_is_stopped_at_the_first_byte_too_many() {
     let gateway = Gateway::start();
@@ -204,7 +204,7 @@ fn a_body_of_unknown_length_is_stopped_at_the_first_byte_too_many() {
         assert_eq!(answer.text("ExpectedSize"), size.to_string());
         let missing = format!("bytes=0-{}", size - 1);
         assert_eq!(answer.header("x-partita-expected"), Some(missing));
-        // Whoever bound the body to less is told that.
+        // A lower bound of the request is the one that is reported.
         let own = Request::new("PUT", format!("{target}&x-partita-max-bytes=5"))
             .framing(crate::harness::Framing::Chunked(10))
             .body(bytes_of(size, 1));
@@ -279,7 +279,7 @@ fn complete_takes_the_whole_file() {
             => 200 | UploadId -> U
         PUT /bkt/k?uploadId=$U&partNumber=2 << 01234 => 200 | etag -> F
         PUT /bkt/k?uploadId=$U&partNumber=1 << 0123456789 => 200 | etag -> E
-        # The declared size binds S3's own header, and ours.
+        # The declared size must equal S3's own header, and ours.
         POST /bkt/k?uploadId=$U | x-amz-mp-object-size: 16 << <CompleteMultipartUpload><Part>
             <PartNumber>1</PartNumber><ETag>$E</ETag></Part><Part><PartNumber>2</PartNumber>
             <ETag>$F</ETag></Part></CompleteMultipartUpload> => 400 InvalidRequest

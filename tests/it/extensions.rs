@@ -1,8 +1,8 @@
-//! Headers of our own: each operation reads its own, and refuses all others.
+//! Headers `x-partita-*`: each operation reads its own and refuses all others.
 
 use super::harness::{Gateway, Request};
 
-/// The header, a value that it takes, and the operations that read it. This list is not the
+/// Header, a valid value, and the operations that read it. This list is independent of the
 /// gateway's.
 const READ_BY: &[(&str, &str, &[&str])] = &[
     ("x-partita-object-size", "5", &["create", "complete"]),
@@ -19,7 +19,7 @@ const READ_BY: &[(&str, &str, &[&str])] = &[
 ];
 const SHA256: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
 
-/// What each operation is called here, and how it is asked.
+/// Operations, each with a request.
 fn requests(upload: &str) -> Vec<(&'static str, Request)> {
     let of_upload = |more: &str| format!("/bkt/k?uploadId={upload}{more}");
     let copy = Request::new("PUT", "/bkt/copied").header("x-amz-copy-source", "/bkt/there");
@@ -40,7 +40,7 @@ fn requests(upload: &str) -> Vec<(&'static str, Request)> {
 }
 
 #[test]
-fn each_is_read_or_refused_in_a_header_and_in_the_query() {
+fn each_header_is_read_or_refused_also_in_the_query() {
     let gateway = Gateway::start();
     gateway.send(&Request::new("PUT", "/bkt/there").body("hello")).expect(200);
     let upload = gateway.send(&Request::new("POST", "/bkt/k?uploads")).text("UploadId");

@@ -1,4 +1,4 @@
-//! Bodies of forms that are cut, slow, much, or no forms; over real sockets.
+//! Bodies of forms that are cut, slow, too long or malformed, over real sockets.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ fn form(file: &[u8]) -> Request {
     Form::new("bkt", "k").file(file).request()
 }
 
-/// Finds that nothing is there, and that no file was left behind.
+/// Asserts that nothing is stored and that no file is left behind.
 #[track_caller]
 fn assert_nothing(gateway: &Gateway) {
     Script::new(gateway).run("GET /bkt => 200 | !Contents");
@@ -28,7 +28,7 @@ fn code(answer: &Answer) -> (u16, String) {
 }
 
 #[test]
-fn what_is_no_form_is_refused() {
+fn malformed_forms_are_refused() {
     let gateway = Gateway::start();
     let post = |content_type: &str, body: &str| {
         let mut request = Request::new("POST", "/bkt").by(crate::harness::Who::Anonymous);
@@ -65,7 +65,7 @@ fn fields_are_few_and_what_follows_the_file_is_short() {
     let huge = Form::new("bkt", "k").field("x-amz-meta-a", "a".repeat(21 << 10));
     let too_long = (400, "MaxPostPreDataLengthExceededError".to_owned());
     assert_eq!(code(&gateway.send(&huge.request())), too_long);
-    // One that would be gigabytes is refused when the first of them are there.
+    // A field of gigabytes is refused when its first bytes have come.
     let endless = Form::new("bkt", "k").field("x-ignore-a", "a".repeat(8 << 20));
     assert_eq!(code(&gateway.send(&endless.request().framing(Framing::Chunked(65_536)))), too_long);
     let with_tail = |bytes: usize| {
@@ -79,7 +79,7 @@ fn fields_are_few_and_what_follows_the_file_is_short() {
     let malformed = (400, "MalformedPOSTRequest".to_owned());
     assert_eq!(code(&gateway.send(&with_tail(30_000))), malformed);
     assert_nothing(&gateway);
-    // A field after the file does not count: not its name, which is there twice, nor its value.
+    // A field after the file is ignored: its name, which is there twice, and its value.
     gateway.send(&with_tail(100)).expect(204);
     Script::new(&gateway).run("GET /bkt => 200 | Contents/Key = k");
 }
@@ -92,13 +92,13 @@ fn a_form_that_is_cut_leaves_nothing() {
         let whole = request.body.clone();
         let ends = [0, 1, 100, whole.len() - size, whole.len() - 40, whole.len() - 5];
         for end in ends {
-            // A body that says that this is all of it.
+            // A body that ends where it is cut.
             for framing in [Framing::Length, Framing::Chunked(1000)] {
                 let cut = request.clone().framing(framing).body(&whole[..end]);
                 let answer = gateway.send(&cut);
                 assert_eq!(code(&answer), (400, "MalformedPOSTRequest".into()), "{end}");
             }
-            // One whose sender goes away.
+            // A client that closes the connection.
             let (head, body) = request.encode_apart(&gateway.host());
             let mut connection = gateway.connect();
             connection.write(&head);
@@ -107,7 +107,7 @@ fn a_form_that_is_cut_leaves_nothing() {
             let answer = connection.read_answer("POST");
             assert_eq!(code(&answer), (400, "IncompleteBody".into()), "{end}");
         }
-        // The file was whole, its end came, but not the end of the body that was announced.
+        // A file with its end, without the end of the announced body.
         let (head, body) = request.encode_apart(&gateway.host());
         let mut connection = gateway.connect();
         connection.write(&head);
@@ -147,13 +147,13 @@ fn fields_that_dribble_are_not_waited_for() {
     let (head, body) = form(b"content").encode_apart(&gateway.host());
     let mut connection = gateway.connect();
     connection.write(&head);
-    // Never a stall by itself, but too long in all: the answer is there already.
+    // Each pause is short, but all together are too long: the answer is there already.
     dribble(&mut connection, &body[..40]);
     let began = Instant::now();
     assert_eq!(code(&connection.read_answer("POST")), (400, "RequestTimeout".into()));
     assert!(began.elapsed() < Duration::from_millis(700), "it ended by a stall");
     assert_nothing(&gateway);
-    // The file of a form that is allowed may take its time, as any body.
+    // The file of an allowed form may be slow, like any body.
     let mut connection = gateway.connect();
     connection.write(&head);
     let fields = body.len() - 40;
@@ -176,7 +176,7 @@ fn every_rhythm_stores_the_same_bytes() {
         connection.read_answer("POST").expect(204);
         assert_eq!(stored(&gateway), small);
     }
-    // On both sides of what SQLite holds, of a frame, and of a unit on its way to the disk.
+    // Sizes on both sides of an inline body, of a frame, and of a unit of writing.
     for edge in [64 << 10, 1 << 20, 8 << 20] {
         for size in [edge - 1, edge, edge + 1] {
             let mut bytes = bytes_of(size, 9);
@@ -204,7 +204,7 @@ fn a_connection_serves_one_form_after_the_other() {
             assert_eq!(stored(&gateway), body.as_bytes());
         }
     }
-    // The fields are asked for from anybody: nothing but them says who it is.
+    // The fields are read from anybody: only they name the principal.
     let request = form(b"waited").header("expect", "100-continue");
     let (head, body) = request.encode_apart(&gateway.host());
     connection.write(&head);
@@ -238,7 +238,7 @@ proptest! {
         let first_end = padded.windows(end.len() + 2).position(|window| {
             window.starts_with(end.as_bytes()) && matches!(&window[end.len()..], b"--" | b"\r\n")
         });
-        // A whole delimiter within the file ends it by right.
+        // A whole delimiter within the file ends it.
         prop_assume!(first_end == Some(bytes.len()));
         GATEWAY.with(|gateway| {
             gateway.send(&form(&bytes).framing(Framing::Chunked(chunk))).expect(204);
@@ -249,6 +249,6 @@ proptest! {
 }
 
 thread_local! {
-    /// One for all cases.
+    /// One gateway for all cases.
     static GATEWAY: Gateway = Gateway::start();
 }

@@ -1,4 +1,4 @@
-//! Grants: what a business server is given for a browser, and what bounds it.
+//! Grants: the URLs that an application server gets for a browser, and their limits.
 
 use serde_json::{Value, json};
 use sha2::Digest as _;
@@ -10,13 +10,13 @@ pub fn gateway() -> Gateway {
     Gateway::with(&[("part-bytes-min", "1")])
 }
 
-/// A signed request to the management interface.
+/// Sends a signed request to the management interface.
 pub fn ask(gateway: &Gateway, who: Who, request: &str, body: &Value) -> Answer {
     let (method, path) = request.split_once(' ').unwrap();
     let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
     let target = format!("/_partita/v1/{path}");
     let answer = gateway.send(&Request::new(method, target).by(who).body(bytes.clone()));
-    // What is taken is what the documents say may be asked.
+    // An accepted request is valid by its published schema.
     let schema = match (method, path) {
         ("POST", "grants") => Some("grant-request"),
         ("POST", "uploads/clean") => Some("clean-request"),
@@ -29,7 +29,7 @@ pub fn ask(gateway: &Gateway, who: Who, request: &str, body: &Value) -> Answer {
     answer
 }
 
-/// The code and the sentence of an error.
+/// Status, code and message of an error.
 #[track_caller]
 pub fn failure(answer: &Answer) -> (u16, String, String) {
     assert_eq!(answer.header("content-type").as_deref(), Some("application/json"), "{answer:?}");
@@ -47,7 +47,7 @@ fn grant(gateway: &Gateway, more: Value) -> Value {
     valid_json("grant", &answer.body)
 }
 
-/// What a browser does with a URL: no key, no header.
+/// Requests a URL as a browser does: without a key, without headers.
 fn browse(gateway: &Gateway, method: &str, url: &Value, body: impl Into<Vec<u8>>) -> Answer {
     let url = url.as_str().unwrap();
     let target = url.strip_prefix(&format!("http://{}", gateway.host())).expect(url);
@@ -88,8 +88,8 @@ fn a_browser_sends_a_file_with_nothing_but_the_urls() {
     gateway.assert_sound();
 }
 
-/// The key of a business server reads everybody's files: a digest that an end user claimed finds
-/// none of them, but for those that the grant names.
+/// An application's key reads the files of all users. A digest that an end user claims finds none
+/// of them, except below the prefixes that the grant names.
 #[test]
 fn a_grant_finds_a_file_only_below_the_prefixes_that_it_names() {
     let gateway = gateway();
@@ -127,7 +127,7 @@ fn a_url_is_good_for_one_request_alone() {
     assert_eq!(refused("DELETE", part, b""), (501, "NotImplemented".into()));
     assert_eq!(refused("PUT", &grant["abortUrl"], &ten).0, 400);
     assert_eq!(refused("PUT", &grant["listPartsUrl"], &ten).0, 400);
-    // The size binds before a byte of the body is read.
+    // The size is checked before a byte of the body is read.
     for size in [9, 11] {
         assert_eq!(refused("PUT", part, &bytes_of(size, 1)), (400, "InvalidRequest".into()));
     }
@@ -137,7 +137,7 @@ fn a_url_is_good_for_one_request_alone() {
 }
 
 #[test]
-fn urls_end_with_their_life_and_with_their_key() {
+fn urls_end_with_their_lifetime_and_with_their_key() {
     let gateway = gateway();
     let short = grant(&gateway, json!({ "expiresIn": 1 }));
     let asked = json!({ "bucket": "alices", "key": "k", "size": 5, "expiresIn": 604_800 });
@@ -154,20 +154,20 @@ fn urls_end_with_their_life_and_with_their_key() {
     assert!(late.text("Message").contains("expired"), "{late:?}");
 }
 
-/// A browser's request that waits for a pause, and one that watches, are judged again.
+/// Requests that last are authorized again: one that waits for a pause, and an event stream.
 #[test]
-fn what_lasts_ends_with_its_key_and_with_its_life() {
+fn long_requests_end_with_their_key_and_their_lifetime() {
     let gateway = gateway();
     gateway.send(&Request::new("PUT", "/alices").by(Who::Alice)).expect(200);
     let asked = |life: u64| {
         let asked = json!({ "bucket": "alices", "key": "k", "size": 5, "expiresIn": life });
         valid_json("grant", &ask(&gateway, Who::Alice, "POST grants", &asked).expect(200).body)
     };
-    let set = |grant: &Value, wish: &str| {
+    let set = |grant: &Value, change: &str| {
         let upload = grant["uploadId"].as_str().unwrap();
         let target = format!("/alices/k?uploadId={upload}&partita-state");
-        let wish = format!(r#"{{"status":"{wish}"}}"#);
-        gateway.send(&Request::new("PUT", target).body(wish)).expect(200);
+        let change = format!(r#"{{"status":"{change}"}}"#);
+        gateway.send(&Request::new("PUT", target).body(change)).expect(200);
     };
     let begin = |method: &str, url: &Value, body: &str| {
         let url = url.as_str().unwrap();
@@ -249,7 +249,7 @@ fn the_same_file_is_the_same_upload() {
     let first = grant(&gateway, file.clone());
     let again = grant(&gateway, file);
     assert_eq!((&again["upload"], &again["uploadId"]), (&json!("resumed"), &first["uploadId"]));
-    // Create itself finds it too: it is one verb.
+    // Create finds the upload too: both are one verb.
     let create = Request::new("POST", "/bkt/a/b%20c?uploads")
         .header("x-partita-object-size", "25")
         .header("x-partita-part-size", "10")
@@ -258,7 +258,7 @@ fn the_same_file_is_the_same_upload() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn refusals_name_the_wrong_field() {
     let gateway = gateway();
     let long = "x".repeat(5000);
     for (name, value, code) in [
@@ -369,7 +369,7 @@ fn the_body_is_asked_for_only_after_the_signature() {
 }
 
 #[test]
-fn the_urls_lead_to_where_browsers_are() {
+fn the_urls_use_the_public_url() {
     let public = Gateway::with(&[("public-url", "https://Files.Example.com:443")]);
     let asked = json!({ "bucket": "bkt", "key": "k", "size": 5, "expiresIn": 60 });
     let grant =
@@ -379,7 +379,7 @@ fn the_urls_lead_to_where_browsers_are() {
     let put = Request::new("PUT", target).by(Who::Anonymous).body("12345");
     public.send(&put.clone().header("host", "files.example.com")).expect(200);
     public.send(&put).expect(403);
-    // What the server signs is what a client would sign.
+    // The server's signature names the key of the request.
     let Signer { access_key, .. } = Who::Root.signer().unwrap();
     assert!(url.contains(&format!("X-Amz-Credential={access_key}%2F")), "{url}");
 }

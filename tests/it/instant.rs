@@ -1,4 +1,4 @@
-//! Instant upload: bytes that are there already, and that the request may read, need not come.
+//! Instant upload: bytes that are stored already, and that the request may read, need not be sent.
 
 use crate::harness::{Answer, Gateway, Request, Who, bytes_of, checksum};
 
@@ -8,7 +8,7 @@ mod delta;
 mod expect;
 mod proof;
 
-/// Large enough to be found.
+/// Size that is large enough to be found.
 pub const SIZE: usize = 70_000;
 
 /// SHA-256 in hexadecimal.
@@ -16,12 +16,12 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex::encode(checksum("sha256", bytes).expect("a known algorithm"))
 }
 
-/// A body of its own for each seed.
+/// A body, different for each seed.
 pub fn file(seed: u64) -> Vec<u8> {
     bytes_of(SIZE, seed)
 }
 
-/// A gateway that takes small parts.
+/// A gateway that accepts small parts.
 pub fn gateway() -> Gateway {
     Gateway::with(&[("part-bytes-min", "1")])
 }
@@ -38,13 +38,14 @@ pub fn create(target: &str, body: &[u8]) -> Request {
         .header("x-partita-content-sha256", sha256(body))
 }
 
-/// `created`, `resumed` or `instant`, and the UploadId.
+/// Sends Create; returns `created`, `resumed` or `instant`, and the UploadId.
 pub fn created(gateway: &Gateway, request: &Request) -> (String, String) {
     let answer = gateway.send(request).expect(200);
     (answer.header("x-partita-upload").expect("it is declared"), answer.text("UploadId"))
 }
 
-/// Sends a request whose body waits with `Expect`; tells whether the server asked for it.
+/// Sends a request with `Expect: 100-continue`; returns the answer, and whether the body was asked
+/// for.
 pub fn offer(gateway: &Gateway, request: &Request) -> (Answer, bool) {
     let mut request = request.clone();
     request.unsigned_headers.push(("Expect".into(), "100-continue".into()));
@@ -53,7 +54,7 @@ pub fn offer(gateway: &Gateway, request: &Request) -> (Answer, bool) {
     connection.write(&head);
     let first = connection.read_head();
     if first.status != 100 {
-        // The body is still here, and stays.
+        // The body is not sent.
         return (first, false);
     }
     connection.write(&body);

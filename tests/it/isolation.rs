@@ -1,20 +1,20 @@
-//! Every operation by everybody: the owner, another user, nobody, and root.
+//! Every operation by the owner, another user, an anonymous client, and root.
 
 use partita::ops::OPERATIONS;
 use partita::request::operation::Scope;
 
 use crate::harness::{Form, Gateway, Request, Script, Who};
 
-/// An operation's name, a target, headers, a body, and the status that the owner is answered with.
+/// Operation, target, headers, body, and the status of the owner's answer.
 type Example =
     (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str, u16);
 
-/// An answer to no challenge.
+/// A proof without a challenge.
 const PROOF: &str = r#"{"nonce":"0000000000000000000000000000000000000000000000000000000000000000",
     "sha256":"0000000000000000000000000000000000000000000000000000000000000000"}"#;
 
-/// An example of each operation on the bucket `hers` of alice's. `$U` is an open upload of
-/// `hers/up` with the part 1, whose tag is `$E`.
+/// An example of each operation on alice's bucket `hers`. `$U` is an open upload of `hers/up` with
+/// part 1, whose ETag is `$E`.
 #[rustfmt::skip]
 const EXAMPLES: &[Example] = &[
     ("ListBuckets", "/", &[], "", 200),
@@ -28,7 +28,7 @@ const EXAMPLES: &[Example] = &[
     ("DeleteObjects", "/hers?delete", &[],
         "<Delete><Object><Key>doomed</Key></Object></Delete>", 200),
     ("PutObject", "/hers/key", &[], "new bytes", 200),
-    // Its body is made for whoever sends it.
+    // The body depends on the principal.
     ("PostObject", "/hers", &[], "", 204),
     ("GetObject", "/hers/key", &[], "", 200),
     ("HeadObject", "/hers/key", &[], "", 200),
@@ -80,7 +80,7 @@ const EXAMPLES: &[Example] = &[
     ("GetBucketAccelerateConfiguration", "/hers?accelerate", &[], "", 200),
 ];
 
-/// The bucket of the examples; the same before each of them.
+/// The bucket of the examples, in the same state before each of them.
 struct Hers {
     gateway: Gateway,
     upload: String,
@@ -168,7 +168,7 @@ fn strangers_are_denied_and_change_nothing() {
             let answer = hers.gateway.send(&request);
             let case = format!("{} by {who:?}: {answer:?}", row.name);
             match (row.name, who) {
-                // Anybody may ask for his own buckets, and try to make one.
+                // Any user may list his own buckets, and try to make one.
                 ("ListBuckets", Who::Bob) => {
                     assert_eq!(answer.status, 200, "{case}");
                     assert!(answer.xml().all("Bucket").is_empty(), "{case}");
@@ -210,7 +210,7 @@ fn the_owner_and_root_are_served() {
 }
 
 #[test]
-fn a_disabled_or_deleted_key_is_none() {
+fn a_disabled_or_deleted_key_is_refused() {
     let gateway = Gateway::start();
     let get = |who| gateway.send(&Request::new("GET", "/").by(who));
     let (id, _) = Who::Alice.key();

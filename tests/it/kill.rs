@@ -1,13 +1,13 @@
-//! kill -9 at random times under writers that change everything at once.
+//! SIGKILL at random times under writers of objects and uploads.
 //!
-//! Each round: eight writers work against the real binary, it is killed, started again on the same
-//! folder, and compared with what it had acknowledged. It cannot find a missing fsync, because the
-//! page cache survives a kill; `tests/faults` cuts the power for that. It finds torn changes, lost
-//! rows, files that a restart takes for garbage, and uploads that come back. All writers have a few
-//! contents in common, which are stored once and given without their bytes.
+//! Each round: eight writers work against the real binary; it is killed, started again on the same
+//! folder, and compared with what it had acknowledged. A kill cannot reveal a missing fsync,
+//! because the page cache survives it; `tests/faults` cuts the power for that. It reveals torn
+//! changes, lost rows, files that a restart takes for garbage, and uploads that come back. All
+//! writers share a few contents, which are stored once, and again by reference.
 //!
-//! `PARTITA_KILL_ROUNDS` asks for more rounds, `PARTITA_KILL_SEED` for those of an earlier run (the
-//! moment of the kill is repeated, what it meets is not).
+//! `PARTITA_KILL_ROUNDS` asks for more rounds, `PARTITA_KILL_SEED` for those of an earlier run.
+//! (The time of a kill is repeated; the state of the server at that time is not.)
 
 pub mod client;
 mod model;
@@ -33,14 +33,14 @@ use writer::{BUCKET, Round, Writer};
 pub const BINARY: &str = env!("CARGO_BIN_EXE_partita");
 const WRITERS: usize = 8;
 const ROUNDS: u64 = 12;
-/// How often as many rounds there may be, until enough was done.
+/// Factor by which the number of rounds may grow until enough was done.
 const ROUNDS_TIMES_MAX: u64 = 10;
-/// Milliseconds that a round's server lives.
+/// Lifetime of a round's server, in milliseconds.
 const LIFE_MS: (usize, usize) = (50, 1000);
 pub const ACCESS_KEY: &str = "KILLTESTACCESSKEY";
 pub const SECRET_KEY: &str = "the-secret-of-the-kill-test";
 
-/// One run of the binary. Dropped, it is killed.
+/// One run of the binary, killed on drop.
 pub struct Server {
     process: Child,
     pub address: SocketAddr,
@@ -48,11 +48,11 @@ pub struct Server {
 
 impl Server {
     fn start(data: &Path) -> Self {
-        // Answers begin when they are known, so that each is one answer of a known length.
+        // Answers wait for their result, so that each has a known length.
         Self::start_with(data, &["--dedup-buckets", BUCKET, "--verify-hold-ms", "25000"])
     }
 
-    /// With more flags.
+    /// Starts with more flags.
     pub fn start_with(data: &Path, flags: &[&str]) -> Self {
         let mut process = Command::new(BINARY)
             .arg("serve")
@@ -68,12 +68,12 @@ impl Server {
         let mut out = BufReader::new(process.stdout.take().expect("it is piped")).lines();
         let line =
             out.find_map(|line| line.ok()?.strip_prefix("listening on http://").map(str::to_owned));
-        // Held on to no longer: nothing else is written to it.
+        // The pipe is not kept: nothing else is written to it.
         let address = line.and_then(|text| text.parse().ok()).expect("it tells where it listens");
         Self { process, address }
     }
 
-    /// Has it read again what it reads again.
+    /// Sends SIGHUP, on which the server reloads its files.
     pub fn hang_up(&self) {
         let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
         kill_process(pid, Signal::HUP).unwrap();
@@ -114,15 +114,15 @@ fn a_kill_loses_nothing_that_was_acknowledged() {
     assert_eq!(made.expect("it is up").status, 200);
     let (mut acknowledged, mut taken) = (0, 0);
     for number in 0.. {
-        // On a busy machine little happens in a round: then there are more of them.
+        // On a busy machine little happens in a round; then there are more rounds.
         let is_enough = acknowledged > rounds as usize * 20 && taken > rounds as usize;
         if number >= rounds && (is_enough || number >= rounds * ROUNDS_TIMES_MAX) {
             break;
         }
         let life = chance.within(LIFE_MS.0, LIFE_MS.1);
         let life = Duration::from_millis(life as u64);
-        let crowd = Crowd { number, seed, races: &races, signer: &signer };
-        crowd.work_until_killed(&mut books, &mut server, life);
+        let workload = Workload { number, seed, races: &races, signer: &signer };
+        workload.work_until_killed(&mut books, &mut server, life);
         server = Server::start(&data);
         let mut client = Client::new(server.address, &signer);
         let mut races = races.lock().unwrap();
@@ -143,15 +143,15 @@ fn a_kill_loses_nothing_that_was_acknowledged() {
 }
 
 /// The writers of one round.
-struct Crowd<'a> {
+struct Workload<'a> {
     number: u64,
     seed: u64,
     races: &'a Mutex<Races>,
     signer: &'a Signer,
 }
 
-impl Crowd<'_> {
-    /// Returns when the server is dead and every writer knows it.
+impl Workload<'_> {
+    /// Returns when the server is dead and every writer has noticed.
     fn work_until_killed(&self, books: &mut [Book], server: &mut Server, life: Duration) {
         let is_killed = AtomicBool::new(false);
         std::thread::scope(|scope| {

@@ -1,6 +1,6 @@
-//! Every limit at its last legal value, and one beyond.
+//! Limits at their last legal value, and one beyond.
 
-use crate::harness::{Framing, Gateway, Payload, Request, Script, bytes_of};
+use crate::harness::{Framing, Gateway, Payload, Request, Script, bytes_of, skip};
 
 #[track_caller]
 fn refused(gateway: &Gateway, request: &Request, code: &str) {
@@ -43,7 +43,7 @@ fn bytes_of_a_key() {
 #[test]
 fn bytes_of_metadata() {
     let gateway = Gateway::start();
-    // Names without their prefix count, and values.
+    // Names count without their prefix; values count too.
     for (sizes, fits) in [
         (&[2046][..], true),
         (&[2047], true),
@@ -75,7 +75,7 @@ fn bytes_of_headers() {
     let gateway = Gateway::with(&[("header-bytes-max", "4096")]);
     let request = Request::new("GET", "/");
     let (head, _) = request.encode_apart(&gateway.host());
-    // Every header counts as its line; the request line and the empty one do not.
+    // Every header counts as its line; the request line and the empty line do not.
     let line = "GET / HTTP/1.1\r\n".len();
     let there = head.len() - line - 2 + "x-pad: \r\n".len();
     for (total, status) in [(4095, 200), (4096, 200), (4097, 400), (9000, 400), (60_000, 431)] {
@@ -137,7 +137,7 @@ fn bytes_of_documents() {
             }
         }
     }
-    // With a Content-Length, it is refused before it is sent.
+    // With a Content-Length, it is refused before its body.
     let request = Request::new("POST", upload).header("content-length", "8388609");
     let (head, _) = request.encode_apart(&gateway.host());
     let mut connection = gateway.connect();
@@ -172,7 +172,7 @@ fn numbers_of_parts() {
 /// The MD5 of `x`.
 const TAG_OF_X: &str = "9dd4e461268c8034f5c8564e155c67a6";
 
-/// All 10,000 parts, sent down a few connections without waiting.
+/// 10,000 parts, pipelined over a few connections.
 #[test]
 fn an_object_of_ten_thousand_parts() {
     const LANES: usize = 4;
@@ -241,7 +241,7 @@ fn sizes_of_parts() {
     }
 }
 
-/// 5 GiB is the most that one request may bring; more is refused before it is sent.
+/// 5 GiB is the limit of one request. A longer body is refused before it is sent.
 #[test]
 fn bytes_of_one_body() {
     let gateway = Gateway::start();
@@ -268,14 +268,17 @@ fn bytes_of_one_body() {
             let mut connection = gateway.connect();
             connection.write(&head);
             let answer = connection.read_head();
-            // A small disk has no room for what would be legal.
+            // A small disk has no room for a legal body.
+            if answer.status == 507 {
+                skip("the disk of the temporary folder has no room for 5 GiB");
+            }
             let expected = if answer.status == 507 { 507 } else { status };
             assert_eq!(answer.status, expected, "{} {request:?}", answer.status);
         }
     }
 }
 
-/// Where bodies move from the database to shared files, and from there to files of their own.
+/// Sizes at which bodies move from the database to segments, and to files of their own.
 #[test]
 fn the_borders_of_inline_and_of_packed_bodies() {
     for (inline, packed, sizes) in [
@@ -349,7 +352,7 @@ fn entries_of_a_page() {
     }
 }
 
-/// A coding that nobody takes off would be stored with the body.
+/// An unknown transfer coding is refused: it would be stored with the body.
 #[test]
 fn codings_of_the_transfer() {
     let gateway = Gateway::start();

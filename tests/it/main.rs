@@ -1,7 +1,7 @@
-//! Every test that drives a whole gateway, in one binary: it links once, and its tests share one
-//! harness. `tests/it/ops/<module>.rs` mirrors `src/ops/<module>.rs`.
+//! Tests that drive a whole gateway, in one binary: it links once, and its tests share one harness.
+//! `tests/it/ops/<module>.rs` mirrors `src/ops/<module>.rs`.
 
-// A test that cannot go on says so best by panicking where it stands.
+// Tests fail by panicking.
 #![allow(clippy::unwrap_used)]
 
 mod auth;

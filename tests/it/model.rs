@@ -1,4 +1,4 @@
-//! Random operations against a gateway and a plain map: both must always tell the same.
+//! Random operations against a gateway and a map: both must give the same answers.
 //!
 //! `PARTITA_SEED` repeats a run (a failure prints its seed); `PARTITA_MODEL_OPS` makes it longer.
 
@@ -10,13 +10,12 @@ use md5::Digest;
 use crate::harness::{Answer, Gateway, Request, bytes_of, md5_hex};
 use crate::signer;
 
-/// Operations in one run, unless `PARTITA_MODEL_OPS` says otherwise.
+/// Number of operations, unless `PARTITA_MODEL_OPS` is set.
 const OPERATIONS: usize = 1_500;
-/// Sizes around which something changes: nothing, the border of inline bodies, of a block, of
-/// packed bodies, of a read unit.
+/// Sizes around every boundary: nothing, an inline body, a block, a packed body, a read unit.
 const SIZES: [usize; 12] =
     [0, 1, 100, 8_192, 8_193, 65_535, 65_536, 65_537, 131_072, 262_144, 262_145, 270_000];
-/// Keys with common prefixes, of every odd kind.
+/// Keys with common prefixes and unusual characters.
 const KEYS: [&str; 20] = [
     "a",
     "a/",
@@ -40,7 +39,7 @@ const KEYS: [&str; 20] = [
     "zz%2Fz",
 ];
 
-/// A small generator: the same numbers for the same seed, everywhere.
+/// Seeded generator: the same numbers for the same seed on every machine.
 struct Random(u64);
 
 impl Random {
@@ -79,12 +78,12 @@ struct Upload {
 #[derive(Default)]
 struct Model {
     objects: BTreeMap<String, Object>,
-    /// By id, which is the order of initiation.
+    /// Uploads by id, which is the order of initiation.
     uploads: BTreeMap<String, Upload>,
 }
 
 impl Model {
-    /// What a list shows: keys and common prefixes in order.
+    /// Keys and common prefixes of a list, in order.
     fn listed(&self, prefix: &str, delimiter: &str) -> Vec<String> {
         let mut entries: Vec<String> = Vec::new();
         for key in self.objects.keys().filter(|key| key.starts_with(prefix)) {
@@ -380,7 +379,7 @@ impl Run {
         let request = Request::new("POST", format!("{}?uploadId={id}", target(&upload.key)))
             .body(format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>"));
         let answer = self.send(&request);
-        // All but the last must have a byte: that is the least size of these runs.
+        // Each part but the last needs a byte, the least size in these runs.
         let (_, all_but_last) = listed.split_last().map_or((None, &[][..]), |(l, r)| (Some(l), r));
         let too_small = all_but_last.iter().any(|(_, part)| part.bytes.is_empty());
         if listed.is_empty() || too_small {
@@ -436,7 +435,7 @@ impl Run {
         self.gateway.restart();
     }
 
-    /// Everything once more, and the store's own check.
+    /// Compares everything once more, and runs the store's own check.
     fn compare_all(&mut self) {
         self.gateway.assert_sound();
         for key in KEYS {
@@ -457,7 +456,7 @@ fn number_of(variable: &str) -> Option<u64> {
 }
 
 #[test]
-fn a_gateway_is_a_map() {
+fn a_gateway_behaves_like_a_map() {
     let seed =
         number_of("PARTITA_SEED").unwrap_or_else(|| u64::from(std::process::id()) ^ signer::now());
     let operations = number_of("PARTITA_MODEL_OPS").unwrap_or(OPERATIONS as u64);

@@ -1,4 +1,4 @@
-//! Paused uploads: requests wait before their body, come back, and nothing is lost.
+//! Paused uploads: requests wait before their body or get 503, and nothing is lost.
 
 use std::time::{Duration, Instant};
 
@@ -7,16 +7,16 @@ use crate::harness::{Answer, Gateway, Request, Script, Who, bytes_of, check_with
 const PAUSE: &str = r#"{"status":"pause"}"#;
 const RESUME: &str = r#"{"status":"upload"}"#;
 
-/// A gateway that holds requests for so long, and an open upload of `bkt/k`.
+/// A gateway that holds requests for this time, and an open upload of `bkt/k`.
 fn upload(hold_ms: &str) -> (Gateway, String) {
     let gateway = Gateway::with(&[("part-bytes-min", "1"), ("pause-hold-ms", hold_ms)]);
     let upload = gateway.send(&Request::new("POST", "/bkt/k?uploads")).text("UploadId");
     (gateway, upload)
 }
 
-fn set(gateway: &Gateway, upload: &str, wish: &str) {
+fn set(gateway: &Gateway, upload: &str, change: &str) {
     let target = format!("/bkt/k?uploadId={upload}&partita-state");
-    gateway.send(&Request::new("PUT", target).body(wish)).expect(200);
+    gateway.send(&Request::new("PUT", target).body(change)).expect(200);
 }
 
 fn part(upload: &str, number: usize, bytes: usize) -> Request {
@@ -25,14 +25,14 @@ fn part(upload: &str, number: usize, bytes: usize) -> Request {
 }
 
 #[track_caller]
-fn is_told_to_come_again(answer: &Answer) {
+fn assert_retry_later(answer: &Answer) {
     assert_eq!((answer.status, answer.code().as_deref()), (503, Some("SlowDown")), "{answer:?}");
     assert_eq!(answer.header("retry-after").as_deref(), Some("1"));
     assert_eq!(answer.header("x-partita-upload-state").as_deref(), Some("paused"));
 }
 
 #[test]
-fn what_changes_the_upload_waits_and_what_does_not_goes_on() {
+fn requests_that_change_the_upload_wait_and_others_proceed() {
     check_with(
         &[("part-bytes-min", "1"), ("pause-hold-ms", "1")],
         r#"
@@ -66,7 +66,7 @@ fn what_changes_the_upload_waits_and_what_does_not_goes_on() {
 }
 
 #[test]
-fn it_survives_a_restart_and_is_found_by_its_file() {
+fn a_pause_survives_a_restart_and_a_create() {
     let mut gateway = Gateway::with(&[("part-bytes-min", "1"), ("pause-hold-ms", "1")]);
     let create = Request::new("POST", "/bkt/k?uploads")
         .header("x-partita-object-size", "3")
@@ -74,11 +74,11 @@ fn it_survives_a_restart_and_is_found_by_its_file() {
     let upload = gateway.send(&create).expect(200).text("UploadId");
     set(&gateway, &upload, PAUSE);
     gateway.restart();
-    is_told_to_come_again(&gateway.send(&part(&upload, 1, 3)));
+    assert_retry_later(&gateway.send(&part(&upload, 1, 3)));
     let found = gateway.send(&create).expect(200);
     assert_eq!(found.text("UploadId"), upload);
     assert_eq!(found.header("x-partita-upload").as_deref(), Some("resumed"));
-    is_told_to_come_again(&gateway.send(&part(&upload, 1, 3)));
+    assert_retry_later(&gateway.send(&part(&upload, 1, 3)));
     set(&gateway, &upload, RESUME);
     gateway.send(&part(&upload, 1, 3)).expect(200);
     gateway.assert_sound();
@@ -89,13 +89,13 @@ fn a_request_waits_for_the_hold_and_no_longer() {
     let (gateway, upload) = upload("300");
     set(&gateway, &upload, PAUSE);
     let begun = Instant::now();
-    is_told_to_come_again(&gateway.send(&part(&upload, 1, 100)));
+    assert_retry_later(&gateway.send(&part(&upload, 1, 100)));
     let waited = begun.elapsed();
     assert!((300..3000).contains(&waited.as_millis()), "{waited:?}");
 }
 
 #[test]
-fn nothing_of_the_body_is_asked_for_while_it_waits() {
+fn the_body_is_not_asked_for_during_a_pause() {
     let (gateway, upload) = upload("200");
     set(&gateway, &upload, PAUSE);
     let request = part(&upload, 1, 100_000).header("expect", "100-continue");
@@ -104,7 +104,7 @@ fn nothing_of_the_body_is_asked_for_while_it_waits() {
     connection.write(&head);
     let answer = connection.read_answer("PUT");
     assert_eq!(answer.interim, [] as [u16; 0], "100 was sent: {answer:?}");
-    is_told_to_come_again(&answer);
+    assert_retry_later(&answer);
     // After a resume the body is asked for, and taken.
     set(&gateway, &upload, PAUSE);
     let mut connection = gateway.connect();
@@ -120,8 +120,8 @@ fn nothing_of_the_body_is_asked_for_while_it_waits() {
 fn a_client_that_sends_its_body_without_waiting_reads_the_answer() {
     let (gateway, upload) = upload("100");
     set(&gateway, &upload, PAUSE);
-    // More than the sockets hold, so that the client is in the middle of sending.
-    is_told_to_come_again(&gateway.send(&part(&upload, 1, 24 << 20)));
+    // More bytes than the sockets buffer, so that the client is in the middle of sending.
+    assert_retry_later(&gateway.send(&part(&upload, 1, 24 << 20)));
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn fifty_connections_all_wait_and_a_resume_wakes_them_at_once() {
     for connection in &mut connections {
         connection.read_answer("PUT").expect(200);
     }
-    // None of them was answered because its time was over: that would be a 503, and later.
+    // No request was answered by the timeout: that would be a 503, and later.
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     let listed = gateway.send(&Request::new("GET", format!("/bkt/k?uploadId={upload}")));
     assert_eq!(listed.xml().all("Part").len(), 50);
@@ -168,7 +168,7 @@ fn a_cancel_ends_the_waiting() {
 fn a_part_that_is_under_way_is_finished_and_counts() {
     let (gateway, upload) = upload("1");
     let mut request = part(&upload, 1, 200_000);
-    // It is asked for its body once it is past the gate.
+    // The body is asked for once the request has passed the pause.
     request.unsigned_headers.push(("Expect".into(), "100-continue".into()));
     let (head, body) = request.encode_apart(&gateway.host());
     let mut connection = gateway.connect();
@@ -185,9 +185,8 @@ fn a_part_that_is_under_way_is_finished_and_counts() {
 }
 
 #[test]
-fn half_of_the_connections_are_left_to_those_who_resume() {
-    // Other tests hold requests too, in this very process: all that can be said is that some wait
-    // and that not all do.
+fn half_of_the_connections_are_left_for_a_resume() {
+    // At most half of the connections may wait, and one user has a quarter of these.
     let gateway = Gateway::with(&[
         ("part-bytes-min", "1"),
         ("pause-hold-ms", "20000"),
@@ -202,39 +201,39 @@ fn half_of_the_connections_are_left_to_those_who_resume() {
             connection
         })
         .collect();
-    // Until as many were refused as must be; those that are held say nothing.
+    // Waits until enough requests are refused; held ones have no answer.
     let begun = Instant::now();
     while connections.iter_mut().filter_map(|c| c.has_come().then_some(())).count() < 3 {
         assert!(begun.elapsed() < Duration::from_secs(60), "too many wait");
         std::thread::sleep(Duration::from_millis(10));
     }
-    // There is a connection left for this.
+    // A connection is left for this request.
     set(&gateway, &upload, RESUME);
     let answers: Vec<Answer> = connections.iter_mut().map(|c| c.read_answer("PUT")).collect();
     let (passed, refused): (Vec<_>, Vec<_>) =
         answers.into_iter().partition(|answer| answer.status == 200);
-    refused.iter().for_each(is_told_to_come_again);
+    refused.iter().for_each(assert_retry_later);
     assert!(refused.len() >= 3, "{} passed", passed.len());
 }
 
 #[test]
-fn those_whose_clients_are_gone_leave_their_places_soon() {
-    // The places of one user: a quarter of half of the connections.
-    const PLACES: usize = 50;
-    let connections = (PLACES * 8).to_string();
+fn requests_of_closed_connections_free_their_slots_soon() {
+    // Slots of one user: a quarter of half of the connections.
+    const SLOTS: usize = 50;
+    let connections = (SLOTS * 8).to_string();
     let gateway = Gateway::with(&[
         ("part-bytes-min", "1"),
         ("pause-hold-ms", "20000"),
         ("connections-max", &connections),
     ]);
-    // A user whom no other test holds, for all are in this process.
+    // All requests of this test are bob's.
     let by_bob = |request: Request| request.by(Who::Bob);
     gateway.send(&by_bob(Request::new("PUT", "/bobs"))).expect(200);
     gateway.send(&by_bob(Request::new("PUT", "/bobs/source").body("bytes"))).expect(200);
     let created = gateway.send(&by_bob(Request::new("POST", "/bobs/k?uploads")));
     let target = format!("/bobs/k?uploadId={}", created.expect(200).text("UploadId"));
-    let set = |wish: &str| {
-        let request = Request::new("PUT", format!("{target}&partita-state")).body(wish);
+    let set = |change: &str| {
+        let request = Request::new("PUT", format!("{target}&partita-state")).body(change);
         gateway.send(&by_bob(request)).expect(200);
     };
     set(PAUSE);
@@ -245,11 +244,11 @@ fn those_whose_clients_are_gone_leave_their_places_soon() {
     let copy = by_bob(Request::new("PUT", format!("{target}&partNumber=1")))
         .header("x-amz-copy-source", "bobs/source")
         .encode(&gateway.host());
-    // With a body that has come, one that is larger than what the sockets take and so still comes,
-    // none at all, and none with the next request behind it.
+    // Requests whose body has come, whose body exceeds the socket buffers and is incomplete,
+    // without a body, and without a body but with the next request behind.
     let kinds = [part(1, 10), part(1, 70_000)[..9_000].to_vec(), copy.clone(), copy.repeat(2)];
     let hold = || -> Vec<_> {
-        let requests = kinds.iter().cycle().take(PLACES);
+        let requests = kinds.iter().cycle().take(SLOTS);
         requests
             .map(|request| {
                 let mut connection = gateway.connect();
@@ -260,7 +259,7 @@ fn those_whose_clients_are_gone_leave_their_places_soon() {
     };
     let mut held = hold();
     let full = Instant::now();
-    // One that came before those above, and took a place of theirs, keeps it.
+    // A request that still finds a slot is held too.
     loop {
         assert!(full.elapsed() < Duration::from_secs(10), "there is no bound");
         let mut more = gateway.connect();
@@ -276,9 +275,9 @@ fn those_whose_clients_are_gone_leave_their_places_soon() {
     let mut held = hold();
     std::thread::sleep(Duration::from_millis(500));
     for connection in &mut held {
-        assert!(!connection.answers_within(Duration::from_millis(1)), "a place is still taken");
+        assert!(!connection.answers_within(Duration::from_millis(1)), "a slot is still taken");
     }
-    println!("{PLACES} places free {:?} after their clients went", gone.elapsed());
+    println!("{SLOTS} slots free {:?} after their clients went", gone.elapsed());
     set(RESUME);
     for (connection, kind) in held.iter_mut().zip(kinds.iter().cycle()) {
         if kind.len() != 9_000 {

@@ -1,4 +1,4 @@
-//! Bodies: every way to verify and to frame one, sent in every rhythm; and every way to spoil one.
+//! Bodies: every payload mode in every framing and rhythm, and every corruption of one.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::harness::{
     Answer, Framing, Gateway, Payload, Request, Script, Who, base64, bytes_of, checksum,
 };
 
-/// Sizes at which something changes: nothing, one byte, a block and an inline body, many blocks.
+/// Sizes at boundaries: nothing, one byte, a block and an inline body, many blocks.
 const SIZES: [usize; 4] = [0, 1, 65_536, 300 << 10];
 
 fn payloads() -> Vec<Payload> {
@@ -27,7 +27,7 @@ enum Rhythm {
     Whole,
     /// The head and both ends of the body byte by byte, the rest in odd pieces.
     Ragged,
-    /// The next request right behind it.
+    /// Followed at once by the next request.
     Pipelined,
 }
 
@@ -84,10 +84,10 @@ fn every_payload_in_every_framing_and_rhythm() {
     gateway.assert_sound();
 }
 
-/// One way to spoil an aws-chunked or raw body after it was signed.
+/// A corruption of an aws-chunked or raw body after it was signed.
 struct Spoil {
     name: &'static str,
-    /// Of which payloads: `raw`, `signed`, `trailer`, or a part of their debug text.
+    /// Payloads that it applies to: `raw`, `signed`, `trailer`, or a part of their debug text.
     of: &'static [&'static str],
     apply: fn(&mut Vec<u8>),
     codes: &'static [&'static str],
@@ -303,7 +303,7 @@ fn the_decoded_length_must_be_the_length() {
     }
 }
 
-/// Only object and part bodies may be aws-chunked.
+/// Aws-chunked bodies are for objects and parts only.
 #[test]
 fn streaming_payloads_are_legal_in_two_operations_only() {
     let gateway = Gateway::start();
@@ -326,9 +326,9 @@ fn streaming_payloads_are_legal_in_two_operations_only() {
     }
 }
 
-/// What is known to fail is told before the body is asked for; otherwise it is asked for.
+/// Known failures are reported before the body is asked for; otherwise it is asked for.
 #[test]
-fn continue_is_said_only_to_who_may_go_on() {
+fn only_requests_that_may_proceed_get_100_continue() {
     let gateway = Gateway::start();
     let mut script = Script::new(&gateway);
     script.run(
@@ -380,16 +380,16 @@ fn continue_is_said_only_to_who_may_go_on() {
             assert_eq!(connection.read_head().status, 100);
             connection.write(&body);
             connection.read_answer("PUT").expect(200);
-            // And to a client that does not wait, on the same connection.
+            // The same for a client that does not wait, on the same connection.
             connection.write(&[head, body].concat());
             connection.read_answer("PUT").expect(200);
         }
     }
 }
 
-/// The sender of a large body still reads why it was refused.
+/// A client in the middle of a large body still reads the refusal.
 #[test]
-fn an_early_refusal_reaches_its_reader() {
+fn an_early_refusal_reaches_the_client() {
     let gateway = Gateway::start();
     for framing in [Framing::Length, Framing::Chunked(65_536)] {
         let request = Request::new("PUT", "/bkt/k")
@@ -431,7 +431,7 @@ fn a_client_that_hangs_up_leaves_nothing() {
             }
         }
     }
-    // Each of them is noticed in its own time, and takes its file away.
+    // Each hang-up is noticed in its own time, and its file removed.
     let deadline = std::time::Instant::now() + Duration::from_secs(120);
     let mut files = Vec::new();
     loop {
@@ -449,7 +449,7 @@ fn a_client_that_hangs_up_leaves_nothing() {
     assert!(files.is_empty(), "{files:?}");
 }
 
-/// Every file below a folder whose path has `blobs` in it.
+/// Files below a folder whose path contains `blobs`.
 fn blob_files(folder: &std::path::Path, files: &mut Vec<std::path::PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("the folder is there").flatten() {
         let path = entry.path();
@@ -461,11 +461,11 @@ fn blob_files(folder: &std::path::Path, files: &mut Vec<std::path::PathBuf>) {
     }
 }
 
-/// As real clients were recorded, byte for byte but for signatures and dates.
+/// Requests recorded from real clients, byte for byte, except signatures and dates.
 mod transcripts {
     use super::*;
 
-    /// `hex\r\n data \r\n … 0\r\n trailer \r\n\r\n`, the sizes spelled by the test.
+    /// Frames `hex\r\n data \r\n … 0\r\n trailer \r\n\r\n`, with sizes as the test spells them.
     fn frames(data: &[u8], sizes: &[&str], trailer: &str) -> Vec<u8> {
         let mut body = Vec::new();
         let mut rest = data;
@@ -539,7 +539,7 @@ mod transcripts {
         stored(&gateway, "/bkt/b1", b"hello");
     }
 
-    /// HTTP's chunks of 5, 1000, 2, 3, 31 and 2 bytes know nothing of the frames in them.
+    /// HTTP chunks of 5, 1000, 2, 3, 31 and 2 bytes, independent of the frames in them.
     #[test]
     fn chunks_that_cut_the_frames() {
         let gateway = Gateway::start();
@@ -603,7 +603,7 @@ mod transcripts {
             .framing(Framing::Chunked(65_524))
             .body(frames(&data, &["10000", "10000", "10000", "A880"], &trailer));
         let tag = gateway.send(&request).expect(200).header("etag").unwrap();
-        // And it completes without a word of checksums.
+        // It completes without checksums.
         let document = format!(
             "<CompleteMultipartUpload><Part><ETag>{tag}</ETag><PartNumber>1</PartNumber></Part>\
              </CompleteMultipartUpload>"
@@ -618,7 +618,7 @@ mod transcripts {
         gateway.send(&folder).expect(200);
     }
 
-    /// What the clients write into Complete.
+    /// Documents of Complete, as clients write them.
     #[test]
     fn documents_of_complete() {
         for (name, header, document) in [
@@ -688,7 +688,8 @@ mod transcripts {
         gateway.send(&request).expect(200);
     }
 
-    /// rclone makes the bucket before every upload, and copies onto itself to set a time.
+    /// rclone makes the bucket before every upload, and copies an object onto itself to set its
+    /// time.
     #[test]
     fn a_sync() {
         let gateway = Gateway::start();

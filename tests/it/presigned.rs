@@ -1,4 +1,4 @@
-//! Presigned URLs: what they allow, and that nothing can be added to one.
+//! Presigned URLs: the requests that they allow, and the refusal of anything that is added.
 
 use partita::ops::OPERATIONS;
 use partita::request::operation::Selector;
@@ -19,7 +19,7 @@ const URLS: &[(&str, &str, &str)] = &[
     ("POST", "/bkt/new?uploads", ""),
 ];
 
-/// Every header of S3's and of ours that means something, or may one day.
+/// Headers of S3 and of this server that have a meaning, or may get one.
 const HEADERS: &[(&str, &str)] = &[
     ("x-amz-acl", "public-read"),
     ("x-amz-bypass-governance-retention", "true"),
@@ -85,7 +85,7 @@ impl Presigned {
         Who::Root.signer().expect("root has a key")
     }
 
-    /// The URL's path and query.
+    /// Path and query of the URL.
     fn url(&self, version: Version, method: &str, target: &str) -> String {
         let target = target.replace("$U", &self.upload);
         match version {
@@ -107,7 +107,7 @@ impl Presigned {
 }
 
 #[test]
-fn they_are_served() {
+fn presigned_urls_are_served() {
     let presigned = Presigned::start();
     for version in [Version::V2, Version::V4] {
         for (method, target, body) in URLS {
@@ -119,7 +119,7 @@ fn they_are_served() {
 }
 
 #[test]
-fn a_word_added_to_one_is_never_served() {
+fn a_parameter_added_to_a_presigned_url_is_refused() {
     let presigned = Presigned::start();
     let mut words: Vec<String> = S3_WORDS.iter().map(|word| format!("{word}=1")).collect();
     words.extend(S3_WORDS.iter().map(|word| (*word).to_owned()));
@@ -149,7 +149,7 @@ fn a_word_added_to_one_is_never_served() {
 }
 
 #[test]
-fn a_header_added_to_one_is_never_served() {
+fn a_header_added_to_a_presigned_url_is_refused() {
     let presigned = Presigned::start();
     for version in [Version::V2, Version::V4] {
         for (method, target, body) in URLS {
@@ -165,7 +165,7 @@ fn a_header_added_to_one_is_never_served() {
 }
 
 impl Presigned {
-    /// Nothing was written by what was refused.
+    /// Asserts that refused requests wrote nothing.
     fn assert_untouched(&self) {
         let mut script = Script::new(&self.gateway);
         script.set("U", &self.upload);
@@ -181,7 +181,7 @@ impl Presigned {
 }
 
 #[test]
-fn they_fit_one_method_and_one_target() {
+fn a_presigned_url_fits_one_method_and_one_target() {
     let presigned = Presigned::start();
     for version in [Version::V2, Version::V4] {
         let url = presigned.url(version, "GET", "/bkt/key");
@@ -205,7 +205,7 @@ fn signed_parameters_count() {
         let bent = url.replace("text%2Fx", "text%2Fz");
         assert_eq!(presigned.send("GET", &bent, "", &[]).status, 403, "{version:?}");
     }
-    // A hoisted header is signed, so it counts.
+    // A header in the query is signed, so it counts.
     let url = presigned.url(Version::V4, "PUT", "/bkt/new?x-amz-meta-a=b");
     presigned.send("PUT", &url, "bytes", &[]).expect(200);
     let url = presigned.url(Version::V4, "GET", "/bkt/new");
@@ -213,10 +213,10 @@ fn signed_parameters_count() {
     assert_eq!(answer.header("x-amz-meta-a").as_deref(), Some("b"));
 }
 
-/// What SigV2 signs is lines of text. Whoever may choose a value in a URL that is made for him (the
-/// name of a download) must not get lines of his own signed.
+/// SigV2 signs lines of text. A user who chooses a value in a URL that is made for him (the name of
+/// a download) must not get lines of his own signed.
 #[test]
-fn a_line_end_in_a_value_makes_no_other_request() {
+fn a_line_end_in_a_signed_value_is_refused() {
     let presigned = Presigned::start();
     let (end, later) = (signer::now() + 900, signer::now() + 99_999);
     let encode = |text: &str| signer::encode(text.as_bytes(), false);
@@ -224,7 +224,7 @@ fn a_line_end_in_a_value_makes_no_other_request() {
     let target = format!("/bkt/mine?response-content-disposition={}", encode(&chosen));
     let url = Presigned::signer().presign_v2(end, "GET", "", &target, &[]);
     assert_eq!(presigned.send("GET", &url, "", &[]).status, 400);
-    // The same lines, taken for those of another key and a later end.
+    // The same lines, read as those of another key and a later end.
     let signed = url.split_once("&AWSAccessKeyId=").and_then(|(_, tail)| tail.split_once("&Exp"));
     let (signed, _) = signed.expect("it is signed and has an end");
     let md5 = encode(&format!("\n\n{end}\n/bkt/mine?response-content-disposition=a"));
@@ -235,7 +235,7 @@ fn a_line_end_in_a_value_makes_no_other_request() {
     assert_eq!(presigned.send("GET", &forged, "", &[]).status, 400);
 }
 
-/// Options count wherever they are signed: one that is overlooked would be a wrong 200.
+/// Options in a signed query count; an overlooked one would be a wrong 200.
 #[test]
 fn hoisted_options_count() {
     let presigned = Presigned::start();
@@ -269,7 +269,7 @@ fn a_hoisted_content_type_is_stored() {
     presigned.send("PUT", &format!("{url}&content-type=image%2Fpng"), "x", &[]).expect(200);
     let got = presigned.send("GET", &presigned.url(Version::V4, "GET", "/bkt/k"), "", &[]);
     assert_eq!(got.expect(200).header("content-type").as_deref(), Some("image/png"));
-    // The header itself comes first, and must then be the signed one.
+    // A header takes precedence, and must then be the signed one.
     presigned.send("PUT", &url, "x", &[("content-type", "image/gif")]).expect(403);
 }
 
@@ -283,7 +283,7 @@ fn a_checksum_in_the_query_says_nothing_of_the_body() {
 }
 
 #[test]
-fn they_end() {
+fn presigned_urls_expire() {
     let presigned = Presigned::start();
     let (signer, host) = (Presigned::signer(), presigned.gateway.host());
     let now = signer::now();

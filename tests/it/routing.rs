@@ -1,4 +1,5 @@
-//! No word of a request is ever overlooked: every pair of words, with every method and scope.
+//! Routing: every pair of words, with every method and scope, is served by one operation or
+//! refused.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +10,7 @@ use partita::wire::{ErrorCode, Head};
 
 use crate::harness::check;
 
-/// What S3 knows as a sub-resource, served here or not. This list is not the gateway's.
+/// Sub-resources and headers of S3, served here or not. This list is independent of the gateway's.
 pub const S3_WORDS: &[&str] = &[
     "abac",
     "accelerate",
@@ -67,7 +68,7 @@ const METHODS: [Method; 8] = [
 
 const SCOPES: [Scope; 3] = [Scope::Service, Scope::Bucket, Scope::Object];
 
-/// A word as it stands in a request: in the query with a value, or as a header.
+/// A word of a request: a query parameter with a value, or a header.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Word {
     name: String,
@@ -75,7 +76,7 @@ struct Word {
     is_header: bool,
 }
 
-/// Every word that could select something, with each value that could make a difference.
+/// Words that could select something, each with every value that makes a difference.
 fn words() -> Vec<Word> {
     let mut words = BTreeSet::new();
     let mut add = |name: &str, value, is_header| {
@@ -142,8 +143,8 @@ fn understands(row: &Operation, word: &Word) -> bool {
         || row.parameters.contains(&word.name.as_str())
 }
 
-/// Routes one request and compares with what the table says of it, read in another way.
-fn judge(method: &Method, scope: Scope, words: &[&Word]) {
+/// Routes one request and compares the result with the table, read in another way.
+fn check_route(method: &Method, scope: Scope, words: &[&Word]) {
     let case = format!("{method} {scope:?} {words:?}");
     let candidates: Vec<&Row> = OPERATIONS
         .iter()
@@ -176,19 +177,20 @@ fn every_pair_of_words_is_served_by_one_row_or_refused() {
     assert!(words.len() > 40, "{words:?}");
     for method in &METHODS {
         for scope in SCOPES {
-            judge(method, scope, &[]);
+            check_route(method, scope, &[]);
             for (index, one) in words.iter().enumerate() {
-                judge(method, scope, &[one]);
-                // The same name twice is refused before, with the signature.
+                check_route(method, scope, &[one]);
+                // A repeated name is refused earlier, with the signature.
                 for other in words[index + 1..].iter().filter(|word| word.name != one.name) {
-                    judge(method, scope, &[one, other]);
+                    check_route(method, scope, &[one, other]);
                 }
             }
         }
     }
 }
 
-/// Three words are the most that a row has; the words of rows meet all the others by threes.
+/// Three words are the most that a row has: the words of rows are combined with all others by
+/// threes.
 #[test]
 fn every_triple_of_the_words_of_the_table() {
     let words: Vec<Word> = words()
@@ -204,7 +206,7 @@ fn every_triple_of_the_words_of_the_table() {
                 for three in &words[second + 1..] {
                     let names = BTreeSet::from([&one.name, &two.name, &three.name]);
                     if names.len() == 3 {
-                        judge(method, Scope::Object, &[one, two, three]);
+                        check_route(method, Scope::Object, &[one, two, three]);
                     }
                 }
             }
@@ -232,7 +234,7 @@ fn a_word_that_no_row_serves_is_not_implemented() {
 }
 
 #[test]
-fn no_two_rows_are_one() {
+fn no_two_rows_are_equal() {
     for (index, row) in OPERATIONS.iter().enumerate() {
         for other in &OPERATIONS[index + 1..] {
             let same = row.method == other.method
@@ -266,9 +268,9 @@ fn refusals_on_the_wire() {
         PUT /bkt/k?attributes << x                      => 501 NotImplemented
         GET /bkt?list-type=2&versions                   => 400 InvalidRequest
         DELETE /bkt?policy                              => 501 NotImplemented
-        # A parameter that is no word is signed and otherwise overlooked.
+        # An unknown parameter is signed and otherwise ignored.
         GET /bkt/k?x-id=GetObject&whatever=1            => 200 << kept
-        # A word that stands there twice would be read differently by two readers.
+        # A repeated parameter would be read differently by two readers.
         GET /bkt/k?versionId=null&versionId=v           => 400 InvalidArgument
         GET /bkt/k                                      => 200 << kept
         "#,
@@ -276,7 +278,7 @@ fn refusals_on_the_wire() {
 }
 
 #[test]
-fn methods_that_no_operation_has() {
+fn methods_without_an_operation_are_refused() {
     check(
         r#"
         POST /bkt/k                => 405 MethodNotAllowed | Method = POST | ResourceType = OBJECT

@@ -1,4 +1,4 @@
-//! The AWS SDK for Rust as a client: another implementation's idea of what a gateway answers.
+//! The AWS SDK for Rust as a client: an independent implementation of S3.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
@@ -68,7 +68,7 @@ fn objects() {
             let got = get.checksum_mode(ChecksumMode::Enabled).send().await.unwrap();
             assert_eq!(got.content_type(), Some("text/x"));
             assert_eq!(got.metadata().unwrap()["note"], "n");
-            // The SDK compares the checksum while it reads.
+            // The SDK verifies the checksum while it reads.
             assert_eq!(got.body.collect().await.unwrap().into_bytes(), bytes);
             let head = s3.head_object().bucket("bkt").key(key).send().await.unwrap();
             assert_eq!(head.content_length(), Some(size as i64));
@@ -154,7 +154,7 @@ fn a_multipart_upload_that_is_resumed() {
             let part = part.part_number(index as i32 + 1).body(ByteStream::from(body.clone()));
             part.checksum_algorithm(ChecksumAlgorithm::Crc32).send().await.unwrap();
         }
-        // As one who comes back: what is there is asked of the gateway.
+        // A client that resumes asks the gateway for what is there.
         let uploads = s3.list_multipart_uploads().bucket("bkt").prefix("k").send().await.unwrap();
         assert_eq!(uploads.uploads()[0].upload_id(), Some(id));
         let list = s3.list_parts().bucket("bkt").key("k").upload_id(id).send().await.unwrap();

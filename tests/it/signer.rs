@@ -1,5 +1,5 @@
-//! Signs requests as a client does. It shares no code with the gateway, so that a mistake in one is
-//! not repeated in the other: it encodes, folds and formats dates by itself.
+//! Signatures of a client. No code is shared with the gateway, so that a mistake in one is not
+//! repeated in the other: encoding, canonical requests and dates are implemented here.
 //!
 //! ```ignore
 //! let signer = Signer::new("AKID", "secret");
@@ -34,7 +34,7 @@ pub struct Signer {
     pub region: String,
 }
 
-/// How the body is sent: the value of `x-amz-content-sha256`.
+/// Payload mode of a body: the value of `x-amz-content-sha256`.
 #[derive(Clone, Copy, Debug)]
 pub enum Body<'a> {
     /// `UNSIGNED-PAYLOAD`.
@@ -65,7 +65,7 @@ impl Body<'_> {
     }
 }
 
-/// A signed head, from which the signatures of its chunks continue.
+/// A signed head; the signatures of its chunks continue from it.
 #[derive(Clone, Debug)]
 pub struct Signed {
     /// `x-amz-date`, `x-amz-content-sha256` and `authorization`: to be added to the request.
@@ -133,7 +133,7 @@ impl Signer {
         self.presign_v4_raw(at, &expires_seconds.to_string(), method, host, target, headers)
     }
 
-    /// As [`Self::presign_v4`], with any text as `X-Amz-Expires`, for tests of refusals.
+    /// [`Self::presign_v4`] with any text as `X-Amz-Expires`, for tests of refusals.
     pub fn presign_v4_raw(
         &self,
         at: u64,
@@ -328,7 +328,7 @@ pub fn now() -> u64 {
     since.expect("the clock is past 1970").as_secs()
 }
 
-/// `yyyy-MM-dd'T'HH:mm:ss'Z'`, with thousandths.
+/// A time as `yyyy-MM-dd'T'HH:mm:ss'Z'`, with thousandths.
 pub fn extended_date(at: u64) -> String {
     let basic = basic_date(at);
     let (date, time) = basic.split_at(9);
@@ -336,7 +336,7 @@ pub fn extended_date(at: u64) -> String {
     format!("{year}-{month}-{day}T{}:{}:{}.000Z", &time[..2], &time[2..4], &time[4..6])
 }
 
-/// `yyyyMMdd'T'HHmmss'Z'`.
+/// A time as `yyyyMMdd'T'HHmmss'Z'`.
 pub fn basic_date(at: u64) -> String {
     let (mut year, mut days) = (1970, at / 86_400);
     let leap =
@@ -420,7 +420,7 @@ fn canonical_query(query: &str) -> String {
     list.join("&")
 }
 
-/// The `SignedHeaders` list and the lines of the canonical request.
+/// `SignedHeaders` list and header lines of the canonical request.
 fn fold_headers(headers: &[(&str, &str)]) -> (String, String) {
     let mut folded: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in headers {

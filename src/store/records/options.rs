@@ -1,8 +1,9 @@
 //! Options that a store is opened with.
 
+use super::limits::Limits;
 use crate::store::sources::Sources;
 
-/// Options of a store. Every field is a setting of the configuration.
+/// Options of a store: settings of the configuration, limits and sources.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The data folder; created if it does not exist.
@@ -31,6 +32,8 @@ pub struct Options {
     pub proof_buckets: Vec<String>,
     /// Targets of events.
     pub event_targets: Vec<EventTarget>,
+    /// Bounds of the store's own work.
+    pub limits: Limits,
     /// Time, ids and random bytes. The default is the system's.
     pub sources: Sources,
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::clock;
+use crate::store::db::sqlite::inspector::{Fault, make_older};
 use crate::types::Layout;
 
 /// A file of 25 bytes in parts of 10, with its SHA-256.
@@ -24,10 +25,6 @@ fn only_file(fixture: &Fixture) -> std::path::PathBuf {
     let files: Vec<_> = folders.flat_map(|folder| list(folder.path())).collect();
     assert_eq!(files.len(), 1);
     files[0].path()
-}
-
-fn run(fixture: &Fixture, sql: &'static str) {
-    fixture.store.engine.db.write(move |txn| txn.execute(sql, [])).wait().expect("a change");
 }
 
 #[test]
@@ -124,23 +121,23 @@ fn a_watch_sees_each_turn() {
 
 #[test]
 fn check_knows_what_declarations_promise() {
-    for (sql, found) in [
-        ("UPDATE uploads SET declared = NULL", "no such open and declared upload"),
-        ("DELETE FROM declarations", "its declaration is not there"),
-        ("UPDATE declarations SET next_part = 3", "part 3 is missing first, not 2"),
-        ("UPDATE declarations SET fingerprint = NULL", "its fingerprint should not be"),
-        ("UPDATE declarations SET sha256 = NULL", "its fingerprint should not be"),
-        ("UPDATE declarations SET part_size = 11", "10 bytes are not what was declared"),
-        ("UPDATE declarations SET size = 5", "10 bytes are not what was declared"),
+    for (fault, found) in [
+        (Fault::DeclaredFlagLost, "no such open and declared upload"),
+        (Fault::DeclarationsLost, "its declaration is not there"),
+        (Fault::DeclaredNextPart, "part 3 is missing first, not 2"),
+        (Fault::DeclaredFingerprintLost, "its fingerprint should not be"),
+        (Fault::DeclaredSha256Lost, "its fingerprint should not be"),
+        (Fault::DeclaredPartSize, "10 bytes are not what was declared"),
+        (Fault::DeclaredSize, "10 bytes are not what was declared"),
     ] {
         let fixture = Fixture::new();
         let rights = fixture.make_bucket("bucket");
         let id = create(&fixture, &rights, declared(Some([7; 32]))).upload.id;
         fixture.put_part(&rights, "key", id, 1, &body(1, 10)).expect("a part");
         fixture.check();
-        run(&fixture, sql);
+        fixture.store.engine.db.plant(fault);
         let lines = fixture.store.check().expect("check runs");
-        assert!(lines.iter().any(|line| line.contains(found)), "{sql}: {lines:?}");
+        assert!(lines.iter().any(|line| line.contains(found)), "{fault:?}: {lines:?}");
     }
 }
 
@@ -179,13 +176,7 @@ fn a_part_that_was_replaced_and_freed_ends_the_reading() {
     let upload = create(&fixture, &rights, NewUpload::default()).upload.id;
     fixture.put_part(&rights, "key", upload, 1, &body(1, 5_000)).expect("a part");
     let engine = &fixture.store.engine;
-    let blob = engine
-        .db
-        .readers
-        .take()
-        .expect("a reader")
-        .query_row("SELECT blob FROM parts", [], |row| row.get(0))
-        .expect("its blob");
+    let blob = engine.db.blob_of_part(upload, part_number(1));
     let pieces = [(part_number(1), blob, 5_000)];
     let wanted = WholeDigests { md5: Some([7; 16]), sha256: None };
     let nothing = WholeDigests::default();
@@ -206,19 +197,7 @@ fn an_older_database_is_brought_up_to_date() {
     let part = body(1, 10);
     fixture.put_part(&rights, "key", upload, 1, &part).expect("a part");
     fixture.store.close();
-    let path = fixture.options.data.join("partita.db");
-    let connection = rusqlite::Connection::open(path).expect("the database");
-    connection.execute_batch(BACK_TO_SCHEMA_6).expect("as schema 6 left it");
-    let back = "DROP INDEX blobs_sha256;
-         DROP INDEX manifests_sha256; DROP INDEX parts_blob;
-         DROP INDEX objects_content; ALTER TABLE manifests DROP COLUMN sha256;
-         ALTER TABLE uploads DROP COLUMN content_kind; ALTER TABLE uploads DROP COLUMN content;
-         DROP TABLE declarations; DROP TABLE outbox; DROP TABLE webhook_targets;
-         DROP TABLE deliveries; DROP TABLE bucket_configurations;
-         ALTER TABLE uploads DROP COLUMN declared; ALTER TABLE uploads DROP COLUMN paused;
-         ALTER TABLE uploads DROP COLUMN callback_var; PRAGMA user_version = 1;";
-    connection.execute_batch(back).expect("as the first version left it");
-    drop(connection);
+    make_older(&fixture.options.data, 1);
     fixture.crash();
     let rights = fixture.make_bucket("bucket");
     fixture.store.pause_upload(&rights.upload("key", upload)).wait().expect("paused");

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::clock;
 use crate::events::{CallbackVar, NotificationRule, NotificationRules, RuleKind};
-use crate::store::db::sqlite::deliveries::LOG_ROWS_MAX;
+use crate::store::db::sqlite::inspector::{Fault, make_older};
 use crate::store::records::{Declaration, WholeDigests};
 use crate::types::{Layout, Timestamp};
 
@@ -282,11 +282,7 @@ fn a_gap_of_an_older_database_is_that_of_a_full_backlog() {
         fixture.put(&rights, &format!("k{n}"), b"x").unwrap();
     }
     fixture.store.close();
-    let connection = rusqlite::Connection::open(fixture.options.data.join("partita.db")).unwrap();
-    connection.execute_batch(BACK_TO_SCHEMA_6).unwrap();
-    let back = "ALTER TABLE webhook_targets DROP COLUMN is_full; PRAGMA user_version = 5;";
-    connection.execute_batch(back).unwrap();
-    drop(connection);
+    make_older(&fixture.options.data, 5);
     fixture.crash();
     fixture.settle(&fixture.due().events[0], Outcome::Delivered);
     fixture.put(&rights, "late", b"x").unwrap();
@@ -466,12 +462,12 @@ fn the_log_of_tries_is_bounded() {
     fixture.listen(&rights, rules(ALL, ""));
     fixture.put(&rights, "k", b"x").unwrap();
     let event = fixture.due().events.remove(0);
-    for _ in 0..LOG_ROWS_MAX + 20 {
+    for _ in 0..TEST_LIMITS.delivery_rows_max + 20 {
         fixture.settle(&event, Outcome::RetryAt(clock::now()));
     }
-    assert_eq!(fixture.count_rows("deliveries"), LOG_ROWS_MAX);
+    assert_eq!(fixture.count_rows("deliveries"), TEST_LIMITS.delivery_rows_max);
     let last = fixture.store.deliveries(TARGET).unwrap().remove(0);
-    assert_eq!(i64::from(last.attempt), LOG_ROWS_MAX + 20);
+    assert_eq!(i64::from(last.attempt), TEST_LIMITS.delivery_rows_max + 20);
 }
 
 #[test]
@@ -480,19 +476,18 @@ fn check_sees_a_wrong_count_and_a_lane_without_a_first() {
     fixture.listen(&rights, rules(ALL, ""));
     fixture.put(&rights, "k", b"1").unwrap();
     fixture.put(&rights, "k", b"2").unwrap();
-    for (sql, said) in [
-        ("UPDATE webhook_targets SET backlog = 3", "its row says"),
-        ("UPDATE webhook_targets SET backlog = 2, dead = 1", "its row says"),
-        ("UPDATE webhook_targets SET dead = 0; UPDATE outbox SET state = 1", "no event"),
-        ("UPDATE outbox SET state = 0", "two events"),
-        ("UPDATE outbox SET state = 1 WHERE id = (SELECT min(id) FROM outbox)", "no event"),
-        ("UPDATE outbox SET state = 1 - state; UPDATE outbox SET event = 99", "of no known event"),
+    for (fault, said) in [
+        (Fault::Backlog, "its row says"),
+        (Fault::BacklogAndDead, "its row says"),
+        (Fault::AllWait, "no event"),
+        (Fault::AllDue, "two events"),
+        (Fault::FirstWaits, "no event"),
+        (Fault::UnknownEvent, "of no known event"),
     ] {
-        fixture.store.engine.db.inspect(move |connection| connection.execute_batch(sql).unwrap());
+        fixture.store.engine.db.plant(fault);
         let found = fixture.store.check().unwrap();
-        assert!(found.iter().any(|line| line.contains(said)), "{sql}: {found:?}");
+        assert!(found.iter().any(|line| line.contains(said)), "{fault:?}: {found:?}");
     }
-    let repair = "UPDATE outbox SET event = 1";
-    fixture.store.engine.db.inspect(move |connection| connection.execute_batch(repair).unwrap());
+    fixture.store.engine.db.plant(Fault::KnownEvent);
     fixture.check();
 }

@@ -1,27 +1,16 @@
 //! A full disk, a panic, a crash: what is answered, and what is there afterwards.
 
 use super::*;
+use crate::store::db::sqlite::inspector::{Fault, lose_transaction, make_newer};
 use crate::store::db::sqlite::job::{Job, JobOutcome, Purpose, RunOutcome, Txn};
 use crate::store::db::sqlite::state::DatabaseState;
-
-fn limit_pages(fixture: &Fixture, spare: i64) {
-    fixture.store.engine.db.inspect(move |connection| {
-        let pages: i64 = connection
-            .query_row("PRAGMA page_count", [], |row| row.get(0))
-            .expect("a count of pages");
-        let limit = if spare < 0 { 1 << 30 } else { pages + spare };
-        connection
-            .query_row(&format!("PRAGMA max_page_count = {limit}"), [], |_| Ok(()))
-            .expect("a limit");
-    });
-}
 
 #[test]
 fn a_full_database_fails_the_one_job_and_keeps_the_others_of_the_batch() {
     let mut fixture = Fixture::with(|options| options.inline_bytes_max = 1 << 20);
     let rights = fixture.make_bucket("bucket");
     fixture.put(&rights, "before", &body(0, 10)).expect("put");
-    limit_pages(&fixture, 12);
+    fixture.store.engine.db.limit_pages(Some(12));
 
     let release = fixture.block_writer();
     let mut answers = Vec::new();
@@ -64,7 +53,7 @@ fn a_full_database_unlinks_the_file_of_the_refused_put() {
     let fixture = Fixture::new();
     let rights = fixture.make_bucket("bucket");
     fixture.put(&rights, "key", &body(1, 2_000)).expect("put");
-    limit_pages(&fixture, 0);
+    fixture.store.engine.db.limit_pages(Some(0));
     let mut full = 0;
     for i in 0..60 {
         let name = format!("{i}-{}", "x".repeat(900));
@@ -75,7 +64,7 @@ fn a_full_database_unlinks_the_file_of_the_refused_put() {
         }
     }
     assert!(full > 0);
-    limit_pages(&fixture, -1);
+    fixture.store.engine.db.limit_pages(None);
     fixture.check();
     assert_eq!(fixture.count_files(), 61 - full);
 }
@@ -122,7 +111,7 @@ fn a_transaction_lost_under_a_batch_is_noticed_and_every_job_runs_again() {
     // As SQLite does on some errors: the whole transaction is rolled back, and the job that met the
     // error says nothing of it.
     let rogue = send_rogue(&fixture, |txn| {
-        txn.connection.execute_batch("ROLLBACK").expect("a rollback");
+        lose_transaction(txn);
         RunOutcome::Kept
     });
     (5..10).for_each(&mut put);
@@ -198,14 +187,13 @@ fn the_wal_of_an_earlier_run_is_moved_before_anything_is_written_behind_it() {
     let rights = fixture.make_bucket("bucket");
     // A snapshot from before, so that nothing can be moved by the time of the crash.
     let engine = std::sync::Arc::clone(&fixture.store.engine);
-    let reader = engine.db.readers.take().expect("a reader");
-    reader.execute_batch("BEGIN; SELECT count(*) FROM objects").expect("a snapshot");
-    for i in 0..20 {
-        fixture.put(&rights, &format!("key-{i}"), &body(i, 50_000)).expect("put");
-    }
-    assert!(fixture.store.health().wal_bytes > 1 << 20);
-    reader.execute_batch("COMMIT").expect("the end of the snapshot");
-    drop(reader);
+    let written = engine.db.in_snapshot(|| {
+        for i in 0..20 {
+            fixture.put(&rights, &format!("key-{i}"), &body(i, 50_000)).expect("put");
+        }
+        assert!(fixture.store.health().wal_bytes > 1 << 20);
+    });
+    written.expect("the end of the snapshot");
     fixture.crash();
     let bytes = fixture.store.engine.db.state.wal_bytes();
     assert!(bytes < 256 << 10, "the start moved what the crash had left: {bytes}");
@@ -220,9 +208,7 @@ fn sequence_numbers_rise_across_a_crash() {
     let seq = |fixture: &Fixture, name: &str| {
         let rights = fixture.make_bucket("bucket");
         fixture.put(&rights, name, b"x").expect("put");
-        let reader = fixture.store.engine.db.readers.take().expect("a reader");
-        let sql = "SELECT seq FROM objects WHERE key = CAST(?1 AS BLOB)";
-        reader.query_row(sql, [name], |row| row.get::<_, i64>(0)).expect("a row")
+        fixture.store.engine.db.seq_of(name)
     };
     let before = [seq(&fixture, "a"), seq(&fixture, "b")];
     fixture.crash();
@@ -237,9 +223,7 @@ fn a_row_that_tells_another_size_than_its_content_is_damage() {
     for (name, length) in [("inline", 100), ("file", 5_000)] {
         fixture.put(&rights, name, &body(1, length)).expect("put");
     }
-    fixture.store.engine.db.inspect(|connection| {
-        connection.execute_batch("UPDATE objects SET size = size + 7").expect("an update");
-    });
+    fixture.store.engine.db.plant(Fault::SizeOfObjects(7));
     for name in ["inline", "file"] {
         let read = fixture.read(&rights, name);
         assert!(matches!(read, Err(Error::Damaged { .. })), "{name}: {read:?}");
@@ -277,10 +261,7 @@ fn a_second_opening_is_refused_and_a_newer_schema_too() {
     assert!(matches!(fixture.store.delete_key("nobody").wait(), Err(Error::Closed)));
     let wal = fixture.options.data.join("partita.db-wal");
     assert!(std::fs::metadata(wal).map_or(0, |file| file.len()) == 0, "the WAL was moved");
-    let path = fixture.options.data.join("partita.db");
-    let connection = rusqlite::Connection::open(path).expect("the file opens");
-    connection.execute_batch("PRAGMA user_version = 99").expect("a version");
-    drop(connection);
+    make_newer(&fixture.options.data);
     let newer = Store::open(fixture.options.clone());
     assert!(matches!(newer, Err(Error::NewerSchema { found: 99, .. })));
 }
@@ -339,10 +320,10 @@ fn a_wal_that_a_reader_keeps_long_refuses_writes_and_recovers() {
     });
     let rights = fixture.make_bucket("bucket");
     fixture.put(&rights, "key", b"x").expect("put");
-    let refused = fixture.store.engine.db.readers.snapshot(|connection| {
-        connection.query_row("SELECT count(*) FROM objects", [], |_| Ok(()))?;
-        Ok((0..200).find_map(|i| fixture.put(&rights, "key", &body(i, 50_000)).err()))
-    });
+    let refused =
+        fixture.store.engine.db.in_snapshot(|| {
+            (0..200).find_map(|i| fixture.put(&rights, "key", &body(i, 50_000)).err())
+        });
     assert!(matches!(refused, Ok(Some(Error::Overloaded))), "{refused:?}");
     assert!(!fixture.store.health().writable);
     assert_eq!(fixture.read(&rights, "key").expect("reads go on").len(), 50_000);

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::rights::question;
 use super::*;
 use crate::access::{Action, Denied, Permit, ReadObject, Resource, decide};
+use crate::store::db::sqlite::inspector::Fault;
 use crate::types::{ETagMatch, Layout};
 
 pub(super) const SIZE: usize = 70_000;
@@ -405,10 +406,10 @@ fn a_proof_is_taken_only_in_its_bucket() {
 
 #[test]
 fn check_knows_references_of_uploads_that_are_born_complete() {
-    for (sql, line) in [
-        ("UPDATE uploads SET content = NULL, content_kind = NULL", "its row says 2 references"),
-        ("UPDATE blobs SET refs = 1", "its row says 1 references, there are 2"),
-        ("UPDATE blobs SET sha256 = zeroblob(32)", "SHA-256 that it is found by"),
+    for (fault, line) in [
+        (Fault::ContentOfUploadsLost, "its row says 2 references"),
+        (Fault::RefsOfBlobsOne, "its row says 1 references, there are 2"),
+        (Fault::Sha256OfBlobsOther, "SHA-256 that it is found by"),
     ] {
         let fixture = Fixture::new();
         let rights = fixture.make_bucket("bucket");
@@ -424,8 +425,8 @@ fn check_knows_references_of_uploads_that_are_born_complete() {
         let made = fixture.store.create_upload(&rights.write("b"), new).wait().expect("an upload");
         assert!(made.is_instant);
         fixture.check();
-        fixture.store.engine.db.write(move |txn| txn.execute(sql, [])).wait().expect("a change");
+        fixture.store.engine.db.plant(fault);
         let found = fixture.store.check_blocks().expect("check runs");
-        assert!(found.iter().any(|found| found.contains(line)), "{sql}: {found:?}");
+        assert!(found.iter().any(|found| found.contains(line)), "{fault:?}: {found:?}");
     }
 }

@@ -1,8 +1,6 @@
 //! What a search for known bytes costs: the same whether they are absent or another's, however many
 //! buckets others have.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::instant::{SIZE, wanted};
 use super::*;
 
@@ -10,22 +8,10 @@ use super::*;
 fn steps_of(fixture: &Fixture, rights: &Rights, wanted: &Wanted) -> u64 {
     // The statements are prepared before they are counted.
     fixture.store.find_contents(&rights.write("any"), wanted.clone()).run().expect("a search");
-    let steps = Arc::new(AtomicU64::new(0));
-    let count = Arc::clone(&steps);
-    let set = |handler: Option<Box<dyn FnMut() -> bool + Send>>| {
-        let mut reader = fixture.store.engine.db.readers.take().expect("a reader");
-        match handler {
-            Some(handler) => reader.progress_handler(1, Some(handler)).expect("a handler"),
-            None => reader.progress_handler(0, None::<fn() -> bool>).expect("none"),
-        }
-    };
-    set(Some(Box::new(move || {
-        count.fetch_add(1, Ordering::Relaxed);
-        false
-    })));
-    fixture.store.find_contents(&rights.write("any"), wanted.clone()).run().expect("a search");
-    set(None);
-    steps.load(Ordering::Relaxed)
+    fixture.store.engine.db.count_steps(|| {
+        let permit = rights.write("any");
+        fixture.store.find_contents(&permit, wanted.clone()).run().expect("a search");
+    })
 }
 
 #[test]

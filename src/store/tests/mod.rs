@@ -13,6 +13,7 @@ mod listing;
 mod memory;
 mod model;
 mod nouns;
+mod permits;
 mod progress;
 mod queue;
 mod races;
@@ -21,6 +22,7 @@ mod segments;
 mod wal;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -34,20 +36,17 @@ use crate::types::{
     BucketName, ETag, ObjectHeaders, ObjectKey, PartNumber, UploadId, WriteCondition,
 };
 
-/// Undoes the steps of the schema from 7 on.
-const BACK_TO_SCHEMA_6: &str = "
-    ALTER TABLE blobs RENAME COLUMN run TO epoch;
-    INSERT INTO counters SELECT 'epoch', max(id) FROM runs;
-    DROP TABLE runs;
-    DROP INDEX blobs_extent;
-    ALTER TABLE blobs DROP COLUMN pages;
-    ALTER TABLE blobs DROP COLUMN first_page;
-";
-
 /// Bodies up to this many bytes are inline in these tests.
 const INLINE_BYTES: usize = 1000;
 /// Larger ones up to this many bytes are packed, where a fixture packs.
 const PACKED_BYTES: usize = 66_000;
+
+/// Jobs that a test queued are one batch on slow machines too; pages and logs are short.
+const TEST_LIMITS: Limits = Limits {
+    batch_time_max: Duration::from_secs(10),
+    progress_part_rows_max: 5,
+    delivery_rows_max: 50,
+};
 
 /// A store in a folder of its own, with a root user.
 struct Fixture {
@@ -73,6 +72,7 @@ fn options(folder: &TempDir) -> Options {
         dedup_buckets: Vec::new(),
         proof_buckets: Vec::new(),
         event_targets: Vec::new(),
+        limits: TEST_LIMITS,
         sources: Sources::default(),
     }
 }
@@ -270,9 +270,7 @@ impl Fixture {
     }
 
     fn count_rows(&self, table: &str) -> i64 {
-        let reader = self.store.engine.db.readers.take().expect("a reader");
-        let sql = format!("SELECT count(*) FROM {table}");
-        reader.query_row(&sql, [], |row| row.get(0)).expect("a count")
+        self.store.engine.db.count_rows(table)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Accounts, buckets, headers, references: what each noun promises by itself.
 
 use super::*;
+use crate::store::db::sqlite::inspector::Fault;
 use crate::types::ByteRange;
 
 #[test]
@@ -270,21 +271,21 @@ fn idle_uploads_expire_and_active_ones_do_not() {
 
 #[test]
 fn check_names_what_is_broken() {
-    let damages: [(&str, &str); 14] = [
-        ("UPDATE blobs SET refs = refs + 1", "references, there are"),
-        ("UPDATE objects SET size = size + 1", "another size"),
-        ("DELETE FROM inline_bytes", "inline bytes are not there"),
-        ("INSERT INTO inline_bytes VALUES (900, 0, x'00')", "no blob has them"),
-        ("UPDATE inline_bytes SET crc32c = crc32c + 1", "do not verify"),
-        ("DELETE FROM parts WHERE number = 2", "part 2 has no row"),
-        ("UPDATE manifests SET size = size + 1", "but its row says"),
-        ("DELETE FROM manifest_runs", "0 parts of 0 bytes"),
-        ("DELETE FROM uploads", "neither upload nor manifest"),
-        ("INSERT INTO garbage SELECT NULL, 1, id, 0 FROM blobs", "does not name a dead blob"),
-        ("INSERT INTO bucket_configurations VALUES (9, 1, x'')", "bucket 9: no such bucket"),
-        ("UPDATE bucket_configurations SET document = x'00'", "memory and table differ"),
-        ("DELETE FROM bucket_configurations", "1 configurations of buckets, the table 0"),
-        ("INSERT INTO object_headers VALUES (1, x'61', 5, x'')", "there is no such object"),
+    let damages: [(Fault, &str); 14] = [
+        (Fault::RefsOfBlobsRaised, "references, there are"),
+        (Fault::SizeOfObjects(1), "another size"),
+        (Fault::InlineBytesLost, "inline bytes are not there"),
+        (Fault::InlineBytesWithoutBlob, "no blob has them"),
+        (Fault::InlineBytesRotten, "do not verify"),
+        (Fault::PartLost, "part 2 has no row"),
+        (Fault::SizeOfManifests, "but its row says"),
+        (Fault::RunsOfManifestsLost, "0 parts of 0 bytes"),
+        (Fault::UploadsLost, "neither upload nor manifest"),
+        (Fault::GarbageOfLiveBlobs, "does not name a dead blob"),
+        (Fault::ConfigurationOfNoBucket, "bucket 9: no such bucket"),
+        (Fault::ConfigurationChanged, "memory and table differ"),
+        (Fault::ConfigurationsLost, "1 configurations of buckets, the table 0"),
+        (Fault::HeadersOfNoObject, "there is no such object"),
     ];
     for (damage, wanted) in damages {
         let fixture = Fixture::new();
@@ -302,11 +303,9 @@ fn check_names_what_is_broken() {
         let open = fixture.create_upload(&rights, "open");
         fixture.put_part(&rights, "open", open, 1, &body(3, 2_000)).expect("a part");
         assert_eq!(fixture.store.check_blocks().expect("check"), Vec::<String>::new());
-        fixture.store.engine.db.inspect(move |connection| {
-            connection.execute_batch(damage).expect("damage is done");
-        });
+        fixture.store.engine.db.plant(damage);
         let found = fixture.store.check_blocks().expect("check");
-        assert!(found.iter().any(|line| line.contains(wanted)), "{damage}: {found:#?}");
+        assert!(found.iter().any(|line| line.contains(wanted)), "{damage:?}: {found:#?}");
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use rusqlite::params;
-
 use super::*;
 use crate::store::blobs::name::SegmentName;
+use crate::store::db::sqlite::inspector::Fault;
 use crate::store::upkeep::sweep::{QUARANTINE_MS, punch_gaps};
 use crate::types::ETagMatch;
 
@@ -21,12 +20,6 @@ impl Fixture {
             folder.map(|entry| name(entry).into_string().expect("plain")).collect();
         names.sort();
         names
-    }
-
-    fn run_sql(&self, sql: &'static str) {
-        self.store.engine.db.inspect(move |connection| {
-            connection.execute_batch(sql).expect("it runs");
-        });
     }
 
     /// As if nobody had touched the first segment for longer than gaps are kept.
@@ -130,10 +123,7 @@ fn bytes_that_an_older_database_does_not_name_wait_from_its_first_start_on() {
     let rights = fixture.make_bucket("bucket");
     fixture.put(&rights, "early", &body(1, SIZE)).expect("put");
     let data = fixture.options.data.clone();
-    let copy = format!("VACUUM INTO '{}'", data.join("backup").display());
-    fixture.store.engine.db.inspect(move |connection| {
-        connection.execute_batch(&copy).expect("a backup");
-    });
+    fixture.store.engine.db.back_up(&data.join("backup"));
     fixture.put(&rights, "late", &body(2, SIZE)).expect("put");
     fixture.store.close();
     for name in ["partita.db-wal", "partita.db-shm"] {
@@ -175,14 +165,14 @@ fn a_row_at_an_impossible_place_stops_nothing_else() {
     for i in 0..2 {
         fixture.put(&rights, &format!("key-{i}"), &body(i, SIZE)).expect("put");
     }
-    fixture.run_sql("UPDATE blobs SET pages = 0 WHERE first_page = 0");
+    fixture.store.engine.db.plant(Fault::Pages { first_page: 0, pages: 0 });
     for i in 0..2 {
         fixture.delete(&rights, &format!("key-{i}")).expect("deleted");
     }
     assert!(matches!(fixture.store.collect_garbage(), Err(Error::Damaged { .. })));
     assert_eq!(fixture.segment_bytes(), EXTENT);
     fixture.put(&rights, "next", &body(3, SIZE)).expect("the store lives");
-    fixture.run_sql("UPDATE blobs SET pages = 5 WHERE first_page = 0");
+    fixture.store.engine.db.plant(Fault::Pages { first_page: 0, pages: 5 });
     fixture.check();
     assert_eq!(fixture.segment_bytes(), EXTENT);
 }
@@ -278,14 +268,14 @@ fn check_sees_a_missing_segment_and_blobs_that_overlap() {
         fixture.put(&rights, &format!("key-{i}"), &body(i, SIZE)).expect("put");
     }
     assert_eq!(fixture.complaints(), [""; 0]);
-    fixture.run_sql("UPDATE blobs SET pages = pages + 1 WHERE first_page = 0");
+    fixture.store.engine.db.plant(Fault::PagesChanged(1));
     let found = fixture.complaints();
     assert!(found.iter().any(|line| line.contains("begins inside of another")), "{found:?}");
     // What another row names is not punched away with it.
     fixture.delete(&rights, "key-0").expect("deleted");
     assert!(matches!(fixture.store.collect_garbage(), Err(Error::Damaged { .. })));
     assert_eq!(fixture.read(&rights, "key-1").expect("read"), body(1, SIZE));
-    fixture.run_sql("UPDATE blobs SET pages = pages - 1 WHERE first_page = 0");
+    fixture.store.engine.db.plant(Fault::PagesChanged(-1));
     fixture.check();
 
     let path = fixture.options.data.join("segments").join(&fixture.segments()[0]);
@@ -306,11 +296,8 @@ fn check_goes_through_more_extents_than_are_read_at_once() {
     }
     assert_eq!(fixture.complaints(), [""; 0]);
     // The last of one page, which the first of the next one begins inside of.
-    for first_page in [999_i64, 1_200] {
-        fixture.store.engine.db.inspect(move |connection| {
-            let sql = "UPDATE blobs SET pages = 2 WHERE first_page = ?1";
-            assert_eq!(connection.execute(sql, params![first_page]).expect("it runs"), 1);
-        });
+    for first_page in [999, 1_200] {
+        fixture.store.engine.db.plant(Fault::Pages { first_page, pages: 2 });
     }
     let found = fixture.complaints();
     let overlaps = found.iter().filter(|line| line.contains("begins inside of another"));

@@ -61,14 +61,13 @@ fn a_restart_waits_for_its_turn_only_in_great_haste() {
 #[test]
 fn a_reader_hinders_a_restart_for_a_moment_or_longer_in_great_haste() {
     let (fixture, rights) = with_wal_of(1);
-    let hindered = fixture.store.engine.db.readers.snapshot(|connection| {
-        connection.query_row("SELECT count(*) FROM objects", [], |_| Ok(()))?;
+    let hindered = fixture.store.engine.db.in_snapshot(|| {
         fixture.put(&rights, "later", b"what the reader does not see").expect("put");
         let brief = std::iter::repeat_with(|| try_restart(&fixture, Urgency::Some))
             .find(|(done, _)| *done != Restarted::NotYet)
             .expect("the turn comes");
         let long = try_restart(&fixture, Urgency::Great);
-        Ok([brief, long])
+        [brief, long]
     });
     let [brief, long] = hindered.expect("a snapshot");
     assert_eq!((brief.0, long.0), (Restarted::Blocked, Restarted::Blocked));

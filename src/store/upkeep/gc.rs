@@ -50,7 +50,7 @@ pub(crate) fn run(engine: &Weak<Engine>, state: &DatabaseState) {
             log("collect garbage", collect(&engine));
             if is_due(expired, EXPIRE_EVERY) {
                 expired = Some(Instant::now());
-                log("expire uploads", expire_uploads(&engine, clock::now()));
+                log("expire uploads", expire_uploads(&engine, engine.options.sources.now()));
             }
             if is_due(swept, SWEEP_EVERY) {
                 swept = Some(Instant::now());

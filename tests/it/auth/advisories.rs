@@ -1,5 +1,5 @@
-//! The ways in which the signatures of other S3 servers were bypassed, each by name. The matrix and
-//! the tables hold these cases too; here they stand as the attack did.
+//! Known ways to bypass the signatures of S3 servers, by CVE where there is one. `matrix.rs` and
+//! `tamper.rs` cover these cases too; here they have the form of the attack.
 
 use bytes::Bytes;
 use partita::access::Principal;
@@ -9,7 +9,7 @@ use partita::wire::ErrorCode;
 
 use super::*;
 
-/// The headers of an upload in unsigned chunks.
+/// Headers of an upload in unsigned chunks.
 const UNSIGNED_TRAILER: [(&str, &str); 3] = [
     ("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
     ("x-amz-decoded-content-length", "5"),
@@ -72,7 +72,7 @@ fn cve_2021_21390_chunk_signatures_are_checked() {
     assert_eq!(error_of(&body[..last]), Err(ErrorCode::IncompleteBody));
 }
 
-/// Every header with a meaning that somebody might add to a signed request.
+/// Headers with a meaning that an attacker might add to a signed request.
 const ADDED: [&str; 18] = [
     "x-amz-acl",
     "x-amz-bypass-governance-retention",
@@ -105,7 +105,7 @@ fn cve_2026_54330_headers_added_to_a_signature_are_refused() {
             assert_eq!(error.code, ErrorCode::AccessDenied, "{name}");
             assert_eq!(error.fields, [("HeadersNotSigned", name.to_owned())]);
         }
-        // The control: a header without the prefix may be added.
+        // Control: a header without the prefix may be added.
         request.with("content-type", "text/plain").check().unwrap();
     }
     let v2 = signer().presign_v2(AT + 900, "PUT", "", "/bkt/key", &[]);
@@ -142,7 +142,7 @@ fn words_added_to_a_presigned_v2_url_change_nothing_that_is_signed() {
     for word in ["x-amz-copy-source=%2Fb%2Fk", "X-Amz-Acl=public-read"] {
         assert_eq!(with(word).refused(), ErrorCode::SignatureDoesNotMatch, "{word}");
     }
-    // A word that no signature of this version knows passes here: the gateway's table refuses it.
+    // A word that this version does not sign passes here; the table of operations refuses it.
     with("attributes").check().unwrap();
 }
 
@@ -168,14 +168,14 @@ fn a_payload_digest_in_a_presigned_url_cannot_be_overruled() {
     assert!(matches!(request.check().unwrap().payload, Payload::Sha256(_)));
     let overruled = request.with("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
     assert_eq!(overruled.refused(), ErrorCode::InvalidArgument);
-    // The other way round it may be made stricter: the URL left the body open.
+    // The opposite is allowed: a digest for a URL that leaves the body open.
     let target = signer().presign_v4(AT, 900, "PUT", HOST, "/bkt/key", &[]);
     let stricter = Request::new("PUT", &target, &[("x-amz-content-sha256", &digest)]);
     assert!(matches!(stricter.check().unwrap().payload, Payload::Sha256(_)));
 }
 
 #[test]
-fn session_tokens_are_foreign() {
+fn session_tokens_are_refused() {
     let token = [("x-amz-security-token", "token")];
     let (request, _) = header_signed(&signer(), "GET", "/bkt/key", &token, Body::Unsigned);
     assert_eq!(request.refused(), ErrorCode::InvalidToken);
@@ -185,7 +185,7 @@ fn session_tokens_are_foreign() {
 }
 
 #[test]
-fn the_bucket_of_a_host_is_signed_where_it_stands() {
+fn the_bucket_of_a_virtual_host_is_signed() {
     let host = format!("bkt.{DOMAIN}");
     let signed = signer().header(AT, "GET", &host, "/key", &[], Body::Sha256(b""));
     let request = Request::new("GET", "/key", &[]).set("host", &host).signed(&signed);

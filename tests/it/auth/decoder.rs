@@ -1,4 +1,4 @@
-//! The aws-chunked decoder: frames as clients send them, malformed ones, and chance.
+//! The aws-chunked decoder: frames of real clients, malformed frames, and random bytes.
 
 use bytes::Bytes;
 use partita::auth::chunked::{CHUNK_LINE_BYTES_MAX, ChunkedDecoder, TRAILER_BYTES_MAX, Trailers};
@@ -182,7 +182,7 @@ fn the_trailer_signature_is_the_last_line_and_stands_once() {
     }
 }
 
-/// Cuts a body where the numbers say, over and over.
+/// Splits a body at the given lengths, which are repeated.
 fn pieces<'a>(mut body: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
     for &size in cuts.iter().cycle() {
@@ -242,7 +242,7 @@ proptest! {
         length in any::<u64>(),
     ) {
         for decoded_length in [length, length % 64] {
-            // Random bytes never are the whole of this trailer, so they never pass.
+            // Random bytes never complete this trailer, so they never pass.
             let payload = unsigned(decoded_length, &["x-amz-checksum-crc64nvme"]);
             prop_assert!(decode(payload, pieces(&body, &cuts)).is_err());
         }

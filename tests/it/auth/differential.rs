@@ -1,5 +1,5 @@
-//! Random requests, signed by the signer of the AWS SDK for Rust: the gateway accepts them all, and
-//! none with one thing changed. A failure prints its seed; `AUTH_SEED=<seed>` runs it again.
+//! Random requests signed by the signer of the AWS SDK for Rust: the gateway accepts each of them,
+//! and refuses each with one change. A failure prints its seed; `AUTH_SEED=<seed>` repeats it.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -14,7 +14,7 @@ use partita::wire::ErrorCode;
 use super::*;
 use crate::signer::encode;
 
-/// SplitMix64: small, seeded, good enough to choose test cases.
+/// SplitMix64: a small seeded generator for test cases.
 struct Random(u64);
 
 impl Random {
@@ -88,7 +88,7 @@ fn random_request(random: &mut Random) -> (Request, Vec<(String, String)>) {
     (Request::new(method, &target, &borrowed), headers)
 }
 
-/// The request as the SDK signs it.
+/// The request, signed by the SDK.
 fn sdk_signed(request: &Request, region: &str, presigned: bool) -> Request {
     let credentials = Credentials::new(KNOWN, "correct horse", None, None, "test").into();
     let mut settings = SigningSettings::default();
@@ -127,7 +127,7 @@ fn sdk_signed(request: &Request, region: &str, presigned: bool) -> Request {
 }
 
 #[test]
-fn what_the_sdk_signs_verifies_and_what_we_sign_is_the_same() {
+fn the_gateway_and_our_signer_agree_with_the_sdk() {
     let seeds: Vec<u64> = match std::env::var("AUTH_SEED") {
         Ok(seed) => vec![seed.parse().expect("AUTH_SEED is a number")],
         Err(_) => (0..500).collect(),
@@ -145,7 +145,7 @@ fn what_the_sdk_signs_verifies_and_what_we_sign_is_the_same() {
             changed.target = signed.target.replacen("/bkt/", "/bkt/x", 1);
             assert_eq!(changed.refused(), ErrorCode::SignatureDoesNotMatch, "AUTH_SEED={seed}");
 
-            // Three signers, one signature: the tests' own one agrees too.
+            // Three signers agree: the SDK, the gateway and the tests' own.
             let ours = Signer { region: region.into(), ..signer() };
             let borrowed: Vec<(&str, &str)> =
                 headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

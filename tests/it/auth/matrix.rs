@@ -1,4 +1,4 @@
-//! Every way to sign × every way to send a payload × every way to be wrong.
+//! Every signing mechanism × every payload mode × every fault.
 
 use partita::auth::{Mechanism, Payload};
 use partita::wire::ErrorCode;
@@ -42,7 +42,7 @@ fn request(mechanism: Mechanism, mode: &str, fault: Fault) -> Request {
     let signer = match fault {
         Fault::None | Fault::BadSignature | Fault::NoSignature => signer(),
         Fault::WrongSecret => Signer::new(KNOWN, "incorrect horse"),
-        // The id that a lookup must not mistake for none at all.
+        // An unknown id must not be treated as no id.
         Fault::UnknownKey => Signer::new("AKUNKNOWN", &"0".repeat(40)),
         Fault::DisabledKey => Signer::new(DISABLED, "correct horse"),
     };
@@ -89,7 +89,7 @@ fn spoil(mut request: Request, mechanism: Mechanism, fault: Fault) -> Request {
         (Fault::BadSignature, Mechanism::PresignedV2) => {
             let (head, tail) = request.target.split_once("Signature=").expect("it is signed");
             let first = if tail.starts_with('A') { "B" } else { "A" };
-            // The first base64 digit: it may be percent-encoded, but never is `=`.
+            // The first base64 digit: it may be percent-encoded, but is never `=`.
             let tail = tail.strip_prefix("%2").map_or(&tail[1..], |rest| &rest[1..]);
             request.target = format!("{head}Signature={first}{tail}");
         }
@@ -116,7 +116,7 @@ fn last_digit_flipped(text: &str) -> String {
     format!("{head}{}", if last == "0" { "1" } else { "0" })
 }
 
-/// The code of a request whose signature is good.
+/// Expected error code of a request whose signature is valid.
 fn refusal_of_mode(mechanism: Mechanism, mode: &str) -> Option<ErrorCode> {
     match mode {
         "" if mechanism == Mechanism::HeaderV4 => Some(ErrorCode::InvalidRequest),
@@ -163,7 +163,7 @@ fn only_a_good_signature_ever_passes() {
                         check_payload(&found.payload, mode, &case);
                         passed += 1;
                     }
-                    // Which of two faults is told is of no matter; that one is told is.
+                    // Either of two faults may be reported, but one of them must be.
                     Err(error) => assert!(
                         by_mode == Some(error.code) || by_fault == Some(error.code),
                         "{case}: {error:?}"
@@ -225,7 +225,7 @@ fn half_of_a_signature_is_never_anonymous() {
 }
 
 #[test]
-fn authorization_headers_that_are_none() {
+fn malformed_authorization_headers_are_refused() {
     let scope = "20261120/us-east-1/s3/aws4_request";
     let of = |text: &str| Request::new("GET", "/bkt/key", &[("authorization", text)]);
     let malformed = ErrorCode::AuthorizationHeaderMalformed;
@@ -306,7 +306,7 @@ fn headers_and_parameters_that_must_not_be_repeated() {
 }
 
 #[test]
-fn streaming_bodies_say_how_long_they_are() {
+fn streaming_bodies_need_a_decoded_length() {
     let refused = |headers: &[(&str, &str)], body| {
         header_signed(&signer(), "PUT", "/bkt/key", headers, body).0.refused()
     };

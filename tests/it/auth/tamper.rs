@@ -1,4 +1,4 @@
-//! One signed thing changed at a time: each must be noticed.
+//! Signed requests with one signed element changed: each change is refused.
 
 use bytes::Bytes;
 use partita::auth::chunked::{ChunkedDecoder, Trailers};
@@ -54,7 +54,7 @@ fn every_signed_element_of_a_header_signature_counts() {
     for (what, request) in table {
         assert_eq!(request.refused(), ErrorCode::SignatureDoesNotMatch, "{what}");
     }
-    // What is not a change: encoding, order, spaces around and within values.
+    // Changes that keep the canonical request: encoding, order, spaces around and within values.
     for same in [
         at("/bkt/%61%20k%65y?uploadId=u&partNumber=%33"),
         base().set("x-amz-meta-color", "  light blue "),
@@ -120,11 +120,11 @@ fn the_refusal_shows_what_the_server_signed() {
     assert!(request.contains("\nrange:bytes=1-9\n"));
     assert!(field("StringToSignBytes").starts_with("41 57 53 34 2d"));
     assert!(field("CanonicalRequestBytes").starts_with("50 55 54 0a 2f"));
-    let told: String = error.fields.iter().map(|(_, value)| value.as_str()).collect();
-    assert!(!told.contains("correct horse"), "the secret stays here");
+    let shown: String = error.fields.iter().map(|(_, value)| value.as_str()).collect();
+    assert!(!shown.contains("correct horse"), "the secret stays here");
 }
 
-/// An upload in two signed chunks with a signed trailer: its head, its frames, its end.
+/// An upload in two signed chunks with a signed trailer: head, frames and end.
 fn upload() -> (Request, Vec<Vec<u8>>) {
     let headers =
         [("x-amz-decoded-content-length", "43"), ("x-amz-trailer", "x-amz-checksum-crc32")];
@@ -213,7 +213,7 @@ fn a_refused_body_stays_refused() {
     decoder.push(Bytes::from(upload().1.concat()), &mut out).unwrap_err();
     decoder.finish().unwrap_err();
 
-    // A body that was whole before the byte too much came.
+    // A body that was complete before the additional byte.
     let mut decoder = ChunkedDecoder::new(chunked(&request));
     decoder.push(Bytes::from(upload().1.concat()), &mut out).unwrap();
     decoder.push(Bytes::from_static(b"\r"), &mut out).unwrap_err();

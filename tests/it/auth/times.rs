@@ -1,4 +1,4 @@
-//! Clocks: skew, expiry, dates that are none, scopes of another day or region.
+//! Times: clock skew, expiry, malformed dates, scopes of another day or region.
 
 use partita::wire::ErrorCode;
 
@@ -36,7 +36,7 @@ fn header_signatures_live_for_fifteen_minutes_both_ways() {
 }
 
 #[test]
-fn what_is_signed_now_is_good_now() {
+fn a_fresh_signature_is_valid() {
     let at = crate::signer::now();
     let target = signer().presign_v4(at, 0, "GET", HOST, "/bkt/key", &[]);
     let request = Request::new("GET", &target, &[]);
@@ -175,7 +175,7 @@ fn date_stands_in_for_x_amz_date() {
     }
 }
 
-/// A request that bears `Date` alone, signed for [`AT`].
+/// A request with `Date` alone, signed for [`AT`].
 fn date_signed(names: &str, date: &str) -> Request {
     use hmac::{Hmac, KeyInit, Mac};
     let hmac = |key: &[u8], data: &str| -> Vec<u8> {
@@ -213,7 +213,7 @@ fn presigned_v2_urls_end_at_a_time() {
         let target = good.replace(&format!("Expires={AT}"), &format!("Expires={bad}"));
         assert_eq!(Request::new("GET", &target, &[]).refused(), ErrorCode::AccessDenied, "{bad}");
     }
-    // There is no longest life.
+    // There is no longest lifetime.
     let far = signer().presign_v2(u64::MAX, "GET", "", "/bkt/key", &[]);
     Request::new("GET", &far, &[]).check().unwrap();
 }

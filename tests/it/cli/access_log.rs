@@ -24,7 +24,7 @@ fn an_error_that_stands_in_a_200_is_named() {
         let complete = Request::new("POST", target).body(document);
         send(&server, &complete.header("x-partita-content-md5", md5)).expect(200);
     }
-    // The same error in time is none that comes late.
+    // The same error before the head has its own status.
     send(&server, &Request::new("GET", "/bkt/wrong")).expect(404);
     let (_, log) = server.stop();
     let line = |operation: &str, path: &str| {

@@ -1,4 +1,4 @@
-//! The data folder is what docs/data-folder.md says, and a backup of it is one.
+//! The layout of the data folder is that of docs/data-folder.md, and a copy of it is a backup.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use super::uploads::{send, server};
 use super::*;
 use crate::harness::{Request, bytes_of};
 
-/// Sizes of bodies for each of their homes.
+/// Sizes of bodies, one for each place where bytes are stored.
 const SIZES: [usize; 3] = [3_000, 70_000, 300_000];
 
 fn put_all(server: &Server, name: &str, seed: u64) {
@@ -78,7 +78,7 @@ fn a_sparse_copy_is_a_backup_and_an_older_database_loses_no_bytes() {
     expect_all(&running, "after", 5);
     running.stop();
     check(&data);
-    // What the lost rows named is still there to be rescued.
+    // The bytes of the lost rows can still be rescued.
     let late = bytes_of(70_000, 3);
     let holds_late = |folder: &str| {
         std::fs::read_dir(data.join(folder)).unwrap().any(|file| {

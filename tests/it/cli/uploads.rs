@@ -1,9 +1,9 @@
-//! `partita uploads`, beside a server and without one.
+//! `partita uploads`, with a server and without one.
 
 use super::*;
 use crate::harness::{Answer, Connection, Request, Who};
 
-/// A server whose root is the root of the other tests.
+/// A server whose root user is that of the other tests.
 pub fn server(data: &Path, more: &[&str]) -> Server {
     let data = data.to_str().unwrap();
     let fixed = ["serve", "--data", data, "--listen", "127.0.0.1:0", "--part-bytes-min", "1"];
@@ -19,7 +19,7 @@ pub fn send(server: &Server, request: &Request) -> Answer {
     connection.read_answer(&request.method)
 }
 
-/// An upload of 25 bytes with its second part of ten.
+/// An upload of 25 bytes, of which the second part of ten is there.
 fn upload(server: &Server, target: &str) -> String {
     let create = Request::new("POST", format!("{target}?uploads"))
         .header("x-partita-object-size", "25")
@@ -30,7 +30,7 @@ fn upload(server: &Server, target: &str) -> String {
     id
 }
 
-/// The same commands, whoever holds the store.
+/// Commands that give the same results with and without a server.
 fn uploads_work_on(data: &Path, ids: &[String; 2]) {
     let [one, other] = ids;
     let table = on(data, &["uploads", "list"]);
@@ -85,7 +85,7 @@ fn uploads_are_seen_and_changed_with_and_without_a_server() {
     let watched = on(data, &["uploads", "list"]);
     assert!(watched.contains(&ids[0]));
     assert_eq!(running.stop().0, 0);
-    // One look, and the folder is free again.
+    // Without a server, a watch reads once and frees the folder.
     let watched = on(data, &["uploads", "watch"]);
     assert_eq!(watched.lines().count(), 2, "{watched}");
     assert!(watched.contains(&ids[0]) && watched.contains("bkt/b c"), "{watched}");
@@ -120,7 +120,7 @@ fn a_watch_follows_an_upload_to_its_end() {
 }
 
 #[test]
-fn what_a_client_wrote_steers_no_terminal() {
+fn text_from_clients_cannot_control_the_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let running = server(folder.path(), &[]);
     send(&running, &Request::new("PUT", "/bkt")).expect(200);
@@ -133,7 +133,7 @@ fn what_a_client_wrote_steers_no_terminal() {
 }
 
 #[test]
-fn who_waits_for_a_paused_upload_does_not_hold_up_the_end() {
+fn requests_that_wait_for_a_paused_upload_do_not_delay_shutdown() {
     let folder = tempfile::tempdir().unwrap();
     let running = server(folder.path(), &["--pause-hold-ms", "55000"]);
     send(&running, &Request::new("PUT", "/bkt")).expect(200);

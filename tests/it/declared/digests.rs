@@ -1,8 +1,9 @@
-//! Digests of the whole file, declared at Create or at Complete: what is published was verified.
+//! Digests of the whole file, declared at Create or at Complete: only verified content is
+//! published.
 
 use super::*;
 
-/// Parts of a file, and its digests.
+/// A file in parts, with its digests.
 struct File {
     parts: Vec<Vec<u8>>,
 }
@@ -25,7 +26,7 @@ impl File {
         hex::encode(crate::harness::checksum("sha256", &self.bytes()).expect("known"))
     }
 
-    /// Sends all parts; gives the document of Complete.
+    /// Sends all parts; returns the document of Complete.
     fn send(&self, gateway: &Gateway, upload: &str) -> String {
         let numbered = self.parts.iter().enumerate();
         let sent = numbered.map(|(at, part)| (at + 1, put_part(gateway, upload, at + 1, part)));
@@ -41,9 +42,9 @@ fn gateway() -> Gateway {
     Gateway::with(&[("part-bytes-min", "1")])
 }
 
-/// A repetition answers for what was verified, and for nothing that was not.
+/// A repetition is answered only for digests that were verified.
 #[test]
-fn a_repetition_that_says_something_else_is_none() {
+fn a_complete_with_other_digests_is_not_a_repetition() {
     let gateway = gateway();
     let file = File::new(&[1_000, 10]);
     let upload = gateway.send(&Request::new("POST", "/bkt/k?uploads")).expect(200).text("UploadId");
@@ -101,7 +102,7 @@ fn right_digests_publish_and_wrong_ones_do_not() {
             assert_eq!(gateway.send(&Request::new("GET", "/bkt/k")).body, file.bytes(), "{case}");
             assert_eq!(listed.status, 404, "{case}");
         } else {
-            // Nothing is published, the parts are kept, and the upload is still open.
+            // Nothing is published, the parts are kept, and the upload stays open.
             assert_eq!(answer.code().as_deref(), Some("BadDigest"), "{case}");
             let wanted = [&wrong_md5, &wrong_sha256].map(String::as_str);
             assert!(wanted.contains(&answer.text("ExpectedDigest").as_str()), "{answer:?}");
@@ -125,7 +126,7 @@ fn two_digests_that_contradict_each_other_are_refused() {
     let request = complete(&upload, &document).header("x-partita-content-sha256", other);
     let answer = gateway.send(&request);
     assert_eq!((answer.status, answer.code().as_deref()), (400, Some("InvalidRequest")));
-    // In capital letters it is the same digest.
+    // The same digest in capital letters.
     let same = file.sha256().to_uppercase();
     let request = complete(&upload, &document).header("x-partita-content-sha256", same);
     gateway.send(&request).expect(200);
@@ -150,7 +151,7 @@ fn a_wrong_part_can_be_sent_again() {
     assert_eq!(gateway.send(&Request::new("GET", "/bkt/k")).body, file.bytes());
 }
 
-/// A gateway whose answer begins after a millisecond, and an upload that takes longer to read.
+/// A gateway that begins its answer after a millisecond, and an upload that takes longer to read.
 fn slow(digest: impl Fn(&File) -> String) -> (Gateway, File, String, String) {
     let gateway = Gateway::with(&[("part-bytes-min", "1"), ("verify-hold-ms", "1")]);
     let file = File::new(&[8 << 20, 8 << 20]);
@@ -182,8 +183,8 @@ fn an_error_after_the_head_stands_in_a_200_and_again_in_a_true_400() {
     assert_eq!(answer.text("Resource"), "/bkt/k");
     assert_eq!(Some(answer.text("RequestId")), answer.header("x-amz-request-id"));
     assert_eq!(gateway.send(&Request::new("GET", "/bkt/k")).status, 404);
-    // What was read is known now: the repetition of a client that retries is told at once, unless
-    // even that takes longer than a millisecond.
+    // The parts have been read: a retry is answered at once with a true 400, unless even that takes
+    // longer than a millisecond.
     let statuses = (0..20).map(|_| gateway.send(&complete(&upload, &document)).status);
     assert!(statuses.into_iter().any(|status| status == 400));
 }
@@ -215,15 +216,15 @@ fn a_part_that_changes_during_the_reading_is_not_published_unread() {
     let other = Request::new("PUT", target).body(bytes_of(8 << 20, 77));
     let mut connection = gateway.connect();
     connection.write(&complete(&upload, &document).encode(&gateway.host()));
-    // It is being read now: the same number comes with other bytes.
+    // The part is replaced while it is being read.
     connection.read_head().expect(200);
     let late = gateway.send(&other);
     let body = String::from_utf8(connection.read_chunks()).unwrap();
     let object = gateway.send(&Request::new("GET", "/bkt/k"));
     match late.status {
-        // Too late: what was verified is what was published.
+        // Too late: the verified bytes are published.
         404 => assert_eq!((object.status, object.body), (200, file.bytes())),
-        // In time: the list names a part that is not there any more.
+        // In time: the list names a part that is no longer there.
         _ => {
             assert!(body.contains("<Code>InvalidPart</Code>"), "{body}");
             assert_eq!(object.status, 404);

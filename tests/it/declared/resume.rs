@@ -1,4 +1,4 @@
-//! Find or create: the same file by the same principal is the same open upload.
+//! Create finds an open upload of the same file by the same principal.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::harness::Who;
 const SHA: &str = "x-partita-content-sha256";
 const SIZE: &str = "x-partita-object-size";
 
-/// The headers that declare a file of 15 bytes in parts of 10.
+/// Headers that declare a file of 15 bytes in parts of 10.
 fn file() -> Vec<(&'static str, String)> {
     vec![(SIZE, "15".into()), ("x-partita-part-size", "10".into()), (SHA, "ab".repeat(32))]
 }
@@ -17,7 +17,7 @@ fn gateway() -> Gateway {
     Gateway::with(&[("part-bytes-min", "1")])
 }
 
-/// Creates; gives the UploadId and whether it was made or found.
+/// Sends Create; returns the UploadId, and whether the upload was created or resumed.
 fn opened(gateway: &Gateway, headers: &[(&str, String)]) -> (String, String) {
     let answer = create(gateway, headers).expect(200);
     (answer.text("UploadId"), answer.header("x-partita-upload").unwrap_or_default())
@@ -123,7 +123,7 @@ fn of_many_creates_at_once_one_makes_the_upload() {
     let uploads: BTreeSet<&String> = answers.iter().map(|(upload, _)| upload).collect();
     assert_eq!(uploads.len(), 1, "{answers:?}");
     assert_eq!(answers.iter().filter(|(_, how)| how == "created").count(), 1, "{answers:?}");
-    // Each of them may abort; the last one ends it.
+    // Each creator may abort; the last abort ends the upload.
     let target = format!("/bkt/k?uploadId={}", answers[0].0);
     for _ in 0..31 {
         gateway.send(&Request::new("DELETE", target.as_str())).expect(204);
@@ -149,7 +149,7 @@ fn after_the_end_there_is_a_new_upload() {
     let (second, how) = opened(&gateway, &file());
     assert_eq!((second == first, how.as_str()), (false, "created"));
 
-    // Complete ends it for all.
+    // Complete ends it for all creators.
     let mut headers = file();
     let sum = crate::harness::checksum("sha256", b"012345678901234").unwrap();
     headers[2].1 = hex::encode(sum);

@@ -1,4 +1,4 @@
-//! `partita webhook …`, with the server that holds the folder and without it.
+//! `partita webhook …`, with a server on the folder and without one.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -23,7 +23,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn an_operator_sees_and_mends_what_does_not_arrive() {
+fn an_operator_sees_and_resends_failed_deliveries() {
     let receiver = Receiver::willing();
     let folder = tempfile::tempdir().unwrap();
     let (data, config) = (folder.path().join("data"), folder.path().join("partita.toml"));
@@ -54,7 +54,7 @@ fn an_operator_sees_and_mends_what_does_not_arrive() {
     assert!(tested.starts_with("status 200 in "), "{tested}");
     assert_eq!(json_on(&["test", "app"])["deliveries"][0]["status"], 200);
 
-    // A reply that would steer a terminal, and is longer than a line.
+    // A reply with terminal escapes that is longer than a line.
     let evil = format!("\u{1b}[31m\r\n{}", "no".repeat(600));
     receiver.change(move |_, _| Reaction::Answer(500, Vec::new(), evil.clone()));
     let failed = run(&data, &config, &["test", "app"]);
@@ -96,7 +96,7 @@ fn an_operator_sees_and_mends_what_does_not_arrive() {
     refused(&["deliveries", "nobody"], "the webhook nobody is not there");
     refused(&["test", "nobody"], "the webhook nobody is not there");
     server.kill();
-    // Without a server the same, but that nobody would send a test.
+    // Without a server: the same state, but no test delivery can be sent.
     assert_eq!(state()["name"], "app");
     on(&["disable", "app"]);
     on(&["enable", "app"]);
@@ -104,7 +104,7 @@ fn an_operator_sees_and_mends_what_does_not_arrive() {
 }
 
 #[test]
-fn a_target_that_cannot_be_refuses_to_start() {
+fn an_invalid_target_prevents_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let (data, config) = (folder.path().join("data"), folder.path().join("partita.toml"));
     let url = "https://127.0.0.1/";

@@ -1,5 +1,5 @@
-//! Events on their way to webhooks, over real sockets: what is told, to whom, how often, and what a
-//! receiver can do to us.
+//! Events delivered to webhooks over real sockets: content, recipients, retries, and hostile
+//! receivers.
 
 mod cli;
 mod flaky;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::harness::{Form, Gateway, Request, Script, base64};
 use receiver::{Reaction, Receiver, SECRET, status, wait_until};
 
-/// The table of a target. `more` are further lines.
+/// Configuration table of a target; `more` are further lines.
 fn target(name: &str, url: &str, more: &str) -> String {
     format!(
         "[webhook.{name}]\nurl = \"{url}\"\nsecrets = \"{SECRET}\"\n\
@@ -23,7 +23,7 @@ fn target(name: &str, url: &str, more: &str) -> String {
     )
 }
 
-/// A gateway with these targets; keep the folder of its configuration.
+/// A gateway with these targets. The folder of its configuration must be kept.
 fn gateway_with(targets: &[String]) -> (Gateway, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("partita.toml");
@@ -32,7 +32,7 @@ fn gateway_with(targets: &[String]) -> (Gateway, tempfile::TempDir) {
     (Gateway::with(&[("config", &path), ("part-bytes-min", "1")]), folder)
 }
 
-/// Has `bkt` tell the target of everything.
+/// Subscribes the target to all events of `bkt`.
 fn listen(gateway: &Gateway, name: &str) {
     let document = format!(
         "<NotificationConfiguration><QueueConfiguration><Id>all</Id>\
@@ -48,14 +48,14 @@ fn put(gateway: &Gateway, key: &str) {
     gateway.send(&Request::new("PUT", format!("/bkt/{key}")).body("hello")).expect(200);
 }
 
-/// The state of a target, as the command shows it.
+/// State of a target, as the command shows it.
 fn state(gateway: &Gateway, name: &str) -> partita::store::TargetState {
     let states = gateway.store().event_targets().expect("states can be read");
     states.into_iter().find(|state| state.name == name).expect("the target is known")
 }
 
 #[test]
-fn what_happens_is_told_with_a_signature_that_verifies() {
+fn events_are_delivered_with_a_valid_signature() {
     let receiver = Receiver::willing();
     let (gateway, _folder) =
         gateway_with(&[target("app", &receiver.url(), "token = \"the-token\"")]);
@@ -83,10 +83,10 @@ fn what_happens_is_told_with_a_signature_that_verifies() {
     );
     wait_until(|| state(&gateway, "app").backlog == 0);
     let received = receiver.received();
-    let mut told: Vec<_> = received.iter().map(|one| (one.event(), one.key())).collect();
-    told.sort_unstable();
+    let mut delivered: Vec<_> = received.iter().map(|one| (one.event(), one.key())).collect();
+    delivered.sort_unstable();
     assert_eq!(
-        told,
+        delivered,
         [
             ("s3:ObjectCreated:CompleteMultipartUpload", "bkt/big"),
             ("s3:ObjectCreated:Copy", "bkt/copy"),
@@ -138,7 +138,7 @@ fn what_happens_is_told_with_a_signature_that_verifies() {
 }
 
 #[test]
-fn a_form_is_told_of_as_a_post() {
+fn a_form_emits_a_post_event() {
     let receiver = Receiver::willing();
     let (gateway, _folder) = gateway_with(&[target("app", &receiver.url(), "")]);
     listen(&gateway, "app");
@@ -150,19 +150,19 @@ fn a_form_is_told_of_as_a_post() {
     wait_until(|| state(&gateway, "app").backlog == 0);
     let received = receiver.received();
     assert_eq!(received.len(), 1);
-    let told = received[0].record();
+    let record = received[0].record();
     assert_eq!(received[0].event(), "s3:ObjectCreated:Post");
-    assert_eq!(told["eventName"], "ObjectCreated:Post");
-    assert_eq!(told["s3"]["object"]["key"], "from%20a%20page");
-    assert_eq!(told["s3"]["object"]["size"], 5);
-    assert_eq!(told["s3"]["object"]["userMetadata"]["x-amz-meta-colour"], "red");
-    assert_eq!(told["userIdentity"]["principalId"], "root");
-    assert_eq!(told["opaqueData"], json!({ "order": 7.50 }));
+    assert_eq!(record["eventName"], "ObjectCreated:Post");
+    assert_eq!(record["s3"]["object"]["key"], "from%20a%20page");
+    assert_eq!(record["s3"]["object"]["size"], 5);
+    assert_eq!(record["s3"]["object"]["userMetadata"]["x-amz-meta-colour"], "red");
+    assert_eq!(record["userIdentity"]["principalId"], "root");
+    assert_eq!(record["opaqueData"], json!({ "order": 7.50 }));
     gateway.assert_sound();
 }
 
 #[test]
-fn uploads_are_told_of_to_those_who_name_them() {
+fn upload_events_go_to_targets_that_name_them() {
     let receiver = Receiver::willing();
     let (gateway, _folder) = gateway_with(&[target("app", &receiver.url(), "")]);
     let document = "<NotificationConfiguration><TopicConfiguration>\
@@ -191,7 +191,7 @@ fn uploads_are_told_of_to_those_who_name_them() {
 }
 
 #[test]
-fn what_is_not_taken_is_sent_again_under_the_same_id_and_later_ones_wait() {
+fn a_failed_delivery_is_sent_again_under_the_same_id_and_later_ones_wait() {
     let receiver = Receiver::start(|_, before| match before {
         0 => status(500),
         1 => Reaction::Close,
@@ -223,10 +223,10 @@ fn what_is_not_taken_is_sent_again_under_the_same_id_and_later_ones_wait() {
     gateway.assert_sound();
 }
 
-/// The schedule's first waits, with two thousand times the speed: 1.8 s are an hour. When a try is
-/// made is judged by when it is due: on a busy machine it comes later, and never earlier.
+/// The first waits of the schedule, at two thousand times the speed: an hour is 1.8 s. An attempt
+/// is checked by its due time: on a busy machine it is late, but never early.
 #[test]
-fn an_hour_of_500_costs_four_tries_and_no_event() {
+fn an_hour_of_500_costs_four_attempts_and_no_event() {
     const FASTER: u64 = 2000;
     let waits = [5, 300, 1800, 7200, 18_000].map(|seconds| (seconds * 1000 / FASTER).to_string());
     let due = [0, 5, 305, 2105, 9305, 27_305];
@@ -246,7 +246,7 @@ fn an_hour_of_500_costs_four_tries_and_no_event() {
     wait_until(|| state(&gateway, "app").backlog == 0);
     assert_eq!(state(&gateway, "app").dead, 0);
     let log = gateway.store().deliveries("app").unwrap();
-    // At 0, 5 s, 5 min 5 s and 35 min 5 s in vain, at 2 h 35 min taken.
+    // Attempts fail at 0, 5 s, 5 min 5 s and 35 min 5 s; the one at 2 h 35 min succeeds.
     assert!(log.iter().filter(|one| one.status == Some(200)).all(|one| one.attempt == 5));
     assert_eq!(log.len(), 6 * 5);
     let received = receiver.received();
@@ -254,7 +254,7 @@ fn an_hour_of_500_costs_four_tries_and_no_event() {
     for taken in received.iter().filter(|one| one.status == 200) {
         let id = taken.header("webhook-id");
         let first = received.iter().find(|one| one.header("webhook-id") == id).unwrap();
-        // A twentieth less: each wait is spread a little.
+        // A twentieth less: each wait has a little jitter.
         let waited = taken.at - first.at;
         let wanted = Duration::from_millis(due[4] * 1000 / FASTER) * 19 / 20;
         assert!(waited >= wanted, "taken after {waited:?}, not {wanted:?}");
@@ -316,7 +316,7 @@ fn a_target_that_answers_410_is_left_alone_until_it_is_enabled() {
 }
 
 #[test]
-fn one_that_hangs_or_babbles_holds_up_no_other() {
+fn a_target_that_hangs_or_answers_endlessly_delays_no_other() {
     let live = Receiver::willing();
     let hanging = Receiver::start(|_, _| Reaction::Hang);
     let babbling = Receiver::start(|_, _| Reaction::Endless);
@@ -355,7 +355,7 @@ fn one_that_hangs_or_babbles_holds_up_no_other() {
     }
     live.wait_for(20);
     let took = started.elapsed();
-    // Twenty events of a hanging target alone take six seconds.
+    // Twenty events of the hanging target take six seconds by themselves.
     assert!(took < Duration::from_secs(5), "{took:?}");
     wait_until(|| state(&gateway, "babbling").backlog == 0);
     let log = gateway.store().deliveries("babbling").unwrap();
@@ -372,14 +372,14 @@ fn one_that_hangs_or_babbles_holds_up_no_other() {
 }
 
 #[test]
-fn what_fails_for_too_long_is_dead_and_can_be_sent_again() {
+fn an_event_that_fails_for_too_long_is_dead_and_can_be_resent() {
     let receiver = Receiver::start(|_, _| status(500));
     let (gateway, _folder) = gateway_with(&[target("app", &receiver.url(), "")]);
     listen(&gateway, "app");
     put(&gateway, "a");
     put(&gateway, "b");
     wait_until(|| state(&gateway, "app").dead == 3);
-    // One try and five more.
+    // One attempt and five more for each event.
     assert_eq!(receiver.all().len(), 18);
     let dead: std::collections::HashSet<String> =
         receiver.received().iter().map(|one| one.header("webhook-id").to_owned()).collect();
@@ -426,7 +426,7 @@ fn an_address_that_is_not_public_is_not_called() {
 }
 
 #[test]
-fn a_full_backlog_counts_and_tells_of_it_later() {
+fn a_full_backlog_counts_dropped_events_and_reports_them_later() {
     let receiver = Receiver::start(|_, _| status(503));
     let more = "backlog-max = 5\nconcurrency-max = 1";
     let table = target("app", &receiver.url(), more).replace("50, 50, 50, 50, 50", "300, 300, 300");

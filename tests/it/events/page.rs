@@ -1,4 +1,5 @@
-//! The page for users, docs/events.md: its table is the code's, its snippet verifies what is sent.
+//! docs/events.md, the page for users: its tables are those of the code, its snippet verifies a
+//! delivery.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -8,6 +9,7 @@ use partita::events::EventName;
 
 use super::receiver::{Receiver, SECRET, wait_until};
 use super::{gateway_with, listen, put, target};
+use crate::harness::skip;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/events.md");
 const BEGIN: &str = "<!-- webhook settings -->\n";
@@ -41,7 +43,7 @@ fn the_page_names_every_event() {
 }
 
 #[test]
-fn the_snippet_of_the_page_verifies_what_is_sent() {
+fn the_snippet_of_the_page_verifies_a_delivery() {
     let receiver = Receiver::willing();
     let (gateway, _folder) = gateway_with(&[target("app", &receiver.url(), "")]);
     listen(&gateway, "app");
@@ -64,7 +66,7 @@ fn the_snippet_of_the_page_verifies_what_is_sent() {
     python.args(["-c", &program]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut python = match python.spawn() {
         Ok(python) => python,
-        Err(error) => return println!("SKIPPED: python3 cannot be run: {error}"),
+        Err(error) => return skip(&format!("python3 cannot be run: {error}")),
     };
     python.stdin.take().unwrap().write_all(&event.bytes).unwrap();
     let output = python.wait_with_output().unwrap();

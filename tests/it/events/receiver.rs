@@ -1,4 +1,4 @@
-//! A receiver of webhooks over real sockets, that answers as a test wants.
+//! A receiver of webhooks over real sockets; each test decides how it answers.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,30 +10,30 @@ use serde_json::Value;
 
 use crate::harness::valid_json;
 
-/// The secret of all receivers, as the configuration has it.
+/// Secret of all receivers, as written in the configuration.
 pub const SECRET: &str = "whsec_cGFydGl0YS10ZXN0cy1zZWNyZXQtb2YtMzItYnl0ZXM=";
 
-/// What a receiver does with a request.
+/// Reaction to a request.
 #[derive(Clone, Debug)]
 pub enum Reaction {
-    /// This status, with these headers and this body.
+    /// An answer with this status, these headers and this body.
     Answer(u16, Vec<(&'static str, String)>, String),
-    /// Nothing, for as long as the peer waits.
+    /// No answer, for as long as the peer waits.
     Hang,
-    /// 200 and a body without an end.
+    /// 200 and an endless body.
     Endless,
-    /// A head without an end.
+    /// An endless head.
     EndlessHead,
-    /// It closes without an answer.
+    /// A close without an answer.
     Close,
 }
 
-/// Just this status.
+/// An answer with this status and nothing else.
 pub fn status(status: u16) -> Reaction {
     Reaction::Answer(status, Vec::new(), String::new())
 }
 
-/// A request as it came in.
+/// A request as it was received.
 #[derive(Clone, Debug)]
 pub struct Received {
     pub path: String,
@@ -41,7 +41,7 @@ pub struct Received {
     pub bytes: Vec<u8>,
     pub body: Value,
     pub at: Instant,
-    /// What it was answered with; 0 when it was not.
+    /// Status of its answer; 0 without one.
     pub status: u16,
 }
 
@@ -85,7 +85,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// `react` is given the request and how many came before it.
+    /// Starts a receiver; `react` gets the request and the number of requests before it.
     pub fn start(react: impl Fn(&Received, usize) -> Reaction + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
@@ -105,12 +105,12 @@ impl Receiver {
         Self { address, shared }
     }
 
-    /// One that takes everything.
+    /// Starts a receiver that accepts everything.
     pub fn willing() -> Self {
         Self::start(|_, _| status(200))
     }
 
-    /// Changes what it does from now on.
+    /// Changes the reaction to later requests.
     pub fn change(&self, react: impl Fn(&Received, usize) -> Reaction + Send + Sync + 'static) {
         *self.shared.react.lock().unwrap() = Arc::new(react);
     }
@@ -123,23 +123,23 @@ impl Receiver {
         self.address
     }
 
-    /// Connections that were opened, ever.
+    /// Number of connections that were ever opened.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// Everything so far, but for tests.
+    /// All requests so far, without test deliveries.
     pub fn received(&self) -> Vec<Received> {
         let received = self.shared.received.lock().unwrap();
         received.iter().filter(|one| one.event() != "s3:TestEvent").cloned().collect()
     }
 
-    /// Everything so far.
+    /// All requests so far.
     pub fn all(&self) -> Vec<Received> {
         self.shared.received.lock().unwrap().clone()
     }
 
-    /// Waits until so many have come, tests not counted.
+    /// Waits for so many requests, without test deliveries.
     #[track_caller]
     pub fn wait_for(&self, count: usize) -> Vec<Received> {
         let mut received = Vec::new();
@@ -151,7 +151,7 @@ impl Receiver {
     }
 }
 
-/// Whatever came is what the documents say.
+/// Checks every received request against its documents.
 impl Drop for Receiver {
     fn drop(&mut self) {
         const LOOKED_AT: usize = 50;
@@ -167,7 +167,7 @@ impl Drop for Receiver {
     }
 }
 
-/// Waits for something that must come.
+/// Waits for a condition that must become true.
 #[track_caller]
 pub fn wait_until(mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
@@ -226,7 +226,7 @@ fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Received
     Some(Received { path, headers, bytes, body, at: Instant::now(), status: 0 })
 }
 
-/// Whether the connection goes on.
+/// Sends the reaction; true if the connection goes on.
 fn answer(stream: &mut TcpStream, reaction: Reaction) -> bool {
     match reaction {
         Reaction::Answer(status, headers, body) => {

@@ -1,4 +1,4 @@
-//! The rotation of a secret while the server runs.
+//! Rotation of a webhook secret while the server runs.
 
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ fn secrets_are_read_again_and_bad_ones_not_taken() {
     let mut next = || {
         assert_eq!(client.send("PUT", "/bkt/k", &[], b"x").unwrap().status, 200);
         count += 1;
-        let told = receiver.wait_for(count).pop().unwrap();
-        (is_signed_by(&told, SECRET), is_signed_by(&told, NEW))
+        let event = receiver.wait_for(count).pop().unwrap();
+        (is_signed_by(&event, SECRET), is_signed_by(&event, NEW))
     };
     assert_eq!(next(), (true, false));
     write(&format!("{NEW}, {SECRET}"));
@@ -55,7 +55,7 @@ fn secrets_are_read_again_and_bad_ones_not_taken() {
         std::thread::sleep(Duration::from_millis(300));
         assert_eq!(next(), (false, true), "the old ones stay");
     }
-    // Secrets of another receiver are not for this one.
+    // Secrets of another receiver are not used for this one.
     let table = target("app", "http://127.0.0.1:9/elsewhere", "");
     std::fs::write(&config, table).unwrap();
     server.hang_up();

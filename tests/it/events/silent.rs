@@ -1,4 +1,4 @@
-//! A target that does not answer: one event at a time is tried until it does, and then all.
+//! A target that does not answer gets one event at a time until it does, and then all.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ const TIMEOUT_MS: u64 = 150;
 const RETRY_MS: u64 = 1_500;
 
 #[test]
-fn one_that_does_not_answer_is_tried_with_one_event_at_a_time() {
+fn a_silent_target_is_tried_with_one_event_at_a_time() {
     let receiver = Receiver::start(|_, _| Reaction::Hang);
     let more = format!("timeout-ms = {TIMEOUT_MS}\nconcurrency-max = {CONCURRENCY}\n");
     let retries = format!("retry-ms = [{}]", vec![RETRY_MS.to_string(); 16].join(", "));
@@ -27,10 +27,10 @@ fn one_that_does_not_answer_is_tried_with_one_event_at_a_time() {
     wait_until(|| log().len() >= 3 * CONCURRENCY);
     let mut tries: Vec<_> = log().iter().map(|one| (one.at.millis(), one.millis)).collect();
     tries.sort_unstable();
-    // What was under way when it was noticed may come in together.
+    // Attempts that ran when the silence was noticed may overlap.
     let later = &tries[2 * CONCURRENCY..];
     for (before, after) in later.iter().zip(&later[1..]) {
-        // A clock of milliseconds, read twice.
+        // The clock counts milliseconds and is read twice.
         assert!(after.0 + 2 >= before.0 + before.1, "two at once: {later:?}");
     }
     receiver.change(|_, _| status(200));

@@ -1,4 +1,4 @@
-//! Digests computed apart from the gateway's: the CRCs here are the textbook's, bit by bit.
+//! Digests of test data, independent of the gateway's code: the CRCs are the textbook's.
 
 use base64::Engine;
 use md5::Digest;
@@ -41,12 +41,12 @@ fn crc(bytes: &[u8], polynomial: u64, width: u32) -> u64 {
     bytes.iter().fold(mask, step) ^ mask
 }
 
-/// The algorithms of S3 whose checksum of a multipart object can cover the whole object.
+/// Algorithms of S3 whose checksum of a multipart object can cover the whole object.
 pub fn crc_names() -> [&'static str; 3] {
     ["crc32", "crc32c", "crc64nvme"]
 }
 
-/// The raw checksum, by the name in `x-amz-checksum-<name>`.
+/// Raw checksum, by the name in `x-amz-checksum-<name>`.
 pub fn checksum(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
     Some(match name {
         "crc32" => (crc(bytes, 0xedb8_8320, 32) as u32).to_be_bytes().to_vec(),

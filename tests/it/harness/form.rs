@@ -1,18 +1,18 @@
-//! Makes forms as a page's server does: a policy with a condition for each field, and its
+//! Forms as the server of a page makes them: a policy with a condition for each field, and its
 //! signature.
 
 use super::gateway::Who;
 use super::http::Request;
 use crate::signer;
 
-/// How the policy is signed.
+/// Signature version of a policy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Version {
     V2,
     V4,
 }
 
-/// A form. Every field that is given gets its condition, unless it is bare.
+/// A form. Each field has a condition, unless it is bare.
 #[derive(Clone, Debug)]
 pub struct Form {
     who: Who,
@@ -25,11 +25,11 @@ pub struct Form {
     file: Vec<u8>,
 }
 
-/// What separates the parts.
+/// Boundary between the parts.
 pub const BOUNDARY: &str = "----a-Boundary";
 
 impl Form {
-    /// A form of root's for this key, good for a minute.
+    /// A form by root for this key, valid for a minute.
     pub fn new(bucket: &str, key: &str) -> Self {
         Self::empty(bucket).field("key", key)
     }
@@ -48,13 +48,13 @@ impl Form {
         }
     }
 
-    /// The same, signed by another principal; by nobody, there is no policy.
+    /// The same, signed by another principal; an anonymous form has no policy.
     pub fn by(mut self, who: Who) -> Self {
         self.who = who;
         self
     }
 
-    /// The same, signed in another way.
+    /// The same with another signature version.
     pub fn version(mut self, version: Version) -> Self {
         self.version = version;
         self
@@ -85,25 +85,25 @@ impl Form {
         self
     }
 
-    /// Another end of the policy.
+    /// Another expiration of the policy.
     pub fn expires(mut self, date: &str) -> Self {
         self.expires = date.into();
         self
     }
 
-    /// The bytes of the file.
+    /// Bytes of the file.
     pub fn file(mut self, bytes: &[u8]) -> Self {
         self.file = bytes.to_vec();
         self
     }
 
-    /// The name of the file.
+    /// Name of the file.
     pub fn named(mut self, name: &str) -> Self {
         self.file_name = Some(name.into());
         self
     }
 
-    /// All fields before the file, those of the signature among them.
+    /// All fields before the file, including those of the signature.
     pub fn fields(&self) -> Vec<(String, String)> {
         let mut fields = self.fields.clone();
         let Some(signer) = self.who.signer() else { return fields };
@@ -130,12 +130,12 @@ impl Form {
         fields
     }
 
-    /// The request; nobody signs its head.
+    /// The request; its head is not signed.
     pub fn request(&self) -> Request {
         self.request_of(&self.fields())
     }
 
-    /// The same with these fields instead.
+    /// The request with these fields instead.
     pub fn request_of(&self, fields: &[(String, String)]) -> Request {
         Request::new("POST", format!("/{}", self.bucket))
             .by(Who::Anonymous)

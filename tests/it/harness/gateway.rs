@@ -1,4 +1,4 @@
-//! Starts, stops and restarts a gateway in this process.
+//! A gateway in this process: start, stop and restart.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,32 +16,32 @@ use tokio::sync::oneshot;
 use super::http::{Answer, Connection, Request};
 use crate::signer::Signer;
 
-/// Time that requests under way get when a gateway is stopped.
+/// Time for requests in progress when a gateway is stopped.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// Who sends a request.
+/// Principal of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Who {
-    /// May do everything.
+    /// The root user, who may do everything.
     Root,
     /// A user.
     Alice,
     /// Another user.
     Bob,
-    /// Nobody: the request is not signed.
+    /// No principal: the request is not signed.
     Anonymous,
 }
 
 impl Who {
-    /// Everybody with a key.
+    /// Principals with a key.
     pub const USERS: [Self; 3] = [Self::Root, Self::Alice, Self::Bob];
 
-    /// By the name that stands in scripts.
+    /// The principal with this name in scripts.
     pub fn parse(name: &str) -> Option<Self> {
         Self::USERS.into_iter().chain([Self::Anonymous]).find(|who| who.name() == name)
     }
 
-    /// The name, which is the user's id too.
+    /// Name of the user, and its id.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Root => "root",
@@ -57,14 +57,14 @@ impl Who {
         (format!("AKID{}", name.to_uppercase()), format!("the-secret-of-{name}"))
     }
 
-    /// What signs in this name.
+    /// Signer with the key of this principal.
     pub fn signer(self) -> Option<Signer> {
         let (id, secret) = self.key();
         (self != Self::Anonymous).then(|| Signer::new(&id, &secret))
     }
 }
 
-/// A running gateway; it stops when this is dropped. The folder goes with it.
+/// A running gateway on a temporary folder. On drop it is stopped, and the folder removed.
 pub struct Gateway {
     folder: TempDir,
     settings: Vec<(&'static str, String)>,
@@ -80,13 +80,13 @@ struct Running {
 }
 
 impl Gateway {
-    /// With default settings.
+    /// Starts with default settings.
     pub fn start() -> Self {
         Self::with(&[])
     }
 
-    /// With these settings, by the names that the command line has. The users exist, and a bucket
-    /// `bkt` that belongs to root.
+    /// Starts with these settings, named as on the command line. The users exist, and a bucket
+    /// `bkt` of root.
     pub fn with(settings: &[(&'static str, &str)]) -> Self {
         let gateway = Self::on(settings, |_| ());
         for who in Who::USERS {
@@ -105,8 +105,8 @@ impl Gateway {
         gateway
     }
 
-    /// With these settings, on the data folder `data` that `make` puts into the folder it is given;
-    /// users and buckets are those that are there.
+    /// Starts with these settings on a data folder that exists: `make` writes it as `data` into the
+    /// given folder. No users and buckets are added.
     pub fn on(settings: &[(&'static str, &str)], make: impl FnOnce(&Path)) -> Self {
         let folder = temporary_folder();
         make(folder.path());
@@ -122,17 +122,17 @@ impl Gateway {
         self.run();
     }
 
-    /// Where it listens.
+    /// Address of the listener.
     pub fn address(&self) -> SocketAddr {
         self.running().address
     }
 
-    /// What stands in `Host`.
+    /// Value of `Host`.
     pub fn host(&self) -> String {
         self.address().to_string()
     }
 
-    /// The store behind it.
+    /// Store of the gateway.
     pub fn store(&self) -> &Store {
         &self.running().store
     }
@@ -221,8 +221,8 @@ impl Gateway {
     }
 }
 
-/// In memory where the system has such a place: what a sync promises is tested elsewhere, and a
-/// gateway makes dozens of them. `PARTITA_TEST_FOLDER` names another place.
+/// A folder in memory, if the system has one: a gateway makes dozens of syncs, and `tests/faults`
+/// tests durability. `PARTITA_TEST_FOLDER` names another place.
 fn temporary_folder() -> TempDir {
     let place = std::env::var_os("PARTITA_TEST_FOLDER").unwrap_or_else(|| "/dev/shm".into());
     let folder = tempfile::tempdir_in(place).or_else(|_| tempfile::tempdir());

@@ -1,4 +1,4 @@
-//! A client of HTTP/1.1 that hides nothing: a request is bytes, sent as the test likes.
+//! An HTTP/1.1 client with control of every byte: a request is bytes, sent as the test decides.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ use crate::signer::{self, Body, Signed};
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How the body is framed and verified: the value of `x-amz-content-sha256`.
+/// Payload mode of a body: the value of `x-amz-content-sha256`.
 #[derive(Clone, Debug)]
 pub enum Payload {
     /// Raw, its SHA-256 signed.
@@ -28,7 +28,7 @@ pub enum Payload {
     Literal(String),
 }
 
-/// How HTTP frames what is sent.
+/// HTTP framing of a body.
 #[derive(Clone, Debug)]
 pub enum Framing {
     /// `Content-Length`, also of an empty body.
@@ -39,29 +39,29 @@ pub enum Framing {
     None,
 }
 
-/// A request. Make it, change its fields, send it.
+/// A request. Its fields may be changed until it is sent.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Who signs it.
+    /// Principal that signs the request.
     pub who: Who,
     /// The method.
     pub method: String,
     /// Path and query as they stand in the request line.
     pub target: String,
-    /// All headers but Host, those of the framing and those of the signature. All are signed.
+    /// All headers except Host, those of the framing and those of the signature. All are signed.
     pub headers: Vec<(String, String)>,
     /// Headers that are sent but not signed.
     pub unsigned_headers: Vec<(String, String)>,
-    /// How the body is verified.
+    /// Payload mode of the body.
     pub payload: Payload,
-    /// How the body is framed.
+    /// HTTP framing of the body.
     pub framing: Framing,
     /// The bytes of the content, before any framing.
     pub body: Vec<u8>,
 }
 
 impl Request {
-    /// A request of root's without a body.
+    /// A request by root without a body.
     pub fn new(method: &str, target: impl Into<String>) -> Self {
         Self {
             who: Who::Root,
@@ -97,13 +97,13 @@ impl Request {
         self
     }
 
-    /// The same, verified in another way.
+    /// The same with another payload mode.
     pub fn payload(mut self, payload: Payload) -> Self {
         self.payload = payload;
         self
     }
 
-    /// The same, framed in another way.
+    /// The same with another framing.
     pub fn framing(mut self, framing: Framing) -> Self {
         self.framing = framing;
         self
@@ -123,8 +123,7 @@ impl Request {
         self.assemble(host, &headers, body)
     }
 
-    /// As [`Self::encode_apart`], the aws-chunked body changed before HTTP's framing is put around
-    /// it.
+    /// [`Self::encode_apart`] with the aws-chunked body changed before HTTP frames it.
     pub fn encode_tampered(
         &self,
         host: &str,
@@ -174,7 +173,7 @@ impl Request {
         (head.into_bytes(), body)
     }
 
-    /// All headers, those of the signature among them, and what signs the chunks.
+    /// All headers, including those of the signature, and the signer of the chunks.
     fn sign(&self, host: &str) -> (Vec<(String, String)>, Option<Signed>) {
         let mut headers = self.headers.clone();
         let trailer = match &self.payload {
@@ -223,7 +222,7 @@ impl Request {
         (headers, Some(signed))
     }
 
-    /// The body with aws-chunked's framing, when the payload has it.
+    /// The body, in aws-chunked frames if the payload mode has them.
     fn frame_content(&self, signed: Option<&Signed>) -> Vec<u8> {
         let value = |name: &str| {
             let raw = super::checksum(name, &self.body).expect("a known algorithm");
@@ -247,7 +246,7 @@ impl Request {
     }
 }
 
-/// What came back.
+/// An answer.
 #[derive(Clone)]
 pub struct Answer {
     /// The final status.
@@ -280,12 +279,12 @@ impl Answer {
         self.xml().text_of(path).unwrap_or_else(|| panic!("no {path}: {self:?}"))
     }
 
-    /// `<Code>`, when the body is an error.
+    /// `<Code>`, if the body is an error.
     pub fn code(&self) -> Option<String> {
         Element::parse(&self.body).filter(|root| root.name == "Error")?.text_of("Code")
     }
 
-    /// Asserts the status, gives the answer back.
+    /// Asserts the status; returns the answer.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:?}");
@@ -320,7 +319,7 @@ impl Connection {
         Self { stream, buffer: Vec::new() }
     }
 
-    /// Sends bytes. A peer that has closed meanwhile is no failure: its answer may still be there.
+    /// Sends bytes. A closed peer is no failure: its answer may still be there.
     pub fn write(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
     }
@@ -332,12 +331,12 @@ impl Connection {
         }
     }
 
-    /// Says that nothing more will come.
+    /// Shuts down the sending half.
     pub fn finish(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// Whether something has come that was not read yet. Does not wait.
+    /// True if unread bytes have come. Does not wait.
     pub fn has_come(&mut self) -> bool {
         self.stream.set_nonblocking(true).expect("an option is set");
         let peeked = self.stream.peek(&mut [0]);
@@ -345,12 +344,12 @@ impl Connection {
         !self.buffer.is_empty() || peeked.is_ok()
     }
 
-    /// Whether the peer has closed: nothing comes but the end.
+    /// True if the peer has closed, without further bytes.
     pub fn is_closed(&mut self) -> bool {
         self.buffer.is_empty() && !self.fill()
     }
 
-    /// Whether anything comes in this time, be it the end.
+    /// True if bytes or the end come within this time.
     pub fn answers_within(&mut self, time: Duration) -> bool {
         self.stream.set_read_timeout(Some(time)).expect("a time is set");
         let peeked = self.stream.peek(&mut [0]);

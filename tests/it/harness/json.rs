@@ -1,4 +1,4 @@
-//! JSON documents against the schemas that are published with them.
+//! JSON documents, checked against their published schemas.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ fn assert_camel_case(document: &Value) {
     assert!(all.is_empty(), "{all:?}");
 }
 
-/// What the command of these words printed with `--json`, valid by the schema of its document.
+/// Output of the command with these words and `--json`, valid by the schema of its document.
 #[track_caller]
 pub fn command_json(words: &[&str], printed: &str) -> Value {
     let schema = match words {
@@ -42,7 +42,7 @@ pub fn command_json(words: &[&str], printed: &str) -> Value {
         _ => panic!("{words:?} print no document"),
     };
     let document = match words {
-        // Each line is an upload as it stands in a page.
+        // Each line is an upload, as in a page of the list.
         ["uploads", "watch", ..] => {
             let lines = printed.lines().map(|line| serde_json::from_str(line).expect("JSON"));
             json!({ "uploads": lines.collect::<Vec<Value>>(), "nextMarker": null }).to_string()

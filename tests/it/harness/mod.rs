@@ -11,7 +11,7 @@
 //! alice: GET /bkt/k                        =>  403 AccessDenied
 //! ```
 //!
-//! - `who` is `root` (when nothing is said), `alice`, `bob` or `anon`. Requests are signed with
+//! - `who` is `root` (the default), `alice`, `bob` or `anon`. Requests are signed with
 //!   SigV4; the payload is signed too, unless a header `x-amz-content-sha256` says otherwise.
 //! - A line that does not begin with a method continues the line before, after a space (but for
 //!   `&`, which continues a query); `#` begins a comment.
@@ -30,6 +30,7 @@ mod http;
 mod json;
 mod permits;
 mod script;
+mod skip;
 mod xml;
 
 pub use digest::{base64, bytes_of, checksum, crc_names, md5_hex};
@@ -39,3 +40,4 @@ pub use http::{Answer, Connection, Framing, Payload, Request};
 pub use json::{command_json, valid_json};
 pub use permits::permit;
 pub use script::{Script, check, check_with};
+pub use skip::skip;

@@ -1,5 +1,4 @@
-//! Scripts: requests and what they must be answered with, as data. The language is described in
-//! [`super`].
+//! Scripts: requests and their expected answers, as data. [`super`] describes the language.
 
 use std::collections::BTreeMap;
 
@@ -22,14 +21,14 @@ pub fn check_with(settings: &[(&'static str, &str)], script: &str) {
     gateway.assert_sound();
 }
 
-/// A script under way: its variables.
+/// A running script, with its variables.
 pub struct Script<'a> {
     gateway: &'a Gateway,
     variables: BTreeMap<String, String>,
 }
 
 impl<'a> Script<'a> {
-    /// Against this gateway; `$HOST` is its address.
+    /// A script against this gateway; `$HOST` is its address.
     pub fn new(gateway: &'a Gateway) -> Self {
         let mut script = Self { gateway, variables: BTreeMap::new() };
         script.set("HOST", gateway.host());
@@ -41,7 +40,7 @@ impl<'a> Script<'a> {
         self.variables.insert(name.into(), value.into());
     }
 
-    /// A variable's value.
+    /// Value of a variable.
     pub fn get(&self, name: &str) -> &str {
         &self.variables[name]
     }
@@ -84,7 +83,7 @@ impl<'a> Script<'a> {
             fail("the code differs".into());
         }
         for one in expected {
-            if let Err(why) = self.judge(one, &answer) {
+            if let Err(why) = self.expect(one, &answer) {
                 fail(why);
             }
         }
@@ -126,8 +125,8 @@ impl<'a> Script<'a> {
         request
     }
 
-    /// Judges one expectation, or takes a variable.
-    fn judge(&mut self, expected: &str, answer: &Answer) -> Result<(), String> {
+    /// Checks one expectation, or sets a variable.
+    fn expect(&mut self, expected: &str, answer: &Answer) -> Result<(), String> {
         let root = Element::parse(&answer.body).unwrap_or_default();
         let compare = |what: &str, got: Option<String>, expected: &str| match got {
             Some(got) if matches(&got, expected) => Ok(()),
@@ -164,7 +163,7 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// Puts variables and digests of the body in.
+    /// Inserts variables and digests of the body.
     fn fill(&self, text: &str, body: &[u8]) -> String {
         let mut text = text.to_owned();
         for (name, value) in self.variables.iter().rev() {
@@ -197,7 +196,7 @@ fn split_body(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The bytes that a body in a script stands for.
+/// Bytes of a body in a script.
 fn literal(text: &str) -> Vec<u8> {
     if !text.starts_with('@') {
         return text.replace("\\r", "\r").replace("\\n", "\n").into_bytes();
@@ -220,7 +219,7 @@ fn literal(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// Whether a text is what is expected, where a `*` stands for anything.
+/// True if a text equals the expected one, in which `*` stands for anything.
 fn matches(text: &str, expected: &str) -> bool {
     let mut pieces = expected.split('*');
     let Some(mut rest) = text.strip_prefix(pieces.next().unwrap_or_default()) else {

@@ -1,18 +1,18 @@
-//! A reader for the documents that a gateway answers with. It is not the gateway's own.
+//! A reader of XML documents, independent of the gateway's code.
 
 /// One element.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Element {
-    /// Its name, without attributes.
+    /// Name, without attributes.
     pub name: String,
-    /// What stands between its tags, when there are no elements in it.
+    /// Text between its tags, if it has no children.
     pub text: String,
-    /// The elements in it.
+    /// Elements directly within it.
     pub children: Vec<Element>,
 }
 
 impl Element {
-    /// The root of a document; `None` when it is not well-formed.
+    /// The root of a document; `None` if it is not well-formed.
     pub fn parse(document: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(document).ok()?;
         let text = text.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;

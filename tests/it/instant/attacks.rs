@@ -1,4 +1,4 @@
-//! Each attack on instant upload, by name.
+//! Attacks on instant upload, a test for each.
 
 use super::{create, created, file, gateway, offer, put, sha256, upload};
 use crate::harness::{Answer, Form, Gateway, Payload, Request, Version, Who};
@@ -6,7 +6,7 @@ use crate::signer;
 
 const PREFIX: &str = "x-partita-instant-prefix";
 
-/// A gateway with a bucket of alice's, and `bkt` of root's with a file that she may not read.
+/// A gateway with a bucket of alice, and `bkt` of root with a file that she may not read.
 fn two_owners() -> (Gateway, Vec<u8>) {
     let gateway = gateway();
     let secret = file(1);
@@ -24,11 +24,11 @@ fn the_hash_of_anothers_file_gives_nothing() {
     assert_eq!(gateway.send(&list).expect(200).xml().texts("Part").len(), 0);
     let (_, asked) = offer(&gateway, &upload("/hers/k", &secret).by(Who::Alice));
     assert!(asked, "she must have the bytes");
-    // Now she has them, and finds her own.
+    // After an upload of her own she finds her own copy.
     let part = format!("/hers/k?uploadId={id}&partNumber=1");
     assert!(!offer(&gateway, &upload(&part, &secret).by(Who::Alice)).1);
     assert_eq!(created(&gateway, &create("/hers/l?uploads", &secret).by(Who::Alice)).0, "instant");
-    // A part of another's open upload is nobody else's.
+    // A part of an open upload is found by nobody else.
     let other = file(2);
     let id = created(&gateway, &create("/bkt/up?uploads", &other)).1;
     put(&gateway, Who::Root, &format!("/bkt/up?uploadId={id}&partNumber=1"), &other);
@@ -37,9 +37,9 @@ fn the_hash_of_anothers_file_gives_nothing() {
     gateway.assert_sound();
 }
 
-/// Or the number of copies that others have could be read from what is found.
+/// Otherwise the results would reveal how many copies others have.
 #[test]
-fn copies_of_others_hide_none_of_ones_own() {
+fn copies_of_others_do_not_hide_ones_own() {
     let gateway = gateway();
     let body = file(9);
     gateway.send(&Request::new("PUT", "/hers").by(Who::Alice)).expect(200);
@@ -64,12 +64,12 @@ fn a_deputy_narrows_what_it_may_find() {
         ("/bkt/user2/i?uploads", &["user1/f"], "instant"),
         ("/bkt/user2/j?uploads", &["user1/f/"], "created"),
         ("/bkt/user2/k?uploads", &["user1/e", "user1/g", "user1"], "instant"),
-        // One header with commas is the same as several.
+        // One header with commas equals several headers.
         ("/bkt/user2/l?uploads", &["user2/, user1/"], "instant"),
         ("/bkt/user2/l2?uploads", &["user%31/"], "instant"),
         ("/bkt/user2/l3?uploads", &["user1/%2Cuser1/"], "created"),
         ("/bkt/user2/m?uploads", &[], "instant"),
-        // Prefixes are of the same bucket.
+        // Prefixes apply to one bucket.
         ("/other/user1/f?uploads", &["user1/"], "created"),
         ("/other/user1/g?uploads", &[], "instant"),
     ] {
@@ -80,12 +80,12 @@ fn a_deputy_narrows_what_it_may_find() {
     let narrow = |prefix: &str| upload("/bkt/user2/n", &theirs).header(PREFIX, prefix);
     assert!(offer(&gateway, &narrow("user2/")).1);
     assert!(!offer(&gateway, &narrow("user1/")).1);
-    // A signed query says it in any case of letters, as presigners write it.
+    // A signed query names it in any case of letters, as presigners write it.
     for name in [PREFIX, "X-Partita-Instant-Prefix"] {
         let target = format!("/bkt/user2/{name}?uploads&{name}=none/");
         assert_eq!(created(&gateway, &create(&target, &theirs)).0, "created", "{name}");
     }
-    // An empty one would narrow nothing.
+    // An empty prefix would narrow nothing.
     for list in ["", ",", "user1/,", "a,,b", "%", "%ff", &["a"; 17].join(",")] {
         let request = create("/bkt/k?uploads", &theirs).header(PREFIX, list);
         let answer = gateway.send(&request).expect(400);
@@ -107,7 +107,7 @@ fn parts_of_own_uploads_are_narrowed_too() {
 }
 
 #[test]
-fn a_found_upload_is_judged_anew() {
+fn a_found_upload_is_authorized_again() {
     let gateway = gateway();
     let theirs = file(5);
     put(&gateway, Who::Root, "/bkt/user1/f", &theirs);
@@ -121,14 +121,14 @@ fn a_found_upload_is_judged_anew() {
     let presigned = gateway.send(&presigned_create(&gateway, target, &theirs)).expect(200);
     assert_eq!(presigned.header("x-partita-upload").as_deref(), Some("resumed"));
     assert_eq!(presigned.text("UploadId"), second, "the one without the bytes");
-    // What made it readable went: it is found by nobody any more.
+    // The object that made it readable is deleted: it is found no more.
     gateway.send(&Request::new("DELETE", "/bkt/user1/f")).expect(204);
     assert_eq!(created(&gateway, &narrow("user1/")), ("resumed".into(), second));
     gateway.assert_sound();
 }
 
-/// Everything that an answer says, but its ids and times.
-pub fn told(answer: &Answer, id: &str) -> (u16, Vec<(String, String)>, String) {
+/// Everything in an answer, except ids and times.
+pub fn comparable(answer: &Answer, id: &str) -> (u16, Vec<(String, String)>, String) {
     let varies = ["x-amz-request-id", "date", "x-amz-abort-date"];
     let headers = answer.headers.iter().filter(|(name, _)| !varies.contains(&name.as_str()));
     let body = String::from_utf8_lossy(&answer.body).replace(id, "ID");
@@ -146,7 +146,7 @@ fn a_miss_tells_nothing() {
     let mut absent = create("/hers/k?uploads", &file(7));
     let same_size = absent.clone();
     absent.headers[0].1 = (super::SIZE + 1).to_string();
-    let told: Vec<_> = [
+    let answers: Vec<_> = [
         same_size,
         create("/hers/k?uploads", &secret),
         create("/hers/k?uploads", &dead),
@@ -156,17 +156,17 @@ fn a_miss_tells_nothing() {
     .into_iter()
     .map(|request| {
         let answer = gateway.send(&request.by(Who::Alice)).expect(200);
-        told(&answer, &answer.text("UploadId"))
+        comparable(&answer, &answer.text("UploadId"))
     })
     .collect();
-    assert_eq!(told[0], told[1], "absent and forbidden");
-    assert_eq!(told[0], told[2], "absent and deleted");
-    assert_eq!(told[3], told[4], "absent and of another size");
-    assert_eq!(told[0], told[3]);
+    assert_eq!(answers[0], answers[1], "absent and forbidden");
+    assert_eq!(answers[0], answers[2], "absent and deleted");
+    assert_eq!(answers[3], answers[4], "absent and of another size");
+    assert_eq!(answers[0], answers[3]);
 
-    // With Expect the body is asked for, and then it is compared: the same errors.
+    // With Expect, the body is asked for and compared: the same errors.
     let wrong = file(8);
-    let told: Vec<_> = [&secret, &file(9), &dead]
+    let answers: Vec<_> = [&secret, &file(9), &dead]
         .map(|claimed| {
             let request = upload("/hers/k", &wrong).by(Who::Alice);
             let request = request.payload(Payload::Literal(sha256(claimed)));
@@ -175,9 +175,9 @@ fn a_miss_tells_nothing() {
             (answer.status, answer.code(), answer.headers.len())
         })
         .into();
-    assert_eq!(told[0], told[1]);
-    assert_eq!(told[0], told[2]);
-    assert_eq!(told[0].1.as_deref(), Some("XAmzContentSHA256Mismatch"));
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0], answers[2]);
+    assert_eq!(answers[0].1.as_deref(), Some("XAmzContentSHA256Mismatch"));
     gateway.assert_sound();
 }
 
@@ -201,7 +201,7 @@ fn a_forged_size_is_a_miss() {
         request.headers[0].1 = size.to_string();
         assert_eq!(created(&gateway, &request).0, "created", "{size}");
     }
-    // A body with another length than the one of the hash is asked for, and refused.
+    // A body whose length differs from the declared one is asked for and refused.
     let longer = [&body[..], b"x"].concat();
     let request = upload("/bkt/c", &longer).payload(Payload::Literal(sha256(&body)));
     let (answer, asked) = offer(&gateway, &request);
@@ -248,14 +248,14 @@ fn a_presigned_url_gives_nothing() {
     gateway.assert_sound();
 }
 
-/// Neither digests among its fields nor those in headers make a form an upload without bytes.
+/// Digests in the fields or headers of a form do not replace its bytes.
 #[test]
 fn a_form_gives_nothing() {
     let gateway = gateway();
     let body = file(15);
     put(&gateway, Who::Root, "/bkt/a", &body);
     let sum = crate::harness::base64(&hex::decode(sha256(&body)).unwrap());
-    // Headers of ours that would find something mean nothing for a form: it is refused.
+    // Headers that would find content have no meaning for a form: it is refused.
     let digests: [(u16, &[(&str, &str)]); 3] = [
         (204, &[("x-amz-checksum-sha256", &sum)]),
         (400, &[("x-partita-content-sha256", &sha256(&body)), ("x-partita-object-size", "70000")]),
@@ -267,12 +267,12 @@ fn a_form_gives_nothing() {
                 let form = Form::new("bkt", "b").version(version).file(file);
                 fields.iter().fold(form, |form, (name, value)| form.field(name, *value))
             };
-            // The body is asked for, and the answer says nothing of what is there.
+            // The body is asked for, and the answer does not depend on stored content.
             let (answer, asked) = offer(&gateway, &form(&body).request());
             assert_eq!((answer.status, asked), (status, true), "{fields:?} {answer:?}");
             assert_eq!(answer.header("x-partita-upload"), None);
             gateway.send(&Request::new("DELETE", "/bkt/b")).expect(204);
-            // Without the bytes there is no object of theirs.
+            // Without the bytes, no object with them is made.
             let empty = gateway.send(&form(b"").request());
             let got = gateway.send(&Request::new("GET", "/bkt/b"));
             match empty.status {
@@ -282,7 +282,7 @@ fn a_form_gives_nothing() {
             gateway.send(&Request::new("DELETE", "/bkt/b")).expect(204);
         }
     }
-    // A digest that the head names is of a request that somebody signs, and nobody signs this one.
+    // A digest in the head belongs to a signed request; the head of a form is not signed.
     let named = Form::new("bkt", "b").file(&body).request();
     let named = named.header("x-amz-content-sha256", sha256(&body));
     assert_eq!(gateway.send(&named).expect(400).code().as_deref(), Some("InvalidRequest"));
@@ -290,7 +290,7 @@ fn a_form_gives_nothing() {
 }
 
 #[test]
-fn nobody_gives_nothing() {
+fn an_anonymous_request_gets_nothing() {
     let gateway = gateway();
     let body = file(13);
     put(&gateway, Who::Root, "/bkt/a", &body);

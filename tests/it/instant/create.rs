@@ -1,4 +1,4 @@
-//! Uploads that are born complete.
+//! Uploads that Create completes by reference to existing content.
 
 use super::{create, created, file, gateway, put};
 use crate::declared::document;
@@ -49,7 +49,7 @@ fn an_object_of_one_blob_is_one_part() {
     assert_eq!(blocks["expectBlocks"].as_array().unwrap().len(), 0);
     assert_eq!(blocks["receivedBytes"], 70_000);
     gateway.assert_sound();
-    // Its source may go, and the server too.
+    // The reference outlives its source and a restart.
     gateway.send(&Request::new("DELETE", "/bkt/a")).expect(204);
     gateway.assert_sound();
     gateway.restart();
@@ -65,7 +65,7 @@ fn a_multipart_object_keeps_its_parts_and_its_tag() {
     let (one, two) = (file(2), file(3));
     let whole = [&one[..], &two].concat();
     let first = put_in_parts(&gateway, "a", [&one, &two]);
-    // Whatever part size the new upload would have had.
+    // The part size of the new upload does not matter.
     let (how, id) = created(&gateway, &create("/bkt/b?uploads", &whole));
     assert_eq!(how, "instant");
     let target = format!("/bkt/b?uploadId={id}");
@@ -90,7 +90,7 @@ fn a_multipart_object_keeps_its_parts_and_its_tag() {
     gateway.assert_sound();
     assert_eq!(body_of(&gateway, "/bkt/b"), whole);
     assert_eq!(body_of(&gateway, "/bkt/b?partNumber=2"), two);
-    // And it is found again by what it is.
+    // The copy is found by its content, too.
     assert_eq!(created(&gateway, &create("/bkt/c?uploads", &whole)).0, "instant");
     gateway.assert_sound();
 }
@@ -112,7 +112,7 @@ fn a_repeated_complete_publishes_once() {
     gateway.assert_sound();
 }
 
-/// What is stored knows the digest by another name: as the SHA-256 that was signed.
+/// The digest is stored under another name: as the signed SHA-256.
 #[test]
 fn the_parts_have_the_checksum_that_the_upload_asks_for() {
     let gateway = gateway();
@@ -139,7 +139,7 @@ fn a_part_that_is_sent_after_all_makes_it_an_ordinary_upload() {
     put(&gateway, Who::Root, "/bkt/a", &body);
     let id = created(&gateway, &create("/bkt/b?uploads", &body)).1;
     let target = format!("/bkt/b?uploadId={id}");
-    // One that does not fit changes nothing.
+    // A part of the wrong size changes nothing.
     let wrong = upload_part(&gateway, &target, 1, b"short");
     assert_eq!(wrong.status, 400);
     assert_eq!(parts(&gateway, &target).len(), 1);
@@ -166,7 +166,7 @@ fn an_abort_gives_the_reference_back() {
     gateway.send(&Request::new("DELETE", format!("/bkt/b?uploadId={id}"))).expect(204);
     gateway.assert_sound();
     assert_eq!(created(&gateway, &create("/bkt/b?uploads", &body)).0, "created");
-    // With its bucket, too.
+    // Deleting its bucket gives it back, too.
     gateway.send(&Request::new("PUT", "/tmp")).expect(200);
     put(&gateway, Who::Root, "/bkt/a", &body);
     assert_eq!(created(&gateway, &create("/tmp/b?uploads", &body)).0, "instant");
@@ -185,7 +185,7 @@ fn checksums_and_digests_are_as_the_upload_asks() {
         ("x-partita-content-md5", "00000000000000000000000000000000", "created"),
         ("x-amz-checksum-algorithm", "CRC64NVME", "instant"),
         ("x-amz-checksum-algorithm", "SHA256", "instant"),
-        // Nobody has computed it.
+        // No checksum of this algorithm was computed.
         ("x-amz-checksum-algorithm", "CRC32", "created"),
     ] {
         let request = create("/bkt/b?uploads", &body).header(name, value);
@@ -196,7 +196,7 @@ fn checksums_and_digests_are_as_the_upload_asks() {
             complete(&gateway, &target, &parts(&gateway, &target)).expect(200);
         }
     }
-    // Complete may name more.
+    // Complete may name more digests.
     let id = created(&gateway, &create("/bkt/c?uploads", &body)).1;
     let target = format!("/bkt/c?uploadId={id}");
     let request = Request::new("POST", target.as_str()).body(document(&parts(&gateway, &target)));

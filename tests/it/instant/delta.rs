@@ -1,11 +1,11 @@
-//! A changed file: what it has in common with what is there is not sent.
+//! Changed files: parts that are stored already are not sent.
 
 use serde_json::{Value, json};
 
 use super::{created, file, gateway, put, sha256};
 use crate::harness::{Gateway, Request, Who, valid_json};
 
-/// Posts digests of parts; gives the numbers that are still missing.
+/// Posts digests of parts; returns the numbers that are still missing.
 fn compare(gateway: &Gateway, request: Request, parts: &[&[u8]]) -> Vec<u64> {
     let claims: Vec<Value> = (1..)
         .zip(parts)
@@ -76,7 +76,7 @@ fn a_paused_upload_is_not_filled_and_a_size_must_fit() {
     assert_eq!(compare(&gateway, request.clone(), &[&one]), [1, 2]);
     set("upload");
     assert_eq!(compare(&gateway, request.clone(), &[&one]), [2]);
-    // The last part of this one has other bytes than the blob.
+    // The last part of this upload has other bytes than the blob.
     let request = begin(&gateway, "/bkt/l", 139_999, Who::Root);
     assert_eq!(compare(&gateway, request, &[&one, &one]), [2]);
     gateway.assert_sound();

@@ -1,4 +1,4 @@
-//! Bodies that wait with `Expect: 100-continue`, from clients that know nothing of this.
+//! Bodies with `Expect: 100-continue`, from clients without extensions.
 
 use super::{create, created, file, gateway, offer, put, sha256, upload};
 use crate::declared::document;
@@ -16,7 +16,7 @@ fn a_known_body_is_never_asked_for() {
         assert_eq!(answer.header(name), first.header(name), "{name}");
     }
     assert_eq!(answer.header("x-partita-upload").as_deref(), Some("instant"));
-    // Its unread body would be taken for the next request.
+    // An unread body would be taken for the next request.
     assert_eq!(answer.header("connection").as_deref(), Some("close"));
     gateway.send(&Request::new("DELETE", "/bkt/a")).expect(204);
     gateway.assert_sound();
@@ -26,7 +26,7 @@ fn a_known_body_is_never_asked_for() {
 }
 
 #[test]
-fn over_itself_it_stays() {
+fn an_object_put_over_itself_keeps_its_bytes() {
     let gateway = gateway();
     let body = file(2);
     put(&gateway, Who::Root, "/bkt/a", &body);
@@ -36,13 +36,13 @@ fn over_itself_it_stays() {
 }
 
 #[test]
-fn what_does_not_wait_is_taken() {
+fn a_body_without_a_match_is_read() {
     let gateway = gateway();
     let body = file(3);
     put(&gateway, Who::Root, "/bkt/a", &body);
     let answer = put(&gateway, Who::Root, "/bkt/b", &body);
     assert_eq!(answer.header("x-partita-upload"), None);
-    // Nothing says what the body is.
+    // No header names a digest.
     assert!(offer(&gateway, &upload("/bkt/c", &body).payload(Payload::Unsigned)).1);
     assert!(offer(&gateway, &upload("/bkt/c", &body).payload(Payload::SignedChunks(8192))).1);
     let small = &body[..65_535];
@@ -83,13 +83,13 @@ fn every_named_digest_is_compared() {
         assert!(asked, "{name}");
         assert_eq!(answer.code().as_deref(), Some("BadDigest"), "{name}");
     }
-    // Not known of the stored bytes: they must come.
+    // No SHA-1 of the stored bytes is known: they must be sent.
     assert!(offer(&gateway, &named("x-amz-checksum-sha1", sum("sha1"))).1);
     assert!(!offer(&gateway, &named("x-amz-checksum-sha1", sum("sha1"))).1, "now it is");
-    // A digest in the trailer is named, and cannot be compared.
+    // A digest in the trailer cannot be compared in advance.
     let trailer = upload("/bkt/b", &body).payload(Payload::UnsignedTrailer(8192, "crc32"));
     assert!(offer(&gateway, &trailer).1);
-    // The checksum header alone says enough, whatever the payload's framing.
+    // The checksum header suffices, whatever the framing of the payload.
     let alone = named("x-amz-checksum-sha256", sum("sha256"));
     assert!(!offer(&gateway, &alone.clone().payload(Payload::Unsigned)).1);
     assert!(!offer(&gateway, &alone.payload(Payload::SignedChunks(8192))).1);
@@ -97,7 +97,7 @@ fn every_named_digest_is_compared() {
 }
 
 #[test]
-fn conditions_are_judged_as_ever() {
+fn conditions_are_checked_as_for_any_put() {
     let gateway = gateway();
     let body = file(5);
     put(&gateway, Who::Root, "/bkt/a", &body);
@@ -124,7 +124,7 @@ fn a_part_is_known_by_open_uploads_and_by_objects() {
     let part = |key: &str, id: &str, number: usize, body: &[u8]| {
         offer(&gateway, &upload(&format!("/bkt/{key}?uploadId={id}&partNumber={number}"), body))
     };
-    // An upload that broke off, and the same file once more.
+    // An upload that was left open, and the same file once more.
     let first = open("a");
     assert!(part("a", &first, 1, &one).1 && part("a", &first, 2, &two).1);
     assert!(part("a", &first, 3, &three).1);
@@ -144,7 +144,7 @@ fn a_part_is_known_by_open_uploads_and_by_objects() {
     gateway.assert_sound();
     let got = gateway.send(&Request::new("GET", "/bkt/a")).expect(200);
     assert_eq!(got.body, [&one[..], &two].concat());
-    // Now they are parts of an object; the third one is in nothing any more.
+    // The parts belong to an object now, except the third one, which belongs to nothing.
     let third = open("b");
     assert!(!part("b", &third, 1, &two).1);
     assert!(part("b", &third, 2, &three).1);

@@ -1,12 +1,13 @@
-//! Proof of possession: who has a file that it may not find proves it by some of its bytes.
+//! Proof of possession: a client that has a file, but may not find it, proves it with some of its
+//! bytes.
 //!
-//! The deputy of these tests is root: an application with a key to the whole bucket, that narrows
+//! The deputy of these tests is root: an application with a key to the whole bucket, which narrows
 //! what each of its users may find to the keys of that user.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::attacks::told;
+use super::attacks::comparable;
 use super::create::{body_of, complete, parts, put_in_parts};
 use super::{create, created, file, put};
 use crate::grants::ask;
@@ -15,11 +16,11 @@ use crate::signer;
 
 const PREFIX: &str = "x-partita-instant-prefix";
 const PROOF_PREFIX: &str = "x-partita-proof-prefix";
-/// Challenges for one upload, and those of a user that are left without a right answer.
+/// Limits of challenges: of one upload, and of a user without a right answer.
 const OF_UPLOAD_MAX: usize = 4;
 const OF_USER_MAX: usize = 100;
 
-/// Two buckets that take proofs, `hers` of alice's among them, and `other` that does not.
+/// Two buckets that accept proofs, one of them `hers` of alice, and `other` that does not.
 fn gateway() -> Gateway {
     let gateway = Gateway::with(&[
         ("part-bytes-min", "1"),
@@ -37,7 +38,7 @@ fn claim(target: &str, body: &[u8]) -> Request {
     create(target, body).header(PREFIX, "user2/").header(PROOF_PREFIX, "*")
 }
 
-/// Claims to have a file; the target of the upload, which may be proven.
+/// Creates an upload that may be proven; returns its target.
 #[track_caller]
 fn challenged(gateway: &Gateway, key: &str, body: &[u8]) -> String {
     let (how, id) = created(gateway, &claim(&format!("{key}?uploads"), body));
@@ -54,7 +55,7 @@ fn challenge(gateway: &Gateway, target: &str) -> Value {
     valid_json("challenge", &gateway.send(&ask_for(target)).expect(200).body)
 }
 
-/// What somebody answers who has these bytes as the file.
+/// Right answer of a client that has these bytes as the file.
 fn proof(challenge: &Value, bytes: &[u8]) -> Value {
     let mut hasher = Sha256::new();
     hasher.update(hex::decode(challenge["nonce"].as_str().unwrap()).unwrap());
@@ -76,7 +77,7 @@ fn denied(answer: Answer) {
     assert_eq!(answer.code().as_deref(), Some("AccessDenied"), "{answer:?}");
 }
 
-/// The upload takes parts as any other.
+/// Completes the upload with parts, like any other.
 #[track_caller]
 fn finish_by_parts(gateway: &Gateway, target: &str, body: &[u8]) {
     assert_eq!(parts(gateway, target), [], "nothing was given");
@@ -86,7 +87,7 @@ fn finish_by_parts(gateway: &Gateway, target: &str, body: &[u8]) {
 }
 
 #[test]
-fn who_has_the_file_need_not_send_it() {
+fn a_client_that_has_the_file_need_not_send_it() {
     let mut gateway = gateway();
     let (one, two) = (file(1), file(2));
     let whole = [&one[..], &two].concat();
@@ -105,7 +106,7 @@ fn who_has_the_file_need_not_send_it() {
         assert_eq!(blocks["expectBlocks"], json!([]));
         assert_eq!(blocks["receivedBytes"], body.len());
         gateway.assert_sound();
-        // From here on it is an upload that was born complete: source and server may go.
+        // The upload is complete from here on: its source may go, and the server restart.
         gateway.send(&Request::new("DELETE", source)).expect(204);
         gateway.restart();
         complete(&gateway, &target, &parts(&gateway, &target)).expect(200);
@@ -120,7 +121,7 @@ fn a_part_of_the_file_proves_nothing() {
     let size = 1 << 20;
     let whole = bytes_of(size, 3);
     put(&gateway, Who::Root, "/bkt/user1/f", &whole);
-    // All but one sixteenth, wherever that is; the head, as previews have it; and a guess.
+    // All but one sixteenth, at any place; the head, as in a preview; and a guess.
     let lacks = |from: usize, to: usize| {
         let mut bytes = whole.clone();
         bytes[from..to].fill(0);
@@ -168,16 +169,16 @@ fn a_replayed_nonce_is_refused() {
     put(&gateway, Who::Root, "/bkt/user1/f", &body);
     let target = challenged(&gateway, "/bkt/user2/f", &body);
     let first = challenge(&gateway, &target);
-    // A wrong answer uses it up.
+    // A wrong answer uses up the nonce.
     denied(gateway.send(&answer(&target, &proof(&first, &file(6)))));
     denied(gateway.send(&answer(&target, &proof(&first, &body))));
-    // So does a new challenge, which is another one.
+    // A new challenge replaces it by another one.
     let (second, third) = (challenge(&gateway, &target), challenge(&gateway, &target));
     assert_ne!(second["nonce"], third["nonce"]);
     assert_ne!(second["ranges"], third["ranges"]);
     denied(gateway.send(&answer(&target, &proof(&second, &body))));
     let last = challenge(&gateway, &target);
-    // What was right under one nonce is wrong under another.
+    // The right answer to one nonce is wrong for another.
     let right = proof(&last, &body);
     gateway.send(&answer(&target, &right)).expect(200);
     denied(gateway.send(&answer(&target, &right)));
@@ -208,7 +209,7 @@ fn a_nonce_of_another_principal_is_refused() {
     let target = format!("/hers/user2/f?uploadId={id}");
     let asked = gateway.send(&ask_for(&target).by(Who::Alice)).expect(200);
     let right = proof(&valid_json("challenge", &asked.body), &body);
-    // Root may write to this upload, but it was not asked.
+    // Root may write to this upload, but was not challenged.
     denied(gateway.send(&answer(&target, &right)));
     gateway.send(&ask_for(&target)).expect(400);
     denied(gateway.send(&answer(&target, &right).by(Who::Bob)));
@@ -217,13 +218,13 @@ fn a_nonce_of_another_principal_is_refused() {
 }
 
 #[test]
-fn what_goes_between_challenge_and_answer_is_not_given() {
+fn content_deleted_after_the_challenge_is_not_given() {
     let gateway = gateway();
     let body = file(9);
     let delete = |key: &str| drop(gateway.send(&Request::new("DELETE", key)).expect(204));
     for replaced in [false, true] {
         put(&gateway, Who::Root, "/bkt/user1/f", &body);
-        // The very content lives on, but in no object of this bucket.
+        // The content lives on, but in no object of this bucket.
         let copy = Request::new("PUT", "/other/f").header("x-amz-copy-source", "bkt/user1/f");
         gateway.send(&copy).expect(200);
         let target = challenged(&gateway, "/bkt/user2/f", &body);
@@ -236,14 +237,14 @@ fn what_goes_between_challenge_and_answer_is_not_given() {
         finish_by_parts(&gateway, &target, &body);
         delete("/bkt/user2/f");
     }
-    // Gone before it was asked about.
+    // Deleted before the challenge.
     put(&gateway, Who::Root, "/bkt/user1/f", &body);
     let target = challenged(&gateway, "/bkt/user2/g", &body);
     put(&gateway, Who::Root, "/bkt/user1/f", &file(10));
     gateway.send(&ask_for(&target)).expect(400);
     delete("/bkt/user1/f");
     gateway.send(&ask_for(&target)).expect(400);
-    // Of two objects the other one is as good.
+    // With two objects, the other one suffices.
     put(&gateway, Who::Root, "/bkt/user1/f", &body);
     let copy = Request::new("PUT", "/bkt/user3/f").header("x-amz-copy-source", "bkt/user1/f");
     gateway.send(&copy).expect(200);
@@ -266,7 +267,7 @@ fn guesses_are_few_for_each_upload_and_each_user() {
         for _ in 0..OF_UPLOAD_MAX {
             challenge(&gateway, &target);
         }
-        // To find it again gives no new ones.
+        // Another Create gives no new guesses.
         assert_eq!(challenged(&gateway, &key, &body), target);
         denied(gateway.send(&ask_for(&target)));
     }
@@ -275,7 +276,7 @@ fn guesses_are_few_for_each_upload_and_each_user() {
     assert_eq!(slow.code().as_deref(), Some("SlowDown"));
     assert_eq!(slow.header("retry-after").as_deref(), Some("60"));
     finish_by_parts(&gateway, &target, &body);
-    // Others are not held up.
+    // Other users are not affected.
     let (_, id) = created(&gateway, &claim("/hers/user2/f?uploads", &body).by(Who::Alice));
     let target = format!("/hers/user2/f?uploadId={id}");
     gateway.send(&ask_for(&target).by(Who::Alice)).expect(200);
@@ -300,9 +301,9 @@ fn a_presigned_url_proves_nothing() {
     let right = proof(&challenge(&gateway, &target), &body);
     denied(gateway.send(&presign("POST", &asked, &[]).body(right.to_string())));
     denied(gateway.send(&answer(&target, &right).by(Who::Anonymous)));
-    // The challenge is still open: nobody has answered.
+    // The challenge is still open: it was not answered.
     gateway.send(&answer(&target, &right)).expect(200);
-    // A presigned Create is told of none.
+    // A presigned Create gets no challenge.
     let claim = claim("/bkt/user2/g?uploads", &body);
     let headers: Vec<(&str, &str)> =
         claim.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -311,25 +312,25 @@ fn a_presigned_url_proves_nothing() {
     gateway.assert_sound();
 }
 
-/// In a bucket without the setting, and for what is in other buckets only, in all.
+/// Buckets without the setting, and content that is only in other buckets.
 #[test]
 fn a_bucket_without_the_setting_tells_nothing() {
     let gateway = gateway();
     let (known, absent) = (file(13), file(14));
     put(&gateway, Who::Root, "/other/user1/f", &known);
     for bucket in ["/other", "/bkt"] {
-        let told: Vec<_> = [&known, &absent]
+        let answers: Vec<_> = [&known, &absent]
             .map(|body| {
                 let answer = gateway.send(&claim(&format!("{bucket}/user2/f?uploads"), body));
                 let id = answer.text("UploadId");
                 let target = format!("{bucket}/user2/f?uploadId={id}");
                 let asked = gateway.send(&ask_for(&target));
                 assert_eq!((answer.status, asked.status), (200, 400));
-                (told(&answer, &id), told(&asked, &id).1, asked.code())
+                (comparable(&answer, &id), comparable(&asked, &id).1, asked.code())
             })
             .into();
-        assert_eq!(told[0], told[1], "{bucket}");
-        assert!(told[0].0.1.contains(&("x-partita-upload".into(), "created".into())));
+        assert_eq!(answers[0], answers[1], "{bucket}");
+        assert!(answers[0].0.1.contains(&("x-partita-upload".into(), "created".into())));
     }
 }
 
@@ -339,7 +340,7 @@ fn a_deputy_narrows_what_may_be_proven() {
     let theirs = file(15);
     put(&gateway, Who::Root, "/bkt/user1/f", &theirs);
     for (n, (prefix, proof_prefix, how)) in [
-        // What narrows the one narrows the other, unless that is said by itself.
+        // One header narrows both, unless the second one is given.
         ("user2/", None, "created"),
         ("user2/", Some("user2/"), "created"),
         ("user2/", Some("user1/"), "challenge"),
@@ -368,7 +369,7 @@ fn a_deputy_narrows_what_may_be_proven() {
     }
 }
 
-/// Or the hash alone would be enough for the next one who names it under the same key.
+/// Otherwise the hash would suffice for the next client that names it under the same key.
 #[test]
 fn a_proven_upload_is_found_by_no_create() {
     let gateway = gateway();
@@ -419,7 +420,7 @@ fn a_restart_forgets_challenges_and_a_create_finds_them_again() {
 }
 
 #[test]
-fn rotten_bytes_are_no_question() {
+fn corrupt_bytes_are_never_challenged() {
     let gateway = gateway();
     let body = file(20);
     put(&gateway, Who::Root, "/bkt/user1/f", &body);
@@ -446,7 +447,7 @@ fn rotten_bytes_are_no_question() {
     assert_eq!(answer.code().as_deref(), Some("InternalError"));
 }
 
-/// An application asks for a grant, is asked, asks the browser, and signs the answer itself.
+/// An application gets a grant and a challenge, asks the browser, and signs the answer itself.
 #[test]
 fn a_grant_names_where_a_proof_is_asked_for() {
     let gateway = gateway();

@@ -1,4 +1,4 @@
-//! A client that never tries again: one request, one whole answer, or none at all.
+//! A client without retries: one request, and one whole answer or none.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::signer::{self, Body, Signer};
 
-/// For a machine that is busy with everything else.
+/// Timeout of an answer, for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The answer did not come, or not whole: what became of the request is unknown.
+/// No answer, or a part of one: the outcome of the request is unknown.
 #[derive(Debug)]
 pub struct Broken;
 
@@ -21,36 +21,36 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The value of a header, empty when it is not there.
+    /// Value of a header; empty if it is absent.
     pub fn header(&self, wanted: &str) -> &str {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map_or("", |(_, value)| value)
     }
 
-    /// The entity tag of the headers, without quotes.
+    /// Entity tag of the headers, without quotes.
     pub fn etag(&self) -> String {
         self.header("etag").trim_matches('"').to_owned()
     }
 
-    /// The text of the document.
+    /// Body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).replace("&quot;", "\"")
     }
 
-    /// The texts of all elements of this name.
+    /// Texts of all elements of this name.
     pub fn texts(&self, name: &str) -> Vec<String> {
         texts(&self.text(), name)
     }
 }
 
-/// What stands between `<name>` and `</name>`, each time. Enough for what the gateway writes here.
+/// Each text between `<name>` and `</name>`. Sufficient for the documents of the gateway here.
 pub fn texts(document: &str, name: &str) -> Vec<String> {
     let (open, close) = (format!("<{name}>"), format!("</{name}>"));
     let pieces = document.split(&open).skip(1);
     pieces.filter_map(|piece| Some(piece.split_once(&close)?.0.to_owned())).collect()
 }
 
-/// With this header the body waits to be asked for, and its SHA-256 is signed.
+/// Header of a body that waits to be asked for; its SHA-256 is signed.
 pub const EXPECT: (&str, &str) = ("expect", "100-continue");
 
 /// Root's requests over one connection.
@@ -61,13 +61,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects with the first request.
+    /// A client that connects at its first request.
     pub fn new(address: SocketAddr, signer: &Signer) -> Self {
         Self { address, signer: signer.clone(), stream: None }
     }
 
-    /// Sends one signed request, its payload unsigned but with [`EXPECT`], and reads its whole
-    /// answer.
+    /// Sends one signed request and reads its whole answer. The payload is unsigned, except with
+    /// [`EXPECT`].
     pub fn send(
         &mut self,
         method: &str,
@@ -105,7 +105,7 @@ impl Client {
             bytes.extend_from_slice(body);
         }
         let stream = self.connected()?;
-        // A refusal may come before the body was taken: then writing fails, and reading does not.
+        // A refusal may come before the body was read: then the write fails, and the read succeeds.
         let _ = stream.write_all(&bytes);
         let mut answer = read_answer(stream)?;
         if answer.status == 100 {

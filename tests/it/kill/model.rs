@@ -1,18 +1,18 @@
-//! What was acknowledged, and what may therefore be seen.
+//! Acknowledged changes, and the states that they allow.
 //!
-//! **Invariant:** a change becomes a fact only after the whole 200. From sending until then it is a
-//! doubt, which may turn out either way, wholly.
+//! **Invariant:** a change becomes a fact only after the whole 200. From its request until then it
+//! is a doubt: it happened wholly, or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use md5::{Digest, Md5};
 use sha2::Sha256;
 
-/// Random numbers that a seed repeats.
+/// Random numbers from a seed.
 pub struct Chance(u64);
 
 impl Chance {
-    /// Different for every seed and stream.
+    /// A generator, different for every seed and stream.
     pub fn new(seed: u64, stream: u64) -> Self {
         let mut chance = Self(seed ^ stream.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         chance.next();
@@ -33,7 +33,7 @@ impl Chance {
     }
 }
 
-/// Bytes that can be made again: pieces of (seed, length).
+/// Content as pieces of (seed, length), from which its bytes can be made again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     pieces: Vec<(u64, usize)>,
@@ -41,12 +41,12 @@ pub struct Content {
 }
 
 impl Content {
-    /// New bytes of this length.
+    /// New content of this length.
     pub fn new(chance: &mut Chance, length: usize) -> Self {
         Self { pieces: vec![(chance.next(), length)], is_multipart: false }
     }
 
-    /// One of a few contents that all writers have: stored once, and given without its bytes.
+    /// One of a few contents that all writers share: stored once, and again by reference.
     pub fn shared(chance: &mut Chance) -> Self {
         Self {
             pieces: vec![(chance.within(1, SHARED) as u64, DECLARED_BYTES)],
@@ -54,7 +54,7 @@ impl Content {
         }
     }
 
-    /// What Complete makes of parts.
+    /// Content of an object that is completed from parts.
     pub fn joined<'a>(parts: impl Iterator<Item = &'a Content>) -> Self {
         Self { pieces: parts.flat_map(|part| part.pieces.clone()).collect(), is_multipart: true }
     }
@@ -69,7 +69,7 @@ impl Content {
         self.pieces.iter().flat_map(|piece| piece_bytes(*piece)).collect()
     }
 
-    /// How many.
+    /// Number of bytes.
     pub fn length(&self) -> usize {
         self.pieces.iter().map(|(_, length)| length).sum()
     }
@@ -95,7 +95,7 @@ fn piece_bytes((seed, length): (u64, usize)) -> Vec<u8> {
     bytes
 }
 
-/// How an upload was ended, or is believed to have been.
+/// The end of an upload, acknowledged or in doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     Complete,
@@ -109,36 +109,36 @@ pub struct Upload {
     pub id: String,
     /// Acknowledged parts.
     pub parts: BTreeMap<u16, Content>,
-    /// A part that was sent, and not answered.
+    /// A part that was sent but not answered.
     pub doubt: Option<(u16, Content)>,
-    /// What was sent to end it.
+    /// Request that was sent to end the upload.
     pub ending: Option<End>,
-    /// Whether that was acknowledged, or seen.
+    /// True if the end was acknowledged or observed.
     pub is_ended: bool,
-    /// What Create declared, if anything.
+    /// Declaration at Create, if there was one.
     pub declared: Option<Declared>,
-    /// Whether Create found its bytes: `parts` is that one content, and nothing is sent.
-    pub is_born: bool,
-    /// Whether Complete tells the SHA-256 of the whole, so that all bytes are read.
-    pub is_told: bool,
+    /// True if Create found the bytes: `parts` is that one content, and nothing is sent.
+    pub is_instant: bool,
+    /// True if Complete names the SHA-256 of the whole file, so that all bytes are read.
+    pub names_sha256: bool,
 }
 
 /// A file of [`DECLARED_PARTS`] parts, all of [`DECLARED_BYTES`].
 #[derive(Clone, Debug)]
 pub struct Declared {
-    /// A SHA-256 that no file has: so it is found by Create, and can never be completed.
+    /// A SHA-256 that no file has: Create finds the upload by it, and Complete never succeeds.
     pub sha256: Option<String>,
 }
 
-/// Contents that all writers have.
+/// Number of contents that all writers share.
 const SHARED: usize = 4;
-/// Parts of a declared file.
+/// Number of parts of a declared file.
 pub const DECLARED_PARTS: u16 = 4;
-/// Bytes of each of them.
+/// Bytes of each part of a declared file.
 pub const DECLARED_BYTES: usize = 70_000;
 
 impl Declared {
-    /// The headers of Create.
+    /// Headers of Create.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let size = usize::from(DECLARED_PARTS) * DECLARED_BYTES;
         let mut headers = vec![
@@ -151,7 +151,7 @@ impl Declared {
 }
 
 impl Upload {
-    /// Whether Complete would take what is there.
+    /// True if Complete would accept the acknowledged parts.
     pub fn can_complete(&self) -> bool {
         match &self.declared {
             None => !self.parts.is_empty(),
@@ -161,15 +161,15 @@ impl Upload {
         }
     }
 
-    /// What Complete makes of the acknowledged parts.
+    /// Content that Complete makes of the acknowledged parts.
     pub fn result(&self) -> Content {
         match self.parts.get(&1) {
-            Some(content) if self.is_born => content.clone(),
+            Some(content) if self.is_instant => content.clone(),
             _ => Content::joined(self.parts.values()),
         }
     }
 
-    /// The body of Complete.
+    /// Body of Complete.
     pub fn document(&self) -> String {
         let parts = self.parts.iter().map(|(number, content)| {
             let etag = content.etag();
@@ -180,45 +180,45 @@ impl Upload {
     }
 }
 
-/// The keys and uploads of one writer, who is alone with them.
+/// Keys and uploads of one writer, which no other writer changes.
 #[derive(Default)]
 pub struct Book {
     /// Acknowledged contents; `None` is an acknowledged delete.
     pub objects: BTreeMap<String, Option<Content>>,
-    /// The change that was sent, and not answered. A writer ends with its first one.
+    /// The change that was sent but not answered. A writer ends with its first one.
     pub doubt: Option<(String, Option<Content>)>,
     pub uploads: Vec<Upload>,
     pub acknowledged: usize,
-    /// How many of these were of bytes that were there already, and were not sent.
+    /// Number of these whose bytes were stored already, and not sent.
     pub taken: usize,
 }
 
 impl Book {
-    /// What is acknowledged to be under the key.
+    /// Acknowledged content of the key.
     pub fn object(&self, key: &str) -> Option<&Content> {
         self.objects.get(key)?.as_ref()
     }
 
-    /// Everything that may be under the key.
+    /// Contents that the key may have.
     pub fn allowed(&self, key: &str) -> Vec<Option<Content>> {
         let doubt = self.doubt.iter().filter(|(other, _)| other == key).map(|(_, new)| new.clone());
         [self.object(key).cloned()].into_iter().chain(doubt).collect()
     }
 
-    /// Every key that was ever changed.
+    /// All keys that were ever changed.
     pub fn keys(&self) -> BTreeSet<String> {
         let doubt = self.doubt.iter().map(|(key, _)| key.clone());
         self.objects.keys().cloned().chain(doubt).collect()
     }
 
-    /// Those of [`Self::open_uploads`] to which parts are sent.
+    /// The [`Self::open_uploads`] that get parts.
     pub fn fed_uploads(&self) -> Vec<usize> {
         let mut open = self.open_uploads();
-        open.retain(|at| !self.uploads[*at].is_born);
+        open.retain(|at| !self.uploads[*at].is_instant);
         open
     }
 
-    /// The positions of the uploads that nobody tried to end.
+    /// Positions of the uploads without an attempt to end them.
     pub fn open_uploads(&self) -> Vec<usize> {
         (0..self.uploads.len()).filter(|at| self.uploads[*at].ending.is_none()).collect()
     }
@@ -228,12 +228,12 @@ impl Book {
 #[derive(Default)]
 pub struct Races {
     pub winners: BTreeMap<String, Content>,
-    /// Tries without an answer, of which one may have won.
+    /// Attempts without an answer, of which one may have won.
     pub doubts: BTreeMap<String, Vec<Content>>,
 }
 
 impl Races {
-    /// Everything that may be under the key.
+    /// Contents that the key may have.
     pub fn allowed(&self, key: &str) -> Vec<Option<Content>> {
         match self.winners.get(key) {
             Some(winner) => vec![Some(winner.clone())],

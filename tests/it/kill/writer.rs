@@ -1,6 +1,7 @@
-//! One writer: changes its own keys and uploads at random until the server goes away.
+//! A writer: random changes to its own keys and uploads until the server is killed.
 //!
-//! It is alone with its keys, so it knows what each answer must be, conditions included.
+//! No other writer changes its keys, so every answer can be predicted, those to conditions
+//! included.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,26 +11,26 @@ use super::model::{
     Book, Chance, Content, DECLARED_BYTES, DECLARED_PARTS, Declared, End, Races, Upload,
 };
 
-/// The bucket of this test.
+/// Bucket of this test.
 pub const BUCKET: &str = "kill";
 const KEYS: usize = 6;
 const UPLOADS_OPEN_MAX: usize = 3;
 const UPLOADS_KEPT: usize = 8;
 const PARTS: usize = 4;
-/// Bodies that SQLite holds, and bodies that files hold.
+/// Sizes of inline bodies, and of bodies in files.
 const SMALL: (usize, usize) = (0, 8_000);
 const MIDDLE: (usize, usize) = (8_193, 262_144);
 const LARGE: (usize, usize) = (262_145, 500_000);
 
-/// What the writers of one round share.
+/// State that the writers of one round share.
 pub struct Round<'a> {
     pub number: u64,
     pub races: &'a Mutex<Races>,
-    /// Set before the kill: from then on answers may break.
+    /// Set before the kill: from then on, answers may be missing.
     pub is_killed: &'a AtomicBool,
 }
 
-/// See the head of this file.
+/// One writer, with its connection.
 pub struct Writer<'a> {
     pub name: usize,
     pub book: &'a mut Book,
@@ -39,7 +40,7 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Works until an answer does not come; panics at one that contradicts what was acknowledged.
+    /// Works until an answer is missing; panics at one that contradicts acknowledged changes.
     pub fn run(mut self) {
         let ended = loop {
             let step = match self.chance.within(0, 99) {
@@ -49,7 +50,7 @@ impl Writer<'_> {
                 32..40 => self.put_known(),
                 40..50 => self.delete(),
                 50..56 => self.create(),
-                56..60 => self.create_born(),
+                56..60 => self.create_instant(),
                 60..72 => self.put_part(),
                 72..77 => self.fill_part(),
                 77..84 => self.complete(),
@@ -91,7 +92,7 @@ impl Writer<'_> {
         Ok(answer)
     }
 
-    /// Changes one key. The doubt stays when no answer comes.
+    /// Changes one key. Without an answer the doubt stays.
     fn change(
         &mut self,
         key: String,
@@ -126,7 +127,7 @@ impl Writer<'_> {
         self.change(key, Some(new), None, 200)
     }
 
-    /// Bytes that may be there already: then they need not be sent.
+    /// Puts content that may be stored already, and then is not sent.
     fn put_known(&mut self) -> Result<(), Broken> {
         let (key, new) = (self.key(), Content::shared(&mut self.chance));
         self.change(key, Some(new), Some(EXPECT), 200)
@@ -154,7 +155,7 @@ impl Writer<'_> {
         self.change(key, Some(new), Some(("if-match", &etag)), wanted)
     }
 
-    /// All writers try to be the one who creates a key.
+    /// Tries to create a key that all writers try to create.
     fn race(&mut self) -> Result<(), Broken> {
         let key = format!("race/{}-{}", self.round.number, self.chance.within(0, 9));
         let content = self.content(SMALL);
@@ -176,7 +177,7 @@ impl Writer<'_> {
                 let before = races.winners.insert(key.clone(), content);
                 assert!(before.is_none(), "{key} was created twice");
             }
-            // 409 is the other answer that S3 has for two who want the same.
+            // S3 answers concurrent conditional writes with 409, too.
             409 | 412 => {
                 let explained = others_may_have_won || races.winners.contains_key(&key);
                 assert!(explained, "{key}: refused, but nobody has created it");
@@ -201,20 +202,20 @@ impl Writer<'_> {
         let answer = self.send("POST", &format!("{key}?uploads"), &headers, b"")?;
         let id = answer.texts("UploadId").pop();
         let id = id.unwrap_or_else(|| panic!("create {key}: {}", answer.text()));
-        let is_told = self.chance.within(0, 1) == 0;
-        self.book.uploads.push(Upload { key, id, declared, is_told, ..Upload::default() });
+        let names_sha256 = self.chance.within(0, 1) == 0;
+        self.book.uploads.push(Upload { key, id, declared, names_sha256, ..Upload::default() });
         self.book.acknowledged += 1;
         Ok(())
     }
 
-    /// An upload of a file that may be there already; one that must be sent is given up.
-    fn create_born(&mut self) -> Result<(), Broken> {
+    /// Creates an upload of a file that may be stored already. One that must be sent is abandoned.
+    fn create_instant(&mut self) -> Result<(), Broken> {
         if self.book.open_uploads().len() >= UPLOADS_OPEN_MAX {
             return Ok(());
         }
         let (key, content) = (self.key(), Content::shared(&mut self.chance));
         let (size, sha256) = (content.length().to_string(), content.sha256());
-        // Its own, so that it is never found again by another Create.
+        // Metadata of its own, so that no other Create finds the upload.
         let own = format!("{:x}", self.chance.next());
         let headers = [
             ("x-partita-object-size", size.as_str()),
@@ -228,7 +229,7 @@ impl Writer<'_> {
         match answer.header("x-partita-upload") {
             "instant" => {
                 let parts = [(1, content)].into();
-                let upload = Upload { key, id, parts, is_born: true, ..Upload::default() };
+                let upload = Upload { key, id, parts, is_instant: true, ..Upload::default() };
                 self.book.uploads.push(upload);
                 self.book.acknowledged += 1;
                 self.book.taken += 1;
@@ -271,7 +272,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// A part by its digest, which is stored if its bytes are there.
+    /// Fills a part by its digest, if its bytes are stored.
     fn fill_part(&mut self) -> Result<(), Broken> {
         let Some(at) = self.pick(self.book.fed_uploads()) else { return self.create() };
         let number = self.chance.within(1, PARTS) as u16;
@@ -338,9 +339,9 @@ impl Writer<'_> {
 /// Sends Complete with all acknowledged parts.
 pub fn complete(client: &mut Client, upload: &Upload) -> Result<Answer, Broken> {
     let target = format!("/{BUCKET}/{}?uploadId={}", upload.key, upload.id);
-    // One part alone would make an object that is found by the same digest as the part.
-    let is_told = upload.is_told && upload.parts.len() > 1;
-    let sha256 = if is_told { upload.result().sha256() } else { String::new() };
-    let header = is_told.then_some(("x-partita-content-sha256", sha256.as_str()));
+    // An object of one part would be found by the same digest as the part.
+    let names_sha256 = upload.names_sha256 && upload.parts.len() > 1;
+    let sha256 = if names_sha256 { upload.result().sha256() } else { String::new() };
+    let header = names_sha256.then_some(("x-partita-content-sha256", sha256.as_str()));
     client.send("POST", &target, header.as_slice(), upload.document().as_bytes())
 }

@@ -3,7 +3,7 @@
 
 use crate::harness::{Gateway, Script, check, check_with, md5_hex};
 
-/// Parts may be small, so that a test is quick.
+/// Small parts are allowed, so that a test is quick.
 const SMALL: &[(&str, &str)] = &[("part-bytes-min", "1")];
 
 /// An upload `$U` with the parts 1, 3 and 4, whose tags are `$A`, `$B` and `$C`.
@@ -62,7 +62,7 @@ fn a_subset_will_do() {
     );
 }
 
-/// As clients write them: quoted, bare, escaped in every way; any order of elements, whitespace.
+/// Spellings of clients: quoted, bare, escaped in every way; any order of elements; white space.
 #[test]
 fn tags_in_every_spelling() {
     let gateway = Gateway::with(SMALL);
@@ -78,7 +78,7 @@ fn tags_in_every_spelling() {
         bare.to_uppercase(),
     ] {
         script.set("SPELLED", spelled);
-        // The same list is the same list in every spelling, so the later ones are repetitions.
+        // All spellings name the same list, so the later ones are repetitions.
         script.run(
             r#"
             POST /bkt/k?uploadId=$U << <?xml version="1.0" encoding="UTF-8"?>\n
@@ -167,7 +167,7 @@ fn bad_lists_are_refused_and_the_upload_survives() {
 }
 
 #[test]
-fn the_size_of_the_object_can_be_foretold() {
+fn the_size_of_the_object_can_be_announced() {
     with_three_parts(
         r#"
         POST /bkt/k?uploadId=$U | x-amz-mp-object-size: 999 << <CompleteMultipartUpload>
@@ -207,7 +207,7 @@ fn all_but_the_last_listed_part_have_a_least_size() {
 }
 
 #[test]
-fn conditions_are_judged_and_the_upload_survives_them() {
+fn conditions_are_checked_and_the_upload_survives_them() {
     with_three_parts(
         r#"
         POST /bkt/k?uploadId=$U | if-match: * << <CompleteMultipartUpload>

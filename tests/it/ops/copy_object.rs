@@ -11,7 +11,7 @@ fn copies_bytes_and_headers() {
             | CopyObjectResult/ETag = $E | LastModified = 20*-*-*T*:*:*.*Z
         GET /bkt/a%20b => 200 | etag: $E | content-type: text/x | x-amz-meta-a: b
             | -x-amz-meta-ignored << @70000
-        # The copy stands by itself, and may be copied on, by its encoded name.
+        # The copy is independent, and may be copied by its encoded name.
         PUT /bkt/s << other => 200
         PUT /bkt/t | x-amz-copy-source: bkt%2Fa%20b?versionId=null => 200 | ETag = $E
         DELETE /bkt/a%20b => 204
@@ -34,7 +34,7 @@ fn headers_may_be_replaced() {
         GET /bkt/t => 200 | content-type: binary/octet-stream | x-amz-meta-c: d | -x-amz-meta-a
         PUT /bkt/t | x-amz-copy-source: bkt/s | x-amz-metadata-directive: KEEP
             => 400 InvalidArgument
-        # Onto itself, something must change.
+        # A copy onto itself must change something.
         PUT /bkt/s | x-amz-copy-source: bkt/s => 400 InvalidRequest
         PUT /bkt/s | x-amz-copy-source: bkt/s | x-amz-metadata-directive: COPY
             => 400 InvalidRequest

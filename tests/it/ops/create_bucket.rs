@@ -12,7 +12,7 @@ fn makes_a_bucket_of_the_callers() {
         alice: PUT /two/k << x              => 200
         GET /one                            => 200 | !Contents
         PUT /one/k << x                     => 200
-        # One's own bucket once more: as AWS in us-east-1. Nothing is lost.
+        # A bucket that the caller owns already: 200, as AWS in us-east-1. Nothing is lost.
         PUT /one                            => 200
         GET /one/k                          => 200 << x
         alice: PUT /one                     => 409 BucketAlreadyExists | BucketName = one

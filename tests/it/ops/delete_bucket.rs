@@ -14,14 +14,14 @@ fn removes_an_empty_bucket() {
         DELETE /bkt          => 404 NoSuchBucket | BucketName = bkt
         HEAD /bkt            => 404
         GET /                => 200 | !Bucket
-        # The name is free for anybody, and nothing of the old bucket is in the new one.
+        # Any user may take the name; nothing of the old bucket is in the new one.
         alice: PUT /bkt      => 200
         alice: GET /bkt      => 200 | !Contents
         "#,
     );
 }
 
-/// As on AWS; the parts are garbage then.
+/// Open uploads do not keep a bucket, as on AWS; their parts become garbage.
 #[test]
 fn open_uploads_go_with_it() {
     let gateway = Gateway::start();

@@ -10,7 +10,7 @@ fn the_owner_has_full_control() {
             | AccessControlPolicy/AccessControlList/Grant/Grantee/ID = root
             | Grant/Permission = FULL_CONTROL
         alice: PUT /hers    => 200
-        # Root is told who owns it, not who asks.
+        # Root sees the owner, not itself.
         GET /hers?acl       => 200 | Owner/ID = alice | Grantee/ID = alice
         DELETE /bkt?acl     => 501 NotImplemented
         "#,

@@ -1,4 +1,4 @@
-//! GetBucketNotificationConfiguration; what was put is in the file of the Put.
+//! GetBucketNotificationConfiguration. The stored configuration is tested with the Put.
 
 use crate::harness::check;
 

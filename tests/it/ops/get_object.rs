@@ -1,4 +1,4 @@
-//! GetObject. Its conditions have a table of their own in `conditional.rs`.
+//! GetObject. The table of its conditions is in `conditional.rs`.
 
 use crate::harness::{check, check_with};
 
@@ -43,7 +43,7 @@ fn ranges() {
         GET /bkt/k | range: bytes={size}- => 416 InvalidRange | content-range: bytes */{size}
             | RangeRequested = bytes={size}- | ActualObjectSize = {size}
         GET /bkt/k | range: bytes=-0 => 416 InvalidRange
-        # What S3 does not understand, it overlooks.
+        # A malformed or multiple range is ignored, as by S3.
         GET /bkt/k | range: bytes=5-4 => 200 | content-length: {size} << @{size}
         GET /bkt/k | range: bytes=- => 200 | -content-range
         GET /bkt/k | range: lines=0-1 => 200
@@ -67,7 +67,7 @@ fn ranges_of_an_empty_object() {
     );
 }
 
-/// Across the borders of blocks and of parts.
+/// Ranges across the edges of blocks and of parts.
 #[test]
 fn ranges_and_parts_of_a_multipart_object() {
     check_with(
@@ -89,7 +89,7 @@ fn ranges_and_parts_of_a_multipart_object() {
         GET /bkt/k | range: bytes=169999-170001 => 206 << @70000:1[69999..70000] + @10:2[0..2]
         GET /bkt/k | range: bytes=-170009 => 206
             << @100000[1..100000] + @70000:1 + @10:2
-        # By part: the range and the number of parts, the tag of the whole.
+        # By part: range and number of parts, ETag of the whole.
         GET /bkt/k?partNumber=2 => 206 | content-range: bytes 0-99999/170010 | etag: $E
             | x-amz-mp-parts-count: 3 | content-length: 100000 << @100000
         GET /bkt/k?partNumber=5 => 206 | content-range: bytes 100000-169999/170010 << @70000:1
@@ -152,7 +152,7 @@ fn no_object_is_encrypted_with_a_key_of_its_client() {
 }
 
 #[test]
-fn the_bucket_may_be_expected_to_be_somebody_s() {
+fn an_expected_bucket_owner_is_checked() {
     check(
         r#"
         PUT /bkt/k << x                                           => 200
@@ -175,7 +175,7 @@ fn needs_the_owner_and_a_bucket() {
         PUT /bkt/k << x        => 200
         alice: GET /bkt/k      => 403 AccessDenied
         anon: GET /bkt/k       => 403 AccessDenied
-        # Nobody learns whether a key is there.
+        # The existence of a key stays hidden.
         alice: GET /bkt/none   => 403 AccessDenied
         anon: GET /nobkt/k     => 404 NoSuchBucket
         GET /nobkt/k           => 404 NoSuchBucket

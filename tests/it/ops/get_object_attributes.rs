@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::harness::{Gateway, Script, check};
 
 #[test]
-fn what_is_asked_for() {
+fn returns_the_requested_attributes() {
     check(
         r#"
         PUT /bkt/k << hello => 200 | x-amz-checksum-crc64nvme -> C

@@ -1,4 +1,4 @@
-//! HeadObject: everything of GetObject but the bytes.
+//! HeadObject: the answers of GetObject, without the bytes.
 
 use crate::harness::check;
 

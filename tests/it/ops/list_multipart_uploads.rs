@@ -47,7 +47,7 @@ fn pages() {
             | Upload/UploadId = $B2 $D0 | IsTruncated = true | KeyMarker = b
             | UploadIdMarker = $B1
         GET /bkt?uploads&key-marker=b => 200 | Upload/UploadId = $D0 $D1
-        # Without a key marker, an upload id marker says nothing.
+        # Without a key marker, an upload id marker is ignored.
         GET /bkt?uploads&upload-id-marker=$B2 => 200 | Upload/UploadId = $A $B1 $B2 $D0 $D1
             | UploadIdMarker =
         GET /bkt?uploads&key-marker=b&upload-id-marker=x => 400 InvalidArgument

@@ -29,7 +29,7 @@ fn keys_in_byte_order() {
         GET /bkt?list-type=2&start-after=d/1 => 200 | StartAfter = d/1
             | Contents/Key = d/2 e/x/1 f& g+h
         GET /bkt?list-type=2&prefix=sync/&delimiter=/ => 200 | !Contents | KeyCount = 0
-        # What is no version 2 is not taken for one.
+        # Another list-type is not taken for version 2.
         GET /bkt?list-type=1 => 400 InvalidRequest
         GET /bkt?list-type= => 400 InvalidRequest
         "#,
@@ -57,7 +57,7 @@ fn pages() {
         r#"
         GET /bkt?list-type=2&max-keys=2 => 200 | Contents/Key = a d/1 | IsTruncated = true
             | NextContinuationToken -> T
-        # The token wins over start-after.
+        # The token takes precedence over start-after.
         GET /bkt?list-type=2&max-keys=2&continuation-token=$T&start-after=a => 200
             | Contents/Key = d/2 e/x/1 | StartAfter = a | NextContinuationToken -> T
         GET /bkt?list-type=2&max-keys=2&continuation-token=$T => 200 | Contents/Key = f& g+h

@@ -3,7 +3,7 @@
 use crate::harness::check;
 
 #[test]
-fn what_has_arrived() {
+fn lists_the_parts_that_arrived() {
     check(
         r#"
         POST /bkt/a%20b?uploads            => 200 | UploadId -> U

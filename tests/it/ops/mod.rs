@@ -1,4 +1,4 @@
-//! One file for each module of `src/ops` that serves operations: what it promises, as scripts.
+//! Scripts for each operation: one file for each module of `src/ops`.
 
 mod abort_multipart_upload;
 mod complete_multipart_upload;

@@ -1,4 +1,4 @@
-//! PostObject: what a form stores, what it is answered with, and what its policy allows.
+//! PostObject: the stored object, the answer, and the policy.
 
 use crate::harness::{
     Answer, Form, Gateway, Request, Script, Version, Who, base64, bytes_of, checksum, md5_hex,
@@ -16,7 +16,7 @@ fn refused(gateway: &Gateway, form: &Form, status: u16, code: &str) -> Answer {
     refused_request(gateway, &form.request(), status, code)
 }
 
-/// Sends what must be refused, and finds that it left nothing.
+/// Sends a request that must be refused; asserts that nothing is stored.
 #[track_caller]
 fn refused_request(gateway: &Gateway, request: &Request, status: u16, code: &str) -> Answer {
     let answer = gateway.send(request);
@@ -74,7 +74,7 @@ fn stores_the_file_with_what_the_fields_say() {
             }
         }
     }
-    // Nothing comes from the headers of the request, nor from those of the file's part.
+    // Headers of the request and of the file's part are not stored.
     let plain = Form::new("bkt", "plain").request().header("cache-control", "max-age=0");
     let mut plain = plain.header("content-language", "en");
     let file = plain.body.windows(11).position(|part| part == b"name=\"file\"").unwrap() + 11;
@@ -126,7 +126,7 @@ fn answers_as_the_form_asks() {
             assert!(answer.body.is_empty());
         }
     }
-    // The newer name wins; what is no URL of http counts as absent.
+    // The newer name takes precedence; a value that is no URL of http counts as absent.
     let both = Form::new("bkt", key)
         .field("redirect", "http://old.test/")
         .field("success_action_redirect", "http://new.test/");
@@ -160,14 +160,14 @@ fn the_name_of_the_file_can_stand_in_any_field() {
         let last = name.rsplit(['/', '\\']).next();
         assert_eq!(got.header("x-amz-meta-name").as_deref(), last);
     }
-    // The condition is judged with the name in its place, so a name cannot lead elsewhere.
+    // The condition is checked with the name in its place, so a name cannot lead elsewhere.
     let free = Form::empty("bkt")
         .bare("key", "${filename}")
         .condition(r#"["starts-with", "$key", "user/"]"#);
     gateway.send(&free.clone().named("user/other.jpg").request()).expect(403);
     let exact = Form::new("bkt", "user/${filename}");
     gateway.send(&exact.named("x").request()).expect(403);
-    // Without a file's name it is empty.
+    // Without a file name it is empty.
     gateway.send(&form.request()).expect(204);
     get(&gateway, "/bkt/user/ann/").expect(200);
 }
@@ -211,7 +211,7 @@ fn the_policy_covers_every_field() {
         gateway.send(&ignored.request()).expect(204);
         gateway.send(&Request::new("DELETE", "/bkt/k")).expect(204);
     }
-    // A policy for one bucket is none for another.
+    // A policy for one bucket is invalid for another.
     gateway.send(&Request::new("PUT", "/other")).expect(200);
     let mut request = form().request();
     request.target = "/other".into();
@@ -220,7 +220,7 @@ fn the_policy_covers_every_field() {
 
 #[test]
 fn the_file_is_as_long_as_the_policy_allows() {
-    // The bound within what SQLite holds, and in a file; the length told before, or not.
+    // Bounds within an inline body and in a file, with the length announced or not.
     let gateway = Gateway::start();
     for (bytes_min, bytes_max) in [(2_usize, 10_usize), (100_000, 200_000)] {
         let range = format!("[\"content-length-range\", {bytes_min}, {bytes_max}]");
@@ -275,7 +275,7 @@ fn a_good_signature_is_needed_whole() {
         refused_request(&gateway, &flipped, 403, "SignatureDoesNotMatch");
         let unknown = with(&|_, value| Some(value.replace("AKIDROOT", "AKIDTOOR")));
         refused_request(&gateway, &unknown, 403, "InvalidAccessKeyId");
-        // The other's key under this signature.
+        // Another user's key with this signature.
         let other = with(&|_, value| Some(value.replace("AKIDROOT", "AKIDBOB")));
         refused_request(&gateway, &other, 403, "SignatureDoesNotMatch");
         // A policy that was changed after it was signed.
@@ -312,7 +312,7 @@ fn sigv2_can_be_switched_off() {
 }
 
 #[test]
-fn who_may_not_put_may_not_post() {
+fn needs_the_right_to_put() {
     let gateway = Gateway::start();
     let form = || Form::new("bkt", "k");
     refused(&gateway, &form().by(Who::Bob), 403, "AccessDenied");
@@ -321,7 +321,7 @@ fn who_may_not_put_may_not_post() {
     refused(&gateway, &Form::new("nobkt", "k").by(Who::Anonymous), 404, "NoSuchBucket");
     let guarded = |owner: &str| form().field("x-amz-expected-bucket-owner", owner);
     refused(&gateway, &guarded("alice"), 403, "AccessDenied");
-    // A signature of the head is none of the form, and the form's is none of the head.
+    // A signature of the head does not sign the form, nor the other way round.
     for fields in [form().fields(), form().by(Who::Anonymous).fields()] {
         let signed = form().request_of(&fields).by(Who::Root);
         refused_request(&gateway, &signed, 400, "InvalidRequest");
@@ -388,7 +388,7 @@ fn refuses_what_it_cannot_promise() {
     }
     let twice = form("acl", "private").field("x-amz-acl", "private");
     refused(&gateway, &twice, 400, "InvalidArgument");
-    // What nobody signed says nothing about the write.
+    // Unsigned headers do not affect the write.
     for (name, value, status, code) in [
         ("x-amz-meta-a", "1", 400, "InvalidRequest"),
         ("x-amz-acl", "private", 400, "InvalidRequest"),

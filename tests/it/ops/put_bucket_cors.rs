@@ -20,7 +20,7 @@ fn puts_all_rules_in_place_of_the_earlier_ones() {
 }
 
 #[test]
-fn what_is_refused_changes_nothing() {
+fn a_refused_document_changes_nothing() {
     check(
         r#"
         PUT /bkt?cors << <CORSConfiguration><CORSRule><ID>one</ID>

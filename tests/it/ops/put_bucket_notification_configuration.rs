@@ -1,8 +1,8 @@
-//! PutBucketNotificationConfiguration. What becomes of the events is in `events`.
+//! PutBucketNotificationConfiguration. Deliveries are tested in `events`.
 
 use crate::harness::{Gateway, Script};
 
-/// Plays a script against a gateway with the targets `app` and `other`, which nothing answers.
+/// Plays a script against a gateway with the targets `app` and `other`, which do not answer.
 fn check(script: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("partita.toml");
@@ -28,7 +28,7 @@ fn check(script: &str) {
 }
 
 #[test]
-fn what_is_put_comes_back() {
+fn the_stored_configuration_is_returned() {
     check(
         r#"
         PUT /bkt?notification << <$ROOT xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
@@ -46,7 +46,7 @@ fn what_is_put_comes_back() {
             | TopicConfiguration/Topic = arn:minio:sqs::other:webhook
             | TopicConfiguration/Event = partita:Upload:Created
             | TopicConfiguration/Id = *-*-*-*-*
-        # A refused one changes nothing; an empty one takes all rules away.
+        # A refused document changes nothing; an empty one removes all rules.
         PUT /bkt?notification << <$ROOT><QueueConfiguration>$APP</QueueConfiguration></$ROOT>
             => 400 MalformedXML
         GET /bkt?notification => 200 | QueueConfiguration/Id = first
@@ -57,7 +57,7 @@ fn what_is_put_comes_back() {
 }
 
 #[test]
-fn what_cannot_be_served_is_refused_with_its_reason() {
+fn unsupported_configurations_are_refused_with_their_reason() {
     check(
         r#"
         PUT /bkt?notification << <$ROOT><QueueConfiguration>

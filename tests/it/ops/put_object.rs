@@ -32,7 +32,7 @@ fn keeps_standard_headers_and_metadata() {
         GET /bkt/k => 200 | content-type: text/x | cache-control: no-store | content-language: de
             | content-disposition: attachment; filename="a b" | expires: whenever
             | content-encoding: gzip | x-amz-meta-a: 1 | x-amz-meta-b: two words
-        # What is not given has a default, or is absent; a new object inherits nothing.
+        # A header that is not given has a default or is absent; a new object inherits nothing.
         PUT /bkt/k << y        => 200
         GET /bkt/k             => 200 | content-type: binary/octet-stream | -x-amz-meta-a
             | -content-encoding | -cache-control | -content-disposition | -expires
@@ -75,7 +75,7 @@ fn keys_are_taken_literally() {
     for (index, key) in keys.iter().enumerate() {
         let got = gateway.send(&crate::harness::Request::new("GET", format!("/bkt/{key}")));
         let expected = match *key {
-            // The one key that two of these spell.
+            // Two of these spellings are one key.
             "a%2Bb" => format!("body {}", keys.iter().position(|k| *k == "a+b").unwrap()),
             _ => format!("body {index}"),
         };
@@ -100,7 +100,7 @@ fn refuses_what_it_cannot_promise() {
         PUT /bkt/k | content-md5: AAAAAAAAAAAAAAAAAAAAAA== << x => 400 BadDigest
             | ExpectedDigest = AAAAAAAAAAAAAAAAAAAAAA== | CalculatedDigest = {md5}
         GET /bkt/k => 404 NoSuchKey
-        # What changes nothing is accepted.
+        # Headers that change nothing are accepted.
         PUT /bkt/k | x-amz-acl: private | x-amz-storage-class: STANDARD | x-amz-tagging:
             | content-md5: {md5} | x-amz-unheard-of: 1 << x => 200
         "#,

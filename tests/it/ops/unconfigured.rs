@@ -1,10 +1,10 @@
-//! Bucket configuration that nobody can set: every question has S3's answer for "there is none".
+//! Bucket configuration that cannot be set: each GET has S3's answer for a bucket without it.
 
 use partita::ops::OPERATIONS;
 
 use crate::harness::{Gateway, Script};
 
-/// The word of each row, and the answer.
+/// Word of each row, and its answer.
 const ANSWERS: &[(&str, &str)] = &[
     ("policy", "404 NoSuchBucketPolicy | BucketName = bkt"),
     ("lifecycle", "404 NoSuchLifecycleConfiguration"),
@@ -21,7 +21,7 @@ const ANSWERS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn each_question_has_its_answer() {
+fn each_configuration_has_its_answer() {
     let gateway = Gateway::start();
     let mut script = Script::new(&gateway);
     for (word, answer) in ANSWERS {
@@ -37,7 +37,7 @@ fn each_question_has_its_answer() {
 }
 
 #[test]
-fn each_row_has_its_line_here() {
+fn each_row_is_tested_here() {
     let mut rows: Vec<&str> = OPERATIONS
         .iter()
         .filter(|row| row.module == "unconfigured")

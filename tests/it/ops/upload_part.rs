@@ -53,7 +53,7 @@ fn numbers_and_ids_are_checked() {
         PUT /bkt/k?uploadId=$U&partNumber=one << x   => 400 InvalidArgument
         PUT /bkt/k?uploadId=x&partNumber=1 << x      => 404 NoSuchUpload | UploadId = x
         PUT /bkt/j?uploadId=$U&partNumber=1 << x     => 404 NoSuchUpload
-        # Half of the words never reach PutObject.
+        # One of the two parameters alone is never a PutObject.
         PUT /bkt/k?uploadId=$U << x                  => 400 InvalidRequest
         PUT /bkt/k?partNumber=1 << x                 => 400 InvalidRequest
         GET /bkt/k                                   => 404 NoSuchKey
@@ -62,14 +62,14 @@ fn numbers_and_ids_are_checked() {
     );
 }
 
-/// Every file below the folder.
+/// Files below the folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
 #[test]
-fn what_looks_like_a_path_is_none() {
+fn ids_that_look_like_paths_are_refused() {
     let gateway = Gateway::start();
     Script::new(&gateway).run(
         r#"
@@ -79,7 +79,7 @@ fn what_looks_like_a_path_is_none() {
         PUT /bkt/k?uploadId=$U%2F..%2Fout&partNumber=1 << x => 404 NoSuchUpload
         PUT /bkt/k?uploadId=$U&partNumber=1%2F..%2Fout << x => 400 InvalidArgument
         PUT /bkt/k?uploadId=$U&partNumber=..%2Fout << x     => 400 InvalidArgument
-        # A key may be anything: it is a name and no place.
+        # Any key is legal: it is a name, not a path.
         PUT /bkt/..%2F..%2Fout << @300000                   => 200
         GET /bkt/..%2F..%2Fout                              => 200 << @300000
         POST /bkt/%2Ftmp%2F..%2Fout?uploads                 => 200 | UploadId -> V
@@ -101,7 +101,7 @@ fn of_two_senders_of_one_part_the_one_that_ends_last_wins_wholly() {
     let upload = gateway.send(&Request::new("POST", "/bkt/k?uploads")).text("UploadId");
     let target = format!("/bkt/k?uploadId={upload}&partNumber=1");
     let request = |seed| Request::new("PUT", target.as_str()).body(bytes_of(300_000, seed));
-    // The first one is in the middle of it while the second one comes and goes.
+    // The first request is in the middle of its body while the second one is served.
     let (head, body) = request(1).encode_apart(&gateway.host());
     let mut first = gateway.connect();
     first.write(&[&head[..], &body[..150_000]].concat());
@@ -127,7 +127,7 @@ fn of_two_senders_of_one_part_the_one_that_ends_last_wins_wholly() {
 }
 
 #[test]
-fn what_does_not_verify_is_not_stored() {
+fn unverified_bodies_are_not_stored() {
     check(
         r#"
         POST /bkt/k?uploads => 200 | UploadId -> U
@@ -153,7 +153,7 @@ fn the_algorithm_is_that_of_the_upload() {
             => 400 InvalidRequest | Message = Checksum Type mismatch occurred*sha256*crc32
         PUT /bkt/k?uploadId=$U&partNumber=1 << x => 400 InvalidRequest
             | Message = Checksum Type mismatch occurred*sha256*null
-        # FULL_OBJECT: what the client does not send is computed.
+        # FULL_OBJECT: a checksum that the client does not send is computed.
         POST /bkt/k?uploads | x-amz-checksum-algorithm: CRC32 | x-amz-checksum-type: FULL_OBJECT
             => 200 | UploadId -> V
         PUT /bkt/k?uploadId=$V&partNumber=1 << x => 200 | x-amz-checksum-crc32: {crc32}

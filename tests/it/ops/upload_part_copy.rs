@@ -46,7 +46,7 @@ fn copies_out_of_a_multipart_object() {
             <Part><PartNumber>2</PartNumber><ETag>$B</ETag></Part></CompleteMultipartUpload>
             => 200
         POST /bkt/k?uploads               => 200 | UploadId -> V
-        # Exactly one stored part: its own tag. Across two: new bytes.
+        # Exactly one stored part: its ETag. Across two: new bytes.
         PUT /bkt/k?uploadId=$V&partNumber=1 | x-amz-copy-source: bkt/m
             | x-amz-copy-source-range: bytes=70000-139999 => 200 | ETag = $B
         PUT /bkt/k?uploadId=$V&partNumber=2 | x-amz-copy-source: bkt/m

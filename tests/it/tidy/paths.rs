@@ -1,4 +1,4 @@
-//! The paths that a source file names, in full: over several lines, in braces, by `super`.
+//! Paths that a source file names, in full: over several lines, in braces, by `super`.
 
 /// A path from the root of the crate on, and the line on which it begins.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ fn without_comment(line: &str) -> &str {
     &line[..start.unwrap_or(line.len())]
 }
 
-/// The name of the module in braces that is open at the end of `code`, if one is.
+/// Name of the module in braces that is open at the end of `code`, if there is one.
 fn inline_module(code: &str) -> Option<String> {
     let mut open = None;
     for line in code.lines() {
@@ -51,7 +51,7 @@ fn inline_module(code: &str) -> Option<String> {
     open
 }
 
-/// Reads a path or a group of them; gives what follows it.
+/// Reads a path or a group of paths; returns the rest of the text.
 fn tree<'t>(text: &'t str, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) -> &'t str {
     let mut text = text.trim_start();
     if let Some(mut rest) = text.strip_prefix('{') {
@@ -62,7 +62,7 @@ fn tree<'t>(text: &'t str, path: &mut Vec<String>, found: &mut Vec<Vec<String>>)
             }
             let before = rest.len();
             rest = tree(rest, &mut path.clone(), found);
-            // Over `as other`, a comma, or whatever else stands between two of them.
+            // Skips `as other`, a comma, or anything else between two paths.
             let next = rest.find([',', '}']).unwrap_or(rest.len());
             rest = rest[next..].trim_start_matches(',');
             if rest.len() == before || rest.is_empty() {
@@ -84,7 +84,7 @@ fn tree<'t>(text: &'t str, path: &mut Vec<String>, found: &mut Vec<Vec<String>>)
     }
 }
 
-/// The same path from the root on, as it is meant in the module `place`.
+/// The path from the root of the crate on, as the module `place` names it.
 fn resolved(place: &[String], path: Vec<String>) -> Vec<String> {
     let mut from = place.to_vec();
     for (index, segment) in path.iter().enumerate() {

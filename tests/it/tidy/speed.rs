@@ -1,11 +1,11 @@
-//! The table of speed in the README is that of the bench's own results: each figure is the median
-//! of the rounds in `benches/results`, and every workload that was measured has its row.
+//! The speed table of the README and the results of the bench: each figure is the median of the
+//! rounds in `benches/results`, and every measured workload has a row.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// The columns: a server, and its name there. One that no run has measured has none.
+/// Columns: a server and its heading. A server that no run has measured has none.
 const SERVERS: &[(&str, &str)] = &[
     ("partita", "Partita"),
     ("minio", "MinIO"),
@@ -14,10 +14,10 @@ const SERVERS: &[(&str, &str)] = &[
     ("rclone", "rclone"),
     ("seaweedfs", "SeaweedFS"),
 ];
-/// What is no store, in a column of its own.
+/// Upper bounds that are no stores; they share one column.
 const LIMITS: &[&str] = &["nginx", "sink"];
 
-/// The rows: a workload, and what it is called there.
+/// Rows: a workload and its label.
 const ROWS: &[(&str, &str)] = &[
     ("get-4k", "GET 4 KiB, 16 connections"),
     ("get-16k", "GET 16 KiB, 16"),
@@ -56,7 +56,7 @@ const ROWS: &[(&str, &str)] = &[
     ("tail-range-10000", "last MiB of 10,000 parts of 64 KiB"),
 ];
 
-/// The workloads that were measured, each with the run's word for it.
+/// Measured workloads, each with its entry in the results.
 fn measured() -> BTreeMap<String, Value> {
     let mut all = BTreeMap::new();
     for file in std::fs::read_dir(super::root().join("benches/results")).unwrap() {
@@ -65,7 +65,7 @@ fn measured() -> BTreeMap<String, Value> {
             continue;
         }
         let run: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        // What grows is told as curves, and not here.
+        // Workloads that grow are shown as curves, not in this table.
         for entry in run["entries"].as_array().into_iter().flatten() {
             let name = entry["workload"].as_str().unwrap();
             for server in entry["rounds"].as_object().unwrap().keys() {
@@ -79,10 +79,11 @@ fn measured() -> BTreeMap<String, Value> {
     all
 }
 
-/// The columns that have something to tell: a peer may not have been there.
+/// Columns with a figure: a run may leave out a server.
 fn columns(measured: &BTreeMap<String, Value>) -> Vec<(&'static str, &'static str)> {
-    let told = |server: &str| measured.values().any(|entry| entry["rounds"].get(server).is_some());
-    SERVERS.iter().filter(|(server, _)| told(server)).copied().collect()
+    let is_measured =
+        |server: &str| measured.values().any(|entry| entry["rounds"].get(server).is_some());
+    SERVERS.iter().filter(|(server, _)| is_measured(server)).copied().collect()
 }
 
 /// One figure of each round of a server.
@@ -91,14 +92,14 @@ fn rounds(entry: &Value, server: &str, figure: &str) -> Vec<f64> {
     rounds.map(|round| round[figure].as_f64().unwrap()).collect()
 }
 
-/// Written apart from the bench's own, so that it is checked too.
+/// Median, independent of the bench's own code, so that it is checked too.
 fn median(mut figures: Vec<f64>) -> Option<f64> {
     figures.sort_by(f64::total_cmp);
     let (lower, upper) = (figures.len().checked_sub(1)? / 2, figures.len() / 2);
     Some(f64::midpoint(figures[lower], figures[upper]))
 }
 
-/// Three digits that count, and thousands with their comma.
+/// Figure with three significant digits, and commas between thousands.
 fn short(figure: f64) -> String {
     let digits = match figure {
         f if f >= 100.0 => format!("{f:.0}"),
@@ -116,7 +117,7 @@ fn row(entry: &Value, label: &str, columns: &[(&str, &str)]) -> String {
     let whole = servers.values().map(|rounds| rounds.as_array().unwrap().len()).max().unwrap();
     let cell = |server: &str| {
         let rounds = rounds(entry, server, "figure");
-        // Rounds that went wrong are missing: then the figure is of fewer than the others'.
+        // Failed rounds are missing: then the figure is the median of fewer.
         let lost = match rounds.len() {
             some if some < whole => format!(" ({some} of {whole} rounds)"),
             _ => String::new(),
@@ -151,7 +152,7 @@ fn peaks(measured: &BTreeMap<String, Value>, columns: &[(&str, &str)]) -> String
 }
 
 #[test]
-fn the_readme_tells_the_speed_that_was_measured() {
+fn the_readme_shows_the_measured_speed() {
     let measured = measured();
     let unknown = measured.keys().find(|name| !ROWS.iter().any(|(row, _)| row == name));
     assert_eq!(unknown, None, "a workload was measured and is not told");
@@ -160,11 +161,11 @@ fn the_readme_tells_the_speed_that_was_measured() {
     let mut table = format!("| workload | | {} | limit |\n", names.join(" | "));
     table.push_str(&format!("{}|\n", "|---".repeat(names.len() + 3)));
     for (workload, label) in ROWS {
-        // A run may leave some out; those that it names are all told.
+        // A run may leave out a workload.
         if let Some(entry) = measured.get(*workload) {
             table.push_str(&row(entry, label, &columns));
         }
     }
     table.push_str(&peaks(&measured, &columns));
-    super::compare("speed", &table);
+    super::readme::compare("speed", &table);
 }

@@ -22,12 +22,6 @@ use crate::types::{MessageId, Timestamp};
 
 /// Rows in one transaction of a verb that changes many.
 const STEP_ROWS: usize = 256;
-/// Rows that the delivery log keeps, of all targets together. The last rows of a target are found
-/// by an index.
-#[cfg(not(test))]
-const LOG_ROWS_MAX: i64 = 100_000;
-#[cfg(test)]
-pub(crate) const LOG_ROWS_MAX: i64 = 50;
 /// Rows of the delivery log on one page.
 const LOG_PAGE: usize = 100;
 
@@ -90,6 +84,7 @@ struct QueuedEvent {
 
 /// Logs an attempt and applies its outcome.
 pub(crate) fn finish(db: &Database, attempt: Attempt) -> Pending<()> {
+    let rows_max = db.options.limits.delivery_rows_max;
     db.free(move |txn| {
         let event = txn
             .prepare(
@@ -109,12 +104,12 @@ pub(crate) fn finish(db: &Database, attempt: Attempt) -> Pending<()> {
             .optional()?;
         // The row was deleted meanwhile.
         let Some(event) = event else { return Ok(()) };
-        log(txn, &event, &attempt)?;
+        log(txn, &event, &attempt, rows_max)?;
         apply(txn, &event, &attempt)
     })
 }
 
-fn log(txn: &Txn<'_>, event: &QueuedEvent, attempt: &Attempt) -> Result<()> {
+fn log(txn: &Txn<'_>, event: &QueuedEvent, attempt: &Attempt, rows_max: i64) -> Result<()> {
     txn.execute(
         "INSERT INTO deliveries
              (target, message, event, bucket, key, attempt, at, status, millis, reply)
@@ -136,7 +131,7 @@ fn log(txn: &Txn<'_>, event: &QueuedEvent, attempt: &Attempt) -> Result<()> {
     txn.execute(
         "DELETE FROM deliveries WHERE id IN (
              SELECT id FROM deliveries WHERE id <= ?1 ORDER BY id LIMIT 2)",
-        [txn.connection.last_insert_rowid() - LOG_ROWS_MAX],
+        [txn.connection.last_insert_rowid() - rows_max],
     )?;
     Ok(())
 }

@@ -25,6 +25,8 @@ pub(crate) mod deduplicated;
 pub(crate) mod deliveries;
 pub(crate) mod files;
 pub(crate) mod garbage;
+#[cfg(test)]
+pub(crate) mod inspector;
 pub(crate) mod job;
 pub(crate) mod listing;
 pub(crate) mod manifests;

@@ -1,7 +1,8 @@
 //! Progress of open uploads.
 //!
-//! **Invariant:** one page is one snapshot, and reads at most [`PART_ROWS_MAX`] part rows and those
-//! of one more upload. No counter is kept when parts arrive.
+//! **Invariant:** one page is one snapshot, and reads at most
+//! [`progress_part_rows_max`](crate::store::Limits::progress_part_rows_max) part rows and those of
+//! one more upload. No counter is kept when parts arrive.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -17,8 +18,6 @@ use crate::store::records::progress::{
 use crate::store::rules::fold::successor;
 use crate::types::{BucketName, ObjectKey, PartNumber, UploadId};
 
-/// Rows of parts after which a page ends.
-const PART_ROWS_MAX: u64 = if cfg!(test) { 5 } else { 50_000 };
 /// Runs on one page.
 pub(crate) const RUNS_MAX: usize = 1000;
 
@@ -43,6 +42,7 @@ pub(crate) fn page(db: &Database, bucket: &Bucket, query: &ProgressQuery) -> Res
         Some((key, id)) if key.as_bytes() >= prefix => (key.as_bytes(), *id),
         _ => (prefix, nothing),
     };
+    let part_rows_max = db.options.limits.progress_part_rows_max;
     db.readers.snapshot(|connection| {
         let mut statement = connection.prepare_cached(&format!(
             "SELECT {UPLOAD_COLUMNS}, declared, content IS NOT NULL AS is_instant FROM uploads
@@ -52,7 +52,7 @@ pub(crate) fn page(db: &Database, bucket: &Bucket, query: &ProgressQuery) -> Res
             statement.query(params![bucket.id, key, id, successor(prefix), query.max + 1])?;
         let (mut uploads, mut counted) = (Vec::new(), 0);
         while let Some(row) = rows.next()? {
-            if uploads.len() == query.max || counted >= PART_ROWS_MAX {
+            if uploads.len() == query.max || counted >= part_rows_max {
                 return Ok(ProgressPage { uploads, truncated: true });
             }
             let progress = read(db, connection, row)?;

@@ -31,9 +31,6 @@ use crate::store::memory::directory::Effect;
 const BATCH_JOBS_MAX: usize = 255;
 /// Most bytes of bodies in one transaction.
 const BATCH_BYTES_MAX: usize = 4 << 20;
-/// Time for which a batch keeps taking waiting jobs. Tests need all jobs that they queued in one
-/// batch, on slow machines too.
-const BATCH_TIME_MAX: Duration = Duration::from_millis(if cfg!(test) { 10_000 } else { 2 });
 /// Sequence numbers reserved at once: one small transaction for that many PUTs.
 const SEQ_BLOCK: i64 = 1 << 16;
 /// Unused numbers below which a new block is reserved. A batch, run twice, needs fewer: each of its
@@ -45,6 +42,8 @@ pub(crate) struct Writer {
     pub(crate) connection: Connection,
     pub(crate) queue: Queue,
     pub(crate) state: Arc<DatabaseState>,
+    /// Time for which a batch keeps taking waiting jobs.
+    pub(crate) batch_time_max: Duration,
     pub(crate) wal_bytes_restart: u64,
     /// Bytes of WAL at which it waits for a running checkpoint.
     pub(crate) wal_bytes_wait: u64,
@@ -101,7 +100,7 @@ impl Writer {
             }
             let is_full = jobs.len() >= BATCH_JOBS_MAX
                 || bytes >= BATCH_BYTES_MAX
-                || started.elapsed() >= BATCH_TIME_MAX;
+                || started.elapsed() >= self.batch_time_max;
             next = match is_full {
                 false => self.queue.next(&mut counts),
                 true => self.queue.last(&mut counts),

@@ -2,6 +2,7 @@
 
 use super::content::Census;
 use super::*;
+use crate::store::db::sqlite::inspector::Counted;
 
 impl World {
     /// Everything, by every judge.
@@ -54,32 +55,20 @@ impl World {
     /// Blobs and manifests are those that somebody has, with as many references as there are; and
     /// the files are those of the blobs, no more and no fewer. Everything dropped must be freed.
     fn compare_rows(&self) {
+        let db = &self.fixture.store.engine.db;
         let Census { blobs, manifests } = self.census();
         let wanted: Vec<_> = blobs.iter().map(|(id, (_, count))| (*id, *count)).collect();
-        assert_eq!(self.references::<BlobId>("blobs"), wanted);
+        assert_eq!(db.references::<BlobId>(Counted::Blobs), wanted);
         let wanted: Vec<_> = manifests.into_iter().collect();
-        assert_eq!(self.references::<UploadId>("manifests"), wanted);
+        assert_eq!(db.references::<UploadId>(Counted::Manifests), wanted);
         let files = blobs.values().filter(|(blob, _)| blob.is_file()).count();
         assert_eq!(self.fixture.count_files(), files);
         let extents = blobs.values().map(|(blob, _)| blob.extent_bytes()).sum::<u64>();
         assert_eq!(self.fixture.segment_bytes(), extents);
-        let reader = self.fixture.store.engine.db.readers.take().expect("a reader");
-        let mut statement = reader.prepare("SELECT upload, creators FROM declarations").expect("a");
-        let creators = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
-        let creators: BTreeMap<UploadId, usize> =
-            creators.expect("rows").collect::<rusqlite::Result<_>>().expect("rows");
+        let creators: BTreeMap<UploadId, usize> = db.creators().into_iter().collect();
         let models = self.buckets.values().flat_map(|(_, model)| &model.uploads);
         let declared = models.filter(|(_, upload)| upload.declared.is_some());
         assert_eq!(creators, declared.map(|(id, upload)| (*id, upload.creators)).collect());
-    }
-
-    /// The ids of a table with their counts.
-    fn references<I: rusqlite::types::FromSql>(&self, table: &str) -> Vec<(I, i64)> {
-        let reader = self.fixture.store.engine.db.readers.take().expect("a reader");
-        let sql = format!("SELECT id, refs FROM {table} ORDER BY id");
-        let mut statement = reader.prepare(&sql).expect("a statement");
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
-        rows.expect("rows").collect::<rusqlite::Result<_>>().expect("rows")
     }
 
     /// With the buckets goes everything.

@@ -136,10 +136,8 @@ impl World {
     }
 
     pub(super) fn blob_of_part(&self, upload: UploadId, number: u16) -> ContentId {
-        let reader = self.fixture.store.engine.db.readers.take().expect("a reader");
-        let sql = "SELECT blob FROM parts WHERE upload = ?1 AND number = ?2";
-        let blob = reader.query_row(sql, rusqlite::params![upload, number], |row| row.get(0));
-        ContentId::Blob(blob.expect("a part"))
+        let db = &self.fixture.store.engine.db;
+        ContentId::Blob(db.blob_of_part(upload, part_number(number)))
     }
 
     /// Single blobs of these bytes that may be read now, as the store finds them.
@@ -181,9 +179,7 @@ impl World {
 
     /// Rows of parts with this blob, those that wait to be freed among them.
     pub(super) fn count_parts(&self, id: BlobId) -> usize {
-        let reader = self.fixture.store.engine.db.readers.take().expect("a reader");
-        let sql = "SELECT count(*) FROM parts WHERE blob = ?1";
-        reader.query_row(sql, [id], |row| row.get(0)).expect("a count")
+        self.fixture.store.engine.db.count_parts_of(id)
     }
 
     /// What is found is what was looked for, where it was looked for, and can be taken now.

@@ -1,5 +1,5 @@
-//! What the writers do: lives of objects and of uploads, step by step. A step that is answered has
-//! told what it tells; with one that is not, the life is left as it is.
+//! The writers of the test: lives of objects and uploads, step by step. An acknowledged step emits
+//! its event; after a step without an answer the life is abandoned.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use crate::kill::client::{Broken, Client};
 use crate::signer::Signer;
 
 const WRITERS: usize = 4;
-/// Keys of each writer: few, so that events of one key meet.
+/// Keys of each writer: few, so that the events of one key meet.
 const KEYS: u64 = 5;
 pub const EXPIRED: &str = "partita:Upload:Expired";
 
@@ -28,14 +28,14 @@ pub enum Step {
     Pause,
     Resume,
     Complete,
-    /// A Complete that finds another digest than was declared.
+    /// A Complete that fails: the digest is not the declared one.
     Fail,
     Abort,
 }
 
 use Step::{Abort, Complete, Create, CreateWrong, Delete, Fail, Part, Pause, Put, Resume};
 
-/// How many lives of a hundred go so.
+/// Lives, each with its share of a hundred.
 const LIVES: &[(u64, &[Step])] = &[
     (60, &[Put]),
     (8, &[Put, Delete]),
@@ -43,12 +43,12 @@ const LIVES: &[(u64, &[Step])] = &[
     (4, &[Create, Pause, Resume, Part, Complete]),
     (7, &[Create, Part, Pause, Resume, Abort]),
     (6, &[CreateWrong, Part, Fail, Abort]),
-    // Nobody ends these.
+    // Lives that end with an open upload.
     (4, &[Create, Pause]),
     (3, &[CreateWrong, Part, Fail]),
 ];
 
-/// The steps of the life that has this number.
+/// Steps of the life with this number.
 pub fn life(number: u64) -> &'static [Step] {
     let mut left = chance(number) % 100;
     for (share, steps) in LIVES {
@@ -61,7 +61,7 @@ pub fn life(number: u64) -> &'static [Step] {
 }
 
 impl Step {
-    /// What is told of it. Of a part nothing is.
+    /// Event of the step. Parts have none.
     pub fn event(self) -> Option<&'static str> {
         Some(match self {
             Put => "s3:ObjectCreated:Put",
@@ -76,13 +76,13 @@ impl Step {
         })
     }
 
-    /// Whether an upload is over with it.
+    /// True if the step ends the upload.
     pub fn is_end(self) -> bool {
         matches!(self, Complete | Abort)
     }
 }
 
-/// A life as its writer knows it.
+/// A life in progress.
 struct Alive<'a> {
     client: &'a mut Client,
     number: u64,
@@ -92,7 +92,7 @@ struct Alive<'a> {
 }
 
 impl Alive<'_> {
-    /// Takes a step; an answer other than the right one is a defect.
+    /// Sends a step; an answer other than the expected one is a defect.
     fn take(&mut self, step: Step) -> Result<(), Broken> {
         let var = base64(format!("{{\"n\":{}}}", self.number).as_bytes());
         let digest = format!("{:064x}", self.number);
@@ -142,16 +142,16 @@ impl Alive<'_> {
     }
 }
 
-/// What all writers have done.
+/// Work of all writers.
 #[derive(Default)]
 pub struct Work {
     next: AtomicUsize,
-    /// Number of the life, and the event.
+    /// Number of the life, and its event.
     acknowledged: Mutex<Vec<(u64, &'static str)>>,
 }
 
 impl Work {
-    /// Lives that were begun.
+    /// Number of lives that were begun.
     pub fn begun(&self) -> u64 {
         self.next.load(Ordering::Relaxed) as u64
     }
@@ -160,8 +160,8 @@ impl Work {
         self.acknowledged.lock().unwrap().clone()
     }
 
-    /// Writers work until so many events are acknowledged, and a little longer; then the server is
-    /// killed under them.
+    /// Runs the writers until so many events are acknowledged, and a little longer; then kills the
+    /// server under them.
     pub fn until(&self, goal: usize, server: &mut Server, signer: &Signer, longer_ms: u64) {
         let is_killed = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -170,7 +170,7 @@ impl Work {
                 let is_killed = &is_killed;
                 scope.spawn(move || {
                     while !is_killed.load(Ordering::Acquire) {
-                        // Broken: what became of the last step nobody knows.
+                        // Broken: the outcome of the last step is unknown.
                         let _ = self.live(writer, &mut client);
                     }
                 });
@@ -188,7 +188,7 @@ impl Work {
         let number = self.next.fetch_add(1, Ordering::Relaxed) as u64;
         let steps = life(number);
         let target = match steps.contains(&Delete) {
-            // The event has no variable; its key tells the number.
+            // The event has no variable; the key contains the number.
             true => format!("/bkt/w{writer}/gone-{number}"),
             false => format!("/bkt/w{writer}/k{}", chance(!number) % KEYS),
         };
@@ -199,7 +199,7 @@ impl Work {
             if let Some(event) = step.event() {
                 self.acknowledged.lock().unwrap().push((number, event));
             }
-            // A repetition is answered the same and tells nobody.
+            // A repetition has the same answer and emits no event.
             if matches!(step, Pause | Resume | Complete) {
                 alive.take(*step)?;
             }

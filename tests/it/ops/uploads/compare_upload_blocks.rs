@@ -17,7 +17,7 @@ impl Upload {
             .header("x-partita-object-size", "35")
             .header("x-partita-part-size", "10");
         let upload = gateway.send(&create).expect(200).text("UploadId");
-        // The first one's SHA-256 is signed, so it is known; that of the others is not.
+        // The SHA-256 of the first part is signed, and so known; those of the others are not.
         for (number, payload) in
             [(1, Payload::Sha256), (2, Payload::Unsigned), (4, Payload::Unsigned)]
         {
@@ -29,7 +29,7 @@ impl Upload {
         Self { gateway, target }
     }
 
-    /// The numbers that are missing.
+    /// Numbers of the missing parts.
     fn missing(&self, claims: &Value) -> Vec<u64> {
         valid_json("parts", claims.to_string().as_bytes());
         let request = Request::new("POST", self.target.as_str()).body(claims.to_string());
@@ -63,7 +63,7 @@ fn what_differs_counts_as_missing() {
         let changed = [claim(1, algorithm, &part(9)), claim(2, algorithm, &part(2))];
         assert_eq!(upload.missing(&json!(changed)), [1, 3], "{algorithm}");
     }
-    // The size must be the same too, and any digest that is known.
+    // The size and each known digest must be equal too.
     let mut longer = claim(2, "md5", &part(2));
     longer["size"] = json!(11);
     assert_eq!(upload.missing(&json!([longer])), [2, 3]);
@@ -79,7 +79,7 @@ fn a_digest_that_is_not_known_proves_nothing() {
     let sha256 = [claim(1, "sha256", &part(1)), claim(2, "sha256", &part(2))];
     assert_eq!(upload.missing(&json!(sha256)), [2, 3], "only that of part 1 was signed");
     assert_eq!(upload.missing(&json!([claim(1, "sha256", &part(2))])), [1, 3]);
-    // Beside one that is known it does not matter.
+    // Beside a known digest it does not matter.
     let mut both = claim(2, "md5", &part(2));
     both["sha256"] = claim(2, "sha256", &part(2))["sha256"].clone();
     assert_eq!(upload.missing(&json!([both])), [3]);

@@ -119,13 +119,13 @@ fn a_url_for_it_can_be_presigned() {
     let anonymous = |target: &str| Request::new("GET", target).by(crate::harness::Who::Anonymous);
     let got = valid_json("blocks", &gateway.send(&anonymous(&url)).expect(200).body);
     assert_eq!(got["expectBlocks"], json!([block(10, 94, 2, 10)]));
-    // It is a URL for this alone.
+    // The URL is valid for this operation only.
     let other = url.replace("partita-blocks", "partita-state");
     gateway.send(&anonymous(&other)).expect(403);
 }
 
 #[test]
-fn a_watcher_is_told_of_each_change_and_of_the_end() {
+fn an_event_stream_reports_each_change_and_the_end() {
     let (gateway, target) = upload(&FILE, &[1]);
     let mut connection = gateway.connect();
     let request = Request::new("GET", target.as_str()).header("accept", "text/event-stream");
@@ -144,10 +144,10 @@ fn a_watcher_is_told_of_each_change_and_of_the_end() {
     let second = valid_json("blocks", event("blocks").as_bytes());
     assert_eq!(second["expectBlocks"], json!([block(20, 94, 3, 10)]));
     let state = target.replace("partita-blocks", "partita-state");
-    let wish = |wish: &str| format!(r#"{{"status":"{wish}"}}"#);
-    gateway.send(&Request::new("PUT", state.as_str()).body(wish("pause"))).expect(200);
+    let change = |change: &str| format!(r#"{{"status":"{change}"}}"#);
+    gateway.send(&Request::new("PUT", state.as_str()).body(change("pause"))).expect(200);
     assert_eq!(valid_json("blocks", event("blocks").as_bytes())["status"], "pause");
-    gateway.send(&Request::new("PUT", state.as_str()).body(wish("cancel"))).expect(204);
+    gateway.send(&Request::new("PUT", state.as_str()).body(change("cancel"))).expect(204);
     assert_eq!(event("end"), "{}");
     assert!(connection.read_chunk().is_empty(), "the stream ends");
 }

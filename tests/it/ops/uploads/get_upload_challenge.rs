@@ -1,4 +1,4 @@
-//! GetUploadChallenge. What it is for stands in `instant::proof`.
+//! GetUploadChallenge. Its use is tested in `instant::proof`.
 
 use crate::harness::check;
 

@@ -1,4 +1,4 @@
-//! ProveUpload. What it is for stands in `instant::proof`.
+//! ProveUpload. Its use is tested in `instant::proof`.
 
 use crate::harness::{Gateway, Script};
 

@@ -7,13 +7,13 @@ fn pauses_and_resumes_as_often_as_one_likes() {
     let gateway = Gateway::start();
     let upload = gateway.send(&Request::new("POST", "/bkt/k?uploads")).text("UploadId");
     let target = format!("/bkt/k?uploadId={upload}&partita-state");
-    for wish in ["pause", "pause", "upload", "upload", "pause"] {
-        let body = format!(r#"{{"status":"{wish}"}}"#);
+    for change in ["pause", "pause", "upload", "upload", "pause"] {
+        let body = format!(r#"{{"status":"{change}"}}"#);
         valid_json("wish", body.as_bytes());
         let answer = gateway.send(&Request::new("PUT", target.as_str()).body(body)).expect(200);
-        assert_eq!(valid_json("state", &answer.body)["status"], wish);
+        assert_eq!(valid_json("state", &answer.body)["status"], change);
     }
-    // To pause what is paused does not begin the pause anew.
+    // A repeated pause does not restart its time.
     let pause = Request::new("PUT", target.as_str()).body(r#"{"status":"pause"}"#);
     let (first, second) = (gateway.send(&pause).body, gateway.send(&pause).body);
     assert_eq!(first, second);

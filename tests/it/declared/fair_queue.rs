@@ -1,5 +1,5 @@
-//! Verifications of whole files take turns: one user's do not hold up another's, and who waits is
-//! bounded.
+//! Verifications of whole files share a fair queue: one user does not delay another, and the number
+//! of waiting requests is bounded.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::harness::{Gateway, Request, Who, bytes_of, md5_hex};
 
-/// Places of one user, turns included.
-const PLACES_OF_USER: usize = 64;
+/// Tickets of one user, running verifications included.
+const TICKETS_OF_USER: usize = 64;
 
-/// A file whose reading waits until this is dropped: a pipe in its place that nobody writes to.
+/// A file whose reading blocks until this is dropped: a named pipe without a writer in its place.
 struct Slow(PathBuf);
 
 impl Slow {
@@ -25,7 +25,7 @@ impl Slow {
 
 impl Drop for Slow {
     fn drop(&mut self) {
-        // Who waits goes on as soon as there is a writer. Nobody who comes later waits.
+        // A writer lets blocked readers continue; later ones do not block.
         let opened = File::options().read(true).write(true).open(&self.0);
         std::fs::remove_file(&self.0).unwrap();
         std::thread::sleep(Duration::from_millis(100));
@@ -33,7 +33,7 @@ impl Drop for Slow {
     }
 }
 
-/// The file below `folder` that has at least so many bytes.
+/// Path of the file below `folder` that has at least so many bytes.
 fn file_of(folder: &Path, bytes: u64) -> Option<PathBuf> {
     std::fs::read_dir(folder).unwrap().find_map(|entry| {
         let entry = entry.unwrap();
@@ -63,7 +63,7 @@ fn complete(gateway: &Gateway, who: Who, bucket: &str, key: &str) -> Request {
     request.body(super::document(&parts)).header("x-partita-content-md5", md5).by(who)
 }
 
-/// A bucket of the user's with an object `source`.
+/// Makes a bucket of the user, with an object `source`.
 fn bucket(gateway: &Gateway, who: Who, name: &str) {
     gateway.send(&Request::new("PUT", format!("/{name}")).by(who)).expect(200);
     let source = bytes_of(2 << 20, name.len() as u64);
@@ -71,10 +71,10 @@ fn bucket(gateway: &Gateway, who: Who, name: &str) {
 }
 
 #[test]
-fn one_user_leaves_turns_to_others_and_who_waits_is_bounded() {
+fn one_user_leaves_verifications_to_others_and_the_queue_is_bounded() {
     let gateway = Gateway::with(&[("part-bytes-min", "1"), ("verify-hold-ms", "50")]);
     bucket(&gateway, Who::Alice, "alices");
-    let many: Vec<Request> = (0..=PLACES_OF_USER)
+    let many: Vec<Request> = (0..=TICKETS_OF_USER)
         .map(|number| complete(&gateway, Who::Alice, "alices", &format!("k{number}")))
         .collect();
     let slow = Slow::put_in_place_of(
@@ -101,7 +101,7 @@ fn one_user_leaves_turns_to_others_and_who_waits_is_bounded() {
     let mut bob = gateway.connect();
     bob.write(&bobs.encode(&gateway.host()));
     let head = bob.read_head().expect(200);
-    // It is kept alive for as long as it waits; one that is quick has no white space.
+    // White space keeps a waiting connection alive; a quick answer has none.
     let mut end = head.header("transfer-encoding").map_or(Vec::new(), |_| bob.read_chunk());
     while !end.is_empty() {
         assert!(begun.elapsed() < Duration::from_secs(10), "another user has all turns");
@@ -113,6 +113,6 @@ fn one_user_leaves_turns_to_others_and_who_waits_is_bounded() {
         let body = String::from_utf8(connection.read_chunks()).unwrap();
         assert!(body.contains("<Code>InternalError</Code>"), "the file is gone: {body}");
     }
-    // All places are free again, and it is the file that is missing.
+    // All tickets are free again; the error is that of the missing file.
     assert_eq!(gateway.send(last).code().as_deref(), Some("InternalError"));
 }

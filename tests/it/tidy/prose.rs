@@ -1,0 +1,85 @@
+//! Prose of the comments in `src`: a doc comment opens with the noun that it describes.
+
+use std::collections::BTreeMap;
+
+use super::{fail, module_of, name_of, rust_files};
+
+/// Words that do not open a doc comment: they ask where a noun would answer.
+const NOT_NOUNS: &[&str] = &["What", "Who", "Whether", "How", "Those"];
+
+/// Doc comments of each module of `src` that still open with one of these words. A number may only
+/// become lower; a module without a row has none.
+const STILL: &[(&str, usize)] = &[
+    ("admin", 18),
+    ("auth", 29),
+    ("cli", 7),
+    ("config", 13),
+    ("digest", 10),
+    ("events", 16),
+    ("gateway", 8),
+    ("log", 2),
+    ("ops", 1),
+    ("server", 16),
+    ("store", 234),
+    ("types", 4),
+    ("webhooks", 14),
+    ("wire", 51),
+];
+
+/// Lines, by number, on which a doc comment opens with one of the words.
+fn openings(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut before = "";
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim_start();
+        let marks = ["///", "//!"];
+        let mark = marks.into_iter().find(|mark| line.starts_with(mark));
+        if let Some(mark) = mark
+            && !before.starts_with(mark)
+        {
+            let opening = line[mark.len()..].split_whitespace().next().unwrap_or_default();
+            if NOT_NOUNS.contains(&opening) {
+                found.push((index + 1, line));
+            }
+        }
+        before = line;
+    }
+    found
+}
+
+#[test]
+fn doc_comments_open_with_a_noun() {
+    let mut modules: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for path in rust_files("src") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines = openings(&text);
+        let lines = lines.iter().map(|(line, text)| format!("{}:{line}: {text}", name_of(&path)));
+        modules.entry(module_of(&path)).or_default().extend(lines);
+    }
+    let mut found = Vec::new();
+    for (module, lines) in modules {
+        let row = STILL.iter().find(|(name, _)| *name == module);
+        let allowed = row.map_or(0, |(_, count)| *count);
+        if lines.len() > allowed {
+            found.push(format!("{module}: {} comments, {allowed} allowed", lines.len()));
+            found.extend(lines);
+        }
+    }
+    fail("a doc comment opens with a noun, not with What, Who, Whether, How or Those", found);
+}
+
+#[test]
+fn only_the_first_word_of_a_doc_comment_counts() {
+    let text = "//! What it does.
+//! Whether it does.
+
+/// Number of them.
+/// How many there are.
+fn f();
+    /// Who asks.
+    // Those are no docs.
+    /// Whoever asks.
+";
+    let found: Vec<usize> = openings(text).iter().map(|(line, _)| *line).collect();
+    assert_eq!(found, [1, 7]);
+}
