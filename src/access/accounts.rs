@@ -63,8 +63,8 @@ pub enum Principal {
 }
 
 impl Principal {
-    /// The operator at the control socket. Only the owner of the data folder can open the socket, so
-    /// nothing is refused. There is no secret, so nothing is signed in this name.
+    /// The operator at the control socket. Only the owner of the data folder can open the socket,
+    /// so nothing is refused. There is no secret, so nothing is signed in this name.
     pub fn operator() -> Self {
         let created = Timestamp::from_millis(0);
         let user = User {

@@ -10,7 +10,8 @@
 
 use std::collections::HashMap;
 
-use super::{Checksum, ChecksumAlgorithm, Hasher, WantedDigests};
+use super::checksum::{Checksum, ChecksumAlgorithm};
+use super::hasher::{Hasher, WantedDigests};
 
 /// COMPOSITE checksum: the digest of the concatenated raw checksums of the parts.
 pub fn composite<'a>(

@@ -8,7 +8,7 @@ use sha2::Digest as _;
 use xxhash_rust::xxh3::Xxh3Default;
 use xxhash_rust::xxh64::Xxh64;
 
-use super::{Checksum, ChecksumAlgorithm, Digests};
+use super::checksum::{Checksum, ChecksumAlgorithm, Digests};
 
 /// Seed of XXHASH; S3 uses none.
 const XXHASH_SEED: u64 = 0;

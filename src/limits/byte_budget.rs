@@ -38,7 +38,8 @@ impl Reservation {
     /// Reserves `bytes` more.
     ///
     /// # Errors
-    /// SlowDown when the budget is used up. The bytes count as reserved until the drop all the same.
+    /// SlowDown when the budget is used up. The bytes count as reserved until the drop all the
+    /// same.
     pub fn grow(&mut self, bytes: usize) -> Result<()> {
         // Added first and compared then, so that two requests cannot both take the last bytes.
         let before = self.budget.held.fetch_add(bytes, Ordering::Relaxed);

@@ -1,11 +1,12 @@
 //! Open challenges of proofs of possession: the upload, the user who may prove it, the answer.
 //!
-//! They are in memory: a challenge lives for a minute, and its answer can be used once. A client that
-//! loses it (by a restart, or because there are too many) creates the upload again and gets another.
-//! A proof that was accepted does not depend on them afterwards.
+//! They are in memory: a challenge lives for a minute, and its answer can be used once. A client
+//! that loses it (by a restart, or because there are too many) creates the upload again and gets
+//! another. A proof that was accepted does not depend on them afterwards.
 //!
 //! **Invariants**
-//! - An answer is accepted only from the user whose Create was offered the challenge, for that upload.
+//! - An answer is accepted only from the user whose Create was offered the challenge, for that
+//!   upload.
 //! - Every answer, right or wrong, ends the challenge; a new challenge ends the one before.
 //! - Challenges count, not wrong answers: a client without the file would ask until it can answer.
 //! - All of it is bounded: offers, what each holds, questions of an upload and of a user.

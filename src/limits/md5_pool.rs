@@ -2,7 +2,8 @@
 //! alone is hashed at 0.65 GB/s by a thread; eight together take a fifth of the time each.
 //!
 //! No body waits for others. A body that arrives while no thread hashes begins at once, alone; one
-//! that arrives meanwhile joins within 32 KiB. A second thread begins once a whole set of lanes waits.
+//! that arrives meanwhile joins within 32 KiB. A second thread begins once a whole set of lanes
+//! waits.
 //!
 //! **Invariant:** each lane given is given back, or its waiter gets an error; also when
 //! the thread that hashes panics, or its runtime ends before it began.

@@ -17,8 +17,8 @@ pub struct Slot {
 }
 
 impl Quota {
-    /// Takes a slot for `owner`. `None` when all owners together hold `all` slots, or this one holds
-    /// `each`.
+    /// Takes a slot for `owner`. `None` when all owners together hold `all` slots, or this one
+    /// holds `each`.
     pub fn take(&self, owner: &str, each: usize, all: usize) -> Option<Slot> {
         let mut taken = self.0.lock();
         let own = taken.get(owner).copied().unwrap_or(0);

@@ -1,9 +1,9 @@
 //! The operations of S3: one row in [`OPERATIONS`], one file, one test file for each.
 //!
 //! The table drives everything: routing, authorization, how long a document may be, which headers
-//! of our own are legal, the README. To add an operation, write its file, its test file and its row.
-//! Beside this file, [`routing`], `errors` and `listing` there are operations only; those beyond S3
-//! are in [`uploads`].
+//! of our own are legal, the README. To add an operation, write its file, its test file and its
+//! row. Beside this file, [`routing`], `errors` and `listing` there are operations only; those
+//! beyond S3 are in [`uploads`].
 //!
 //! **Invariant:** every selecting word of a request is consumed by the row that wins ([`route`]),
 //! so `PUT /b/k?uploadId=U` without a part number can never overwrite the object.
@@ -141,7 +141,8 @@ use Selector::{Header, Query, QueryValue};
 /// Every operation. A word is tried with all the words of its row; the row with most words wins.
 #[rustfmt::skip]
 pub static OPERATIONS: &[Row] = operations! {
-    // name                     module                    method scope   selectors                                        also consumes               body                          demands
+    // name                     module                    method scope   selectors
+    // also consumes               body                          demands
     "ListBuckets"               list_buckets              GET    Service []                                               []                          Nothing,                      Service(A::ListAllMyBuckets);
 
     "CreateBucket"              create_bucket             PUT    Bucket  []                                               []                          Document(DOCUMENT_BYTES_MAX), Service(A::CreateBucket);

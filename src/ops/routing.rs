@@ -156,7 +156,8 @@ fn left_over<R: Deref<Target = Operation>>(
 }
 
 fn no_row<R: Deref<Target = Operation>>(rows: &[R], scope: Scope, head: &Head) -> Error {
-    // Suites and consoles send IAM and STS actions to the service: the answer says at once that there are none.
+    // Suites and consoles send IAM and STS actions to the service: the answer says at once that
+    // there are none.
     if scope == Scope::Service && head.method == http::Method::POST {
         return Error::because(
             ErrorCode::NotImplemented,

@@ -46,7 +46,8 @@ pub enum Accepts {
     Document(usize),
     /// The bytes of an object or a part; the only place where aws-chunked is legal.
     Content,
-    /// A form. Its fields carry signature and key; they are read before the decision, the file after.
+    /// A form. Its fields carry signature and key; they are read before the decision, the file
+    /// after.
     Form,
 }
 

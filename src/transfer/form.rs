@@ -1,8 +1,8 @@
 //! Fields of a form, and the head of the write that they ask for.
 //!
-//! **Invariant:** the head has the headers of the form's fields and none of the request. Headers and
-//! query of a form are not signed, so those that would change the write are refused; those that every
-//! browser sends are ignored.
+//! **Invariant:** the head has the headers of the form's fields and none of the request. Headers
+//! and query of a form are not signed, so those that would change the write are refused; those that
+//! every browser sends are ignored.
 
 use futures_util::stream::{self, StreamExt as _};
 use http::{HeaderMap, HeaderName, HeaderValue};

@@ -1,7 +1,7 @@
 //! File of a body that is being received: while a chunk arrives, the one before is hashed and
 //! written, both at once.
-//! MD5 takes as long as everything else together, so it runs on its own ([`crate::limits::md5_pool`]), and
-//! what else is computed goes with the writing.
+//! MD5 takes as long as everything else together, so it runs on its own
+//! ([`crate::limits::md5_pool`]), and what else is computed goes with the writing.
 //!
 //! **Invariant:** the file of a body that broke off or did not verify is unlinked on the blocking
 //! pool: to remove gigabytes takes long, and the threads that serve requests never wait for a disk.

@@ -1,5 +1,5 @@
-//! Declared uploads: size and digests of the file in `x-partita-*` headers, and the check that a part
-//! fits the file.
+//! Declared uploads: size and digests of the file in `x-partita-*` headers, and the check that a
+//! part fits the file.
 //!
 //! **Invariants**
 //! - A header is understood or refused, never ignored (see
@@ -157,8 +157,8 @@ pub enum Bound {
 }
 
 impl Bound {
-    /// The bound for this part, after [`check_part`]; `None` when neither declaration nor header has
-    /// one.
+    /// The bound for this part, after [`check_part`]; `None` when neither declaration nor header
+    /// has one.
     ///
     /// # Errors
     /// Those of the header.

@@ -1,9 +1,8 @@
 //! Server-sent events: the missing parts of an upload, each time that it changes.
 //!
 //! **Invariants**
-//! - At most [`EVENT_STREAMS_MAX`] streams are open at once, few of one user and fewer of one upload,
-//!   each for at most [`STREAM_MAX`]; a browser
-//!   opens the next one by itself.
+//! - At most [`EVENT_STREAMS_MAX`] streams are open at once, few of one user and fewer of one
+//!   upload, each for at most [`STREAM_MAX`]; a browser opens the next one by itself.
 //! - A stream costs one look for all changes of a [`GATHER`], none while nothing changes.
 //! - It ends before the first event, or sign of life, that its key or its URL does not live to see.
 //! - It watches before it looks, so no change is missed; a client that hangs up is noticed at once.

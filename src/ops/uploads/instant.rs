@@ -42,7 +42,8 @@ fn listed(head: &Head, name: &'static str) -> Result<Option<Vec<String>>> {
         let text = value.to_str().map_err(|_| Error::argument(name, "", "Expected ASCII."))?;
         list(name, text, &mut prefixes)?;
     }
-    // Presigners write the names of headers in any case: a name that was missed would widen the search.
+    // Presigners write the names of headers in any case: a name that was missed would widen the
+    // search.
     for (_, text) in head.query.pairs().iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)) {
         list(name, text, &mut prefixes)?;
     }

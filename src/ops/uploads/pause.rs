@@ -4,8 +4,8 @@
 //! - No byte of the body is read while the upload is paused: no `100 Continue` is sent, no room is
 //!   reserved, no thread is taken. A waiting request holds its connection and one slot of a quota.
 //! - The answer is one that SDKs repeat. A final one would make them abort the whole upload.
-//! - A resume lets all waiting requests pass, except those whose key or URL has expired meanwhile; a
-//!   cancel answers them with NoSuchUpload.
+//! - A resume lets all waiting requests pass, except those whose key or URL has expired meanwhile;
+//!   a cancel answers them with NoSuchUpload.
 //! - A shutdown answers all waiting requests at once, since no resume can come any more.
 //! - Waiting requests take at most half of the connections, so that a resume gets one; no user has
 //!   more than a quarter of the slots.

@@ -304,11 +304,7 @@ fn one_key_has_a_share_of_the_backlog_and_the_others_the_rest() {
         fixture.store.resume_upload(&rights.upload("hot", upload)).wait().unwrap();
     }
     let state = fixture.state();
-    assert_eq!(
-        (state.backlog, state.dropped_count),
-        (16, 25),
-        "a sixteenth, but not fewer than 16"
-    );
+    assert_eq!((state.backlog, state.dropped_count), (16, 25), "a sixteenth, at least 16");
     fixture.crash();
     for n in 0..48 {
         fixture.put(&rights, &format!("k{n}"), b"x").unwrap();

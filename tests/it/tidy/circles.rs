@@ -147,6 +147,8 @@ fn code_of(text: &str) -> String {
             lines.next();
             continue;
         }
+        // A visibility is no import.
+        let line = &line.replace("(in crate::", "(in ");
         let comment = line.find("//").filter(|&at| !line[..at].ends_with(':'));
         code.push_str(&line[..comment.unwrap_or(line.len())]);
         code.push('\n');

@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["types", "auth", "store"]),
     ("limits", &["types", "digest", "store", "wire"]),
     ("request", &["types", "clock", "access", "auth", "config", "limits", "store", "wire"]),
-    ("transfer", &["types", "digest", "auth", "limits", "request", "store", "wire"]),
+    ("transfer", &["types", "digest", "access", "auth", "limits", "request", "store", "wire"]),
     ("access_log", &["wire"]),
     (
         "ops",
