@@ -9,22 +9,7 @@ const NOT_NOUNS: &[&str] = &["What", "Who", "Whether", "How", "Those"];
 
 /// Doc comments of each module of `src` that still open with one of these words. A number may only
 /// become lower; a module without a row has none.
-const STILL: &[(&str, usize)] = &[
-    ("admin", 18),
-    ("auth", 29),
-    ("cli", 7),
-    ("config", 13),
-    ("digest", 10),
-    ("events", 16),
-    ("gateway", 8),
-    ("log", 2),
-    ("ops", 1),
-    ("server", 16),
-    ("store", 234),
-    ("types", 4),
-    ("webhooks", 14),
-    ("wire", 51),
-];
+const STILL: &[(&str, usize)] = &[("ops", 1), ("store", 32)];
 
 /// Lines, by number, on which a doc comment opens with one of the words.
 fn openings(text: &str) -> Vec<(usize, &str)> {
