@@ -10,8 +10,6 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rusqlite::config::DbConfig;
-
 use super::receiver::{Reaction, Received, Receiver, SECRET, status, wait_until};
 use crate::kill::client::Client;
 use crate::kill::{ACCESS_KEY, BINARY, SECRET_KEY, Server, setting};
@@ -151,17 +149,13 @@ fn subscribe_to(client: &mut Client, patterns: &[&str]) {
 /// Makes the uploads that a kill has left open a year older, so that the next server ends them, and
 /// tells their numbers. The next server still finds the log as the kill left it.
 fn age(data: &Path) -> Vec<u64> {
-    let database = rusqlite::Connection::open(data.join("partita.db")).expect("the database");
-    database.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).expect("a setting");
-    let sql = "UPDATE uploads SET last_active = last_active - ?1, paused = paused - ?1
-         RETURNING callback_var";
-    let mut statement = database.prepare(sql).expect("a statement");
-    let vars = statement.query_map([YEAR_MS], |row| row.get::<_, Vec<u8>>(0)).expect("rows");
-    vars.map(|var| {
-        let var: serde_json::Value = serde_json::from_slice(&var.expect("a row")).expect("JSON");
-        var["n"].as_u64().expect("each upload has its number")
-    })
-    .collect()
+    let vars = crate::harness::Inspector::open(data).age_uploads(YEAR_MS);
+    vars.iter()
+        .map(|var| {
+            let var: serde_json::Value = serde_json::from_slice(var).expect("JSON");
+            var["n"].as_u64().expect("each upload has its number")
+        })
+        .collect()
 }
 
 /// The life that an event is of, by its variable; by its key where it has none.

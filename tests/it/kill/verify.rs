@@ -236,15 +236,14 @@ fn verify_list(
 
 /// What kills have left on the disk was swept by the starts after them.
 pub fn no_file_without_row(data: &Path) {
-    let database = rusqlite::Connection::open(data.join("partita.db")).expect("the database");
-    let mut find = database.prepare("SELECT 1 FROM blobs WHERE id = ?1").expect("a statement");
+    let inspector = crate::harness::Inspector::open(data);
     let list = |folder| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     // By chance no body of the last round may have a file of its own, but then many share one.
     let mut count = list(data.join("segments")).count();
     for file in list(data.join("blobs")).flat_map(list) {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let id = hex::decode(name.split_once('-').expect("a blob's name").1).expect("its id");
-        assert!(find.exists([id]).unwrap(), "{name}: no row names it");
+        assert!(inspector.has_blob(&id), "{name}: no row names it");
         count += 1;
     }
     assert!(count > 0, "nothing was looked at");
