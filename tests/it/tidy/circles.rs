@@ -140,11 +140,11 @@ fn code_of(text: &str) -> String {
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         let is_hidden = line == "#[cfg(test)]" || line == "#[cfg(doc)]";
-        if is_hidden && lines.peek().is_some_and(|next| next.starts_with("mod tests")) {
-            break;
-        }
         if is_hidden {
-            lines.next();
+            // The hidden item: one line, or all lines to its closing brace.
+            if lines.next().is_some_and(|item| item.ends_with('{')) {
+                lines.by_ref().find(|line| line.starts_with('}'));
+            }
             continue;
         }
         // A visibility is no import.
