@@ -73,7 +73,7 @@
 //! 4. **No damaged byte is served**: each block is checked before it leaves ([`transfer::send`]).
 //! 5. **Nothing is read before it is allowed**: route, signature and decision come before the first
 //!    byte of a body, or of a form's file ([`gateway`]). A [`Permit`](access::Permit) is made in
-//!   one place and names its right as a type and its resource as a value.
+//!    one place and names its right as a type and its resource as a value.
 //! 6. **Nothing is published before it is verified**: every chunk signature, trailer, digest and
 //!    length is checked before a row is written ([`transfer::receive`]).
 //! 7. **Every word of a request is consumed** by the operation that wins, and every `x-partita-*`

@@ -1,11 +1,15 @@
 //! The life of files: made, dropped, kept, swept; synced in the right order, or never promised.
 
+#[path = "../../../../tests/it/harness/skip.rs"]
+mod skip;
+
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use self::skip::skip;
 use super::*;
 
 #[test]
@@ -265,7 +269,7 @@ impl Drop for SmallDisk {
 fn a_full_disk_is_told_before_or_while_writing_and_nothing_is_left() {
     let disk = match SmallDisk::mount() {
         Ok(disk) => disk,
-        Err(why) => return println!("SKIPPED: no small file system can be mounted: {why}"),
+        Err(why) => return skip(&format!("no small file system can be mounted: {why}")),
     };
     let blobs = Blobs::open(disk.0.path(), 1, Sources::default()).unwrap();
     let free = blobs.free_bytes().unwrap();
