@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use partita::access::{Action, Credential, Permit, Principal, authorize};
+use partita::access::{
+    Action, Bucket, CreateBucket, Credential, ObjectPath, Permit, Principal, Question, Resource,
+    Right, Rules, WriteObject, decide,
+};
 use partita::config::{Config, KeyPair};
 use partita::digest::{ChecksumAlgorithm, Digests, Hasher, ObjectChecksum, WantedDigests};
 use partita::events::EventName;
-use partita::store::{
-    self, CreatedBucket, NewObject, NewUser, Pending, Published, StagedBlob, Store,
-};
+use partita::store::{self, CreatedBucket, NewObject, NewUser, Pending, Published, Store};
 use partita::types::{BucketName, ObjectHeaders, ObjectKey, WriteCondition};
 
 /// Owner of the buckets. A server on the folder uses it as root.
@@ -68,9 +69,10 @@ pub fn fill(data: &Path, objects: u64, key: &str) -> Result<()> {
     let store = Store::open(options)?;
     let root = root(&store, key)?;
     let body = Bytes::from_static(b"x");
-    let permit = bucket(&store, &root, crate::target::BUCKET)?;
+    let bucket = bucket(&store, &root, crate::target::BUCKET)?;
     let digests = digests(&body);
-    Seeder { store: &store, permit, body, digests }.fill((0..objects).map(self::key))?;
+    let seeder = Seeder { store: &store, root, bucket, body, digests };
+    seeder.fill((0..objects).map(self::key))?;
     store.close();
     Ok(())
 }
@@ -101,19 +103,31 @@ fn root(store: &Store, key: &str) -> Result<Arc<Credential>> {
     Ok(store.create_user(new).wait()?.1)
 }
 
-/// Permit for PUTs in the bucket, which is created if it is missing.
-fn bucket(store: &Store, root: &Arc<Credential>, name: &str) -> Result<Permit> {
+/// The bucket, which is created if it is missing.
+fn bucket(store: &Store, root: &Arc<Credential>, name: &str) -> Result<Arc<Bucket>> {
     let parsed = BucketName::parse(name).ok_or("the name of a bucket")?;
-    let bucket = match store.create_bucket(parsed, &root.user, "us-east-1").wait()? {
-        CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket) => bucket,
-    };
+    let permit = permit::<CreateBucket>(root, Action::CreateBucket, Resource::Service)?;
+    let created = store.create_bucket(&permit, parsed, "us-east-1").wait()?;
+    let (CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket)) = created;
+    Ok(bucket)
+}
+
+fn permit<R: Right>(
+    root: &Arc<Credential>,
+    action: Action,
+    resource: Resource,
+) -> Result<Permit<R>> {
     let principal = Principal::Key(Arc::clone(root));
-    authorize(&principal, Action::PutObject, &bucket).map_err(|_| "root may do anything".into())
+    let rules = Rules::default();
+    let question = Question { principal, action, resource, origin: None, rules, object: None };
+    let permit = decide(question).allowed().and_then(|allowed| allowed.permit::<R>());
+    permit.map_err(|_| "root may do anything".into())
 }
 
 struct Seeder<'a> {
     store: &'a Store,
-    permit: Permit,
+    root: Arc<Credential>,
+    bucket: Arc<Bucket>,
     body: Bytes,
     digests: Digests,
 }
@@ -130,7 +144,7 @@ impl Seeder<'_> {
                 // Waits for half of them, so that the writer always has the other half.
                 done += self.land(flight.drain(..FLIGHT / 2))?;
             }
-            let pending = self.put(&key);
+            let pending = self.put(&key)?;
             flight.push_back((key, pending));
             if told.elapsed() >= REPORT_EVERY {
                 told = Instant::now();
@@ -141,34 +155,32 @@ impl Seeder<'_> {
         Ok(())
     }
 
-    fn put(&self, key: &ObjectKey) -> Pending<Published> {
+    fn put(&self, key: &ObjectKey) -> Result<Pending<Published>> {
         let checksum = self.digests.checksum_for(ChecksumAlgorithm::Crc64nvme);
         let new = NewObject {
-            key: key.clone(),
             headers: ObjectHeaders::default(),
             checksum: checksum.map(ObjectChecksum::full),
             condition: WriteCondition::default(),
             event: EventName::ObjectCreatedPut,
             callback_var: None,
         };
-        let staged = StagedBlob::inline(self.body.clone(), self.digests.clone());
-        self.store.put_object(&self.permit, new, staged)
+        let path = ObjectPath { bucket: Arc::clone(&self.bucket), key: key.clone() };
+        let permit = permit::<WriteObject>(&self.root, Action::PutObject, Resource::Object(path))?;
+        let staged = self.store.stage_inline(self.body.clone(), self.digests.clone());
+        Ok(self.store.put_object(&permit, new, staged))
     }
 
     /// Waits for the results. PUTs that were refused as overloaded are repeated.
-    fn land(
-        &self,
-        flight: impl Iterator<Item = (ObjectKey, Pending<Published>)>,
-    ) -> std::result::Result<u64, store::Error> {
+    fn land(&self, flight: impl Iterator<Item = (ObjectKey, Pending<Published>)>) -> Result<u64> {
         let mut landed = 0;
         for (key, mut pending) in flight {
             loop {
                 match pending.wait() {
                     Err(store::Error::Overloaded) => {
                         std::thread::sleep(BUSY_PAUSE);
-                        pending = self.put(&key);
+                        pending = self.put(&key)?;
                     }
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(error.into()),
                     Ok(_) => break,
                 }
             }
