@@ -1,8 +1,9 @@
 //! Access control: users and access keys, the one decision, and the permits that prove it.
 //!
 //! **Invariants**
-//! - [`decide`] is the only maker of permits. Every verb of the store that names a resource takes
-//!   the permit of the right that it needs, so no code path reaches data past the decision.
+//! - [`decide`] is the only maker of permits. A verb of the store that reads or changes objects,
+//!   uploads or the settings of a bucket takes the permit of the right that it needs, so no code
+//!   path reaches data past the decision.
 //! - A decision that depends on a stored object is made with the facts that the reading verb found
 //!   ([`Sealed`]), not by a second look.
 

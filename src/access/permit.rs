@@ -35,7 +35,8 @@
 //! use partita::access::{ObjectPath, Permit, ReadObject};
 //!
 //! fn forged(object: ObjectPath) -> Permit<ReadObject> {
-//!     Permit { resource: object, user: todo!(), origin: None, decided_on: None }
+//!     let made: Permit<ReadObject> = todo!();
+//!     Permit { resource: object, ..made }
 //! }
 //! ```
 //!

@@ -81,8 +81,8 @@ impl fmt::Display for EventName {
     }
 }
 
-/// Prefixes of S3's events that this server never emits. A rule that names one is refused: a 200
-/// would promise deliveries that never come.
+/// Prefixes of S3's events that this server never emits. A rule that names one is refused, so
+/// that no client waits for deliveries that never come.
 const NOT_IMPLEMENTED: &[&str] = &[
     "s3:IntelligentTiering",
     "s3:LifecycleExpiration:",

@@ -15,7 +15,7 @@ use crate::store::{self, Pending, Store};
 use crate::types::{BucketName, ObjectKey, PartNumber, UploadId};
 use crate::wire::{Error, ErrorCode, Head, Result};
 
-/// Headers by which a client guards against a bucket that has changed hands: of the target's
+/// Headers by which a client guards against a bucket that now has another owner: of the target's
 /// bucket, and of a copy source's.
 const EXPECTED_OWNERS: [&str; 2] =
     ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"];
@@ -94,7 +94,7 @@ impl Caller {
     }
 }
 
-/// Times that a write is decided again because the object changed under the decision.
+/// Decisions about one write in all: it is decided again when the object changed under the decision.
 const DECISIONS_MAX: usize = 3;
 
 impl From<Denied> for Error {
@@ -156,8 +156,8 @@ impl Call {
         let decision = self.decisions.get(1).ok_or(ErrorCode::AccessDenied)?.clone();
         Ok(decision.read_access()?)
     }
-    /// Deletes the object that the request addresses, by a `verb` that takes the permit. If the
-    /// object changed after it was decided about, it is decided again, at most three times.
+    /// Runs a `verb` that changes the object that the request addresses and takes the permit. If
+    /// the object changed after it was decided about, it is decided again: three decisions in all.
     ///
     /// # Errors
     /// AccessDenied; those of the verb; OperationAborted when the object kept changing.

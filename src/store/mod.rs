@@ -22,7 +22,9 @@
 //! - Zero is final: the transaction that takes a reference count to 0 marks the content dead, and
 //!   it stays dead.
 //! - Every verb on an upload checks in its own transaction that the upload is open.
-//! - A verb that names a bucket takes the permit for it.
+//! - A verb that reads or changes what is in a bucket, or its settings, takes the permit for it.
+//!   Without one are only what a decision needs (the bucket's owner and its rules of CORS), where an
+//!   upload is, and the state of the webhooks.
 
 mod accounts;
 mod blobs;

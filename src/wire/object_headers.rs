@@ -110,8 +110,8 @@ pub fn callback_var(head: &Head) -> Result<Option<CallbackVar>> {
     var.map(Some).map_err(|message| Error::argument(callback::HEADER, value, message))
 }
 
-/// Headers of features that do not exist. A write with one is refused: a 200 would promise the
-/// feature.
+/// Headers of features that do not exist. A write with one is refused, so that no client believes
+/// that it has the feature.
 const NOT_IMPLEMENTED: &[&str] = &[
     "x-amz-copy-source-server-side-encryption-customer-algorithm",
     "x-amz-object-lock-legal-hold",

@@ -267,7 +267,7 @@ fn has(digests: &Digests, named: Option<&Checksum>) -> bool {
 
 /// The candidates that the caller may read at this moment.
 pub fn readable(caller: &Caller, found: Vec<Candidate>) -> Vec<Readable> {
-    let judge = |candidate: Candidate| match candidate.object() {
+    let readable = |candidate: Candidate| match candidate.object() {
         None => candidate.granted(None),
         Some((bucket, key)) => {
             let (bucket, key) = (Some(bucket.name.clone()), Some(key.clone()));
@@ -276,7 +276,7 @@ pub fn readable(caller: &Caller, found: Vec<Candidate>) -> Vec<Readable> {
             candidate.granted(Some(&permit))
         }
     };
-    found.into_iter().filter_map(judge).collect()
+    found.into_iter().filter_map(readable).collect()
 }
 
 /// Marks the answer: no byte of the body was read.

@@ -62,6 +62,8 @@ pub(crate) struct Prepared {
     pub(crate) runs: Vec<Run>,
     /// Content that is published by reference, instead of a new manifest.
     pub(crate) content: Option<ContentId>,
+    /// Sequence number of the object that the permit was decided on; set by the verb.
+    pub(crate) decided_on: Option<i64>,
     /// Cause of the request; set by the verb.
     pub(crate) cause: Cause,
     /// True if parts are stored that are not listed.
@@ -131,6 +133,7 @@ pub(crate) fn prepare(
         },
         checksum: Some(checksum),
         runs: build_runs(&parts),
+        decided_on: None,
         cause: Cause::default(),
         unlisted: parts.len() < upload.parts.len(),
         list_digest,

@@ -176,7 +176,7 @@ fn declared(bytes: &[u8]) -> Option<Declaration> {
     Some(Declaration { layout, digests })
 }
 
-/// An upload of "b" that was born with what "a" has.
+/// An upload of "b" that was created with the content of "a".
 fn born(fixture: &Fixture, rights: &Rights, bytes: &[u8]) -> UploadId {
     let instant = fixture.readable(rights, bytes);
     let new = NewUpload { declaration: declared(bytes), instant, ..NewUpload::default() };

@@ -1,4 +1,4 @@
-//! Declared uploads behind the door: expiry, watches, what `check` knows, what is remembered.
+//! Declared uploads in the store: expiry, watches, what `check` knows, what is remembered.
 
 use super::*;
 use crate::clock;

@@ -41,6 +41,7 @@ pub(super) fn complete(
         };
         let part_bytes_min = engine.options.part_bytes_min;
         let mut prepared = prepare(&path, request, *open, list_digest, part_bytes_min)?;
+        prepared.decided_on = upload.permit().decided_on();
         prepared.cause = cause.clone();
         let source = match prepared.content {
             Some(ContentId::Manifest(id)) => id,

@@ -135,7 +135,8 @@ impl Store {
     }
 
     /// Joins the listed parts and publishes the object. A repetition gives the same answer and
-    /// publishes nothing.
+    /// publishes nothing. [`Error::ObjectChanged`] if the permit was decided on another version of
+    /// the object.
     pub fn complete_upload(
         &self,
         upload: &UploadHandle<WriteObject>,

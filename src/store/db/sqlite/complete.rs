@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::database::Database;
 use super::declarations;
 use super::job::Txn;
-use super::objects::{self, check_condition, current};
+use super::objects::{self, check_condition, check_version, current};
 use super::uploads::{self, UPLOAD_COLUMNS};
 use crate::access::UploadPath;
 use crate::digest::ObjectChecksum;
@@ -152,6 +152,7 @@ fn publish_prepared(txn: &Txn<'_>, prepared: &Prepared) -> Result<Option<Complet
         Some(_) => {}
     }
     let current = current(txn, bucket, key)?;
+    check_version(prepared.decided_on, current.as_ref())?;
     check_condition(&prepared.condition, current.as_ref())?;
     if prepared.content.is_none() {
         insert_manifest(txn, prepared)?;

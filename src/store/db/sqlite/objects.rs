@@ -166,7 +166,7 @@ pub(crate) fn current(txn: &Txn<'_>, bucket: &Bucket, key: &ObjectKey) -> Result
 }
 
 /// An error unless the current object is the version that the permit was decided on.
-fn check_version(decided_on: Option<i64>, current: Option<&Current>) -> Result<()> {
+pub(crate) fn check_version(decided_on: Option<i64>, current: Option<&Current>) -> Result<()> {
     match decided_on {
         Some(seq) if current.map(|current| current.seq) != Some(seq) => Err(Error::ObjectChanged),
         _ => Ok(()),

@@ -5,7 +5,7 @@ use super::*;
 use crate::store::db::sqlite::inspector::Counted;
 
 impl World {
-    /// Everything, by every judge.
+    /// Compares everything, in every way.
     pub(super) fn compare_everything(&mut self) {
         self.end_readers();
         self.compare_all();

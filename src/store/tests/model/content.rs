@@ -72,7 +72,7 @@ impl Content {
         }
     }
 
-    /// The parts that an upload has which was born with it.
+    /// The parts of an upload that was created with this content.
     pub(super) fn parts(&self) -> BTreeMap<u16, Rc<ModelBlob>> {
         match self {
             Self::Single(blob) => BTreeMap::from([(1, Rc::clone(blob))]),
@@ -114,7 +114,7 @@ pub(super) struct Census {
 }
 
 impl Census {
-    /// An object, or an upload that was born with it.
+    /// An object, or an upload that was created with it.
     pub(super) fn count(&mut self, content: &Content) {
         match content {
             Content::Single(blob) => self.count_blob(blob),

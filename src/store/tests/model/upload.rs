@@ -13,12 +13,12 @@ use crate::types::Layout;
 #[derive(Clone, Default)]
 pub(super) struct ModelUpload {
     pub(super) name: String,
-    /// What was stored; of one that was born complete, nothing.
+    /// What was stored; nothing of an upload that was created with content.
     pub(super) parts: BTreeMap<u16, Rc<ModelBlob>>,
     pub(super) declared: Option<File>,
-    /// What it was born with, until something is sent.
+    /// The content that it was created with, until something is sent.
     pub(super) born: Option<Content>,
-    /// By which it is found again: its file, and what it was born with.
+    /// By which it is found again: its file, and the content that it was created with.
     pub(super) found_by: Option<(File, Option<ContentId>)>,
     pub(super) creators: usize,
     pub(super) is_paused: bool,
