@@ -44,10 +44,10 @@ pub async fn handle(call: Call) -> Result<Response> {
     let algorithm = upload.checksum.map(|(algorithm, _)| algorithm);
     let added = match object.whole_blob(range)? {
         Some(blob) => {
-            let stored = blob.checksum.clone();
+            let stored = blob.checksum().cloned();
             let checksum = copy::checksum_of_part(&call, &object, range, stored, algorithm).await?;
             let store = &call.context.store;
-            store.copy_part(&handle, number, &object, blob, checksum).await?
+            store.copy_part(&handle, number, blob, checksum).await?
         }
         None => copy_bytes(&call, &handle, number, &object, range, algorithm).await?,
     };

@@ -94,7 +94,8 @@ impl Caller {
     }
 }
 
-/// Decisions about one write in all: it is decided again when the object changed under the decision.
+/// Decisions about one write in all: it is decided again when the object changed under the
+/// decision.
 const DECISIONS_MAX: usize = 3;
 
 impl From<Denied> for Error {

@@ -57,13 +57,13 @@ impl Store {
     }
 
     /// State of every target.
-    pub fn event_targets(&self) -> Result<Vec<TargetState>> {
-        deliveries::states(&self.engine.db)
+    pub fn event_targets(&self) -> Pending<Vec<TargetState>> {
+        Pending::answered(deliveries::states(&self.engine.db))
     }
 
     /// The last attempts for a target, newest first. [`Error::NotFound`].
-    pub fn deliveries(&self, target: &str) -> Result<Vec<Delivery>> {
-        deliveries::deliveries(&self.engine.db, target)
+    pub fn deliveries(&self, target: &str) -> Pending<Vec<Delivery>> {
+        Pending::answered(deliveries::deliveries(&self.engine.db, target))
     }
 
     /// Sends a test event to a target. [`Error::NotFound`], [`Error::Refused`] when it is disabled.

@@ -23,8 +23,8 @@
 //!   it stays dead.
 //! - Every verb on an upload checks in its own transaction that the upload is open.
 //! - A verb that reads or changes what is in a bucket, or its settings, takes the permit for it.
-//!   Without one are only what a decision needs (the bucket's owner and its rules of CORS), where an
-//!   upload is, and the state of the webhooks.
+//!   Without one are what a decision needs (owner and CORS rules of a bucket), where an upload is,
+//!   and the state of the webhooks.
 
 mod accounts;
 mod blobs;
@@ -57,6 +57,7 @@ pub use contents::reader::{ContentReader, OpenObject};
 pub use error::{Error, Result};
 pub use handle::Store;
 pub use memory::pending::{Blocking, Pending};
+pub use memory::source_blob::SourceBlob;
 pub use memory::watchers::UploadWatch;
 pub use records::*;
 pub use sources::Sources;

@@ -103,7 +103,7 @@ impl Dispatcher {
 
 /// Logs the alarms of all webhooks, once at the start.
 fn log_alarms(store: &Store) {
-    match store.event_targets() {
+    match store.event_targets().wait() {
         Ok(states) => {
             for alarm in states.iter().filter_map(TargetState::alarm) {
                 tracing::warn!(alarm, "webhooks");

@@ -336,7 +336,7 @@ fn complete(gateway: &Gateway, upload: &Value) {
 /// What waits for the targets, and what was tried.
 fn compare_events(gateway: &Gateway, expected: &Value) {
     let mut found = Differences::default();
-    let states = gateway.store().event_targets().unwrap();
+    let states = gateway.store().event_targets().wait().unwrap();
     found.compare("targets", states.len(), expected["events"].as_object().unwrap().len());
     for state in states {
         let target = &expected["events"][&state.name];
@@ -347,7 +347,7 @@ fn compare_events(gateway: &Gateway, expected: &Value) {
             found.compare(&what, Some(got), target[name].as_u64());
         }
         found.compare(&state.name, state.disabled.as_deref(), target["disabled"].as_str());
-        let tries = gateway.store().deliveries(&state.name).unwrap();
+        let tries = gateway.store().deliveries(&state.name).wait().unwrap();
         let tries: Value = tries
             .iter()
             .map(|one| {
@@ -394,7 +394,7 @@ fn deliver_events(gateway: &Gateway, expected: &Value, receiver: &Receiver) {
         }
         missing += target["gap"].as_u64().unwrap();
     }
-    let is_told = || store.event_targets().unwrap().iter().all(|state| state.backlog == 0);
+    let is_told = || store.event_targets().wait().unwrap().iter().all(|state| state.backlog == 0);
     wait_until(is_told);
     let all = receiver.all();
     let got = |id: &str| {

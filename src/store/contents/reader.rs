@@ -21,7 +21,8 @@ use crate::store::engine::Engine;
 use crate::store::error::{Error, Result, damaged};
 use crate::store::memory::pending::Blocking;
 use crate::store::memory::pins::Pin;
-use crate::store::records::contents::{BlobRef, ContentId};
+use crate::store::memory::source_blob::SourceBlob;
+use crate::store::records::contents::ContentId;
 use crate::store::records::objects::{ObjectRecord, PartSpan};
 use crate::store::rules::manifest::Piece;
 use crate::types::{ByteRange, PartNumber, UploadId};
@@ -173,7 +174,7 @@ impl OpenObject {
     }
 
     /// The blob whose whole bytes are exactly `range` (`None`: the whole object), if there is one.
-    pub fn whole_blob(&self, range: Option<ByteRange>) -> Result<Option<BlobRef>> {
+    pub fn whole_blob(&self, range: Option<ByteRange>) -> Result<Option<SourceBlob>> {
         let size = self.record.size;
         let (first, end) = range.map_or((0, size), |range| (range.first, range.last + 1));
         let blob = match &self.source {
@@ -184,14 +185,8 @@ impl OpenObject {
                 manifests::whole_blob(&self.engine.db, *id, (first, end))?
             }
         };
-        Ok(blob.map(|blob| BlobRef {
-            id: blob.id,
-            size: blob.digests.length,
-            md5: blob.digests.md5,
-            crc64nvme: blob.digests.crc64nvme,
-            sha256: blob.digests.sha256,
-            checksum: blob.digests.checksum,
-        }))
+        let pin = self.pinned();
+        Ok(blob.map(|blob| SourceBlob { id: blob.id, digests: blob.digests, pin }))
     }
 }
 

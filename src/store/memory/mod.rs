@@ -5,5 +5,6 @@ pub(crate) mod directory;
 pub(crate) mod pending;
 pub(crate) mod pins;
 pub(crate) mod signal;
+pub(crate) mod source_blob;
 pub(crate) mod targets;
 pub(crate) mod watchers;

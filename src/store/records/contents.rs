@@ -45,23 +45,6 @@ impl ContentId {
     }
 }
 
-/// Stored blob that a copied part can refer to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct BlobRef {
-    /// Its id.
-    pub id: BlobId,
-    /// Bytes.
-    pub size: u64,
-    /// MD5 of its bytes.
-    pub md5: [u8; 16],
-    /// CRC64NVME of its bytes.
-    pub crc64nvme: u64,
-    /// SHA-256 of its bytes, if it was computed.
-    pub sha256: Option<[u8; 32]>,
-    /// The checksum sent with it, in the client's algorithm.
-    pub checksum: Option<Checksum>,
-}
-
 /// Content to search for.
 #[derive(Clone, Debug)]
 pub struct Wanted {

@@ -92,7 +92,7 @@ impl Member<'_> {
             let (place, number) = (key(name), part_number(9));
             let store = &self.fixture.store;
             store
-                .copy_part(&self.rights.upload(place.as_str(), upload), number, &source, blob, None)
+                .copy_part(&self.rights.upload(place.as_str(), upload), number, blob, None)
                 .wait()?;
         }
         listed.sort_by_key(|(number, _)| *number);

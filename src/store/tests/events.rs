@@ -78,7 +78,7 @@ impl Fixture {
     }
 
     fn state(&self) -> TargetState {
-        let states = self.store.event_targets().expect("states can be read");
+        let states = self.store.event_targets().wait().expect("states can be read");
         states.into_iter().find(|state| state.name == TARGET).expect("the target is known")
     }
 }
@@ -240,7 +240,7 @@ fn a_dead_event_lets_the_next_one_go_and_can_be_sent_again() {
     assert_eq!(fixture.take_all().len(), 2);
     let missing = fixture.store.resend_event(TARGET, first.message).wait();
     assert!(matches!(missing, Err(Error::NotFound { .. })));
-    assert_eq!(fixture.store.deliveries(TARGET).unwrap().len(), 5);
+    assert_eq!(fixture.store.deliveries(TARGET).wait().unwrap().len(), 5);
     fixture.check();
 }
 
@@ -447,7 +447,7 @@ fn what_is_old_is_forgotten() {
         fixture.settle(&fixture.due().events[0], Outcome::Dead);
     }
     assert_eq!((fixture.state().dead, fixture.state().backlog), (6, 0));
-    assert_eq!(fixture.store.deliveries(TARGET).unwrap().len(), 6);
+    assert_eq!(fixture.store.deliveries(TARGET).wait().unwrap().len(), 6);
     let (old, now) = (Timestamp::from_millis(0), clock::now().plus_millis(1));
     assert_eq!(fixture.store.sweep_events(old, old).unwrap(), 0);
     assert_eq!(fixture.store.sweep_events(now, old).unwrap(), 6);
@@ -466,7 +466,7 @@ fn the_log_of_tries_is_bounded() {
         fixture.settle(&event, Outcome::RetryAt(clock::now()));
     }
     assert_eq!(fixture.count_rows("deliveries"), TEST_LIMITS.delivery_rows_max);
-    let last = fixture.store.deliveries(TARGET).unwrap().remove(0);
+    let last = fixture.store.deliveries(TARGET).wait().unwrap().remove(0);
     assert_eq!(i64::from(last.attempt), TEST_LIMITS.delivery_rows_max + 20);
 }
 

@@ -120,7 +120,7 @@ fn a_write_that_was_decided_on_another_version_changes_nothing() {
     assert_eq!(shared.fixture.count_files(), 0, "the file of the refused body is removed");
 
     let upload = shared.fixture.create_upload(&shared.rights, "a");
-    let part = shared.fixture.put_part(&shared.rights, "a", upload, 1, b"part").expect("a part");
+    shared.fixture.put_part(&shared.rights, "a", upload, 1, b"part").expect("a part");
     let request = || complete_request(&[(1, b"part")]);
     let completed = store.complete_upload(&write.clone().upload(upload), request()).run();
     assert!(matches!(completed, Err(Error::ObjectChanged)), "{completed:?}");

@@ -4,7 +4,6 @@ mod complete;
 pub(crate) mod progress;
 pub(crate) mod verify;
 
-use super::contents::reader::OpenObject;
 use super::db::sqlite::{complete as completion, listing, missing_parts, parts, pause, uploads};
 #[cfg(doc)]
 use super::error::Error;
@@ -15,7 +14,7 @@ use super::records::events::Cause;
 use crate::access::{AbortUpload, ListUploads, Permit, UploadHandle, UploadRight, WriteObject};
 use crate::digest::Checksum;
 use crate::store::blobs::staged::StagedBlob;
-use crate::store::records::contents::BlobRef;
+use crate::store::memory::source_blob::SourceBlob;
 use crate::store::records::lists::Page;
 use crate::store::records::missing_parts::{Blocks, ClaimedPart};
 use crate::store::records::uploads::{
@@ -100,11 +99,10 @@ impl Store {
         &self,
         upload: &UploadHandle<WriteObject>,
         number: PartNumber,
-        source: &OpenObject,
-        blob: BlobRef,
+        source: SourceBlob,
         checksum: Option<Checksum>,
     ) -> Pending<AddedPart> {
-        parts::copy(&self.engine.db, upload.path(), number, blob, checksum, source.pinned())
+        parts::copy(&self.engine.db, upload.path(), number, source, checksum)
     }
 
     /// Parts with numbers above `after`, at most `max`. [`Error::NoSuchUpload`].

@@ -50,7 +50,7 @@ fn put(gateway: &Gateway, key: &str) {
 
 /// State of a target, as the command shows it.
 fn state(gateway: &Gateway, name: &str) -> partita::store::TargetState {
-    let states = gateway.store().event_targets().expect("states can be read");
+    let states = gateway.store().event_targets().wait().expect("states can be read");
     states.into_iter().find(|state| state.name == name).expect("the target is known")
 }
 
@@ -216,7 +216,7 @@ fn a_failed_delivery_is_sent_again_under_the_same_id_and_later_ones_wait() {
         assert!(pair[1].at - pair[0].at >= Duration::from_millis(45), "it waited");
     }
     wait_until(|| state(&gateway, "app").backlog == 0);
-    let log = gateway.store().deliveries("app").unwrap();
+    let log = gateway.store().deliveries("app").wait().unwrap();
     let tries: Vec<_> = log.iter().rev().map(|one| (one.attempt, one.status)).collect();
     let expected = [(1, Some(500)), (2, None), (3, Some(404)), (4, Some(204)), (1, Some(204))];
     assert_eq!(tries, expected);
@@ -245,7 +245,7 @@ fn an_hour_of_500_costs_four_attempts_and_no_event() {
     }
     wait_until(|| state(&gateway, "app").backlog == 0);
     assert_eq!(state(&gateway, "app").dead, 0);
-    let log = gateway.store().deliveries("app").unwrap();
+    let log = gateway.store().deliveries("app").wait().unwrap();
     // Attempts fail at 0, 5 s, 5 min 5 s and 35 min 5 s; the one at 2 h 35 min succeeds.
     assert!(log.iter().filter(|one| one.status == Some(200)).all(|one| one.attempt == 5));
     assert_eq!(log.len(), 6 * 5);
@@ -274,7 +274,7 @@ fn retry_after_is_honoured() {
         receiver.all()
     };
     assert!(received[1].at - received[0].at >= Duration::from_millis(950));
-    let log = gateway.store().deliveries("app").unwrap();
+    let log = gateway.store().deliveries("app").wait().unwrap();
     assert_eq!(log.last().unwrap().reply, b"busy");
 }
 
@@ -358,15 +358,15 @@ fn a_target_that_hangs_or_answers_endlessly_delays_no_other() {
     // Twenty events of the hanging target take six seconds by themselves.
     assert!(took < Duration::from_secs(5), "{took:?}");
     wait_until(|| state(&gateway, "babbling").backlog == 0);
-    let log = gateway.store().deliveries("babbling").unwrap();
+    let log = gateway.store().deliveries("babbling").wait().unwrap();
     assert_eq!((log[0].status, log[0].reply.len()), (Some(200), 1024));
     assert!(log.iter().all(|one| one.millis < 3_000));
-    wait_until(|| gateway.store().deliveries("hanging").unwrap().len() >= 2);
-    let log = gateway.store().deliveries("hanging").unwrap();
+    wait_until(|| gateway.store().deliveries("hanging").wait().unwrap().len() >= 2);
+    let log = gateway.store().deliveries("hanging").wait().unwrap();
     assert_eq!((log[0].status, log[0].reply.as_slice()), (None, &b"it did not answer in time"[..]));
-    wait_until(|| gateway.store().deliveries("head").unwrap().len() >= 2);
-    assert_eq!(gateway.store().deliveries("head").unwrap()[0].status, None);
-    wait_until(|| gateway.store().deliveries("nobody").unwrap().len() >= 21);
+    wait_until(|| gateway.store().deliveries("head").wait().unwrap().len() >= 2);
+    assert_eq!(gateway.store().deliveries("head").wait().unwrap()[0].status, None);
+    wait_until(|| gateway.store().deliveries("nobody").wait().unwrap().len() >= 21);
     assert_eq!(state(&gateway, "nobody").backlog, 21);
     gateway.assert_sound();
 }
@@ -416,7 +416,7 @@ fn an_address_that_is_not_public_is_not_called() {
     for (n, url) in urls.iter().enumerate() {
         let name = format!("t{n}");
         wait_until(|| state(&gateway, &name).dead == 1);
-        let log = gateway.store().deliveries(&name).unwrap();
+        let log = gateway.store().deliveries(&name).wait().unwrap();
         assert_eq!(log[0].status, None);
         let problem = String::from_utf8_lossy(&log[0].reply).into_owned();
         let refused = problem.contains("not a public address") || problem.contains("lookup");
@@ -465,9 +465,9 @@ fn https_needs_an_authority_that_is_trusted() {
     gateway.store().test_event_target("trusting").wait().unwrap();
     gateway.store().test_event_target("other").wait().unwrap();
     wait_until(|| state(&gateway, "trusting").backlog == 0);
-    assert_eq!(gateway.store().deliveries("trusting").unwrap()[0].status, Some(200));
+    assert_eq!(gateway.store().deliveries("trusting").wait().unwrap()[0].status, Some(200));
     wait_until(|| state(&gateway, "other").dead == 1);
-    let log = gateway.store().deliveries("other").unwrap();
+    let log = gateway.store().deliveries("other").wait().unwrap();
     let problem = String::from_utf8_lossy(&log[0].reply).into_owned();
     assert!(problem.contains("certificate"), "{problem}");
 }

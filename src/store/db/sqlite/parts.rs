@@ -3,8 +3,6 @@
 //! **Invariant:** every verb checks in its own transaction that the upload is open, in this bucket
 //! and for this key. Otherwise it is NoSuchUpload, and the sent body is discarded.
 
-use std::sync::Arc;
-
 use rusqlite::{OptionalExtension as _, params};
 
 use super::database::Database;
@@ -20,8 +18,8 @@ use crate::store::db::sqlite::deduplicated;
 use crate::store::db::sqlite::upload_changes::{UploadChange, changed};
 use crate::store::error::{Error, Result};
 use crate::store::memory::pending::Pending;
-use crate::store::memory::pins::Pin;
-use crate::store::records::contents::{BlobRef, ContentId, InstantPart, Readable};
+use crate::store::memory::source_blob::SourceBlob;
+use crate::store::records::contents::{ContentId, InstantPart, Readable};
 use crate::store::records::events::Cause;
 use crate::store::records::uploads::{AddedPart, PartRecord, PartsPage};
 use crate::types::{BlobId, ETag, PartNumber};
@@ -55,23 +53,15 @@ pub(crate) fn copy(
     db: &Database,
     upload: UploadPath,
     number: PartNumber,
-    blob: BlobRef,
+    source: SourceBlob,
     checksum: Option<Checksum>,
-    pinned: Option<Arc<Pin>>,
 ) -> Pending<AddedPart> {
     let path = PartPath { upload, number };
-    let digests = Digests {
-        length: blob.size,
-        md5: blob.md5,
-        crc64nvme: blob.crc64nvme,
-        sha256: blob.sha256,
-        checksum: blob.checksum,
-    };
     db.write(move |txn| {
-        // Keeps the source's blobs from being freed while the job waits.
-        let _pinned = &pinned;
+        // Its pin keeps the bytes from being freed while the job waits.
+        let SourceBlob { id: blob, digests, pin: _pin } = &source;
         let touched = touch(txn, &path, digests.length)?;
-        if !reference(txn, ContentId::Blob(blob.id))? {
+        if !reference(txn, ContentId::Blob(*blob))? {
             return Err(Error::NoSuchKey);
         }
         let known = touched.algorithm.and_then(|algorithm| {
@@ -79,7 +69,7 @@ pub(crate) fn copy(
             given.or_else(|| digests.checksum_for(algorithm))
         });
         let checksum = known.or_else(|| checksum.clone()).or_else(|| digests.checksum.clone());
-        let part = replace(txn, &path, blob.id, &digests, checksum)?;
+        let part = replace(txn, &path, *blob, digests, checksum)?;
         touched.added(txn, &path, part)
     })
 }

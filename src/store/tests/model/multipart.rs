@@ -136,13 +136,8 @@ impl World {
         let rights = &self.buckets[&bucket].0;
         let name = key(&self.buckets[&bucket].1.uploads[&id].name);
         let store = &self.fixture.store;
-        let copied = store.copy_part(
-            &rights.upload(name.as_str(), id),
-            part_number(number),
-            &opened,
-            blob,
-            None,
-        );
+        let copied =
+            store.copy_part(&rights.upload(name.as_str(), id), part_number(number), blob, None);
         let copied = copied.wait();
         let upload = self.upload(&bucket, id);
         if !upload.fits(number, parts[&part].bytes.len()) {
