@@ -1,4 +1,5 @@
-//! Wall clock of the process: the only file that reads it.
+//! Wall clock of the process: the only file that reads it. Ids have a time of their own, which the
+//! crate `uuid` reads.
 //!
 //! Other code takes a [`Timestamp`] as an argument, so that tests choose the time. A clippy lint
 //! (`disallowed_methods`) forbids the system's clock elsewhere.
