@@ -54,13 +54,14 @@
 //! | [`cli`] | commands, exit codes; [`log`] sets up standard error |
 //!
 //! A connection is served by one thread from its first byte to its last; each thread has a runtime
-//! of its own. Work in memory is done there: a lookup in SQLite ([`store::Pending`]), blocks that
-//! the page cache holds. Work that waits for a disk or takes long is a [`store::Blocking`] and runs
-//! on the blocking pool of the runtime. Changes of rows go to the one writer thread.
+//! of its own. Short work is done there: a lookup in SQLite ([`store::Pending`]), a read of blocks
+//! that the page cache holds. Work that waits for a disk or takes long is a [`store::Blocking`] and
+//! runs on the blocking pool of the runtime. Changes of rows go to the one writer thread.
 //!
-//! Each module imports only those that a table in `tests/it/tidy.rs` allows it; the store has a
-//! table of layers of its own; files never import each other in a circle. `store` knows no HTTP,
-//! `wire` and `auth` know no database, files or clock, operations never import each other.
+//! `tests/it/tidy/imports.rs` lists the modules that each module may import;
+//! `tests/it/tidy/circles.rs` lists the layers of the store, and allows no circle of files. `store`
+//! knows no HTTP, `wire` and `auth` know no database, files or clock, operations never import each
+//! other.
 //!
 //! ## Invariants
 //!
@@ -73,7 +74,7 @@
 //! 4. **No damaged byte is served**: each block is checked before it leaves ([`transfer::send`]).
 //! 5. **Nothing is read before it is allowed**: route, signature and decision come before the first
 //!    byte of a body, or of a form's file ([`gateway`]). A [`Permit`](access::Permit) is made in
-//!    one place and names its right as a type and its resource as a value.
+//!    one place. Its type names the right; its value holds the bucket or the object.
 //! 6. **Nothing is published before it is verified**: every chunk signature, trailer, digest and
 //!    length is checked before a row is written ([`transfer::receive`]).
 //! 7. **Every word of a request is consumed** by the operation that wins, and every `x-partita-*`
@@ -91,6 +92,9 @@
 //!   [`ops::OPERATIONS`], which also holds the limit of its document and its `x-partita-*` headers;
 //! - a setting: its row in [`config`]; an error code: its row in [`wire::error`];
 //! - a right: its row in [`access`]; a limit of requests: [`limits`];
+//! - a policy or ACL in the decision: an input of [`access::decide`];
+//! - the attempts of webhooks: the waits in `src/config/webhook.rs`, their use in [`webhooks`];
+//! - a command: its file in `src/cli`, its row in [`admin`];
 //! - an event: its row in [`events::names`], and the change that emits it in the store;
 //! - a checksum algorithm: its row in [`digest`];
 //! - a kind of bucket configuration: its kind in [`store`], its document in [`wire`];

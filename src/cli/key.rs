@@ -45,7 +45,8 @@ pub(super) fn run(matches: &ArgMatches) -> Outcome {
         ("list", matches) => list(matches),
         ("disable", matches) => change(matches, Method::PUT, json!({ "enabled": false })),
         ("enable", matches) => change(matches, Method::PUT, json!({ "enabled": true })),
-        (_, matches) => change(matches, Method::DELETE, Value::Null),
+        ("delete", matches) => change(matches, Method::DELETE, Value::Null),
+        (other, _) => unreachable!("clap knows no subcommand {other}"),
     }
 }
 

@@ -47,7 +47,8 @@ pub(super) fn run(matches: &ArgMatches) -> Outcome {
     match matches.subcommand().expect("a subcommand is required") {
         ("create", matches) => create(matches),
         ("list", matches) => list(matches),
-        (_, matches) => delete(matches),
+        ("delete", matches) => delete(matches),
+        (other, _) => unreachable!("clap knows no subcommand {other}"),
     }
 }
 

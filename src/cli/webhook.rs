@@ -63,7 +63,8 @@ pub(super) fn run(matches: &ArgMatches) -> Outcome {
         ("resend", matches) => resend(matches),
         ("test", matches) => test(matches),
         ("enable", matches) => change(matches, true),
-        (_, matches) => change(matches, false),
+        ("disable", matches) => change(matches, false),
+        (other, _) => unreachable!("clap knows no subcommand {other}"),
     }
 }
 

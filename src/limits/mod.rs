@@ -1,8 +1,8 @@
 //! Scarce resources and their owners: memory, places in queues, work of the processor.
 //!
 //! Each resource has a bound, and most a share per user, so that one user leaves something to the
-//! others. A request that finds a resource used up is answered with 503 SlowDown before the
-//! resource is gone.
+//! others. At the bound a request is answered with 503 SlowDown. The bound is below what the
+//! machine can bear.
 //!
 //! **Invariants**
 //! - [`Limits`] belongs to one gateway. There is no process-global state: two gateways in one
@@ -43,7 +43,7 @@ pub const EVENT_STREAMS_MAX: usize = 256;
 pub const EVENT_STREAMS_OF_USER: usize = 64;
 /// Event streams of one upload: all browsers of an application may be one user.
 pub const EVENT_STREAMS_OF_UPLOAD: usize = 4;
-/// A user may have one of so many of the requests that wait for a paused upload.
+/// One user may hold one part in so many of the places for requests that wait on paused uploads.
 pub const PAUSE_USERS: usize = 4;
 /// Complete requests that read whole files to verify them; others wait.
 const VERIFICATIONS: fair_queue::Bounds = fair_queue::Bounds {

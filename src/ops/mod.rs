@@ -138,7 +138,8 @@ use Action as A;
 use Demands::{Copy, Service, Target};
 use Selector::{Header, Query, QueryValue};
 
-/// Every operation. A word is tried with all the words of its row; the row with most words wins.
+/// Every operation. A row matches if the request has all of its selectors. Of several
+/// rows that match, the one with most selectors wins.
 #[rustfmt::skip]
 pub static OPERATIONS: &[Row] = operations! {
     // name                     module                    method scope   selectors

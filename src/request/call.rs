@@ -20,7 +20,7 @@ use crate::wire::{Error, ErrorCode, Head, Result};
 const EXPECTED_OWNERS: [&str; 2] =
     ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"];
 
-/// The caller of a request: its only way to be allowed more than the row demanded.
+/// The caller of a request. A handler that needs a right beyond the demands of its row asks here.
 #[derive(Clone)]
 pub struct Caller {
     /// The principal that the signature proved.

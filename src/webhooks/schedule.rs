@@ -1,4 +1,5 @@
-//! Outcome of an attempt: taken, dead, disabled, or another attempt later. Pure.
+//! Outcome of an attempt: taken, dead, disabled, or another attempt later. Pure. The waits between
+//! attempts are a setting of each webhook (`src/config/webhook.rs`).
 
 use crate::store::Outcome;
 use crate::types::{MessageId, Timestamp, decimal};

@@ -1,6 +1,7 @@
 //! Request headers of Partita: `x-partita-*`.
 //!
-//! **Invariant:** an operation reads such a header (its row names it), or the request is refused.
+//! **Invariant:** a request with such a header that the `own [...]` of its operation's row does not
+//! list is refused.
 //! These headers restrict a request. If `x-partita-max-bytes` in a presigned URL is misspelt, the
 //! client must get an error before anything is stored.
 

@@ -254,8 +254,8 @@ CREATE INDEX deliveries_target ON deliveries (target, id);
 
 /// Declarations of uploads beyond S3.
 const DECLARED_UPLOADS: &str = "
--- Both NULL in an upload of plain S3. declared: 1 when declarations has its row. paused: since
--- when.
+-- Both NULL in an upload of plain S3. declared: 1 if declarations has a row for the upload.
+-- paused: time of the pause.
 ALTER TABLE uploads ADD COLUMN declared INTEGER;
 ALTER TABLE uploads ADD COLUMN paused INTEGER;
 
@@ -318,8 +318,8 @@ CREATE UNIQUE INDEX blobs_extent ON blobs (epoch, first_page) WHERE first_page I
 /// Table of runs.
 const RUNS: &str = "
 -- A row for each start. ended: NULL while the run lives, and after a crash until the next start.
--- Ids ascend. A lower id without a row is that of a run before this table, and has ended. The last
--- of those has a row: the start that adds this table is the first to know that it has ended.
+-- Ids ascend. A lower id without a row is that of a run before this table, and has ended. The
+-- newest of those has a row, as it may have crashed: the start that adds this table sets its end.
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
     started INTEGER NOT NULL,
