@@ -138,7 +138,7 @@ fn permit<R: Right>(credential: &Arc<Credential>, action: Action, resource: Reso
     let principal = Principal::Key(Arc::clone(credential));
     let rules = Rules::default();
     let question = Question { principal, action, resource, origin: None, rules, object: None };
-    let permit = decide(question).allowed().and_then(|allowed| allowed.permit::<R>());
+    let permit = decide(question).permit::<R>();
     permit.expect("root may")
 }
 

@@ -120,7 +120,7 @@ fn permit<R: Right>(
     let principal = Principal::Key(Arc::clone(root));
     let rules = Rules::default();
     let question = Question { principal, action, resource, origin: None, rules, object: None };
-    let permit = decide(question).allowed().and_then(|allowed| allowed.permit::<R>());
+    let permit = decide(question).permit::<R>();
     permit.map_err(|_| "root may do anything".into())
 }
 

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use super::accounts::{Principal, User};
 use super::action::Action;
-use super::permit::{Allowed, Denied, Origin, ReadAccess, Undecided};
+use super::permit::{Allowed, Denied, Origin, Permit, ReadAccess, Undecided};
 use super::resource::{Bucket, ObjectFacts, Resource};
-use super::right::ReadObject;
+use super::right::{ReadObject, Right};
 
 /// Everything that a decision depends on.
 #[derive(Clone, Debug)]
@@ -98,21 +98,29 @@ impl Decision {
     ///
     /// # Errors
     /// [`Denied`], also when the object would be needed: the caller has no way to give it.
-    pub fn allowed(self) -> Result<Allowed, Denied> {
+    pub fn allowed(&self) -> Result<&Allowed, Denied> {
         match self {
             Self::Allow(allowed) => Ok(allowed),
             Self::Deny | Self::NeedsObject(_) => Err(Denied),
         }
     }
 
+    /// The permit for the right `R`, of a decision that needs no object.
+    ///
+    /// # Errors
+    /// [`Denied`], as of [`Self::allowed`] and [`Allowed::permit`].
+    pub fn permit<R: Right>(&self) -> Result<Permit<R>, Denied> {
+        self.allowed()?.permit()
+    }
+
     /// The access to read an object.
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn read_access(self) -> Result<ReadAccess, Denied> {
+    pub fn read_access(&self) -> Result<ReadAccess, Denied> {
         match self {
             Self::Allow(allowed) => allowed.permit::<ReadObject>().map(ReadAccess::Allowed),
-            Self::NeedsObject(undecided) => Ok(ReadAccess::NeedsObject(undecided)),
+            Self::NeedsObject(undecided) => Ok(ReadAccess::NeedsObject(undecided.clone())),
             Self::Deny => Err(Denied),
         }
     }

@@ -58,7 +58,7 @@ pub(super) async fn create(call: &AdminCall) -> Answer {
         key: Some(grant.key.clone()),
     };
     let signer = UrlSigner::of(call, grant.expires_seconds)?;
-    let permit = call.caller.demand::<WriteObject>(&demand)?;
+    let permit = call.caller.demand::<WriteObject>(demand)?;
     let reader = Reader::of_caller(&call.gateway, &call.caller, &permit);
     let reader = match grant.search {
         InstantSearch::Off => None,

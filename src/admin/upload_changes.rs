@@ -94,7 +94,7 @@ pub(super) async fn clean(call: &AdminCall) -> Answer {
         let (key, id) = (&progress.upload.key, progress.upload.id);
         let action = Action::AbortMultipartUpload;
         let demand = Demand { action, bucket: Some(bucket), key: Some(key.clone()) };
-        let Ok(permit) = call.caller.demand::<AbortUpload>(&demand) else { continue };
+        let Ok(permit) = call.caller.demand::<AbortUpload>(demand) else { continue };
         if dry_run || abort_idle(call, &permit.upload(id), idle_since).await? {
             bytes += progress.received_bytes;
             idle.push(json!({

@@ -164,7 +164,7 @@ pub(super) async fn locate<R: UploadRight>(
     let found = call.store.locate_upload(id).await.map_err(Error::from)?;
     let (bucket, key) = found.ok_or_else(absent)?;
     let demand = Demand { action, bucket: Some(bucket), key: Some(key) };
-    let permit = call.caller.demand::<R>(&demand).map_err(|error| match error.code {
+    let permit = call.caller.demand::<R>(demand).map_err(|error| match error.code {
         ErrorCode::AccessDenied | ErrorCode::NoSuchBucket => absent(),
         _ => error,
     })?;
@@ -258,7 +258,7 @@ impl UploadScan {
     ) -> Result<(Vec<Permit<ListUploads>>, Option<String>), Failure> {
         let demand = |bucket: &BucketName| {
             let action = Action::ListBucketMultipartUploads;
-            call.caller.demand(&Demand { action, bucket: Some(bucket.clone()), key: None })
+            call.caller.demand(Demand { action, bucket: Some(bucket.clone()), key: None })
         };
         if let Some(bucket) = &self.bucket {
             return Ok((vec![demand(bucket)?], None));

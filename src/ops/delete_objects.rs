@@ -51,7 +51,7 @@ fn permits(call: &Call, deletions: &mut [Deletion]) -> Result<Vec<Permit<DeleteO
         let Ok(key) = &deletion.outcome else { continue };
         let (bucket, key) = (Some(call.bucket().clone()), Some(key.clone()));
         let demand = Demand { action: Action::DeleteObject, bucket, key };
-        match call.caller.demand::<DeleteObject>(&demand) {
+        match call.caller.demand::<DeleteObject>(demand) {
             Ok(permit) => permits.push(permit),
             Err(error) if error.code == ErrorCode::AccessDenied => deletion.outcome = Err(error),
             Err(error) => return Err(error),

@@ -39,14 +39,14 @@ impl Caller {
     ///
     /// # Errors
     /// NoSuchBucket, AccessDenied.
-    pub fn ask(&self, demand: &Demand) -> Result<Decision> {
-        let resource = match (&demand.bucket, &demand.key) {
+    pub fn ask(&self, demand: Demand) -> Result<Decision> {
+        let resource = match (demand.bucket, demand.key) {
             (None, _) => Resource::Service,
             (Some(name), key) => {
-                let bucket = self.store.bucket(name).ok_or_else(|| {
+                let bucket = self.store.bucket(&name).ok_or_else(|| {
                     Error::new(ErrorCode::NoSuchBucket).field("BucketName", name.as_str())
                 })?;
-                match key.clone() {
+                match key {
                     None => Resource::Bucket(bucket),
                     Some(key) => Resource::Object(ObjectPath { bucket, key }),
                 }
@@ -66,8 +66,8 @@ impl Caller {
     ///
     /// # Errors
     /// NoSuchBucket, AccessDenied.
-    pub fn demand<R: Right>(&self, demand: &Demand) -> Result<Permit<R>> {
-        Ok(self.ask(demand)?.allowed().and_then(|allowed| allowed.permit::<R>())?)
+    pub fn demand<R: Right>(&self, demand: Demand) -> Result<Permit<R>> {
+        Ok(self.ask(demand)?.permit()?)
     }
 
     /// Decides everything that a row demands, in its order; nothing of the body has been read.
@@ -77,7 +77,7 @@ impl Caller {
     pub fn decide(&self, operation: &Operation, head: &Head) -> Result<Vec<Decision>> {
         let mut decisions = Vec::new();
         for demand in operation.demands.of(head)? {
-            let decision = self.ask(&demand)?;
+            let decision = self.ask(demand)?;
             if let Decision::Deny = decision {
                 return Err(ErrorCode::AccessDenied.into());
             }
@@ -130,8 +130,7 @@ impl Call {
     /// # Errors
     /// AccessDenied when the action of the row does not give the right.
     pub fn permit<R: Right>(&self) -> Result<Permit<R>> {
-        let decision = self.decisions.first().ok_or(ErrorCode::AccessDenied)?.clone();
-        Ok(decision.allowed().and_then(|allowed| allowed.permit::<R>())?)
+        Ok(self.decisions.first().ok_or(ErrorCode::AccessDenied)?.permit()?)
     }
     /// The permit for one upload of the key that the request addresses.
     ///
@@ -146,16 +145,14 @@ impl Call {
     /// # Errors
     /// AccessDenied.
     pub fn read_access(&self) -> Result<ReadAccess> {
-        let decision = self.decisions.first().ok_or(ErrorCode::AccessDenied)?.clone();
-        Ok(decision.read_access()?)
+        Ok(self.decisions.first().ok_or(ErrorCode::AccessDenied)?.read_access()?)
     }
     /// Access to read the copy source: the second demand of the rows that copy.
     ///
     /// # Errors
     /// AccessDenied.
     pub fn source_access(&self) -> Result<ReadAccess> {
-        let decision = self.decisions.get(1).ok_or(ErrorCode::AccessDenied)?.clone();
-        Ok(decision.read_access()?)
+        Ok(self.decisions.get(1).ok_or(ErrorCode::AccessDenied)?.read_access()?)
     }
     /// Runs a `verb` that changes the object that the request addresses and takes the permit. If
     /// the object changed after it was decided about, it is decided again: three decisions in all.
@@ -173,7 +170,7 @@ impl Call {
     {
         let decide = || {
             let (bucket, key) = (Some(self.bucket().clone()), Some(self.key().clone()));
-            self.caller.demand::<R>(&Demand { action, bucket, key })
+            self.caller.demand::<R>(Demand { action, bucket, key })
         };
         write_decided(self.permit::<R>()?, decide, verb).await
     }

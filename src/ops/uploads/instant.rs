@@ -272,7 +272,7 @@ pub fn readable(caller: &Caller, found: Vec<Candidate>) -> Vec<Readable> {
         Some((bucket, key)) => {
             let (bucket, key) = (Some(bucket.name.clone()), Some(key.clone()));
             let demand = Demand { action: Action::GetObject, bucket, key };
-            let permit = caller.demand::<ReadObject>(&demand).ok()?;
+            let permit = caller.demand::<ReadObject>(demand).ok()?;
             candidate.granted(Some(&permit))
         }
     };

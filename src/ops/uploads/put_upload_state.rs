@@ -23,7 +23,7 @@ pub async fn handle(call: Call) -> Result<Response> {
         StateRequest::Pause => store.pause_upload(&upload).await?,
         StateRequest::Upload => store.resume_upload(&upload).await?,
         StateRequest::Cancel => {
-            let permit = call.caller.demand::<AbortUpload>(&Demand {
+            let permit = call.caller.demand::<AbortUpload>(Demand {
                 action: Action::AbortMultipartUpload,
                 bucket: Some(call.bucket().clone()),
                 key: Some(call.key().clone()),

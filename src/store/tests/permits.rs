@@ -48,7 +48,8 @@ impl Shared {
     fn decided<R: Right>(&self, action: Action, name: &str) -> Permit<R> {
         let object = Some(self.facts(name));
         let question = self.question(&self.alice, action, self.rights.path(name));
-        let allowed = decide(Question { object, ..question }).allowed().expect("she owns it");
+        let allowed =
+            decide(Question { object, ..question }).allowed().cloned().expect("she owns it");
         allowed.permit::<R>().expect("the action gives the right")
     }
 
@@ -142,7 +143,7 @@ fn an_action_gives_its_own_rights_and_no_other() {
     let object = Resource::Object(shared.rights.path("a"));
     let allowed = |action, resource: &Resource| {
         let question = question(&shared.alice, action, resource.clone());
-        decide(question).allowed().expect("she owns the bucket")
+        decide(question).allowed().cloned().expect("she owns the bucket")
     };
     let put = allowed(Action::PutObject, &object);
     assert!(put.permit::<WriteObject>().is_ok());

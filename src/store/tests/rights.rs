@@ -38,7 +38,7 @@ pub(super) fn create_permit(credential: &Arc<Credential>) -> Permit<CreateBucket
 }
 
 fn permit<R: Right>(question: Question) -> Permit<R> {
-    let permit = decide(question).allowed().and_then(|allowed| allowed.permit::<R>());
+    let permit = decide(question).permit::<R>();
     permit.expect("it is permitted")
 }
 
