@@ -179,7 +179,7 @@ impl Challenges {
         Ok(())
     }
 
-    /// Judges an answer. The contents that were proven, if it is right; then the offer is over.
+    /// Checks an answer. A right one ends the offer and gives the contents that were proven.
     ///
     /// # Errors
     /// NoChallenge, Late, Wrong.

@@ -19,9 +19,8 @@ use crate::wire::{Error, ErrorCode, Response, Result};
 /// Receives, verifies, records; the same number again replaces the part.
 ///
 /// # Errors
-/// SlowDown while the upload is paused, before the body is read; NoSuchUpload then and, if the
-/// upload ended meanwhile, after it;
-/// InvalidArgument for the number; BadDigest and its kin; InvalidRequest for a checksum in another
+/// SlowDown while the upload is paused, before the body is read; NoSuchUpload before the body and, if
+/// the upload ended meanwhile, after it; InvalidArgument for the number; BadDigest and its kin; InvalidRequest for a checksum in another
 /// algorithm than the upload's, and for a part that cannot be one of the declared file;
 /// InvalidRange for another Content-Range than the part has.
 pub async fn handle(call: Call) -> Result<Response> {
@@ -32,7 +31,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let open = pause::pass(&call, &upload).await?;
     declared::check_part(&call, &upload, &open, number, call.body.declared_length()).await?;
     let mut announced = receive::expected(&call.head, &call.body, PUT_BYTES_MAX)?;
-    // A length that is announced has been judged.
+    // An announced length was checked by `check_part` above.
     let bound = match Bound::of(&call.head, &open, number)? {
         Some(bound) if announced.limit_to(bound.limits())? => Some(bound),
         _ => None,

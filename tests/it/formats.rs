@@ -29,14 +29,14 @@ const SETTINGS: [(&str, &str); 7] = [
     ("dedup-buckets", "shared"),
     ("proof-buckets", "shared"),
 ];
-/// What a test deletes.
+/// Prefix of the objects that a test deletes.
 const DELETED: &str = "/alice-files/sizes/";
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/schema_7").join(name)
 }
 
-/// What a folder must hold.
+/// Expected answers of a folder.
 fn expected(variant: &str) -> Value {
     let document = std::fs::read(fixture(&format!("{variant}.json"))).unwrap();
     serde_json::from_slice(&document).unwrap()
@@ -81,7 +81,7 @@ fn who(value: &Value) -> Who {
     Who::parse(text(value)).unwrap()
 }
 
-/// What differs from what is expected, a line each.
+/// Differences from the expected answers, a line each.
 #[derive(Default)]
 struct Differences(Vec<String>);
 
@@ -333,7 +333,7 @@ fn complete(gateway: &Gateway, upload: &Value) {
     assert!(found.0.is_empty(), "{:#?}", found.0);
 }
 
-/// What waits for the targets, and what was tried.
+/// Comparison of the waiting events and their attempts.
 fn compare_events(gateway: &Gateway, expected: &Value) {
     let mut found = Differences::default();
     let states = gateway.store().event_targets().wait().unwrap();

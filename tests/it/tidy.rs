@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 
 use self::paths::{Named, named};
 
+/// Folders with Rust files. (Builds below `benches` are not part of the source.)
+const FOLDERS: &[&str] = &["src", "tests", "benches/src", "benches/micro"];
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }

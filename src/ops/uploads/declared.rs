@@ -19,7 +19,7 @@ use crate::wire::{Error, ErrorCode, Head, Response, Result};
 
 /// The number of parts that a declared upload has.
 const PART_COUNT: &str = "x-partita-part-count";
-/// How Create got the upload: `created`, `resumed`, `challenge` or `instant`.
+/// Origin of the upload that Create answers with: `created`, `resumed`, `challenge` or `instant`.
 const UPLOAD: &str = "x-partita-upload";
 /// The lowest part number that is missing.
 const NEXT_PART: &str = "x-partita-next-part";
@@ -279,8 +279,8 @@ mod tests {
             ("bytes 0-+9/25", 1, Some(10), layout, None),
             ("", 1, Some(10), layout, None),
         ] {
-            let judged = check_range(text, part(number), length, layout);
-            let got = judged.ok().map(|verdict| verdict.is_ok());
+            let checked = check_range(text, part(number), length, layout);
+            let got = checked.ok().map(|verdict| verdict.is_ok());
             assert_eq!(got, verdict, "{text} for part {number}");
         }
     }

@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
 /// Contents that are the file that Create declares, and that the reader may read.
 ///
 /// # Errors
-/// Those of [`prefixes`], and what the store says.
+/// Those of [`prefixes`], and those of the store.
 pub async fn of_create(
     reader: Option<Reader<'_>>,
     head: &Head,
@@ -172,7 +172,7 @@ pub fn proof_prefixes(head: &Head) -> Result<Vec<String>> {
 /// takes proofs. Tells whether there was one.
 ///
 /// # Errors
-/// What the store says.
+/// Those of the store.
 #[expect(clippy::disallowed_methods, reason = "the closure runs on the blocking pool")]
 pub async fn offer(
     reader: Option<Reader<'_>>,
@@ -214,7 +214,7 @@ pub async fn offer(
 /// to be asked for it.
 ///
 /// # Errors
-/// Those of [`prefixes`], and what the store says.
+/// Those of [`prefixes`], and those of the store.
 pub async fn of_body(
     call: &Call,
     permit: &Permit<WriteObject>,

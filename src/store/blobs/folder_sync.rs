@@ -127,7 +127,7 @@ mod tests {
                 })
             }
         });
-        // Give the late one time to wait; that it does not run is judged by what it ran.
+        // The late one gets time to reach its wait; `own` tells if it has run.
         thread::sleep(Duration::from_millis(20));
         assert!(!own.load(SeqCst), "it must not run beside the first");
         release.send(()).unwrap();

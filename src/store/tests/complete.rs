@@ -79,9 +79,9 @@ fn a_wrong_list_is_refused_and_the_upload_survives() {
             |e| matches!(e, Error::ChecksumMismatch { .. }),
         ),
     ];
-    for (index, (parts, change, judge)) in cases.into_iter().enumerate() {
+    for (index, (parts, change, is_expected)) in cases.into_iter().enumerate() {
         let error = complete(parts, change).expect_err("refused");
-        assert!(judge(&error), "case {index}: {error:?}");
+        assert!(is_expected(&error), "case {index}: {error:?}");
     }
     let request = complete_request(&[(1, &one)]);
     let missing = fixture.complete_with(&rights, "key", UploadId::new(), request.clone());

@@ -1,5 +1,5 @@
-//! A crash at each point of the verbs that share bytes: what is then on the disk opens again, holds
-//! all that was acknowledged, and the one change wholly or not at all.
+//! Crashes at each point of the verbs that share bytes: the data folder opens again, contains
+//! everything that was acknowledged, and the interrupted change wholly or not at all.
 //!
 //! Method: the writer is held while the verb's job waits between two jobs of the test. These copy
 //! the data folder where the process might die: before the verb is run, inside of its transaction
@@ -56,16 +56,16 @@ impl Job for Copier {
 }
 
 type Verb = Box<dyn FnOnce(&Fixture) + Send>;
-type Judge = Box<dyn Fn(&Fixture, &Rights) -> bool>;
+type StateCheck = Box<dyn Fn(&Fixture, &Rights) -> bool>;
 
 /// One verb to crash in.
 struct Case {
     fixture: Fixture,
     /// The verb: one job of the writer.
     verb: Option<Verb>,
-    /// Looks at a store after a crash; tells whether the verb has happened.
-    has_happened: Judge,
-    /// Files that there must be then: without it, and with it.
+    /// Check of a store after a crash: true if the verb has happened.
+    has_happened: StateCheck,
+    /// Number of files that there must be: without the change, and with it.
     files: (usize, usize),
 }
 
@@ -96,8 +96,8 @@ fn crash_everywhere(case: &mut Case, folder: &Path) -> [PathBuf; 4] {
     points
 }
 
-/// Opens a copy as after a crash; tells whether the verb has happened.
-fn judge(case: &Case, copy: &Path) -> bool {
+/// Opens a copy as after a crash; true if the verb has happened.
+fn check_copy(case: &Case, copy: &Path) -> bool {
     let options = Options { data: copy.to_path_buf(), ..case.fixture.options.clone() };
     let store = Store::open(options.clone()).expect("it opens again");
     let root = store.credential(&case.fixture.root.access_key_id).expect("root is there");
@@ -124,7 +124,7 @@ fn check_until(make: impl Fn() -> Case, wanted: [bool; 4]) {
         let points = crash_everywhere(&mut case, folder.path());
         // In whatever batches the jobs ran, each copy must be sound; that these are the four
         // moments is known when the outcomes are.
-        if points.map(|point| judge(&case, &point)) == wanted {
+        if points.map(|point| check_copy(&case, &point)) == wanted {
             return;
         }
     }
@@ -139,8 +139,9 @@ fn with_one(bytes: &[u8]) -> (Fixture, Rights) {
     (fixture, rights)
 }
 
-/// Whether `name` has these bytes; else there must be nothing. "a" has its own in any case.
-fn object_is(name: &'static str, bytes: Vec<u8>, a: Vec<u8>) -> Judge {
+/// A check that is true if `name` has these bytes. Otherwise the key must be absent. "a" must have
+/// its own bytes in both cases.
+fn object_is(name: &'static str, bytes: Vec<u8>, a: Vec<u8>) -> StateCheck {
     Box::new(move |fixture, rights| {
         assert!(fixture.read(rights, "a").expect("it was acknowledged") == a);
         match fixture.read(rights, name) {
@@ -154,8 +155,8 @@ fn object_is(name: &'static str, bytes: Vec<u8>, a: Vec<u8>) -> Judge {
     })
 }
 
-/// Whether part 1 of the upload is there, with these bytes.
-fn part_is(upload: UploadId, bytes: Vec<u8>) -> Judge {
+/// A check that is true if part 1 of the upload is there. Then it must have these bytes.
+fn part_is(upload: UploadId, bytes: Vec<u8>) -> StateCheck {
     Box::new(move |fixture, rights| {
         let page =
             fixture.store.list_parts(&rights.upload("b", upload), 0, 10).run().expect("it is open");
@@ -256,7 +257,7 @@ fn of_the_complete_of_an_upload_that_was_born_complete() {
         let verb: Verb = Box::new(move |fixture| {
             fixture.complete(&rights, "b", upload, &[(1, &list)]).expect("complete");
         });
-        let has_happened: Judge = Box::new(move |fixture, rights| {
+        let has_happened: StateCheck = Box::new(move |fixture, rights| {
             let is_new = fixture.read(rights, "b").expect("one of the two") == one;
             // The same answer as ever, and the same object afterwards; "a" may go meanwhile.
             fixture.delete(rights, "a").expect("deleted");
@@ -284,7 +285,7 @@ fn of_a_part_that_ends_a_birth() {
             let put = fixture.store.put_part(&rights.upload("b", upload), number, staged);
             put.wait().expect("a part");
         });
-        let has_happened: Judge = Box::new(move |fixture, rights| {
+        let has_happened: StateCheck = Box::new(move |fixture, rights| {
             let page =
                 fixture.store.list_parts(&rights.upload("b", upload), 0, 10).run().expect("open");
             assert!([tag, one_tag].contains(&page.parts[0].etag));
@@ -310,7 +311,7 @@ fn of_a_complete_whose_file_was_verified() {
         let verb: Verb = Box::new(move |fixture| {
             fixture.complete_with(&rights, "b", upload, request).expect("complete");
         });
-        let has_happened: Judge = Box::new(move |fixture, rights| {
+        let has_happened: StateCheck = Box::new(move |fixture, rights| {
             let is_open = fixture.store.upload(&rights.upload("b", upload)).wait().is_ok();
             assert_eq!(fixture.read(rights, "b").is_err(), is_open, "published, or still open");
             // The parts are all there, and make the file again.
@@ -337,7 +338,7 @@ fn of_a_dead_blob_whose_twin_lives() {
             drop(open);
             fixture.store.collect_garbage().expect("garbage");
         });
-        let has_happened: Judge = Box::new(move |fixture, rights| {
+        let has_happened: StateCheck = Box::new(move |fixture, rights| {
             assert!(fixture.read(rights, "a").expect("it was acknowledged") == one);
             true
         });

@@ -57,7 +57,7 @@ impl Member<'_> {
         }
     }
 
-    /// What is read is what the object's own row says.
+    /// GetObject of one key. The bytes must be those that the object's own row describes.
     fn read(&mut self, name: &str) -> Result<()> {
         let object = self.fixture.open(self.rights, name)?;
         let bytes = read_all(&object)?;

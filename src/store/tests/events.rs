@@ -289,7 +289,7 @@ fn a_gap_of_an_older_database_is_that_of_a_full_backlog() {
     assert_eq!((fixture.state().backlog, fixture.state().dropped_count), (3, 2));
 }
 
-/// How many events the gaps say are missing, one number for each of them.
+/// Numbers of missing events, one for each gap.
 fn gaps(bodies: &[serde_json::Value]) -> Vec<u64> {
     bodies.iter().filter_map(|body| body["Gap"]["count"].as_u64()).collect()
 }

@@ -33,7 +33,7 @@ impl Fixture {
         self.store.find_blobs(&rights.write("any"), wanted(body)).run().expect("a search")
     }
 
-    /// What root may read of what is found.
+    /// Contents that a search finds and root may read.
     pub(super) fn readable(&self, rights: &Rights, body: &[u8]) -> Vec<Readable> {
         let grant = |candidate: Candidate| {
             let permit = self.permit_for(&candidate);

@@ -1,5 +1,5 @@
-//! What a search for known bytes costs: the same whether they are absent or another's, however many
-//! buckets others have.
+//! Cost of a search for known bytes: the same for absent bytes and for those of another user, and
+//! for any number of buckets that others have.
 
 use super::instant::{SIZE, wanted};
 use super::*;

@@ -125,7 +125,7 @@ impl Fixture {
         }
     }
 
-    /// What root is permitted in a bucket.
+    /// Rights of root in a bucket.
     fn rights(&self, bucket: &Arc<Bucket>) -> Rights {
         Rights::new(&self.root, bucket)
     }

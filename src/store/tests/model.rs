@@ -23,8 +23,8 @@ use super::*;
 use crate::store::records::ContentId;
 use crate::types::BlobId;
 
-/// Verbs in one run; how often as many to wait for [`MUST_HAPPEN`]; and after how many everything
-/// is compared.
+/// Verbs in one run; the factor by which a run may grow until each of [`MUST_HAPPEN`] has happened;
+/// and the verbs between two full comparisons.
 const STEPS: usize = 1_500;
 const STEPS_TIMES_MAX: usize = 8;
 const STEPS_PER_COMPARISON: usize = 150;
@@ -39,7 +39,7 @@ static SHARED: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     (0..).zip([65_536, 66_000, 70_000, 70_000, 65_535]).map(|(i, n)| body(1 << 41 | i, n)).collect()
 });
 
-/// What every run must meet.
+/// Outcomes that every run must have.
 const MUST_HAPPEN: &[&str] = &[
     "object taken",
     "object not taken",
@@ -56,10 +56,10 @@ struct ModelBucket {
     uploads: BTreeMap<UploadId, ModelUpload>,
 }
 
-/// How an upload was completed, and what was answered.
+/// Request and answer of the Complete of an upload.
 type Finished = (CompleteUpload, Completed);
 
-/// An upload that is over: bucket, id, key, and how it was completed, unless it was aborted.
+/// Upload that has ended: bucket, id, key, and its Complete, if it was not aborted.
 type Over = (String, UploadId, String, Option<Finished>);
 
 struct World {
@@ -70,11 +70,11 @@ struct World {
     bodies: u64,
     /// Every blob that could be found when it was made.
     made: BTreeMap<BlobId, Rc<[u8]>>,
-    /// What was found earlier.
+    /// Results of earlier searches: the bytes that were searched, and the contents found.
     kept: Vec<(Rc<[u8]>, Vec<Readable>)>,
     /// Objects that are being read, whatever becomes of their keys.
     readers: Vec<(OpenObject, Vec<u8>)>,
-    /// What happened, and how often: a run that never takes anything proves nothing.
+    /// Outcomes, and the number of each.
     happened: BTreeMap<&'static str, usize>,
 }
 
@@ -127,7 +127,7 @@ impl World {
         *self.happened.entry(what).or_default() += 1;
     }
 
-    /// What has not happened yet.
+    /// One of [`MUST_HAPPEN`] that has not happened yet.
     fn never(&self) -> Option<&&str> {
         MUST_HAPPEN.iter().find(|what| !self.happened.contains_key(*what))
     }
@@ -259,8 +259,8 @@ impl World {
         }
     }
 
-    /// Copies what was opened long ago: it can be taken only while somebody has it, not because a
-    /// reader keeps it from being freed.
+    /// Copies an object that was opened earlier. Its content can be taken only while an object or
+    /// upload refers to it; a reader that keeps it from being freed is not enough.
     fn copy_slowly(&mut self, bucket: &str, name: &str) {
         if self.readers.is_empty() {
             return;
@@ -291,7 +291,7 @@ impl World {
         model.objects.insert(name.to_owned(), (content, etag));
     }
 
-    /// Nobody reads any more: so nothing that is dead must stay.
+    /// Ends all readers, so that every content without a reference can be freed.
     fn end_readers(&mut self) {
         for (open, bytes) in self.readers.drain(..) {
             assert!(read_all(&open).expect("read") == bytes, "other bytes than when it was opened");

@@ -9,7 +9,7 @@ use crate::access::{
 };
 use crate::types::{ObjectKey, UploadId};
 
-/// What the holder of a key is permitted in one bucket. A denial panics.
+/// Rights of an access key in one bucket. A denial panics.
 #[derive(Clone)]
 pub(super) struct Rights {
     credential: Arc<Credential>,

@@ -190,8 +190,8 @@ fn judge(received: &[Received], begun: u64) {
     }
 }
 
-/// What is told of a life is its beginning, without a hole; and then, of an upload that is not yet
-/// over, that it has expired.
+/// Checks the events of one life: they are those of its first steps, without a gap. The event of an
+/// expiry may follow if the upload has not ended.
 fn judge_life(number: u64, mut told: Vec<&str>) {
     let steps: Vec<Step> = life(number).iter().copied().filter(|it| it.event().is_some()).collect();
     let has_expired = told.last() == Some(&EXPIRED);

@@ -19,7 +19,7 @@ impl Inspector {
         Self(database)
     }
 
-    /// Whether a blob of this id has a row.
+    /// True if a blob of this id has a row.
     pub fn has_blob(&self, id: &[u8]) -> bool {
         let mut find = self.0.prepare_cached("SELECT 1 FROM blobs WHERE id = ?1").expect("a look");
         find.exists([id]).expect("a look")

@@ -234,7 +234,7 @@ fn verify_list(
     }
 }
 
-/// What kills have left on the disk was swept by the starts after them.
+/// Checks that each blob file has a row: the start after a kill sweeps those without one.
 pub fn no_file_without_row(data: &Path) {
     let inspector = crate::harness::Inspector::open(data);
     let list = |folder| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

@@ -2,14 +2,12 @@
 
 use std::process::Command;
 
-use super::{fail, name_of, root, rust_files};
+use super::{FOLDERS, fail, name_of, root, rust_files};
 use crate::harness::skip;
 
 const LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 const COLUMNS_MAX: usize = 100;
-/// Folders with Rust files. (Files that are built below `benches` are not ours.)
-const FOLDERS: &[&str] = &["src", "tests", "benches/src", "benches/micro"];
 
 /// Files that are longer than [`LINES_MAX`], each with the reason that it is one piece.
 const LONG_FILES: &[(&str, &str)] = &[];

@@ -4,8 +4,8 @@ use std::os::unix::fs::FileExt;
 
 use super::*;
 
-/// What reading a whole damaged blob gives; asserts that every byte served before the error is
-/// right, and that the error names the blob.
+/// Error of reading a whole damaged blob, if there is one. Asserts that every byte before the error
+/// is right, and that the error names the blob.
 fn read_damaged(rig: &Rig, name: BlobName, bytes: &[u8]) -> Option<String> {
     let mut file = match rig.blobs.open_blob(name, bytes.len() as u64, Wait::Disk) {
         Ok(file) => file,

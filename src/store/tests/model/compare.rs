@@ -1,4 +1,4 @@
-//! What must be there, by the model: answers, rows, counts of references, files.
+//! Comparison of the store with the model: answers, rows, counts of references, files.
 
 use super::content::Census;
 use super::*;

@@ -1,7 +1,7 @@
-//! What the model knows of bytes: who holds them, and therefore what must be on the disk.
+//! Contents in the model, their references, and the files that must follow from them.
 //!
-//! A blob is one [`Rc`] in the model, so who holds it can be counted by a walk over all holders,
-//! which knows nothing of how the store counts.
+//! A blob is one [`Rc`] in the model. A walk over all objects and uploads counts its references,
+//! independently of the store's counters.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use crate::types::BlobId;
 pub(super) struct ModelBlob {
     pub(super) id: BlobId,
     pub(super) bytes: Rc<[u8]>,
-    /// Whether its SHA-256 is known, so that it can be found.
+    /// True if its SHA-256 is known, so that a search can find it.
     pub(super) is_known: bool,
 }
 
@@ -24,11 +24,11 @@ pub(super) struct ModelBlob {
 pub(super) struct ModelManifest {
     pub(super) id: UploadId,
     pub(super) parts: BTreeMap<u16, Rc<ModelBlob>>,
-    /// If Complete has verified one.
+    /// SHA-256 of the whole, if Complete has verified one.
     pub(super) sha256: Option<[u8; 32]>,
 }
 
-/// What an object has.
+/// Content of an object.
 #[derive(Clone)]
 pub(super) enum Content {
     Single(Rc<ModelBlob>),
@@ -36,7 +36,7 @@ pub(super) enum Content {
 }
 
 impl ModelBlob {
-    /// Whether a search by SHA-256 and size may see it.
+    /// True if a search by SHA-256 and size may find it.
     pub(super) fn can_be_found(&self) -> bool {
         self.is_known && self.bytes.len() as u64 >= SHARED_BYTES_MIN
     }
@@ -80,7 +80,7 @@ impl Content {
         }
     }
 
-    /// Whether a search for a whole content of these bytes may see it.
+    /// True if a search for a whole content of these bytes may find it.
     pub(super) fn is_found_by(&self, bytes: &[u8]) -> bool {
         match self {
             Self::Single(blob) => blob.can_be_found() && *blob.bytes == *bytes,
@@ -106,7 +106,7 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Everything that is held by anybody, and how often.
+/// Blobs and manifests of all objects and uploads, each with the number of its references.
 #[derive(Default)]
 pub(super) struct Census {
     pub(super) blobs: BTreeMap<BlobId, (Rc<ModelBlob>, i64)>,
@@ -114,14 +114,14 @@ pub(super) struct Census {
 }
 
 impl Census {
-    /// An object, or an upload that was created with it.
+    /// Counts one reference: an object, or an upload that was created with the content.
     pub(super) fn count(&mut self, content: &Content) {
         match content {
             Content::Single(blob) => self.count_blob(blob),
             Content::Joined(manifest) => {
                 let holders = self.manifests.entry(manifest.id).or_default();
                 *holders += 1;
-                // However many have it, its parts stand in it once.
+                // The manifest refers to its parts once, however many refer to the manifest.
                 if *holders == 1 {
                     manifest.parts.values().for_each(|part| self.count_blob(part));
                 }

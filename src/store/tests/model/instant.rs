@@ -1,5 +1,6 @@
-//! Verbs that take what is there already, as the model sees it: what may be found, what can still
-//! be taken of what was found long ago, and which blob a body becomes that is stored once.
+//! Verbs that store by reference, in the model: the contents that a search may find, those of earlier
+//! searches that can still be taken, and the blob that a body becomes where equal bytes are stored
+//! once.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -11,14 +12,14 @@ use crate::store::db::sqlite::objects;
 use crate::store::records::{ContentId, Via};
 use crate::types::BlobId;
 
-/// Findings that are kept, to be taken when they may be stale.
+/// Results of searches that are kept, to be taken when they may be stale.
 const KEPT_MAX: usize = 12;
-/// Above so many, a search need not give all.
+/// Number of results from which on a search may omit some.
 const FOUND_MAX: usize = 32;
 const PARTS_MAX: usize = 8;
 
 impl World {
-    /// Everything that is held.
+    /// References of all objects and uploads.
     pub(super) fn census(&self) -> Census {
         let mut census = Census::default();
         for (_, model) in self.buckets.values() {
@@ -31,7 +32,7 @@ impl World {
         census
     }
 
-    /// What the model has under an id that the store gave.
+    /// Content of the model with this id of the store.
     pub(super) fn content(&self, id: ContentId) -> Content {
         if let ContentId::Blob(id) = id {
             return Content::Single(Rc::clone(&self.census().blobs[&id].0));
@@ -40,7 +41,7 @@ impl World {
         held.expect("somebody has it")
     }
 
-    /// Whether anybody has it.
+    /// True if an object or upload refers to it.
     pub(super) fn is_held(&self, id: ContentId) -> bool {
         match id {
             ContentId::Blob(id) => self.census().blobs.contains_key(&id),
@@ -48,7 +49,7 @@ impl World {
         }
     }
 
-    /// What objects and uploads that were born complete have.
+    /// Contents of objects, and of uploads that were created with content.
     fn contents(&self) -> Vec<Content> {
         let models = self.buckets.values().map(|(_, model)| model);
         let held = models.flat_map(|model| {
@@ -58,7 +59,7 @@ impl World {
         held.collect()
     }
 
-    /// Whether what made a content readable still has it.
+    /// True if the object or part that made the candidate readable still has its content.
     pub(super) fn holds(&self, candidate: &Candidate) -> bool {
         match &candidate.via {
             Via::Object { bucket, key, part } => {
@@ -98,9 +99,9 @@ impl World {
         (staged, blob)
     }
 
-    /// The blob that `sent` became, now that the store says which: itself, or one of the same bytes
-    /// where such are stored once, and always then. It may be one that nobody holds any more but
-    /// parts that wait to be freed: that is as good as any.
+    /// The blob that `sent` became, by the id that the store answers. In a bucket that stores contents
+    /// once it must be an older blob of the same bytes, if there is one; else it is `sent` itself. An
+    /// older blob may be referred to only by parts that wait to be freed.
     pub(super) fn stored_or_shared(
         &mut self,
         bucket: &str,
@@ -157,7 +158,7 @@ impl World {
             .collect();
         let found =
             self.fixture.store.find_blobs(&rights.write("any"), wanted).run().expect("a search");
-        self.judge_found(bucket, prefix, bytes, &found);
+        self.check_found(bucket, prefix, bytes, &found);
         if prefix.is_none() && found.len() < FOUND_MAX {
             let got: BTreeSet<ContentId> = found.iter().map(|found| found.content).collect();
             let missed = must.into_iter().find(|id| !got.contains(&ContentId::Blob(*id)));
@@ -166,7 +167,7 @@ impl World {
         self.grant(found)
     }
 
-    /// Whether an object has it, or it is a part of one, or of an open upload.
+    /// True if the blob is an object, or a part of an object or of an open upload.
     fn is_readable(&self, id: BlobId) -> bool {
         let holds = |parts: &std::collections::BTreeMap<u16, Rc<ModelBlob>>| {
             parts.values().any(|part| part.id == id)
@@ -182,8 +183,9 @@ impl World {
         self.fixture.store.engine.db.count_parts_of(id)
     }
 
-    /// What is found is what was looked for, where it was looked for, and can be taken now.
-    fn judge_found(&self, bucket: &str, prefix: Option<&str>, bytes: &[u8], found: &[Candidate]) {
+    /// Checks results of a search: the bytes and the prefix are those of the search, and the content
+    /// can be taken now.
+    fn check_found(&self, bucket: &str, prefix: Option<&str>, bytes: &[u8], found: &[Candidate]) {
         for candidate in found {
             assert!(self.holds(candidate), "{candidate:?} cannot be read so");
             assert!(self.content(candidate.content).bytes() == bytes, "{candidate:?}: other bytes");
@@ -202,8 +204,9 @@ impl World {
         found.into_iter().map(grant).collect()
     }
 
-    /// Whole contents that may be read now, for an upload that declares a file; or none, because
-    /// its Create does not ask. Sometimes after findings that are old, and of other files.
+    /// Whole contents that may be read now, for an upload that declares a file; sometimes none, as of
+    /// a Create that does not ask. Sometimes results of earlier searches, also for other files, come
+    /// before them.
     pub(super) fn readable_files(&mut self, bucket: &str, declared: Option<File>) -> Vec<Readable> {
         let Some(file) = declared else { return Vec::new() };
         let mut readables = Vec::new();
@@ -215,7 +218,7 @@ impl World {
             let found =
                 self.fixture.store.find_contents(&rights.write("any"), wanted(file.bytes())).run();
             let found = found.expect("a search");
-            self.judge_found(bucket, None, file.bytes(), &found);
+            self.check_found(bucket, None, file.bytes(), &found);
             let got: BTreeSet<ContentId> = found.iter().map(|found| found.content).collect();
             let mut objects = self.buckets.values().flat_map(|(_, model)| model.objects.values());
             assert!(objects.all(|(content, _)| !content.is_found_by(file.bytes())
@@ -236,7 +239,7 @@ impl World {
         self.kept.push((bytes, readables.to_vec()));
     }
 
-    /// Bytes with single blobs of them, found now or long ago.
+    /// Bytes and the single blobs that have them, from a search now or an earlier one.
     fn readables(&mut self, bucket: &str, bytes: Rc<[u8]>) -> (Rc<[u8]>, Vec<Readable>) {
         let is_single = |kept: &&(Rc<[u8]>, Vec<Readable>)| {
             kept.1.iter().all(|readable| readable.single().is_some())

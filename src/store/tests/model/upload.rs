@@ -1,4 +1,4 @@
-//! What the model knows of an open upload, and the files that uploads declare.
+//! Open uploads in the model, and the files that uploads declare.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -13,18 +13,18 @@ use crate::types::Layout;
 #[derive(Clone, Default)]
 pub(super) struct ModelUpload {
     pub(super) name: String,
-    /// What was stored; nothing of an upload that was created with content.
+    /// Stored parts; none of an upload that was created with content.
     pub(super) parts: BTreeMap<u16, Rc<ModelBlob>>,
     pub(super) declared: Option<File>,
     /// The content that it was created with, until something is sent.
     pub(super) born: Option<Content>,
-    /// By which it is found again: its file, and the content that it was created with.
+    /// Key of a repeated Create: the file, and the content that the upload was created with.
     pub(super) found_by: Option<(File, Option<ContentId>)>,
     pub(super) creators: usize,
     pub(super) is_paused: bool,
 }
 
-/// A file that an upload declares, of which the seed tells the bytes.
+/// A file that an upload declares; its bytes follow from the seed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct File {
     pub(super) seed: u64,
@@ -39,7 +39,7 @@ const LARGE_PART_BYTES: u64 = 66_000;
 /// Files that uploads declare.
 pub(super) const FILES: u64 = 4;
 
-/// Their bytes: made once, for that takes long.
+/// Bytes of the files, made once, because that takes long.
 static BYTES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let bytes = |seed| body(1 << 40 | seed, File::new(seed, false, false).layout.size() as usize);
     (0..FILES).map(bytes).collect()
@@ -78,12 +78,12 @@ impl File {
 }
 
 impl ModelUpload {
-    /// What ListParts shows and Complete may list.
+    /// Parts that ListParts shows and Complete may list.
     pub(super) fn shown(&self) -> BTreeMap<u16, Rc<ModelBlob>> {
         self.born.as_ref().map_or_else(|| self.parts.clone(), Content::parts)
     }
 
-    /// The numbers that are missing, the naive way.
+    /// Missing numbers, by a loop over all numbers.
     pub(super) fn missing(&self) -> Vec<u16> {
         if self.born.is_some() {
             return Vec::new();
@@ -95,18 +95,18 @@ impl ModelUpload {
         (1..=end).filter(|number| !self.parts.contains_key(number)).collect()
     }
 
-    /// What a stored part tells of what comes next: nothing without a declaration.
+    /// Next missing number in the answer of a stored part: none without a declaration.
     pub(super) fn next(&self) -> Option<u16> {
         self.declared.and_then(|_| self.missing().first().copied())
     }
 
-    /// Whether a part of so many bytes is one of the file.
+    /// True if the file has a part of this number and length.
     pub(super) fn fits(&self, number: u16, bytes: usize) -> bool {
         let number = part_number(number);
         self.declared.is_none_or(|file| file.layout.bytes_of(number) == Some(bytes as u64))
     }
 
-    /// A part has come, so it is an ordinary upload from here on.
+    /// Stores a part: an upload that was created with content becomes an ordinary one.
     pub(super) fn add(&mut self, number: u16, blob: Rc<ModelBlob>) {
         self.born = None;
         self.parts.insert(number, blob);
