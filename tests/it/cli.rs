@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::harness::{Connection, Request, command_json, valid_json};
 
 /// Time limit of every wait: far more than any should take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The binary, without the environment variables that it would read.
 fn partita(arguments: &[&str]) -> Command {
@@ -107,7 +107,7 @@ impl Server {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(began.elapsed() < PATIENCE, "it does not end");
+            assert!(began.elapsed() < TIMEOUT, "it does not end");
             std::thread::sleep(Duration::from_millis(20));
         };
         let mut log = String::new();
@@ -355,7 +355,7 @@ fn a_second_signal_ends_at_once() {
     // The first signal has been handled when no connection is accepted any more.
     let began = Instant::now();
     while TcpStream::connect(server.address()).is_ok() {
-        assert!(began.elapsed() < PATIENCE, "it still accepts");
+        assert!(began.elapsed() < TIMEOUT, "it still accepts");
         std::thread::sleep(Duration::from_millis(20));
     }
     server.signal(Signal::TERM);

@@ -126,7 +126,7 @@ const ROWS: &[Row] = &[
         "tests/it/declared.rs::an_upload_tells_when_it_ends_by_itself",
         "src/store/tests/nouns.rs::idle_uploads_expire_and_active_ones_do_not",
         "src/store/tests/declared.rs::a_paused_upload_outlives_idleness_but_not_its_cap",
-        "tests/it/events/flaky.rs::no_event_is_lost_and_order_is_kept_through_kills_and_a_flaky_receiver",
+        "tests/it/events/unreliable_target.rs::no_event_is_lost_and_order_is_kept_through_kills_and_an_unreliable_target",
         "tests/it/progress.rs::a_clean_up_ends_only_what_is_idle_and_only_when_told"]),
     (5, "a content is stored once, and objects refer to it", &[
         "src/store/tests/instant.rs::the_same_bytes_are_one_file",
@@ -163,7 +163,7 @@ const ROWS: &[Row] = &[
         "tests/it/events/mod.rs::events_are_delivered_with_a_valid_signature",
         "src/store/tests/events.rs::what_changes_is_recorded_and_what_does_not_is_not"]),
     (34, "what it does not take is sent again, and failures are told too", &[
-        "tests/it/events/flaky.rs::no_event_is_lost_and_order_is_kept_through_kills_and_a_flaky_receiver",
+        "tests/it/events/unreliable_target.rs::no_event_is_lost_and_order_is_kept_through_kills_and_an_unreliable_target",
         "tests/it/events/mod.rs::a_failed_delivery_is_sent_again_under_the_same_id_and_later_ones_wait",
         "tests/it/events/mod.rs::upload_events_go_to_targets_that_name_them",
         "src/store/tests/events.rs::the_turns_of_a_shared_upload_are_told"]),

@@ -48,7 +48,7 @@ fn an_operator_sees_and_resends_failed_deliveries() {
     let mut server = Server::start_with(&data, &flags);
     let signer = Signer::new(ACCESS_KEY, SECRET_KEY);
     let mut client = Client::new(server.address, &signer);
-    super::flaky::subscribe(&mut client);
+    super::unreliable_target::subscribe(&mut client);
     wait_until(|| state()["lastStatus"] == 200);
     let tested = on(&["test", "app"]);
     assert!(tested.starts_with("status 200 in "), "{tested}");

@@ -2,11 +2,11 @@
 //! receivers.
 
 mod cli;
-mod flaky;
 mod page;
 pub mod receiver;
 mod secrets;
 mod silent;
+mod unreliable_target;
 
 use std::time::Duration;
 

@@ -33,7 +33,7 @@ fn secrets_are_read_again_and_bad_ones_not_taken() {
     let server = Server::start_with(&data, &["--config", config.to_str().unwrap()]);
     let signer = Signer::new(ACCESS_KEY, SECRET_KEY);
     let mut client = Client::new(server.address, &signer);
-    super::flaky::subscribe(&mut client);
+    super::unreliable_target::subscribe(&mut client);
     let mut count = 0;
     let mut next = || {
         assert_eq!(client.send("PUT", "/bkt/k", &[], b"x").unwrap().status, 200);
@@ -44,24 +44,24 @@ fn secrets_are_read_again_and_bad_ones_not_taken() {
     assert_eq!(next(), (true, false));
     write(&format!("{NEW}, {SECRET}"));
     assert_eq!(next(), (true, false), "nobody has asked");
-    server.hang_up();
+    server.send_sighup();
     wait_until(|| next() == (true, true));
     write(NEW);
-    server.hang_up();
+    server.send_sighup();
     wait_until(|| next() == (false, true));
     for wrong in [format!("{SECRET}\"\ncolour = \"red"), "whsec_short".into()] {
         write(&wrong);
-        server.hang_up();
+        server.send_sighup();
         std::thread::sleep(Duration::from_millis(300));
         assert_eq!(next(), (false, true), "the old ones stay");
     }
     // Secrets of another receiver are not used for this one.
     let table = target("app", "http://127.0.0.1:9/elsewhere", "");
     std::fs::write(&config, table).unwrap();
-    server.hang_up();
+    server.send_sighup();
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(next(), (false, true), "another URL waits for a restart, and its secrets with it");
     write(SECRET);
-    server.hang_up();
+    server.send_sighup();
     wait_until(|| next() == (true, false));
 }

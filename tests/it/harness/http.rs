@@ -9,7 +9,7 @@ use super::xml::Element;
 use crate::signer::{self, Body, Signed};
 
 /// Longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Payload mode of a body: the value of `x-amz-content-sha256`.
 #[derive(Clone, Debug)]
@@ -313,8 +313,8 @@ impl Connection {
     /// Connects.
     pub fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("the gateway accepts");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time is set");
-        stream.set_write_timeout(Some(PATIENCE)).expect("a time is set");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a time is set");
+        stream.set_write_timeout(Some(TIMEOUT)).expect("a time is set");
         stream.set_nodelay(true).expect("an option is set");
         Self { stream, buffer: Vec::new() }
     }
@@ -353,7 +353,7 @@ impl Connection {
     pub fn answers_within(&mut self, time: Duration) -> bool {
         self.stream.set_read_timeout(Some(time)).expect("a time is set");
         let peeked = self.stream.peek(&mut [0]);
-        self.stream.set_read_timeout(Some(PATIENCE)).expect("a time is set");
+        self.stream.set_read_timeout(Some(TIMEOUT)).expect("a time is set");
         !self.buffer.is_empty() || peeked.is_ok()
     }
 

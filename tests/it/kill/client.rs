@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::signer::{self, Body, Signer};
 
 /// Timeout of an answer, for a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// No answer, or a part of one: the outcome of the request is unknown.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ impl Client {
     fn connected(&mut self) -> Option<&mut TcpStream> {
         if self.stream.is_none() {
             let stream = TcpStream::connect(self.address).ok()?;
-            stream.set_read_timeout(Some(PATIENCE)).ok()?;
+            stream.set_read_timeout(Some(ANSWER_TIMEOUT)).ok()?;
             stream.set_nodelay(true).ok()?;
             self.stream = Some(stream);
         }

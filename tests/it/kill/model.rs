@@ -1,7 +1,7 @@
 //! Acknowledged changes, and the states that they allow.
 //!
-//! **Invariant:** a change becomes a fact only after the whole 200. From its request until then it
-//! is a doubt: it happened wholly, or not at all.
+//! **Invariant:** a change is acknowledged only by a whole 200. From its request until then it is
+//! unanswered: after a restart it is there wholly, or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +9,14 @@ use md5::{Digest, Md5};
 use sha2::Sha256;
 
 /// Random numbers from a seed.
-pub struct Chance(u64);
+pub struct Random(u64);
 
-impl Chance {
+impl Random {
     /// A generator, different for every seed and stream.
     pub fn new(seed: u64, stream: u64) -> Self {
-        let mut chance = Self(seed ^ stream.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        chance.next();
-        chance
+        let mut random = Self(seed ^ stream.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        random.next();
+        random
     }
 
     /// The next number.
@@ -42,14 +42,14 @@ pub struct Content {
 
 impl Content {
     /// New content of this length.
-    pub fn new(chance: &mut Chance, length: usize) -> Self {
-        Self { pieces: vec![(chance.next(), length)], is_multipart: false }
+    pub fn new(random: &mut Random, length: usize) -> Self {
+        Self { pieces: vec![(random.next(), length)], is_multipart: false }
     }
 
     /// One of a few contents that all writers share: stored once, and again by reference.
-    pub fn shared(chance: &mut Chance) -> Self {
+    pub fn shared(random: &mut Random) -> Self {
         Self {
-            pieces: vec![(chance.within(1, SHARED) as u64, DECLARED_BYTES)],
+            pieces: vec![(random.within(1, SHARED) as u64, DECLARED_BYTES)],
             is_multipart: false,
         }
     }
@@ -86,16 +86,16 @@ impl Content {
 }
 
 fn piece_bytes((seed, length): (u64, usize)) -> Vec<u8> {
-    let mut chance = Chance::new(seed, 0);
+    let mut random = Random::new(seed, 0);
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {
-        bytes.extend_from_slice(&chance.next().to_le_bytes());
+        bytes.extend_from_slice(&random.next().to_le_bytes());
     }
     bytes.truncate(length);
     bytes
 }
 
-/// The end of an upload, acknowledged or in doubt.
+/// The end of an upload, acknowledged or unanswered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     Complete,
@@ -110,7 +110,7 @@ pub struct Upload {
     /// Acknowledged parts.
     pub parts: BTreeMap<u16, Content>,
     /// A part that was sent but not answered.
-    pub doubt: Option<(u16, Content)>,
+    pub unanswered: Option<(u16, Content)>,
     /// Request that was sent to end the upload.
     pub ending: Option<End>,
     /// True if the end was acknowledged or observed.
@@ -182,18 +182,18 @@ impl Upload {
 
 /// Keys and uploads of one writer, which no other writer changes.
 #[derive(Default)]
-pub struct Book {
+pub struct WriterState {
     /// Acknowledged contents; `None` is an acknowledged delete.
     pub objects: BTreeMap<String, Option<Content>>,
     /// The change that was sent but not answered. A writer ends with its first one.
-    pub doubt: Option<(String, Option<Content>)>,
+    pub unanswered: Option<(String, Option<Content>)>,
     pub uploads: Vec<Upload>,
     pub acknowledged: usize,
     /// Number of these whose bytes were stored already, and not sent.
-    pub taken: usize,
+    pub by_reference: usize,
 }
 
-impl Book {
+impl WriterState {
     /// Acknowledged content of the key.
     pub fn object(&self, key: &str) -> Option<&Content> {
         self.objects.get(key)?.as_ref()
@@ -201,18 +201,19 @@ impl Book {
 
     /// Contents that the key may have.
     pub fn allowed(&self, key: &str) -> Vec<Option<Content>> {
-        let doubt = self.doubt.iter().filter(|(other, _)| other == key).map(|(_, new)| new.clone());
-        [self.object(key).cloned()].into_iter().chain(doubt).collect()
+        let unanswered =
+            self.unanswered.iter().filter(|(other, _)| other == key).map(|(_, new)| new.clone());
+        [self.object(key).cloned()].into_iter().chain(unanswered).collect()
     }
 
     /// All keys that were ever changed.
     pub fn keys(&self) -> BTreeSet<String> {
-        let doubt = self.doubt.iter().map(|(key, _)| key.clone());
-        self.objects.keys().cloned().chain(doubt).collect()
+        let unanswered = self.unanswered.iter().map(|(key, _)| key.clone());
+        self.objects.keys().cloned().chain(unanswered).collect()
     }
 
     /// The [`Self::open_uploads`] that get parts.
-    pub fn fed_uploads(&self) -> Vec<usize> {
+    pub fn uploads_for_parts(&self) -> Vec<usize> {
         let mut open = self.open_uploads();
         open.retain(|at| !self.uploads[*at].is_instant);
         open
@@ -229,7 +230,7 @@ impl Book {
 pub struct Races {
     pub winners: BTreeMap<String, Content>,
     /// Attempts without an answer, of which one may have won.
-    pub doubts: BTreeMap<String, Vec<Content>>,
+    pub unanswered: BTreeMap<String, Vec<Content>>,
 }
 
 impl Races {
@@ -238,8 +239,8 @@ impl Races {
         match self.winners.get(key) {
             Some(winner) => vec![Some(winner.clone())],
             None => {
-                let doubts = self.doubts.get(key).into_iter().flatten().cloned().map(Some);
-                [None].into_iter().chain(doubts).collect()
+                let unanswered = self.unanswered.get(key).into_iter().flatten().cloned().map(Some);
+                [None].into_iter().chain(unanswered).collect()
             }
         }
     }

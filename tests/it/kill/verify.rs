@@ -1,51 +1,54 @@
-//! After a restart: what was acknowledged is there, what was in doubt is wholly there or not at
-//! all. What is seen settles the doubts, so that the next round begins with certainty.
+//! Comparison after a restart: acknowledged changes are there; an unanswered one is there wholly, or
+//! not at all. The model then takes over what the server shows, so that the next round begins
+//! without unanswered changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::client::{Client, texts};
-use super::model::{Book, Content, End, Races, Upload};
+use super::model::{Content, End, Races, Upload, WriterState};
 use super::writer::{BUCKET, complete};
 
-/// Rounds whose contested keys are still there.
+/// Number of rounds whose keys of [`Races`] are kept.
 const ROUNDS_KEPT: u64 = 5;
 
-/// Compares everything and settles all doubts; gives one line for each contradiction.
+/// Compares everything, and takes over what the server shows of unanswered changes. Gives one line
+/// for each contradiction.
 pub fn verify(
     client: &mut Client,
-    books: &mut [Book],
+    states: &mut [WriterState],
     races: &mut Races,
     round: u64,
 ) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut seen = BTreeMap::new();
-    for book in books.iter_mut() {
-        verify_uploads(client, book, &mut wrong);
-        for key in book.keys() {
-            let content = verify_object(client, &key, &book.allowed(&key), &mut wrong);
+    for state in states.iter_mut() {
+        verify_uploads(client, state, &mut wrong);
+        for key in state.keys() {
+            let content = verify_object(client, &key, &state.allowed(&key), &mut wrong);
             seen.insert(key.clone(), content.clone());
-            book.objects.insert(key, content);
+            state.objects.insert(key, content);
         }
-        book.doubt = None;
+        state.unanswered = None;
     }
-    let keys: BTreeSet<String> = races.winners.keys().chain(races.doubts.keys()).cloned().collect();
+    let keys: BTreeSet<String> =
+        races.winners.keys().chain(races.unanswered.keys()).cloned().collect();
     for key in keys {
         let content = verify_object(client, &key, &races.allowed(&key), &mut wrong);
-        races.doubts.remove(&key);
+        races.unanswered.remove(&key);
         if let Some(content) = &content {
             races.winners.insert(key.clone(), content.clone());
         }
         seen.insert(key, content);
     }
-    retire_races(client, races, round, &mut seen, &mut wrong);
+    delete_old_races(client, races, round, &mut seen, &mut wrong);
     verify_list(client, &seen, &mut wrong);
     wrong
 }
 
-/// Deletes what an earlier round fought for, or every round would take longer than the one before.
-/// That it stays deleted is what the list shows.
-fn retire_races(
+/// Deletes the keys of [`Races`] of an earlier round, so that rounds do not become longer. The list
+/// shows that they stay deleted.
+fn delete_old_races(
     client: &mut Client,
     races: &mut Races,
     round: u64,
@@ -58,7 +61,7 @@ fn retire_races(
         match client.send("DELETE", &format!("/{BUCKET}/{key}"), &[], b"") {
             Ok(answer) if answer.status == 204 => {}
             Ok(answer) => wrong.push(format!("DELETE {key}: {}", answer.text())),
-            Err(_) => wrong.push(format!("DELETE {key}: the answer broke")),
+            Err(_) => wrong.push(format!("DELETE {key}: no whole answer")),
         }
         races.winners.remove(&key);
         seen.remove(&key);
@@ -73,7 +76,7 @@ fn verify_object(
     wrong: &mut Vec<String>,
 ) -> Option<Content> {
     let Ok(answer) = client.send("GET", &format!("/{BUCKET}/{key}"), &[], b"") else {
-        wrong.push(format!("{key}: the answer broke"));
+        wrong.push(format!("{key}: no whole answer"));
         return None;
     };
     if answer.status == 404 && allowed.contains(&None) {
@@ -91,13 +94,13 @@ fn verify_object(
     }
 }
 
-fn verify_uploads(client: &mut Client, book: &mut Book, wrong: &mut Vec<String>) {
-    for at in 0..book.uploads.len() {
-        let upload = book.uploads[at].clone();
+fn verify_uploads(client: &mut Client, state: &mut WriterState, wrong: &mut Vec<String>) {
+    for at in 0..state.uploads.len() {
+        let upload = state.uploads[at].clone();
         let name = format!("upload {} of {}", upload.id, upload.key);
         let target = format!("/{BUCKET}/{}?uploadId={}", upload.key, upload.id);
         let Ok(answer) = client.send("GET", &target, &[], b"") else {
-            wrong.push(format!("{name}: the answer broke"));
+            wrong.push(format!("{name}: no whole answer"));
             continue;
         };
         let is_open = answer.status == 200;
@@ -107,31 +110,31 @@ fn verify_uploads(client: &mut Client, book: &mut Book, wrong: &mut Vec<String>)
             (false, false, None) => wrong.push(format!("{name}: it is gone: {}", answer.text())),
             (false, ..) if !is_gone => wrong.push(format!("{name}: {}", answer.text())),
             (true, false, _) => {
-                verify_parts(book, at, &answer.text(), wrong);
-                verify_declared(client, &book.uploads[at], wrong);
+                verify_parts(state, at, &answer.text(), wrong);
+                verify_declared(client, &state.uploads[at], wrong);
             }
             _ => {}
         }
-        let upload = &mut book.uploads[at];
+        let upload = &mut state.uploads[at];
         match upload.ending {
             Some(End::Abort) if is_open => upload.ending = None,
             Some(End::Abort) => upload.is_ended = true,
-            Some(End::Complete) => verify_complete(client, book, at, is_open, wrong),
+            Some(End::Complete) => verify_complete(client, state, at, is_open, wrong),
             None => {}
         }
     }
 }
 
-/// ListParts against the acknowledged parts.
-fn verify_parts(book: &mut Book, at: usize, document: &str, wrong: &mut Vec<String>) {
-    let upload = &mut book.uploads[at];
+/// Compares ListParts with the acknowledged parts.
+fn verify_parts(state: &mut WriterState, at: usize, document: &str, wrong: &mut Vec<String>) {
+    let upload = &mut state.uploads[at];
     let mut listed = BTreeMap::new();
     for part in texts(document, "Part") {
         let text = |name| texts(&part, name).pop().unwrap_or_default();
         let number: u16 = text("PartNumber").parse().unwrap_or_default();
         listed.insert(number, (text("ETag").trim_matches('"').to_owned(), text("Size")));
     }
-    if let Some((number, part)) = upload.doubt.take()
+    if let Some((number, part)) = upload.unanswered.take()
         && listed.get(&number).is_some_and(|(etag, _)| *etag == part.etag())
     {
         upload.parts.insert(number, part);
@@ -146,7 +149,8 @@ fn verify_parts(book: &mut Book, at: usize, document: &str, wrong: &mut Vec<Stri
     }
 }
 
-/// A declared upload is found again by its file, and one creator less does not end it.
+/// Checks that Create finds a declared upload again by its file, and that a DELETE by one of its
+/// creators does not end it.
 fn verify_declared(client: &mut Client, upload: &Upload, wrong: &mut Vec<String>) {
     let Some(declared) = &upload.declared else { return };
     let target = format!("/{BUCKET}/{}?uploadId={}", upload.key, upload.id);
@@ -166,43 +170,43 @@ fn verify_declared(client: &mut Client, upload: &Upload, wrong: &mut Vec<String>
         wrong.push(format!("upload {}: its file is not found again", upload.id));
     }
     if !client.send("DELETE", &target, &[], b"").is_ok_and(|answer| answer.status == 204) {
-        wrong.push(format!("upload {}: one of its creators cannot leave", upload.id));
+        wrong.push(format!("upload {}: DELETE of one of its creators failed", upload.id));
     }
     if !client.send("GET", &target, &[], b"").is_ok_and(|answer| answer.status == 200) {
-        wrong.push(format!("upload {}: it did not stay for the other creator", upload.id));
+        wrong.push(format!("upload {}: it has ended, though another creator is left", upload.id));
     }
 }
 
-/// A Complete without an answer has published wholly or not at all; sent again, it gives the answer
-/// that it always gave, and publishes nothing a second time.
+/// Checks a Complete: without an answer it has published wholly or not at all. Sent again, it gives
+/// the same answer, and publishes nothing a second time.
 fn verify_complete(
     client: &mut Client,
-    book: &mut Book,
+    state: &mut WriterState,
     at: usize,
     is_open: bool,
     wrong: &mut Vec<String>,
 ) {
-    let upload = &book.uploads[at];
+    let upload = &state.uploads[at];
     let (key, result) = (upload.key.clone(), upload.result());
     let was_ended = upload.is_ended;
     if !was_ended {
-        let allowed = if is_open { book.object(&key).cloned() } else { Some(result.clone()) };
+        let allowed = if is_open { state.object(&key).cloned() } else { Some(result.clone()) };
         verify_object(client, &key, &[allowed], wrong);
     }
     let etag = format!("\"{}\"", result.etag());
-    match complete(client, &book.uploads[at]) {
+    match complete(client, &state.uploads[at]) {
         Ok(answer) if answer.status == 200 && answer.texts("ETag") == [etag] => {}
         Ok(answer) => wrong.push(format!("{key}: Complete again: {}", answer.text())),
-        Err(_) => wrong.push(format!("{key}: Complete again: the answer broke")),
+        Err(_) => wrong.push(format!("{key}: Complete again: no whole answer")),
     }
     if !was_ended {
-        book.uploads[at].is_ended = true;
-        book.doubt = None;
-        book.objects.insert(key, Some(result));
+        state.uploads[at].is_ended = true;
+        state.unanswered = None;
+        state.objects.insert(key, Some(result));
     }
 }
 
-/// The list shows what GET shows: in pages, so that markers are crossed.
+/// Checks that the list, read in pages, shows what GET shows.
 fn verify_list(
     client: &mut Client,
     seen: &BTreeMap<String, Option<Content>>,
@@ -246,5 +250,5 @@ pub fn no_file_without_row(data: &Path) {
         assert!(inspector.has_blob(&id), "{name}: no row names it");
         count += 1;
     }
-    assert!(count > 0, "nothing was looked at");
+    assert!(count > 0, "there is no file of bodies");
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::client::{Answer, Broken, Client, EXPECT, texts};
 use super::model::{
-    Book, Chance, Content, DECLARED_BYTES, DECLARED_PARTS, Declared, End, Races, Upload,
+    Content, DECLARED_BYTES, DECLARED_PARTS, Declared, End, Races, Random, Upload, WriterState,
 };
 
 /// Bucket of this test.
@@ -33,9 +33,9 @@ pub struct Round<'a> {
 /// One writer, with its connection.
 pub struct Writer<'a> {
     pub name: usize,
-    pub book: &'a mut Book,
+    pub state: &'a mut WriterState,
     pub client: Client,
-    pub chance: Chance,
+    pub random: Random,
     pub round: Round<'a>,
 }
 
@@ -43,7 +43,7 @@ impl Writer<'_> {
     /// Works until an answer is missing; panics at one that contradicts acknowledged changes.
     pub fn run(mut self) {
         let ended = loop {
-            let step = match self.chance.within(0, 99) {
+            let step = match self.random.within(0, 99) {
                 0..20 => self.put(SMALL),
                 20..28 => self.put(MIDDLE),
                 28..32 => self.put(LARGE),
@@ -64,8 +64,8 @@ impl Writer<'_> {
             }
         };
         assert!(ended, "writer {}: an answer broke before the kill", self.name);
-        let mut left = self.book.uploads.len().saturating_sub(UPLOADS_KEPT);
-        self.book.uploads.retain(|upload| {
+        let mut left = self.state.uploads.len().saturating_sub(UPLOADS_KEPT);
+        self.state.uploads.retain(|upload| {
             let goes = left > 0 && upload.is_ended;
             left -= usize::from(goes);
             !goes
@@ -73,7 +73,7 @@ impl Writer<'_> {
     }
 
     fn key(&mut self) -> String {
-        format!("writer-{}/key-{}", self.name, self.chance.within(0, KEYS - 1))
+        format!("writer-{}/key-{}", self.name, self.random.within(0, KEYS - 1))
     }
 
     fn send(
@@ -92,7 +92,7 @@ impl Writer<'_> {
         Ok(answer)
     }
 
-    /// Changes one key. Without an answer the doubt stays.
+    /// Changes one key. Without an answer the change stays unanswered.
     fn change(
         &mut self,
         key: String,
@@ -102,24 +102,24 @@ impl Writer<'_> {
     ) -> Result<(), Broken> {
         let method = if new.is_some() { "PUT" } else { "DELETE" };
         let body = new.as_ref().map(Content::bytes).unwrap_or_default();
-        self.book.doubt = Some((key.clone(), new.clone()));
+        self.state.unanswered = Some((key.clone(), new.clone()));
         let answer = self.send(method, &key, header.as_slice(), &body)?;
-        self.book.doubt = None;
+        self.state.unanswered = None;
         assert_eq!(answer.status, wanted, "{method} {key} {header:?}: {}", answer.text());
         if wanted < 300 {
-            self.book.objects.insert(key, new);
-            self.book.acknowledged += 1;
-            self.book.taken += usize::from(answer.header("x-partita-upload") == "instant");
+            self.state.objects.insert(key, new);
+            self.state.acknowledged += 1;
+            self.state.by_reference += usize::from(answer.header("x-partita-upload") == "instant");
         }
         Ok(())
     }
 
     fn content(&mut self, (least, most): (usize, usize)) -> Content {
-        if (least, most) != SMALL && self.chance.within(0, 2) == 0 {
-            return Content::shared(&mut self.chance);
+        if (least, most) != SMALL && self.random.within(0, 2) == 0 {
+            return Content::shared(&mut self.random);
         }
-        let length = self.chance.within(least, most);
-        Content::new(&mut self.chance, length)
+        let length = self.random.within(least, most);
+        Content::new(&mut self.random, length)
     }
 
     fn put(&mut self, lengths: (usize, usize)) -> Result<(), Broken> {
@@ -129,7 +129,7 @@ impl Writer<'_> {
 
     /// Puts content that may be stored already, and then is not sent.
     fn put_known(&mut self) -> Result<(), Broken> {
-        let (key, new) = (self.key(), Content::shared(&mut self.chance));
+        let (key, new) = (self.key(), Content::shared(&mut self.random));
         self.change(key, Some(new), Some(EXPECT), 200)
     }
 
@@ -140,14 +140,14 @@ impl Writer<'_> {
 
     fn put_if_absent(&mut self) -> Result<(), Broken> {
         let (key, new) = (self.key(), self.content(SMALL));
-        let wanted = if self.book.object(&key).is_some() { 412 } else { 200 };
+        let wanted = if self.state.object(&key).is_some() { 412 } else { 200 };
         self.change(key, Some(new), Some(("if-none-match", "*")), wanted)
     }
 
     fn put_if_match(&mut self) -> Result<(), Broken> {
         let (key, new) = (self.key(), self.content(LARGE));
-        let is_right = self.chance.within(0, 2) > 0;
-        let (etag, wanted) = match self.book.object(&key) {
+        let is_right = self.random.within(0, 2) > 0;
+        let (etag, wanted) = match self.state.object(&key) {
             Some(old) if is_right => (old.etag(), 200),
             Some(_) => ("0".repeat(32), 412),
             None => ("0".repeat(32), 404),
@@ -157,10 +157,10 @@ impl Writer<'_> {
 
     /// Tries to create a key that all writers try to create.
     fn race(&mut self) -> Result<(), Broken> {
-        let key = format!("race/{}-{}", self.round.number, self.chance.within(0, 9));
+        let key = format!("race/{}-{}", self.round.number, self.random.within(0, 9));
         let content = self.content(SMALL);
         let races = || self.round.races.lock().unwrap();
-        races().doubts.entry(key.clone()).or_default().push(content.clone());
+        races().unanswered.entry(key.clone()).or_default().push(content.clone());
         let header = ("if-none-match", "*");
         let target = format!("/{BUCKET}/{key}");
         let answer = self.client.send("PUT", &target, &[header], &content.bytes())?;
@@ -168,12 +168,12 @@ impl Writer<'_> {
             return Err(Broken);
         }
         let mut races = races();
-        let doubts = races.doubts.get_mut(&key).expect("it was put there");
-        doubts.retain(|other| *other != content);
-        let others_may_have_won = !doubts.is_empty();
+        let unanswered = races.unanswered.get_mut(&key).expect("it was put there");
+        unanswered.retain(|other| *other != content);
+        let others_may_have_won = !unanswered.is_empty();
         match answer.status {
             200 => {
-                self.book.acknowledged += 1;
+                self.state.acknowledged += 1;
                 let before = races.winners.insert(key.clone(), content);
                 assert!(before.is_none(), "{key} was created twice");
             }
@@ -188,13 +188,13 @@ impl Writer<'_> {
     }
 
     fn create(&mut self) -> Result<(), Broken> {
-        if self.book.open_uploads().len() >= UPLOADS_OPEN_MAX {
+        if self.state.open_uploads().len() >= UPLOADS_OPEN_MAX {
             return Ok(());
         }
         let key = self.key();
-        let declared = match self.chance.within(0, 3) {
+        let declared = match self.random.within(0, 3) {
             0 => Some(Declared { sha256: None }),
-            1 => Some(Declared { sha256: Some(format!("{:064x}", self.chance.next())) }),
+            1 => Some(Declared { sha256: Some(format!("{:064x}", self.random.next())) }),
             _ => None,
         };
         let headers = declared.as_ref().map(Declared::headers).unwrap_or_default();
@@ -202,21 +202,21 @@ impl Writer<'_> {
         let answer = self.send("POST", &format!("{key}?uploads"), &headers, b"")?;
         let id = answer.texts("UploadId").pop();
         let id = id.unwrap_or_else(|| panic!("create {key}: {}", answer.text()));
-        let names_sha256 = self.chance.within(0, 1) == 0;
-        self.book.uploads.push(Upload { key, id, declared, names_sha256, ..Upload::default() });
-        self.book.acknowledged += 1;
+        let names_sha256 = self.random.within(0, 1) == 0;
+        self.state.uploads.push(Upload { key, id, declared, names_sha256, ..Upload::default() });
+        self.state.acknowledged += 1;
         Ok(())
     }
 
     /// Creates an upload of a file that may be stored already. One that must be sent is abandoned.
     fn create_instant(&mut self) -> Result<(), Broken> {
-        if self.book.open_uploads().len() >= UPLOADS_OPEN_MAX {
+        if self.state.open_uploads().len() >= UPLOADS_OPEN_MAX {
             return Ok(());
         }
-        let (key, content) = (self.key(), Content::shared(&mut self.chance));
+        let (key, content) = (self.key(), Content::shared(&mut self.random));
         let (size, sha256) = (content.length().to_string(), content.sha256());
         // Metadata of its own, so that no other Create finds the upload.
-        let own = format!("{:x}", self.chance.next());
+        let own = format!("{:x}", self.random.next());
         let headers = [
             ("x-partita-object-size", size.as_str()),
             ("x-partita-part-size", size.as_str()),
@@ -230,9 +230,9 @@ impl Writer<'_> {
             "instant" => {
                 let parts = [(1, content)].into();
                 let upload = Upload { key, id, parts, is_instant: true, ..Upload::default() };
-                self.book.uploads.push(upload);
-                self.book.acknowledged += 1;
-                self.book.taken += 1;
+                self.state.uploads.push(upload);
+                self.state.acknowledged += 1;
+                self.state.by_reference += 1;
             }
             "created" => {
                 let target = format!("{key}?uploadId={id}");
@@ -244,41 +244,41 @@ impl Writer<'_> {
     }
 
     fn pick(&mut self, from: Vec<usize>) -> Option<usize> {
-        (!from.is_empty()).then(|| from[self.chance.within(0, from.len() - 1)])
+        (!from.is_empty()).then(|| from[self.random.within(0, from.len() - 1)])
     }
 
     fn put_part(&mut self) -> Result<(), Broken> {
-        let Some(at) = self.pick(self.book.fed_uploads()) else { return self.create() };
-        let is_declared = self.book.uploads[at].declared.is_some();
+        let Some(at) = self.pick(self.state.uploads_for_parts()) else { return self.create() };
+        let is_declared = self.state.uploads[at].declared.is_some();
         let last = if is_declared { usize::from(DECLARED_PARTS) } else { PARTS };
-        let number = self.chance.within(1, last) as u16;
-        let lengths = match self.chance.within(0, 2) {
+        let number = self.random.within(1, last) as u16;
+        let lengths = match self.random.within(0, 2) {
             _ if is_declared => (DECLARED_BYTES, DECLARED_BYTES),
             0 => SMALL,
             1 => MIDDLE,
             _ => LARGE,
         };
         let part = self.content(lengths);
-        let upload = &mut self.book.uploads[at];
-        upload.doubt = Some((number, part.clone()));
+        let upload = &mut self.state.uploads[at];
+        upload.unanswered = Some((number, part.clone()));
         let target = format!("{}?partNumber={number}&uploadId={}", upload.key, upload.id);
         let answer = self.send("PUT", &target, &[], &part.bytes())?;
         assert_eq!(answer.status, 200, "{target}: {}", answer.text());
         assert_eq!(answer.etag(), part.etag(), "{target}");
-        let upload = &mut self.book.uploads[at];
-        upload.doubt = None;
+        let upload = &mut self.state.uploads[at];
+        upload.unanswered = None;
         upload.parts.insert(number, part);
-        self.book.acknowledged += 1;
+        self.state.acknowledged += 1;
         Ok(())
     }
 
     /// Fills a part by its digest, if its bytes are stored.
     fn fill_part(&mut self) -> Result<(), Broken> {
-        let Some(at) = self.pick(self.book.fed_uploads()) else { return self.create() };
-        let number = self.chance.within(1, PARTS) as u16;
-        let part = Content::shared(&mut self.chance);
-        let upload = &mut self.book.uploads[at];
-        upload.doubt = Some((number, part.clone()));
+        let Some(at) = self.pick(self.state.uploads_for_parts()) else { return self.create() };
+        let number = self.random.within(1, PARTS) as u16;
+        let part = Content::shared(&mut self.random);
+        let upload = &mut self.state.uploads[at];
+        upload.unanswered = Some((number, part.clone()));
         let target = format!("{}?uploadId={}&partita-blocks", upload.key, upload.id);
         let (size, sha256) = (part.length(), part.sha256());
         let claims = serde_json::json!([{"partNumber": number, "size": size, "sha256": sha256}]);
@@ -289,49 +289,50 @@ impl Writer<'_> {
             let end = |name: &str| block[name].as_u64().expect("a number");
             (end("firstPart")..=end("lastPart")).contains(&number.into())
         });
-        let upload = &mut self.book.uploads[at];
-        upload.doubt = None;
+        let upload = &mut self.state.uploads[at];
+        upload.unanswered = None;
         if !is_missing && upload.parts.insert(number, part.clone()).as_ref() != Some(&part) {
-            self.book.acknowledged += 1;
-            self.book.taken += 1;
+            self.state.acknowledged += 1;
+            self.state.by_reference += 1;
         }
         Ok(())
     }
 
     fn complete(&mut self) -> Result<(), Broken> {
-        let at =
-            self.pick(self.book.open_uploads()).filter(|at| self.book.uploads[*at].can_complete());
+        let at = self
+            .pick(self.state.open_uploads())
+            .filter(|at| self.state.uploads[*at].can_complete());
         let Some(at) = at else { return self.put_part() };
-        let upload = &mut self.book.uploads[at];
+        let upload = &mut self.state.uploads[at];
         upload.ending = Some(End::Complete);
         let (key, result) = (upload.key.clone(), upload.result());
-        self.book.doubt = Some((key.clone(), Some(result.clone())));
-        let repeats = self.chance.within(0, 3) == 0;
+        self.state.unanswered = Some((key.clone(), Some(result.clone())));
+        let repeats = self.random.within(0, 3) == 0;
         for _ in 0..1 + usize::from(repeats) {
-            let answer = complete(&mut self.client, &self.book.uploads[at])?;
+            let answer = complete(&mut self.client, &self.state.uploads[at])?;
             if answer.status >= 500 {
                 return Err(Broken);
             }
-            self.book.doubt = None;
+            self.state.unanswered = None;
             let etags = texts(&answer.text(), "ETag");
             let wanted = format!("\"{}\"", result.etag());
             assert_eq!((answer.status, etags), (200, vec![wanted]), "{}", answer.text());
-            self.book.uploads[at].is_ended = true;
-            self.book.objects.insert(key.clone(), Some(result.clone()));
+            self.state.uploads[at].is_ended = true;
+            self.state.objects.insert(key.clone(), Some(result.clone()));
         }
-        self.book.acknowledged += 1;
+        self.state.acknowledged += 1;
         Ok(())
     }
 
     fn abort(&mut self) -> Result<(), Broken> {
-        let Some(at) = self.pick(self.book.open_uploads()) else { return Ok(()) };
-        let upload = &mut self.book.uploads[at];
+        let Some(at) = self.pick(self.state.open_uploads()) else { return Ok(()) };
+        let upload = &mut self.state.uploads[at];
         upload.ending = Some(End::Abort);
         let target = format!("{}?uploadId={}", upload.key, upload.id);
         let answer = self.send("DELETE", &target, &[], b"")?;
         assert_eq!(answer.status, 204, "{target}: {}", answer.text());
-        self.book.uploads[at].is_ended = true;
-        self.book.acknowledged += 1;
+        self.state.uploads[at].is_ended = true;
+        self.state.acknowledged += 1;
         Ok(())
     }
 }

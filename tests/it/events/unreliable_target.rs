@@ -1,9 +1,11 @@
-//! kill -9 at random moments, and a receiver that is as bad: nothing that was acknowledged is
-//! missing, of objects and of uploads, and what is told of a key is told in order.
+//! Delivery of events through kill -9 at random moments, to a target that fails one request in five:
+//! each acknowledged change of an object or upload has its event, and the events of a key are in
+//! order.
 //!
-//! `PARTITA_EVENTS` and `PARTITA_EVENT_KILLS` ask for more of both; the full size is 10,000 and 50.
+//! `PARTITA_EVENTS` and `PARTITA_EVENT_KILLS` ask for more events and kills. The full size is 10,000
+//! and 50.
 
-mod lives;
+mod scenarios;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -14,26 +16,26 @@ use super::receiver::{Reaction, Received, Receiver, SECRET, status, wait_until};
 use crate::kill::client::Client;
 use crate::kill::{ACCESS_KEY, BINARY, SECRET_KEY, Server, setting};
 use crate::signer::Signer;
-use lives::{EXPIRED, Step, Work, life};
+use scenarios::{EXPIRED, Step, Work, scenario};
 
 const EVENTS: u64 = 600;
 const KILLS: u64 = 6;
-/// Far longer than any wait between two tries.
-const SILENCE: Duration = Duration::from_secs(60);
-/// Older than any upload may be.
+/// Longest time without a request: far more than any wait between two attempts.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// Time by which uploads are made older: more than any expiry.
 const YEAR_MS: i64 = 366 * 86_400_000;
 
-/// A number that follows from others as if by chance.
-fn chance(of: u64) -> u64 {
+/// A pseudorandom number that depends only on `of`.
+fn mix(of: u64) -> u64 {
     let mut x = of.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)
 }
 
-/// One request in five is not taken, each in its way.
-fn flaky(_: &Received, before: usize) -> Reaction {
-    match chance(before as u64) % 200 {
+/// Answers of the target: one request in five fails, in several ways.
+fn unreliable(_: &Received, before: usize) -> Reaction {
+    match mix(before as u64) % 200 {
         0..15 => status(500),
         15..20 => status(429),
         20..25 => Reaction::Answer(302, vec![("location", "/elsewhere".into())], String::new()),
@@ -44,10 +46,10 @@ fn flaky(_: &Received, before: usize) -> Reaction {
 }
 
 #[test]
-fn no_event_is_lost_and_order_is_kept_through_kills_and_a_flaky_receiver() {
+fn no_event_is_lost_and_order_is_kept_through_kills_and_an_unreliable_target() {
     let events = setting("PARTITA_EVENTS").unwrap_or(EVENTS);
     let kills = setting("PARTITA_EVENT_KILLS").unwrap_or(KILLS);
-    let receiver = Receiver::start(flaky);
+    let receiver = Receiver::start(unreliable);
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let config = folder.path().join("partita.toml");
@@ -59,7 +61,7 @@ fn no_event_is_lost_and_order_is_kept_through_kills_and_a_flaky_receiver() {
     );
     std::fs::write(&config, table).unwrap();
     let flags = ["--config", config.to_str().unwrap(), "--log-level", "error"];
-    // What a Complete finds is known before its answer begins.
+    // Complete answers only when its result is known.
     let flags = [&flags[..], &["--verify-hold-ms", "25000"]].concat();
     let signer = Signer::new(ACCESS_KEY, SECRET_KEY);
     let work = Work::default();
@@ -70,66 +72,67 @@ fn no_event_is_lost_and_order_is_kept_through_kills_and_a_flaky_receiver() {
     let mut aged = HashSet::new();
     for number in 0..kills {
         let goal = (events * (number + 1) / kills) as usize;
-        work.until(goal, &mut server, &signer, chance(number) % 40);
+        work.until(goal, &mut server, &signer, mix(number) % 40);
         aged.extend(age(&data).into_iter().map(|number| (number, EXPIRED)));
         server = Server::start_with(&data, &flags);
     }
     let acknowledged = work.acknowledged();
-    let wanted: HashSet<Told> = acknowledged.iter().copied().chain(aged).collect();
+    let wanted: HashSet<ScenarioEvent> = acknowledged.iter().copied().chain(aged).collect();
     wait_for_all(&receiver, &wanted);
     wait_until(|| backlog(&data) == 0);
     server.kill();
 
     let received = receiver.received();
-    judge(&received, work.begun());
-    let taken = received.iter().filter(|one| one.status == 200).count();
+    check_order_and_ids(&received, work.begun());
+    let accepted = received.iter().filter(|one| one.status == 200).count();
     println!(
-        "{kills} kills, {} events acknowledged, {} requests received ({taken} taken), 0 missing, \
-         {:?}\n{:?}",
+        "{kills} kills, {} events acknowledged, {} requests received ({accepted} accepted), \
+         0 missing, {:?}\n{:?}",
         acknowledged.len(),
         received.len(),
         started.elapsed(),
         counts(&wanted)
     );
     assert!(acknowledged.len() as u64 >= events);
-    assert_eq!(counts(&wanted).len(), EVENT_NAMES, "each event was there");
+    assert_eq!(counts(&wanted).len(), EVENT_NAMES, "each kind of event was sent");
     let check = Command::new(BINARY).args(["check", "--data"]).arg(&data).output().unwrap();
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
 }
 
-/// Waits until all of it was taken, or nothing has come for long.
-fn wait_for_all(receiver: &Receiver, wanted: &HashSet<Told>) {
+/// Waits until the target has accepted all these events. Panics after [`SILENCE_MAX`] without a
+/// request.
+fn wait_for_all(receiver: &Receiver, wanted: &HashSet<ScenarioEvent>) {
     let (mut count, mut since) = (0, Instant::now());
     loop {
         let received = receiver.received();
-        let taken: HashSet<Told> =
-            received.iter().filter(|one| one.status == 200).map(told_by).collect();
-        let missing: Vec<_> = wanted.difference(&taken).collect();
+        let accepted: HashSet<ScenarioEvent> =
+            received.iter().filter(|one| one.status == 200).map(event_of).collect();
+        let missing: Vec<_> = wanted.difference(&accepted).collect();
         if missing.is_empty() {
             return;
         }
         if received.len() > count {
             (count, since) = (received.len(), Instant::now());
         }
-        assert!(since.elapsed() < SILENCE, "missing: {missing:?}");
+        assert!(since.elapsed() < SILENCE_MAX, "missing: {missing:?}");
         std::thread::sleep(Duration::from_millis(100));
     }
 }
 
-/// The number of a life, and what was told of it.
-type Told<'a> = (u64, &'a str);
+/// Number of a scenario, and an event of it.
+type ScenarioEvent<'a> = (u64, &'a str);
 
 const PATTERNS: [&str; 3] = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "partita:Upload:*"];
 /// Put, Complete and Delete of objects, and all six of uploads.
 const EVENT_NAMES: usize = 9;
 
-fn counts<'a>(told: &HashSet<Told<'a>>) -> BTreeMap<&'a str, usize> {
+fn counts<'a>(events: &HashSet<ScenarioEvent<'a>>) -> BTreeMap<&'a str, usize> {
     let mut counts = BTreeMap::new();
-    told.iter().for_each(|(_, event)| *counts.entry(*event).or_default() += 1);
+    events.iter().for_each(|(_, event)| *counts.entry(*event).or_default() += 1);
     counts
 }
 
-/// Has `bkt` tell of new objects.
+/// Subscribes the target to new objects of `bkt`.
 pub fn subscribe(client: &mut Client) {
     subscribe_to(client, &PATTERNS[..1]);
 }
@@ -146,8 +149,8 @@ fn subscribe_to(client: &mut Client, patterns: &[&str]) {
     assert_eq!(made.unwrap().status, 200);
 }
 
-/// Makes the uploads that a kill has left open a year older, so that the next server ends them, and
-/// tells their numbers. The next server still finds the log as the kill left it.
+/// Makes the uploads that a kill has left open a year older, so that the next server expires them.
+/// Gives the numbers of their scenarios. The write-ahead log stays as the kill left it.
 fn age(data: &Path) -> Vec<u64> {
     let vars = crate::harness::Inspector::open(data).age_uploads(YEAR_MS);
     vars.iter()
@@ -158,54 +161,55 @@ fn age(data: &Path) -> Vec<u64> {
         .collect()
 }
 
-/// The life that an event is of, by its variable; by its key where it has none.
-fn told_by(received: &Received) -> Told<'_> {
+/// Scenario of an event, by its callback variable, or by its key if it has none.
+fn event_of(received: &Received) -> ScenarioEvent<'_> {
     let of_key = || received.key().rsplit_once("/gone-").and_then(|(_, text)| text.parse().ok());
     let number = received.record()["opaqueData"]["n"].as_u64().or_else(of_key);
     (number.expect("each event has its number"), received.event())
 }
 
-/// Each event is told under one id, in the order of its key, and nothing is told that nobody did.
-/// The order is that of first tries: what a killed server sent may come in after what the next one
-/// sends, but nothing is sent before what comes before it was taken.
-fn judge(received: &[Received], begun: u64) {
+/// Checks that each event has one id in all attempts, that the events of a key are in order, and that
+/// each belongs to a scenario that was begun. The order is that of first attempts: a repetition by
+/// a killed server may arrive after events of the next server.
+fn check_order_and_ids(received: &[Received], begun: u64) {
     let mut last: HashMap<&str, &str> = HashMap::new();
-    let mut ids: HashMap<Told, &str> = HashMap::new();
-    let mut lives: BTreeMap<u64, Vec<(&str, &str)>> = BTreeMap::new();
+    let mut ids: HashMap<ScenarioEvent, &str> = HashMap::new();
+    let mut scenarios: BTreeMap<u64, Vec<(&str, &str)>> = BTreeMap::new();
     for one in received {
-        let (told, id) = (told_by(one), one.header("webhook-id"));
-        match ids.insert(told, id) {
-            Some(before) => assert_eq!(before, id, "{told:?} is recorded more than once"),
+        let (event, id) = (event_of(one), one.header("webhook-id"));
+        match ids.insert(event, id) {
+            Some(before) => assert_eq!(before, id, "{event:?} is recorded more than once"),
             None => {
                 let before = last.insert(one.key(), one.sequencer());
                 assert!(before.is_none_or(|it| it < one.sequencer()), "{}: order", one.key());
-                lives.entry(told.0).or_default().push((one.sequencer(), told.1));
+                scenarios.entry(event.0).or_default().push((one.sequencer(), event.1));
             }
         }
     }
-    for (number, mut events) in lives {
-        assert!(number < begun, "nobody did {number}");
+    for (number, mut events) in scenarios {
+        assert!(number < begun, "scenario {number} was not begun");
         events.sort_unstable();
-        judge_life(number, events.into_iter().map(|(_, event)| event).collect());
+        check_scenario(number, events.into_iter().map(|(_, event)| event).collect());
     }
 }
 
-/// Checks the events of one life: they are those of its first steps, without a gap. The event of an
-/// expiry may follow if the upload has not ended.
-fn judge_life(number: u64, mut told: Vec<&str>) {
-    let steps: Vec<Step> = life(number).iter().copied().filter(|it| it.event().is_some()).collect();
-    let has_expired = told.last() == Some(&EXPIRED);
+/// Checks the events of one scenario: they are those of its first steps, without a gap. The event of
+/// an expiry may follow if the upload has not ended.
+fn check_scenario(number: u64, mut got: Vec<&str>) {
+    let steps: Vec<Step> =
+        scenario(number).iter().copied().filter(|it| it.event().is_some()).collect();
+    let has_expired = got.last() == Some(&EXPIRED);
     if has_expired {
-        told.pop();
+        got.pop();
     }
-    let events: Vec<&str> = steps.iter().filter_map(|step| step.event()).take(told.len()).collect();
-    assert_eq!(told, events, "{number}: {steps:?}");
-    let is_over = told.len() == steps.len() && steps.last().is_some_and(|step| step.is_end());
+    let wanted: Vec<&str> = steps.iter().filter_map(|step| step.event()).take(got.len()).collect();
+    assert_eq!(got, wanted, "{number}: {steps:?}");
+    let is_over = got.len() == steps.len() && steps.last().is_some_and(|step| step.is_end());
     let is_upload = matches!(steps[0], Step::Create | Step::CreateWrong);
-    assert!(!has_expired || is_upload && !is_over && !told.is_empty(), "{number} has not expired");
+    assert!(!has_expired || is_upload && !is_over && !got.is_empty(), "{number} has not expired");
 }
 
-/// Events that wait, as the command tells it.
+/// Number of waiting events, by the command.
 fn backlog(data: &Path) -> u64 {
     let out = Command::new(BINARY).args(["webhook", "list", "--json", "--data"]).arg(data).output();
     let out = out.expect("the binary starts");

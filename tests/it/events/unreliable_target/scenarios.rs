@@ -1,22 +1,22 @@
-//! The writers of the test: lives of objects and uploads, step by step. An acknowledged step emits
-//! its event; after a step without an answer the life is abandoned.
+//! Writers of the test. A scenario is a sequence of requests for one object or upload. Each
+//! acknowledged step emits its event. After a step without an answer the scenario is abandoned.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::chance;
+use super::mix;
 use crate::harness::base64;
 use crate::kill::Server;
 use crate::kill::client::{Broken, Client};
 use crate::signer::Signer;
 
 const WRITERS: usize = 4;
-/// Keys of each writer: few, so that the events of one key meet.
+/// Keys of each writer: few, so that one key has many events.
 const KEYS: u64 = 5;
 pub const EXPIRED: &str = "partita:Upload:Expired";
 
-/// One request of a life.
+/// One request of a scenario.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
     Put,
@@ -35,23 +35,23 @@ pub enum Step {
 
 use Step::{Abort, Complete, Create, CreateWrong, Delete, Fail, Part, Pause, Put, Resume};
 
-/// Lives, each with its share of a hundred.
-const LIVES: &[(u64, &[Step])] = &[
+/// Scenarios, each with its share in percent.
+const SCENARIOS: &[(u64, &[Step])] = &[
     (60, &[Put]),
     (8, &[Put, Delete]),
     (8, &[Create, Part, Complete]),
     (4, &[Create, Pause, Resume, Part, Complete]),
     (7, &[Create, Part, Pause, Resume, Abort]),
     (6, &[CreateWrong, Part, Fail, Abort]),
-    // Lives that end with an open upload.
+    // Scenarios that end with an open upload.
     (4, &[Create, Pause]),
     (3, &[CreateWrong, Part, Fail]),
 ];
 
-/// Steps of the life with this number.
-pub fn life(number: u64) -> &'static [Step] {
-    let mut left = chance(number) % 100;
-    for (share, steps) in LIVES {
+/// Steps of the scenario with this number.
+pub fn scenario(number: u64) -> &'static [Step] {
+    let mut left = mix(number) % 100;
+    for (share, steps) in SCENARIOS {
         match left.checked_sub(*share) {
             Some(less) => left = less,
             None => return steps,
@@ -82,8 +82,8 @@ impl Step {
     }
 }
 
-/// A life in progress.
-struct Alive<'a> {
+/// A scenario in progress.
+struct Run<'a> {
     client: &'a mut Client,
     number: u64,
     target: String,
@@ -91,7 +91,7 @@ struct Alive<'a> {
     part: String,
 }
 
-impl Alive<'_> {
+impl Run<'_> {
     /// Sends a step; an answer other than the expected one is a defect.
     fn take(&mut self, step: Step) -> Result<(), Broken> {
         let var = base64(format!("{{\"n\":{}}}", self.number).as_bytes());
@@ -146,12 +146,12 @@ impl Alive<'_> {
 #[derive(Default)]
 pub struct Work {
     next: AtomicUsize,
-    /// Number of the life, and its event.
+    /// Number of the scenario, and its event.
     acknowledged: Mutex<Vec<(u64, &'static str)>>,
 }
 
 impl Work {
-    /// Number of lives that were begun.
+    /// Number of scenarios that were begun.
     pub fn begun(&self) -> u64 {
         self.next.load(Ordering::Relaxed) as u64
     }
@@ -171,7 +171,7 @@ impl Work {
                 scope.spawn(move || {
                     while !is_killed.load(Ordering::Acquire) {
                         // Broken: the outcome of the last step is unknown.
-                        let _ = self.live(writer, &mut client);
+                        let _ = self.run_next(writer, &mut client);
                     }
                 });
             }
@@ -184,24 +184,24 @@ impl Work {
         });
     }
 
-    fn live(&self, writer: usize, client: &mut Client) -> Result<(), Broken> {
+    fn run_next(&self, writer: usize, client: &mut Client) -> Result<(), Broken> {
         let number = self.next.fetch_add(1, Ordering::Relaxed) as u64;
-        let steps = life(number);
+        let steps = scenario(number);
         let target = match steps.contains(&Delete) {
             // The event has no variable; the key contains the number.
             true => format!("/bkt/w{writer}/gone-{number}"),
-            false => format!("/bkt/w{writer}/k{}", chance(!number) % KEYS),
+            false => format!("/bkt/w{writer}/k{}", mix(!number) % KEYS),
         };
         let (upload, part) = (String::new(), String::new());
-        let mut alive = Alive { client, number, target, upload, part };
+        let mut run = Run { client, number, target, upload, part };
         for step in steps {
-            alive.take(*step)?;
+            run.take(*step)?;
             if let Some(event) = step.event() {
                 self.acknowledged.lock().unwrap().push((number, event));
             }
             // A repetition has the same answer and emits no event.
             if matches!(step, Pause | Resume | Complete) {
-                alive.take(*step)?;
+                run.take(*step)?;
             }
         }
         Ok(())
