@@ -9,7 +9,7 @@ fn pauses_and_resumes_as_often_as_one_likes() {
     let target = format!("/bkt/k?uploadId={upload}&partita-state");
     for change in ["pause", "pause", "upload", "upload", "pause"] {
         let body = format!(r#"{{"status":"{change}"}}"#);
-        valid_json("wish", body.as_bytes());
+        valid_json("state-request", body.as_bytes());
         let answer = gateway.send(&Request::new("PUT", target.as_str()).body(body)).expect(200);
         assert_eq!(valid_json("state", &answer.body)["status"], change);
     }
