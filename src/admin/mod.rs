@@ -23,7 +23,7 @@ mod grants;
 pub mod health;
 mod json;
 mod path;
-mod upload_changes;
+mod upload_actions;
 mod uploads;
 mod webhooks;
 
@@ -90,9 +90,9 @@ const ROWS: &[Row] = &[
     row(Method::POST, "grants", Signed, |call| Box::pin(grants::create(call))),
     row(Method::GET, "grants/{}/parts", Signed, |call| Box::pin(grants::parts(call))),
     row(Method::GET, "uploads", Signed, |call| Box::pin(uploads::list(call))),
-    row(Method::POST, "uploads/clean", Signed, |call| Box::pin(upload_changes::clean(call))),
+    row(Method::POST, "uploads/clean", Signed, |call| Box::pin(upload_actions::clean(call))),
     row(Method::GET, "uploads/{}", Signed, |call| Box::pin(uploads::show(call))),
-    row(Method::PUT, "uploads/{}", Signed, |call| Box::pin(upload_changes::change(call))),
+    row(Method::PUT, "uploads/{}", Signed, |call| Box::pin(upload_actions::act(call))),
     row(Method::GET, "buckets/{}/uploads", Signed, |call| Box::pin(uploads::totals(call))),
     row(Method::GET, "webhooks", Control, |call| Box::pin(webhooks::list(call))),
     row(Method::PUT, "webhooks/{}", Control, |call| Box::pin(webhooks::change(call))),

@@ -1,7 +1,7 @@
-//! Changes of open uploads: pause, resume, extend, cancel, and the clean-up of idle ones.
+//! Actions on open uploads: pause, resume, extend, cancel, and the clean-up of idle ones.
 //!
-//! **Invariant:** a change needs the same right as the operation of S3 that it stands for:
-//! PutObject for the first three, AbortMultipartUpload for the others.
+//! **Invariant:** an action needs the same right as the operation of S3 that it is like: PutObject
+//! for the first three, AbortMultipartUpload for the others.
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -24,9 +24,10 @@ const CLEAN_DEFAULT: u64 = 1000;
 /// Longest idle time: a hundred years.
 const SECONDS_MAX: u64 = 100 * 366 * 86_400;
 
+/// Action that the body of `PUT uploads/ID` names.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum UploadChange {
+enum UploadAction {
     /// Refuse parts until a resume.
     Pause,
     /// Accept parts again.
@@ -37,18 +38,18 @@ enum UploadChange {
     Cancel,
 }
 
-/// `PUT uploads/ID`: makes one change; 204. Each change can be repeated.
-pub(super) async fn change(call: &AdminCall) -> Answer {
+/// `PUT uploads/ID`: does one action; 204. Each action can be repeated.
+pub(super) async fn act(call: &AdminCall) -> Answer {
     call.check_parameters(&[])?;
     let mut fields = Fields::of(call)?;
-    let change: UploadChange = fields.required("action")?;
+    let action: UploadAction = fields.required("action")?;
     fields.finish()?;
     let writable = || locate::<WriteObject>(call, Action::PutObject);
-    let done = match change {
-        UploadChange::Pause => call.store.pause_upload(&writable().await?).await,
-        UploadChange::Resume => call.store.resume_upload(&writable().await?).await,
-        UploadChange::Extend => call.store.extend_upload(&writable().await?).await,
-        UploadChange::Cancel => {
+    let done = match action {
+        UploadAction::Pause => call.store.pause_upload(&writable().await?).await,
+        UploadAction::Resume => call.store.resume_upload(&writable().await?).await,
+        UploadAction::Extend => call.store.extend_upload(&writable().await?).await,
+        UploadAction::Cancel => {
             let upload = locate::<AbortUpload>(call, Action::AbortMultipartUpload).await?;
             call.store.cancel_upload(&upload).await
         }
