@@ -1,14 +1,14 @@
-"""Power cuts: no acknowledged change is lost, and no unacknowledged one is half there.
+"""Power cuts: no acknowledged change is lost, and no unacknowledged one is there in part.
 
 Method: the data folder lies on a volume.Volume; a group of writers works; at a random moment the
 volume's power is cut under the running server, which is killed a little later. After the journal's
 replay the server starts again, and verify.py compares it with the model. The same is done with a
-server whose syncs are swallowed by a tracer: that server must lose something, or this test proves
-nothing.
+server whose syncs a tracer swallows: they return 0 and have no effect. That server must lose
+something, or this test proves nothing.
 
-Only answers from before the cut are facts. A sync that runs while ext4 is shut down may return
-success without having synced (seen in traces: the log's fsync began within the ioctl, returned 0,
-and its bytes were gone). After a real power cut no client would receive that answer.
+Only answers from before the cut count as acknowledged. A sync that runs while ext4 is shut down may
+return success without having synced (seen in traces: the log's fsync began within the ioctl,
+returned 0, and its bytes were gone). After a real power cut no client would receive that answer.
 """
 
 import random
@@ -17,7 +17,7 @@ import time
 import strace
 from model import Model
 from s3 import Client
-from server import Refused, Server
+from server import Server, StartFailed
 from verify import Findings, verify
 from volume import Unavailable, Volume, loses_what_is_not_synced
 from workload import SHARING, WriterGroup, make_bucket
@@ -28,12 +28,12 @@ WORK_SECONDS = (0.05, 0.6)
 # Longest time from the cut to the kill.
 KILL_DELAY_SECONDS_MAX = 0.05
 SECONDS_MAX_PER_CUT = 20
-BLIND_CUTS_MAX = 20
+CUTS_WITHOUT_SYNCS_MAX = 20
 SWALLOWED = {"no sync at all": "fsync,fdatasync", "no fdatasync": "fdatasync"}
 
 
 def power_cuts(options, folder):
-    """The part; returns (passed, summary)."""
+    """Runs the part; returns (passed, summary)."""
     start = time.monotonic()
     try:
         with Volume(folder, VOLUME_MEBIBYTES) as volume:
@@ -52,8 +52,8 @@ def power_cuts(options, folder):
 
 
 def cut_often(options, folder, volume, count, tracer=()):
-    """Cuts until `count` is reached or a finding is wrong; then checks every invariant."""
-    chance = random.Random(f"cuts {options.seed}")
+    """Cuts until `count` is reached or something is wrong; then checks every invariant."""
+    rng = random.Random(f"cuts {options.seed}")
     model, findings = Model(WRITERS), None
     server = Server(options.binary, volume.point / "data", folder / "server.log", SHARING)
     give_up = time.monotonic() + 60 + count * SECONDS_MAX_PER_CUT
@@ -62,7 +62,7 @@ def cut_often(options, folder, volume, count, tracer=()):
         server.start(tracer)
         make_bucket(Client(server.port))
         while True:
-            complaints = _cut(server, volume, model, options.seed, chance, done == 0)
+            complaints = _cut(server, volume, model, options.seed, rng, done == 0)
             done += 1
             findings = _restart_and_verify(server, model, tracer)
             findings.complaints += complaints
@@ -86,28 +86,28 @@ def _restart_and_verify(server, model, tracer):
     try:
         server.start(tracer)
         return verify(model, server.port)
-    except Refused as error:
+    except StartFailed as error:
         findings = Findings()
         findings.loss(str(error))
         return findings
 
 
-def _cut(server, volume, model, seed, chance, first):
+def _cut(server, volume, model, seed, rng, first):
     """One group of writers, one cut; returns complaints about what happened before it."""
     group = WriterGroup(model, server.port, seed)
     least, most = WORK_SECONDS
-    time.sleep(chance.uniform(least, most) + (0.2 if first else 0))
-    group.disturbed.set()
+    time.sleep(rng.uniform(least, most) + (0.2 if first else 0))
+    group.fault_began.set()
     volume.cut()
-    time.sleep(chance.uniform(0, KILL_DELAY_SECONDS_MAX))
+    time.sleep(rng.uniform(0, KILL_DELAY_SECONDS_MAX))
     server.kill()
     complaints = group.end()
-    volume.cycle()
+    volume.remount()
     return complaints
 
 
 def swallowed_syncs_are_seen(options, folder):
-    """The part that tests this test: a server without syncs is found. Returns (passed, summary)."""
+    """Tests this test: a server without syncs must lose something. Returns (passed, summary)."""
     reason = strace.unavailable()
     if reason:
         return None, reason
@@ -117,7 +117,8 @@ def swallowed_syncs_are_seen(options, folder):
             tracer = ["strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", f"trace={calls}",
                       "-e", f"inject={calls}:retval=0"]
             with Volume(folder, VOLUME_MEBIBYTES) as volume:
-                done, model, findings = cut_often(options, folder, volume, BLIND_CUTS_MAX, tracer)
+                done, model, findings = cut_often(options, folder, volume,
+                                                  CUTS_WITHOUT_SYNCS_MAX, tracer)
             summaries.append(f"{name}: {findings.lost} of {model.acknowledged} lost, cut {done}")
             if not findings.lost:
                 return False, f"{summaries[-1]}: a missing sync is not found"

@@ -46,7 +46,7 @@ def main():
         print(lines[-1], flush=True)
         failed = failed or passed is False
     if failed:
-        print(f"replay: tests/faults/run --seed {options.seed} --cuts {options.cuts}")
+        print(f"repeat with: tests/faults/run --seed {options.seed} --cuts {options.cuts}")
     return 1 if failed else 0
 
 

@@ -1,8 +1,8 @@
-"""The model: what the server has acknowledged, and what it may therefore show.
+"""The model: the changes that the server has acknowledged, and the contents that it may show.
 
-The model lives in this process, outside the file system under test. A change becomes a fact with
-the whole 200. From sending until then it is a doubt: after a restart it is wholly there or not at
-all.
+The model is in the memory of this process, outside of the file system under test. A change is
+acknowledged by a whole 200. From sending until then it is unanswered: after a restart it is there
+wholly, or not at all.
 """
 
 import dataclasses
@@ -48,12 +48,13 @@ ABSENT = None
 
 @dataclasses.dataclass
 class Upload:
-    """One multipart upload. `ended` is a fact, `ending` a doubt: "complete" or "abort"."""
+    """One multipart upload. `ending` is the request that was sent to end it, "complete" or
+    "abort"; `ended` is the same when it was acknowledged or seen after a restart."""
 
     key: str
     id: str
     parts: dict = dataclasses.field(default_factory=dict)
-    part_doubts: dict = dataclasses.field(default_factory=dict)
+    unanswered_parts: dict = dataclasses.field(default_factory=dict)
     ended: str = ""
     ending: str = ""
     result: Content | None = None
@@ -70,33 +71,33 @@ class Upload:
         return Content(pieces, multipart=True)
 
 
-class Book:
+class WriterState:
     """The keys and uploads of one writer. No other writer touches them."""
 
     def __init__(self):
         self.objects = {}
-        self.doubts = {}
+        self.unanswered = {}
         self.uploads = []
         self.acknowledged = 0
 
-    def intend(self, key, content):
+    def note_sent(self, key, content):
         """Notes a change of `key` that is about to be sent."""
-        self.doubts.setdefault(key, []).append(content)
+        self.unanswered.setdefault(key, []).append(content)
 
-    def settle(self, key, content):
+    def note_content(self, key, content):
         """Notes that `key` holds `content`: acknowledged, or seen after a restart."""
-        self.doubts.pop(key, None)
+        self.unanswered.pop(key, None)
         self.objects[key] = content
 
-    def refuse(self, key):
+    def note_refused(self, key):
         """Notes a refusal: the change did not happen."""
-        self.doubts[key].pop()
-        if not self.doubts[key]:
-            del self.doubts[key]
+        self.unanswered[key].pop()
+        if not self.unanswered[key]:
+            del self.unanswered[key]
 
     def allowed(self, key):
         """Every content that may be under `key`."""
-        return [self.objects.get(key, ABSENT), *self.doubts.get(key, [])]
+        return [self.objects.get(key, ABSENT), *self.unanswered.get(key, [])]
 
     def open_uploads(self):
         """Uploads without an attempt to end them."""
@@ -119,38 +120,38 @@ class Races:
     def __init__(self):
         self.lock = threading.Lock()
         self.winners = {}
-        self.doubts = {}
+        self.unanswered = {}
 
-    def intend(self, key, content):
+    def note_sent(self, key, content):
         """Notes an attempt that is about to be sent."""
         with self.lock:
-            self.doubts.setdefault(key, []).append(content)
+            self.unanswered.setdefault(key, []).append(content)
 
-    def won(self, key, content):
+    def note_success(self, key, content):
         """Notes a 200. Returns False if there was one before."""
         with self.lock:
-            self.doubts[key].remove(content)
+            self.unanswered[key].remove(content)
             return self.winners.setdefault(key, content) == content
 
-    def lost(self, key, content):
+    def note_conflict(self, key, content):
         """Notes a 412. Returns False if no other attempt could have succeeded."""
         with self.lock:
-            self.doubts[key].remove(content)
-            return bool(key in self.winners or self.doubts[key])
+            self.unanswered[key].remove(content)
+            return bool(key in self.winners or self.unanswered[key])
 
     def allowed(self, key):
         """Every content that may be under `key`."""
         if key in self.winners:
             return [self.winners[key]]
-        return [ABSENT, *self.doubts.get(key, [])]
+        return [ABSENT, *self.unanswered.get(key, [])]
 
-    def tried(self):
-        """Every key that was tried."""
-        return sorted(set(self.winners) | set(self.doubts))
+    def keys(self):
+        """All keys of attempts."""
+        return sorted(set(self.winners) | set(self.unanswered))
 
-    def settle(self, key, content):
+    def note_content(self, key, content):
         """Notes what was seen after a restart."""
-        self.doubts.pop(key, None)
+        self.unanswered.pop(key, None)
         if content is not ABSENT:
             self.winners[key] = content
 
@@ -160,14 +161,14 @@ class Races:
 
 
 class Model:
-    """What all writers know."""
+    """The states of all writers."""
 
     def __init__(self, writers):
-        self.books = [Book() for _ in range(writers)]
+        self.states = [WriterState() for _ in range(writers)]
         self.races = Races()
         self.round = 0
 
     @property
     def acknowledged(self):
         """Changes that were acknowledged since the start."""
-        return sum(book.acknowledged for book in self.books)
+        return sum(state.acknowledged for state in self.states)

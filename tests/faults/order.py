@@ -1,12 +1,12 @@
-"""Order: before the first byte of a 200 goes out, everything that it promises has been synced.
+"""Order: before the first byte of a 200 is sent, the change that it acknowledges has been synced.
 
 Method: the real server runs under a tracer, requests come one at a time. Between the request's
 arrival on a socket and the first byte of the answer on it there must be, in this order:
   a body for a file: all its writes, a sync of the file; if the file is new, a sync of its folder;
   always: writes to SQLite's log, then a sync of the log.
-A power cut on ext4 cannot show every missing sync, because one sync often writes what another left;
-the order of the calls can. The check is checked too: every trace is altered in several ways, and
-each altered trace must fail.
+A power cut on ext4 cannot show every missing sync, because one sync often writes what another
+should have written; the order of the calls can. The check itself is tested: every trace is altered
+in several ways, and each altered trace must fail.
 """
 
 import dataclasses
@@ -23,8 +23,8 @@ from server import Server
 from workload import BUCKET, make_bucket
 
 LOG_SUFFIX = "-wal"
-# Folders of bodies with files of their own, and of bodies that share files.
-OWN_FOLDER, SHARED_FOLDER = re.compile(r"/blobs/[0-9a-f]{2}$"), re.compile(r"/segments$")
+# Folders of bodies that have a file each, and of the segments that bodies share.
+BLOBS_FOLDER, SEGMENTS_FOLDER = re.compile(r"/blobs/[0-9a-f]{2}$"), re.compile(r"/segments$")
 KEPT_TRACE = pathlib.Path(__file__).resolve().parents[2] / "target" / "faults-order.trace"
 QUIET_SECONDS = 0.1
 SMALL, MIDDLE, LARGE = 3_000, 70_000, 1_300_000
@@ -40,7 +40,7 @@ class Step:
 
 
 def order(options, folder):
-    """The part; returns (passed, summary)."""
+    """Runs the part; returns (passed, summary)."""
     complaints = check_sample()
     if complaints:
         return False, "; ".join(complaints)
@@ -91,15 +91,15 @@ def _requests(client, steps):
         return answer.xml().findtext("UploadId")
 
     small, middle, large = (Content(((size, size),)).body() for size in (SMALL, MIDDLE, LARGE))
-    homes = {small: None, middle: SHARED_FOLDER, large: OWN_FOLDER}
+    folders = {small: None, middle: SEGMENTS_FOLDER, large: BLOBS_FOLDER}
     send("PutObject into SQLite", "PUT", "small", body=small)
-    send("PutObject into a new segment", "PUT", "middle", body=middle, folder=SHARED_FOLDER)
-    send("PutObject into a segment", "PUT", "next", body=middle, folder=SHARED_FOLDER)
-    send("PutObject into a file", "PUT", "large", body=large, folder=OWN_FOLDER)
+    send("PutObject into a new segment", "PUT", "middle", body=middle, folder=SEGMENTS_FOLDER)
+    send("PutObject into a segment", "PUT", "next", body=middle, folder=SEGMENTS_FOLDER)
+    send("PutObject into a file", "PUT", "large", body=large, folder=BLOBS_FOLDER)
     upload, parts = create("joined"), []
     for number, body in ((1, large), (2, middle), (3, small)):
         query = {"partNumber": number, "uploadId": upload}
-        answer = send(f"UploadPart {number}", "PUT", "joined", query, body, folder=homes[body])
+        answer = send(f"UploadPart {number}", "PUT", "joined", query, body, folder=folders[body])
         parts.append((number, answer.etag))
     send("CompleteMultipartUpload", "POST", "joined", {"uploadId": upload},
          complete_document(sorted(parts)))
@@ -109,7 +109,7 @@ def _requests(client, steps):
 
 
 def check_order(calls, step):
-    """What is wrong with the answer to this step; empty when it is right."""
+    """Faults in the order of this step's calls; empty when it is right."""
     window, answer = _window(calls, step)
     if answer is None:
         return ["there is no such request with an answer"]
@@ -128,7 +128,7 @@ def check_order(calls, step):
         synced = [_synced(window, lambda path: path == writes[0].path, written)]
         if synced[0] is None:
             faults.append("the file was not synced after its last write")
-        if made or step.folder is OWN_FOLDER:
+        if made or step.folder is BLOBS_FOLDER:
             moment = min((call.ended for call in made), default=len(calls))
             synced.append(_synced(window, step.folder.search, moment))
             if synced[1] is None:
@@ -137,7 +137,7 @@ def check_order(calls, step):
     log_writes = [call for call in window if _is_log(call.path) and call.began > ready
                   and call.name in strace.FILE_WRITES]
     if not log_writes:
-        faults.append("nothing was written to the log when the file was safe")
+        faults.append("nothing was written to the log after the file was synced")
     elif _synced(window, _is_log, min(call.ended for call in log_writes)) is None:
         faults.append("the log was not synced after it was written")
     return faults
@@ -163,7 +163,7 @@ def _folder(path):
 def _makes_file(call):
     folder = _folder(call.opened)
     return call.name == "openat" and "O_CREAT" in call.arguments and (
-        OWN_FOLDER.search(folder) or SHARED_FOLDER.search(folder))
+        BLOBS_FOLDER.search(folder) or SEGMENTS_FOLDER.search(folder))
 
 
 def _is_log(path):
@@ -182,7 +182,7 @@ def altered_traces(calls, step):
     syncs = {}
     for call in window:
         if call.name in strace.SYNCS:
-            is_folder = OWN_FOLDER.search(call.path) or SHARED_FOLDER.search(call.path)
+            is_folder = BLOBS_FOLDER.search(call.path) or SEGMENTS_FOLDER.search(call.path)
             role = "log" if _is_log(call.path) else "folder" if is_folder else "file"
             syncs.setdefault(role, []).append(call)
     begin = min(call.began for call in window)
@@ -191,7 +191,7 @@ def altered_traces(calls, step):
             continue
         yield f"no sync of the {role}", _without(calls, found)
         yield f"a sync of the {role} that failed", _changed(calls, found, result=-1)
-        yield f"a sync of the {role} behind the answer", _changed(
+        yield f"a sync of the {role} after the answer", _changed(
             calls, found, began=answer.ended + 1, ended=answer.ended + 2)
         yield f"a sync of the {role} before anything was written", _changed(
             calls, found, began=begin, ended=begin)
@@ -226,7 +226,7 @@ SAMPLE = """\
 
 def check_sample():
     """Tests the parser and the check on a trace written by hand; needs no tracer."""
-    step, lines = Step("sample", '"PUT /b/k ', OWN_FOLDER), SAMPLE.splitlines()
+    step, lines = Step("sample", '"PUT /b/k ', BLOBS_FOLDER), SAMPLE.splitlines()
     complaints = [f"the sample is right, but: {fault}"
                   for fault in check_order(strace.parse(lines), step)]
     for number, line in enumerate(lines):

@@ -1,6 +1,6 @@
 """A client of S3 that never retries: one request, one answer, or Broken.
 
-A retry would hide what these tests look for: whether a request without an answer took effect.
+A retry would hide whether a request without an answer took effect.
 """
 
 import http.client
@@ -41,7 +41,7 @@ class Answer:
         return self.headers.get("etag", "").strip('"')
 
     def xml(self):
-        """The document, its name space taken away."""
+        """The document without its name space."""
         return ElementTree.fromstring(re.sub(rb' xmlns="[^"]*"', b"", self.body, count=1))
 
     def __repr__(self):

@@ -16,7 +16,7 @@ CHECK_SECONDS_MAX = 300
 ACCESS_KEY, SECRET_KEY = "FAULTTESTSACCESSKEY", "secret-of-the-fault-tests"
 
 
-class Refused(Exception):
+class StartFailed(Exception):
     """The server ended before it listened; `code` is its exit code."""
 
     def __init__(self, code, text):
@@ -56,7 +56,7 @@ class Server:
                 self.port = int(found.group(1))
                 return self
             if ended is not None:
-                raise Refused(ended, text)
+                raise StartFailed(ended, text)
             time.sleep(0.01)
         self.kill()
         raise RuntimeError(f"no port after {START_SECONDS_MAX} s, see {self.log}")

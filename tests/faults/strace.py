@@ -1,8 +1,8 @@
 """Runs and parses `strace -f -y`: calls with the moments when they began and when they returned.
 
 A moment is a line number: the tracer writes a line when it sees the call, before the thread goes
-on, so the lines of a causal chain are in order. A call that other calls interrupt is written in
-two lines, "<unfinished ...>" and "<... resumed>", joined here.
+on, so a line is after the lines of the calls that caused it. A call that other calls interrupt is
+written in two lines, "<unfinished ...>" and "<... resumed>", joined here.
 """
 
 import dataclasses
@@ -60,7 +60,7 @@ class Call:
 
 
 def unavailable():
-    """Why nothing can be traced here; empty if it can."""
+    """The reason why nothing can be traced here; empty if something can."""
     if not shutil.which("strace"):
         return "strace is not installed"
     done = subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True, text=True)
@@ -96,7 +96,7 @@ def attached(process, output, work, inject=()):
 
 
 def _is_traced(process):
-    """Whether every thread has its tracer."""
+    """True if every thread has its tracer."""
     states = [task / "status" for task in pathlib.Path(f"/proc/{process}/task").iterdir()]
     return not any("TracerPid:\t0\n" in state.read_text() for state in states)
 

@@ -1,9 +1,9 @@
-"""System call faults: no false 200, no hang, no damage, a clean restart.
+"""System call faults: no 200 for a change that is lost, no hang, no damage, a clean restart.
 
 Method: a tracer attached to the running server fails the Nth call of one kind in every thread,
 once ("N") or always from then on ("N+"), or kills the process there, while one client goes through
 every kind of change. Each change must end in a true 200, a 5xx or a broken connection; a process
-that gives up must say so by its exit code. Two checks follow. One reads the trace: after a failed
+that exits must not exit with 0. Two checks follow. One reads the trace: after a failed
 sync no change may be acknowledged, because the kernel has dropped the pages and a second sync
 proves nothing. The other compares the restarted server with the model and checks every invariant.
 """
@@ -29,13 +29,13 @@ RULES = (
     ("pwritev", "signal=KILL"), ("fallocate", "signal=KILL"), ("unlinkat", "signal=KILL"),
 )
 FEW = ("1", "2", "1+", "3+")
-# Files whose syncs carry promises. The database file is synced by a checkpoint, which SQLite
-# repeats as a whole.
-PROMISES = re.compile(r"(-wal|/blobs/[0-9a-f]{2}(/[^/]+)?|/segments(/[^/]+)?)$")
+# Files that are synced before an answer. The database file is not one of them: a checkpoint syncs
+# it, and SQLite repeats a checkpoint as a whole.
+DURABLE_FILES = re.compile(r"(-wal|/blobs/[0-9a-f]{2}(/[^/]+)?|/segments(/[^/]+)?)$")
 
 
 def system_calls(options, folder):
-    """The part; returns (passed, summary)."""
+    """Runs the part; returns (passed, summary)."""
     reason = strace.unavailable()
     if reason:
         return None, reason
@@ -64,7 +64,7 @@ def _rules(options, folder):
             for ever in ("", "+") for n in range(1, most.get(call, 0) + 1)]
 
 
-class _Everything(Writer):
+class _AllChanges(Writer):
     """Makes every kind of change once, whatever the outcome of each."""
 
     def __init__(self, server, model):
@@ -78,22 +78,22 @@ class _Everything(Writer):
             self.put(LARGE_BYTES, key=f"{key} large")
         for key in ("joined", "dropped", "stays open"):
             self.send_create(key)
-            self.send_part(self.book.uploads[-1], 1, self.content(LARGE_BYTES))
-        joined = self.book.uploads[0]
+            self.send_part(self.state.uploads[-1], 1, self.content(LARGE_BYTES))
+        joined = self.state.uploads[0]
         self.send_part(joined, 2, self.content(LARGE_BYTES))
         joined.with_digest = True
         for key in ("known", "known too"):
             self.put_content(key, SHARED[0])
         self.send_create_deduplicated("stored", SHARED[0])
-        self.disturbed.set()
+        self.fault_began.set()
 
     def put_content(self, key, content):
         """PutObject with these bytes."""
         return self.change("PUT", key, content, body=content.body())
 
     def changes(self):
-        """Each kind of change, on keys of its own: a doubt about one does not affect the others."""
-        joined, dropped, stays, stored = self.book.uploads
+        """Each kind of change, on keys of its own: an unanswered one does not affect the others."""
+        joined, dropped, stays, stored = self.state.uploads
         yield lambda: self.put(SMALL_BYTES, key="new small")
         yield lambda: self.put(LARGE_BYTES, key="new large")
         yield lambda: self.put(LARGE_BYTES, key="replaced small")
@@ -132,15 +132,15 @@ def _run(options, folder, rule):
     model = Model(1)
     server = Server(options.binary, folder / "data", folder / "log", SHARING)
     try:
-        writer = _Everything(server.start(), model)
+        writer = _AllChanges(server.start(), model)
         writer.prepare()
         calls = strace.attached(server.process.pid, folder / "trace", writer.try_all, [rule])
         complaints = writer.complaints
         if server.exit_code() == 0:
-            complaints.append("the server gave up with exit code 0")
+            complaints.append("the server exited with code 0")
         server.kill()
         hits = sum("INJECTED" in call.note for call in calls)
-        complaints += _false_answers(calls)
+        complaints += _answers_after_failed_sync(calls)
         server.start()
         complaints += verify(model, server.port).complaints
     finally:
@@ -152,10 +152,10 @@ def _run(options, folder, rule):
     return hits or int(killed), complaints
 
 
-def _false_answers(calls):
-    """Changes that were acknowledged after a failed sync of a file in PROMISES."""
+def _answers_after_failed_sync(calls):
+    """Changes that were acknowledged after a failed sync of a file in DURABLE_FILES."""
     failed = [call for call in calls if call.name in strace.SYNCS and call.result == -1
-              and PROMISES.search(call.path)]
+              and DURABLE_FILES.search(call.path)]
     if not failed:
         return []
     first, found, asked = failed[0], [], {}
@@ -176,7 +176,7 @@ def _count(options, folder):
     folder.mkdir()
     server = Server(options.binary, folder / "data", folder / "log", SHARING)
     try:
-        writer = _Everything(server.start(), Model(1))
+        writer = _AllChanges(server.start(), Model(1))
         writer.prepare()
         calls = strace.attached(server.process.pid, folder / "trace", writer.try_all)
     finally:

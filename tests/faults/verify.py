@@ -1,6 +1,7 @@
-"""After a restart: everything acknowledged is there, everything doubtful is wholly there or not.
+"""Comparison after a restart: acknowledged changes are there; an unanswered one is there wholly, or
+not at all.
 
-What is seen settles the doubts of the model, so the next round has none.
+The model takes over what the server shows, so the next round begins without unanswered changes.
 """
 
 import collections
@@ -22,17 +23,17 @@ class Findings:
         self.complaints = []
 
     def loss(self, text):
-        """An acknowledged change is missing, or a mixture of contents is stored."""
+        """Adds a loss: an acknowledged change is missing, or a mixture of contents is stored."""
         self.lost += 1
         self.complaints.append("LOST " + text)
 
     def wrong(self, text):
-        """Any other complaint."""
+        """Adds any other complaint."""
         self.complaints.append(text)
 
 
 def verify(model, port):
-    """Compares the server with the model, settles the model; gives Findings."""
+    """Compares the server with the model, and updates the model; gives Findings."""
     findings, client = Findings(), Client(port)
     try:
         _verify_all(client, model, findings)
@@ -44,24 +45,24 @@ def verify(model, port):
 
 
 def _verify_all(client, model, findings):
-    for book in model.books:
-        for upload in book.uploads:
-            _verify_upload(client, book, upload, findings)
-        for key in sorted(set(book.objects) | set(book.doubts)):
-            seen = _verify_object(client, key, book.allowed(key), findings)
-            book.settle(key, seen)
-    for key in model.races.tried():
+    for state in model.states:
+        for upload in state.uploads:
+            _verify_upload(client, state, upload, findings)
+        for key in sorted(set(state.objects) | set(state.unanswered)):
+            seen = _verify_object(client, key, state.allowed(key), findings)
+            state.note_content(key, seen)
+    for key in model.races.keys():
         seen = _verify_object(client, key, model.races.allowed(key), findings)
-        model.races.settle(key, seen)
-    _retire_races(client, model, findings)
+        model.races.note_content(key, seen)
+    _delete_old_races(client, model, findings)
     _verify_list(client, model, findings)
     _verify_open_uploads(client, model, findings)
 
 
-def _retire_races(client, model, findings):
+def _delete_old_races(client, model, findings):
     """Deletes the keys of earlier rounds, so that rounds do not grow. The list shows that they
     stay deleted."""
-    for key in model.races.tried():
+    for key in model.races.keys():
         if int(re.match(r"race/(\d+)-", key).group(1)) <= model.round - ROUNDS_KEPT:
             answer = client.request("DELETE", f"/{BUCKET}/{key}")
             if answer.status != 204:
@@ -94,8 +95,9 @@ def _verify_object(client, key, allowed, findings):
     return ABSENT
 
 
-def _verify_upload(client, book, upload, findings):
-    """An ended upload stays ended, an open one has all its parts, a doubt is settled."""
+def _verify_upload(client, state, upload, findings):
+    """Checks that an ended upload stays ended, and an open one has all its parts. Notes the
+    result of an unanswered end."""
     name = f"upload {upload.id} of {upload.key}"
     answer = client.request("GET", f"/{BUCKET}/{upload.key}", query={"uploadId": upload.id})
     is_open = answer.status == 200
@@ -112,49 +114,49 @@ def _verify_upload(client, book, upload, findings):
         upload.ended = "lost"
     if upload.ending == "complete" and not upload.ended:
         # The object is the old one while the upload is open, and the new one afterwards.
-        allowed = [book.objects.get(upload.key)] if is_open else [upload.result]
+        allowed = [state.objects.get(upload.key)] if is_open else [upload.result]
         _verify_object(client, upload.key, allowed, findings)
-        book.intend(upload.key, upload.result)
+        state.note_sent(upload.key, upload.result)
     if upload.ending == "abort" and not upload.ended:
         upload.ended, upload.ending = ("", "") if is_open else ("abort", "abort")
     if upload.ending == "complete":
-        _repeat(client, book, upload, name, findings)
+        _verify_repeated_complete(client, state, upload, name, findings)
 
 
 def _verify_parts(answer, upload, name, findings):
-    """ListParts against the acknowledged parts."""
+    """Compares ListParts with the acknowledged parts."""
     listed = {int(part.findtext("PartNumber")): (part.findtext("ETag").strip('"'),
                                                  int(part.findtext("Size")))
               for part in answer.xml().iter("Part")}
-    for number in sorted(set(listed) | set(upload.parts) | set(upload.part_doubts)):
-        allowed = [upload.parts.get(number), upload.part_doubts.get(number)]
-        if number not in upload.part_doubts:
+    for number in sorted(set(listed) | set(upload.parts) | set(upload.unanswered_parts)):
+        allowed = [upload.parts.get(number), upload.unanswered_parts.get(number)]
+        if number not in upload.unanswered_parts:
             allowed.pop()
-        fits = [content for content in allowed if _tells(content) == listed.get(number)]
+        fits = [content for content in allowed if _etag_and_size(content) == listed.get(number)]
         if not fits:
             findings.loss(f"{name}: part {number} is {listed.get(number)}, not one of {allowed}")
         elif fits[0] is not None:
             upload.parts[number] = fits[0]
-    upload.part_doubts.clear()
+    upload.unanswered_parts.clear()
 
 
-def _tells(content):
+def _etag_and_size(content):
     return content and (content.etag(), content.size)
 
 
-def _repeat(client, book, upload, name, findings):
-    """A repeated Complete: the same answer, and nothing is published a second time."""
+def _verify_repeated_complete(client, state, upload, name, findings):
+    """Checks a repeated Complete: the same answer, and nothing is published a second time."""
     answer = repeat_complete(client, upload)
     if answer.status != 200 or upload.result.etag() not in answer.body.decode():
         findings.loss(f"{name}: Complete again gives {answer}")
     if not upload.ended:
         upload.ended = "complete"
-        book.settle(upload.key, upload.result)
+        state.note_content(upload.key, upload.result)
 
 
 def _verify_list(client, model, findings):
-    """The list shows what GET shows."""
-    wanted = {key: content for book in model.books for key, content in book.objects.items()}
+    """Checks that the list shows what GET shows."""
+    wanted = {key: content for state in model.states for key, content in state.objects.items()}
     wanted |= model.races.winners
     wanted = {key: (content.etag(), content.size) for key, content in wanted.items()
               if isinstance(content, Content)}
@@ -173,13 +175,13 @@ def _verify_list(client, model, findings):
 
 
 def _verify_open_uploads(client, model, findings):
-    """Open uploads are listed, ended ones are not."""
+    """Checks that open uploads are listed, and ended ones are not."""
     page = client.request("GET", f"/{BUCKET}", query={"uploads": "", "max-uploads": 1000}).xml()
     listed = collections.Counter(entry.findtext("UploadId") for entry in page.iter("Upload"))
-    for book in model.books:
-        for upload in book.open_uploads():
+    for state in model.states:
+        for upload in state.open_uploads():
             if upload.id not in listed:
                 findings.loss(f"upload {upload.id} of {upload.key} is not listed")
-        for upload in book.uploads:
+        for upload in state.uploads:
             if upload.ended and upload.id in listed:
                 findings.loss(f"upload {upload.id} of {upload.key} is listed after its end")

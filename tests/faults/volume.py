@@ -4,7 +4,7 @@
 from then on every write fails, and what was not yet synced is lost with the next mount, which
 replays the journal. kill -9 cannot show that: the page cache survives it.
 
-What it does not model: a drive that lies about flushes or tears a sector.
+Not modelled: a drive that reports a flush which it has not done, or that writes half a sector.
 """
 
 import ctypes
@@ -92,7 +92,7 @@ class Volume:
                 raise RuntimeError(f"umount {self.point}: {done.stderr.strip()}")
             time.sleep(0.02)
 
-    def cycle(self):
+    def remount(self):
         """Unmounts and mounts again."""
         self.unmount()
         self.mount()
@@ -125,7 +125,7 @@ def loses_what_is_not_synced(volume):
     complaints."""
     bodies = {}
     for name in ("synced", "file-not-synced", "folder-not-synced"):
-        folder = volume.point / f"proof-{name}"
+        folder = volume.point / f"probe-{name}"
         folder.mkdir()
         _fsync(volume.point)
         bodies[name] = os.urandom(200_000)
@@ -140,18 +140,18 @@ def loses_what_is_not_synced(volume):
     except OSError as error:
         if error.errno not in (errno.EIO, errno.EROFS, errno.ESHUTDOWN):
             return [f"a write after the cut gave {error}"]
-    volume.cycle()
+    volume.remount()
     kept = {name: _read(volume, name) == body for name, body in bodies.items()}
     wanted = {"synced": True, "file-not-synced": False, "folder-not-synced": False}
     complaints = [f"after a cut {name}: kept={kept[name]}" for name in wanted
                   if kept[name] != wanted[name]]
     for name in bodies:
-        shutil.rmtree(volume.point / f"proof-{name}")
+        shutil.rmtree(volume.point / f"probe-{name}")
     return complaints
 
 
 def _write(volume, name, bodies, file, folder):
-    path = volume.point / f"proof-{name}" / "body"
+    path = volume.point / f"probe-{name}" / "body"
     with open(path, "wb", buffering=0) as out:
         out.write(bodies[name])
         if file:
@@ -169,5 +169,5 @@ def _fsync(folder):
 
 
 def _read(volume, name):
-    path = volume.point / f"proof-{name}" / "body"
+    path = volume.point / f"probe-{name}" / "body"
     return path.read_bytes() if path.exists() else None

@@ -1,8 +1,9 @@
 """Writers that make all kinds of changes at once until the server is gone.
 
-Each has its own keys and uploads, so it knows what it should see; beside them all writers try to
-create the same new keys. An answer that contradicts the model is a complaint at once. A broken
-connection or a 5xx leaves a doubt and ends the writer; verify.py settles it after the restart.
+Each has its own keys and uploads, so it knows the right answers. Besides, all writers try to create
+the same new keys. An answer that contradicts the model is a complaint at once. After a broken
+connection or a 5xx the change counts as unanswered, and the writer ends; verify.py finds out after
+the restart whether the change is there.
 
 A few contents are shared by all writers. A server that deduplicates stores them once, completes
 uploads whose content it has, and fills parts by their digests.
@@ -32,12 +33,12 @@ SHARING = ("--dedup-buckets", BUCKET)
 class Writer(threading.Thread):
     """One writer; it ends when the server is gone or `stop` is set."""
 
-    def __init__(self, number, model, port, seed, stop, disturbed):
+    def __init__(self, number, model, port, seed, stop, fault_began):
         super().__init__(daemon=True)
-        self.number, self.model, self.book = number, model, model.books[number]
+        self.number, self.model, self.state = number, model, model.states[number]
         self.client = Client(port)
         self.random = random.Random(f"{seed}/{model.round}/{number}")
-        self.stop, self.disturbed = stop, disturbed
+        self.stop, self.fault_began = stop, fault_began
         self.complaints = []
 
     def run(self):
@@ -53,8 +54,8 @@ class Writer(threading.Thread):
         except TooSlow as error:
             self.complaints.append(f"writer {self.number}: {error}")
         except Broken as error:
-            if not self.disturbed.is_set():
-                self.complaints.append(f"writer {self.number}, undisturbed: {error}")
+            if not self.fault_began.is_set():
+                self.complaints.append(f"writer {self.number}, before the fault: {error}")
         finally:
             self.client.close()
 
@@ -76,24 +77,24 @@ class Writer(threading.Thread):
         """True if the answer leaves the outcome open; then the writer ends."""
         if answer.status < 500:
             return False
-        if not self.disturbed.is_set():
-            self.complaints.append(f"{doing}, undisturbed: {answer}")
+        if not self.fault_began.is_set():
+            self.complaints.append(f"{doing}, before the fault: {answer}")
         return True
 
     def change(self, method, key, content, wanted=(200,), **rest):
         """Sends a change of one key; returns False when the outcome is unknown."""
         doing = f"{method} {key} {rest.get('headers', '')}"
-        self.book.intend(key, content)
+        self.state.note_sent(key, content)
         answer = self.send(method, key, **rest)
         if self.is_unknown(answer, doing):
             return False
         if answer.status not in wanted:
             self.complaints.append(f"{doing}: {answer}, not {wanted}")
         if answer.status < 300:
-            self.book.settle(key, content)
-            self.book.acknowledged += 1
+            self.state.note_content(key, content)
+            self.state.acknowledged += 1
         else:
-            self.book.refuse(key)
+            self.state.note_refused(key)
         return True
 
     def put(self, bounds, headers=None, wanted=(200,), key=None):
@@ -117,13 +118,13 @@ class Writer(threading.Thread):
     def put_if_absent(self):
         """PutObject with If-None-Match; must succeed exactly if the key is absent."""
         key = self.key()
-        there = self.book.objects.get(key) is not ABSENT
+        there = self.state.objects.get(key) is not ABSENT
         return self.put(SMALL_BYTES, {"if-none-match": "*"}, (412,) if there else (200,), key)
 
     def put_if_match(self):
         """PutObject with If-Match; must succeed exactly with the ETag of the object."""
         key = self.key()
-        old = self.book.objects.get(key)
+        old = self.state.objects.get(key)
         right = self.random.random() < 0.7
         etag = old.etag() if old and right else "0" * 32
         wanted = (404,) if old is ABSENT else (200,) if right else (412,)
@@ -134,29 +135,29 @@ class Writer(threading.Thread):
         """Tries to create a key that all writers try to create."""
         key = f"race/{self.model.round}-{self.random.randrange(12)}"
         content, races = self.content(SMALL_BYTES), self.model.races
-        races.intend(key, content)
+        races.note_sent(key, content)
         answer = self.send("PUT", key, headers={"if-none-match": "*"}, body=content.body())
         if self.is_unknown(answer, f"race for {key}"):
             return False
         if answer.status == 200:
-            self.book.acknowledged += 1
-            if not races.won(key, content):
+            self.state.acknowledged += 1
+            if not races.note_success(key, content):
                 self.complaints.append(f"{key} was created twice")
         elif answer.status not in (409, 412):
             self.complaints.append(f"race for {key}: {answer}")
-        elif not races.lost(key, content):
+        elif not races.note_conflict(key, content):
             self.complaints.append(f"{key}: 412, but it was never created")
         return True
 
     def create_upload(self):
         """CreateMultipartUpload, up to UPLOADS_PER_WRITER open ones."""
-        if len(self.book.open_uploads()) >= UPLOADS_PER_WRITER:
+        if len(self.state.open_uploads()) >= UPLOADS_PER_WRITER:
             return True
         return self.send_create(self.key())
 
     def create_deduplicated(self):
         """CreateMultipartUpload of a shared content, which may be stored already."""
-        if len(self.book.open_uploads()) >= UPLOADS_PER_WRITER:
+        if len(self.state.open_uploads()) >= UPLOADS_PER_WRITER:
             return True
         return self.send_create_deduplicated(self.key(), self.random.choice(SHARED))
 
@@ -184,7 +185,7 @@ class Writer(threading.Thread):
         known = self.send_complete(upload)
         if known and self.random.random() < 0.3:
             known = self.send_complete(upload)
-        self.book.forget_old_uploads(ENDED_UPLOADS_KEPT)
+        self.state.forget_old_uploads(ENDED_UPLOADS_KEPT)
         return known
 
     def abort(self):
@@ -194,12 +195,12 @@ class Writer(threading.Thread):
 
     def pick_upload(self):
         """One of the open uploads, or None."""
-        uploads = self.book.open_uploads()
+        uploads = self.state.open_uploads()
         return self.random.choice(uploads) if uploads else None
 
     def pick_for_parts(self):
         """One of the open uploads to which parts are sent, or None."""
-        uploads = self.book.uploads_for_parts()
+        uploads = self.state.uploads_for_parts()
         return self.random.choice(uploads) if uploads else None
 
     def send_create_deduplicated(self, key, content):
@@ -219,26 +220,26 @@ class Writer(threading.Thread):
         if state == "created":
             answer = self.send("DELETE", key, query={"uploadId": upload.id})
             return not self.is_unknown(answer, f"abort {key}")
-        self.book.uploads.append(upload)
-        self.book.acknowledged += 1
+        self.state.uploads.append(upload)
+        self.state.acknowledged += 1
         return True
 
     def send_digest(self, upload, number, content):
         """Fills one part by its digest, if its bytes are stored."""
-        upload.part_doubts[number] = content
+        upload.unanswered_parts[number] = content
         claim = [{"partNumber": number, "size": content.size, "sha256": content.sha256()}]
         answer = self.send("POST", upload.key, body=json.dumps(claim).encode(),
                            query={"uploadId": upload.id, "partita-blocks": ""})
         if self.is_unknown(answer, f"the digest of part {number} of {upload.key}"):
             return False
-        del upload.part_doubts[number]
+        del upload.unanswered_parts[number]
         if answer.status != 200:
             self.complaints.append(f"the digest of part {number} of {upload.key}: {answer}")
             return True
         blocks = json.loads(answer.body)["expectBlocks"]
         if not any(block["firstPart"] <= number <= block["lastPart"] for block in blocks):
             upload.parts[number] = content
-            self.book.acknowledged += 1
+            self.state.acknowledged += 1
         return True
 
     def send_create(self, key):
@@ -251,30 +252,30 @@ class Writer(threading.Thread):
             return True
         with_digest = self.random.random() < 0.5
         upload = Upload(key, answer.xml().findtext("UploadId"), with_digest=with_digest)
-        self.book.uploads.append(upload)
-        self.book.acknowledged += 1
+        self.state.uploads.append(upload)
+        self.state.acknowledged += 1
         return True
 
     def send_part(self, upload, number, content):
         """Sends one part."""
-        upload.part_doubts[number] = content
+        upload.unanswered_parts[number] = content
         answer = self.send("PUT", upload.key, body=content.body(),
                            query={"uploadId": upload.id, "partNumber": number})
         if self.is_unknown(answer, f"part {number} of {upload.key}"):
             return False
-        del upload.part_doubts[number]
+        del upload.unanswered_parts[number]
         if answer.status != 200 or answer.etag != content.etag():
             self.complaints.append(f"part {number} of {upload.key}: {answer} {answer.etag}")
             return True
         upload.parts[number] = content
-        self.book.acknowledged += 1
+        self.state.acknowledged += 1
         return True
 
     def send_complete(self, upload):
         """Completes an upload, for the first time or again."""
         if not upload.ended:
             upload.result, upload.ending = upload.joined(), "complete"
-            self.book.intend(upload.key, upload.result)
+            self.state.note_sent(upload.key, upload.result)
         answer = repeat_complete(self.client, upload)
         if self.is_unknown(answer, f"complete {upload.key}"):
             return False
@@ -283,8 +284,8 @@ class Writer(threading.Thread):
             return False
         if not upload.ended:
             upload.ended = "complete"
-            self.book.settle(upload.key, upload.result)
-            self.book.acknowledged += 1
+            self.state.note_content(upload.key, upload.result)
+            self.state.acknowledged += 1
         return True
 
     def send_abort(self, upload):
@@ -296,7 +297,7 @@ class Writer(threading.Thread):
         if answer.status != 204:
             self.complaints.append(f"abort {upload.key}: {answer}")
         upload.ended = "abort"
-        self.book.acknowledged += 1
+        self.state.acknowledged += 1
         return True
 
 
@@ -318,15 +319,15 @@ def make_bucket(client):
 
 
 class WriterGroup:
-    """All writers of one round. Answers after `disturbed` is set leave a doubt."""
+    """All writers of one round. Answers after `fault_began` is set do not count."""
 
     def __init__(self, model, port, seed):
-        self.stop, self.disturbed = threading.Event(), threading.Event()
+        self.stop, self.fault_began = threading.Event(), threading.Event()
         model.round += 1
-        self.writers = [Writer(number, model, port, seed, self.stop, self.disturbed)
-                        for number in range(len(model.books))]
+        self.writers = [Writer(number, model, port, seed, self.stop, self.fault_began)
+                        for number in range(len(model.states))]
         for writer in self.writers:
-            writer.client.cut = self.disturbed
+            writer.client.cut = self.fault_began
             writer.start()
 
     def end(self):
