@@ -16,7 +16,7 @@ const ROWS: &[Row] = &[
         "tests/it/kill.rs::a_kill_loses_nothing_that_was_acknowledged"]),
     (3, "a part is visible when it is durable, and only then", &[
         "tests/it/kill.rs::a_kill_loses_nothing_that_was_acknowledged",
-        "tests/it/payloads.rs::a_spoilt_body_is_refused_and_leaves_nothing"]),
+        "tests/it/payloads/corruption.rs::a_corrupted_body_is_refused_and_leaves_nothing"]),
     (4, "merge verifies that all parts are there", &[
         "tests/it/declared.rs::complete_refuses_gaps_and_says_what_is_missing",
         "tests/it/declared.rs::complete_takes_the_whole_file"]),
@@ -38,7 +38,7 @@ const ROWS: &[Row] = &[
         "tests/it/ops/upload_part.rs::unverified_bodies_are_not_stored",
         "tests/it/checksums.rs::in_a_header_or_a_trailer_of_an_object_or_a_part"]),
     (12, "no byte is padded or lost, whatever the rhythm", &[
-        "tests/it/payloads.rs::every_payload_in_every_framing_and_rhythm",
+        "tests/it/payloads.rs::every_payload_in_every_framing_and_write_pattern",
         "tests/it/declared.rs::a_body_of_unknown_length_is_checked_at_its_end"]),
     (13, "complete looks at every listed part", &[
         "tests/it/ops/complete_multipart_upload.rs::bad_lists_are_refused_and_the_upload_survives"]),
@@ -120,7 +120,7 @@ const ROWS: &[Row] = &[
         "tests/it/progress.rs::an_upload_is_paused_resumed_extended_and_cancelled",
         "tests/it/progress.rs::a_clean_up_ends_only_what_is_idle_and_only_when_told",
         "tests/it/instant/proof.rs::a_client_that_has_the_file_need_not_send_it",
-        "tests/it/events/mod.rs::events_are_delivered_with_a_valid_signature",
+        "tests/it/events/content.rs::events_are_delivered_with_a_valid_signature",
         "tests/it/uploads_features.rs::every_schema_is_held_against_documents"]),
     (46, "what nobody ends is cleaned up, and says when", &[
         "tests/it/declared.rs::an_upload_tells_when_it_ends_by_itself",
@@ -160,15 +160,15 @@ const ROWS: &[Row] = &[
         "src/store/blobs/tests/lifecycle.rs::a_failed_sync_is_final",
         "src/store/tests/faults.rs::a_full_database_fails_the_one_job_and_keeps_the_others_of_the_batch"]),
     (33, "the business server is told, and its own words come back", &[
-        "tests/it/events/mod.rs::events_are_delivered_with_a_valid_signature",
+        "tests/it/events/content.rs::events_are_delivered_with_a_valid_signature",
         "src/store/tests/events.rs::what_changes_is_recorded_and_what_does_not_is_not"]),
     (34, "what it does not take is sent again, and failures are told too", &[
         "tests/it/events/unreliable_target.rs::no_event_is_lost_and_order_is_kept_through_kills_and_an_unreliable_target",
-        "tests/it/events/mod.rs::a_failed_delivery_is_sent_again_under_the_same_id_and_later_ones_wait",
-        "tests/it/events/mod.rs::upload_events_go_to_targets_that_name_them",
+        "tests/it/events/attempts.rs::a_failed_delivery_is_sent_again_under_the_same_id_and_later_ones_wait",
+        "tests/it/events/content.rs::upload_events_go_to_targets_that_name_them",
         "src/store/tests/events.rs::the_turns_of_a_shared_upload_are_told"]),
     (35, "many targets, each with its own key, chosen by bucket", &[
-        "tests/it/events/mod.rs::a_target_that_hangs_or_answers_endlessly_delays_no_other",
+        "tests/it/events/hostile_targets.rs::a_target_that_hangs_or_answers_endlessly_delays_no_other",
         "tests/it/events/cli.rs::an_invalid_target_prevents_the_start"]),
     (42, "a plain HTML form is enough for a small file", &[
         "tests/it/ops/post_object.rs::stores_the_file_with_what_the_fields_say",
