@@ -1,9 +1,9 @@
 """Runs ceph/s3-tests against the gateway and compares the result with a list of names.
 
 The suite is a checkout that is not part of this repository; only the names of its tests are.
-`features.toml` has the scope and the feature of each function, `pass.txt` the functions that must
-pass. A function passes when it has an item that passed and none that failed. Exit code 1 when a
-function of the list fails.
+`features.toml` has the scope, the feature of each function, and the reason of each one that is
+skipped. `pass.txt` has the functions that must pass. A function passes when it has an item that
+passed and none that failed. Exit code 1 when a function of the list fails.
 """
 
 import argparse
@@ -29,6 +29,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 FILES = ("test_s3.py", "test_headers.py")
 PASS_LIST = HERE / "pass.txt"
 GATEWAY_FLAGS = ("--default-object-ownership", "ObjectWriter")
+# Reason of a skipped function for which features.toml has none.
+NO_REASON = "NO REASON in features.toml"
+# Address for a run that only collects.
+NO_SERVER = "http://127.0.0.1:9"
 # The suite's users. The keys are public, so the server listens on the loopback address only.
 USERS = {
     "main": ("SUITEMAINACCESSKEY01", "suite-main-secret-key-0123456789abcdefgh"),
@@ -46,15 +50,19 @@ def main():
         "pytest-xdist", "pytest-timeout")), CACHE).python
     work = pathlib.Path(tempfile.mkdtemp(prefix="partita-conformance-"))
     try:
+        if options.list_skipped:
+            items = Suite(options, python, NO_SERVER, work).collect()
+            list_skipped(*split_by_scope(items, rules, options), rules)
+            return
         with server(options, work) as endpoint:
             suite = Suite(options, python, endpoint, work)
-            functions = in_scope(suite.collect(), rules, options)
+            functions, out = split_by_scope(suite.collect(), rules, options)
             outcomes = suite.run(functions, rules["scope"]["alone"])
     finally:
         shutil.rmtree(work, ignore_errors=True)
     print_table(functions, outcomes, rules["feature"])
-    print_failures(outcomes, options.report)
-    sys.exit(1 if compare(outcomes, options.update) else 0)
+    print_failures(outcomes, options.report, rules)
+    sys.exit(1 if compare(outcomes, out, rules, options.update) else 0)
 
 
 def parse_options():
@@ -64,6 +72,8 @@ def parse_options():
     parser.add_argument("-k", dest="expression", default="", help="pytest's selection by name")
     parser.add_argument("--group", action="append", help="only these groups: P1, P2, P3a, P3b")
     parser.add_argument("--update", action="store_true", help="rewrite pass.txt")
+    parser.add_argument("--list-skipped", action="store_true", help="only list the functions that "
+                        "are not in pass.txt, by the reason why")
     parser.add_argument("--workers", type=int, default=4, help="pytest processes")
     parser.add_argument("--test-s-max", type=int, default=120, help="time for one test")
     parser.add_argument("--day-s", type=int, default=10, help="the suite's lc_debug_interval")
@@ -177,32 +187,55 @@ def configuration(endpoint, day_s):
     return "\n".join(lines) + "\n"
 
 
-def in_scope(items, rules, options):
-    """Groups the items of the functions in scope: `file::function` → node ids, in suite order."""
-    scope = rules["scope"]
-    functions = collections.OrderedDict()
+def split_by_scope(items, rules, options):
+    """Functions in scope (`file::function` → node ids) and out of scope (→ reason), in suite order."""
+    functions, out = {}, {}
     for node, marks in items:
         name = node.rpartition("/")[2].partition("[")[0]
-        file, _, function = name.partition("::test_")
-        if file == "test_headers.py":
-            wanted = scope["headers_marker"] in marks
+        if options.group and feature_of(name, rules["feature"])["group"] not in options.group:
+            continue
+        reason = out_of_scope(name, set(marks), rules["out"])
+        if reason:
+            out[name] = reason
         else:
-            wanted = not set(marks) & set(scope["markers_out"]) and not any(
-                re.fullmatch(pattern, function) for pattern in scope["names_out"])
-        group = feature_of(name, rules["feature"])["group"]
-        if wanted and (not options.group or group in options.group):
             functions.setdefault(name, []).append(node)
-    return functions
+    return functions, out
+
+
+def out_of_scope(name, marks, entries):
+    """The reason why a function is out of scope; empty if it is in scope."""
+    file = name.partition("::")[0]
+    for entry in entries:
+        if entry.get("file", "test_s3.py") != file:
+            continue
+        if marks & set(entry.get("markers", ())) or matches(name, entry.get("names", ())):
+            return entry["reason"]
+        if "markers_in" in entry and not marks & set(entry["markers_in"]):
+            return entry["reason"]
+    return ""
+
+
+def matches(name, patterns):
+    """True if a pattern matches the whole name of the function."""
+    function = name.partition("::test_")[2]
+    return any(re.fullmatch(pattern, function) for pattern in patterns)
 
 
 def feature_of(name, features):
     """The first feature whose file and patterns match the function's name."""
-    file, _, function = name.partition("::test_")
+    file = name.partition("::")[0]
     for feature in features:
-        if feature.get("file", "test_s3.py") == file and any(
-                re.fullmatch(pattern, function) for pattern in feature["patterns"]):
+        if feature.get("file", "test_s3.py") == file and matches(name, feature["patterns"]):
             return feature
     return {"group": "?", "name": "other", "tests": 0}
+
+
+def skip_reason(name, rules):
+    """The reason why a function in scope is not in pass.txt."""
+    for entry in rules["skipped"]:
+        if matches(name, entry["names"]):
+            return entry["reason"]
+    return feature_of(name, rules["feature"]).get("skipped", NO_REASON)
 
 
 def read_junit(path):
@@ -214,7 +247,7 @@ def read_junit(path):
         passed, finding = seen.get(name, (0, ""))
         bad = [part for part in case if part.tag in ("failure", "error")]
         if bad:
-            finding = finding or reason(bad[0])
+            finding = finding or finding_of(bad[0])
         elif case.find("skipped") is None:
             passed += 1
         seen[name] = (passed, finding)
@@ -222,7 +255,7 @@ def read_junit(path):
             for name, (passed, finding) in seen.items()}
 
 
-def reason(part):
+def finding_of(part):
     """Where a test failed and how, in full text; its first line is the error's own."""
     first = (part.get("message") or part.tag).strip().partition("\n")[0]
     return f"{first}\n{(part.text or '').rstrip()}"
@@ -256,20 +289,54 @@ def print_row(group, name, numbers):
     print(f"{group:4} {name:52}{numbers[0]:>7}{numbers[1]:>6}{numbers[2]:>7}")
 
 
-def print_failures(outcomes, report):
-    """One line for each function that failed; everything in full in the report."""
+def print_failures(outcomes, report, rules):
+    """One line for each function that did not pass: its error, and the reason if it is skipped. The
+    report has all errors in full."""
     failures = {name: finding for name, (passed, finding) in outcomes.items() if not passed}
+    listed = pass_list()
     print(f"\n{len(failures)} did not pass:")
     for name, finding in failures.items():
-        print(f"  {name:70} {finding.splitlines()[0][:150]}")
+        why = "must pass" if name in listed else f"skipped: {skip_reason(name, rules)}"
+        print(f"  {name:70} {finding.splitlines()[0][:150]} ({why})")
     if report:
         report.write_text("\n\n".join(f"=== {name}\n{text}" for name, text in failures.items()))
 
 
-def compare(outcomes, update):
-    """Compares the result with pass.txt; returns how many listed functions failed."""
+def pass_list():
+    """The functions that must pass."""
     lines = PASS_LIST.read_text().splitlines() if PASS_LIST.exists() else []
-    listed = {line for line in lines if line and not line.startswith("#")}
+    return {line for line in lines if line and not line.startswith("#")}
+
+
+def by_reason(reasons):
+    """Names by their reason, the most frequent reason first, from name → reason."""
+    groups = {}
+    for name, reason in reasons.items():
+        groups.setdefault(reason, []).append(name)
+    return sorted(groups.items(), key=lambda group: -len(group[1]))
+
+
+def list_skipped(functions, out, rules):
+    """Lists the functions that are not in pass.txt and those that are out of scope, by reason."""
+    skipped = {name: skip_reason(name, rules) for name in functions if name not in pass_list()}
+    for title, reasons in (("skipped", skipped), ("out of scope", out)):
+        print(f"\n{len(reasons)} {title}")
+        for reason, names in by_reason(reasons):
+            print(f"\n{len(names):>5} {reason}")
+            for name in names:
+                print(f"      {name}")
+
+
+def print_reasons(title, reasons):
+    """The number of functions for each reason; names only where there is no reason."""
+    print(f"\n{len(reasons)} {title}:")
+    for reason, names in by_reason(reasons):
+        print(f"{len(names):>5} {reason}{': ' + ', '.join(names) if reason == NO_REASON else ''}")
+
+
+def compare(outcomes, out, rules, update):
+    """Compares the result with pass.txt; returns how many listed functions failed."""
+    listed = pass_list()
     passed = {name for name, (good, _) in outcomes.items() if good}
     lost, gained = sorted(listed & outcomes.keys() - passed), sorted(passed - listed)
     for name in lost:
@@ -282,8 +349,10 @@ def compare(outcomes, update):
                              + "".join(f"{name}\n" for name in names))
         return 0
     # Functions that failed and are not in the list count as skipped.
-    known = len(outcomes) - len(passed) - len(lost)
-    print(f"\n{len(passed)} passed, {len(lost)} failed, {known} skipped")
+    skipped = [name for name in outcomes if name not in passed and name not in listed]
+    print_reasons("out of scope", out)
+    print_reasons("skipped", {name: skip_reason(name, rules) for name in skipped})
+    print(f"\n{len(passed)} passed, {len(lost)} failed, {len(skipped)} skipped")
     return len(lost)
 
 
