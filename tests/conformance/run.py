@@ -188,7 +188,7 @@ def configuration(endpoint, day_s):
 
 
 def split_by_scope(items, rules, options):
-    """Functions in scope (`file::function` → node ids) and out of scope (→ reason), in suite order."""
+    """Functions in scope (name → node ids) and out of scope (name → reason), in suite order."""
     functions, out = {}, {}
     for node, marks in items:
         name = node.rpartition("/")[2].partition("[")[0]

@@ -145,7 +145,7 @@ class Races:
             return [self.winners[key]]
         return [ABSENT, *self.unanswered.get(key, [])]
 
-    def keys(self):
+    def all_keys(self):
         """All keys of attempts."""
         return sorted(set(self.winners) | set(self.unanswered))
 

@@ -51,7 +51,7 @@ def _verify_all(client, model, findings):
         for key in sorted(set(state.objects) | set(state.unanswered)):
             seen = _verify_object(client, key, state.allowed(key), findings)
             state.note_content(key, seen)
-    for key in model.races.keys():
+    for key in model.races.all_keys():
         seen = _verify_object(client, key, model.races.allowed(key), findings)
         model.races.note_content(key, seen)
     _delete_old_races(client, model, findings)
@@ -62,7 +62,7 @@ def _verify_all(client, model, findings):
 def _delete_old_races(client, model, findings):
     """Deletes the keys of earlier rounds, so that rounds do not grow. The list shows that they
     stay deleted."""
-    for key in model.races.keys():
+    for key in model.races.all_keys():
         if int(re.match(r"race/(\d+)-", key).group(1)) <= model.round - ROUNDS_KEPT:
             answer = client.request("DELETE", f"/{BUCKET}/{key}")
             if answer.status != 204:
