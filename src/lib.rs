@@ -71,7 +71,7 @@
 //!    is an alarm, never a 404.
 //! 3. **Complete is one transaction** whose cost does not grow with bytes; repeated, it answers the
 //!    same.
-//! 4. **No damaged byte is served**: each block is checked before it leaves ([`transfer::send`]).
+//! 4. **No damaged byte is served**: each block is checked before it leaves (`transfer::send`).
 //! 5. **Nothing is read before it is allowed**: route, signature and decision come before the first
 //!    byte of a body, or of a form's file ([`gateway`]). A [`Permit`](access::Permit) is made in
 //!    one place. Its type names the right; its value holds the bucket or the object.

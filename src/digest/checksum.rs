@@ -233,7 +233,7 @@ impl ObjectChecksum {
     }
 }
 
-/// Result of a [`Hasher`].
+/// Result of a [`Hasher`](super::Hasher).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Digests {
     /// Number of bytes.
