@@ -19,10 +19,10 @@ use crate::wire::{Error, ErrorCode, Response, Result};
 /// Receives, verifies, records; the same number again replaces the part.
 ///
 /// # Errors
-/// SlowDown while the upload is paused, before the body is read; NoSuchUpload before the body and, if
-/// the upload ended meanwhile, after it; InvalidArgument for the number; BadDigest and its kin; InvalidRequest for a checksum in another
-/// algorithm than the upload's, and for a part that cannot be one of the declared file;
-/// InvalidRange for another Content-Range than the part has.
+/// SlowDown while the upload is paused, before the body is read; NoSuchUpload before the body and,
+/// if the upload ended meanwhile, after it; InvalidArgument for the number; BadDigest and its kin;
+/// InvalidRequest for a checksum in another algorithm than the upload's, and for a part that cannot
+/// be one of the declared file; InvalidRange for another Content-Range than the part has.
 pub async fn handle(call: Call) -> Result<Response> {
     object_headers::refuse_unsupported(&call.head)?;
     let number = call.part_number()?;

@@ -1,4 +1,4 @@
-//! The examples, as they stand, against a gateway. The upload page is driven by `tests/browser`.
+//! The unchanged examples against a gateway. `tests/browser` tests the upload page.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

@@ -1,9 +1,9 @@
 //! Data folders of earlier versions: they open, and every request is answered as before.
 //!
-//! `fixtures/schema_7` has two folders that a release binary of schema 7 wrote, and the answers that
-//! this binary gave; `fixtures/make_schema_7.py` made them. `clean` ended by
-//! SIGTERM. `killed` ended by SIGKILL: its last rows are only in the write-ahead log, a dropped
-//! body is not freed yet, and a file has no row. A later schema adds a folder of its own here.
+//! `fixtures/schema_7` has two folders that a release binary of schema 7 wrote, and the answers
+//! that this binary gave; `fixtures/make_schema_7.py` made them. `clean` ended by SIGTERM. `killed`
+//! ended by SIGKILL: its last rows are only in the write-ahead log, a dropped body is not freed
+//! yet, and a file has no row. A later schema adds a folder of its own here.
 
 mod compare;
 mod open_uploads;
@@ -97,8 +97,8 @@ fn assert_same(gateway: &Gateway, expected: &Value) {
     assert_sound(gateway);
 }
 
-/// Opens a folder of an earlier version, compares it, sends its events, completes its uploads, writes
-/// and deletes objects.
+/// Opens a folder of an earlier version, compares it, sends its events, completes its uploads,
+/// writes and deletes objects.
 fn open_and_use(variant: &str) {
     let expected = expected(variant);
     let (config, receiver) = (tempfile::NamedTempFile::new().unwrap(), Receiver::willing());

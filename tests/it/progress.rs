@@ -1,4 +1,4 @@
-//! Open uploads as an operator and as users see them, and what they do to them.
+//! Open uploads in the management interface: what an operator and users see, and their actions.
 
 use partita::access::{Action, CreateBucket, Resource};
 use partita::types::BucketName;

@@ -1,4 +1,4 @@
-//! Two gateways in one process share nothing: what one of them has used up is free at the other.
+//! Two gateways in one process share nothing: a resource that one has used up is free in the other.
 
 use std::time::Duration;
 

@@ -1,11 +1,13 @@
-//! Server-sent events: the missing parts of an upload, each time that it changes.
+//! Server-sent events with the missing parts of an upload, one for each change.
 //!
 //! **Invariants**
-//! - At most [`EVENT_STREAMS_MAX`] streams are open at once, few of one user and fewer of one
-//!   upload, each for at most [`STREAM_MAX`]; a browser opens the next one by itself.
-//! - A stream costs one look for all changes of a [`GATHER`], none while nothing changes.
-//! - It ends before the first event, or sign of life, that its key or its URL does not live to see.
-//! - It watches before it looks, so no change is missed; a client that hangs up is noticed at once.
+//! - At most [`EVENT_STREAMS_MAX`] streams are open at once, with a lower limit for one user and
+//!   for one upload. A stream ends after [`STREAM_MAX`]; a browser then opens the next one.
+//! - All changes within [`GATHER`] cost one query of the database. Without a change there is none.
+//! - Before each event and each comment the access key and the expiry of the URL are checked. The
+//!   stream ends if one of them is not valid any more.
+//! - The watch begins before the first query, so no change is missed. A closed connection ends the
+//!   stream at once.
 
 use std::sync::Arc;
 use std::time::Duration;

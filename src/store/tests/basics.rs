@@ -1,4 +1,4 @@
-//! Each verb once, and what it refuses.
+//! Each verb once, with its refusals.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Complete: what it refuses, what it computes, what a repetition gets, what it costs.
+//! Complete: refusals, computed values, the answer of a repetition, and cost.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

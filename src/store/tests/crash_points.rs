@@ -1,10 +1,11 @@
 //! Crashes at each point of the verbs that share bytes: the data folder opens again, contains
 //! everything that was acknowledged, and the interrupted change wholly or not at all.
 //!
-//! Method: the writer is held while the verb's job waits between two jobs of the test. These copy
-//! the data folder where the process might die: before the verb is run, inside of its transaction
-//! before COMMIT, after COMMIT before it is settled (the file of a duplicate is still there), and
-//! when it was settled. Each copy is opened as after a crash, checked, swept and counted.
+//! Method: the writer is blocked while the verb's job waits in the queue between two jobs of the
+//! test. These jobs copy the data folder at four moments: before the verb runs; inside of its
+//! transaction before COMMIT; after COMMIT, while the file of a duplicate still exists; and at the
+//! end of the verb. Each copy is opened as after a crash, checked, swept, and its files are
+//! counted.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};

@@ -1,5 +1,5 @@
-//! Threads that do everything at once on few keys, with garbage collection and crashes between:
-//! whatever is read is one whole body that somebody wrote, and every invariant holds afterwards.
+//! Threads that call all verbs at once on few keys, with garbage collection and crashes between.
+//! Each read gives one whole body that a thread wrote, and every invariant holds afterwards.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Declared uploads in the store: expiry, watches, what `check` knows, what is remembered.
+//! Declared uploads in the store: expiry, watchers, rules of `check`, and failed verifications.
 
 use super::*;
 use crate::clock;

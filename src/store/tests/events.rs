@@ -1,4 +1,4 @@
-//! The outbox from behind the store's door: what is recorded, in which order, how it is counted.
+//! The outbox, through verbs of the store: the recorded events, their order and their counts.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! A full disk, a panic, a crash: what is answered, and what is there afterwards.
+//! A full disk, a panic, a crash: the answers, and the state afterwards.
 
 use super::*;
 use crate::store::db::sqlite::inspector::{Fault, lose_transaction, make_newer};

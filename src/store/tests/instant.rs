@@ -1,4 +1,4 @@
-//! Contents found by their bytes, and stored once: races, and the dead.
+//! Contents that are found by their bytes and stored once: races, and contents without references.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,5 +1,5 @@
-//! Reading what the page cache holds, and going on from the disk where it does not: any mixture
-//! gives the same bytes, and damage is never served by either.
+//! Reads from the page cache that continue from the disk: any mixture gives the same bytes, and
+//! neither serves damage.
 
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;

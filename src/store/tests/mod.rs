@@ -1,4 +1,4 @@
-//! The store from behind its door, without HTTP: what is promised, and the races by name.
+//! The store by its verbs, without HTTP: promises, and named races.
 
 mod basics;
 mod complete;

@@ -1,7 +1,7 @@
-//! The store against a plain model: random verbs, the same answers, nothing left behind.
+//! The store against a plain model: random verbs get the same answers and leave no garbage.
 //!
-//! One of the two buckets stores contents once, the other does not. The model knows who holds which
-//! blob, so after some steps it tells which rows, counts of references and files there must be.
+//! One of the two buckets stores contents once, the other does not. The model has all references to
+//! each blob, so it predicts the rows, their counts of references, and the files.
 //!
 //! `PARTITA_MODEL_STEPS` asks for a longer run, `PARTITA_SEED` for an earlier one.
 

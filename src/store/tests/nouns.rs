@@ -1,4 +1,4 @@
-//! Accounts, buckets, headers, references: what each noun promises by itself.
+//! Accounts, buckets, headers, references: the promises of each noun.
 
 use super::*;
 use crate::store::db::sqlite::inspector::Fault;

@@ -1,4 +1,4 @@
-//! Pages of open uploads behind the door, and what is ended only if it is idle.
+//! Pages of open uploads, and the verb that ends an upload only if it is idle.
 
 use super::*;
 use crate::clock;

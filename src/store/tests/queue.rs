@@ -1,4 +1,4 @@
-//! The writer's queue: what goes first, and what a batch may take.
+//! The writer's queue: the order of jobs, and the bounds of a batch.
 
 use std::sync::atomic::Ordering;
 

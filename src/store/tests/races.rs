@@ -1,4 +1,4 @@
-//! The races by name: what happens when two verbs meet.
+//! Named races of two verbs.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

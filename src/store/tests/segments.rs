@@ -1,4 +1,4 @@
-//! Packed bodies behind the door: their life, what a crash leaves of them, and what check says.
+//! Packed bodies: creation and removal, the state after a crash, and the rules of `check`.
 
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! When the WAL is begun anew, and how long everybody may have to wait for that.
+//! Restarts of the WAL: their conditions, and the longest wait for one.
 
 use std::time::{Duration, Instant};
 

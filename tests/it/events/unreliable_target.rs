@@ -1,9 +1,9 @@
-//! Delivery of events through kill -9 at random moments, to a target that fails one request in five:
-//! each acknowledged change of an object or upload has its event, and the events of a key are in
-//! order.
+//! Delivery of events through kill -9 at random moments, to a target that fails one request in
+//! five: each acknowledged change of an object or upload has its event, and the events of a key are
+//! in order.
 //!
-//! `PARTITA_EVENTS` and `PARTITA_EVENT_KILLS` ask for more events and kills. The full size is 10,000
-//! and 50.
+//! `PARTITA_EVENTS` and `PARTITA_EVENT_KILLS` ask for more events and kills. The full size is
+//! 10,000 and 50.
 
 mod scenarios;
 
@@ -168,9 +168,9 @@ fn event_of(received: &Received) -> ScenarioEvent<'_> {
     (number.expect("each event has its number"), received.event())
 }
 
-/// Checks that each event has one id in all attempts, that the events of a key are in order, and that
-/// each belongs to a scenario that was begun. The order is that of first attempts: a repetition by
-/// a killed server may arrive after events of the next server.
+/// Checks that each event has one id in all attempts, that the events of a key are in order, and
+/// that each belongs to a scenario that was begun. The order is that of first attempts: a
+/// repetition by a killed server may arrive after events of the next server.
 fn check_order_and_ids(received: &[Received], begun: u64) {
     let mut last: HashMap<&str, &str> = HashMap::new();
     let mut ids: HashMap<ScenarioEvent, &str> = HashMap::new();
@@ -193,8 +193,8 @@ fn check_order_and_ids(received: &[Received], begun: u64) {
     }
 }
 
-/// Checks the events of one scenario: they are those of its first steps, without a gap. The event of
-/// an expiry may follow if the upload has not ended.
+/// Checks the events of one scenario: they are those of its first steps, without a gap. The event
+/// of an expiry may follow if the upload has not ended.
 fn check_scenario(number: u64, mut got: Vec<&str>) {
     let steps: Vec<Step> =
         scenario(number).iter().copied().filter(|it| it.event().is_some()).collect();

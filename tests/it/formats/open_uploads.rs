@@ -1,5 +1,5 @@
-//! Open uploads of a folder: their parts are listed, the missing ones are sent, and Complete gives the
-//! expected object.
+//! Open uploads of a folder: their parts are listed, the missing ones are sent, and Complete gives
+//! the expected object.
 
 use serde_json::{Map, Value};
 

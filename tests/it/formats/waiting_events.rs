@@ -1,4 +1,5 @@
-//! Waiting events of a folder: their attempts are listed, and each arrives at a target that accepts it.
+//! Waiting events of a folder: their attempts are listed, and each arrives at a target that accepts
+//! it.
 
 use serde_json::Value;
 
@@ -64,7 +65,7 @@ pub fn deliver_events(gateway: &Gateway, expected: &Value, receiver: &Receiver) 
             let id = text(&message["id"]);
             messages.push((id.to_owned(), text(&message["sha256"]).to_owned()));
             let id = MessageId::parse(id.strip_prefix("msg_").unwrap()).unwrap();
-            // An event that waits for another is refused here; it is sent after that one was accepted.
+            // An event that waits for another is refused here, and sent after that one.
             let _ = store.resend_event(name, id).wait();
         }
         missing += target["gap"].as_u64().unwrap();

@@ -1,5 +1,5 @@
-//! Comparison after a restart: acknowledged changes are there; an unanswered one is there wholly, or
-//! not at all. The model then takes over what the server shows, so that the next round begins
+//! Comparison after a restart: acknowledged changes are there; an unanswered one is there wholly,
+//! or not at all. The model then takes over what the server shows, so that the next round begins
 //! without unanswered changes.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -203,7 +203,7 @@ fn documents_of_complete() {
     }
 }
 
-/// boto3's presigned URL is SigV2; s3cmd signs for the region `US`.
+/// A presigned URL of SigV2, as boto3 makes it, and a signature for the region `US` of s3cmd.
 #[test]
 fn odd_signatures() {
     let gateway = Gateway::start();

@@ -1,4 +1,4 @@
-//! Damage: whatever happens to a file, it is noticed, and no wrong byte is served.
+//! Damage: every change of a file is detected, and no wrong byte is served.
 
 use std::os::unix::fs::FileExt;
 

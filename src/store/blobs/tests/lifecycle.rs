@@ -1,4 +1,4 @@
-//! The life of files: made, dropped, kept, swept; synced in the right order, or never promised.
+//! Files from creation to removal, and the order of their syncs.
 
 #[path = "../../../../tests/it/harness/skip.rs"]
 mod skip;

@@ -1,6 +1,6 @@
-//! Verbs that store by reference, in the model: the contents that a search may find, those of earlier
-//! searches that can still be taken, and the blob that a body becomes where equal bytes are stored
-//! once.
+//! Verbs that store by reference, in the model: the contents that a search may find, those of
+//! earlier searches that can still be taken, and the blob that a body becomes where equal bytes are
+//! stored once.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -99,9 +99,9 @@ impl World {
         (staged, blob)
     }
 
-    /// The blob that `sent` became, by the id that the store answers. In a bucket that stores contents
-    /// once it must be an older blob of the same bytes, if there is one; else it is `sent` itself. An
-    /// older blob may be referred to only by parts that wait to be freed.
+    /// The blob that `sent` became, by the id that the store answers. In a bucket that stores
+    /// contents once it must be an older blob of the same bytes, if there is one; else it is `sent`
+    /// itself. An older blob may be referred to only by parts that wait to be freed.
     pub(super) fn stored_or_shared(
         &mut self,
         bucket: &str,
@@ -183,8 +183,8 @@ impl World {
         self.fixture.store.engine.db.count_parts_of(id)
     }
 
-    /// Checks results of a search: the bytes and the prefix are those of the search, and the content
-    /// can be taken now.
+    /// Checks results of a search: the bytes and the prefix are those of the search, and the
+    /// content can be taken now.
     fn check_found(&self, bucket: &str, prefix: Option<&str>, bytes: &[u8], found: &[Candidate]) {
         for candidate in found {
             assert!(self.holds(candidate), "{candidate:?} cannot be read so");
@@ -204,9 +204,9 @@ impl World {
         found.into_iter().map(grant).collect()
     }
 
-    /// Whole contents that may be read now, for an upload that declares a file; sometimes none, as of
-    /// a Create that does not ask. Sometimes results of earlier searches, also for other files, come
-    /// before them.
+    /// Whole contents that may be read now, for an upload that declares a file; sometimes none, as
+    /// of a Create that does not ask. Sometimes results of earlier searches, also for other files,
+    /// come before them.
     pub(super) fn readable_files(&mut self, bucket: &str, declared: Option<File>) -> Vec<Readable> {
         let Some(file) = declared else { return Vec::new() };
         let mut readables = Vec::new();

@@ -1,4 +1,4 @@
-//! Lists, as S3 defines them, the naive way.
+//! Lists of the model, as S3 defines them, by a loop over all entries.
 
 use std::collections::BTreeSet;
 
@@ -68,7 +68,7 @@ fn entry_name(entry: &Listed<ListedObject>) -> (String, bool) {
     }
 }
 
-/// The page that S3 defines, the naive way: all entries (key, whether it is an item).
+/// Page that S3 defines, by a loop over all entries: keys, each with true if it is an object.
 fn fold<'a>(
     keys: impl Iterator<Item = &'a str>,
     prefix: &str,

@@ -1,5 +1,5 @@
-//! When not all goes well: clients that hang up, too much that waits, writes that end early, a full
-//! disk, a failed sync.
+//! Faults of packing: clients that close the connection, a full queue, short writes, a full disk, a
+//! failed sync.
 
 use std::future::Future as _;
 use std::pin::pin;
