@@ -67,6 +67,10 @@ conformance suite *arguments: build
 deploy *arguments:
     tests/deploy/run {{ arguments }}
 
+# Warnings of the documentation: links to items that do not exist or are private.
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
+
 # The documentation of the code, opened in a browser.
 docs:
     cargo doc --no-deps --document-private-items --open

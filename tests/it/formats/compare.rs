@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::open_uploads::{complete_request, parts_of, target_of};
 use super::{items, number, sha256, text, who};
