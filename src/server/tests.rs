@@ -27,7 +27,7 @@ use crate::wire::response::Stream;
 mod over_tls;
 
 /// Longest wait for anything here.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// Requests that have arrived at `/drained` and `/never`.
 static ENTERED: AtomicUsize = AtomicUsize::new(0);
 
@@ -43,7 +43,7 @@ struct Running {
 impl Running {
     async fn end(self) -> bool {
         self.stop.notify_one();
-        timeout(PATIENCE, self.ended).await.unwrap().unwrap()
+        timeout(TIMEOUT, self.ended).await.unwrap().unwrap()
     }
 }
 
@@ -161,7 +161,7 @@ async fn connect_to(address: SocketAddr) -> TcpStream {
 /// Reads until the connection is closed or reset.
 async fn rest(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("it never ends");
+    let _ = timeout(TIMEOUT, stream.read_to_end(&mut bytes)).await.expect("it never ends");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -169,7 +169,7 @@ async fn rest(stream: &mut (impl AsyncRead + Unpin)) -> String {
 async fn reach(counter: &AtomicUsize, count: usize) {
     let began = Instant::now();
     while counter.load(Ordering::SeqCst) < count {
-        assert!(began.elapsed() < PATIENCE, "it does not come");
+        assert!(began.elapsed() < TIMEOUT, "it does not come");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -221,7 +221,7 @@ async fn headers_that_come_slowly_are_cut_and_idle_connections_last_longer() {
     slow.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: ").await.unwrap();
     // A byte each 50 ms is progress, but the head has a deadline.
     while slow.write_all(b"a").await.is_ok() {
-        assert!(began.elapsed() < PATIENCE, "it is never cut");
+        assert!(began.elapsed() < TIMEOUT, "it is never cut");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(rest(&mut slow).await, "");
@@ -240,7 +240,7 @@ async fn headers_that_come_slowly_are_cut_and_idle_connections_last_longer() {
     for _ in 0..2 {
         tokio::time::sleep(Duration::from_millis(500)).await;
         idle.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-        let read = timeout(PATIENCE, idle.read(&mut buffer)).await.unwrap().unwrap();
+        let read = timeout(TIMEOUT, idle.read(&mut buffer)).await.unwrap().unwrap();
         assert!(read > 0, "cut while it was idle for less than the idle time");
     }
     let began = Instant::now();
@@ -284,7 +284,7 @@ async fn a_client_that_reads_no_answer_is_cut() {
     stream.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     tokio::time::sleep(Duration::from_millis(3_000)).await;
     let mut bytes = Vec::new();
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("it never ends");
+    let _ = timeout(TIMEOUT, stream.read_to_end(&mut bytes)).await.expect("it never ends");
     assert!(bytes.len() < 64 << 20, "the answer went through although nobody read it");
 
     // A client that reads slowly receives everything.
@@ -294,7 +294,7 @@ async fn a_client_that_reads_no_answer_is_cut() {
     stream.write_all(request).await.unwrap();
     let (mut buffer, mut total) = (vec![0; 4 << 20], 0);
     loop {
-        let read = timeout(PATIENCE, stream.read(&mut buffer)).await.unwrap().unwrap();
+        let read = timeout(TIMEOUT, stream.read(&mut buffer)).await.unwrap().unwrap();
         if read == 0 {
             break;
         }
@@ -323,7 +323,7 @@ async fn a_sender_of_20_mib_reads_the_answer_that_was_given_at_once() {
             stream.write_all(&unit).await.expect("the connection was reset while we sent");
         }
         let mut bytes = Vec::new();
-        let read = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.unwrap();
+        let read = timeout(TIMEOUT, stream.read_to_end(&mut bytes)).await.unwrap();
         read.expect("the connection was reset before the answer was read");
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.starts_with("HTTP/1.1 403") && text.ends_with("no"), "{text}");
@@ -341,7 +341,7 @@ async fn continue_is_sent_only_when_the_body_is_wanted() {
     let mut wanted = connect_to(server.address).await;
     wanted.write_all(head("/count").as_bytes()).await.unwrap();
     let mut buffer = [0; 25];
-    timeout(PATIENCE, wanted.read_exact(&mut buffer)).await.unwrap().unwrap();
+    timeout(TIMEOUT, wanted.read_exact(&mut buffer)).await.unwrap().unwrap();
     assert_eq!(&buffer, b"HTTP/1.1 100 Continue\r\n\r\n");
     wanted.write_all(b"abc").await.unwrap();
     assert!(rest(&mut wanted).await.ends_with("\r\n3"));
@@ -472,7 +472,7 @@ async fn an_event_stream_ends_when_the_server_begins_to_drain() {
     stream.write_all(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     let mut begun = Vec::new();
     while !begun.ends_with(b"data: 1\n\n\r\n") {
-        timeout(PATIENCE, stream.read_buf(&mut begun)).await.unwrap().unwrap();
+        timeout(TIMEOUT, stream.read_buf(&mut begun)).await.unwrap().unwrap();
     }
     let asked = Instant::now();
     let reading = async { (rest(&mut stream).await, asked.elapsed()) };

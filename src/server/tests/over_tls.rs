@@ -35,7 +35,7 @@ async fn ask(address: SocketAddr, trusted: &[u8], request: &[u8]) -> io::Result<
     stream.write_all(request).await?;
     stream.flush().await?;
     let mut bytes = Vec::new();
-    timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.unwrap()?;
+    timeout(TIMEOUT, stream.read_to_end(&mut bytes)).await.unwrap()?;
     Ok(String::from_utf8(bytes).unwrap())
 }
 
