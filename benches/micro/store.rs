@@ -13,7 +13,7 @@ use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use partita::access::{
     Action, Bucket, CreateBucket, Credential, ListObjects, ObjectPath, Permit, Principal, Question,
-    ReadAccess, Resource, Right, Rules, WriteObject, decide,
+    ReadAccess, ReadObject, Resource, Right, Rules, WriteObject, decide,
 };
 use partita::config::Config;
 use partita::digest::{Digests, Hasher, WantedDigests};
@@ -124,7 +124,7 @@ impl Root {
         self.on_object(Action::PutObject, key)
     }
 
-    fn access(&self, key: ObjectKey) -> ReadAccess {
+    fn access(&self, key: ObjectKey) -> ReadAccess<ReadObject> {
         ReadAccess::Allowed(self.on_object(Action::GetObject, key))
     }
 
@@ -143,7 +143,7 @@ fn permit<R: Right>(credential: &Arc<Credential>, action: Action, resource: Reso
 }
 
 /// An open object.
-fn open(store: &Store, access: &ReadAccess) -> OpenObject {
+fn open(store: &Store, access: &ReadAccess<ReadObject>) -> OpenObject {
     let sealed = store.open_object(access).wait().expect("an object");
     sealed.open(access).expect("root may read it")
 }

@@ -11,7 +11,7 @@ use super::accounts::{Principal, User};
 use super::action::Action;
 use super::permit::{Allowed, Denied, Origin, Permit, ReadAccess, Undecided};
 use super::resource::{Bucket, ObjectFacts, Resource};
-use super::right::{ReadObject, Right};
+use super::right::{ObjectRight, Right};
 
 /// Everything that a decision depends on.
 #[derive(Clone, Debug)]
@@ -113,13 +113,13 @@ impl Decision {
         self.allowed()?.permit()
     }
 
-    /// The access to read an object.
+    /// The access to an object by the right `R`, for a verb that reads the object.
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn read_access(&self) -> Result<ReadAccess, Denied> {
+    pub fn read_access<R: ObjectRight>(&self) -> Result<ReadAccess<R>, Denied> {
         match self {
-            Self::Allow(allowed) => allowed.permit::<ReadObject>().map(ReadAccess::Allowed),
+            Self::Allow(allowed) => allowed.permit::<R>().map(ReadAccess::Allowed),
             Self::NeedsObject(undecided) => Ok(ReadAccess::NeedsObject(undecided.clone())),
             Self::Deny => Err(Denied),
         }

@@ -29,6 +29,28 @@
 //! }
 //! ```
 //!
+//! nor does one to read the ACL of an object open its bytes:
+//!
+//! ```compile_fail
+//! use partita::access::{ReadAccess, ReadObjectAcl};
+//! use partita::store::Store;
+//!
+//! fn wrong(store: &Store, access: &ReadAccess<ReadObjectAcl>) {
+//!     let _ = store.open_object(access);
+//! }
+//! ```
+//!
+//! nor does one to abort an upload show its parts:
+//!
+//! ```compile_fail
+//! use partita::access::{AbortUpload, UploadHandle};
+//! use partita::store::Store;
+//!
+//! fn wrong(store: &Store, upload: &UploadHandle<AbortUpload>) {
+//!     let _ = store.list_parts(upload, 0, 1);
+//! }
+//! ```
+//!
 //! and nobody makes one:
 //!
 //! ```compile_fail
@@ -40,15 +62,19 @@
 //! }
 //! ```
 //!
-//! The right pairing compiles:
+//! The right pairings compile:
 //!
 //! ```
-//! use partita::access::{DeleteObject, Permit};
+//! use partita::access::{DeleteObject, Permit, ReadAccess, ReadObject, ReadUpload, UploadHandle};
 //! use partita::store::Store;
 //! use partita::types::WriteCondition;
 //!
 //! fn right(store: &Store, permit: &Permit<DeleteObject>) {
 //!     let _ = store.delete_object(permit, WriteCondition::default());
+//! }
+//! fn reads(store: &Store, access: &ReadAccess<ReadObject>, upload: &UploadHandle<ReadUpload>) {
+//!     let _ = store.open_object(access);
+//!     let _ = store.list_parts(upload, 0, 1);
 //! }
 //! ```
 
@@ -58,7 +84,7 @@ use std::sync::Arc;
 use super::accounts::User;
 use super::action::Action;
 use super::resource::{Bucket, ObjectFacts, ObjectPath, Resource, UploadPath};
-use super::right::{FromResource, ObjectRight, ReadObject, Right, UploadRight};
+use super::right::{FromResource, ObjectRight, Right, UploadRight};
 use crate::types::{ObjectKey, UploadId};
 
 /// The decision was no: AccessDenied.
@@ -210,16 +236,17 @@ impl<R: UploadRight> UploadHandle<R> {
     }
 }
 
-/// The decision about reading an object: allowed, or allowed if the stored object permits it.
+/// The decision about the right `R` on an object: allowed, or allowed if the stored object permits
+/// it. A verb that reads the object takes it.
 #[derive(Clone, Debug)]
-pub enum ReadAccess {
+pub enum ReadAccess<R: ObjectRight> {
     /// Allowed, whatever is stored.
-    Allowed(Permit<ReadObject>),
+    Allowed(Permit<R>),
     /// To be decided with the facts of the stored object.
     NeedsObject(Undecided),
 }
 
-impl ReadAccess {
+impl<R: ObjectRight> ReadAccess<R> {
     /// The object.
     pub fn object(&self) -> &ObjectPath {
         match self {
@@ -269,29 +296,30 @@ impl Undecided {
     }
 }
 
-/// The answer of a verb that reads an object. It opens only for a permit that names the object and,
-/// if the decision depended on the object, this version of it.
-pub struct Sealed<T> {
+/// The answer of a verb that reads an object by the right `R`. It opens only for a permit of that
+/// right that names the object and, if the decision depended on the object, this version of it.
+pub struct Sealed<T, R> {
     value: T,
     facts: ObjectFacts,
+    _right: PhantomData<R>,
 }
 
-impl<T> Sealed<T> {
+impl<T, R: ObjectRight> Sealed<T, R> {
     /// Seals `value`, which was read in the snapshot that `facts` come from.
     pub fn new(value: T, facts: ObjectFacts) -> Self {
-        Self { value, facts }
+        Self { value, facts, _right: PhantomData }
     }
 
     /// The value, for an allowed reader.
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn open(self, access: &ReadAccess) -> Result<T, Denied> {
+    pub fn open(self, access: &ReadAccess<R>) -> Result<T, Denied> {
         let decided;
         let permit = match access {
             ReadAccess::Allowed(permit) => permit,
             ReadAccess::NeedsObject(undecided) => {
-                decided = undecided.decide(&self.facts)?.permit::<ReadObject>()?;
+                decided = undecided.decide(&self.facts)?.permit::<R>()?;
                 &decided
             }
         };

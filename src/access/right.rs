@@ -24,6 +24,15 @@ impl<R: Right<Resource = ObjectPath>> ObjectRight for R {}
 /// A right on the uploads of a key.
 pub trait UploadRight: ObjectRight {}
 
+/// A right that lets its holder see the state and the parts of an upload.
+pub trait SeesUpload: UploadRight {}
+
+/// A right that lets its holder see the record of an object: size, ETag, headers, owner.
+pub trait SeesObject: ObjectRight {}
+
+/// A right that lets its holder open the content of an object.
+pub trait OpensObject: SeesObject {}
+
 mod sealed {
     pub trait Sealed {}
 }
@@ -94,11 +103,15 @@ rights! {
     /// To delete objects of a bucket; each key is decided by itself.
     DeleteObjects(Arc<Bucket>) = DeleteObject;
     /// To read an object: its record and its bytes.
-    ReadObject(ObjectPath) = GetObject
-        | GetObjectAcl
-        | GetObjectAttributes
-        | GetObjectTagging
-        | PutObjectAcl;
+    ReadObject(ObjectPath) = GetObject;
+    /// To read the attributes of an object, among them its parts.
+    ReadAttributes(ObjectPath) = GetObjectAttributes;
+    /// To read the ACL of an object.
+    ReadObjectAcl(ObjectPath) = GetObjectAcl;
+    /// To write the ACL of an object.
+    WriteObjectAcl(ObjectPath) = PutObjectAcl;
+    /// To read the tags of an object.
+    ReadObjectTags(ObjectPath) = GetObjectTagging;
     /// To write an object: at once, or by an upload.
     WriteObject(ObjectPath) = PutObject;
     /// To delete an object.
@@ -112,3 +125,16 @@ rights! {
 impl UploadRight for WriteObject {}
 impl UploadRight for ReadUpload {}
 impl UploadRight for AbortUpload {}
+
+// A client that sends parts resumes by what is stored of them.
+impl SeesUpload for WriteObject {}
+impl SeesUpload for ReadUpload {}
+
+impl SeesObject for ReadObject {}
+impl SeesObject for ReadAttributes {}
+impl SeesObject for ReadObjectAcl {}
+impl SeesObject for WriteObjectAcl {}
+impl SeesObject for ReadObjectTags {}
+
+impl OpensObject for ReadObject {}
+impl OpensObject for ReadAttributes {}

@@ -21,7 +21,6 @@ use super::uploads::locate;
 use crate::access::{Action, WriteObject};
 use crate::auth::EXPIRES_SECONDS_MAX;
 use crate::auth::presign::{Presigner, path_of};
-use crate::clock;
 use crate::ops::uploads::create;
 use crate::ops::uploads::create::Opened;
 use crate::ops::uploads::instant::Reader;
@@ -283,7 +282,7 @@ impl UrlSigner {
         let config = &call.gateway.config;
         let address = config.public_url.split_once("://");
         let address = address.unwrap_or((call.address.0, &call.address.1));
-        let now = clock::now();
+        let now = call.store.now();
         let presigner = Presigner::new(credential, &config.region, address, now, expires_seconds);
         // Signatures have whole seconds.
         let expires = Timestamp::from_millis((now.seconds() + expires_seconds) * 1000);

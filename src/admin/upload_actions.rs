@@ -13,7 +13,6 @@ use super::fields::{Fields, invalid};
 use super::json::json_response;
 use super::uploads::{LIMIT_MAX, UploadScan, bucket, locate, marker};
 use crate::access::{AbortUpload, Action, UploadHandle, WriteObject};
-use crate::clock;
 use crate::request::operation::Demand;
 use crate::store;
 use crate::types::Timestamp;
@@ -78,7 +77,7 @@ pub(super) async fn clean(call: &AdminCall) -> Answer {
         let message = format!("It must be a number from 1 to {LIMIT_MAX}.");
         return Err(invalid("limit", &limit.to_string(), message));
     }
-    let idle_since = clock::now().minus_millis(idle_seconds * 1000);
+    let idle_since = call.store.now().minus_millis(idle_seconds * 1000);
     let scan = UploadScan {
         bucket: bucket(name.as_deref())?,
         prefix: prefix.unwrap_or_default(),

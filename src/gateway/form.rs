@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::signed::SignedRequest;
 use crate::auth::{self, Mechanism};
-use crate::clock;
 use crate::request::Context;
 use crate::request::body::Form;
 use crate::transfer::form;
@@ -37,7 +36,7 @@ pub(super) async fn open(
     let key = |id: &str| context.store.credential(id);
     let bucket = request.head.bucket();
     // The clock is read after the fields arrived, which may take the whole limit.
-    let now = clock::now();
+    let now = context.store.now();
     let (principal, bounds) = auth::form::authenticate(&fields, bucket, &key, now, signatures)?;
     let head = form::head_of(request.head, &fields)?;
     let mechanism = Mechanism::Form;

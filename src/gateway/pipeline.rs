@@ -19,7 +19,6 @@ use crate::access::{Origin, Principal};
 use crate::access_log::AccessRecord;
 use crate::admin;
 use crate::auth::{self, Authenticated, Mechanism, Payload};
-use crate::clock;
 use crate::config::Config;
 use crate::ops;
 use crate::request::body::Incoming;
@@ -45,7 +44,7 @@ impl Gateway {
     /// A gateway over an open store. Its request ids start at the current time.
     pub fn new(config: Arc<Config>, store: Store) -> Self {
         let signatures = Arc::new(config.signature_settings());
-        let request_ids = Arc::new(RequestIds::starting_at(clock::now()));
+        let request_ids = Arc::new(RequestIds::starting_at(store.now()));
         Self { context: Context::new(config, store), signatures, request_ids }
     }
 
@@ -139,7 +138,8 @@ impl Gateway {
         record.operation(operation.name);
 
         let key = |id: &str| self.context.store.credential(id);
-        let authenticated = auth::authenticate(&head, &key, clock::now(), &self.signatures)?;
+        let authenticated =
+            auth::authenticate(&head, &key, self.context.store.now(), &self.signatures)?;
         let content_length = head.content_length()?;
         checks::mechanism(&authenticated, operation, &head)?;
         let Authenticated { principal, mechanism, payload } = authenticated;
@@ -204,7 +204,8 @@ impl Gateway {
     /// Authorization header that covers the body is accepted.
     fn authenticate_admin(&self, head: &Head) -> Result<(Principal, Payload)> {
         let key = |id: &str| self.context.store.credential(id);
-        let authenticated = auth::authenticate(head, &key, clock::now(), &self.signatures)?;
+        let authenticated =
+            auth::authenticate(head, &key, self.context.store.now(), &self.signatures)?;
         if authenticated.mechanism != Mechanism::HeaderV4 {
             let message = "The request must be signed with SigV4, in an Authorization header.";
             return Err(Error::because(ErrorCode::AccessDenied, message));

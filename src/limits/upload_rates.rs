@@ -6,7 +6,7 @@
 //! **Invariants**
 //! - A part costs two lookups in the table, and a piece of its body one lock that only the
 //!   bodies of the same upload and its watchers take.
-//! - The table holds uploads whose bodies are on their way, or were within [`WINDOW_SECONDS`]; what
+//! - The table holds uploads whose bodies are on their way, or were within `WINDOW_SECONDS`; what
 //!   is older goes when the table has doubled.
 
 use std::collections::HashMap;

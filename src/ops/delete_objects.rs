@@ -2,7 +2,8 @@
 
 use crate::access::{Action, DeleteObject, DeleteObjects, Permit};
 use crate::request::Call;
-use crate::request::operation::Demand;
+use crate::request::call::DECISIONS_MAX;
+use crate::store::DeleteOutcome;
 use crate::transfer::document;
 use crate::types::ObjectKey;
 use crate::wire::xml::{self, Element, Writer};
@@ -28,9 +29,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     call.permit::<DeleteObjects>()?;
     let (document, call) = document::receive(call).await?;
     let (quiet, mut deletions) = document::parse(&call.context.limits, document, read).await?;
-    let permits = permits(&call, &mut deletions)?;
-    // A failure is the whole request's, to be sent again; a key that was not there is none.
-    call.context.store.delete_objects(&permits).await?;
+    delete(&call, &mut deletions).await?;
 
     let mut xml = Writer::document("DeleteResult");
     for one in &deletions {
@@ -43,21 +42,51 @@ pub async fn handle(call: Call) -> Result<Response> {
     Ok(Response::xml(xml.finish()))
 }
 
-/// The permits for the keys that can be deleted; the outcome of a key that is denied becomes its
-/// error.
-fn permits(call: &Call, deletions: &mut [Deletion]) -> Result<Vec<Permit<DeleteObject>>> {
-    let mut permits = Vec::with_capacity(deletions.len());
-    for deletion in deletions {
-        let Ok(key) = &deletion.outcome else { continue };
-        let (bucket, key) = (Some(call.bucket().clone()), Some(key.clone()));
-        let demand = Demand { action: Action::DeleteObject, bucket, key };
-        match call.caller.demand::<DeleteObject>(demand) {
-            Ok(permit) => permits.push(permit),
-            Err(error) if error.code == ErrorCode::AccessDenied => deletion.outcome = Err(error),
+/// Deletes the keys that can be deleted; a key that was not there counts as deleted. A key whose
+/// object changed under the decision is decided again, [`DECISIONS_MAX`] times in all.
+///
+/// # Errors
+/// A failure of the store, which is the whole request's: it can be sent again.
+async fn delete(call: &Call, deletions: &mut [Deletion]) -> Result<()> {
+    let mut left: Vec<usize> = (0..deletions.len()).collect();
+    for _ in 0..DECISIONS_MAX {
+        let (decided, permits) = permits(call, deletions, &left).await?;
+        let outcomes = call.context.store.delete_objects(&permits).await?;
+        let outcomes = decided.into_iter().zip(outcomes);
+        left = outcomes.filter(|(_, of)| *of == DeleteOutcome::Changed).map(|(at, _)| at).collect();
+        if left.is_empty() {
+            break;
+        }
+    }
+    for index in left {
+        deletions[index].outcome = Err(ErrorCode::OperationAborted.into());
+    }
+    Ok(())
+}
+
+/// The permits for those of the entries `among` that can be deleted, and the indexes of these. The
+/// outcome of an entry that is denied becomes its error.
+async fn permits(
+    call: &Call,
+    deletions: &mut [Deletion],
+    among: &[usize],
+) -> Result<(Vec<usize>, Vec<Permit<DeleteObject>>)> {
+    let (mut decided, mut permits) = (Vec::new(), Vec::with_capacity(among.len()));
+    for index in among {
+        let Ok(key) = &deletions[*index].outcome else { continue };
+        let permit = call.caller.demand_write(Action::DeleteObject, call.bucket(), key.clone());
+        match permit.await {
+            Ok(permit) => {
+                decided.push(*index);
+                permits.push(permit);
+            }
+            Err(error) if error.code == ErrorCode::AccessDenied => {
+                deletions[*index].outcome = Err(error);
+            }
             Err(error) => return Err(error),
         }
     }
-    Ok(permits)
+    Ok((decided, permits))
 }
 
 /// True if only failures are reported, and the entries.

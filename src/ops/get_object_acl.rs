@@ -1,5 +1,6 @@
 //! GetObjectAcl: the owner has full control; there is no other grant.
 
+use crate::access::ReadObjectAcl;
 use crate::request::Call;
 use crate::transfer::send;
 use crate::wire::acl;
@@ -11,7 +12,7 @@ use crate::wire::{Response, Result};
 /// NoSuchKey, NoSuchVersion.
 pub async fn handle(call: Call) -> Result<Response> {
     send::only_null_version(&call.head)?;
-    let access = call.read_access()?;
+    let access = call.read_access::<ReadObjectAcl>()?;
     let record = call.context.store.object(&access).await?.open(&access)?;
     Ok(Response::xml(acl::document(&record.owner)))
 }

@@ -1,5 +1,6 @@
 //! GetObjectAttributes: the metadata of an object, and its parts, in one document.
 
+use crate::access::ReadAttributes;
 use crate::ops::listing;
 use crate::request::Call;
 use crate::store::{OpenObject, PartSpan};
@@ -33,7 +34,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let after = listing::part_number_marker(marker)?;
     send::only_null_version(head)?;
     send::refuse_customer_keys(head)?;
-    let access = call.read_access()?;
+    let access = call.read_access::<ReadAttributes>()?;
     let object = call.context.store.open_object(&access).await?.open(&access)?;
     let record = &object.record;
 

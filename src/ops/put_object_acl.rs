@@ -1,5 +1,6 @@
 //! PutObjectAcl: takes the list that the object has already, and no other.
 
+use crate::access::WriteObjectAcl;
 use crate::request::Call;
 use crate::transfer::document;
 use crate::transfer::send;
@@ -12,7 +13,7 @@ use crate::wire::{Response, Result};
 /// NoSuchKey, NoSuchVersion, and those of [`acl::of_headers`] and [`acl::require_owner_only`].
 pub async fn handle(call: Call) -> Result<Response> {
     send::only_null_version(&call.head)?;
-    let access = call.read_access()?;
+    let access = call.read_access::<WriteObjectAcl>()?;
     let record = call.context.store.object(&access).await?.open(&access)?;
     let is_named = acl::of_headers(&call.head)?;
     let (document, _) = document::receive(call).await?;

@@ -42,7 +42,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     declared::check_part(&call, &handle, &open, number, Some(bytes)).await?;
     let upload = open.upload;
     let algorithm = upload.checksum.map(|(algorithm, _)| algorithm);
-    let added = match object.whole_blob(range)? {
+    let added = match call.context.run(object.whole_blob(range)).await? {
         Some(blob) => {
             let stored = blob.checksum().cloned();
             let checksum = copy::checksum_of_part(&call, &object, range, stored, algorithm).await?;

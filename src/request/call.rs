@@ -6,11 +6,10 @@ use super::body::{Form, Incoming};
 use super::context::Context;
 use super::operation::{Demand, Operation};
 use crate::access::{
-    self, Action, Bucket, Decision, Denied, ObjectPath, Origin, Permit, Principal, Question,
-    ReadAccess, Resource, Right, UploadHandle, UploadRight,
+    self, Action, Bucket, Decision, Denied, ObjectPath, ObjectRight, Origin, Permit, Principal,
+    Question, ReadAccess, ReadObject, Resource, Right, UploadHandle, UploadRight,
 };
 use crate::auth::{self, Mechanism};
-use crate::clock;
 use crate::store::{self, Pending, Store};
 use crate::types::{BucketName, ObjectKey, PartNumber, UploadId};
 use crate::wire::{Error, ErrorCode, Head, Result};
@@ -70,6 +69,28 @@ impl Caller {
         Ok(self.ask(demand)?.permit()?)
     }
 
+    /// The permit for one action that changes an object. A decision that depends on the stored
+    /// object is made with its facts, and the permit names the version.
+    ///
+    /// # Errors
+    /// NoSuchBucket; AccessDenied, also when the decision depends on an object that is not there.
+    pub async fn demand_write<R: ObjectRight>(
+        &self,
+        action: Action,
+        bucket: &BucketName,
+        key: ObjectKey,
+    ) -> Result<Permit<R>> {
+        let (bucket, key) = (Some(bucket.clone()), Some(key));
+        match self.ask(Demand { action, bucket, key })? {
+            Decision::NeedsObject(undecided) => match self.store.object_facts(&undecided).await {
+                Ok(facts) => Ok(undecided.decide(&facts)?.permit()?),
+                Err(store::Error::NoSuchKey) => Err(ErrorCode::AccessDenied.into()),
+                Err(error) => Err(error.into()),
+            },
+            decision => Ok(decision.permit()?),
+        }
+    }
+
     /// Decides everything that a row demands, in its order; nothing of the body has been read.
     ///
     /// # Errors
@@ -96,7 +117,7 @@ impl Caller {
 
 /// Decisions about one write in all: it is decided again when the object changed under the
 /// decision.
-const DECISIONS_MAX: usize = 3;
+pub const DECISIONS_MAX: usize = 3;
 
 impl From<Denied> for Error {
     fn from(Denied: Denied) -> Self {
@@ -128,7 +149,9 @@ impl Call {
     /// The permit for the right `R` on what the request addresses: the first demand of the row.
     ///
     /// # Errors
-    /// AccessDenied when the action of the row does not give the right.
+    /// AccessDenied when the action of the row does not give the right, and when the decision
+    /// depends on the stored object: such an operation uses [`Self::read_access`] or
+    /// [`Self::write`].
     pub fn permit<R: Right>(&self) -> Result<Permit<R>> {
         Ok(self.decisions.first().ok_or(ErrorCode::AccessDenied)?.permit()?)
     }
@@ -140,39 +163,38 @@ impl Call {
         let id = self.upload_id()?;
         Ok(self.permit::<R>()?.upload(id))
     }
-    /// Access to read the object that the request addresses.
+    /// Access to the object that the request addresses, by the right `R`.
     ///
     /// # Errors
     /// AccessDenied.
-    pub fn read_access(&self) -> Result<ReadAccess> {
+    pub fn read_access<R: ObjectRight>(&self) -> Result<ReadAccess<R>> {
         Ok(self.decisions.first().ok_or(ErrorCode::AccessDenied)?.read_access()?)
     }
     /// Access to read the copy source: the second demand of the rows that copy.
     ///
     /// # Errors
     /// AccessDenied.
-    pub fn source_access(&self) -> Result<ReadAccess> {
+    pub fn source_access(&self) -> Result<ReadAccess<ReadObject>> {
         Ok(self.decisions.get(1).ok_or(ErrorCode::AccessDenied)?.read_access()?)
     }
-    /// Runs a `verb` that changes the object that the request addresses and takes the permit. If
-    /// the object changed after it was decided about, it is decided again: three decisions in all.
+    /// Runs a `verb` that changes the object that the request addresses and takes the permit. A
+    /// decision that depends on the stored object is made with its facts; if the object changed
+    /// after that, it is decided again: three decisions in all.
     ///
     /// # Errors
-    /// AccessDenied; those of the verb; OperationAborted when the object kept changing.
+    /// AccessDenied, also when the decision depends on an object that is not there; those of the
+    /// verb; OperationAborted when the object kept changing.
     pub async fn write<R, T>(
         &self,
         action: Action,
         verb: impl Fn(&Permit<R>) -> Pending<T>,
     ) -> Result<T>
     where
-        R: Right,
+        R: ObjectRight,
         T: Unpin,
     {
-        let decide = || {
-            let (bucket, key) = (Some(self.bucket().clone()), Some(self.key().clone()));
-            self.caller.demand::<R>(Demand { action, bucket, key })
-        };
-        write_decided(self.permit::<R>()?, decide, verb).await
+        let decide = || self.caller.demand_write(action, self.bucket(), self.key().clone());
+        write_decided(decide, verb).await
     }
     /// The bucket that the request addresses, as it was decided on.
     ///
@@ -191,7 +213,7 @@ impl Call {
         let Caller { principal, store, .. } = self.caller.clone();
         move || {
             let key = |id: &str| store.credential(id);
-            auth::recheck(&head, mechanism, &principal, &key, clock::now())
+            auth::recheck(&head, mechanism, &principal, &key, store.now())
         }
     }
     /// The body, and the call without it.
@@ -229,20 +251,23 @@ impl Call {
     }
 }
 
-/// Runs `verb` with a permit. Each time that the object changed under the decision, it decides
-/// again: [`DECISIONS_MAX`] decisions in all, the first among them.
-async fn write_decided<P, T: Unpin>(
-    mut permit: P,
-    decide: impl Fn() -> Result<P>,
+/// Decides, and runs `verb` with the permit. Each time that the object changed under the decision,
+/// it decides again: [`DECISIONS_MAX`] decisions in all.
+async fn write_decided<P, T, D>(
+    decide: impl Fn() -> D,
     verb: impl Fn(&P) -> Pending<T>,
-) -> Result<T> {
+) -> Result<T>
+where
+    D: Future<Output = Result<P>>,
+    T: Unpin,
+{
     for _ in 1..DECISIONS_MAX {
-        match verb(&permit).await {
-            Err(store::Error::ObjectChanged) => permit = decide()?,
+        match verb(&decide().await?).await {
+            Err(store::Error::ObjectChanged) => {}
             done => return Ok(done?),
         }
     }
-    Ok(verb(&permit).await?)
+    Ok(verb(&decide().await?).await?)
 }
 
 #[cfg(test)]
@@ -254,10 +279,11 @@ mod tests {
     /// Runs a verb whose object changes so often; gives the answer, and how often it was decided
     /// and run.
     fn changes(times: usize, is_denied: bool) -> (Result<usize>, usize, usize) {
-        let (decided, run) = (Cell::new(1), Cell::new(0));
+        let (decided, run) = (Cell::new(0), Cell::new(0));
         let decide = || {
             decided.set(decided.get() + 1);
-            if is_denied { Err(Denied.into()) } else { Ok(decided.get()) }
+            let denied = is_denied && decided.get() > 1;
+            std::future::ready(if denied { Err(Denied.into()) } else { Ok(decided.get()) })
         };
         let verb = |permit: &usize| {
             run.set(run.get() + 1);
@@ -265,7 +291,7 @@ mod tests {
             Pending::answered(if changed { Err(store::Error::ObjectChanged) } else { Ok(*permit) })
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let answer = runtime.block_on(write_decided(1, decide, verb));
+        let answer = runtime.block_on(write_decided(decide, verb));
         (answer, decided.get(), run.get())
     }
 

@@ -1,5 +1,6 @@
 //! Events and their targets: rules of buckets, deliveries, state.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -11,7 +12,7 @@ use crate::store::db::sqlite::{deliveries, outbox};
 use crate::store::error::Error;
 use crate::store::error::Result;
 use crate::store::handle::Store;
-use crate::store::memory::pending::Pending;
+use crate::store::memory::pending::{Blocking, Pending};
 use crate::store::records::configurations::BucketConfigurationKind;
 use crate::store::records::events::{Attempt, Cause, Delivery, DueEvents, TargetState};
 use crate::types::{MessageId, Timestamp};
@@ -35,15 +36,16 @@ impl Store {
         configuration.map_or(Ok(NotificationRules::default()), |it| outbox::rules_of(&it).cloned())
     }
 
-    /// Events due for a target, except rows that `is_under_way` selects; at most `max` of them.
+    /// Events due for a target, except the rows `under_way`; at most `max` of them.
     pub fn due_events(
         &self,
         target: &str,
         now: Timestamp,
         max: usize,
-        is_under_way: impl Fn(i64) -> bool,
-    ) -> Result<DueEvents> {
-        deliveries::due(&self.engine.db, target, now, max, is_under_way)
+        under_way: HashSet<i64>,
+    ) -> Blocking<DueEvents> {
+        let (engine, target) = (self.engine.clone(), target.to_owned());
+        Blocking::new(move || deliveries::due(&engine.db, &target, now, max, &under_way))
     }
 
     /// Signal that is notified when an event of the target is due.

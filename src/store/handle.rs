@@ -9,6 +9,7 @@ use super::upkeep::gc;
 use crate::store::error::Error;
 use crate::store::records::health::Health;
 use crate::store::records::options::Options;
+use crate::types::Timestamp;
 
 /// The store. Cheap to clone; every clone is the same store. When the last clone is dropped without
 /// [`Store::close`], its threads stop and the WAL stays for the next start.
@@ -49,6 +50,11 @@ impl Store {
     /// and stops the threads. Later verbs fail with [`Error::Closed`].
     pub fn close(&self) {
         self.engine.close();
+    }
+
+    /// The time now, by the sources of the store. A gateway has no other clock.
+    pub fn now(&self) -> Timestamp {
+        self.engine.options.sources.now()
     }
 
     /// Health of the store; cheap enough for a health check.

@@ -2,16 +2,22 @@
 
 use super::contents::reader::{self, OpenObject};
 use super::db::sqlite::{listing, objects};
-use super::error::Error;
+use super::error::{Error, Result};
 use super::handle::Store;
 use super::memory::pending::{Blocking, Pending};
 use crate::access::{
-    DeleteObject, ListObjects, ObjectFacts, Permit, ReadAccess, Sealed, WriteObject,
+    DeleteObject, ListObjects, ObjectFacts, ObjectPath, OpensObject, Permit, ReadAccess, Sealed,
+    SeesObject, Undecided, WriteObject,
 };
 use crate::store::blobs::staged::StagedBlob;
 use crate::store::records::lists::{ListQuery, Page};
-use crate::store::records::objects::{ListedObject, NewObject, ObjectRecord, Published};
+use crate::store::records::objects::{
+    DeleteOutcome, ListedObject, NewObject, ObjectRecord, Published,
+};
 use crate::types::{ETag, WriteCondition};
+
+/// The answer of a verb that reads an object by the right `R`.
+type SealedRead<T, R> = Pending<Sealed<T, R>>;
 
 impl Store {
     /// Publishes `staged` as the current object of the permit's key. [`Error::NoSuchBucket`],
@@ -28,18 +34,27 @@ impl Store {
     }
 
     /// Record of one object, without its content. [`Error::NoSuchKey`].
-    pub fn object(&self, access: &ReadAccess) -> Pending<Sealed<ObjectRecord>> {
-        let found = objects::record(&self.engine.db, access.object());
-        Pending::answered(found.map(|(record, seq)| {
-            let path = access.object().clone();
-            let facts = ObjectFacts { path, seq, owner_id: record.owner.id.clone() };
-            Sealed::new(record, facts)
-        }))
+    pub fn object<R: SeesObject>(&self, access: &ReadAccess<R>) -> SealedRead<ObjectRecord, R> {
+        let found = self.record_and_facts(access.object());
+        Pending::answered(found.map(|(record, facts)| Sealed::new(record, facts)))
+    }
+
+    /// Facts of the stored object, for a decision about a write that depends on them.
+    /// [`Error::NoSuchKey`].
+    pub fn object_facts(&self, undecided: &Undecided) -> Pending<ObjectFacts> {
+        let found = self.record_and_facts(undecided.object());
+        Pending::answered(found.map(|(_, facts)| facts))
+    }
+
+    fn record_and_facts(&self, object: &ObjectPath) -> Result<(ObjectRecord, ObjectFacts)> {
+        let (record, seq) = objects::record(&self.engine.db, object)?;
+        let owner_id = record.owner.id.clone();
+        Ok((record, ObjectFacts { path: object.clone(), seq, owner_id }))
     }
 
     /// One object with its content, which stays readable until the last reader is dropped, also
     /// when the key is deleted. [`Error::NoSuchKey`].
-    pub fn open_object(&self, access: &ReadAccess) -> Pending<Sealed<OpenObject>> {
+    pub fn open_object<R: OpensObject>(&self, access: &ReadAccess<R>) -> SealedRead<OpenObject, R> {
         Pending::answered(reader::open(&self.engine, access.object()))
     }
 
@@ -64,9 +79,9 @@ impl Store {
         objects::delete(&self.engine.db, permit.into(), condition)
     }
 
-    /// Deletes objects of one bucket (asserted), in steps: atomic for each key. The answers, in
-    /// order, are true for those that existed.
-    pub fn delete_objects(&self, permits: &[Permit<DeleteObject>]) -> Pending<Vec<bool>> {
+    /// Deletes objects of one bucket (asserted), in steps: atomic for each key. The outcomes are in
+    /// the order of the permits.
+    pub fn delete_objects(&self, permits: &[Permit<DeleteObject>]) -> Pending<Vec<DeleteOutcome>> {
         let bucket = permits.first().map(|first| first.target_bucket().id);
         let same = |permit: &Permit<DeleteObject>| Some(permit.target_bucket().id) == bucket;
         assert!(permits.iter().all(same), "all keys are in one bucket");

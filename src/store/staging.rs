@@ -17,7 +17,8 @@ use crate::store::space::admission::Admission;
 
 impl Store {
     /// Reserves disk space for a body of `bytes` (`None`: of unknown length) until the admission is
-    /// dropped. [`Error::DiskFull`] below the watermark.
+    /// dropped. The kernel answers from memory how much is free. [`Error::DiskFull`] below the
+    /// watermark.
     pub fn admit(&self, bytes: Option<u64>) -> Result<Admission> {
         self.engine.alive()?;
         self.engine.space.admit(bytes)

@@ -1,4 +1,4 @@
-//! The only way bytes enter ([`receive`]) and leave ([`send`]).
+//! The only way bytes enter ([`receive`]) and leave (`send`).
 
 pub(crate) mod copy;
 pub mod document;

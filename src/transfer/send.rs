@@ -18,7 +18,7 @@ use http_body_util::BodyExt;
 use tokio::task::JoinHandle;
 
 use crate::limits::chunk_size::TransferGuard;
-use crate::request::Context;
+use crate::request::{Call, Context};
 use crate::store::{ContentReader, ObjectRecord, OpenObject, PartSpan, Result as StoreResult};
 use crate::types::{ByteRange, PartNumber};
 use crate::wire::conditions::{self, Evaluation, Validators};
@@ -35,8 +35,21 @@ pub enum Selection {
     Range(ByteRange),
 }
 
+/// Span of the part that `partNumber` names; `None` when the object has no such part, or has no
+/// parts.
+///
+/// # Errors
+/// Those of the store.
+pub async fn part_span(call: &Call, object: &OpenObject) -> Result<Option<PartSpan>> {
+    let number = call.head.query.get("partNumber").and_then(PartNumber::parse);
+    match number.filter(|_| object.record.parts.is_some()) {
+        Some(number) => call.context.run(object.part(number)).await,
+        None => Ok(None),
+    }
+}
+
 /// Answer to a GET or HEAD without its bytes: conditions, headers, status; and the selected bytes
-/// (`None` for 304). `span` finds a part of a multipart object.
+/// (`None` for 304). `span` is the answer of [`part_span`].
 ///
 /// # Errors
 /// NoSuchVersion, PreconditionFailed, InvalidRange, InvalidPartNumber, InvalidRequest for a part
@@ -44,7 +57,7 @@ pub enum Selection {
 pub fn prepare(
     head: &Head,
     record: &ObjectRecord,
-    span: impl FnOnce(PartNumber) -> StoreResult<Option<PartSpan>>,
+    span: Option<PartSpan>,
 ) -> Result<(Response, Option<Selection>)> {
     only_null_version(head)?;
     refuse_customer_keys(head)?;
@@ -110,7 +123,7 @@ fn part(
     head: &Head,
     record: &ObjectRecord,
     number: &str,
-    span: impl FnOnce(PartNumber) -> StoreResult<Option<PartSpan>>,
+    span: Option<PartSpan>,
 ) -> Result<Selection> {
     if head.has_header("range") {
         let message = "Cannot specify both Range header and partNumber query parameter";
@@ -137,7 +150,7 @@ fn part(
         partial(response, range, record.size);
         return Ok(Selection::Range(range));
     };
-    let span = span(number)?.ok_or_else(beyond)?;
+    let span = span.ok_or_else(beyond)?;
     response.set("x-amz-mp-parts-count", parts.to_string());
     if let Some(checksum) = span.checksum.filter(|_| checksum::mode_enabled(head)) {
         response.set(checksum.algorithm.header(), checksum.base64());

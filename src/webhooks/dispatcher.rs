@@ -24,7 +24,6 @@ use super::client::Client;
 use super::secrets::Secrets;
 use super::start_error::StartError;
 use super::target::Target;
-use crate::clock;
 use crate::config::{Config, Webhook};
 use crate::store::{Error, Store, TargetState};
 
@@ -85,7 +84,7 @@ impl Dispatcher {
             tokio::select! {
                 _ = stopped.wait_for(|stopped| *stopped) => break,
                 _ = sweep.tick() => {
-                    let (store, now) = (store.clone(), clock::now());
+                    let (store, now) = (store.clone(), store.now());
                     let (deliveries, dead) = (now.minus_millis(log_ms), now.minus_millis(dead_ms));
                     // The verb waits for the writer, so it runs on the pool.
                     drop(tokio::task::spawn_blocking(move || {

@@ -17,9 +17,9 @@ use super::client::{Client, Reply};
 use super::schedule::{self, Answered};
 use super::secrets::Secrets;
 use super::sign::signature;
-use crate::clock;
 use crate::config::Webhook;
 use crate::store::{Attempt, DueEvent, DueEvents, Error, Outcome, Store};
+use crate::types::Timestamp;
 
 /// Longest sleep, in milliseconds. A clock that was set is noticed after it.
 const SLEEP_MS_MAX: u64 = 60_000;
@@ -57,7 +57,7 @@ impl Target {
         let mut under_way: HashSet<i64> = HashSet::new();
         let mut attempts: JoinSet<i64> = JoinSet::new();
         loop {
-            let due = match self.due(&under_way) {
+            let due = match self.due(&under_way).await {
                 Ok(due) => due,
                 Err(Error::Closed | Error::Poisoned) => break,
                 Err(error) => {
@@ -74,7 +74,7 @@ impl Target {
             }
             let is_full = under_way.len() >= self.concurrency();
             let sleep = due.next.map_or(SLEEP_MS_MAX, |next| {
-                next.millis().saturating_sub(clock::now().millis()).min(SLEEP_MS_MAX)
+                next.millis().saturating_sub(self.store.now().millis()).min(SLEEP_MS_MAX)
             });
             tokio::select! {
                 Some(done) = attempts.join_next() => match done {
@@ -107,30 +107,36 @@ impl Target {
     }
 
     /// Events that are due, as many as may be sent now.
-    fn due(&self, under_way: &HashSet<i64>) -> Result<DueEvents, Error> {
+    #[expect(clippy::disallowed_methods, reason = "it is run on the blocking pool")]
+    async fn due(&self, under_way: &HashSet<i64>) -> Result<DueEvents, Error> {
         let room = self.concurrency().saturating_sub(under_way.len());
         if room == 0 {
             return Ok(DueEvents::default());
         }
-        let is_under_way = |id| under_way.contains(&id);
-        self.store.due_events(&self.webhook.name, clock::now(), room, is_under_way)
+        let (name, now) = (&self.webhook.name, self.store.now());
+        let due = self.store.due_events(name, now, room, under_way.clone());
+        match tokio::task::spawn_blocking(|| due.run()).await {
+            Ok(due) => due,
+            // The runtime of the webhooks ends.
+            Err(_) => Err(Error::Closed),
+        }
     }
 
     /// Makes and records one attempt. Gives the id of the row.
     async fn send(self, event: DueEvent) -> i64 {
-        let (at, started) = (clock::now(), Instant::now());
+        let (at, started) = (self.store.now(), Instant::now());
         let limit = Duration::from_millis(self.webhook.timeout_ms);
         let posted = self.client.post(&self.webhook.url, self.headers(&event), event.body.clone());
         let answer = tokio::time::timeout(limit, posted).await;
         let answer = answer.unwrap_or_else(|_| Err("it did not answer in time".into()));
         let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let answered = answer.as_ref().ok().map(answered);
+        let answered = answer.as_ref().ok().map(|reply| answered(reply, self.store.now()));
         let outcome = schedule::outcome(
             answered,
             event.attempts,
             &self.webhook.retry_ms,
             event.message,
-            clock::now(),
+            self.store.now(),
         );
         self.count(answered.is_some());
         self.log_change(&answer, &outcome);
@@ -146,7 +152,7 @@ impl Target {
 
     fn headers(&self, event: &DueEvent) -> HeaderMap {
         let id = format!("msg_{}", event.message);
-        let seconds = clock::now().seconds();
+        let seconds = self.store.now().seconds();
         let signature = signature(&self.secrets.of(&self.webhook.name), &id, seconds, &event.body);
         let value = |text: String| {
             HeaderValue::from_str(&text).expect("the configuration allows only ASCII")
@@ -221,8 +227,8 @@ impl Target {
     }
 }
 
-fn answered(reply: &Reply) -> Answered {
+fn answered(reply: &Reply, now: Timestamp) -> Answered {
     let value = reply.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let retry_after_ms = value.and_then(|value| schedule::retry_after(value, clock::now()));
+    let retry_after_ms = value.and_then(|value| schedule::retry_after(value, now));
     Answered { status: reply.status, retry_after_ms }
 }

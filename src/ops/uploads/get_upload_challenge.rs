@@ -7,7 +7,6 @@ use crate::access::UploadHandle;
 use crate::access::WriteObject;
 use std::time::Instant;
 
-use crate::clock;
 use crate::limits::challenges::Proof;
 use crate::limits::challenges::{CHALLENGE_LIFE, Refusal};
 use crate::ops::uploads::challenge;
@@ -44,7 +43,7 @@ pub async fn handle(call: Call) -> Result<Response> {
             return Err(error);
         }
     };
-    let now = clock::now();
+    let now = call.context.store.now();
     challenges.ask(&user, id, expected, Instant::now())?;
     let expires = date::iso8601(now.plus_millis(CHALLENGE_LIFE.as_millis() as u64));
     let place = (call.bucket().as_str(), call.key().as_str(), id.to_string());

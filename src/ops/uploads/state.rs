@@ -1,7 +1,6 @@
 //! State of an open upload as JSON: the answer and the request.
 
-use crate::access::UploadHandle;
-use crate::access::UploadRight;
+use crate::access::{SeesUpload, UploadHandle};
 use serde::{Deserialize, Serialize};
 
 use crate::ops::uploads::missing_parts;
@@ -55,7 +54,7 @@ pub fn state_request(document: &[u8]) -> Result<StateRequest> {
 ///
 /// # Errors
 /// NoSuchUpload.
-pub async fn answer<R: UploadRight>(call: &Call, handle: &UploadHandle<R>) -> Result<Response> {
+pub async fn answer<R: SeesUpload>(call: &Call, handle: &UploadHandle<R>) -> Result<Response> {
     let upload = call.context.store.upload(handle).await?.upload;
     let document = Document {
         upload_id: handle.id().to_string(),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::access::{ObjectFacts, ObjectPath, Sealed};
+use crate::access::{ObjectFacts, ObjectPath, OpensObject, Sealed};
 use crate::digest::ChecksumAlgorithm;
 use crate::store::blobs::reader::{BlobFile, READ_BYTES_MAX, Wait};
 use crate::store::blobs::stored::StoredBlob;
@@ -70,7 +70,10 @@ enum Opened {
 }
 
 /// Opens the current object of a key, sealed with the facts of its row.
-pub(crate) fn open(engine: &Arc<Engine>, object: &ObjectPath) -> Result<Sealed<OpenObject>> {
+pub(crate) fn open<R: OpensObject>(
+    engine: &Arc<Engine>,
+    object: &ObjectPath,
+) -> Result<Sealed<OpenObject, R>> {
     open_unsealed(engine, object).map(|(object, facts)| Sealed::new(object, facts))
 }
 
@@ -143,9 +146,10 @@ impl OpenObject {
 
     /// Span of a listed part of a multipart object; `None` when it has no part of that number, or
     /// is not multipart.
-    pub fn part(&self, number: PartNumber) -> Result<Option<PartSpan>> {
-        let ContentSource::Manifest(id, _) = &self.source else { return Ok(None) };
-        manifests::part(&self.engine.db, *id, number, self.algorithm())
+    pub fn part(&self, number: PartNumber) -> Blocking<Option<PartSpan>> {
+        let ContentSource::Manifest(id, _) = self.source else { return Blocking::new(|| Ok(None)) };
+        let object = self.clone();
+        Blocking::new(move || manifests::part(&object.engine.db, id, number, object.algorithm()))
     }
 
     /// Listed parts after number `after` (0: from the first), at most `max`, and true if more
@@ -174,19 +178,22 @@ impl OpenObject {
     }
 
     /// The blob whose whole bytes are exactly `range` (`None`: the whole object), if there is one.
-    pub fn whole_blob(&self, range: Option<ByteRange>) -> Result<Option<SourceBlob>> {
-        let size = self.record.size;
-        let (first, end) = range.map_or((0, size), |range| (range.first, range.last + 1));
-        let blob = match &self.source {
-            ContentSource::Inline(blob, _) | ContentSource::File(blob, _) => {
-                ((first, end) == (0, size)).then(|| blob.clone())
-            }
-            ContentSource::Manifest(id, _) => {
-                manifests::whole_blob(&self.engine.db, *id, (first, end))?
-            }
-        };
-        let pin = self.pinned();
-        Ok(blob.map(|blob| SourceBlob { id: blob.id, digests: blob.digests, pin }))
+    pub fn whole_blob(&self, range: Option<ByteRange>) -> Blocking<Option<SourceBlob>> {
+        let object = self.clone();
+        Blocking::new(move || {
+            let size = object.record.size;
+            let (first, end) = range.map_or((0, size), |range| (range.first, range.last + 1));
+            let blob = match &object.source {
+                ContentSource::Inline(blob, _) | ContentSource::File(blob, _) => {
+                    ((first, end) == (0, size)).then(|| blob.clone())
+                }
+                ContentSource::Manifest(id, _) => {
+                    manifests::whole_blob(&object.engine.db, *id, (first, end))?
+                }
+            };
+            let pin = object.pinned();
+            Ok(blob.map(|blob| SourceBlob { id: blob.id, digests: blob.digests, pin }))
+        })
     }
 }
 

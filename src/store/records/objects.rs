@@ -70,6 +70,17 @@ pub struct Published {
     pub modified: Timestamp,
 }
 
+/// Outcome for one key of DeleteObjects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DeleteOutcome {
+    /// The object is deleted.
+    Deleted,
+    /// There was no object.
+    Absent,
+    /// Nothing was done: the object is not the version that the permit was decided on.
+    Changed,
+}
+
 /// A part of a stored multipart object, for `?partNumber=`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartSpan {

@@ -268,10 +268,10 @@ fn ten_thousand_parts_are_joined_and_dropped_without_holding_the_writer() {
     assert_eq!(completed.expect("complete").etag.parts, Some(10_000));
 
     let object = fixture.open(&rights, "key").expect("open");
-    let span = object.part(part_number(7_777)).expect("a look").expect("part 7777");
+    let span = object.part(part_number(7_777)).run().expect("a look").expect("part 7777");
     assert_eq!((span.first, span.size), (7_776 * 20, 20));
     let range = crate::types::ByteRange { first: span.first, last: span.first + 19 };
-    let whole = object.whole_blob(Some(range)).expect("a look").expect("exactly one blob");
+    let whole = object.whole_blob(Some(range)).run().expect("a look").expect("exactly one blob");
     assert_eq!(whole.digests.md5, etag(&parts[7_776]).md5);
     assert!(read_all(&object).expect("read") == parts.concat());
     drop((object, whole));

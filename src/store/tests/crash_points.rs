@@ -103,7 +103,8 @@ fn check_copy(case: &Case, copy: &Path) -> bool {
     let store = Store::open(options.clone()).expect("it opens again");
     let root = store.credential(&case.fixture.root.access_key_id).expect("root is there");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let fixture = Fixture { store, root, options, packs: false, _folder: folder };
+    let fixture =
+        Fixture { store, root, options, packs: false, open: Store::open, _folder: folder };
     let rights = fixture.make_bucket("bucket");
     fixture.check();
     let has_happened = (case.has_happened)(&fixture, &rights);

@@ -88,7 +88,7 @@ impl Member<'_> {
             listed.push((number, part));
         }
         let source = self.fixture.open(self.rights, self.key())?;
-        if let Some(blob) = source.whole_blob(None)? {
+        if let Some(blob) = source.whole_blob(None).run()? {
             let (place, number) = (key(name), part_number(9));
             let store = &self.fixture.store;
             store

@@ -48,8 +48,8 @@ impl Fixture {
     }
 
     fn due_at(&self, now: Timestamp, under_way: &HashSet<i64>) -> DueEvents {
-        let is_under_way = |id| under_way.contains(&id);
-        self.store.due_events(TARGET, now, 1000, is_under_way).expect("what is due can be read")
+        let due = self.store.due_events(TARGET, now, 1000, under_way.clone());
+        due.run().expect("what is due can be read")
     }
 
     fn settle(&self, event: &DueEvent, fate: Outcome) {

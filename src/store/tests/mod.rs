@@ -55,6 +55,8 @@ struct Fixture {
     root: Arc<Credential>,
     options: Options,
     packs: bool,
+    /// Opens the store: with the GC thread, or without it.
+    open: fn(Options) -> Result<Store>,
     _folder: TempDir,
 }
 
@@ -84,18 +86,22 @@ impl Fixture {
     }
 
     fn with(change: impl FnOnce(&mut Options)) -> Self {
+        Self::opened(change, Store::open)
+    }
+
+    /// A store whose garbage is collected only when the test does so.
+    fn without_gc(change: impl FnOnce(&mut Options)) -> Self {
+        Self::opened(change, Store::open_without_gc)
+    }
+
+    fn opened(change: impl FnOnce(&mut Options), open: fn(Options) -> Result<Store>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut options = options(&folder);
         change(&mut options);
-        let store = Store::open(options.clone()).expect("a new store opens");
-        Self::around(store, options, folder)
-    }
-
-    /// Adds the root user to a new store.
-    fn around(store: Store, options: Options, folder: TempDir) -> Self {
+        let store = open(options.clone()).expect("a new store opens");
         let new = NewUser { name: "root".to_owned(), root: true, ..NewUser::default() };
         let (_, root) = store.create_user(new).wait().expect("the first user");
-        Self { store, root, options, packs: false, _folder: folder }
+        Self { store, root, options, packs: false, open, _folder: folder }
     }
 
     /// One whose bodies of some thousand bytes are packed, and do not have a file each.
@@ -106,7 +112,7 @@ impl Fixture {
     /// Ends the store as a crash would (the WAL stays), and opens it again.
     fn crash(&mut self) {
         self.store.engine.halt();
-        self.store = Store::open(self.options.clone()).expect("the store opens again");
+        self.store = (self.open)(self.options.clone()).expect("the store opens again");
         let id = &self.root.access_key_id;
         self.root = self.store.credential(id).expect("the root key is still there");
     }

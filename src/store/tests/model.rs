@@ -21,13 +21,15 @@ use self::upload::{FILES, File, ModelUpload};
 use super::instant::wanted;
 use super::*;
 use crate::store::records::ContentId;
-use crate::types::BlobId;
+use crate::types::{BlobId, Timestamp};
 
 /// Verbs in one run; the factor by which a run may grow until each of [`MUST_HAPPEN`] has happened;
 /// and the verbs between two full comparisons.
 const STEPS: usize = 1_500;
 const STEPS_TIMES_MAX: usize = 8;
 const STEPS_PER_COMPARISON: usize = 150;
+/// Longest idle time of an upload: more than a run takes, and less than tombstones are kept.
+const IDLE_MS_MAX: u64 = 12 * 3_600_000;
 const KEYS: &[&str] = &[
     "a", "a/b", "a/b/c", "a/c", "a//", "b", "b-1", "b/1", "b/1/2", "c/", "c/ä", "d", "ä/x", "ä/y",
 ];
@@ -48,6 +50,7 @@ const MUST_HAPPEN: &[&str] = &[
     "upload resumed",
     "upload born complete",
     "born upload completed",
+    "upload expired",
 ];
 
 #[derive(Default)]
@@ -84,24 +87,7 @@ fn random_verbs_answer_as_the_model_does() {
     let seed: u64 = setting("PARTITA_SEED").unwrap_or_else(clock_seed);
     let steps = setting("PARTITA_MODEL_STEPS").map_or(STEPS, |steps| steps as usize);
     println!("PARTITA_SEED={seed} PARTITA_MODEL_STEPS={steps}");
-    let mut world = World {
-        fixture: Fixture {
-            packs: true,
-            ..Fixture::with(|options| options.dedup_buckets = vec![ONCE.into()])
-        },
-        random: Random(seed.wrapping_mul(2).wrapping_add(1)),
-        buckets: BTreeMap::new(),
-        over: Vec::new(),
-        bodies: seed << 20,
-        made: BTreeMap::new(),
-        kept: Vec::new(),
-        readers: Vec::new(),
-        happened: BTreeMap::new(),
-    };
-    for name in [ONCE, APART] {
-        let rights = world.fixture.make_bucket(name);
-        world.buckets.insert(name.to_owned(), (rights, ModelBucket::default()));
-    }
+    let mut world = World::new(seed, Fixture::with(World::options));
     for step in 1.. {
         // Rare things are waited for, up to a bound.
         if step > steps && (world.never().is_none() || step > STEPS_TIMES_MAX * steps) {
@@ -122,7 +108,50 @@ fn clock_seed() -> u64 {
     crate::clock::now().millis() % 1_000_000
 }
 
+/// The rows after `steps` steps of the run that a seed gives, with sources that the seed gives too,
+/// and what happened. Every verb is waited for, and garbage is collected by the run alone, so the
+/// order of transactions is that of the verbs.
+pub(super) fn replay(seed: u64, steps: usize) -> (String, BTreeMap<&'static str, usize>) {
+    let mut now = Timestamp::from_millis(1_700_000_000_000);
+    let sources = Sources::seeded(seed, now);
+    let fixture = Fixture::without_gc(|options| {
+        World::options(options);
+        options.sources = sources.clone();
+    });
+    let mut world = World::new(seed, fixture);
+    for _ in 0..steps {
+        now = now.plus_millis(world.random.below(3_000) as u64);
+        sources.set_time(now);
+        world.step();
+    }
+    world.compare_everything();
+    (world.fixture.store.engine.db.dump(), world.happened)
+}
+
 impl World {
+    fn options(options: &mut Options) {
+        options.dedup_buckets = vec![ONCE.into()];
+        options.upload_idle_ms_max = IDLE_MS_MAX;
+    }
+
+    fn new(seed: u64, fixture: Fixture) -> Self {
+        let mut buckets = BTreeMap::new();
+        for name in [ONCE, APART] {
+            buckets.insert(name.to_owned(), (fixture.make_bucket(name), ModelBucket::default()));
+        }
+        Self {
+            fixture: Fixture { packs: true, ..fixture },
+            random: Random(seed.wrapping_mul(2).wrapping_add(1)),
+            buckets,
+            over: Vec::new(),
+            bodies: seed << 20,
+            made: BTreeMap::new(),
+            kept: Vec::new(),
+            readers: Vec::new(),
+            happened: BTreeMap::new(),
+        }
+    }
+
     fn note(&mut self, what: &'static str) {
         *self.happened.entry(what).or_default() += 1;
     }
@@ -180,7 +209,9 @@ impl World {
             94..96 => {
                 self.fixture.store.collect_garbage().expect("garbage");
             }
-            96..98 => self.crash(),
+            96 => self.crash(),
+            // Seldom, so that some uploads live long enough to be completed.
+            97 if self.random.below(3) == 0 => self.expire(),
             _ => self.delete_many(&bucket),
         }
     }
@@ -223,8 +254,11 @@ impl World {
     fn delete_many(&mut self, bucket: &str) {
         let (rights, model) = self.buckets.get_mut(bucket).expect("a bucket");
         let names: Vec<&str> = (0..5).map(|_| *self.random.pick(KEYS)).collect();
-        let wanted: Vec<bool> =
-            names.iter().map(|name| model.objects.remove(*name).is_some()).collect();
+        let mut remove = |name: &&str| match model.objects.remove(*name) {
+            Some(_) => DeleteOutcome::Deleted,
+            None => DeleteOutcome::Absent,
+        };
+        let wanted: Vec<DeleteOutcome> = names.iter().map(&mut remove).collect();
         let permits = rights.deletes(names);
         assert_eq!(self.fixture.store.delete_objects(&permits).wait().expect("gone"), wanted);
     }

@@ -223,16 +223,16 @@ fn a_part_is_copied_by_reference_and_outlives_its_source() {
     fixture.put_part(&rights, "source", first, 2, &two).expect("a part");
     fixture.complete(&rights, "source", first, &[(1, &one), (2, &two)]).expect("complete");
     let source = fixture.open(&rights, "source").expect("open");
-    assert!(source.whole_blob(None).expect("a look").is_none(), "two blobs");
+    assert!(source.whole_blob(None).run().expect("a look").is_none(), "two blobs");
     for (range, is_whole) in [((0, 2_999), true), ((3_000, 3_399), true), ((1, 2_999), false)] {
         let range = ByteRange { first: range.0, last: range.1 };
-        assert_eq!(source.whole_blob(Some(range)).expect("a look").is_some(), is_whole);
+        assert_eq!(source.whole_blob(Some(range)).run().expect("a look").is_some(), is_whole);
     }
 
     let second = fixture.create_upload(&rights, "copy");
     for (number, range) in [(1, (3_000, 3_399)), (2, (0, 2_999))] {
         let range = ByteRange { first: range.0, last: range.1 };
-        let blob = source.whole_blob(Some(range)).expect("a look").expect("a whole blob");
+        let blob = source.whole_blob(Some(range)).run().expect("a look").expect("a whole blob");
         let (to, number) = (key("copy"), part_number(number));
         let copied =
             fixture.store.copy_part(&rights.upload(to.as_str(), second), number, blob, None);

@@ -5,7 +5,7 @@ use super::rights::question;
 use super::*;
 use crate::access::{
     Action, Decision, DeleteObject, Denied, ObjectFacts, ObjectPath, Permit, Question, ReadAccess,
-    ReadObject, Resource, Right, Rules, WriteObject, decide,
+    ReadObject, ReadObjectAcl, Resource, Right, Rules, WriteObject, decide,
 };
 use crate::store::db::sqlite::objects;
 
@@ -32,7 +32,7 @@ impl Shared {
         Question { rules, ..question(who, action, Resource::Object(path)) }
     }
 
-    fn access(&self, who: &Arc<Credential>, name: &str) -> ReadAccess {
+    fn access(&self, who: &Arc<Credential>, name: &str) -> ReadAccess<ReadObject> {
         let question = self.question(who, Action::GetObject, self.rights.path(name));
         decide(question).read_access().expect("it is not denied yet")
     }
@@ -138,6 +138,45 @@ fn a_write_that_was_decided_on_another_version_changes_nothing() {
 }
 
 #[test]
+fn a_write_that_depends_on_the_object_is_decided_with_its_facts() {
+    let shared = Shared::new();
+    let store = &shared.fixture.store;
+    let ask = |who: &Arc<Credential>, name: &str| {
+        let question = shared.question(who, Action::DeleteObject, shared.rights.path(name));
+        match decide(question) {
+            Decision::NeedsObject(undecided) => undecided,
+            other => panic!("{other:?}"),
+        }
+    };
+    let hers = ask(&shared.alice, "a");
+    let facts = store.object_facts(&hers).wait().expect("it is there");
+    let permit = hers.decide(&facts).expect("she owns it").permit::<DeleteObject>();
+    assert_eq!(permit.expect("the action gives it").decided_on(), Some(facts.seq));
+    assert!(ask(&shared.fixture.root, "a").decide(&facts).is_err(), "root does not own it");
+    assert!(ask(&shared.alice, "b").decide(&facts).is_err(), "the facts of another object");
+    let absent = store.object_facts(&ask(&shared.alice, "b")).wait();
+    assert!(matches!(absent, Err(Error::NoSuchKey)), "{absent:?}");
+}
+
+#[test]
+fn of_many_keys_only_the_changed_one_is_not_deleted() {
+    let shared = Shared::new();
+    let store = &shared.fixture.store;
+    for name in ["b", "c"] {
+        shared.fixture.put(&shared.rights, name, b"first").expect("put");
+    }
+    let permits: Vec<Permit<DeleteObject>> =
+        ["a", "b", "c"].map(|name| shared.decided(Action::DeleteObject, name)).into();
+    shared.fixture.put(&shared.rights, "b", b"second").expect("put");
+    shared.fixture.delete(&shared.rights, "c").expect("deleted");
+    let outcomes = store.delete_objects(&permits).wait().expect("each key has an outcome");
+    let wanted = [DeleteOutcome::Deleted, DeleteOutcome::Changed, DeleteOutcome::Changed];
+    assert_eq!(outcomes, wanted);
+    assert_eq!(shared.fixture.read(&shared.rights, "b").expect("it is there"), b"second");
+    shared.fixture.check();
+}
+
+#[test]
 fn an_action_gives_its_own_rights_and_no_other() {
     let shared = Shared::new();
     let object = Resource::Object(shared.rights.path("a"));
@@ -151,6 +190,10 @@ fn an_action_gives_its_own_rights_and_no_other() {
     assert_eq!(put.permit::<ReadObject>().err(), Some(Denied));
     let get = allowed(Action::GetObject, &object);
     assert_eq!(get.permit::<WriteObject>().err(), Some(Denied));
+    assert_eq!(get.permit::<ReadObjectAcl>().err(), Some(Denied));
+    let get_acl = allowed(Action::GetObjectAcl, &object);
+    assert!(get_acl.permit::<ReadObjectAcl>().is_ok());
+    assert_eq!(get_acl.permit::<ReadObject>().err(), Some(Denied));
     // The right action on another kind of resource.
     let bucket = Resource::Bucket(Arc::clone(shared.rights.bucket()));
     assert_eq!(allowed(Action::PutObject, &bucket).permit::<WriteObject>().err(), Some(Denied));

@@ -73,7 +73,7 @@ impl Rights {
         self.on_object(Action::GetObject, name)
     }
 
-    pub(super) fn access(&self, name: &str) -> ReadAccess {
+    pub(super) fn access(&self, name: &str) -> ReadAccess<ReadObject> {
         ReadAccess::Allowed(self.read(name))
     }
 

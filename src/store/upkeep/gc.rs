@@ -10,7 +10,6 @@ use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use super::sweep::{QUARANTINE_MS, sweep};
-use crate::clock;
 use crate::store::blobs::location::Location;
 use crate::store::db::sqlite::columns::GarbageKind;
 use crate::store::db::sqlite::files;
@@ -55,7 +54,7 @@ pub(crate) fn run(engine: &Weak<Engine>, state: &DatabaseState) {
             if is_due(swept, SWEEP_EVERY) {
                 swept = Some(Instant::now());
                 log("sweep files", sweep(&engine));
-                let old = clock::now().minus_millis(QUARANTINE_MS);
+                let old = engine.options.sources.now().minus_millis(QUARANTINE_MS);
                 log("empty the quarantine", engine.blobs.empty_quarantine(old));
             }
         }

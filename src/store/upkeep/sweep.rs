@@ -8,7 +8,6 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::clock;
 use crate::store::blobs::name::{BlobName, FolderEntry, SegmentName};
 use crate::store::db::sqlite::{files, runs};
 use crate::store::engine::Engine;
@@ -67,7 +66,7 @@ fn sweep_segment(engine: &Engine, name: SegmentName) -> Result<u64> {
         }
         (true, false) => Ok(0),
         (true, true) => {
-            let old = clock::now().minus_millis(QUARANTINE_MS);
+            let old = engine.options.sources.now().minus_millis(QUARANTINE_MS);
             let touched = engine.blobs.segment_touched(name)?;
             if touched.is_some_and(|touched| touched < old) {
                 punch_gaps(engine, name)

@@ -11,7 +11,7 @@ use super::handle::Store;
 use super::memory::pending::{Blocking, Pending};
 use super::memory::watchers::UploadWatch;
 use super::records::events::Cause;
-use crate::access::{AbortUpload, ListUploads, Permit, UploadHandle, UploadRight, WriteObject};
+use crate::access::{AbortUpload, ListUploads, Permit, SeesUpload, UploadHandle, WriteObject};
 use crate::digest::Checksum;
 use crate::store::blobs::staged::StagedBlob;
 use crate::store::memory::source_blob::SourceBlob;
@@ -36,13 +36,13 @@ impl Store {
     }
 
     /// An open upload. [`Error::NoSuchUpload`].
-    pub fn upload<R: UploadRight>(&self, upload: &UploadHandle<R>) -> Pending<OpenUpload> {
+    pub fn upload<R: SeesUpload>(&self, upload: &UploadHandle<R>) -> Pending<OpenUpload> {
         Pending::answered(uploads::open(&self.engine.db, &upload.path()))
     }
 
     /// Missing parts of an open upload from part `from` on: at most `max` gaps.
     /// [`Error::NoSuchUpload`].
-    pub fn missing_blocks<R: UploadRight>(
+    pub fn missing_blocks<R: SeesUpload>(
         &self,
         upload: &UploadHandle<R>,
         from: PartNumber,
@@ -54,7 +54,7 @@ impl Store {
 
     /// Missing parts of an open upload; a part that differs from its claim counts as missing.
     /// [`Error::NoSuchUpload`]; [`Error::PartMisfit`] for a number that the file does not have.
-    pub fn compare_blocks<R: UploadRight>(
+    pub fn compare_blocks<R: SeesUpload>(
         &self,
         upload: &UploadHandle<R>,
         claims: Vec<ClaimedPart>,
@@ -106,7 +106,7 @@ impl Store {
     }
 
     /// Parts with numbers above `after`, at most `max`. [`Error::NoSuchUpload`].
-    pub fn list_parts<R: UploadRight>(
+    pub fn list_parts<R: SeesUpload>(
         &self,
         upload: &UploadHandle<R>,
         after: u16,

@@ -1,6 +1,6 @@
 //! Progress of open uploads, reset of their expiry, and the drop of idle ones: for operators.
 
-use crate::access::{AbortUpload, ListUploads, Permit, UploadHandle, UploadRight, WriteObject};
+use crate::access::{AbortUpload, ListUploads, Permit, SeesUpload, UploadHandle, WriteObject};
 use crate::store::db::sqlite::{pause, progress};
 #[cfg(doc)]
 use crate::store::error::Error;
@@ -27,7 +27,7 @@ impl Store {
     }
 
     /// The runs of parts of one upload from part `from` on, at most `max`. [`Error::NoSuchUpload`].
-    pub fn part_map<R: UploadRight>(
+    pub fn part_map<R: SeesUpload>(
         &self,
         upload: &UploadHandle<R>,
         from: PartNumber,

@@ -6,6 +6,8 @@
 //! - The log of an attempt and its outcome are one transaction.
 //! - A dead row that is sent again goes to the end of its ordering key.
 
+use std::collections::HashSet;
+
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::database::Database;
@@ -35,7 +37,7 @@ pub(crate) fn due(
     target: &str,
     now: Timestamp,
     max: usize,
-    is_under_way: impl Fn(i64) -> bool,
+    under_way: &HashSet<i64>,
 ) -> Result<DueEvents> {
     db.alive()?;
     let mut due = DueEvents::default();
@@ -55,7 +57,7 @@ pub(crate) fn due(
     let mut rows = statement.query([target])?;
     while let Some(row) = rows.next()? {
         let (id, next_at): (i64, Timestamp) = (row.get("id")?, row.get("next_at")?);
-        if is_under_way(id) {
+        if under_way.contains(&id) {
             continue;
         }
         if next_at > now || due.events.len() == max {

@@ -23,7 +23,9 @@ use crate::store::error::{Error, Result, damaged};
 use crate::store::memory::pending::Pending;
 use crate::store::records::contents::{ContentId, Readable};
 use crate::store::records::events::Cause;
-use crate::store::records::objects::{NewObject, ObjectRecord, Published, WriteTarget};
+use crate::store::records::objects::{
+    DeleteOutcome, NewObject, ObjectRecord, Published, WriteTarget,
+};
 use crate::store::rules::headers::{decode_headers, encode_headers};
 use crate::types::{ETag, ObjectKey, WriteCondition};
 
@@ -249,6 +251,19 @@ pub(crate) fn delete(
     })
 }
 
+/// Deletes one key of many. What it finds changed is told as the outcome, and the other keys go on.
+fn delete_one(txn: &Txn<'_>, target: &WriteTarget) -> Result<DeleteOutcome> {
+    match delete_key(txn, target, &WriteCondition::default()) {
+        Ok(true) => Ok(DeleteOutcome::Deleted),
+        Ok(false) => Ok(DeleteOutcome::Absent),
+        // Found before anything of the key was changed.
+        Err(Error::ObjectChanged) => Ok(DeleteOutcome::Changed),
+        Err(error) => Err(error),
+    }
+}
+
+/// Deletes a key; true if it was there. The version and the condition are checked before the first
+/// change.
 fn delete_key(txn: &Txn<'_>, target: &WriteTarget, condition: &WriteCondition) -> Result<bool> {
     let WriteTarget { object: ObjectPath { bucket, key }, cause, decided_on } = target;
     let current = current(txn, bucket, key)?;
@@ -268,14 +283,14 @@ fn delete_key(txn: &Txn<'_>, target: &WriteTarget, condition: &WriteCondition) -
 
 /// Collector of the answers of several jobs.
 struct Gather {
-    answers: Vec<Option<Vec<bool>>>,
+    answers: Vec<Option<Vec<DeleteOutcome>>>,
     failed: Option<Error>,
     left: usize,
-    reply: Option<oneshot::Sender<Result<Vec<bool>>>>,
+    reply: Option<oneshot::Sender<Result<Vec<DeleteOutcome>>>>,
 }
 
 impl Gather {
-    fn take(&mut self, index: usize, answer: Result<Vec<bool>>) {
+    fn take(&mut self, index: usize, answer: Result<Vec<DeleteOutcome>>) {
         match answer {
             Ok(answer) => self.answers[index] = Some(answer),
             Err(error) => self.failed = self.failed.take().or(Some(error)),
@@ -290,7 +305,7 @@ impl Gather {
     }
 }
 
-pub(crate) fn delete_many(db: &Database, targets: Vec<WriteTarget>) -> Pending<Vec<bool>> {
+pub(crate) fn delete_many(db: &Database, targets: Vec<WriteTarget>) -> Pending<Vec<DeleteOutcome>> {
     if targets.is_empty() {
         return Pending::answered(db.alive().map(|()| Vec::new()));
     }
@@ -307,8 +322,7 @@ pub(crate) fn delete_many(db: &Database, targets: Vec<WriteTarget>) -> Pending<V
         let gather = Arc::clone(&gather);
         let work = move |txn: &Txn<'_>, _: Option<&StagedBlob>| {
             require_bucket(txn, &targets[0].object.bucket)?;
-            let none = WriteCondition::default();
-            targets.iter().map(|target| delete_key(txn, target, &none)).collect()
+            targets.iter().map(|target| delete_one(txn, target)).collect()
         };
         let reply = move |answer| {
             gather.lock().take(index, answer);

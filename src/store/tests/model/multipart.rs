@@ -123,7 +123,7 @@ impl World {
         let listed: Vec<u16> = parts.keys().copied().collect();
         let part = *self.random.pick(&listed);
         let opened = self.fixture.open(from_permit, source).expect("open");
-        let range = match opened.part(part_number(part)).expect("a lookup") {
+        let range = match opened.part(part_number(part)).run().expect("a lookup") {
             None => None,
             Some(span) if span.size == 0 => return,
             Some(span) => Some(crate::types::ByteRange {
@@ -131,7 +131,7 @@ impl World {
                 last: span.first + span.size - 1,
             }),
         };
-        let blob = opened.whole_blob(range).expect("a lookup").expect("a whole blob");
+        let blob = opened.whole_blob(range).run().expect("a lookup").expect("a whole blob");
         assert_eq!(blob.id, parts[&part].id);
         let rights = &self.buckets[&bucket].0;
         let name = key(&self.buckets[&bucket].1.uploads[&id].name);
@@ -230,6 +230,22 @@ impl World {
         }
         let open = model.uploads.remove(&id).expect("an upload");
         self.over.push((bucket, id, open.name, None));
+    }
+
+    /// Expires every upload that is not paused.
+    pub(super) fn expire(&mut self) {
+        let late = self.fixture.store.now().plus_millis(IDLE_MS_MAX + 1);
+        let expired = self.fixture.store.expire_uploads(late).expect("expiry");
+        let before = self.over.len();
+        for (bucket, (_, model)) in &mut self.buckets {
+            for (id, open) in model.uploads.extract_if(.., |_, open| !open.is_paused) {
+                self.over.push((bucket.clone(), id, open.name, None));
+            }
+        }
+        assert_eq!(expired, (self.over.len() - before) as u64);
+        if expired > 0 {
+            self.note("upload expired");
+        }
     }
 
     /// An upload that is over takes no part and no Abort; only the same Complete is repeated.
