@@ -82,6 +82,7 @@ pub(super) fn presigned(
     refuse_vendor_headers(head)?;
     refuse_vendor_parameters(head)?;
     refuse_line_ends(head)?;
+    refuse_separators(head)?;
     let string_to_sign = string_to_sign(head, expires)?;
     let credential = verify(&string_to_sign, access_key_id, signature, find)?;
     refuse_token(head)?;
@@ -150,6 +151,22 @@ fn refuse_line_ends(head: &Head) -> Result<()> {
         None => Ok(()),
         Some((name, value)) => {
             let message = "Signature version 2 does not take control characters in a parameter.";
+            Err(Error::argument(name, value, message))
+        }
+    }
+}
+
+/// Refuses `&` in the value of a signed parameter. The string to sign joins decoded values with `&`,
+/// so the value `x&uploadId=U` would give the string of a request with two parameters: one signature
+/// would be that of two requests.
+fn refuse_separators(head: &Head) -> Result<()> {
+    let pairs = head.query.pairs().iter();
+    let mut signed = pairs.filter(|(name, _)| SUB_RESOURCES.contains(&name.as_str()));
+    match signed.find(|(_, value)| value.contains('&')) {
+        None => Ok(()),
+        Some((name, value)) => {
+            let message =
+                "Signature version 2 does not take & in a parameter. Sign with version 4.";
             Err(Error::argument(name, value, message))
         }
     }
