@@ -6,8 +6,8 @@
 //! **Invariants**
 //! - `code` is the code of the error that was sent to the client. `late` is true if it was sent
 //!   inside a 200, after the head. A client that disconnects earlier has neither.
-//! - A line repeats at most `TEXT_BYTES_MAX` bytes of a path and no query, which may contain a
-//!   signature.
+//! - A line repeats at most `TEXT_BYTES_MAX` bytes of a path or of a message, and no query, which may
+//!   contain a signature.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -18,7 +18,7 @@ use crate::wire::observed::{Observer, observed};
 use crate::wire::response::Stream;
 use crate::wire::{Error, ErrorCode};
 
-/// Longest path that a line repeats, in bytes.
+/// Longest path or message that a line repeats, in bytes.
 const TEXT_BYTES_MAX: usize = 1024;
 /// Status of a request whose client disconnected before there was a response.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -52,14 +52,15 @@ impl DeferredError {
     }
 }
 
+/// The beginning of a text that a client may have written: at most `TEXT_BYTES_MAX` bytes.
+pub fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]
+}
+
 impl AccessRecord {
     /// A record of a request that starts now.
     pub fn start(peer: &str, request_id: &str, parts: &http::request::Parts) -> Self {
-        let mut path = parts.uri.path().to_owned();
-        if path.len() > TEXT_BYTES_MAX {
-            let cut = (0..=TEXT_BYTES_MAX).rev().find(|&at| path.is_char_boundary(at));
-            path.truncate(cut.unwrap_or(0));
-        }
+        let path = cut(parts.uri.path()).to_owned();
         Self {
             peer: peer.to_owned(),
             request_id: request_id.to_owned(),
@@ -94,7 +95,10 @@ impl AccessRecord {
     /// Sets the code of an error. Logs its source, which is not sent to the client.
     pub fn error(&mut self, error: &Error) {
         self.code = error.code.as_str();
-        if error.code.status().is_server_error() || error.source.is_some() {
+        // A 501 is the client's error: it asks for what does not exist.
+        let is_ours = error.code.status().is_server_error()
+            && error.code.status() != StatusCode::NOT_IMPLEMENTED;
+        if is_ours || error.source.is_some() {
             let source = error.source.as_ref().map(ToString::to_string).unwrap_or_default();
             tracing::warn!(
                 request_id = self.request_id,
@@ -102,7 +106,7 @@ impl AccessRecord {
                 code = self.code,
                 source,
                 "{}",
-                error.message
+                cut(&error.message)
             );
         }
     }

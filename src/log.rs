@@ -8,6 +8,8 @@
 //!   dropped and counted.
 //! - A line wakes the thread only if the buffer was empty. The thread then collects lines for
 //!   `COLLECT_MS`, so a busy server writes about fifty times a second.
+//! - An event is one line of at most `LINE_BYTES_MAX` bytes: control characters in it, which may be
+//!   a client's, are escaped.
 //! - Other crates log only from `warn` on, since their lower levels may contain headers.
 
 use std::io::{self, Write};
@@ -27,6 +29,8 @@ use crate::config::{Config, LogFormat, LogLevel};
 pub const ACCESS: &str = "access";
 /// Most bytes of lines that wait to be written.
 const BUFFER_BYTES_MAX: usize = 4 << 20;
+/// Longest line. What is longer is cut.
+const LINE_BYTES_MAX: usize = 16 << 10;
 /// Milliseconds for which lines are collected before they are written together.
 const COLLECT_MS: u64 = 20;
 /// Longest wait of a drop for the thread, in milliseconds. The reader of standard error may be
@@ -138,13 +142,44 @@ struct Lines(Arc<Buffer>);
 
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.add(line);
+        match is_plain(line) {
+            true => self.0.add(line),
+            false => self.0.add(&plain(line)),
+        }
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// True for a line that can be written as it is: text without control characters, of the longest
+/// length at most, that ends with a line end.
+fn is_plain(line: &[u8]) -> bool {
+    let Some((b'\n', text)) = line.split_last() else { return false };
+    let has_control = || text.iter().any(|byte| byte.is_ascii_control());
+    // The controls of ISO 8859 are 0xc2 and one of 0x80 to 0x9f in UTF-8.
+    let has_wide_control = || text.windows(2).any(|pair| pair[0] == 0xc2 && pair[1] < 0xa0);
+    line.len() <= LINE_BYTES_MAX && !has_control() && !has_wide_control()
+}
+
+/// The line with its control characters escaped, cut to the longest length.
+fn plain(line: &[u8]) -> Vec<u8> {
+    let line = String::from_utf8_lossy(line);
+    let mut out = String::with_capacity(line.len());
+    for c in line.strip_suffix('\n').unwrap_or(&line).chars() {
+        match c.is_control() {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+        if out.len() >= LINE_BYTES_MAX - 16 {
+            out.push_str(" [cut]");
+            break;
+        }
+    }
+    out.push('\n');
+    out.into_bytes()
 }
 
 impl<'a> MakeWriter<'a> for Lines {
@@ -179,4 +214,26 @@ fn filter(config: &Config) -> Targets {
         .with_default(LevelFilter::WARN.min(level))
         .with_target(env!("CARGO_CRATE_NAME"), level)
         .with_target(ACCESS, access)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_line_whatever_is_in_it() {
+        for (line, wanted) in [
+            ("INFO a b=\"c\"\n", "INFO a b=\"c\"\n"),
+            ("ä ☃\n", "ä ☃\n"),
+            ("no end", "no end\n"),
+            ("a\nERROR forged\n", "a\\nERROR forged\n"),
+            ("a\r\u{1b}[2J\u{0}\u{9b}\u{7f}\n", "a\\r\\u{1b}[2J\\u{0}\\u{9b}\\u{7f}\n"),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&plain(line.as_bytes())), wanted);
+            assert_eq!(is_plain(line.as_bytes()), line == wanted, "{line:?}");
+        }
+        let long = plain("ä".repeat(LINE_BYTES_MAX).as_bytes());
+        assert!(long.len() <= LINE_BYTES_MAX && long.ends_with(b" [cut]\n"), "{}", long.len());
+        assert!(!is_plain("a".repeat(LINE_BYTES_MAX + 1).as_bytes()));
+    }
 }

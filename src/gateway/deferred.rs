@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, StreamBody};
 use tokio::task::{JoinError, JoinHandle};
 
 use super::error_document;
-use crate::access_log::DeferredError;
+use crate::access_log::{self, DeferredError};
 use crate::config::Config;
 use crate::wire::response::BodyError;
 use crate::wire::xml::DECLARATION;
@@ -99,7 +99,8 @@ impl PendingDocument {
             let (request_id, code) = (&self.request_id, error.code.as_str());
             let source = error.source.as_ref().map(ToString::to_string).unwrap_or_default();
             self.error.set(error.code);
-            tracing::warn!(request_id, code, source, "an error in a 200: {}", error.message);
+            let message = access_log::cut(&error.message);
+            tracing::warn!(request_id, code, source, "an error in a 200: {message}");
             error_document::response(error, &self.config.region, &self.resource, request_id)
         });
         match response.body {

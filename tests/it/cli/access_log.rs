@@ -45,3 +45,27 @@ fn an_error_that_stands_in_a_200_is_named() {
         assert!(line.contains("late=false"), "{line}");
     }
 }
+
+/// A client cannot write lines of its own into the log, nor fill it with warnings about what does
+/// not exist.
+#[test]
+fn a_request_writes_no_line_but_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(folder.path(), &["--log-level", "warn"]);
+    let forged = "2026-01-01T00:00:00Z%20ERROR%20forged";
+    for target in [
+        format!("/?partita-x%0a{forged}"),
+        format!("/bkt?partita-%0d%0a{forged}=1"),
+        format!("/bkt/k%0a{forged}?torrent"),
+        format!("/bkt/k?x-partita-{}", "y".repeat(4_000)),
+    ] {
+        send(&server, &Request::new("GET", target));
+    }
+    send(&server, &Request::new("PUT", "/bkt?encryption")).expect(501);
+    let (_, log) = server.stop();
+    for line in log.lines() {
+        assert!(!line.starts_with("2026-01-01T00:00:00Z"), "{line}");
+        assert!(!line.contains(" WARN ") && line.len() < 4_000, "{line}");
+    }
+    assert_eq!(log.matches("GET").count(), 4, "each request has its line: {log}");
+}
