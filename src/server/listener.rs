@@ -58,6 +58,12 @@ pub enum BindError {
         /// The error of the system.
         source: io::Error,
     },
+    /// The limit on open files is too low to serve requests.
+    #[error(
+        "the limit on open files is {0}, and the server needs {FILES_MIN}: raise it (ulimit -n, or \
+         LimitNOFILE of systemd)"
+    )]
+    Files(u64),
     /// The system refuses threads.
     #[error("cannot start the worker threads: {0}")]
     Threads(io::Error),
@@ -113,7 +119,7 @@ impl Server {
             address,
             tls,
             data: config.data.clone(),
-            connections_max: connections_max(config.connections_max),
+            connections_max: connections_max(config.connections_max)?,
             handshake: Duration::from_millis(config.tls_handshake_timeout_ms),
             http,
             timeouts: SocketTimeouts {
@@ -300,10 +306,17 @@ fn worker_threads(config: &Config) -> usize {
     if config.worker_threads == 0 { cores() } else { config.worker_threads }
 }
 
+/// Least limit on open files with which the server starts. Database, folders of blobs and threads
+/// take some hundred; the rest is for connections.
+const FILES_MIN: u64 = 512;
+
 /// Most connections: as configured, or a quarter of the limit on open files if that is less. A
 /// connection may hold its socket and the files that it reads and writes. Raises the soft limit to
 /// the hard one.
-fn connections_max(configured: usize) -> usize {
+///
+/// # Errors
+/// The limit is below [`FILES_MIN`]: requests would fail before connections are refused.
+fn connections_max(configured: usize) -> Result<usize, BindError> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -311,7 +324,10 @@ fn connections_max(configured: usize) -> usize {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
     };
-    let Some(files) = files else { return configured };
+    let Some(files) = files else { return Ok(configured) };
+    if files < FILES_MIN {
+        return Err(BindError::Files(files));
+    }
     let allowed = usize::try_from(files / 4).unwrap_or(usize::MAX).max(1);
     if allowed < configured {
         tracing::warn!(
@@ -320,5 +336,5 @@ fn connections_max(configured: usize) -> usize {
             "fewer connections than configured are served: raise the limit on open files"
         );
     }
-    configured.min(allowed)
+    Ok(configured.min(allowed))
 }

@@ -414,3 +414,16 @@ fn a_hang_up_logs_the_reloaded_files_without_secrets() {
     assert_eq!(count("nonsense"), 1, "{log}");
     assert!(!log.contains(&old) && !log.contains(&new), "{log}");
 }
+
+/// With few open files requests would fail before connections are refused, so it does not start.
+#[test]
+fn too_few_open_files_are_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let script = "ulimit -n 64; exec \"$0\" serve --listen 127.0.0.1:0 --data \"$1\"";
+    let binary = env!("CARGO_BIN_EXE_partita");
+    let output = Command::new("sh").args(["-c", script, binary]).arg(data).output().unwrap();
+    assert_eq!(code(&output), 1);
+    let told = text(&output.stderr);
+    assert!(told.contains("the limit on open files is 64, and the server needs 512"), "{told}");
+}
