@@ -6,8 +6,8 @@
 //! **Invariants**
 //! - `code` is the code of the error that was sent to the client. `late` is true if it was sent
 //!   inside a 200, after the head. A client that disconnects earlier has neither.
-//! - A line repeats at most `TEXT_BYTES_MAX` bytes of a path or of a message, and no query, which may
-//!   contain a signature.
+//! - A line repeats at most `TEXT_BYTES_MAX` bytes of a path or of a message, and no query, which
+//!   may contain a signature.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;

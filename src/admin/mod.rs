@@ -158,7 +158,8 @@ impl Route {
     }
 }
 
-/// The row of a request. `path` is as received, without the query; [`matches()`] must be true for it.
+/// The row of a request. `path` is as received, without the query; [`matches()`] must be true for
+/// it.
 ///
 /// # Errors
 /// The response to a request that no row takes: 404, 403 or 405.

@@ -156,9 +156,9 @@ fn refuse_line_ends(head: &Head) -> Result<()> {
     }
 }
 
-/// Refuses `&` in the value of a signed parameter. The string to sign joins decoded values with `&`,
-/// so the value `x&uploadId=U` would give the string of a request with two parameters: one signature
-/// would be that of two requests.
+/// Refuses `&` in the value of a signed parameter. The string to sign joins decoded values with
+/// `&`, so the value `x&uploadId=U` would give the string of a request with two parameters: one
+/// signature would be that of two requests.
 fn refuse_separators(head: &Head) -> Result<()> {
     let pairs = head.query.pairs().iter();
     let mut signed = pairs.filter(|(name, _)| SUB_RESOURCES.contains(&name.as_str()));

@@ -73,7 +73,7 @@ async fn serve(config: Arc<Config>, matches: &ArgMatches) -> Outcome {
     let poisoned = store.health().poisoned;
     blocking(move || store.close()).await?;
     match poisoned {
-        Some(reason) => Err(Failure::Failed(format!("a write to disk failed: {reason}"))),
+        Some(reason) => Err(Failure::Failed(format!("the store takes no more writes: {reason}"))),
         None => outcome,
     }
 }
@@ -103,7 +103,7 @@ async fn serve_store(
     let stop = async {
         let drain = tokio::select! {
             () = stop_requested.notified() => drain,
-            () = write_failed(&store) => drain.min(Duration::from_millis(POISONED_DRAIN_MS)),
+            () = poisoned(&store) => drain.min(Duration::from_millis(POISONED_DRAIN_MS)),
         };
         gateway.start_shutdown();
         drain
@@ -162,13 +162,16 @@ fn cannot_open(error: store::Error) -> Failure {
     }
 }
 
-/// Returns when a write to disk has failed.
-async fn write_failed(store: &Store) {
+/// Returns when a write to disk has failed, or the data folder was changed under the server.
+async fn poisoned(store: &Store) {
     let mut pause = tokio::time::interval(Duration::from_millis(HEALTH_PAUSE_MS));
     loop {
         pause.tick().await;
         if let Some(reason) = store.health().poisoned {
-            tracing::error!(reason, "a write to disk failed: stopping, the next start recovers");
+            tracing::error!(
+                reason,
+                "the store takes no more writes: stopping, the next start recovers"
+            );
             return;
         }
     }

@@ -1,5 +1,6 @@
 //! Internal state of an open store: the database, the files, the tables in memory, the threads.
 
+mod data_folder;
 pub(crate) mod open;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +9,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
+use self::data_folder::DataFolder;
 use super::db::sqlite::connection::{FILE_NAME, PAGE_BYTES, Role, connect};
 use super::db::sqlite::{runs, wal};
 use super::error::Result;
@@ -39,6 +41,7 @@ pub(crate) struct Engine {
     pub(crate) collecting: Mutex<()>,
     /// Queue of small bodies to be packed into segments.
     pub(crate) packing: Packing,
+    folder: Arc<DataFolder>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Released after the threads have ended.
     lock: Mutex<Option<DataLock>>,
@@ -66,6 +69,9 @@ impl Engine {
     }
 
     pub(crate) fn health(&self) -> Health {
+        if self.alive().is_ok() {
+            self.folder.look(&self.blobs);
+        }
         let poisoned = self.blobs.poison_reason();
         let wal_bytes = self.db.state.wal_bytes();
         let moved = self.db.state.wal_moved.load(Ordering::Relaxed) * PAGE_BYTES;
@@ -125,6 +131,7 @@ impl Engine {
     }
 
     fn stop_threads(&self) {
+        self.folder.signal.stop();
         self.db.state.gc_signal.stop();
         self.db.state.checkpoint_signal.stop();
         let threads = std::mem::take(&mut *self.threads.lock());

@@ -69,7 +69,7 @@ impl Blobs {
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// Reason for which nothing may be written, once an fsync has failed.
+    /// Reason for which nothing may be written: an fsync has failed, or the folder was changed.
     pub fn poison_reason(&self) -> Option<String> {
         self.poison.get().cloned()
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use parking_lot::Mutex;
 
 use super::Engine;
+use super::data_folder::DataFolder;
 use crate::store::blobs::earlier_runs;
 use crate::store::blobs::files::Blobs;
 use crate::store::blobs::lock::lock;
@@ -57,6 +58,7 @@ impl Engine {
         state.directory.apply(configurations::load(&connection)?);
         wal::watch(&mut connection, &state)?;
 
+        let folder = Arc::new(DataFolder::open(&options.data)?);
         let space = Arc::new(Space::new(Arc::clone(&blobs), ballast, options.free_bytes_min));
         let (packing, packer) = packer(&blobs);
         let (sender, queue) = queue(&state, options.writer_queue_max.max(1));
@@ -85,12 +87,15 @@ impl Engine {
             verified: DigestCache::default(),
             collecting: Mutex::default(),
             packing,
+            folder: Arc::clone(&folder),
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         });
         engine.start("partita-writer", move || writer.run())?;
         engine.start("partita-packer", move || packer.run())?;
         engine.start("partita-wal", move || wal::run(&mover, &mover_state, &mover_space))?;
+        let files = Arc::clone(&engine.blobs);
+        engine.start("partita-folder", move || folder.watch(&files))?;
         Ok(engine)
     }
 

@@ -95,3 +95,52 @@ fn a_sparse_copy_is_a_backup_and_an_older_database_loses_no_bytes() {
     running.stop();
     check(&backup);
 }
+
+/// A change of the folder under a running server: the name of the case, and what is done.
+type Change = (&'static str, fn(&Path));
+
+/// Writes to open files would succeed, and the next start would find none of them.
+const CHANGES: &[Change] = &[
+    ("removed", |data| std::fs::remove_dir_all(data).unwrap()),
+    ("renamed", |data| std::fs::rename(data, data.with_extension("away")).unwrap()),
+    ("another folder in its place", |data| {
+        std::fs::rename(data, data.with_extension("away")).unwrap();
+        std::fs::create_dir(data).unwrap();
+    }),
+    ("a database that was restored under it", |data| {
+        let (db, copy) = (data.join("partita.db"), data.join("copy"));
+        std::fs::copy(&db, &copy).unwrap();
+        std::fs::rename(copy, db).unwrap();
+    }),
+    ("without its log", |data| std::fs::remove_file(data.join("partita.db-wal")).unwrap()),
+    ("without its segments", |data| std::fs::remove_dir_all(data.join("segments")).unwrap()),
+];
+
+#[test]
+fn a_server_stops_when_its_data_folder_is_changed_under_it() {
+    for (name, change) in CHANGES {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let server = server(&data, &[]);
+        send(&server, &Request::new("PUT", "/bkt")).expect(200);
+        put_all(&server, "key", 1);
+        change(&data);
+        let began = Instant::now();
+        let (code, log) = server.ended();
+        assert_eq!(code, 1, "{name}: {log}");
+        assert!(log.contains("the data folder was changed under the server"), "{name}: {log}");
+        assert!(began.elapsed() < Duration::from_secs(10), "{name}: {:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn the_health_sees_a_changed_data_folder_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = server(&data, &[]);
+    let ready = || Request::new("GET", "/_partita/v1/health/ready");
+    send(&server, &ready()).expect(200);
+    std::fs::remove_dir_all(&data).unwrap();
+    send(&server, &ready()).expect(503);
+    assert_eq!(server.ended().0, 1);
+}

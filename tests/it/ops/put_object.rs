@@ -90,7 +90,8 @@ fn refuses_what_it_cannot_promise() {
         PUT /bkt/k | x-amz-server-side-encryption: AES256 << x => 501 NotImplemented
             | Header = x-amz-server-side-encryption
         PUT /bkt/k | x-amz-server-side-encryption-context: e30= << x => 501 NotImplemented
-        PUT /bkt/k | x-amz-server-side-encryption-bucket-key-enabled: true << x => 501 NotImplemented
+        PUT /bkt/k | x-amz-server-side-encryption-bucket-key-enabled: true << x
+            => 501 NotImplemented
         PUT /bkt/k | x-amz-tagging: a=b << x              => 501 NotImplemented
         PUT /bkt/k | x-amz-object-lock-mode: GOVERNANCE << x => 501 NotImplemented
         PUT /bkt/k | x-amz-website-redirect-location: /x << x => 501 NotImplemented
