@@ -3,7 +3,9 @@
 use super::*;
 use crate::clock;
 use crate::store::db::sqlite::inspector::{Fault, make_older};
-use crate::types::Layout;
+use crate::types::{Layout, Timestamp};
+
+const DAY: u64 = 24 * 3_600_000;
 
 /// A file of 25 bytes in parts of 10, with its SHA-256.
 fn declared(sha256: Option<[u8; 32]>) -> NewUpload {
@@ -63,7 +65,6 @@ fn the_lowest_missing_part_is_told_with_each_part() {
 
 #[test]
 fn a_paused_upload_outlives_idleness_but_not_its_cap() {
-    const DAY: u64 = 24 * 3_600_000;
     let fixture = Fixture::with(|options| {
         options.upload_idle_ms_max = 7 * DAY;
         options.upload_pause_ms_max = 30 * DAY;
@@ -88,6 +89,33 @@ fn a_paused_upload_outlives_idleness_but_not_its_cap() {
     assert_eq!(fixture.store.expire_uploads(now.plus_millis(31 * DAY)).expect("expired"), 1);
     assert_eq!(fixture.count_rows("declarations"), 0);
     fixture.check();
+}
+
+/// One start with a wrong clock would end the uploads of all clients.
+#[test]
+fn a_start_with_the_clock_a_month_ahead_expires_nothing() {
+    let start = Timestamp::from_millis(1_700_000_000_000);
+    let sources = Sources::seeded(1, start);
+    let mut fixture = Fixture::with(|options| {
+        options.sources = sources.clone();
+        options.upload_idle_ms_max = 7 * DAY;
+    });
+    let rights = fixture.make_bucket("bucket");
+    let upload = fixture.create_upload(&rights, "key");
+    sources.set_time(start.plus_millis(30 * DAY));
+    fixture.crash();
+    let rights = fixture.make_bucket("bucket");
+    // The GC thread would expire uploads between its first and its second collection.
+    for _ in 0..2 {
+        fixture.put(&rights, "other", b"body").expect("put");
+        fixture.delete(&rights, "other").expect("deleted");
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while fixture.count_rows("garbage") > 0 {
+            assert!(std::time::Instant::now() < deadline, "garbage is collected");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    assert!(fixture.store.upload(&rights.upload("key", upload)).wait().is_ok(), "it is open");
 }
 
 #[test]

@@ -3,12 +3,14 @@
 //! **Invariants**
 //! - The transactions are bounded steps ([`garbage`]); a full queue delays them.
 //! - A pinned content stays: its reader is not finished.
+//! - Nothing expires before the clock has run evenly for a while ([`super::settled_clock`]).
 //! - Bytes are removed before their row: a row without bytes can be freed again, but bytes without
 //!   a row are seen only by the sweep.
 
 use std::sync::Weak;
 use std::time::{Duration, Instant};
 
+use super::settled_clock::SettledClock;
 use super::sweep::{QUARANTINE_MS, sweep};
 use crate::store::blobs::location::Location;
 use crate::store::db::sqlite::columns::GarbageKind;
@@ -41,20 +43,27 @@ const BUSY_TIMES_MAX: usize = 100;
 
 /// The background thread.
 pub(crate) fn run(engine: &Weak<Engine>, state: &DatabaseState) {
-    let (mut expired, mut swept): (Option<Instant>, Option<Instant>) = (None, None);
+    let (mut expired, mut swept, mut emptied) = <(Option<Instant>, _, Option<Instant>)>::default();
+    let mut clock: Option<SettledClock> = None;
     let is_due = |last: Option<Instant>, every| last.is_none_or(|at| at.elapsed() >= every);
     loop {
         {
             let Some(engine) = upgrade(engine) else { return };
+            let (now, wall) = (Instant::now(), engine.options.sources.now());
+            let clock = clock.get_or_insert_with(|| SettledClock::new(now, wall));
+            let is_settled = clock.observe(now, wall);
             log("collect garbage", collect(&engine));
-            if is_due(expired, EXPIRE_EVERY) {
-                expired = Some(Instant::now());
-                log("expire uploads", expire_uploads(&engine, engine.options.sources.now()));
+            if is_settled && is_due(expired, EXPIRE_EVERY) {
+                expired = Some(now);
+                log("expire uploads", expire_uploads(&engine, wall));
             }
             if is_due(swept, SWEEP_EVERY) {
-                swept = Some(Instant::now());
+                swept = Some(now);
                 log("sweep files", sweep(&engine));
-                let old = engine.options.sources.now().minus_millis(QUARANTINE_MS);
+            }
+            if is_settled && is_due(emptied, SWEEP_EVERY) {
+                emptied = Some(now);
+                let old = wall.minus_millis(QUARANTINE_MS);
                 log("empty the quarantine", engine.blobs.empty_quarantine(old));
             }
         }

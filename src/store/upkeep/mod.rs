@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod gc;
+mod settled_clock;
 pub(crate) mod sweep;
 
 use super::error::Result;
