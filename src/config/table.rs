@@ -105,6 +105,8 @@ settings! {
         "Time without a byte of progress after which a transfer is cut.";
     drain_timeout_ms: u64, "drain-timeout-ms", integer(30_000, 0, 3_600_000),
         "Time that running requests have to end after SIGTERM.";
+    buckets_per_user_max: u64, "buckets-per-user-max", integer(1000, 1, 1_000_000),
+        "Buckets that one user may own.";
     upload_idle_hours: u64, "upload-idle-hours", integer(168, 1, 87_600),
         "Hours without a new part after which an open upload is aborted.";
     webhook_log_days: u64, "webhook-log-days", integer(7, 1, 3650),
@@ -171,6 +173,7 @@ impl Config {
             part_bytes_min: self.part_bytes_min,
             read_unit_bytes: self.read_unit_bytes,
             free_bytes_min: self.free_bytes_min,
+            buckets_per_user_max: self.buckets_per_user_max,
             upload_idle_ms_max: self.upload_idle_hours * 3_600_000,
             upload_pause_ms_max: self.upload_pause_hours * 3_600_000,
             writer_queue_max: self.writer_queue_max,

@@ -15,7 +15,7 @@ const CLASSIC_REGION: &str = "us-east-1";
 ///
 /// # Errors
 /// BucketAlreadyExists for another's bucket; BucketAlreadyOwnedByYou for one's own, but for 200 in
-/// us-east-1, as on AWS; IllegalLocationConstraintException for another region.
+/// us-east-1, as on AWS; TooManyBuckets; IllegalLocationConstraintException for another region.
 pub async fn handle(call: Call) -> Result<Response> {
     let permit = call.permit::<CreateBucket>()?;
     refuse_unsupported(&call)?;

@@ -10,6 +10,9 @@ impl From<store::Error> for Error {
         match error {
             E::NoSuchBucket => ErrorCode::NoSuchBucket.into(),
             E::BucketNotEmpty => ErrorCode::BucketNotEmpty.into(),
+            E::TooManyBuckets { max } => {
+                Error::new(ErrorCode::TooManyBuckets).field("BucketsAllowed", max.to_string())
+            }
             E::NoSuchKey => ErrorCode::NoSuchKey.into(),
             E::NoSuchUpload => ErrorCode::NoSuchUpload.into(),
             E::PreconditionFailed { condition } => {

@@ -30,7 +30,7 @@ impl Store {
     }
 
     /// Creates a bucket, or returns the existing one of that name. [`Error::NotFound`] if the owner
-    /// does not exist.
+    /// does not exist, [`Error::TooManyBuckets`].
     pub fn create_bucket(
         &self,
         permit: &Permit<CreateBucket>,

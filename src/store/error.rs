@@ -21,6 +21,12 @@ pub enum Error {
     /// DeleteBucket of a bucket that holds objects.
     #[error("the bucket is not empty")]
     BucketNotEmpty,
+    /// The user owns as many buckets as a user may.
+    #[error("the user owns {max} buckets, and may not own more")]
+    TooManyBuckets {
+        /// The limit.
+        max: u64,
+    },
     /// The object is not there.
     #[error("no such key")]
     NoSuchKey,

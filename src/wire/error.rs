@@ -76,6 +76,7 @@ error_codes! {
     400 MissingRequestBodyError "Request body is empty.";
     400 RequestHeaderSectionTooLarge "Your request header section exceeds the maximum allowed request header section size.";
     400 RequestTimeout "Your socket connection to the server was not read from or written to within the timeout period.";
+    400 TooManyBuckets "You have attempted to create more buckets than allowed.";
     400 XAmzContentSHA256Mismatch "The provided 'x-amz-content-sha256' header does not match what was computed.";
     403 AccessDenied "Access Denied.";
     403 AccessForbidden "CORSResponse: This CORS request is not allowed.";

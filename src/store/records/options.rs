@@ -16,6 +16,8 @@ pub struct Options {
     pub read_unit_bytes: usize,
     /// Free bytes on the disk below which writes are refused.
     pub free_bytes_min: u64,
+    /// Buckets that one user may own.
+    pub buckets_per_user_max: u64,
     /// Milliseconds after its last activity at which an open upload is aborted.
     pub upload_idle_ms_max: u64,
     /// Milliseconds after which a paused upload is aborted.

@@ -67,6 +67,7 @@ fn options(folder: &TempDir) -> Options {
         part_bytes_min: 0,
         read_unit_bytes: 256 << 10,
         free_bytes_min: 0,
+        buckets_per_user_max: u64::MAX,
         upload_idle_ms_max: u64::MAX,
         upload_pause_ms_max: u64::MAX,
         writer_queue_max: 1024,

@@ -78,3 +78,19 @@ fn refuses_what_it_cannot_promise() {
         "#,
     );
 }
+
+#[test]
+fn a_user_owns_a_bounded_number_of_buckets() {
+    check_with(
+        &[("buckets-per-user-max", "2")],
+        r#"
+        alice: PUT /one    => 200
+        alice: PUT /two    => 200
+        alice: PUT /three  => 400 TooManyBuckets | BucketsAllowed = 2
+        PUT /three         => 200
+        alice: PUT /two    => 200
+        alice: DELETE /one => 204
+        alice: PUT /four   => 200
+        "#,
+    );
+}

@@ -20,6 +20,7 @@ pub(crate) fn create(
     region: &str,
 ) -> Pending<CreatedBucket> {
     let (owner, region) = (Arc::clone(owner), region.to_owned());
+    let buckets_max = db.options.buckets_per_user_max;
     db.write(move |txn| {
         let there = txn
             .prepare(
@@ -41,6 +42,12 @@ pub(crate) fn create(
         }
         if !txn.prepare("SELECT 1 FROM users WHERE id = ?1")?.exists([&owner.id])? {
             return Err(Error::NotFound { what: format!("the user {}", owner.name) });
+        }
+        let owned: u64 = txn
+            .prepare("SELECT count(*) FROM buckets WHERE owner = ?1")?
+            .query_row([&owner.id], |row| row.get(0))?;
+        if owned >= buckets_max {
+            return Err(Error::TooManyBuckets { max: buckets_max });
         }
         let created = txn.now();
         txn.execute(
