@@ -189,7 +189,8 @@ impl Gateway {
             let body = Incoming::new(body, payload, head.content_length()?);
             let limits = &self.context.limits;
             let max = admin::BODY_BYTES_MAX;
-            (principal, document::receive_signed(limits, &head, body, max).await?)
+            let document = document::receive_signed(limits, &principal, &head, body, max).await?;
+            (principal, document)
         } else {
             (Principal::Anonymous, Bytes::new())
         };

@@ -19,6 +19,7 @@ pub mod quota;
 pub mod upload_rates;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
@@ -33,6 +34,14 @@ use upload_rates::UploadRates;
 /// Bytes of all documents (XML, JSON) that are being received: one may be long, and there are many
 /// connections.
 const DOCUMENT_BYTES_ALL: usize = 128 << 20;
+/// Bytes of the documents of one user.
+pub const DOCUMENT_BYTES_OF_USER: usize = 32 << 20;
+/// Bytes of the documents about one upload: two of the longest. Its presigned URLs may be public.
+pub const DOCUMENT_BYTES_OF_UPLOAD: usize = 16 << 20;
+/// Slowest arrival of a document, in bytes per second, after [`DOCUMENT_GRACE`].
+pub const DOCUMENT_BYTES_PER_SECOND_MIN: u64 = 32 << 10;
+/// Time that every document has, beside that for its bytes.
+pub const DOCUMENT_GRACE: Duration = Duration::from_secs(30);
 /// Long documents that are parsed at once. Each becomes a few times as long in memory.
 const LONG_DOCUMENTS_MAX: usize = 4;
 /// Bytes of all bodies that are gathered in memory before they are written to a segment.

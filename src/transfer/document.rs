@@ -1,17 +1,25 @@
 //! Documents (XML, JSON) in the bodies of requests, received whole and verified.
 //!
-//! **Invariant:** the bytes of all documents being received are bounded, and so is the number of
-//! long ones that are parsed at once.
+//! **Invariants**
+//! - The bytes of all documents being received are bounded, with a share for each user and upload.
+//! - A document arrives within a time that its length allows.
+//! - The number of long documents that are parsed at once is bounded.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
 use super::framing::next_data;
 use super::receive::{compare_sha256, wanted};
+use crate::access::Principal;
 use crate::auth::Payload;
 use crate::digest::{Digests, Hasher};
-use crate::limits::Limits;
+use crate::limits::byte_budget::{Owner, Reservation};
+use crate::limits::{
+    DOCUMENT_BYTES_OF_UPLOAD, DOCUMENT_BYTES_OF_USER, DOCUMENT_BYTES_PER_SECOND_MIN,
+    DOCUMENT_GRACE, Limits,
+};
 use crate::request::Call;
 use crate::request::body::Incoming;
 use crate::request::context::on_pool;
@@ -47,7 +55,12 @@ pub async fn receive_of_complete(call: Call) -> Result<(Bytes, Call)> {
 async fn receive_expected(expected: ExpectedDigests, call: Call) -> Result<(Bytes, Call)> {
     let (body, call) = call.take_body();
     let bytes_max = call.operation.document_bytes_max();
-    let document = receive_body(&call.context.limits, &expected, body, bytes_max).await?;
+    let mut owners = vec![of_user(&call.caller.principal)];
+    if let Some(upload) = call.head.query.get("uploadId") {
+        owners.push((Owner::Upload(upload.to_owned()), DOCUMENT_BYTES_OF_UPLOAD));
+    }
+    let reservation = call.context.limits.documents.reservation_of(owners);
+    let document = receive_body(reservation, &expected, body, bytes_max).await?;
     Ok((document, call))
 }
 
@@ -57,11 +70,19 @@ async fn receive_expected(expected: ExpectedDigests, call: Call) -> Result<(Byte
 /// As [`receive`].
 pub async fn receive_signed(
     limits: &Limits,
+    principal: &Principal,
     head: &Head,
     body: Incoming,
     bytes_max: usize,
 ) -> Result<Bytes> {
-    receive_body(limits, &checksum::expected(head, None)?, body, bytes_max).await
+    let reservation = limits.documents.reservation_of(vec![of_user(principal)]);
+    receive_body(reservation, &checksum::expected(head, None)?, body, bytes_max).await
+}
+
+/// The share of the caller.
+fn of_user(principal: &Principal) -> (Owner, usize) {
+    let id = principal.user().map(|user| user.id.clone());
+    (Owner::User(id.unwrap_or_default()), DOCUMENT_BYTES_OF_USER)
 }
 
 /// Parses a document; a long one on the blocking pool.
@@ -86,8 +107,22 @@ where
     on_pool(parsing).await
 }
 
+/// Receives a body within the time that its length allows.
 async fn receive_body(
-    limits: &Limits,
+    reservation: Reservation,
+    expected: &ExpectedDigests,
+    body: Incoming,
+    bytes_max: usize,
+) -> Result<Bytes> {
+    let length = body.content_length.unwrap_or(bytes_max as u64).min(bytes_max as u64);
+    let bytes_time = Duration::from_secs(length / DOCUMENT_BYTES_PER_SECOND_MIN);
+    let receiving = receive_whole(reservation, expected, body, bytes_max);
+    let received = tokio::time::timeout(DOCUMENT_GRACE + bytes_time, receiving).await;
+    received.unwrap_or_else(|_| Err(ErrorCode::RequestTimeout.into()))
+}
+
+async fn receive_whole(
+    mut reservation: Reservation,
     expected: &ExpectedDigests,
     body: Incoming,
     bytes_max: usize,
@@ -102,7 +137,6 @@ async fn receive_body(
     let mut hasher = Hasher::new(wanted(&body.payload, expected));
     let mut stream = body.stream;
     let mut document = BytesMut::new();
-    let mut reservation = limits.documents.reservation();
     while let Some(data) = next_data(&mut stream).await? {
         if document.len() + data.len() > bytes_max {
             return Err(too_long());

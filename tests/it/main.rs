@@ -15,6 +15,7 @@ mod events;
 #[allow(clippy::disallowed_methods)] // Blocking verbs run on the thread of the test.
 mod examples;
 mod extensions;
+mod fairness;
 mod formats;
 mod forms;
 mod grants;
