@@ -142,9 +142,9 @@ struct Lines(Arc<Buffer>);
 
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        match is_plain(line) {
+        match is_printable(line) {
             true => self.0.add(line),
-            false => self.0.add(&plain(line)),
+            false => self.0.add(&escaped(line)),
         }
         Ok(line.len())
     }
@@ -156,7 +156,7 @@ impl Write for Lines {
 
 /// True for a line that can be written as it is: text without control characters, of the longest
 /// length at most, that ends with a line end.
-fn is_plain(line: &[u8]) -> bool {
+fn is_printable(line: &[u8]) -> bool {
     let Some((b'\n', text)) = line.split_last() else { return false };
     let has_control = || text.iter().any(|byte| byte.is_ascii_control());
     // The controls of ISO 8859 are 0xc2 and one of 0x80 to 0x9f in UTF-8.
@@ -165,12 +165,13 @@ fn is_plain(line: &[u8]) -> bool {
 }
 
 /// The line with its control characters escaped, cut to the longest length.
-fn plain(line: &[u8]) -> Vec<u8> {
+fn escaped(line: &[u8]) -> Vec<u8> {
     let line = String::from_utf8_lossy(line);
     let mut out = String::with_capacity(line.len());
     for c in line.strip_suffix('\n').unwrap_or(&line).chars() {
         match c.is_control() {
-            true => out.extend(c.escape_default()),
+            // The form of JSON, which both formats can have.
+            true => out += &format!("\\u{:04x}", u32::from(c)),
             false => out.push(c),
         }
         if out.len() >= LINE_BYTES_MAX - 16 {
@@ -226,14 +227,14 @@ mod tests {
             ("INFO a b=\"c\"\n", "INFO a b=\"c\"\n"),
             ("ä ☃\n", "ä ☃\n"),
             ("no end", "no end\n"),
-            ("a\nERROR forged\n", "a\\nERROR forged\n"),
-            ("a\r\u{1b}[2J\u{0}\u{9b}\u{7f}\n", "a\\r\\u{1b}[2J\\u{0}\\u{9b}\\u{7f}\n"),
+            ("a\nERROR forged\n", "a\\u000aERROR forged\n"),
+            ("a\r\u{1b}[2J\u{0}\u{9b}\u{7f}\n", "a\\u000d\\u001b[2J\\u0000\\u009b\\u007f\n"),
         ] {
-            assert_eq!(String::from_utf8_lossy(&plain(line.as_bytes())), wanted);
-            assert_eq!(is_plain(line.as_bytes()), line == wanted, "{line:?}");
+            assert_eq!(String::from_utf8_lossy(&escaped(line.as_bytes())), wanted);
+            assert_eq!(is_printable(line.as_bytes()), line == wanted, "{line:?}");
         }
-        let long = plain("ä".repeat(LINE_BYTES_MAX).as_bytes());
+        let long = escaped("ä".repeat(LINE_BYTES_MAX).as_bytes());
         assert!(long.len() <= LINE_BYTES_MAX && long.ends_with(b" [cut]\n"), "{}", long.len());
-        assert!(!is_plain("a".repeat(LINE_BYTES_MAX + 1).as_bytes()));
+        assert!(!is_printable("a".repeat(LINE_BYTES_MAX + 1).as_bytes()));
     }
 }

@@ -21,7 +21,7 @@ pub use permit::{Allowed, Denied, Origin, Permit, ReadAccess, Sealed, Undecided,
 pub use resource::{Bucket, ObjectFacts, ObjectPath, Resource, UploadPath};
 pub use right::{
     AbortUpload, CreateBucket, DeleteBucket, DeleteObject, DeleteObjects, ListBuckets, ListObjects,
-    ListUploads, ObjectRight, OpensObject, ReadAttributes, ReadConfiguration, ReadObject,
+    ListUploads, ObjectRight, ReadAttributes, ReadCors, ReadNotification, ReadObject,
     ReadObjectAcl, ReadObjectTags, ReadUpload, Right, SeesObject, SeesUpload, UploadRight,
-    WriteConfiguration, WriteObject, WriteObjectAcl,
+    WriteCors, WriteNotification, WriteObject, WriteObjectAcl,
 };

@@ -29,13 +29,13 @@
 //! }
 //! ```
 //!
-//! nor does one to read the ACL of an object open its bytes:
+//! nor does one to read the attributes of an object open its bytes:
 //!
 //! ```compile_fail
-//! use partita::access::{ReadAccess, ReadObjectAcl};
+//! use partita::access::{ReadAccess, ReadAttributes};
 //! use partita::store::Store;
 //!
-//! fn wrong(store: &Store, access: &ReadAccess<ReadObjectAcl>) {
+//! fn wrong(store: &Store, access: &ReadAccess<ReadAttributes>) {
 //!     let _ = store.open_object(access);
 //! }
 //! ```
@@ -48,6 +48,18 @@
 //!
 //! fn wrong(store: &Store, upload: &UploadHandle<AbortUpload>) {
 //!     let _ = store.list_parts(upload, 0, 1);
+//! }
+//! ```
+//!
+//! nor does one to change CORS rules change those of notifications:
+//!
+//! ```compile_fail
+//! use partita::access::{Permit, WriteCors};
+//! use partita::events::NotificationRules;
+//! use partita::store::Store;
+//!
+//! fn wrong(store: &Store, permit: &Permit<WriteCors>, rules: NotificationRules) {
+//!     let _ = store.set_event_rules(permit, rules, false);
 //! }
 //! ```
 //!
@@ -65,12 +77,17 @@
 //! The right pairings compile:
 //!
 //! ```
-//! use partita::access::{DeleteObject, Permit, ReadAccess, ReadObject, ReadUpload, UploadHandle};
+//! use partita::access::{
+//!     DeleteBucket, DeleteObject, Permit, ReadAccess, ReadObject, ReadUpload, UploadHandle,
+//! };
 //! use partita::store::Store;
 //! use partita::types::WriteCondition;
 //!
 //! fn right(store: &Store, permit: &Permit<DeleteObject>) {
 //!     let _ = store.delete_object(permit, WriteCondition::default());
+//! }
+//! fn deletes(store: &Store, permit: &Permit<DeleteBucket>) {
+//!     let _ = store.delete_bucket(permit);
 //! }
 //! fn reads(store: &Store, access: &ReadAccess<ReadObject>, upload: &UploadHandle<ReadUpload>) {
 //!     let _ = store.open_object(access);

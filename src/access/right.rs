@@ -30,9 +30,6 @@ pub trait SeesUpload: UploadRight {}
 /// A right that lets its holder see the record of an object: size, ETag, headers, owner.
 pub trait SeesObject: ObjectRight {}
 
-/// A right that lets its holder open the content of an object.
-pub trait OpensObject: SeesObject {}
-
 mod sealed {
     pub trait Sealed {}
 }
@@ -93,13 +90,14 @@ rights! {
     ListObjects(Arc<Bucket>) = ListBucket | ListBucketVersions;
     /// To list the open uploads of a bucket.
     ListUploads(Arc<Bucket>) = ListBucketMultipartUploads;
-    /// To read a configuration of a bucket.
-    ReadConfiguration(Arc<Bucket>) = GetBucketLocation
-        | GetBucketCORS
-        | GetBucketConfiguration
-        | GetBucketNotification;
-    /// To change a configuration of a bucket.
-    WriteConfiguration(Arc<Bucket>) = PutBucketCORS | PutBucketNotification;
+    /// To read the CORS rules of a bucket.
+    ReadCors(Arc<Bucket>) = GetBucketCORS;
+    /// To change the CORS rules of a bucket.
+    WriteCors(Arc<Bucket>) = PutBucketCORS;
+    /// To read the notification rules of a bucket.
+    ReadNotification(Arc<Bucket>) = GetBucketNotification;
+    /// To change the notification rules of a bucket.
+    WriteNotification(Arc<Bucket>) = PutBucketNotification;
     /// To delete objects of a bucket; each key is decided by itself.
     DeleteObjects(Arc<Bucket>) = DeleteObject;
     /// To read an object: its record and its bytes.
@@ -135,6 +133,3 @@ impl SeesObject for ReadAttributes {}
 impl SeesObject for ReadObjectAcl {}
 impl SeesObject for WriteObjectAcl {}
 impl SeesObject for ReadObjectTags {}
-
-impl OpensObject for ReadObject {}
-impl OpensObject for ReadAttributes {}

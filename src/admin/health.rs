@@ -1,7 +1,7 @@
 //! Health of the server: liveness, readiness and details.
 //!
-//! **Invariant:** readiness fails only while the server drains and after a failed write. A full
-//! disk still serves readers, and a failing webhook is an alarm.
+//! **Invariant:** readiness fails only while the server drains, after a failed write, and when the
+//! data folder was changed. A full disk still serves readers, and a failing webhook is an alarm.
 
 use http::StatusCode;
 use serde_json::json;
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::call::AdminCall;
 use super::failure::Answer;
 use super::json::json_response;
-use crate::store::TargetState;
+use crate::store::{Health, TargetState};
 
 /// Durability mode, for the start lines of the server and for `GET health`.
 pub const DURABILITY: &str = "durable: fsync before every answer";
@@ -21,14 +21,14 @@ pub(super) async fn live(_: &AdminCall) -> Answer {
 
 /// `GET health/ready`: 200, or 503 if new requests should go elsewhere.
 pub(super) async fn ready(call: &AdminCall) -> Answer {
-    let (status, word) = state(call);
+    let (status, word) = state(call, &call.store.health());
     Ok(json_response(status, &json!({ "status": word })))
 }
 
 /// `GET health`: status of `ready`, with details. Some of them only over the control socket.
 pub(super) async fn summary(call: &AdminCall) -> Answer {
-    let (status, word) = state(call);
     let health = call.store.health();
+    let (status, word) = state(call, &health);
     let mut document = json!({
         "status": word,
         "version": env!("CARGO_PKG_VERSION"),
@@ -47,8 +47,8 @@ pub(super) async fn summary(call: &AdminCall) -> Answer {
 }
 
 /// Status and word for readiness.
-fn state(call: &AdminCall) -> (StatusCode, &'static str) {
-    if call.store.health().poisoned.is_some() {
+fn state(call: &AdminCall, health: &Health) -> (StatusCode, &'static str) {
+    if health.poisoned.is_some() {
         (StatusCode::SERVICE_UNAVAILABLE, "poisoned")
     } else if call.channel.draining {
         (StatusCode::SERVICE_UNAVAILABLE, "draining")

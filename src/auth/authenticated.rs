@@ -18,6 +18,13 @@ pub enum Mechanism {
     Form,
 }
 
+impl Mechanism {
+    /// True for a URL that carries its signature: whoever has the URL can send it.
+    pub fn is_presigned(self) -> bool {
+        matches!(self, Self::PresignedV4 | Self::PresignedV2)
+    }
+}
+
 /// Request whose signature is valid, or that has none.
 #[derive(Debug)]
 pub struct Authenticated {

@@ -78,7 +78,7 @@ settings! {
         "Accept the old SigV2 in presigned URLs and forms.";
     default_object_ownership: ObjectOwnership, "default-object-ownership",
         SettingKind::Choice { default: "BucketOwnerEnforced", options: ObjectOwnership::NAMES },
-        "Object ownership of new buckets.";
+        "Object ownership of new buckets; without effect until ACLs exist: it is BucketOwnerEnforced.";
     inline_bytes_max: usize, "inline-bytes-max", integer(8 * KIB, 0, MIB),
         "Bodies up to this size are stored in SQLite.";
     packed_bytes_max: usize, "packed-bytes-max", integer(256 * KIB, 0, PACKED_BYTES_MAX),

@@ -7,7 +7,6 @@
 //!   answered like one without rules.
 
 use crate::request::Context;
-use crate::store::BucketConfigurationKind;
 use crate::wire::cors::{self, CorsConfiguration, CorsHeaders, CorsRequest, METHODS};
 use crate::wire::target::bucket_of;
 use crate::wire::{Address, Error, ErrorCode, Head, Response, Result};
@@ -31,7 +30,7 @@ pub(super) fn decide(parts: &http::request::Parts, context: &Context) -> CorsDec
     }
     let host = parts.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
     let bucket = bucket_of(parts.uri.path(), host, domains);
-    let rules = bucket.and_then(|name| store.bucket_rules(&name, BucketConfigurationKind::Cors));
+    let rules = bucket.and_then(|name| store.cors_rules(&name));
     let Some(rules) = rules else { return CorsDecision::NoRules };
     // Rules are validated before they are stored. Rules that cannot be parsed allow nothing.
     let parsed: Option<&Option<CorsConfiguration>> = rules.meaning(|bytes| cors::parse(bytes).ok());

@@ -24,8 +24,12 @@ pub struct ByteBudget {
 /// An owner with a share of the budget.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Owner {
-    /// A user, by canonical id; all anonymous callers are one user.
+    /// A user, by canonical id.
     User(String),
+    /// The presigned requests of a user: others send them.
+    Presigned(String),
+    /// All anonymous callers.
+    Anonymous,
     /// An upload, by id: the holder of a presigned URL is not its user.
     Upload(String),
 }
@@ -84,6 +88,9 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        if self.owners.is_empty() {
+            return;
+        }
         let mut held_of = self.budget.held_of.lock();
         for (owner, _) in &self.owners {
             if let Some(held) = held_of.get_mut(owner) {

@@ -36,8 +36,11 @@ use upload_rates::UploadRates;
 const DOCUMENT_BYTES_ALL: usize = 128 << 20;
 /// Bytes of the documents of one user.
 pub const DOCUMENT_BYTES_OF_USER: usize = 32 << 20;
-/// Bytes of the documents about one upload: two of the longest. Its presigned URLs may be public.
-pub const DOCUMENT_BYTES_OF_UPLOAD: usize = 16 << 20;
+/// Bytes of the documents of one user that come by presigned URLs: others send them, so the rest is
+/// the user's own.
+pub const DOCUMENT_BYTES_PRESIGNED: usize = 16 << 20;
+/// Bytes of the documents about one upload: one of the longest.
+pub const DOCUMENT_BYTES_OF_UPLOAD: usize = 9 << 20;
 /// Slowest arrival of a document, in bytes per second, after [`DOCUMENT_GRACE`].
 pub const DOCUMENT_BYTES_PER_SECOND_MIN: u64 = 32 << 10;
 /// Time that every document has, beside that for its bytes.

@@ -1,7 +1,7 @@
 //! DeleteBucketCors: drops the rules for pages of other origins.
 
+use crate::access::WriteCors;
 use crate::request::Call;
-use crate::store::BucketConfigurationKind;
 use crate::wire::{Response, Result};
 
 /// Answers 204, also when there were no rules.
@@ -9,7 +9,6 @@ use crate::wire::{Response, Result};
 /// # Errors
 /// None of its own.
 pub async fn handle(call: Call) -> Result<Response> {
-    let kind = BucketConfigurationKind::Cors;
-    call.context.store.delete_bucket_configuration(&call.permit()?, kind).await?;
+    call.context.store.delete_bucket_configuration(&call.permit::<WriteCors>()?).await?;
     Ok(Response::no_content())
 }

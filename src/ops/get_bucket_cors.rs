@@ -1,7 +1,7 @@
 //! GetBucketCors: the rules for pages of other origins.
 
+use crate::access::ReadCors;
 use crate::request::Call;
-use crate::store::BucketConfigurationKind;
 use crate::wire::{Error, ErrorCode, Response, Result};
 
 /// Answers with the document as it is kept.
@@ -9,8 +9,7 @@ use crate::wire::{Error, ErrorCode, Response, Result};
 /// # Errors
 /// NoSuchCORSConfiguration when there are no rules.
 pub async fn handle(call: Call) -> Result<Response> {
-    let found =
-        call.context.store.bucket_configuration(&call.permit()?, BucketConfigurationKind::Cors)?;
+    let found = call.context.store.bucket_configuration(&call.permit::<ReadCors>()?)?;
     match found {
         Some(found) => Ok(Response::xml(found.bytes().to_vec())),
         None => Err(Error::new(ErrorCode::NoSuchCORSConfiguration)

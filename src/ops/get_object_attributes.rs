@@ -3,7 +3,7 @@
 use crate::access::ReadAttributes;
 use crate::ops::listing;
 use crate::request::Call;
-use crate::store::{OpenObject, PartSpan};
+use crate::store::{ObjectParts, PartSpan};
 use crate::transfer::send;
 use crate::types::PartNumber;
 use crate::wire::xml::Writer;
@@ -35,8 +35,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     send::only_null_version(head)?;
     send::refuse_customer_keys(head)?;
     let access = call.read_access::<ReadAttributes>()?;
-    let object = call.context.store.open_object(&access).await?.open(&access)?;
-    let record = &object.record;
+    let object = call.context.store.object_parts(&access).await?.open(&access)?;
+    let record = object.record();
 
     let mut xml = Writer::document("GetObjectAttributesResponse");
     if asked.etag {
@@ -80,7 +80,7 @@ pub async fn handle(call: Call) -> Result<Response> {
 /// One page of parts, and whether more follow.
 async fn page(
     call: &Call,
-    object: &OpenObject,
+    object: &ObjectParts,
     after: u16,
     max: usize,
 ) -> Result<(Vec<(PartNumber, PartSpan)>, bool)> {

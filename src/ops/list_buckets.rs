@@ -30,7 +30,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     };
     let prefix = query.non_empty("prefix").unwrap_or_default();
     let after = query.non_empty("continuation-token").map(listing::parse_token).transpose()?;
-    let (buckets, truncated) = call.context.store.buckets(&user.id, prefix, after.as_deref(), max);
+    let (buckets, truncated) = call.context.store.buckets(&permit, prefix, after.as_deref(), max);
 
     let mut xml = Writer::document("ListAllMyBucketsResult");
     listing::owner(&mut xml, "Owner", &call.context.store.owner(&user.id));

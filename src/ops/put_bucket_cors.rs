@@ -1,7 +1,7 @@
 //! PutBucketCors: sets the rules for pages of other origins, in place of all earlier ones.
 
+use crate::access::WriteCors;
 use crate::request::Call;
-use crate::store::BucketConfigurationKind;
 use crate::transfer::document;
 use crate::wire::{ErrorCode, Response, Result, cors};
 
@@ -11,13 +11,12 @@ use crate::wire::{ErrorCode, Response, Result, cors};
 /// # Errors
 /// MissingRequestBodyError, and those of [`cors::parse`].
 pub async fn handle(call: Call) -> Result<Response> {
-    let permit = call.permit()?;
+    let permit = call.permit::<WriteCors>()?;
     let (document, call) = document::receive(call).await?;
     if document.iter().all(u8::is_ascii_whitespace) {
         return Err(ErrorCode::MissingRequestBodyError.into());
     }
     let document = cors::parse(&document)?.document();
-    let kind = BucketConfigurationKind::Cors;
-    call.context.store.put_bucket_configuration(&permit, kind, document).await?;
+    call.context.store.put_bucket_configuration(&permit, document).await?;
     Ok(Response::ok())
 }

@@ -1,8 +1,7 @@
 //! PutBucketNotificationConfiguration: sets the targets of the bucket's events.
 
-use crate::access::WriteConfiguration;
+use crate::access::WriteNotification;
 use crate::request::Call;
-use crate::store::BucketConfigurationKind;
 use crate::transfer::document;
 use crate::wire::notification;
 use crate::wire::{Response, Result};
@@ -13,7 +12,7 @@ use crate::wire::{Response, Result};
 /// Those of [`notification::read`].
 pub async fn handle(call: Call) -> Result<Response> {
     let test = !notification::skips_test(&call.head)?;
-    let (context, permit) = (call.context.clone(), call.permit::<WriteConfiguration>()?);
+    let (context, permit) = (call.context.clone(), call.permit::<WriteNotification>()?);
     let (document, _) = document::receive(call).await?;
     let config = &context.config;
     let targets = notification::NotificationTargets {
@@ -23,8 +22,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     };
     let rules = notification::read(&document, &targets)?;
     if rules.is_empty() {
-        let kind = BucketConfigurationKind::Notification;
-        context.store.delete_bucket_configuration(&permit, kind).await?;
+        context.store.delete_bucket_configuration(&permit).await?;
     } else {
         context.store.set_event_rules(&permit, rules, test).await?;
     }

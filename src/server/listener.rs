@@ -97,6 +97,7 @@ impl Server {
             (Some(certificate), Some(key)) => Some(Tls::load(certificate, key)?),
             _ => None,
         };
+        let connections_max = connections_max(config.connections_max)?;
         let failed = |source| BindError::Listen { address: config.listen.clone(), source };
         let listener = listen(&config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -119,7 +120,7 @@ impl Server {
             address,
             tls,
             data: config.data.clone(),
-            connections_max: connections_max(config.connections_max)?,
+            connections_max,
             handshake: Duration::from_millis(config.tls_handshake_timeout_ms),
             http,
             timeouts: SocketTimeouts {
@@ -306,11 +307,12 @@ fn worker_threads(config: &Config) -> usize {
     if config.worker_threads == 0 { cores() } else { config.worker_threads }
 }
 
-/// Least limit on open files with which the server starts. Database, folders of blobs and threads
-/// take some hundred; the rest is for connections.
+/// Files that the server holds open for itself: the 256 folders of blobs, database and threads.
+const FILES_OWN: u64 = 320;
+/// Least limit on open files with which the server starts; the rest is for connections.
 const FILES_MIN: u64 = 512;
 
-/// Most connections: as configured, or a quarter of the limit on open files if that is less. A
+/// Most connections: as configured, or a quarter of the free open files if that is less. A
 /// connection may hold its socket and the files that it reads and writes. Raises the soft limit to
 /// the hard one.
 ///
@@ -328,7 +330,7 @@ fn connections_max(configured: usize) -> Result<usize, BindError> {
     if files < FILES_MIN {
         return Err(BindError::Files(files));
     }
-    let allowed = usize::try_from(files / 4).unwrap_or(usize::MAX).max(1);
+    let allowed = usize::try_from((files - FILES_OWN) / 4).unwrap_or(usize::MAX);
     if allowed < configured {
         tracing::warn!(
             configured,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::db::sqlite::buckets;
 use super::handle::Store;
 use super::memory::pending::Pending;
-use crate::access::{Bucket, CreateBucket, DeleteBucket, Permit, User};
+use crate::access::{Bucket, CreateBucket, DeleteBucket, ListBuckets, Permit, User};
 #[cfg(doc)]
 use crate::store::error::Error;
 use crate::store::records::accounts::CreatedBucket;
@@ -17,16 +17,16 @@ impl Store {
         self.engine.directory().bucket(name)
     }
 
-    /// Page of buckets of one owner: at most `max` whose names begin with `prefix` and sort after
-    /// `after`, and true if more follow.
+    /// Page of the buckets of the permit's user: at most `max` whose names begin with `prefix` and
+    /// sort after `after`, and true if more follow.
     pub fn buckets(
         &self,
-        owner_id: &str,
+        permit: &Permit<ListBuckets>,
         prefix: &str,
         after: Option<&str>,
         max: usize,
     ) -> (Vec<Arc<Bucket>>, bool) {
-        self.engine.directory().buckets(owner_id, prefix, after, max)
+        self.engine.directory().buckets(&permit.user().id, prefix, after, max)
     }
 
     /// Creates a bucket, or returns the existing one of that name. [`Error::NotFound`] if the owner

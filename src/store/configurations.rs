@@ -6,22 +6,51 @@ use super::db::sqlite::configurations;
 use super::error::Result;
 use super::handle::Store;
 use super::memory::pending::Pending;
-use crate::access::{Permit, ReadConfiguration, WriteConfiguration};
+use crate::access::{
+    Bucket, Permit, ReadCors, ReadNotification, Right, WriteCors, WriteNotification,
+};
 #[cfg(doc)]
 use crate::store::error::Error;
 use crate::store::records::configurations::{BucketConfiguration, BucketConfigurationKind};
 use crate::types::BucketName;
 
+/// A right to read the configuration of one kind.
+pub trait ReadsConfiguration: Right<Resource = Arc<Bucket>> {
+    /// The kind.
+    const KIND: BucketConfigurationKind;
+}
+
+/// A right to change the configuration of one kind.
+pub trait WritesConfiguration: Right<Resource = Arc<Bucket>> {
+    /// The kind.
+    const KIND: BucketConfigurationKind;
+}
+
+impl ReadsConfiguration for ReadCors {
+    const KIND: BucketConfigurationKind = BucketConfigurationKind::Cors;
+}
+
+impl ReadsConfiguration for ReadNotification {
+    const KIND: BucketConfigurationKind = BucketConfigurationKind::Notification;
+}
+
+impl WritesConfiguration for WriteCors {
+    const KIND: BucketConfigurationKind = BucketConfigurationKind::Cors;
+}
+
+impl WritesConfiguration for WriteNotification {
+    const KIND: BucketConfigurationKind = BucketConfigurationKind::Notification;
+}
+
 impl Store {
-    /// The document of this kind, if one was put. [`Error::NoSuchBucket`].
-    pub fn bucket_configuration(
+    /// The document of the right's kind, if one was put. [`Error::NoSuchBucket`].
+    pub fn bucket_configuration<R: ReadsConfiguration>(
         &self,
-        permit: &Permit<ReadConfiguration>,
-        kind: BucketConfigurationKind,
+        permit: &Permit<R>,
     ) -> Result<Option<Arc<BucketConfiguration>>> {
         let bucket = permit.bucket();
         self.engine.db.require_bucket(bucket)?;
-        Ok(self.engine.directory().bucket_configuration(bucket.id, kind))
+        Ok(self.engine.directory().bucket_configuration(bucket.id, R::KIND))
     }
 
     /// True if any bucket has a document of any kind.
@@ -29,33 +58,28 @@ impl Store {
         self.engine.directory().count_bucket_configurations() > 0
     }
 
-    /// The document of the bucket of this name, without a permit. Only for rules that are evaluated
-    /// before authentication, such as CORS.
-    pub fn bucket_rules(
-        &self,
-        bucket: &BucketName,
-        kind: BucketConfigurationKind,
-    ) -> Option<Arc<BucketConfiguration>> {
+    /// The CORS rules of the bucket of this name, without a permit: they are evaluated before
+    /// authentication.
+    pub fn cors_rules(&self, bucket: &BucketName) -> Option<Arc<BucketConfiguration>> {
+        let kind = BucketConfigurationKind::Cors;
         self.engine.directory().bucket_configuration_by_name(bucket, kind)
     }
 
-    /// Stores a document, in place of an earlier one of its kind. It is held in memory too, so the
-    /// caller bounds its length. [`Error::NoSuchBucket`].
-    pub fn put_bucket_configuration(
+    /// Stores a document of the right's kind, in place of an earlier one. It is held in memory too,
+    /// so the caller bounds its length. [`Error::NoSuchBucket`].
+    pub fn put_bucket_configuration<R: WritesConfiguration>(
         &self,
-        permit: &Permit<WriteConfiguration>,
-        kind: BucketConfigurationKind,
+        permit: &Permit<R>,
         document: Vec<u8>,
     ) -> Pending<()> {
-        configurations::put(&self.engine.db, Arc::clone(permit.bucket()), kind, document)
+        configurations::put(&self.engine.db, Arc::clone(permit.bucket()), R::KIND, document)
     }
 
-    /// Deletes the document of this kind, if there is one. [`Error::NoSuchBucket`].
-    pub fn delete_bucket_configuration(
+    /// Deletes the document of the right's kind, if there is one. [`Error::NoSuchBucket`].
+    pub fn delete_bucket_configuration<R: WritesConfiguration>(
         &self,
-        permit: &Permit<WriteConfiguration>,
-        kind: BucketConfigurationKind,
+        permit: &Permit<R>,
     ) -> Pending<()> {
-        configurations::delete(&self.engine.db, Arc::clone(permit.bucket()), kind)
+        configurations::delete(&self.engine.db, Arc::clone(permit.bucket()), R::KIND)
     }
 }

@@ -24,6 +24,7 @@ use crate::store::db::sqlite::database::Database;
 use crate::store::records::health::Health;
 use crate::store::records::options::Options;
 use crate::store::space::admission::Space;
+use crate::types::Timestamp;
 
 /// State of an open store.
 pub(crate) struct Engine {
@@ -42,6 +43,8 @@ pub(crate) struct Engine {
     /// Queue of small bodies to be packed into segments.
     pub(crate) packing: Packing,
     folder: Arc<DataFolder>,
+    /// The last time that earlier runs have noted.
+    pub(crate) last_noted: Option<Timestamp>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Released after the threads have ended.
     lock: Mutex<Option<DataLock>>,
@@ -70,7 +73,7 @@ impl Engine {
 
     pub(crate) fn health(&self) -> Health {
         if self.alive().is_ok() {
-            self.folder.look(&self.blobs);
+            self.folder.compare(&self.blobs);
         }
         let poisoned = self.blobs.poison_reason();
         let wal_bytes = self.db.state.wal_bytes();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::access::{Permit, ReadConfiguration, WriteConfiguration};
+use crate::access::{Permit, ReadNotification, WriteNotification};
 use crate::events::NotificationRules;
 use crate::store::db::sqlite::{deliveries, outbox};
 #[cfg(doc)]
@@ -13,7 +13,6 @@ use crate::store::error::Error;
 use crate::store::error::Result;
 use crate::store::handle::Store;
 use crate::store::memory::pending::{Blocking, Pending};
-use crate::store::records::configurations::BucketConfigurationKind;
 use crate::store::records::events::{Attempt, Cause, Delivery, DueEvents, TargetState};
 use crate::types::{MessageId, Timestamp};
 
@@ -22,7 +21,7 @@ impl Store {
     /// back by [`Store::event_rules`]. [`Error::NoSuchBucket`].
     pub fn set_event_rules(
         &self,
-        permit: &Permit<WriteConfiguration>,
+        permit: &Permit<WriteNotification>,
         rules: NotificationRules,
         test: bool,
     ) -> Pending<()> {
@@ -30,9 +29,8 @@ impl Store {
     }
 
     /// The rules of a bucket. [`Error::NoSuchBucket`].
-    pub fn event_rules(&self, permit: &Permit<ReadConfiguration>) -> Result<NotificationRules> {
-        let kind = BucketConfigurationKind::Notification;
-        let configuration = self.bucket_configuration(permit, kind)?;
+    pub fn event_rules(&self, permit: &Permit<ReadNotification>) -> Result<NotificationRules> {
+        let configuration = self.bucket_configuration(permit)?;
         configuration.map_or(Ok(NotificationRules::default()), |it| outbox::rules_of(&it).cloned())
     }
 

@@ -23,8 +23,8 @@
 //!   it stays dead.
 //! - Every verb on an upload checks in its own transaction that the upload is open.
 //! - A verb that reads or changes what is in a bucket, or its settings, takes the permit for it.
-//!   Without one are what a decision needs (owner and CORS rules of a bucket), where an upload is,
-//!   and the state of the webhooks.
+//!   Without one are inputs of a decision (owner and CORS rules of a bucket, the buckets of a user,
+//!   the bucket and key of an upload), accounts, watches of uploads, upkeep, and the webhooks.
 
 mod accounts;
 mod blobs;
@@ -53,7 +53,7 @@ pub use blobs::location::PACKED_BYTES_MAX;
 pub use blobs::origin::BlobOrigin;
 pub use blobs::staged::StagedBlob;
 pub use blobs::writer::BlobWriter;
-pub use contents::reader::{ContentReader, OpenObject};
+pub use contents::reader::{ContentReader, ObjectParts, OpenObject};
 pub use error::{Error, Result};
 pub use handle::Store;
 pub use memory::pending::{Blocking, Pending};

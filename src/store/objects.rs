@@ -1,13 +1,13 @@
 //! Objects: published, looked up, opened, copied, deleted, listed.
 
-use super::contents::reader::{self, OpenObject};
+use super::contents::reader::{self, ObjectParts, OpenObject};
 use super::db::sqlite::{listing, objects};
 use super::error::{Error, Result};
 use super::handle::Store;
 use super::memory::pending::{Blocking, Pending};
 use crate::access::{
-    DeleteObject, ListObjects, ObjectFacts, ObjectPath, OpensObject, Permit, ReadAccess, Sealed,
-    SeesObject, Undecided, WriteObject,
+    DeleteObject, ListObjects, ObjectFacts, ObjectPath, Permit, ReadAccess, ReadAttributes,
+    ReadObject, Sealed, SeesObject, Undecided, WriteObject,
 };
 use crate::store::blobs::staged::StagedBlob;
 use crate::store::records::lists::{ListQuery, Page};
@@ -54,8 +54,19 @@ impl Store {
 
     /// One object with its content, which stays readable until the last reader is dropped, also
     /// when the key is deleted. [`Error::NoSuchKey`].
-    pub fn open_object<R: OpensObject>(&self, access: &ReadAccess<R>) -> SealedRead<OpenObject, R> {
+    pub fn open_object(
+        &self,
+        access: &ReadAccess<ReadObject>,
+    ) -> SealedRead<OpenObject, ReadObject> {
         Pending::answered(reader::open(&self.engine, access.object()))
+    }
+
+    /// Record and parts of one object, without its bytes. [`Error::NoSuchKey`].
+    pub fn object_parts(
+        &self,
+        access: &ReadAccess<ReadAttributes>,
+    ) -> SealedRead<ObjectParts, ReadAttributes> {
+        Pending::answered(reader::open_parts(&self.engine, access.object()))
     }
 
     /// ETag of the current object of a key that may be written, for an early check of conditions:

@@ -18,7 +18,7 @@ use crate::digest::{Digests, Hasher};
 use crate::limits::byte_budget::{Owner, Reservation};
 use crate::limits::{
     DOCUMENT_BYTES_OF_UPLOAD, DOCUMENT_BYTES_OF_USER, DOCUMENT_BYTES_PER_SECOND_MIN,
-    DOCUMENT_GRACE, Limits,
+    DOCUMENT_BYTES_PRESIGNED, DOCUMENT_GRACE, Limits,
 };
 use crate::request::Call;
 use crate::request::body::Incoming;
@@ -36,7 +36,8 @@ const LONG_DOCUMENT_BYTES: usize = 16 << 10;
 ///
 /// # Errors
 /// MaxMessageLengthExceeded; IncompleteBody, BadDigest, InvalidDigest, XAmzContentSHA256Mismatch as
-/// the checks fail; SlowDown when too many documents are being received.
+/// the checks fail; RequestTimeout for one that arrives too slowly; SlowDown when too many
+/// documents are being received, or too many of the user or upload.
 pub async fn receive(call: Call) -> Result<(Bytes, Call)> {
     let expected = checksum::expected(&call.head, None)?;
     receive_expected(expected, call).await
@@ -55,7 +56,11 @@ pub async fn receive_of_complete(call: Call) -> Result<(Bytes, Call)> {
 async fn receive_expected(expected: ExpectedDigests, call: Call) -> Result<(Bytes, Call)> {
     let (body, call) = call.take_body();
     let bytes_max = call.operation.document_bytes_max();
+    let user = call.caller.principal.user().map(|user| user.id.clone());
     let mut owners = vec![of_user(&call.caller.principal)];
+    if let (Some(user), true) = (user, call.mechanism.is_presigned()) {
+        owners.push((Owner::Presigned(user), DOCUMENT_BYTES_PRESIGNED));
+    }
     if let Some(upload) = call.head.query.get("uploadId") {
         owners.push((Owner::Upload(upload.to_owned()), DOCUMENT_BYTES_OF_UPLOAD));
     }
@@ -81,8 +86,8 @@ pub async fn receive_signed(
 
 /// The share of the caller.
 fn of_user(principal: &Principal) -> (Owner, usize) {
-    let id = principal.user().map(|user| user.id.clone());
-    (Owner::User(id.unwrap_or_default()), DOCUMENT_BYTES_OF_USER)
+    let owner = principal.user().map_or(Owner::Anonymous, |user| Owner::User(user.id.clone()));
+    (owner, DOCUMENT_BYTES_OF_USER)
 }
 
 /// Parses a document; a long one on the blocking pool.

@@ -117,6 +117,7 @@ impl Target {
         let due = self.store.due_events(name, now, room, under_way.clone());
         match tokio::task::spawn_blocking(|| due.run()).await {
             Ok(due) => due,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             // The runtime of the webhooks ends.
             Err(_) => Err(Error::Closed),
         }

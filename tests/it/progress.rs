@@ -319,7 +319,7 @@ const BUCKETS_OF_PAGE: usize = 1000;
 
 #[test]
 fn pages_go_through_more_buckets_than_one_looks_into_and_name_only_ones_own() {
-    let gateway = gateway();
+    let gateway = Gateway::with(&[("buckets-per-user-max", "10000")]);
     // Hers and his stand in turn; nobody's uploads but those in a few of hers and of his.
     let count = BUCKETS_OF_PAGE + 50;
     for (who, letter) in [(Who::Alice, 'a'), (Who::Bob, 'b')] {

@@ -52,7 +52,7 @@ fn claims(document: &[u8]) -> Result<Vec<ClaimedPart>> {
     claims.sort_by_key(|claim| claim.number);
     match claims.windows(2).find(|pair| pair[0].number == pair[1].number) {
         None => Ok(claims),
-        Some(pair) => Err(refused(format!("Part {} stands there twice.", pair[0].number))),
+        Some(pair) => Err(refused(format!("Part {} was given more than once.", pair[0].number))),
     }
 }
 

@@ -88,7 +88,7 @@ pub fn require_reader(call: &Call) -> Result<()> {
     if is_reader(call) {
         return Ok(());
     }
-    let message = "A challenge is asked for and answered by who signs in a header.";
+    let message = "A challenge needs a request that is signed in its Authorization header.";
     Err(Error::because(ErrorCode::AccessDenied, message))
 }
 

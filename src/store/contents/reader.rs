@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::access::{ObjectFacts, ObjectPath, OpensObject, Sealed};
+use crate::access::{ObjectFacts, ObjectPath, ReadAttributes, ReadObject, Sealed};
 use crate::digest::ChecksumAlgorithm;
 use crate::store::blobs::reader::{BlobFile, READ_BYTES_MAX, Wait};
 use crate::store::blobs::stored::StoredBlob;
@@ -70,11 +70,19 @@ enum Opened {
 }
 
 /// Opens the current object of a key, sealed with the facts of its row.
-pub(crate) fn open<R: OpensObject>(
+pub(crate) fn open(
     engine: &Arc<Engine>,
     object: &ObjectPath,
-) -> Result<Sealed<OpenObject, R>> {
+) -> Result<Sealed<OpenObject, ReadObject>> {
     open_unsealed(engine, object).map(|(object, facts)| Sealed::new(object, facts))
+}
+
+/// Opens record and parts of the current object of a key, sealed with the facts of its row.
+pub(crate) fn open_parts(
+    engine: &Arc<Engine>,
+    object: &ObjectPath,
+) -> Result<Sealed<ObjectParts, ReadAttributes>> {
+    open_unsealed(engine, object).map(|(object, facts)| Sealed::new(ObjectParts(object), facts))
 }
 
 /// Opens the current object of a key for a reader that outputs only a digest.
@@ -109,6 +117,21 @@ pub(crate) fn open_unsealed(
         return Ok((opened, facts));
     }
     Err(Error::Overloaded)
+}
+
+/// Record and parts of an object whose bytes may not be read.
+pub struct ObjectParts(OpenObject);
+
+impl ObjectParts {
+    /// The object as it was when it was opened.
+    pub fn record(&self) -> &ObjectRecord {
+        &self.0.record
+    }
+
+    /// As [`OpenObject::parts`].
+    pub fn parts(&self, after: u16, max: usize) -> Blocking<(Vec<(PartNumber, PartSpan)>, bool)> {
+        self.0.parts(after, max)
+    }
 }
 
 impl OpenObject {

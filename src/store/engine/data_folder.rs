@@ -16,8 +16,8 @@ use crate::store::db::sqlite::connection::FILE_NAME;
 use crate::store::error::{Error, Result};
 use crate::store::memory::signal::{Signal, Wakeup};
 
-/// Time between two looks.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Time between two comparisons.
+const COMPARE_EVERY: Duration = Duration::from_secs(1);
 
 /// Paths of the data folder, each with the file that it named at the start.
 pub(crate) struct DataFolder {
@@ -43,7 +43,7 @@ impl DataFolder {
     /// # Errors
     /// [`Error::Io`] for a path that is not there.
     pub(super) fn open(data: &Path) -> Result<Self> {
-        // A data folder may be named by a symbolic link; what it points to counts.
+        // A symbolic link is resolved once: where it points to later does not matter.
         let data = data.canonicalize().map_err(|source| Error::io("find", data, source))?;
         let wal = format!("{FILE_NAME}-wal");
         let mut files = Vec::new();
@@ -55,13 +55,19 @@ impl DataFolder {
         Ok(Self { files, signal: Signal::default() })
     }
 
-    /// Poisons the store if a path names another file than at the start, or none.
-    pub(super) fn look(&self, blobs: &Blobs) {
+    /// Poisons the store if a path names another file than at the start, or none. Another error,
+    /// such as a lack of memory, says nothing about the folder.
+    pub(super) fn compare(&self, blobs: &Blobs) {
         for (path, id) in &self.files {
             let reason = match FileId::of(path) {
                 Ok(found) if found == *id => continue,
                 Ok(_) => "it is another file than at the start".to_owned(),
-                Err(error) => error.to_string(),
+                Err(error) if is_absence(&error) => error.to_string(),
+                Err(error) => {
+                    let path = path.display();
+                    tracing::warn!(%path, %error, "the data folder cannot be looked at");
+                    continue;
+                }
             };
             let path = path.display();
             return blobs
@@ -69,10 +75,16 @@ impl DataFolder {
         }
     }
 
-    /// The thread that looks. It ends on a stop signal, or when the store is poisoned.
+    /// The thread that compares. It ends on a stop signal, or when the store is poisoned.
     pub(super) fn watch(&self, blobs: &Blobs) {
-        while self.signal.wait(LOOK_EVERY) != Wakeup::Stop && blobs.poison_reason().is_none() {
-            self.look(blobs);
+        while self.signal.wait(COMPARE_EVERY) != Wakeup::Stop && blobs.poison_reason().is_none() {
+            self.compare(blobs);
         }
     }
+}
+
+/// True if the error says that the path names nothing.
+fn is_absence(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound, StaleNetworkFileHandle};
+    matches!(error.kind(), NotFound | NotADirectory | StaleNetworkFileHandle)
 }

@@ -41,11 +41,8 @@ impl Engine {
         let mut connection = connect(&path, Role::Writer)?;
         sync_folder(&options)?;
         wal::recover(&connection)?;
-        let blobs = Blobs::open(
-            &options.data,
-            runs::begin(&connection, &options.data, options.sources.now())?,
-            options.sources.clone(),
-        )?;
+        let begun = runs::begin(&connection, &options.data, options.sources.now())?;
+        let blobs = Blobs::open(&options.data, begun.run, options.sources.clone())?;
         outbox::insert_targets(&connection, &options.event_targets)?;
         let targets = Targets::new(&options.event_targets);
         let state = Arc::new(DatabaseState::new(
@@ -88,6 +85,7 @@ impl Engine {
             collecting: Mutex::default(),
             packing,
             folder: Arc::clone(&folder),
+            last_noted: begun.last_noted,
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         });

@@ -38,7 +38,7 @@ const ALL: &[&str] = &["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "partita:Uplo
 impl Fixture {
     fn listen(&self, rights: &Rights, rules: NotificationRules) {
         self.store
-            .set_event_rules(&rights.configure(), rules, false)
+            .set_event_rules(&rights.write_notification(), rules, false)
             .wait()
             .expect("rules are set");
     }
@@ -422,15 +422,19 @@ fn a_disabled_target_keeps_its_events() {
 #[test]
 fn rules_go_with_their_bucket_and_events_do_not() {
     let (fixture, rights) = fixture(100);
-    fixture.store.set_event_rules(&rights.configure(), rules(ALL, "a"), true).wait().unwrap();
-    assert_eq!(fixture.store.event_rules(&rights.configuration()).unwrap(), rules(ALL, "a"));
+    fixture
+        .store
+        .set_event_rules(&rights.write_notification(), rules(ALL, "a"), true)
+        .wait()
+        .unwrap();
+    assert_eq!(fixture.store.event_rules(&rights.read_notification()).unwrap(), rules(ALL, "a"));
     fixture.put(&rights, "b", b"1").unwrap();
     fixture.put(&rights, "a", b"1").unwrap();
     fixture.delete(&rights, "a").unwrap();
     fixture.delete(&rights, "b").unwrap();
     fixture.store.delete_bucket(&rights.delete_bucket()).wait().unwrap();
     let again = fixture.make_bucket("bkt");
-    assert!(fixture.store.event_rules(&again.configuration()).unwrap().is_empty());
+    assert!(fixture.store.event_rules(&again.read_notification()).unwrap().is_empty());
     fixture.put(&again, "a", b"1").unwrap();
     let test =
         fixture.due().events.iter().filter(|e| body_of(e)["Event"] == "s3:TestEvent").count();

@@ -130,7 +130,11 @@ fn an_instant_object_is_an_event_like_any_other() {
         suffix: None,
     };
     let rules = crate::events::NotificationRules::new(vec![rule]).expect("the rule is one");
-    fixture.store.set_event_rules(&rights.configure(), rules, false).wait().expect("rules are set");
+    fixture
+        .store
+        .set_event_rules(&rights.write_notification(), rules, false)
+        .wait()
+        .expect("rules are set");
     assert!(fixture.take(&rights, "b", fixture.readable(&rights, &one)));
     assert_eq!(fixture.count_rows("outbox"), 1);
 }

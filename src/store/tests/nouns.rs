@@ -129,27 +129,32 @@ fn configuration_of_a_bucket_is_kept_by_kind_and_goes_with_the_bucket() {
     let other = fixture.make_bucket("other");
     let name = rights.bucket().name.clone();
     let put = |fixture: &Fixture, rights: &Rights, kind, document: &str| {
-        let document = document.as_bytes().to_vec();
-        fixture.store.put_bucket_configuration(&rights.configure(), kind, document).wait()
+        let (store, document) = (&fixture.store, document.as_bytes().to_vec());
+        match kind {
+            Cors => store.put_bucket_configuration(&rights.write_cors(), document),
+            Notification => store.put_bucket_configuration(&rights.write_notification(), document),
+        }
+        .wait()
     };
     let text = |fixture: &Fixture, rights: &Rights, kind| {
-        let found = fixture
-            .store
-            .bucket_configuration(&rights.configuration(), kind)
-            .expect("the bucket is there");
+        let found = match kind {
+            Cors => fixture.store.bucket_configuration(&rights.read_cors()),
+            Notification => fixture.store.bucket_configuration(&rights.read_notification()),
+        };
+        let found = found.expect("the bucket is there");
         found.map(|found| String::from_utf8_lossy(found.bytes()).into_owned())
     };
     assert_eq!(text(&fixture, &rights, Cors), None);
-    assert!(fixture.store.bucket_rules(&name, Cors).is_none());
+    assert!(fixture.store.cors_rules(&name).is_none());
     put(&fixture, &rights, Cors, "first").expect("put");
     put(&fixture, &rights, Notification, "[]").expect("put");
     put(&fixture, &other, Cors, "other").expect("put");
-    let first = fixture.store.bucket_rules(&name, Cors).expect("there");
+    let first = fixture.store.cors_rules(&name).expect("there");
     let length = |bytes: &[u8]| bytes.len();
     assert_eq!(first.meaning(length), Some(&5));
     assert_eq!(first.meaning(|_| unreachable!("it was read before")), Some(&5_usize));
     put(&fixture, &rights, Cors, "second").expect("put again");
-    let second = fixture.store.bucket_rules(&name, Cors).expect("there");
+    let second = fixture.store.cors_rules(&name).expect("there");
     assert_eq!((second.meaning(length), first.meaning(length)), (Some(&6), Some(&5)));
 
     fixture.crash();
@@ -157,11 +162,7 @@ fn configuration_of_a_bucket_is_kept_by_kind_and_goes_with_the_bucket() {
     assert_eq!(text(&fixture, &rights, Cors).as_deref(), Some("second"));
     assert_eq!(text(&fixture, &rights, Notification).as_deref(), Some("[]"));
     for _ in 0..2 {
-        fixture
-            .store
-            .delete_bucket_configuration(&rights.configure(), Cors)
-            .wait()
-            .expect("deleted");
+        fixture.store.delete_bucket_configuration(&rights.write_cors()).wait().expect("deleted");
         assert_eq!(text(&fixture, &rights, Cors), None);
     }
     assert_eq!(text(&fixture, &rights, Notification).as_deref(), Some("[]"));
@@ -170,9 +171,9 @@ fn configuration_of_a_bucket_is_kept_by_kind_and_goes_with_the_bucket() {
     fixture.store.delete_bucket(&rights.delete_bucket()).wait().expect("empty");
     assert_eq!(fixture.count_rows("bucket_configurations"), 1, "that of the other bucket");
     assert!(matches!(put(&fixture, &rights, Cors, "late"), Err(Error::NoSuchBucket)));
-    let late = fixture.store.delete_bucket_configuration(&rights.configure(), Cors).wait();
+    let late = fixture.store.delete_bucket_configuration(&rights.write_cors()).wait();
     assert!(matches!(late, Err(Error::NoSuchBucket)));
-    let late = fixture.store.bucket_configuration(&rights.configuration(), Notification);
+    let late = fixture.store.bucket_configuration(&rights.read_notification());
     assert!(matches!(late, Err(Error::NoSuchBucket)));
     let again = fixture.make_bucket("bucket");
     assert_eq!(text(&fixture, &again, Notification), None);
@@ -286,9 +287,7 @@ fn check_names_what_is_broken() {
         let fixture = Fixture::new();
         let rights = fixture.make_bucket("bucket");
         fixture.put(&rights, "small", b"small").expect("put");
-        let kind = BucketConfigurationKind::Cors;
-        let put =
-            fixture.store.put_bucket_configuration(&rights.configure(), kind, b"<x/>".to_vec());
+        let put = fixture.store.put_bucket_configuration(&rights.write_cors(), b"<x/>".to_vec());
         put.wait().expect("configured");
         let upload = fixture.create_upload(&rights, "parts");
         let (one, two) = (body(1, 2_000), body(2, 3_000));

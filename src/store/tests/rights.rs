@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::access::{
-    AbortUpload, Action, Bucket, CreateBucket, Credential, DeleteBucket, DeleteObject, ListObjects,
-    ListUploads, ObjectPath, Permit, Principal, Question, ReadAccess, ReadConfiguration,
-    ReadObject, Resource, Right, Rules, UploadHandle, WriteConfiguration, WriteObject, decide,
+    AbortUpload, Action, Bucket, CreateBucket, Credential, DeleteBucket, DeleteObject, ListBuckets,
+    ListObjects, ListUploads, ObjectPath, Permit, Principal, Question, ReadAccess, ReadCors,
+    ReadNotification, ReadObject, Resource, Right, Rules, UploadHandle, WriteCors,
+    WriteNotification, WriteObject, decide,
 };
 use crate::types::{ObjectKey, UploadId};
 
@@ -35,6 +36,11 @@ pub(super) fn question(
 /// The permit to make buckets.
 pub(super) fn create_permit(credential: &Arc<Credential>) -> Permit<CreateBucket> {
     permit(question(credential, Action::CreateBucket, Resource::Service))
+}
+
+/// The permit to list one's own buckets.
+pub(super) fn list_buckets_permit(credential: &Arc<Credential>) -> Permit<ListBuckets> {
+    permit(question(credential, Action::ListAllMyBuckets, Resource::Service))
 }
 
 fn permit<R: Right>(question: Question) -> Permit<R> {
@@ -106,12 +112,20 @@ impl Rights {
         self.on_bucket(Action::ListBucketMultipartUploads)
     }
 
-    pub(super) fn configuration(&self) -> Permit<ReadConfiguration> {
-        self.on_bucket(Action::GetBucketConfiguration)
+    pub(super) fn read_cors(&self) -> Permit<ReadCors> {
+        self.on_bucket(Action::GetBucketCORS)
     }
 
-    pub(super) fn configure(&self) -> Permit<WriteConfiguration> {
+    pub(super) fn write_cors(&self) -> Permit<WriteCors> {
         self.on_bucket(Action::PutBucketCORS)
+    }
+
+    pub(super) fn read_notification(&self) -> Permit<ReadNotification> {
+        self.on_bucket(Action::GetBucketNotification)
+    }
+
+    pub(super) fn write_notification(&self) -> Permit<WriteNotification> {
+        self.on_bucket(Action::PutBucketNotification)
     }
 
     pub(super) fn delete_bucket(&self) -> Permit<DeleteBucket> {

@@ -3,7 +3,7 @@
 //! **Invariants**
 //! - The transactions are bounded steps ([`garbage`]); a full queue delays them.
 //! - A pinned content stays: its reader is not finished.
-//! - Nothing expires before the clock has run evenly for a while ([`super::settled_clock`]).
+//! - Nothing expires before the wall clock is trusted ([`super::settled_clock`]).
 //! - Bytes are removed before their row: a row without bytes can be freed again, but bytes without
 //!   a row are seen only by the sweep.
 
@@ -50,7 +50,8 @@ pub(crate) fn run(engine: &Weak<Engine>, state: &DatabaseState) {
         {
             let Some(engine) = upgrade(engine) else { return };
             let (now, wall) = (Instant::now(), engine.options.sources.now());
-            let clock = clock.get_or_insert_with(|| SettledClock::new(now, wall));
+            let clock =
+                clock.get_or_insert_with(|| SettledClock::new(now, wall, engine.last_noted));
             let is_settled = clock.observe(now, wall);
             log("collect garbage", collect(&engine));
             if is_settled && is_due(expired, EXPIRE_EVERY) {
@@ -59,7 +60,7 @@ pub(crate) fn run(engine: &Weak<Engine>, state: &DatabaseState) {
             }
             if is_due(swept, SWEEP_EVERY) {
                 swept = Some(now);
-                log("sweep files", sweep(&engine));
+                log("sweep files", sweep(&engine, is_settled));
             }
             if is_settled && is_due(emptied, SWEEP_EVERY) {
                 emptied = Some(now);

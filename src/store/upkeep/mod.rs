@@ -20,7 +20,7 @@ impl Store {
 
     /// Moves files of ended server runs that no row names to `quarantine/`; returns their number.
     pub fn sweep_files(&self) -> Result<u64> {
-        sweep::sweep(&self.engine)
+        sweep::sweep(&self.engine, true)
     }
 
     /// Aborts uploads that were idle too long and deletes old tombstones; returns the number of

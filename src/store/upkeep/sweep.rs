@@ -18,14 +18,15 @@ pub(crate) const QUARANTINE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Rows of a segment that are read at once.
 const PAGE_ROWS: usize = 1000;
 
-/// Sweeps all files. Returns the number of those that were removed or got a hole.
-pub(crate) fn sweep(engine: &Engine) -> Result<u64> {
+/// Sweeps all files. Gaps are freed by their age, so only if the clock is trusted (`frees_gaps`).
+/// Returns the number of files that were removed or got a hole.
+pub(crate) fn sweep(engine: &Engine, frees_gaps: bool) -> Result<u64> {
     let mut swept = 0;
     engine.blobs.scan(|found| {
         engine.alive()?;
         swept += match found {
             FolderEntry::Blob(name, _) => sweep_file(engine, name)?,
-            FolderEntry::Segment(name) => sweep_segment(engine, name)?,
+            FolderEntry::Segment(name) => sweep_segment(engine, name, frees_gaps)?,
             FolderEntry::Foreign(_) => 0,
         };
         Ok(())
@@ -46,7 +47,7 @@ fn sweep_file(engine: &Engine, name: BlobName) -> Result<u64> {
     Ok(1)
 }
 
-fn sweep_segment(engine: &Engine, name: SegmentName) -> Result<u64> {
+fn sweep_segment(engine: &Engine, name: SegmentName, frees_gaps: bool) -> Result<u64> {
     let has_ended = runs::is_ended(&engine.db, name.run)?;
     // Tested before the rows: a body that gets its row after this test keeps the segment in use.
     if !has_ended && engine.blobs.is_segment_in_use(name) {
@@ -66,6 +67,9 @@ fn sweep_segment(engine: &Engine, name: SegmentName) -> Result<u64> {
         }
         (true, false) => Ok(0),
         (true, true) => {
+            if !frees_gaps {
+                return Ok(0);
+            }
             let old = engine.options.sources.now().minus_millis(QUARANTINE_MS);
             let touched = engine.blobs.segment_touched(name)?;
             if touched.is_some_and(|touched| touched < old) {

@@ -17,28 +17,21 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["types", "clock", "digest", "access", "events"]),
     ("config", &["types", "auth", "store"]),
     ("limits", &["types", "digest", "store", "wire"]),
-    ("request", &["types", "clock", "access", "auth", "config", "limits", "store", "wire"]),
+    ("request", &["types", "access", "auth", "config", "limits", "store", "wire"]),
     ("transfer", &["types", "digest", "access", "auth", "limits", "request", "store", "wire"]),
     ("access_log", &["wire"]),
     (
         "ops",
         &[
-            "types", "clock", "digest", "access", "auth", "config", "events", "limits", "request",
-            "store", "transfer", "wire",
+            "types", "digest", "access", "auth", "config", "events", "limits", "request", "store",
+            "transfer", "wire",
         ],
     ),
-    (
-        "admin",
-        &[
-            "types", "clock", "access", "auth", "config", "limits", "ops", "request", "store",
-            "wire",
-        ],
-    ),
+    ("admin", &["types", "access", "auth", "config", "limits", "ops", "request", "store", "wire"]),
     (
         "gateway",
         &[
             "types",
-            "clock",
             "access",
             "access_log",
             "admin",
@@ -51,14 +44,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
-    ("server", &["types", "config", "gateway", "store", "wire", "clock", "log"]),
+    ("server", &["types", "config", "gateway", "store", "wire", "log"]),
     ("webhooks", &["types", "clock", "config", "store"]),
     ("log", &["config"]),
     (
         "cli",
         &[
-            "types", "access", "admin", "clock", "config", "gateway", "log", "ops", "request",
-            "server", "store", "webhooks", "wire",
+            "types", "access", "admin", "config", "gateway", "log", "ops", "request", "server",
+            "store", "webhooks", "wire",
         ],
     ),
     ("main", &["cli"]),

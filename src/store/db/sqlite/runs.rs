@@ -14,8 +14,16 @@ use crate::store::blobs::earlier_runs;
 use crate::store::error::Result;
 use crate::types::Timestamp;
 
-/// Ends all earlier runs and inserts the row of this one; returns its number.
-pub(crate) fn begin(connection: &Connection, data: &Path, now: Timestamp) -> Result<u64> {
+/// The run that has begun.
+pub(crate) struct Begun {
+    /// Its number.
+    pub(crate) run: u64,
+    /// The last time that earlier runs have noted; `None` for the first run.
+    pub(crate) last_noted: Option<Timestamp>,
+}
+
+/// Ends all earlier runs and inserts the row of this one.
+pub(crate) fn begin(connection: &Connection, data: &Path, now: Timestamp) -> Result<Begun> {
     // Before the rows are updated: later starts know that these runs have ended.
     earlier_runs::renew_gaps(data, |run| Ok(!has_ended(connection, run)?))?;
     let newest = earlier_runs::newest_run(data)?;
@@ -23,6 +31,11 @@ pub(crate) fn begin(connection: &Connection, data: &Path, now: Timestamp) -> Res
     // This process holds the lock of the data folder, so no other run is active. With several
     // gateways on one database, each run will hold a lease in its row, and only runs with an
     // expired lease end here.
+    let last_noted = transaction.query_row(
+        "SELECT max(max(started, coalesce(ended, 0))) FROM runs",
+        [],
+        |row| row.get(0),
+    )?;
     transaction.execute("UPDATE runs SET ended = ?1 WHERE ended IS NULL", [now])?;
     let run = transaction.query_row(
         "INSERT INTO runs (id, started)
@@ -31,7 +44,7 @@ pub(crate) fn begin(connection: &Connection, data: &Path, now: Timestamp) -> Res
         |row| row.get(0),
     )?;
     transaction.commit()?;
-    Ok(run)
+    Ok(Begun { run, last_noted })
 }
 
 /// Marks a run as ended, at a clean close. Its writer has stopped: `connection` is the only one

@@ -24,7 +24,7 @@ pub(crate) fn check(engine: &Engine, depth: Depth) -> Result<Vec<String>> {
     engine.alive()?;
     // Files of a crash are swept after each start; they are no violation.
     if !engine.swept.load(Ordering::Acquire) {
-        sweep(engine)?;
+        sweep(engine, false)?;
     }
     let mut found = check_rows(engine, depth)?;
     files::check(engine, depth, &mut found)?;
