@@ -56,10 +56,10 @@ pub async fn receive_of_complete(call: Call) -> Result<(Bytes, Call)> {
 async fn receive_expected(expected: ExpectedDigests, call: Call) -> Result<(Bytes, Call)> {
     let (body, call) = call.take_body();
     let bytes_max = call.operation.document_bytes_max();
-    let user = call.caller.principal.user().map(|user| user.id.clone());
-    let mut owners = vec![of_user(&call.caller.principal)];
-    if let (Some(user), true) = (user, call.mechanism.is_presigned()) {
-        owners.push((Owner::Presigned(user), DOCUMENT_BYTES_PRESIGNED));
+    let principal = &call.caller.principal;
+    let mut owners = vec![of_user(principal)];
+    if let Some(user) = principal.user().filter(|_| call.mechanism.is_presigned()) {
+        owners.push((Owner::Presigned(user.id.clone()), DOCUMENT_BYTES_PRESIGNED));
     }
     if let Some(upload) = call.head.query.get("uploadId") {
         owners.push((Owner::Upload(upload.to_owned()), DOCUMENT_BYTES_OF_UPLOAD));

@@ -2,9 +2,8 @@
 //!
 //! A clock that is a month ahead makes everything old: one start with it would abort all open
 //! uploads. So such work waits for two hours after a start, and after each jump of the clock
-//! against
-//! the monotonic clock. It does not wait if the last run ended less than two hours before: then the
-//! clock has not jumped far.
+//! against the monotonic clock. It does not wait if the last run ended less than two hours before:
+//! then the clock has not jumped far.
 
 use std::time::{Duration, Instant};
 
