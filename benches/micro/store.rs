@@ -109,8 +109,9 @@ impl Root {
         let new = NewUser { name: "root".into(), root: true, ..NewUser::default() };
         let (_, credential) = store.create_user(new).wait().expect("a user");
         let name = BucketName::parse("bucket").expect("a name");
-        let create = permit::<CreateBucket>(&credential, Action::CreateBucket, Resource::Service);
-        let created = store.create_bucket(&create, name, "us-east-1").wait().expect("a bucket");
+        let new = Resource::NewBucket(name);
+        let create = permit::<CreateBucket>(&credential, Action::CreateBucket, new);
+        let created = store.create_bucket(&create, "us-east-1").wait().expect("a bucket");
         let (CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket)) = created;
         Self { credential, bucket }
     }

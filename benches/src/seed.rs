@@ -106,8 +106,9 @@ fn root(store: &Store, key: &str) -> Result<Arc<Credential>> {
 /// The bucket, which is created if it is missing.
 fn bucket(store: &Store, root: &Arc<Credential>, name: &str) -> Result<Arc<Bucket>> {
     let parsed = BucketName::parse(name).ok_or("the name of a bucket")?;
-    let permit = permit::<CreateBucket>(root, Action::CreateBucket, Resource::Service)?;
-    let created = store.create_bucket(&permit, parsed, "us-east-1").wait()?;
+    let new = Resource::NewBucket(parsed);
+    let permit = permit::<CreateBucket>(root, Action::CreateBucket, new)?;
+    let created = store.create_bucket(&permit, "us-east-1").wait()?;
     let (CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket)) = created;
     Ok(bucket)
 }

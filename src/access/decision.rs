@@ -57,7 +57,7 @@ pub enum Decision {
 pub fn decide(question: Question) -> Decision {
     let Some(user) = question.principal.user().map(Arc::clone) else { return Decision::Deny };
     let allowed = match (&question.resource, question.rules) {
-        (Resource::Service, _) => true,
+        (Resource::Service | Resource::NewBucket(_), _) => true,
         #[cfg(test)]
         (Resource::Object(path), Rules::ObjectOwner) => match &question.object {
             Some(facts) => facts.owner_id == user.id,

@@ -63,6 +63,16 @@
 //! }
 //! ```
 //!
+//! nor does a content that was found become a proven one by itself:
+//!
+//! ```compile_fail
+//! use partita::store::{Candidate, Proven};
+//!
+//! fn unproven(found: Candidate) -> Proven {
+//!     Proven(found)
+//! }
+//! ```
+//!
 //! and nobody makes one:
 //!
 //! ```compile_fail
@@ -102,7 +112,7 @@ use super::accounts::User;
 use super::action::Action;
 use super::resource::{Bucket, ObjectFacts, ObjectPath, Resource, UploadPath};
 use super::right::{FromResource, ObjectRight, Right, UploadRight};
-use crate::types::{ObjectKey, UploadId};
+use crate::types::{BucketName, ObjectKey, UploadId};
 
 /// The decision was no: AccessDenied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -200,6 +210,13 @@ impl<R: Right> Permit<R> {
 impl<R: Right<Resource = Arc<Bucket>>> Permit<R> {
     /// The bucket.
     pub fn bucket(&self) -> &Arc<Bucket> {
+        &self.resource
+    }
+}
+
+impl<R: Right<Resource = BucketName>> Permit<R> {
+    /// The name of the bucket to be made.
+    pub fn bucket_name(&self) -> &BucketName {
         &self.resource
     }
 }
@@ -322,8 +339,8 @@ pub struct Sealed<T, R> {
 }
 
 impl<T, R: ObjectRight> Sealed<T, R> {
-    /// Seals `value`, which was read in the snapshot that `facts` come from.
-    pub fn new(value: T, facts: ObjectFacts) -> Self {
+    /// Called by the store. Seals `value`, which was read in the snapshot that `facts` come from.
+    pub(crate) fn new(value: T, facts: ObjectFacts) -> Self {
         Self { value, facts, _right: PhantomData }
     }
 

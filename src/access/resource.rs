@@ -45,6 +45,8 @@ pub struct UploadPath {
 pub enum Resource {
     /// The service.
     Service,
+    /// The name of a bucket to be made. Another's bucket may have it.
+    NewBucket(BucketName),
     /// A bucket; for an action on objects, any object in it.
     Bucket(Arc<Bucket>),
     /// An object, or the uploads of its key.
@@ -52,10 +54,10 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// The bucket, if the resource is in one.
+    /// The bucket, if the resource is one that is there, or in one.
     pub fn bucket(&self) -> Option<&Arc<Bucket>> {
         match self {
-            Self::Service => None,
+            Self::Service | Self::NewBucket(_) => None,
             Self::Bucket(bucket) => Some(bucket),
             Self::Object(object) => Some(&object.bucket),
         }

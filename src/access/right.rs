@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::action::Action;
 use super::resource::{Bucket, ObjectPath, Resource};
+use crate::types::BucketName;
 
 /// A right on a kind of resource. The rights of this file are all there are.
 pub trait Right: Clone + fmt::Debug + Send + Sync + sealed::Sealed + 'static {
@@ -44,7 +45,7 @@ impl FromResource for Arc<Bucket> {
     fn from_resource(resource: &Resource) -> Option<Self> {
         match resource {
             Resource::Bucket(bucket) => Some(Self::clone(bucket)),
-            Resource::Service | Resource::Object(_) => None,
+            Resource::Service | Resource::NewBucket(_) | Resource::Object(_) => None,
         }
     }
 }
@@ -53,7 +54,16 @@ impl FromResource for ObjectPath {
     fn from_resource(resource: &Resource) -> Option<Self> {
         match resource {
             Resource::Object(object) => Some(object.clone()),
-            Resource::Service | Resource::Bucket(_) => None,
+            Resource::Service | Resource::NewBucket(_) | Resource::Bucket(_) => None,
+        }
+    }
+}
+
+impl FromResource for BucketName {
+    fn from_resource(resource: &Resource) -> Option<Self> {
+        match resource {
+            Resource::NewBucket(name) => Some(name.clone()),
+            Resource::Service | Resource::Bucket(_) | Resource::Object(_) => None,
         }
     }
 }
@@ -83,7 +93,7 @@ rights! {
     /// To list one's own buckets.
     ListBuckets(()) = ListAllMyBuckets;
     /// To make a bucket.
-    CreateBucket(()) = CreateBucket;
+    CreateBucket(BucketName) = CreateBucket;
     /// To delete a bucket.
     DeleteBucket(Arc<Bucket>) = DeleteBucket;
     /// To list the objects of a bucket.

@@ -182,7 +182,7 @@ impl Config {
             dedup_buckets: names(&self.dedup_buckets),
             proof_buckets: names(&self.proof_buckets),
             event_targets: self.webhooks.iter().map(Webhook::event_target).collect(),
-            limits: store::Limits::default(),
+            bounds: store::Bounds::default(),
             sources: store::Sources::default(),
         }
     }

@@ -15,9 +15,8 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
-use subtle::ConstantTimeEq as _;
 
-use crate::store::Candidate;
+use crate::store::{Candidate, ExpectedAnswer, NONCE_BYTES, Proven};
 use crate::types::UploadId;
 use crate::wire::{Error, ErrorCode};
 
@@ -35,9 +34,6 @@ const CHALLENGES_MAX: u32 = 4;
 const UNANSWERED_MAX: u32 = 100;
 /// Time after which a user may ask once more. Who has half of a file would need 45 days.
 const UNANSWERED_REFILL: Duration = Duration::from_secs(60);
-
-/// Bytes of a nonce.
-pub const NONCE_BYTES: usize = 32;
 
 /// Answer of a client to a challenge.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,7 +68,7 @@ struct Offer {
 /// A question that waits for its answer.
 struct Open {
     nonce: [u8; NONCE_BYTES],
-    answer: [u8; 32],
+    expected: ExpectedAnswer,
     until: Instant,
 }
 
@@ -168,14 +164,14 @@ impl Challenges {
         &self,
         user: &str,
         upload: UploadId,
-        expected: Proof,
+        nonce: [u8; NONCE_BYTES],
+        expected: ExpectedAnswer,
         now: Instant,
     ) -> Result<(), Refusal> {
         let mut users = self.lock();
         let offer = users.get_mut(user).and_then(|user| user.offer(upload));
         let offer = offer.ok_or(Refusal::NoOffer)?;
-        let Proof { nonce, sha256: answer } = expected;
-        offer.open = Some(Open { nonce, answer, until: now + CHALLENGE_LIFE });
+        offer.open = Some(Open { nonce, expected, until: now + CHALLENGE_LIFE });
         Ok(())
     }
 
@@ -189,7 +185,7 @@ impl Challenges {
         upload: UploadId,
         proof: &Proof,
         now: Instant,
-    ) -> Result<Vec<Candidate>, Refusal> {
+    ) -> Result<Vec<Proven>, Refusal> {
         let mut users = self.lock();
         let user = users.get_mut(user).ok_or(Refusal::NoChallenge)?;
         user.pass(now);
@@ -197,19 +193,16 @@ impl Challenges {
         let at = at.ok_or(Refusal::NoChallenge)?;
         // Whatever it says, the question is over.
         let open = user.offers[at].open.take().ok_or(Refusal::NoChallenge)?;
-        let is_asked = open.nonce.ct_eq(&proof.nonce);
-        let is_right = open.answer.ct_eq(&proof.sha256);
-        if !bool::from(is_asked) {
+        if open.nonce != proof.nonce {
             return Err(Refusal::NoChallenge);
         }
         if now >= open.until {
             return Err(Refusal::Late);
         }
-        if !bool::from(is_right) {
-            return Err(Refusal::Wrong);
-        }
+        let proven = open.expected.prove(&proof.sha256).ok_or(Refusal::Wrong)?;
         user.unanswered = user.unanswered.saturating_sub(1);
-        Ok(user.offers.remove(at).map(|offer| offer.found).unwrap_or_default())
+        user.offers.remove(at);
+        Ok(proven)
     }
 
     /// A question that was begun could not be asked: it does not count.
@@ -273,7 +266,18 @@ mod tests {
 
     fn ask(challenges: &Challenges, upload: UploadId, nonce: u8, now: Instant) {
         challenges.begin("alice", upload, now).unwrap();
-        challenges.ask("alice", upload, proof(nonce, nonce), now).unwrap();
+        wait_for(challenges, upload, nonce, now).unwrap();
+    }
+
+    /// Waits for the answer `proof(answer, answer)`.
+    fn wait_for(
+        challenges: &Challenges,
+        upload: UploadId,
+        answer: u8,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        let expected = ExpectedAnswer::new([answer; 32], Vec::new());
+        challenges.ask("alice", upload, [answer; NONCE_BYTES], expected, now)
     }
 
     #[test]
@@ -308,7 +312,7 @@ mod tests {
         challenges.begin("alice", upload, now).unwrap();
         let early = challenges.answer("alice", upload, &proof(1, 1), now);
         assert_eq!(early.err(), Some(Refusal::NoChallenge));
-        challenges.ask("alice", upload, proof(2, 2), now).unwrap();
+        wait_for(&challenges, upload, 2, now).unwrap();
         assert!(challenges.answer("alice", upload, &proof(2, 2), now).is_ok());
     }
 
@@ -359,7 +363,7 @@ mod tests {
         };
         let uploads: Vec<UploadId> = (0..UNANSWERED_MAX).map(|_| begin(now).unwrap()).collect();
         assert_eq!(begin(now), Err(Refusal::TooMany));
-        challenges.ask("alice", uploads[0], proof(1, 1), now).unwrap();
+        wait_for(&challenges, uploads[0], 1, now).unwrap();
         challenges.answer("alice", uploads[0], &proof(1, 1), now).unwrap();
         begin(now).unwrap();
         assert_eq!(begin(now + UNANSWERED_REFILL - SECOND), Err(Refusal::TooMany));

@@ -19,7 +19,6 @@ const CLASSIC_REGION: &str = "us-east-1";
 pub async fn handle(call: Call) -> Result<Response> {
     let permit = call.permit::<CreateBucket>()?;
     refuse_unsupported(&call)?;
-    let name = call.bucket().clone();
     let (document, call) = document::receive(call).await?;
     let region = &call.context.config.region;
     let constraint = location_constraint(&document)?;
@@ -31,7 +30,8 @@ pub async fn handle(call: Call) -> Result<Response> {
         );
         return Err(Error::because(ErrorCode::IllegalLocationConstraintException, message));
     }
-    let created = call.context.store.create_bucket(&permit, name.clone(), region).await?;
+    let created = call.context.store.create_bucket(&permit, region).await?;
+    let name = permit.bucket_name();
     match created {
         CreatedBucket::Created(_) => {}
         CreatedBucket::Exists(bucket) if bucket.owner.id != permit.user().id => {

@@ -146,7 +146,7 @@ pub static OPERATIONS: &[Row] = operations! {
     // also consumes               body                          demands
     "ListBuckets"               list_buckets              GET    Service []                                               []                          Nothing,                      Service(A::ListAllMyBuckets);
 
-    "CreateBucket"              create_bucket             PUT    Bucket  []                                               []                          Document(DOCUMENT_BYTES_MAX), Service(A::CreateBucket);
+    "CreateBucket"              create_bucket             PUT    Bucket  []                                               []                          Document(DOCUMENT_BYTES_MAX), Target(A::CreateBucket);
     "HeadBucket"                head_bucket               HEAD   Bucket  []                                               []                          Nothing,                      Target(A::ListBucket);
     "DeleteBucket"              delete_bucket             DELETE Bucket  []                                               []                          Nothing,                      Target(A::DeleteBucket);
     "GetBucketLocation"         get_bucket_location       GET    Bucket  [Query("location")]                              []                          Nothing,                      Target(A::GetBucketLocation);

@@ -20,7 +20,7 @@ pub async fn handle(call: Call) -> Result<Response> {
         region_strict: config.region_strict,
         names: config.webhooks.iter().map(|webhook| webhook.name.as_str()).collect(),
     };
-    let rules = notification::read(&document, &targets)?;
+    let rules = notification::read(&document, &targets, context.store.random()?)?;
     if rules.is_empty() {
         context.store.delete_bucket_configuration(&permit).await?;
     } else {

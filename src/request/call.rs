@@ -41,6 +41,7 @@ impl Caller {
     pub fn ask(&self, demand: Demand) -> Result<Decision> {
         let resource = match (demand.bucket, demand.key) {
             (None, _) => Resource::Service,
+            (Some(name), _) if demand.action == Action::CreateBucket => Resource::NewBucket(name),
             (Some(name), key) => {
                 let bucket = self.store.bucket(&name).ok_or_else(|| {
                     Error::new(ErrorCode::NoSuchBucket).field("BucketName", name.as_str())

@@ -29,15 +29,14 @@ impl Store {
         self.engine.directory().buckets(&permit.user().id, prefix, after, max)
     }
 
-    /// Creates a bucket, or returns the existing one of that name. [`Error::NotFound`] if the owner
+    /// Creates the permit's bucket, or returns the existing one of that name. [`Error::NotFound`] if the owner
     /// does not exist, [`Error::TooManyBuckets`].
     pub fn create_bucket(
         &self,
         permit: &Permit<CreateBucket>,
-        name: BucketName,
         region: &str,
     ) -> Pending<CreatedBucket> {
-        buckets::create(&self.engine.db, name, permit.user(), region)
+        buckets::create(&self.engine.db, permit.bucket_name().clone(), permit.user(), region)
     }
 
     /// Deletes an empty bucket; open uploads are dropped with it. [`Error::BucketNotEmpty`].

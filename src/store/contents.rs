@@ -2,14 +2,20 @@
 
 pub(crate) mod reader;
 
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
 use self::reader::OpenObject;
 use crate::access::{Bucket, ObjectPath, Permit, UploadHandle, WriteObject};
 use crate::store::db::sqlite::{contents, deduplicated, objects, parts};
+use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
 use crate::store::handle::Store;
 use crate::store::memory::pending::{Blocking, Pending};
 use crate::store::records::contents::{
-    Candidate, Filled, INSTANT_PARTS_MAX, InstantPart, Proven, Readable, Via, Wanted,
+    Candidate, ExpectedAnswer, Filled, INSTANT_PARTS_MAX, InstantPart, Proven, RangesQuestion,
+    Readable, Via, Wanted,
 };
 use crate::store::records::events::Cause;
 use crate::store::records::objects::{NewObject, Published};
@@ -52,23 +58,17 @@ impl Store {
         })
     }
 
-    /// The object of the permit's bucket by which a content was found, to read a challenge from.
-    /// Only a digest of it may be sent. `None` when it has another content now.
-    pub fn open_found(
+    /// The answer to a question about the file that was found, computed from the first of `found`
+    /// that is still in an object of the permit's bucket. `None` when none is, and when the bucket
+    /// takes no proofs. Nothing of the file leaves but the digest.
+    pub fn expected_answer(
         &self,
         permit: &Permit<WriteObject>,
-        found: &Candidate,
-    ) -> Result<Option<OpenObject>> {
-        let Via::Object { bucket, key, part: None } = &found.via else { return Ok(None) };
-        if bucket.id != permit.target_bucket().id || !self.engine.takes_proof(bucket) {
-            return Ok(None);
-        }
-        let object = ObjectPath { bucket: bucket.clone(), key: key.clone() };
-        match reader::open_unsealed(&self.engine, &object) {
-            Ok((object, _)) => Ok(Some(object).filter(|object| object.content() == found.content)),
-            Err(Error::NoSuchKey) => Ok(None),
-            Err(error) => Err(error),
-        }
+        found: Vec<Candidate>,
+        question: RangesQuestion,
+    ) -> Blocking<Option<ExpectedAnswer>> {
+        let (engine, permit) = (self.engine.clone(), permit.clone());
+        Blocking::new(move || expected_answer(&engine, permit.target_bucket(), found, &question))
     }
 
     /// Fills an open upload with the first of these contents that can be taken and is its declared
@@ -104,4 +104,54 @@ impl Store {
         assert!(parts.len() <= INSTANT_PARTS_MAX, "one step of the writer is bounded");
         parts::put_instant(&self.engine.db, upload.path(), parts)
     }
+}
+
+fn expected_answer(
+    engine: &Arc<Engine>,
+    bucket: &Bucket,
+    mut found: Vec<Candidate>,
+    question: &RangesQuestion,
+) -> Result<Option<ExpectedAnswer>> {
+    if !engine.takes_proof(bucket) {
+        return Ok(None);
+    }
+    for candidate in &found {
+        let Some(object) = open_found(engine, bucket, candidate)? else { continue };
+        let sha256 = hash_ranges(&object, question)?;
+        let (file, size) = (candidate.sha256, candidate.size);
+        found.retain(|other| (other.sha256, other.size) == (file, size));
+        return Ok(Some(ExpectedAnswer::new(sha256, found)));
+    }
+    Ok(None)
+}
+
+/// The object of `bucket` by which a content was found; `None` when it has another content now.
+fn open_found(
+    engine: &Arc<Engine>,
+    bucket: &Bucket,
+    found: &Candidate,
+) -> Result<Option<OpenObject>> {
+    let Via::Object { bucket: of, key, part: None } = &found.via else { return Ok(None) };
+    if of.id != bucket.id {
+        return Ok(None);
+    }
+    let object = ObjectPath { bucket: Arc::clone(of), key: key.clone() };
+    match reader::open_unsealed(engine, &object) {
+        Ok((object, _)) => Ok(Some(object).filter(|object| object.content() == found.content)),
+        Err(Error::NoSuchKey) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Each block is compared with its checksum, as for every answer.
+fn hash_ranges(object: &OpenObject, question: &RangesQuestion) -> Result<[u8; 32]> {
+    let mut hasher = Sha256::new();
+    hasher.update(question.nonce);
+    for range in &question.ranges {
+        let mut reader = object.reader(Some(*range))?;
+        while let Some(bytes) = reader.next()? {
+            hasher.update(&bytes);
+        }
+    }
+    Ok(hasher.finalize().into())
 }

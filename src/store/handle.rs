@@ -52,6 +52,14 @@ impl Store {
         self.engine.close();
     }
 
+    /// Random bytes, by the sources of the store.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::store::Error::Io) when the system's generator cannot be read.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N]> {
+        self.engine.options.sources.random()
+    }
+
     /// The time now, by the sources of the store. A gateway has no other clock.
     pub fn now(&self) -> Timestamp {
         self.engine.options.sources.now()

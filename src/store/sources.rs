@@ -68,7 +68,7 @@ impl Sources {
         self.0.as_ref().map_or_else(MessageId::new, seeded)
     }
 
-    /// Random bytes for ids and secrets of accounts.
+    /// Random bytes for ids and secrets of accounts, and for questions.
     ///
     /// # Errors
     /// [`Error::Io`] when the system's generator cannot be read.

@@ -30,12 +30,16 @@ pub struct NotificationTargets<'a> {
     pub names: Vec<&'a str>,
 }
 
-/// Rules from a document.
+/// Rules from a document. A rule without an Id gets one of `random` and its position.
 ///
 /// # Errors
 /// MalformedXML; NotImplemented for functions, EventBridge and events that this server never emits;
 /// InvalidArgument for unknown targets and events, invalid filters and rules that overlap.
-pub fn read(document: &[u8], targets: &NotificationTargets<'_>) -> Result<NotificationRules> {
+pub fn read(
+    document: &[u8],
+    targets: &NotificationTargets<'_>,
+    random: [u8; 16],
+) -> Result<NotificationRules> {
     let root = xml::parse(document, ROOT)?;
     let mut rules = Vec::new();
     for element in &root.children {
@@ -45,7 +49,8 @@ pub fn read(document: &[u8], targets: &NotificationTargets<'_>) -> Result<Notifi
         }
         let known = ELEMENTS.iter().find(|(_, name, _)| *name == element.name);
         let (kind, _, target) = known.ok_or(ErrorCode::MalformedXML)?;
-        rules.push(read_rule(element, *kind, target, targets)?);
+        let own_id = format!("{}-{}", hex::encode(random), rules.len());
+        rules.push(read_rule(element, *kind, target, targets, own_id)?);
     }
     NotificationRules::new(rules).map_err(refused)
 }
@@ -55,10 +60,11 @@ fn read_rule(
     kind: RuleKind,
     target: &str,
     targets: &NotificationTargets<'_>,
+    own_id: String,
 ) -> Result<NotificationRule> {
     let arn = element.child(target).ok_or(ErrorCode::MalformedXML)?.trimmed();
     let id = match element.child("Id").map(|id| id.text.as_str()).unwrap_or_default() {
-        "" => uuid::Uuid::now_v7().to_string(),
+        "" => own_id,
         id if id.len() > ID_LENGTH_MAX => {
             let message = format!("The Id must not exceed {ID_LENGTH_MAX} characters.");
             return Err(Error::argument("Id", id, message));

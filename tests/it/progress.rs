@@ -79,7 +79,7 @@ fn an_upload_shows_how_far_it_is() {
 }
 
 #[test]
-fn an_upload_that_was_born_complete_has_all_its_bytes() {
+fn a_deduplicated_upload_has_all_its_bytes() {
     let gateway = gateway();
     let whole = crate::instant::file(1);
     let size = whole.len() as u64;
@@ -324,8 +324,11 @@ fn pages_go_through_more_buckets_than_one_looks_into_and_name_only_ones_own() {
     let count = BUCKETS_OF_PAGE + 50;
     for (who, letter) in [(Who::Alice, 'a'), (Who::Bob, 'b')] {
         let name = |n: usize| BucketName::parse(&format!("n{n:04}-{letter}")).expect("a name");
-        let permit = permit::<CreateBucket>(&gateway, who, Action::CreateBucket, Resource::Service);
-        let make = |n| gateway.store().create_bucket(&permit, name(n), "us-east-1");
+        let make = |n| {
+            let new = Resource::NewBucket(name(n));
+            let permit = permit::<CreateBucket>(&gateway, who, Action::CreateBucket, new);
+            gateway.store().create_bucket(&permit, "us-east-1")
+        };
         let made: Vec<_> = (0..count).map(make).collect();
         made.into_iter().for_each(|made| drop(made.wait().expect("the bucket is made")));
     }

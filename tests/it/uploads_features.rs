@@ -138,7 +138,7 @@ const ROWS: &[Row] = &[
         "tests/it/instant/create.rs::a_multipart_object_keeps_its_parts_and_its_tag",
         "tests/it/instant/expect.rs::a_known_body_is_never_asked_for",
         "tests/it/instant/delta.rs::only_what_changed_is_missing",
-        "src/store/tests/instant.rs::an_upload_that_is_born_complete_costs_the_same_for_any_number_of_parts"]),
+        "src/store/tests/instant.rs::a_deduplicated_upload_costs_the_same_for_any_number_of_parts"]),
     (39, "a hash gives no file: SHA-256 and size, and only what one may read", &[
         "tests/it/instant/attacks.rs::the_hash_of_anothers_file_gives_nothing",
         "tests/it/instant/attacks.rs::a_deputy_narrows_what_it_may_find",

@@ -6,17 +6,12 @@
 //!   and a product is largest when all have the same share. Of a file of 64 KiB it is every byte.
 //! - The digest begins with a fresh random nonce, so nothing can be computed ahead, or
 //!   answered twice.
-//! - The bytes are read as every answer's are, each block compared with its checksum; nothing but
-//!   their digest leaves.
+//! - The store computes the answer ([`crate::store::Store::expected_answer`]); the bytes stay there.
 
-use std::sync::LazyLock;
-
-use rustls::crypto::{SecureRandom, aws_lc_rs};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use crate::limits::challenges::{NONCE_BYTES, Proof};
-use crate::store::{self, OpenObject, SHARED_BYTES_MIN};
+use crate::limits::challenges::Proof;
+use crate::store::{NONCE_BYTES, RangesQuestion, SHARED_BYTES_MIN};
 use crate::types::ByteRange;
 use crate::wire::{Error, ErrorCode, Result};
 
@@ -26,59 +21,19 @@ const RANGES: usize = 16;
 const RANGE_BYTES: u64 = 4 << 10;
 /// Random bytes for the place of one range: so many that no place is likelier than another.
 const PLACE_BYTES: usize = 16;
+/// Random bytes for a question: its nonce, and the places of its ranges.
+pub const RANDOM_BYTES: usize = NONCE_BYTES + RANGES * PLACE_BYTES;
 
 // Each sixteenth of the smallest file has room for its range.
 const _: () = assert!(SHARED_BYTES_MIN >= RANGES as u64 * RANGE_BYTES);
 
-/// The system's source of randomness.
-static RANDOM: LazyLock<&'static dyn SecureRandom> =
-    LazyLock::new(|| aws_lc_rs::default_provider().secure_random);
-
-/// A challenge.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Challenge {
-    /// First bytes of the hashed data.
-    pub nonce: [u8; NONCE_BYTES],
-    /// The ranges, in the order in which they are hashed.
-    pub ranges: Vec<ByteRange>,
-}
-
-impl Challenge {
-    /// A question about a file of `size` bytes, which must be one that can be found.
-    ///
-    /// # Errors
-    /// InternalError when the system gives no randomness.
-    pub fn random(size: u64) -> Result<Self> {
-        let mut nonce = [0; NONCE_BYTES];
-        let mut places = [0; RANGES * PLACE_BYTES];
-        for bytes in [&mut nonce[..], &mut places[..]] {
-            let filled = RANDOM.fill(bytes);
-            filled.map_err(|_| {
-                let message = "The system gives no randomness.";
-                Error::because(ErrorCode::InternalError, message)
-            })?;
-        }
-        let (places, _) = places.as_chunks::<PLACE_BYTES>();
-        let range =
-            |(n, place): (u64, &[u8; PLACE_BYTES])| range_in(size, n, u128::from_be_bytes(*place));
-        Ok(Self { nonce, ranges: (0..).zip(places).map(range).collect() })
-    }
-
-    /// The digest that answers it. Blocking.
-    ///
-    /// # Errors
-    /// Those of reading.
-    pub fn answer(&self, object: &OpenObject) -> store::Result<[u8; 32]> {
-        let mut hasher = Sha256::new();
-        hasher.update(self.nonce);
-        for range in &self.ranges {
-            let mut reader = object.reader(Some(*range))?;
-            while let Some(bytes) = reader.next()? {
-                hasher.update(&bytes);
-            }
-        }
-        Ok(hasher.finalize().into())
-    }
+/// A question about a file of `size` bytes, which must be one that can be found.
+pub fn question(size: u64, random: &[u8; RANDOM_BYTES]) -> RangesQuestion {
+    let (nonce, places) = random.split_first_chunk().expect("a nonce comes first");
+    let (places, _) = places.as_chunks::<PLACE_BYTES>();
+    let range =
+        |(n, place): (u64, &[u8; PLACE_BYTES])| range_in(size, n, u128::from_be_bytes(*place));
+    RangesQuestion { nonce: *nonce, ranges: (0..).zip(places).map(range).collect() }
 }
 
 /// A range in sixteenth `n` of a file, at one of all places that it can have there.
@@ -111,7 +66,7 @@ struct Block {
 /// The document in which it is asked (`docs/schemas/challenge.json`).
 pub fn document(
     (bucket, key, upload_id): (&str, &str, String),
-    question: &Challenge,
+    question: &RangesQuestion,
     expires_at: String,
 ) -> String {
     let block = |range: &ByteRange| Block { start_byte: range.first, end_byte: range.last };
@@ -162,6 +117,13 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
+    fn random_question(size: u64) -> RangesQuestion {
+        let mut random = [0; RANDOM_BYTES];
+        let source = rustls::crypto::aws_lc_rs::default_provider().secure_random;
+        source.fill(&mut random).expect("random bytes");
+        question(size, &random)
+    }
+
     #[test]
     fn a_range_lies_in_each_sixteenth_of_files_of_all_sizes() {
         for size in [SHARED_BYTES_MIN, 65_537, 70_000, 131_071, MIB + 1, 5 << 40] {
@@ -179,7 +141,7 @@ mod tests {
 
     #[test]
     fn the_smallest_file_is_asked_for_whole_and_every_byte_of_others_can_be() {
-        let question = Challenge::random(SHARED_BYTES_MIN).unwrap();
+        let question = random_question(SHARED_BYTES_MIN);
         let starts: Vec<u64> = question.ranges.iter().map(|range| range.first).collect();
         assert_eq!(starts, (0..16).map(|n| n * RANGE_BYTES).collect::<Vec<_>>());
         // Both ends of a sixteenth, and each place between them.
@@ -191,7 +153,7 @@ mod tests {
 
     #[test]
     fn no_two_questions_are_the_same() {
-        let (one, other) = (Challenge::random(MIB).unwrap(), Challenge::random(MIB).unwrap());
+        let (one, other) = (random_question(MIB), random_question(MIB));
         assert_ne!(one.nonce, other.nonce);
         assert_ne!(one.ranges, other.ranges);
     }
@@ -202,7 +164,7 @@ mod tests {
         const QUESTIONS: usize = 20_000;
         let answered = (0..QUESTIONS)
             .filter(|_| {
-                let question = Challenge::random(size).unwrap();
+                let question = random_question(size);
                 question.ranges.iter().all(|range| has(*range))
             })
             .count();

@@ -3,17 +3,13 @@
 //! The expected answer never leaves the server: it is computed from the stored bytes, and kept
 //! in memory until it is used or its minute is over.
 
-use crate::access::UploadHandle;
-use crate::access::WriteObject;
 use std::time::Instant;
 
-use crate::limits::challenges::Proof;
+use crate::access::{UploadHandle, WriteObject};
 use crate::limits::challenges::{CHALLENGE_LIFE, Refusal};
-use crate::ops::uploads::challenge;
-use crate::ops::uploads::challenge::Challenge;
-use crate::ops::uploads::instant;
+use crate::ops::uploads::{challenge, instant};
 use crate::request::Call;
-use crate::store::{self, Candidate, Store};
+use crate::store::{self, Candidate, ExpectedAnswer, RangesQuestion, Store};
 use crate::wire::{Error, ErrorCode, Response, Result, date};
 
 /// Answers with a JSON document (`docs/schemas/challenge.json`).
@@ -44,7 +40,7 @@ pub async fn handle(call: Call) -> Result<Response> {
         }
     };
     let now = call.context.store.now();
-    challenges.ask(&user, id, expected, Instant::now())?;
+    challenges.ask(&user, id, question.nonce, expected, Instant::now())?;
     let expires = date::iso8601(now.plus_millis(CHALLENGE_LIFE.as_millis() as u64));
     let place = (call.bucket().as_str(), call.key().as_str(), id.to_string());
     Ok(Response::json(challenge::document(place, &question, expires)))
@@ -56,22 +52,16 @@ async fn ask(
     call: &Call,
     upload: &UploadHandle<WriteObject>,
     found: Vec<Candidate>,
-) -> Result<Option<(Challenge, Proof)>> {
+) -> Result<Option<(RangesQuestion, ExpectedAnswer)>> {
     let Some(size) = found.first().map(Candidate::size) else { return Ok(None) };
-    let question = Challenge::random(size)?;
+    let question = challenge::question(size, &call.context.store.random()?);
     let upload = upload.clone();
     let read = move |store: &Store| -> store::Result<_> {
         if !store.list_parts(&upload, 0, 1).run()?.parts.is_empty() {
             return Ok(Err(()));
         }
-        for found in &found {
-            if let Some(object) = store.open_found(upload.permit(), found)? {
-                let sha256 = question.answer(&object)?;
-                let proof = Proof { nonce: question.nonce, sha256 };
-                return Ok(Ok(Some((question, proof))));
-            }
-        }
-        Ok(Ok(None))
+        let expected = store.expected_answer(upload.permit(), found, question.clone()).run()?;
+        Ok(Ok(expected.map(|expected| (question, expected))))
     };
     call.context.blocking(read).await?.map_err(|()| has_parts())
 }

@@ -3,12 +3,12 @@
 //! **Invariant:** whether the content is alive, and still in an object of the bucket, is seen by
 //! the transaction that takes the reference; a proof of what has gone gives nothing.
 
-use crate::access::WriteObject;
 use std::time::Instant;
 
+use crate::access::WriteObject;
 use crate::ops::uploads::{challenge, instant, missing_parts};
 use crate::request::Call;
-use crate::store::{Candidate, Filled};
+use crate::store::Filled;
 use crate::transfer::document;
 use crate::types::PartNumber;
 use crate::wire::{Error, ErrorCode, Response, Result};
@@ -29,8 +29,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     // A request for another key does not use up the challenge.
     store.upload(&upload).await?;
     let user = &upload.permit().user().id;
-    let found = call.context.limits.challenges.answer(user, upload.id(), &proof, Instant::now())?;
-    let proven = found.into_iter().map(Candidate::proven).collect();
+    let challenges = &call.context.limits.challenges;
+    let proven = challenges.answer(user, upload.id(), &proof, Instant::now())?;
     match store.fill_upload(&upload, proven).await? {
         Filled::Instant => {}
         Filled::HasParts => {

@@ -35,8 +35,8 @@ const WAITING_MAX: usize = 4096;
 /// Bytes of waiting bodies. Nothing else counts the bytes of bodies whose client has disconnected.
 const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Bodies written with one call.
-const BATCH_BODIES_MAX: usize = 128;
-const BATCH_BYTES_MAX: usize = 8 << 20;
+const PACK_BODIES_MAX: usize = 128;
+const PACK_BYTES_MAX: usize = 8 << 20;
 
 /// A body, or `None`: the thread answers earlier bodies and ends.
 type Message = Option<Body>;
@@ -202,7 +202,7 @@ impl Packer {
             let mut has_ended = false;
             let mut bytes = first.bytes.len();
             let mut batch = vec![first];
-            while batch.len() < BATCH_BODIES_MAX && bytes < BATCH_BYTES_MAX {
+            while batch.len() < PACK_BODIES_MAX && bytes < PACK_BYTES_MAX {
                 match self.receiver.try_recv() {
                     Ok(Some(body)) => {
                         bytes += body.bytes.len();

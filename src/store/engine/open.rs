@@ -63,7 +63,7 @@ impl Engine {
             connection,
             queue,
             state: Arc::clone(&state),
-            batch_time_max: options.limits.batch_time_max,
+            batch_time_max: options.bounds.batch_time_max,
             wal_bytes_restart: options.wal_bytes_restart,
             wal_bytes_wait: options.wal_bytes_max / 2,
             restart_at: options.wal_bytes_restart,

@@ -4,15 +4,18 @@
 //! - A [`Readable`] is made from a permit to get the object by which its content was found, or for
 //!   a part of an open upload of the same principal; in no other way. The transaction that takes
 //!   the reference checks the object or part again.
-//! - A [`Proven`] is taken only by an open upload of the bucket in which it was found, and only if
-//!   that bucket accepts proofs.
+//! - A [`Proven`] is made from the right answer to a question about stored bytes; in no other way.
+//!   It is taken only by an open upload of the bucket in which it was found, and only if that bucket
+//!   accepts proofs.
 
 use std::sync::Arc;
+
+use subtle::ConstantTimeEq as _;
 
 use super::declared::Declaration;
 use crate::access::{Bucket, Permit, ReadObject, User};
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests};
-use crate::types::{BlobId, ObjectKey, PartNumber, UploadId};
+use crate::types::{BlobId, ByteRange, ObjectKey, PartNumber, UploadId};
 
 /// Bytes below which contents are neither found nor stored once.
 pub const SHARED_BYTES_MIN: u64 = 64 << 10;
@@ -95,22 +98,52 @@ impl Candidate {
     /// The content, readable by the holder of `permit`. `None` when the permit is for another
     /// object, or is missing where one is needed.
     pub fn granted(self, permit: Option<&Permit<ReadObject>>) -> Option<Readable> {
-        let is_granted = match &self.via {
-            Via::Object { bucket, key, .. } => permit.is_some_and(|permit| {
-                permit.target_bucket().id == bucket.id && permit.key() == key
-            }),
-            Via::Part { .. } => true,
+        let decided_on = match &self.via {
+            Via::Object { bucket, key, .. } => permit
+                .filter(|permit| permit.target_bucket().id == bucket.id && permit.key() == key)?
+                .decided_on(),
+            Via::Part { .. } => None,
         };
-        is_granted.then_some(Readable(self))
-    }
-
-    /// The content as one whose possession was proven. The caller has checked the proof.
-    pub fn proven(self) -> Proven {
-        Proven(Readable(self))
+        Some(Readable { candidate: self, decided_on })
     }
 }
 
-/// A content whose possession the request has proven.
+/// Bytes of a nonce.
+pub const NONCE_BYTES: usize = 32;
+
+/// A question about a file: the SHA-256 of a nonce and of some of its bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RangesQuestion {
+    /// First bytes of the hashed data.
+    pub nonce: [u8; NONCE_BYTES],
+    /// The ranges, in the order in which they are hashed.
+    pub ranges: Vec<ByteRange>,
+}
+
+/// The expected answer to a [`RangesQuestion`], with the contents that have these bytes. The store
+/// computes it from stored bytes, and it can only be compared.
+#[derive(Debug)]
+pub struct ExpectedAnswer {
+    sha256: [u8; 32],
+    contents: Vec<Candidate>,
+}
+
+impl ExpectedAnswer {
+    /// Called by the store, which computed `sha256` from the bytes of `contents`.
+    pub(crate) fn new(sha256: [u8; 32], contents: Vec<Candidate>) -> Self {
+        Self { sha256, contents }
+    }
+
+    /// The contents, as proven by the right answer; `None` for a wrong one. Takes the same time for
+    /// each wrong answer.
+    pub fn prove(self, answer: &[u8; 32]) -> Option<Vec<Proven>> {
+        let proven = |candidate| Proven(Readable { candidate, decided_on: None });
+        bool::from(self.sha256.ct_eq(answer))
+            .then(|| self.contents.into_iter().map(proven).collect())
+    }
+}
+
+/// A content whose possession the request has proven: see [`ExpectedAnswer::prove`].
 #[derive(Clone, Debug)]
 pub struct Proven(pub(in crate::store) Readable);
 
@@ -127,23 +160,28 @@ pub enum Filled {
 
 /// A content that this request may read now.
 #[derive(Clone, Debug)]
-pub struct Readable(pub(in crate::store) Candidate);
+pub struct Readable {
+    pub(in crate::store) candidate: Candidate,
+    /// Sequence number of the version of its object that was decided on; `None` when the decision
+    /// did not depend on it.
+    pub(in crate::store) decided_on: Option<i64>,
+}
 
 impl Readable {
     /// The digests of a single blob.
     pub fn digests(&self) -> Option<&Digests> {
-        self.0.digests.as_ref()
+        self.candidate.digests.as_ref()
     }
 
     pub(in crate::store) fn content(&self) -> ContentId {
-        self.0.content
+        self.candidate.content
     }
 
     /// True if the whole content is the declared file.
     pub(in crate::store) fn is(&self, declaration: &Declaration) -> bool {
-        declaration.digests.sha256 == Some(self.0.sha256)
-            && declaration.layout.is_some_and(|layout| layout.size() == self.0.size)
-            && match (declaration.digests.md5, &self.0.digests) {
+        declaration.digests.sha256 == Some(self.candidate.sha256)
+            && declaration.layout.is_some_and(|layout| layout.size() == self.candidate.size)
+            && match (declaration.digests.md5, &self.candidate.digests) {
                 (Some(md5), Some(digests)) => md5 == digests.md5,
                 // Unknown: Complete will read the file.
                 _ => true,
@@ -152,7 +190,7 @@ impl Readable {
 
     /// The blob with its digests, when the content is a single one.
     pub(in crate::store) fn single(&self) -> Option<(BlobId, &Digests)> {
-        match (self.0.content, &self.0.digests) {
+        match (self.candidate.content, &self.candidate.digests) {
             (ContentId::Blob(id), Some(digests)) => Some((id, digests)),
             _ => None,
         }

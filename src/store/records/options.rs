@@ -1,9 +1,9 @@
 //! Options that a store is opened with.
 
-use super::limits::Limits;
+use super::bounds::Bounds;
 use crate::store::sources::Sources;
 
-/// Options of a store: settings of the configuration, limits and sources.
+/// Options of a store: settings of the configuration, bounds of the store and sources.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The data folder; created if it does not exist.
@@ -35,7 +35,7 @@ pub struct Options {
     /// Targets of events.
     pub event_targets: Vec<EventTarget>,
     /// Bounds of the store's own work.
-    pub limits: Limits,
+    pub bounds: Bounds,
     /// Time, ids and random bytes. The default is the system's.
     pub sources: Sources,
 }

@@ -180,7 +180,7 @@ fn declared(bytes: &[u8]) -> Option<Declaration> {
 }
 
 /// An upload of "b" that was created with the content of "a".
-fn born(fixture: &Fixture, rights: &Rights, bytes: &[u8]) -> UploadId {
+fn deduplicated(fixture: &Fixture, rights: &Rights, bytes: &[u8]) -> UploadId {
     let instant = fixture.readable(rights, bytes);
     let new = NewUpload { declaration: declared(bytes), instant, ..NewUpload::default() };
     let made = fixture.store.create_upload(&rights.write("b"), new).wait().expect("an upload");
@@ -248,13 +248,13 @@ fn of_a_duplicate_part() {
 }
 
 #[test]
-fn of_the_complete_of_an_upload_that_was_born_complete() {
+fn of_the_complete_of_a_deduplicated_upload() {
     check(|| {
         let one = body(1, SIZE);
         let (fixture, rights) = with_one(&one);
         // What it replaces goes, and only that.
         fixture.put_known(&rights, "b", &body(2, SIZE));
-        let upload = born(&fixture, &rights, &one);
+        let upload = deduplicated(&fixture, &rights, &one);
         let list = one.clone();
         let verb: Verb = Box::new(move |fixture| {
             fixture.complete(&rights, "b", upload, &[(1, &list)]).expect("complete");
@@ -278,7 +278,7 @@ fn of_a_part_that_ends_a_birth() {
     check(|| {
         let one = body(1, SIZE);
         let (fixture, rights) = with_one(&one);
-        let upload = born(&fixture, &rights, &one);
+        let upload = deduplicated(&fixture, &rights, &one);
         let other = body(2, SIZE);
         let staged = fixture.stage_known(&rights, &other);
         let (tag, one_tag) = (etag(&other), etag(&one));

@@ -466,12 +466,12 @@ fn the_log_of_tries_is_bounded() {
     fixture.listen(&rights, rules(ALL, ""));
     fixture.put(&rights, "k", b"x").unwrap();
     let event = fixture.due().events.remove(0);
-    for _ in 0..TEST_LIMITS.delivery_rows_max + 20 {
+    for _ in 0..TEST_BOUNDS.delivery_rows_max + 20 {
         fixture.settle(&event, Outcome::RetryAt(clock::now()));
     }
-    assert_eq!(fixture.count_rows("deliveries"), TEST_LIMITS.delivery_rows_max);
+    assert_eq!(fixture.count_rows("deliveries"), TEST_BOUNDS.delivery_rows_max);
     let last = fixture.store.deliveries(TARGET).wait().unwrap().remove(0);
-    assert_eq!(i64::from(last.attempt), TEST_LIMITS.delivery_rows_max + 20);
+    assert_eq!(i64::from(last.attempt), TEST_BOUNDS.delivery_rows_max + 20);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::rights::question;
 use super::*;
 use crate::access::{Action, Denied, Permit, ReadObject, Resource, decide};
 use crate::store::db::sqlite::inspector::Fault;
-use crate::types::{ETagMatch, Layout};
+use crate::types::{ByteRange, ETagMatch, Layout};
 
 pub(super) const SIZE: usize = 70_000;
 
@@ -305,7 +305,7 @@ fn a_take_and_a_delete_have_an_order() {
 }
 
 #[test]
-fn an_upload_that_is_born_complete_costs_the_same_for_any_number_of_parts() {
+fn a_deduplicated_upload_costs_the_same_for_any_number_of_parts() {
     const PARTS: u16 = 600;
     let fixture = Fixture::new();
     let rights = fixture.make_bucket("bucket");
@@ -333,12 +333,12 @@ fn an_upload_that_is_born_complete_costs_the_same_for_any_number_of_parts() {
         ["parts", "manifest_runs", "manifests", "blobs"].map(|table| fixture.count_rows(table))
     };
     let before = rows(&fixture);
-    let born = create("b", found.clone());
-    assert!(born.is_instant);
-    assert_eq!(create("b", found).upload.id, born.upload.id);
-    let page = fixture.store.list_parts(&rights.upload("b", born.upload.id), 0, 1000).run();
+    let deduplicated = create("b", found.clone());
+    assert!(deduplicated.is_instant);
+    assert_eq!(create("b", found).upload.id, deduplicated.upload.id);
+    let page = fixture.store.list_parts(&rights.upload("b", deduplicated.upload.id), 0, 1000).run();
     assert_eq!(page.expect("a page").parts.len(), usize::from(PARTS));
-    let again = fixture.complete(&rights, "b", born.upload.id, &listed).expect("complete");
+    let again = fixture.complete(&rights, "b", deduplicated.upload.id, &listed).expect("complete");
     assert_eq!(again, made);
     assert_eq!(rows(&fixture), before, "not a row for the parts");
     fixture.delete(&rights, "a").expect("deleted");
@@ -383,14 +383,30 @@ fn a_proof_is_taken_only_in_its_bucket() {
             .find_contents(&holder.write("any"), wanted(&one))
             .run()
             .expect("a search");
-        let object = fixture.store.open_found(&rights.write("any"), &found[0]).expect("a look");
-        assert_eq!(object.is_some(), filled == Filled::Instant, "{takes_proof} {source}");
+        let range = ByteRange { first: 3, last: 9 };
+        let question = RangesQuestion { nonce: [1; NONCE_BYTES], ranges: vec![range] };
+        let expected = |question| {
+            let expected =
+                fixture.store.expected_answer(&rights.write("any"), found.clone(), question);
+            expected.run().expect("a look")
+        };
+        let answer = Sha256::new().chain_update([1; NONCE_BYTES]).chain_update(&one[3..=9]);
+        let answer: [u8; 32] = answer.finalize().into();
+        let is_proven = filled == Filled::Instant;
+        assert_eq!(expected(question.clone()).is_some(), is_proven, "{takes_proof} {source}");
+        if let Some(expected) = expected(question.clone()) {
+            assert!(expected.prove(&[0; 32]).is_none(), "another answer");
+        }
+        if let Some(expected) = expected(question) {
+            assert_eq!(expected.prove(&answer).expect("the right answer").len(), found.len());
+        }
         let new = NewUpload { declaration, ..NewUpload::default() };
         let upload =
             fixture.store.create_upload(&rights.write("b"), new).wait().expect("an upload");
         let id = upload.upload.id;
         let fill = |name: &str, id| {
-            let proven = found.iter().cloned().map(Candidate::proven).collect();
+            let proven = ExpectedAnswer::new(answer, found.clone()).prove(&answer);
+            let proven = proven.expect("the right answer");
             fixture.store.fill_upload(&rights.upload(name, id), proven).wait()
         };
         assert!(matches!(fill("c", id), Err(Error::NoSuchUpload)), "of another key");
@@ -409,7 +425,7 @@ fn a_proof_is_taken_only_in_its_bucket() {
 }
 
 #[test]
-fn check_knows_references_of_uploads_that_are_born_complete() {
+fn check_knows_references_of_deduplicated_uploads() {
     for (fault, line) in [
         (Fault::ContentOfUploadsLost, "its row says 2 references"),
         (Fault::RefsOfBlobsOne, "its row says 1 references, there are 2"),

@@ -41,10 +41,12 @@ fn buckets_of_others_neither_hide_what_is_ones_own_nor_cost_steps() {
     let theirs = fixture.make_bucket("theirs");
     fixture.put_known(&theirs, "a", &one);
     let steps_of_one = steps_of(&fixture, &first, &wanted(&one));
-    let permit = create_permit(&fixture.root);
     for chunk in (0..OTHERS).collect::<Vec<_>>().chunks(500) {
         let name = |n: &usize| BucketName::parse(&format!("theirs-{n}")).expect("a name");
-        let made = |n| fixture.store.create_bucket(&permit, name(n), "us-east-1");
+        let made = |n| {
+            let permit = create_permit(&fixture.root, name(n));
+            fixture.store.create_bucket(&permit, "us-east-1")
+        };
         let made: Vec<_> = chunk.iter().map(made).collect();
         made.into_iter().for_each(|made| drop(made.wait().expect("the bucket is made")));
         let put = |n| {

@@ -43,7 +43,7 @@ const INLINE_BYTES: usize = 1000;
 const PACKED_BYTES: usize = 66_000;
 
 /// Jobs that a test queued are one batch on slow machines too; pages and logs are short.
-const TEST_LIMITS: Limits = Limits {
+const TEST_BOUNDS: Bounds = Bounds {
     batch_time_max: Duration::from_secs(10),
     progress_part_rows_max: 5,
     delivery_rows_max: 50,
@@ -76,7 +76,7 @@ fn options(folder: &TempDir) -> Options {
         dedup_buckets: Vec::new(),
         proof_buckets: Vec::new(),
         event_targets: Vec::new(),
-        limits: TEST_LIMITS,
+        bounds: TEST_BOUNDS,
         sources: Sources::default(),
     }
 }
@@ -124,7 +124,7 @@ impl Fixture {
 
     fn make_bucket_of(&self, owner: &Arc<Credential>, name: &str) -> Rights {
         let name = BucketName::parse(name).expect("a bucket's name");
-        let made = self.store.create_bucket(&create_permit(owner), name, "us-east-1").wait();
+        let made = self.store.create_bucket(&create_permit(owner, name), "us-east-1").wait();
         match made.expect("the bucket is made") {
             CreatedBucket::Created(bucket) | CreatedBucket::Exists(bucket) => {
                 Rights::new(owner, &bucket)

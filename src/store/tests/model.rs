@@ -48,8 +48,8 @@ const MUST_HAPPEN: &[&str] = &[
     "part taken",
     "stored once",
     "upload resumed",
-    "upload born complete",
-    "born upload completed",
+    "deduplicated upload created",
+    "deduplicated upload completed",
     "upload expired",
 ];
 

@@ -37,10 +37,12 @@ fn accounts_are_unique_survive_a_restart_and_owners_of_buckets_stay() {
     assert_eq!(fixture.store.keys(Some("ann")).len(), 2);
 
     let name = BucketName::parse("anns-bucket").expect("a name");
-    let made = fixture.store.create_bucket(&create_permit(&key), name.clone(), "eu-west-1").wait();
+    let create = |credential, region| {
+        fixture.store.create_bucket(&create_permit(credential, name.clone()), region).wait()
+    };
+    let made = create(&key, "eu-west-1");
     assert!(matches!(made, Ok(CreatedBucket::Created(_))));
-    let again =
-        fixture.store.create_bucket(&create_permit(&fixture.root), name.clone(), "x").wait();
+    let again = create(&fixture.root, "x");
     let Ok(CreatedBucket::Exists(there)) = again else { panic!("the name is taken") };
     assert_eq!((there.owner.id.as_str(), there.region.as_str()), (ann.id.as_str(), "eu-west-1"));
     assert!(matches!(fixture.store.delete_user("ann").wait(), Err(Error::Refused(_))));
@@ -56,7 +58,7 @@ fn accounts_are_unique_survive_a_restart_and_owners_of_buckets_stay() {
     assert!(fixture.store.credential("ANNKEY").is_none() && fixture.store.credential(id).is_none());
     assert_eq!(fixture.store.owner(&ann.id).display_name, "");
     assert!(matches!(fixture.store.delete_key(id).wait(), Err(Error::NotFound { .. })));
-    let gone = fixture.store.create_bucket(&create_permit(&key), name, "us-east-1").wait();
+    let gone = fixture.store.create_bucket(&create_permit(&key, name), "us-east-1").wait();
     assert!(matches!(gone, Err(Error::NotFound { .. })));
     fixture.check();
 }

@@ -1,6 +1,7 @@
 //! Contracts of permits: decisions that depend on a stored object, and writes that were decided on
 //! another version.
 
+use super::instant::SIZE;
 use super::rights::question;
 use super::*;
 use crate::access::{
@@ -18,7 +19,10 @@ struct Shared {
 
 impl Shared {
     fn new() -> Self {
-        let fixture = Fixture::new();
+        Self::in_store(Fixture::new())
+    }
+
+    fn in_store(fixture: Fixture) -> Self {
         let new = NewUser { name: "alice".to_owned(), ..NewUser::default() };
         let (_, alice) = fixture.store.create_user(new).wait().expect("a user");
         let rights = fixture.make_bucket_of(&alice, "bucket");
@@ -197,4 +201,24 @@ fn an_action_gives_its_own_rights_and_no_other() {
     // The right action on another kind of resource.
     let bucket = Resource::Bucket(Arc::clone(shared.rights.bucket()));
     assert_eq!(allowed(Action::PutObject, &bucket).permit::<WriteObject>().err(), Some(Denied));
+}
+
+#[test]
+fn a_content_found_is_taken_only_in_the_version_that_was_decided_on() {
+    let shared = Shared::in_store(Fixture::once());
+    let (fixture, rights, one) = (&shared.fixture, &shared.rights, body(1, SIZE));
+    fixture.put_known(rights, "a", &one);
+    let granted = || {
+        let permit = shared.decided::<ReadObject>(Action::GetObject, "a");
+        let found = fixture.find(rights, &one).remove(0).granted(Some(&permit));
+        vec![found.expect("she owns the object")]
+    };
+    assert!(fixture.take(rights, "b", granted()));
+    fixture.delete(rights, "b").expect("deleted");
+    let before = granted();
+    // The same bytes once more are another version, here even of the same blob.
+    fixture.put_known(rights, "a", &one);
+    assert!(!fixture.take(rights, "b", before));
+    assert!(fixture.take(rights, "b", granted()));
+    fixture.check();
 }

@@ -8,7 +8,7 @@ use crate::access::{
     ReadNotification, ReadObject, Resource, Right, Rules, UploadHandle, WriteCors,
     WriteNotification, WriteObject, decide,
 };
-use crate::types::{ObjectKey, UploadId};
+use crate::types::{BucketName, ObjectKey, UploadId};
 
 /// Rights of an access key in one bucket. A denial panics.
 #[derive(Clone)]
@@ -33,9 +33,12 @@ pub(super) fn question(
     }
 }
 
-/// The permit to make buckets.
-pub(super) fn create_permit(credential: &Arc<Credential>) -> Permit<CreateBucket> {
-    permit(question(credential, Action::CreateBucket, Resource::Service))
+/// The permit to make a bucket.
+pub(super) fn create_permit(
+    credential: &Arc<Credential>,
+    name: BucketName,
+) -> Permit<CreateBucket> {
+    permit(question(credential, Action::CreateBucket, Resource::NewBucket(name)))
 }
 
 /// The permit to list one's own buckets.

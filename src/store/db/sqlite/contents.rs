@@ -329,17 +329,19 @@ fn lists(connection: &Connection, manifest: UploadId, number: PartNumber) -> Res
 /// Takes a reference to a content that is alive and still readable by the object or part that it
 /// was found by.
 pub(crate) fn take(txn: &Txn<'_>, readable: &Readable) -> Result<bool> {
-    let Candidate { content, via, .. } = &readable.0;
+    let Readable { candidate: Candidate { content, via, .. }, decided_on } = readable;
     let holds = match via {
         Via::Object { bucket, key, part } => {
             let holder = part.map_or(*content, |(manifest, _)| ContentId::Manifest(manifest));
             let sql = "SELECT 1 FROM objects
-                 WHERE bucket = ?1 AND key = ?2 AND content_kind = ?3 AND content = ?4";
+                 WHERE bucket = ?1 AND key = ?2 AND content_kind = ?3 AND content = ?4
+                     AND seq = ifnull(?5, seq)";
             txn.prepare(sql)?.exists(params![
                 bucket.id,
                 key.as_bytes(),
                 holder.kind(),
-                holder.bytes()
+                holder.bytes(),
+                decided_on
             ])? && match part {
                 Some((manifest, number)) => has_part(txn, *manifest, *number, *content)?,
                 None => true,

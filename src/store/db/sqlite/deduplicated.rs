@@ -169,7 +169,7 @@ pub(crate) fn fill(
         }
         let declaration = declarations::of_row(txn.connection, row, id)?;
         let fits = |readable: &Readable| {
-            let is_of_bucket = match &readable.0.via {
+            let is_of_bucket = match &readable.candidate.via {
                 Via::Object { bucket: of, part: None, .. } => of.id == bucket.id,
                 Via::Object { .. } | Via::Part { .. } => false,
             };

@@ -86,7 +86,7 @@ struct QueuedEvent {
 
 /// Logs an attempt and applies its outcome.
 pub(crate) fn finish(db: &Database, attempt: Attempt) -> Pending<()> {
-    let rows_max = db.options.limits.delivery_rows_max;
+    let rows_max = db.options.bounds.delivery_rows_max;
     db.free(move |txn| {
         let event = txn
             .prepare(

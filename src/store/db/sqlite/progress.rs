@@ -1,7 +1,7 @@
 //! Progress of open uploads.
 //!
 //! **Invariant:** one page is one snapshot, and reads at most
-//! [`progress_part_rows_max`](crate::store::Limits::progress_part_rows_max) part rows and those of
+//! [`progress_part_rows_max`](crate::store::Bounds::progress_part_rows_max) part rows and those of
 //! one more upload. No counter is kept when parts arrive.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -42,7 +42,7 @@ pub(crate) fn page(db: &Database, bucket: &Bucket, query: &ProgressQuery) -> Res
         Some((key, id)) if key.as_bytes() >= prefix => (key.as_bytes(), *id),
         _ => (prefix, nothing),
     };
-    let part_rows_max = db.options.limits.progress_part_rows_max;
+    let part_rows_max = db.options.bounds.progress_part_rows_max;
     db.readers.snapshot(|connection| {
         let mut statement = connection.prepare_cached(&format!(
             "SELECT {UPLOAD_COLUMNS}, declared, content IS NOT NULL AS is_instant FROM uploads

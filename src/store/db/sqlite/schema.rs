@@ -290,7 +290,7 @@ CREATE INDEX manifests_sha256 ON manifests (sha256, size)
 CREATE INDEX objects_content ON objects (content) WHERE size >= 65536;
 CREATE INDEX parts_blob ON parts (blob) WHERE size >= 65536;
 
--- The content of an upload that was born complete, with a reference of its own, as in objects.
+-- The content of an upload that is deduplicated, with a reference of its own, as in objects.
 -- Both NULL in any other upload.
 ALTER TABLE uploads ADD COLUMN content_kind INTEGER;
 ALTER TABLE uploads ADD COLUMN content BLOB;

@@ -48,7 +48,7 @@ impl World {
         assert_eq!(blocks.upload.paused.is_some(), open.is_paused);
         assert_eq!(
             store.upload(&rights.upload(name, id)).wait().expect("open").is_instant,
-            open.born.is_some()
+            open.deduplicated.is_some()
         );
     }
 

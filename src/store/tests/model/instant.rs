@@ -25,7 +25,7 @@ impl World {
         for (_, model) in self.buckets.values() {
             model.objects.values().for_each(|(content, _)| census.count(content));
             for upload in model.uploads.values() {
-                upload.born.iter().for_each(|content| census.count(content));
+                upload.deduplicated.iter().for_each(|content| census.count(content));
                 upload.parts.values().for_each(|part| census.count_blob(part));
             }
         }
@@ -54,7 +54,7 @@ impl World {
         let models = self.buckets.values().map(|(_, model)| model);
         let held = models.flat_map(|model| {
             let objects = model.objects.values().map(|(content, _)| content.clone());
-            objects.chain(model.uploads.values().filter_map(|upload| upload.born.clone()))
+            objects.chain(model.uploads.values().filter_map(|upload| upload.deduplicated.clone()))
         });
         held.collect()
     }
@@ -255,7 +255,7 @@ impl World {
 
     /// The first that can be taken, by what the model knows.
     fn taken(&self, readables: &[Readable]) -> Option<Rc<ModelBlob>> {
-        let taken = readables.iter().find(|readable| self.holds(&readable.0))?;
+        let taken = readables.iter().find(|readable| self.holds(&readable.candidate))?;
         match self.content(taken.content()) {
             Content::Single(blob) => Some(blob),
             Content::Joined(_) => panic!("a single blob was looked for"),
@@ -325,10 +325,14 @@ impl World {
                 assert!(matches!(stored, Err(Error::PartMisfit { .. })), "{stored:?}");
                 return;
             }
-            let was_born = upload.born.is_some();
+            let was_deduplicated = upload.deduplicated.is_some();
             upload.add(number, Rc::clone(&blob));
             wanted.push(Some((number, etag(&blob.bytes), upload.next())));
-            self.note(if was_born { "part taken by a born upload" } else { "part taken" });
+            self.note(if was_deduplicated {
+                "part taken by a deduplicated upload"
+            } else {
+                "part taken"
+            });
         }
         let told = |added: Option<AddedPart>| {
             let AddedPart { part, next } = added?;
@@ -361,7 +365,7 @@ impl World {
             missing.iter().flat_map(|gap| gap.first.get()..=gap.last.get()).collect();
         let is_there = |number: &u16| {
             let part = open.parts.get(number);
-            open.born.is_some() || part.is_some_and(|part| part.bytes == file.part(*number))
+            open.deduplicated.is_some() || part.is_some_and(|part| part.bytes == file.part(*number))
         };
         assert_eq!(missing, numbers.filter(|number| !is_there(number)).collect::<Vec<_>>());
         missing

@@ -18,14 +18,15 @@ impl World {
         let wanted = declared.filter(|file| file.is_named);
         let is_it = |readable: &&Readable| {
             wanted.is_some_and(|file| {
-                readable.0.sha256 == sha256(file.bytes()) && readable.0.size == file.layout.size()
-            }) && self.holds(&readable.0)
+                readable.candidate.sha256 == sha256(file.bytes())
+                    && readable.candidate.size == file.layout.size()
+            }) && self.holds(&readable.candidate)
         };
-        let born = instant.iter().find(is_it).map(|taken| self.content(taken.content()));
-        if born.is_some() {
-            self.note("upload born complete");
+        let deduplicated = instant.iter().find(is_it).map(|taken| self.content(taken.content()));
+        if deduplicated.is_some() {
+            self.note("deduplicated upload created");
         }
-        let found_by = wanted.map(|file| (file, born.as_ref().map(Content::id)));
+        let found_by = wanted.map(|file| (file, deduplicated.as_ref().map(Content::id)));
         let (rights, model) = self.buckets.get_mut(bucket).expect("a bucket");
         let declaration = declared.map(File::declaration);
         let new = NewUpload { declaration, instant, ..NewUpload::default() };
@@ -39,17 +40,28 @@ impl World {
             Some((id, upload)) => {
                 assert_eq!(created.upload.id, *id);
                 assert_eq!(created.upload.paused.is_some(), upload.is_paused);
-                assert_eq!(created.is_instant, upload.born.is_some());
+                assert_eq!(created.is_instant, upload.deduplicated.is_some());
                 upload.creators += 1;
-                self.note(if born.is_some() { "born upload resumed" } else { "upload resumed" });
+                self.note(if deduplicated.is_some() {
+                    "deduplicated upload resumed"
+                } else {
+                    "upload resumed"
+                });
             }
             None => {
-                assert_eq!(created.is_instant, born.is_some());
+                assert_eq!(created.is_instant, deduplicated.is_some());
                 let name = name.to_owned();
                 let is_paused = false;
                 let parts = Default::default();
-                let upload =
-                    ModelUpload { name, parts, declared, born, found_by, creators: 1, is_paused };
+                let upload = ModelUpload {
+                    name,
+                    parts,
+                    declared,
+                    deduplicated,
+                    found_by,
+                    creators: 1,
+                    is_paused,
+                };
                 model.uploads.insert(created.upload.id, upload);
             }
         }
@@ -164,7 +176,7 @@ impl World {
 
     pub(super) fn complete(&mut self) {
         let Some((bucket, id)) = self.pick_upload() else { return };
-        let ModelUpload { name, declared, born, .. } = self.upload(&bucket, id).clone();
+        let ModelUpload { name, declared, deduplicated, .. } = self.upload(&bucket, id).clone();
         let mut listed = self.upload(&bucket, id).shown();
         let all = declared.is_some() && self.random.below(4) > 0;
         let stored = listed.len();
@@ -183,12 +195,12 @@ impl World {
             assert!(matches!(result, Err(Error::NoParts)));
             return;
         }
-        if born.is_some() && listed.len() < stored {
+        if deduplicated.is_some() && listed.len() < stored {
             assert!(matches!(result, Err(Error::InvalidPart { .. })), "{result:?}");
             return;
         }
         let count = declared.map_or(0, |file| usize::from(file.layout.count()));
-        if born.is_none() && listed.len() < count {
+        if deduplicated.is_none() && listed.len() < count {
             assert!(matches!(result, Err(Error::Incomplete(_))), "{result:?}");
             return;
         }
@@ -198,15 +210,19 @@ impl World {
             return;
         }
         let completed = result.expect("complete");
-        self.note(if born.is_some() { "born upload completed" } else { "upload completed" });
-        let tag = match &born {
+        self.note(if deduplicated.is_some() {
+            "deduplicated upload completed"
+        } else {
+            "upload completed"
+        });
+        let tag = match &deduplicated {
             Some(Content::Single(blob)) => etag(&blob.bytes),
             _ => joined_etag(&listed),
         };
         assert_eq!(completed.etag, tag);
         let manifest =
             || Content::Joined(Rc::new(ModelManifest { id, parts: listed, sha256: wanted }));
-        let content = born.unwrap_or_else(manifest);
+        let content = deduplicated.unwrap_or_else(manifest);
         let (_, model) = self.buckets.get_mut(&bucket).expect("a bucket");
         model.objects.insert(name.clone(), (content, tag));
         model.uploads.remove(&id);

@@ -17,7 +17,7 @@ pub(super) struct ModelUpload {
     pub(super) parts: BTreeMap<u16, Rc<ModelBlob>>,
     pub(super) declared: Option<File>,
     /// The content that it was created with, until something is sent.
-    pub(super) born: Option<Content>,
+    pub(super) deduplicated: Option<Content>,
     /// Key of a repeated Create: the file, and the content that the upload was created with.
     pub(super) found_by: Option<(File, Option<ContentId>)>,
     pub(super) creators: usize,
@@ -80,12 +80,12 @@ impl File {
 impl ModelUpload {
     /// Parts that ListParts shows and Complete may list.
     pub(super) fn shown(&self) -> BTreeMap<u16, Rc<ModelBlob>> {
-        self.born.as_ref().map_or_else(|| self.parts.clone(), Content::parts)
+        self.deduplicated.as_ref().map_or_else(|| self.parts.clone(), Content::parts)
     }
 
     /// Missing numbers, by a loop over all numbers.
     pub(super) fn missing(&self) -> Vec<u16> {
-        if self.born.is_some() {
+        if self.deduplicated.is_some() {
             return Vec::new();
         }
         let end = match self.declared {
@@ -108,7 +108,7 @@ impl ModelUpload {
 
     /// Stores a part: an upload that was created with content becomes an ordinary one.
     pub(super) fn add(&mut self, number: u16, blob: Rc<ModelBlob>) {
-        self.born = None;
+        self.deduplicated = None;
         self.parts.insert(number, blob);
     }
 }

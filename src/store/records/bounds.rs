@@ -12,7 +12,7 @@ const DELIVERY_ROWS_MAX: i64 = 100_000;
 
 /// Bounds that tests set to other values than the default.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limits {
+pub struct Bounds {
     /// Time for which a batch of the writer keeps taking waiting jobs.
     pub batch_time_max: Duration,
     /// Part rows after which a page of open uploads ends.
@@ -21,7 +21,7 @@ pub struct Limits {
     pub delivery_rows_max: i64,
 }
 
-impl Default for Limits {
+impl Default for Bounds {
     fn default() -> Self {
         Self {
             batch_time_max: BATCH_TIME_MAX,
