@@ -66,9 +66,9 @@
 //! nor does a content that was found become a proven one by itself:
 //!
 //! ```compile_fail
-//! use partita::store::{Candidate, Proven};
+//! use partita::store::{Proven, Readable};
 //!
-//! fn unproven(found: Candidate) -> Proven {
+//! fn unproven(found: Readable) -> Proven {
 //!     Proven(found)
 //! }
 //! ```

@@ -1,11 +1,12 @@
 //! A request on its way through a handler.
 
 use bytes::Bytes;
+use http::StatusCode;
 use serde::de::DeserializeOwned;
 
 use super::failure::Failure;
 use crate::request::{Caller, Context};
-use crate::store::Store;
+use crate::store::{Blocking, Store};
 use crate::wire::target::Query;
 
 /// Facts about the connection of a request.
@@ -42,5 +43,21 @@ impl AdminCall {
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         let body = if self.body.is_empty() { b"{}" } else { self.body.as_ref() };
         serde_json::from_slice(body).map_err(|error| Failure::invalid(error.to_string()))
+    }
+
+    /// Runs a verb of this interface on the pool of blocking threads. Operations that S3 has too
+    /// use [`Context::run`], whose errors are S3's.
+    ///
+    /// # Errors
+    /// Those of the verb; 500 when it panicked.
+    #[expect(clippy::disallowed_methods, reason = "the pool runs it")]
+    pub(super) async fn run<T: Send + 'static>(&self, verb: Blocking<T>) -> Result<T, Failure> {
+        let done = tokio::task::spawn_blocking(move || verb.run()).await;
+        let done = done.map_err(|panicked| {
+            tracing::error!(%panicked, "a request panicked");
+            let message = "the request panicked; the log has the details";
+            Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
+        })?;
+        Ok(done?)
     }
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::call::AdminCall;
-use super::failure::{Answer, Failure};
+use super::failure::Answer;
 use super::json::json_response;
 
 #[derive(Deserialize)]
@@ -19,15 +19,7 @@ struct CheckRequest {
 /// `POST check`: lists violations, one line each.
 pub(super) async fn check(call: &AdminCall) -> Answer {
     let CheckRequest { blocks } = call.json()?;
-    let store = call.store.clone();
-    let checked = tokio::task::spawn_blocking(move || match blocks {
-        true => store.check_blocks(),
-        false => store.check(),
-    });
-    let violations = checked.await.map_err(|panicked| {
-        tracing::error!(%panicked, "the check panicked");
-        let message = "the check panicked; the log has the details";
-        Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
-    })??;
+    let violations = call.run(if blocks { call.store.check_blocks() } else { call.store.check() });
+    let violations = violations.await?;
     Ok(json_response(StatusCode::OK, &json!({ "violations": violations })))
 }

@@ -40,7 +40,7 @@ pub(super) async fn summary(call: &AdminCall) -> Answer {
         document["walBytes"] = json!(health.wal_bytes);
         document["freeBytes"] = json!(health.free_bytes);
         document["queueLength"] = json!(health.queue_length);
-        let states = call.store.event_targets().await.unwrap_or_default();
+        let states = call.run(call.store.event_targets()).await.unwrap_or_default();
         document["alarms"] = states.iter().filter_map(TargetState::alarm).collect();
     }
     Ok(json_response(status, &document))

@@ -26,14 +26,14 @@ struct ChangeRequest {
 
 /// `GET webhooks`: state of all webhooks.
 pub(super) async fn list(call: &AdminCall) -> Answer {
-    let states = call.store.event_targets().await?;
+    let states = call.run(call.store.event_targets()).await?;
     let states: Vec<Value> = states.iter().map(state_document).collect();
     Ok(json_response(StatusCode::OK, &json!({ "webhooks": states })))
 }
 
 /// `GET webhooks/NAME/deliveries`: the last attempts, newest first.
 pub(super) async fn deliveries(call: &AdminCall) -> Answer {
-    let log = call.store.deliveries(&call.name).await?;
+    let log = call.run(call.store.deliveries(&call.name)).await?;
     let log: Vec<Value> = log.iter().map(delivery_document).collect();
     Ok(json_response(StatusCode::OK, &json!({ "deliveries": log })))
 }

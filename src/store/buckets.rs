@@ -29,8 +29,8 @@ impl Store {
         self.engine.directory().buckets(&permit.user().id, prefix, after, max)
     }
 
-    /// Creates the permit's bucket, or returns the existing one of that name. [`Error::NotFound`] if the owner
-    /// does not exist, [`Error::TooManyBuckets`].
+    /// Creates the permit's bucket, or returns the existing one of that name. [`Error::NotFound`]
+    /// if the owner does not exist, [`Error::TooManyBuckets`].
     pub fn create_bucket(
         &self,
         permit: &Permit<CreateBucket>,

@@ -57,13 +57,15 @@ impl Store {
     }
 
     /// State of every target.
-    pub fn event_targets(&self) -> Pending<Vec<TargetState>> {
-        Pending::answered(deliveries::states(&self.engine.db))
+    pub fn event_targets(&self) -> Blocking<Vec<TargetState>> {
+        let engine = self.engine.clone();
+        Blocking::new(move || deliveries::states(&engine.db))
     }
 
     /// The last attempts for a target, newest first. [`Error::NotFound`].
-    pub fn deliveries(&self, target: &str) -> Pending<Vec<Delivery>> {
-        Pending::answered(deliveries::deliveries(&self.engine.db, target))
+    pub fn deliveries(&self, target: &str) -> Blocking<Vec<Delivery>> {
+        let (engine, target) = (self.engine.clone(), target.to_owned());
+        Blocking::new(move || deliveries::deliveries(&engine.db, &target))
     }
 
     /// Sends a test event to a target. [`Error::NotFound`], [`Error::Refused`] when it is disabled.
@@ -86,8 +88,9 @@ impl Store {
         deliveries::resend_dead(&self.engine.db, target)
     }
 
-    /// Deletes attempts and dead events from before these times; returns their number. Blocking.
-    pub fn sweep_events(&self, tries: Timestamp, dead: Timestamp) -> Result<u64> {
-        deliveries::sweep(&self.engine.db, tries, dead)
+    /// Deletes attempts and dead events from before these times; returns their number.
+    pub fn sweep_events(&self, tries: Timestamp, dead: Timestamp) -> Blocking<u64> {
+        let engine = self.engine.clone();
+        Blocking::new(move || deliveries::sweep(&engine.db, tries, dead))
     }
 }

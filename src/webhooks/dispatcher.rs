@@ -25,7 +25,7 @@ use super::secrets::Secrets;
 use super::start_error::StartError;
 use super::target::Target;
 use crate::config::{Config, Webhook};
-use crate::store::{Error, Store, TargetState};
+use crate::store::{Blocking, Error, Store, TargetState};
 
 /// Interval at which old deliveries and dead events are deleted.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -86,13 +86,8 @@ impl Dispatcher {
                 _ = sweep.tick() => {
                     let (store, now) = (store.clone(), store.now());
                     let (deliveries, dead) = (now.minus_millis(log_ms), now.minus_millis(dead_ms));
-                    // The verb waits for the writer, so it runs on the pool.
-                    drop(tokio::task::spawn_blocking(move || {
-                        match store.sweep_events(deliveries, dead) {
-                            Ok(_) | Err(Error::Closed) => {}
-                            Err(error) => tracing::error!(%error, "old events cannot be deleted"),
-                        }
-                    }));
+                    let sweep = store.sweep_events(deliveries, dead);
+                    drop(tokio::task::spawn_blocking(move || delete_old(sweep)));
                 }
             }
         }
@@ -100,9 +95,19 @@ impl Dispatcher {
     }
 }
 
+/// Deletes old events.
+#[expect(clippy::disallowed_methods, reason = "it is run on the blocking pool")]
+fn delete_old(sweep: Blocking<u64>) {
+    match sweep.run() {
+        Ok(_) | Err(Error::Closed) => {}
+        Err(error) => tracing::error!(%error, "old events cannot be deleted"),
+    }
+}
+
 /// Logs the alarms of all webhooks, once at the start.
+#[expect(clippy::disallowed_methods, reason = "a few rows, and nothing else runs yet")]
 fn log_alarms(store: &Store) {
-    match store.event_targets().wait() {
+    match store.event_targets().run() {
         Ok(states) => {
             for alarm in states.iter().filter_map(TargetState::alarm) {
                 tracing::warn!(alarm, "webhooks");

@@ -86,7 +86,7 @@ fn who(value: &Value) -> Who {
 
 #[track_caller]
 fn assert_sound(gateway: &Gateway) {
-    let broken = gateway.store().check_blocks().unwrap();
+    let broken = gateway.store().check_blocks().run().unwrap();
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
@@ -115,8 +115,8 @@ fn open_and_use(variant: &str) {
     assert_sound(&gateway);
     assert_same(&gateway, &expected);
     compare_events(&gateway, &expected);
-    gateway.store().collect_garbage().unwrap();
-    gateway.store().sweep_files().unwrap();
+    gateway.store().collect_garbage().run().unwrap();
+    gateway.store().sweep_files().run().unwrap();
     let quarantine = gateway.folder().join("data/quarantine");
     let is_left = std::fs::read_dir(quarantine).unwrap().count() > 0;
     assert_eq!(is_left, variant == "killed", "a file without a row");
@@ -214,5 +214,5 @@ fn damage_is_found() {
     let is_of_others = |line: &&String| !line.contains("stays/");
     let others: Vec<_> = found.iter().filter(is_of_others).collect();
     assert!(others.iter().all(|line| line.starts_with("alice-files: ")), "{others:#?}");
-    assert_eq!(gateway.store().check_blocks().unwrap().len(), 2);
+    assert_eq!(gateway.store().check_blocks().run().unwrap().len(), 2);
 }

@@ -3,6 +3,7 @@
 
 // Tests fail by panicking.
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods)] // Blocking verbs run on the thread of the test.
 
 mod auth;
 mod bounds;
@@ -12,7 +13,6 @@ mod conditional;
 mod cors;
 mod declared;
 mod events;
-#[allow(clippy::disallowed_methods)] // Blocking verbs run on the thread of the test.
 mod examples;
 mod extensions;
 mod fairness;

@@ -165,7 +165,7 @@ impl Run {
             96..98 => self.list_uploads(),
             98 => self.restart(),
             _ => {
-                self.gateway.store().collect_garbage().unwrap();
+                self.gateway.store().collect_garbage().run().unwrap();
             }
         }
     }

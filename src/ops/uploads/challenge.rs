@@ -6,7 +6,7 @@
 //!   and a product is largest when all have the same share. Of a file of 64 KiB it is every byte.
 //! - The digest begins with a fresh random nonce, so nothing can be computed ahead, or
 //!   answered twice.
-//! - The store computes the answer ([`crate::store::Store::expected_answer`]); the bytes stay there.
+//! - The store computes the answer, and its bytes stay there.
 
 use serde::{Deserialize, Serialize};
 

@@ -5,8 +5,8 @@
 //!   a part of an open upload of the same principal; in no other way. The transaction that takes
 //!   the reference checks the object or part again.
 //! - A [`Proven`] is made from the right answer to a question about stored bytes; in no other way.
-//!   It is taken only by an open upload of the bucket in which it was found, and only if that bucket
-//!   accepts proofs.
+//!   It is taken only by an open upload of the bucket in which it was found, if that bucket accepts
+//!   proofs.
 
 use std::sync::Arc;
 

@@ -178,7 +178,7 @@ fn a_repetition_gets_the_same_answer_and_publishes_nothing() {
     );
     assert_eq!(fixture.read(&rights, "key").expect("read"), b"newer");
     fixture.delete(&rights, "key").expect("delete");
-    fixture.store.collect_garbage().expect("gc");
+    fixture.store.collect_garbage().run().expect("gc");
     assert_eq!(
         fixture.complete_with(&rights, "key", upload, request.clone()).expect("again"),
         first
@@ -191,7 +191,7 @@ fn a_repetition_gets_the_same_answer_and_publishes_nothing() {
     let foreign = fixture.complete_with(&elsewhere, "key", upload, request.clone());
     assert!(matches!(foreign, Err(Error::NoSuchUpload)), "another bucket");
     let late = crate::clock::now().plus_millis(25 * 60 * 60 * 1000);
-    fixture.store.expire_uploads(late).expect("tombstones are forgotten");
+    fixture.store.expire_uploads(late).run().expect("tombstones are forgotten");
     let forgotten = fixture.complete_with(&rights, "key", upload, request);
     assert!(matches!(forgotten, Err(Error::NoSuchUpload)));
     fixture.check();
@@ -278,9 +278,9 @@ fn ten_thousand_parts_are_joined_and_dropped_without_holding_the_writer() {
 
     let (deleted, rows) = most_changes(&fixture, || {
         fixture.delete(&rights, "key").expect("delete");
-        fixture.store.collect_garbage().expect("gc");
+        fixture.store.collect_garbage().run().expect("gc");
         // What the background thread has begun to free ends before this.
-        fixture.store.collect_garbage()
+        fixture.store.collect_garbage().run()
     });
     deleted.expect("gc");
     // Three rows for each of the 256 parts or blobs of a step: it, its blob, its entry.

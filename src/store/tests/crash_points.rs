@@ -338,7 +338,7 @@ fn of_a_dead_blob_whose_twin_lives() {
         fixture.delete(&rights, "twin").expect("deleted");
         let verb: Verb = Box::new(move |fixture| {
             drop(open);
-            fixture.store.collect_garbage().expect("garbage");
+            fixture.store.collect_garbage().run().expect("garbage");
         });
         let has_happened: StateCheck = Box::new(move |fixture, rights| {
             assert!(fixture.read(rights, "a").expect("it was acknowledged") == one);

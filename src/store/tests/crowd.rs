@@ -52,7 +52,7 @@ impl Member<'_> {
                 Ok(())
             }
             5 => self.upload(name),
-            6 => self.fixture.store.collect_garbage().map(drop),
+            6 => self.fixture.store.collect_garbage().run().map(drop),
             _ => self.read(name),
         }
     }

@@ -80,13 +80,13 @@ fn a_paused_upload_outlives_idleness_but_not_its_cap() {
     let now = clock::now();
     let since = open(paused).expect("open").paused.expect("paused");
     assert_eq!(open(paused).expect("open").expires, since.plus_millis(30 * DAY));
-    assert_eq!(fixture.store.expire_uploads(now.plus_millis(6 * DAY)).expect("expired"), 0);
-    assert_eq!(fixture.store.expire_uploads(now.plus_millis(8 * DAY)).expect("expired"), 2);
+    assert_eq!(fixture.store.expire_uploads(now.plus_millis(6 * DAY)).run().expect("expired"), 0);
+    assert_eq!(fixture.store.expire_uploads(now.plus_millis(8 * DAY)).run().expect("expired"), 2);
     assert!(matches!(open(idle), Err(Error::NoSuchUpload)));
     assert!(matches!(open(resumed), Err(Error::NoSuchUpload)));
     assert!(open(paused).is_ok());
-    assert_eq!(fixture.store.expire_uploads(now.plus_millis(29 * DAY)).expect("expired"), 0);
-    assert_eq!(fixture.store.expire_uploads(now.plus_millis(31 * DAY)).expect("expired"), 1);
+    assert_eq!(fixture.store.expire_uploads(now.plus_millis(29 * DAY)).run().expect("expired"), 0);
+    assert_eq!(fixture.store.expire_uploads(now.plus_millis(31 * DAY)).run().expect("expired"), 1);
     assert_eq!(fixture.count_rows("declarations"), 0);
     fixture.check();
 }
@@ -164,7 +164,7 @@ fn check_knows_what_declarations_promise() {
         fixture.put_part(&rights, "key", id, 1, &body(1, 10)).expect("a part");
         fixture.check();
         fixture.store.engine.db.plant(fault);
-        let lines = fixture.store.check().expect("check runs");
+        let lines = fixture.store.check().run().expect("check runs");
         assert!(lines.iter().any(|line| line.contains(found)), "{fault:?}: {lines:?}");
     }
 }
@@ -210,10 +210,10 @@ fn a_part_that_was_replaced_and_freed_ends_the_reading() {
     let nothing = WholeDigests::default();
     let read = || crate::store::uploads::verify::verify(engine, upload, &pieces, &wanted, nothing);
     fixture.put_part(&rights, "key", upload, 1, &body(2, 5_000)).expect("a part");
-    fixture.store.collect_garbage().expect("garbage");
+    fixture.store.collect_garbage().run().expect("garbage");
     assert!(matches!(read(), Ok(crate::store::uploads::verify::Verified::Moved)));
     fixture.store.cancel_upload(&rights.ending("key", upload)).wait().expect("cancelled");
-    fixture.store.collect_garbage().expect("garbage");
+    fixture.store.collect_garbage().run().expect("garbage");
     assert!(matches!(read(), Ok(crate::store::uploads::verify::Verified::Moved)));
 }
 

@@ -78,7 +78,7 @@ impl Fixture {
     }
 
     fn state(&self) -> TargetState {
-        let states = self.store.event_targets().wait().expect("states can be read");
+        let states = self.store.event_targets().run().expect("states can be read");
         states.into_iter().find(|state| state.name == TARGET).expect("the target is known")
     }
 }
@@ -139,7 +139,7 @@ fn an_idle_upload_tells_of_its_end_and_what_its_client_wants_to_hear() {
     let new = NewUpload { callback_var, ..NewUpload::default() };
     fixture.store.create_upload(&rights.write("k"), new).wait().unwrap();
     let late = clock::now().plus_millis(10_000);
-    assert_eq!(fixture.store.expire_uploads(late).unwrap(), 1);
+    assert_eq!(fixture.store.expire_uploads(late).run().unwrap(), 1);
     let due = fixture.due().events;
     let body = body_of(&due[0]);
     assert_eq!(body["EventName"], "partita:Upload:Expired");
@@ -240,7 +240,7 @@ fn a_dead_event_lets_the_next_one_go_and_can_be_sent_again() {
     assert_eq!(fixture.take_all().len(), 2);
     let missing = fixture.store.resend_event(TARGET, first.message).wait();
     assert!(matches!(missing, Err(Error::NotFound { .. })));
-    assert_eq!(fixture.store.deliveries(TARGET).wait().unwrap().len(), 5);
+    assert_eq!(fixture.store.deliveries(TARGET).run().unwrap().len(), 5);
     fixture.check();
 }
 
@@ -451,11 +451,11 @@ fn what_is_old_is_forgotten() {
         fixture.settle(&fixture.due().events[0], Outcome::Dead);
     }
     assert_eq!((fixture.state().dead, fixture.state().backlog), (6, 0));
-    assert_eq!(fixture.store.deliveries(TARGET).wait().unwrap().len(), 6);
+    assert_eq!(fixture.store.deliveries(TARGET).run().unwrap().len(), 6);
     let (old, now) = (Timestamp::from_millis(0), clock::now().plus_millis(1));
-    assert_eq!(fixture.store.sweep_events(old, old).unwrap(), 0);
-    assert_eq!(fixture.store.sweep_events(now, old).unwrap(), 6);
-    assert_eq!(fixture.store.sweep_events(old, now).unwrap(), 6);
+    assert_eq!(fixture.store.sweep_events(old, old).run().unwrap(), 0);
+    assert_eq!(fixture.store.sweep_events(now, old).run().unwrap(), 6);
+    assert_eq!(fixture.store.sweep_events(old, now).run().unwrap(), 6);
     assert_eq!((fixture.state().dead, fixture.count_rows("outbox")), (0, 0));
     fixture.check();
 }
@@ -470,7 +470,7 @@ fn the_log_of_tries_is_bounded() {
         fixture.settle(&event, Outcome::RetryAt(clock::now()));
     }
     assert_eq!(fixture.count_rows("deliveries"), TEST_BOUNDS.delivery_rows_max);
-    let last = fixture.store.deliveries(TARGET).wait().unwrap().remove(0);
+    let last = fixture.store.deliveries(TARGET).run().unwrap().remove(0);
     assert_eq!(i64::from(last.attempt), TEST_BOUNDS.delivery_rows_max + 20);
 }
 
@@ -489,7 +489,7 @@ fn check_sees_a_wrong_count_and_a_lane_without_a_first() {
         (Fault::UnknownEvent, "of no known event"),
     ] {
         fixture.store.engine.db.plant(fault);
-        let found = fixture.store.check().unwrap();
+        let found = fixture.store.check().run().unwrap();
         assert!(found.iter().any(|line| line.contains(said)), "{fault:?}: {found:?}");
     }
     fixture.store.engine.db.plant(Fault::KnownEvent);

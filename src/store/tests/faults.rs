@@ -151,7 +151,7 @@ fn a_panic_in_a_transaction_poisons_the_store_and_answers_everybody() {
     let rights = fixture.make_bucket("bucket");
     assert_eq!(fixture.read(&rights, "key").expect("read"), body(1, 2_000));
     // The background thread may have been faster.
-    fixture.store.sweep_files().expect("sweep");
+    fixture.store.sweep_files().run().expect("sweep");
     let quarantine = std::fs::read_dir(fixture.options.data.join("quarantine")).expect("a folder");
     assert_eq!((quarantine.count(), fixture.count_files()), (1, 1), "the file without a row");
     fixture.check();
@@ -250,7 +250,7 @@ fn a_copy_of_the_folder_taken_at_any_time_opens_and_holds_what_was_acknowledged(
         let object = object.open(&access).expect("root may read it");
         assert_eq!(read_all(&object).expect("read"), body(i, 100 * i as usize));
     }
-    assert_eq!(store.check_blocks().expect("check"), Vec::<String>::new());
+    assert_eq!(store.check_blocks().run().expect("check"), Vec::<String>::new());
 }
 
 #[test]

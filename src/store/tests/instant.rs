@@ -165,7 +165,7 @@ fn dead_content_is_found_by_nobody() {
     // A reader holds the file, so GC cannot free it: it is dead all the same.
     let open = fixture.open(&rights, "a").expect("open");
     fixture.delete(&rights, "a").expect("deleted");
-    fixture.store.collect_garbage().expect("garbage");
+    fixture.store.collect_garbage().run().expect("garbage");
     assert_eq!(fixture.count_rows("blobs"), 1, "dead, and pinned");
     assert_eq!(fixture.find(&rights, &one).len(), 0);
     assert!(!fixture.take(&rights, "b", before), "what was found before is dead too");
@@ -281,7 +281,7 @@ fn a_take_and_a_delete_have_an_order() {
                         2 => drop(fixture.delete(rights, &name)),
                         _ => {
                             drop(fixture.delete(rights, &format!("{thread}-{}", round - 1)));
-                            fixture.store.collect_garbage().expect("garbage");
+                            fixture.store.collect_garbage().run().expect("garbage");
                         }
                     }
                 }
@@ -446,7 +446,7 @@ fn check_knows_references_of_deduplicated_uploads() {
         assert!(made.is_instant);
         fixture.check();
         fixture.store.engine.db.plant(fault);
-        let found = fixture.store.check_blocks().expect("check runs");
+        let found = fixture.store.check_blocks().run().expect("check runs");
         assert!(found.iter().any(|found| found.contains(line)), "{fault:?}: {found:?}");
     }
 }

@@ -263,8 +263,8 @@ impl Fixture {
 
     /// Everything holds, and the files on the disk are those that the rows name.
     fn check(&self) {
-        self.store.collect_garbage().expect("garbage can be collected");
-        assert_eq!(self.store.check_blocks().expect("check runs"), Vec::<String>::new());
+        self.store.collect_garbage().run().expect("garbage can be collected");
+        assert_eq!(self.store.check_blocks().run().expect("check runs"), Vec::<String>::new());
     }
 
     /// Bytes in segments that are not holes.

@@ -207,7 +207,7 @@ impl World {
             90..92 => self.pause_or_resume(),
             92..94 => self.read_slowly(&bucket, &name),
             94..96 => {
-                self.fixture.store.collect_garbage().expect("garbage");
+                self.fixture.store.collect_garbage().run().expect("garbage");
             }
             96 => self.crash(),
             // Seldom, so that some uploads live long enough to be completed.

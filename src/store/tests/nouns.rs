@@ -244,7 +244,7 @@ fn a_part_is_copied_by_reference_and_outlives_its_source() {
     assert_eq!(fixture.count_rows("blobs"), 2, "nothing was written twice");
     fixture.delete(&rights, "source").expect("delete");
     drop(source);
-    fixture.store.collect_garbage().expect("gc");
+    fixture.store.collect_garbage().run().expect("gc");
     fixture.complete(&rights, "copy", second, &[(1, &two), (2, &one)]).expect("complete");
     assert_eq!(fixture.read(&rights, "copy").expect("read"), [two, one].concat());
     fixture.check();
@@ -257,8 +257,8 @@ fn idle_uploads_expire_and_active_ones_do_not() {
     let old = fixture.create_upload(&rights, "old");
     fixture.put_part(&rights, "old", old, 1, &body(1, 2_000)).expect("a part");
     let now = crate::clock::now();
-    assert_eq!(fixture.store.expire_uploads(now.plus_millis(30_000)).expect("expire"), 0);
-    assert_eq!(fixture.store.expire_uploads(now.plus_millis(120_000)).expect("expire"), 1);
+    assert_eq!(fixture.store.expire_uploads(now.plus_millis(30_000)).run().expect("expire"), 0);
+    assert_eq!(fixture.store.expire_uploads(now.plus_millis(120_000)).run().expect("expire"), 1);
     assert!(matches!(
         fixture.store.upload(&rights.upload("old", old)).wait(),
         Err(Error::NoSuchUpload)
@@ -298,9 +298,9 @@ fn check_names_what_is_broken() {
         fixture.complete(&rights, "parts", upload, &[(1, &one), (2, &two)]).expect("complete");
         let open = fixture.create_upload(&rights, "open");
         fixture.put_part(&rights, "open", open, 1, &body(3, 2_000)).expect("a part");
-        assert_eq!(fixture.store.check_blocks().expect("check"), Vec::<String>::new());
+        assert_eq!(fixture.store.check_blocks().run().expect("check"), Vec::<String>::new());
         fixture.store.engine.db.plant(damage);
-        let found = fixture.store.check_blocks().expect("check");
+        let found = fixture.store.check_blocks().run().expect("check");
         assert!(found.iter().any(|line| line.contains(wanted)), "{damage:?}: {found:#?}");
     }
 }
@@ -316,11 +316,15 @@ fn check_and_reads_notice_a_rotten_file_and_a_missing_one() {
     let mut bytes = std::fs::read(&file).expect("the file");
     bytes[66_000] ^= 1;
     std::fs::write(&file, &bytes).expect("rot");
-    assert_eq!(fixture.store.check().expect("check"), Vec::<String>::new(), "the trailer is fine");
-    assert_eq!(fixture.store.check_blocks().expect("check").len(), 1);
+    assert_eq!(
+        fixture.store.check().run().expect("check"),
+        Vec::<String>::new(),
+        "the trailer is fine"
+    );
+    assert_eq!(fixture.store.check_blocks().run().expect("check").len(), 1);
     assert!(matches!(fixture.read(&rights, "key"), Err(Error::Damaged { .. })));
     std::fs::remove_file(&file).expect("loss");
-    let found = fixture.store.check().expect("check");
+    let found = fixture.store.check().run().expect("check");
     assert!(found.len() == 1 && found[0].contains("no such file"), "{found:?}");
     assert!(matches!(fixture.read(&rights, "key"), Err(Error::Damaged { .. })));
 }

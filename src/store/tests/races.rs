@@ -169,10 +169,10 @@ fn a_pinned_reader_keeps_its_content_from_the_garbage_collector() {
     let first = half_read.next().expect("a unit").expect("bytes");
     assert!(fixture.delete(&rights, "parts").expect("delete"));
     fixture.put(&rights, "plain", b"new").expect("overwrite");
-    fixture.store.collect_garbage().expect("gc");
+    fixture.store.collect_garbage().run().expect("gc");
     let held = ["parts", "manifests"].map(|table| fixture.count_rows(table));
     assert_eq!((held, fixture.count_files()), ([600, 1], 601), "both contents are pinned");
-    assert_eq!(fixture.store.check().expect("check"), Vec::<String>::new());
+    assert_eq!(fixture.store.check().run().expect("check"), Vec::<String>::new());
 
     let mut got = first.to_vec();
     while let Some(unit) = half_read.next().expect("a unit") {
@@ -212,7 +212,7 @@ fn readers_meet_deletes_and_overwrites_and_never_see_damage() {
         }
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
-                fixture.store.collect_garbage().expect("gc");
+                fixture.store.collect_garbage().run().expect("gc");
             }
         });
         for round in 0..150 {

@@ -31,7 +31,7 @@ impl Fixture {
     }
 
     fn complaints(&self) -> Vec<String> {
-        self.store.check_blocks().expect("check runs")
+        self.store.check_blocks().run().expect("check runs")
     }
 }
 
@@ -105,11 +105,11 @@ fn what_a_crash_left_between_the_bytes_and_the_row_is_a_gap() {
     fixture.crash();
     let rights = fixture.make_bucket("bucket");
     fixture.check();
-    assert_eq!(fixture.store.sweep_files().expect("sweep"), 0);
+    assert_eq!(fixture.store.sweep_files().run().expect("sweep"), 0);
     assert_eq!(fixture.segment_bytes(), 3 * EXTENT, "a restored database might have its row");
 
     fixture.make_segment_old();
-    assert_eq!(fixture.store.sweep_files().expect("sweep"), 1);
+    assert_eq!(fixture.store.sweep_files().run().expect("sweep"), 1);
     assert_eq!(fixture.segment_bytes(), 2 * EXTENT);
     for (name, seed) in [("before", 1), ("after", 3)] {
         assert_eq!(fixture.read(&rights, name).expect("read"), body(seed, SIZE));
@@ -133,13 +133,13 @@ fn bytes_that_an_older_database_does_not_name_wait_from_its_first_start_on() {
     // Both bodies were written long before the database was restored.
     fixture.make_segment_old();
     fixture.crash();
-    assert_eq!(fixture.store.sweep_files().expect("sweep"), 0);
+    assert_eq!(fixture.store.sweep_files().run().expect("sweep"), 0);
     assert_eq!(fixture.segment_bytes(), 2 * EXTENT, "the right database may still come");
 
     // The start after that is no new beginning.
     fixture.make_segment_old();
     fixture.crash();
-    fixture.store.sweep_files().expect("sweep");
+    fixture.store.sweep_files().run().expect("sweep");
     assert_eq!(fixture.segment_bytes(), EXTENT);
     let rights = fixture.make_bucket("bucket");
     assert_eq!(fixture.read(&rights, "early").expect("read"), body(1, SIZE));
@@ -169,7 +169,7 @@ fn a_row_at_an_impossible_place_stops_nothing_else() {
     for i in 0..2 {
         fixture.delete(&rights, &format!("key-{i}")).expect("deleted");
     }
-    assert!(matches!(fixture.store.collect_garbage(), Err(Error::Damaged { .. })));
+    assert!(matches!(fixture.store.collect_garbage().run(), Err(Error::Damaged { .. })));
     assert_eq!(fixture.segment_bytes(), EXTENT);
     fixture.put(&rights, "next", &body(3, SIZE)).expect("the store lives");
     fixture.store.engine.db.plant(Fault::Pages { first_page: 0, pages: 5 });
@@ -208,7 +208,7 @@ fn a_segment_without_rows_goes() {
     fixture.put(&rights, "key", &body(1, SIZE)).expect("put");
     fixture.delete(&rights, "key").expect("deleted");
     fixture.check();
-    fixture.store.sweep_files().expect("sweep");
+    fixture.store.sweep_files().run().expect("sweep");
     assert_eq!(fixture.segments(), ["00000001-00000000"], "the next body goes there");
     fixture.put(&rights, "key", &body(2, SIZE)).expect("put");
     fixture.crash();
@@ -217,7 +217,7 @@ fn a_segment_without_rows_goes() {
     assert_eq!(fixture.segments(), ["00000001-00000000"], "it has a row");
     fixture.delete(&rights, "key").expect("deleted");
     fixture.check();
-    fixture.store.sweep_files().expect("sweep");
+    fixture.store.sweep_files().run().expect("sweep");
     assert_eq!(fixture.segments(), [""; 0]);
     assert!(fixture.options.data.join("quarantine/00000001-00000000").exists());
 }
@@ -234,17 +234,17 @@ fn a_full_segment_stays_while_a_row_names_it() {
         let staged = fixture.store.pack(origin, filler.clone(), digests.clone()).wait();
         drop(staged.expect("a body is packed"));
     }
-    assert_eq!(fixture.store.sweep_files().expect("sweep"), 0);
+    assert_eq!(fixture.store.sweep_files().run().expect("sweep"), 0);
     assert_eq!(fixture.read(&rights, "key").expect("read"), body(1, SIZE));
     // Dead, but somebody reads it.
     let open = fixture.open(&rights, "key").expect("open");
     fixture.delete(&rights, "key").expect("deleted");
     fixture.check();
-    assert_eq!(fixture.store.sweep_files().expect("sweep"), 0);
+    assert_eq!(fixture.store.sweep_files().run().expect("sweep"), 0);
     assert_eq!(read_all(&open).expect("it is pinned"), body(1, SIZE));
     drop(open);
     fixture.check();
-    assert_eq!(fixture.store.sweep_files().expect("sweep"), 1);
+    assert_eq!(fixture.store.sweep_files().run().expect("sweep"), 1);
     assert_eq!(fixture.segments(), ["00000001-00000001"]);
 }
 
@@ -273,7 +273,7 @@ fn check_sees_a_missing_segment_and_blobs_that_overlap() {
     assert!(found.iter().any(|line| line.contains("begins inside of another")), "{found:?}");
     // What another row names is not punched away with it.
     fixture.delete(&rights, "key-0").expect("deleted");
-    assert!(matches!(fixture.store.collect_garbage(), Err(Error::Damaged { .. })));
+    assert!(matches!(fixture.store.collect_garbage().run(), Err(Error::Damaged { .. })));
     assert_eq!(fixture.read(&rights, "key-1").expect("read"), body(1, SIZE));
     fixture.store.engine.db.plant(Fault::PagesChanged(-1));
     fixture.check();

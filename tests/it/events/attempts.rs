@@ -34,7 +34,7 @@ fn a_failed_delivery_is_sent_again_under_the_same_id_and_later_ones_wait() {
         assert!(pair[1].at - pair[0].at >= Duration::from_millis(45), "it waited");
     }
     wait_until(|| state(&gateway, "app").backlog == 0);
-    let log = gateway.store().deliveries("app").wait().unwrap();
+    let log = gateway.store().deliveries("app").run().unwrap();
     let tries: Vec<_> = log.iter().rev().map(|one| (one.attempt, one.status)).collect();
     let expected = [(1, Some(500)), (2, None), (3, Some(404)), (4, Some(204)), (1, Some(204))];
     assert_eq!(tries, expected);
@@ -63,7 +63,7 @@ fn an_hour_of_500_costs_four_attempts_and_no_event() {
     }
     wait_until(|| state(&gateway, "app").backlog == 0);
     assert_eq!(state(&gateway, "app").dead, 0);
-    let log = gateway.store().deliveries("app").wait().unwrap();
+    let log = gateway.store().deliveries("app").run().unwrap();
     // Attempts fail at 0, 5 s, 5 min 5 s and 35 min 5 s; the one at 2 h 35 min succeeds.
     assert!(log.iter().filter(|one| one.status == Some(200)).all(|one| one.attempt == 5));
     assert_eq!(log.len(), 6 * 5);
@@ -92,7 +92,7 @@ fn retry_after_is_honoured() {
         receiver.all()
     };
     assert!(received[1].at - received[0].at >= Duration::from_millis(950));
-    let log = gateway.store().deliveries("app").wait().unwrap();
+    let log = gateway.store().deliveries("app").run().unwrap();
     assert_eq!(log.last().unwrap().reply, b"busy");
 }
 

@@ -50,15 +50,15 @@ fn a_target_that_hangs_or_answers_endlessly_delays_no_other() {
     // Twenty events of the hanging target take six seconds by themselves.
     assert!(took < Duration::from_secs(5), "{took:?}");
     wait_until(|| state(&gateway, "babbling").backlog == 0);
-    let log = gateway.store().deliveries("babbling").wait().unwrap();
+    let log = gateway.store().deliveries("babbling").run().unwrap();
     assert_eq!((log[0].status, log[0].reply.len()), (Some(200), 1024));
     assert!(log.iter().all(|one| one.millis < 3_000));
-    wait_until(|| gateway.store().deliveries("hanging").wait().unwrap().len() >= 2);
-    let log = gateway.store().deliveries("hanging").wait().unwrap();
+    wait_until(|| gateway.store().deliveries("hanging").run().unwrap().len() >= 2);
+    let log = gateway.store().deliveries("hanging").run().unwrap();
     assert_eq!((log[0].status, log[0].reply.as_slice()), (None, &b"it did not answer in time"[..]));
-    wait_until(|| gateway.store().deliveries("head").wait().unwrap().len() >= 2);
-    assert_eq!(gateway.store().deliveries("head").wait().unwrap()[0].status, None);
-    wait_until(|| gateway.store().deliveries("nobody").wait().unwrap().len() >= 21);
+    wait_until(|| gateway.store().deliveries("head").run().unwrap().len() >= 2);
+    assert_eq!(gateway.store().deliveries("head").run().unwrap()[0].status, None);
+    wait_until(|| gateway.store().deliveries("nobody").run().unwrap().len() >= 21);
     assert_eq!(state(&gateway, "nobody").backlog, 21);
     gateway.assert_sound();
 }
@@ -86,7 +86,7 @@ fn an_address_that_is_not_public_is_not_called() {
     for (n, url) in urls.iter().enumerate() {
         let name = format!("t{n}");
         wait_until(|| state(&gateway, &name).dead == 1);
-        let log = gateway.store().deliveries(&name).wait().unwrap();
+        let log = gateway.store().deliveries(&name).run().unwrap();
         assert_eq!(log[0].status, None);
         let problem = String::from_utf8_lossy(&log[0].reply).into_owned();
         let refused = problem.contains("not a public address") || problem.contains("lookup");
@@ -104,9 +104,9 @@ fn https_needs_an_authority_that_is_trusted() {
     gateway.store().test_event_target("trusting").wait().unwrap();
     gateway.store().test_event_target("other").wait().unwrap();
     wait_until(|| state(&gateway, "trusting").backlog == 0);
-    assert_eq!(gateway.store().deliveries("trusting").wait().unwrap()[0].status, Some(200));
+    assert_eq!(gateway.store().deliveries("trusting").run().unwrap()[0].status, Some(200));
     wait_until(|| state(&gateway, "other").dead == 1);
-    let log = gateway.store().deliveries("other").wait().unwrap();
+    let log = gateway.store().deliveries("other").run().unwrap();
     let problem = String::from_utf8_lossy(&log[0].reply).into_owned();
     assert!(problem.contains("certificate"), "{problem}");
 }

@@ -49,6 +49,6 @@ fn put(gateway: &Gateway, key: &str) {
 
 /// State of a target, as the command shows it.
 fn state(gateway: &Gateway, name: &str) -> partita::store::TargetState {
-    let states = gateway.store().event_targets().wait().expect("states can be read");
+    let states = gateway.store().event_targets().run().expect("states can be read");
     states.into_iter().find(|state| state.name == name).expect("the target is known")
 }

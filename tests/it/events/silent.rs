@@ -23,7 +23,7 @@ fn a_silent_target_is_tried_with_one_event_at_a_time() {
     for key in (0..KEYS).flat_map(|key| [key, key]) {
         put(&gateway, &format!("k{key}"));
     }
-    let log = || gateway.store().deliveries("app").wait().unwrap();
+    let log = || gateway.store().deliveries("app").run().unwrap();
     wait_until(|| log().len() >= 3 * CONCURRENCY);
     let mut tries: Vec<_> = log().iter().map(|one| (one.at.millis(), one.millis)).collect();
     tries.sort_unstable();

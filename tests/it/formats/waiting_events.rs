@@ -12,7 +12,7 @@ use partita::types::MessageId;
 /// Comparison of the waiting events and their attempts.
 pub fn compare_events(gateway: &Gateway, expected: &Value) {
     let mut found = Differences::default();
-    let states = gateway.store().event_targets().wait().unwrap();
+    let states = gateway.store().event_targets().run().unwrap();
     found.compare("targets", states.len(), expected["events"].as_object().unwrap().len());
     for state in states {
         let target = &expected["events"][&state.name];
@@ -23,7 +23,7 @@ pub fn compare_events(gateway: &Gateway, expected: &Value) {
             found.compare(&what, Some(got), target[name].as_u64());
         }
         found.compare(&state.name, state.disabled.as_deref(), target["disabled"].as_str());
-        let tries = gateway.store().deliveries(&state.name).wait().unwrap();
+        let tries = gateway.store().deliveries(&state.name).run().unwrap();
         let tries: Value = tries
             .iter()
             .map(|one| {
@@ -70,7 +70,7 @@ pub fn deliver_events(gateway: &Gateway, expected: &Value, receiver: &Receiver) 
         }
         missing += target["gap"].as_u64().unwrap();
     }
-    let is_sent = || store.event_targets().wait().unwrap().iter().all(|state| state.backlog == 0);
+    let is_sent = || store.event_targets().run().unwrap().iter().all(|state| state.backlog == 0);
     wait_until(is_sent);
     let all = receiver.all();
     let got = |id: &str| {

@@ -156,8 +156,8 @@ impl Gateway {
 
     /// Collects the garbage and asserts that no invariant of rows and files is broken.
     pub fn assert_sound(&self) {
-        self.store().collect_garbage().expect("garbage can be collected");
-        let broken = self.store().check().expect("the check runs");
+        self.store().collect_garbage().run().expect("garbage can be collected");
+        let broken = self.store().check().run().expect("the check runs");
         assert!(broken.is_empty(), "{broken:#?}");
     }
 

@@ -64,7 +64,7 @@ fn the_parts_are_garbage_afterwards() {
         "#,
     );
     gateway.assert_sound();
-    let left = gateway.store().collect_garbage().unwrap();
+    let left = gateway.store().collect_garbage().run().unwrap();
     assert_eq!(left, 0, "nothing is left to collect");
 }
 

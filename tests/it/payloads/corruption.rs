@@ -198,5 +198,5 @@ fn a_corrupted_body_is_refused_and_leaves_nothing() {
     }
     assert!(applied > 200, "{applied}");
     gateway.assert_sound();
-    assert_eq!(gateway.store().sweep_files().unwrap(), 0, "no file was left behind");
+    assert_eq!(gateway.store().sweep_files().run().unwrap(), 0, "no file was left behind");
 }

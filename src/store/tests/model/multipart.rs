@@ -251,7 +251,7 @@ impl World {
     /// Expires every upload that is not paused.
     pub(super) fn expire(&mut self) {
         let late = self.fixture.store.now().plus_millis(IDLE_MS_MAX + 1);
-        let expired = self.fixture.store.expire_uploads(late).expect("expiry");
+        let expired = self.fixture.store.expire_uploads(late).run().expect("expiry");
         let before = self.over.len();
         for (bucket, (_, model)) in &mut self.buckets {
             for (id, open) in model.uploads.extract_if(.., |_, open| !open.is_paused) {
