@@ -8,7 +8,7 @@ ARG BUILD_IMAGE=rust:1.95-bookworm
 ARG RUN_IMAGE=debian:bookworm-slim
 
 FROM ${BUILD_IMAGE} AS build
-ARG PROFILE=release
+ARG PROFILE=dist
 WORKDIR /src
 COPY . .
 RUN cargo install --locked --path . --bin partita --profile ${PROFILE} --root /out

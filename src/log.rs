@@ -4,7 +4,7 @@
 //! calls it. The format and the levels are settings.
 //!
 //! **Invariants**
-//! - A slow reader of standard error never blocks a request: lines above `BUFFER_BYTES_MAX` are
+//! - A slow reader of standard error never blocks a request: lines above `LOG_BYTES_MAX` are
 //!   dropped and counted.
 //! - A line wakes the thread only if the buffer was empty. The thread then collects lines for
 //!   `COLLECT_MS`, so a busy server writes about fifty times a second.
@@ -28,14 +28,14 @@ use crate::config::{Config, LogFormat, LogLevel};
 /// Target of the access log: one line per request.
 pub const ACCESS: &str = "access";
 /// Most bytes of lines that wait to be written.
-const BUFFER_BYTES_MAX: usize = 4 << 20;
+const LOG_BYTES_MAX: usize = 4 << 20;
 /// Longest line. What is longer is cut.
 const LINE_BYTES_MAX: usize = 16 << 10;
 /// Milliseconds for which lines are collected before they are written together.
 const COLLECT_MS: u64 = 20;
 /// Longest wait of a drop for the thread, in milliseconds. The reader of standard error may be
 /// blocked.
-const STOP_MS_MAX: u64 = 1_000;
+const LOG_STOP_MS_MAX: u64 = 1_000;
 
 /// Starts the log. Dropping the guard writes the lines that wait.
 pub fn start(config: &Config) -> LogGuard {
@@ -64,7 +64,7 @@ impl Drop for LogGuard {
         self.buffer.lines.lock().is_stopped = true;
         self.buffer.changed.notify_one();
         let Some(thread) = &self.thread else { return };
-        let deadline = Instant::now() + Duration::from_millis(STOP_MS_MAX);
+        let deadline = Instant::now() + Duration::from_millis(LOG_STOP_MS_MAX);
         // Not joined: a write to standard error may block for ever.
         while !thread.is_finished() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
@@ -92,7 +92,7 @@ struct BufferedLines {
 impl Buffer {
     fn add(&self, line: &[u8]) {
         let mut lines = self.lines.lock();
-        if lines.bytes.len() + line.len() > BUFFER_BYTES_MAX {
+        if lines.bytes.len() + line.len() > LOG_BYTES_MAX {
             lines.dropped += 1;
             return;
         }

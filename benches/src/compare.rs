@@ -18,7 +18,7 @@ use crate::workloads::{WORKLOADS, Workload};
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Binary of Partita; several, as NAME=FILE, compare changes
-    #[arg(long, value_delimiter = ',', default_value = "target/release/partita")]
+    #[arg(long, value_delimiter = ',', default_value = "target/dist/partita")]
     partita: Vec<String>,
     /// Folder with the peers' binaries
     #[arg(long, default_value = "target/peers")]

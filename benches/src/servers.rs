@@ -125,7 +125,7 @@ pub const SERVERS: &[Server] = &[
 #[derive(clap::Args)]
 pub struct Own {
     /// Binary of Partita
-    #[arg(long, default_value = "target/release/partita")]
+    #[arg(long, default_value = "target/dist/partita")]
     pub partita: PathBuf,
     /// Folder for the data; created, and emptied
     #[arg(long, default_value = "target/bench-data")]

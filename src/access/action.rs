@@ -2,7 +2,7 @@
 
 /// An action in the words of IAM (`s3:` is left out): what a policy would allow or deny.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-#[allow(missing_docs)] // Each but GetBucketConfiguration is AWS's own word.
+#[allow(missing_docs)] // Each is AWS's own word.
 pub enum Action {
     ListAllMyBuckets,
     CreateBucket,
@@ -12,8 +12,20 @@ pub enum Action {
     ListBucketMultipartUploads,
     GetBucketLocation,
     GetBucketCORS,
-    /// Reading a bucket configuration that has no action of its own yet: ACL, versioning, policy …
-    GetBucketConfiguration,
+    GetBucketVersioning,
+    GetBucketAcl,
+    GetBucketPolicy,
+    GetLifecycleConfiguration,
+    GetBucketTagging,
+    GetEncryptionConfiguration,
+    GetReplicationConfiguration,
+    GetBucketWebsite,
+    GetBucketOwnershipControls,
+    GetBucketPublicAccessBlock,
+    GetBucketObjectLockConfiguration,
+    GetBucketLogging,
+    GetBucketRequestPayment,
+    GetAccelerateConfiguration,
     GetObject,
     GetObjectAcl,
     GetObjectAttributes,

@@ -13,7 +13,7 @@ use crate::store::NewUser;
 use crate::wire::Response;
 
 /// Longest name, id, display name or e-mail address, in characters.
-const NAME_LENGTH_MAX: usize = 128;
+const USER_NAME_LENGTH_MAX: usize = 128;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -166,9 +166,9 @@ fn check_name(what: &str, text: &str) -> Result<(), Failure> {
 /// Checks a text that is displayed and written into XML.
 fn check_text(what: &str, text: &str) -> Result<(), Failure> {
     let length = text.chars().count();
-    if !(1..=NAME_LENGTH_MAX).contains(&length) || text.chars().any(char::is_control) {
+    if !(1..=USER_NAME_LENGTH_MAX).contains(&length) || text.chars().any(char::is_control) {
         let message =
-            format!("{what} must be 1 to {NAME_LENGTH_MAX} characters, without control characters");
+            format!("{what} must be 1 to {USER_NAME_LENGTH_MAX} characters, without control characters");
         return Err(Failure::invalid(message));
     }
     Ok(())

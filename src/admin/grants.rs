@@ -23,17 +23,15 @@ use crate::auth::EXPIRES_SECONDS_MAX;
 use crate::auth::presign::{Presigner, path_of};
 use crate::ops::uploads::create;
 use crate::ops::uploads::create::Opened;
-use crate::ops::uploads::instant::Reader;
+use crate::ops::uploads::instant::{PREFIXES_MAX, Reader};
 use crate::request::operation::Demand;
 use crate::types::{BucketName, Layout, ObjectKey, PartNumber, Timestamp, UploadId};
 use crate::wire::{Error, ErrorCode, Head, date, encoding};
 
 /// Most part URLs in one response.
-const PARTS_MAX: u64 = 1000;
+const URLS_MAX: u64 = 1000;
 /// Longest `callbackVar` in bytes of JSON.
 const CALLBACK_VAR_BYTES_MAX: usize = 4 << 10;
-/// Most prefixes below which an instant upload searches.
-const INSTANT_PREFIXES_MAX: usize = 16;
 
 /// Fields of a grant, and the headers of CreateMultipartUpload that they stand for.
 const HEADERS: &[(&str, &str)] = &[
@@ -71,7 +69,7 @@ pub(super) async fn create(call: &AdminCall) -> Answer {
     let layout = declaration.and_then(|declaration| declaration.layout);
     let layout = layout.ok_or_else(|| invalid("size", "", "It is required."))?;
     let target = TargetUpload { bucket: grant.bucket, key: grant.key, upload: created.upload.id };
-    let mut answer = signer.part_urls(&target, layout, PartNumber::FIRST, PARTS_MAX);
+    let mut answer = signer.part_urls(&target, layout, PartNumber::FIRST, URLS_MAX);
     answer.extend(signer.upload_urls(&target));
     for (name, value) in [
         ("uploadId", json!(target.upload.to_string())),
@@ -92,7 +90,7 @@ pub(super) async fn parts(call: &AdminCall) -> Answer {
     call.check_parameters(&["from", "limit", "expiresIn"])?;
     let from = call.number("from", 1, (1, 10_000))?;
     let from = u16::try_from(from).ok().and_then(PartNumber::new).unwrap_or(PartNumber::FIRST);
-    let limit = call.number("limit", PARTS_MAX, (1, PARTS_MAX))?;
+    let limit = call.number("limit", URLS_MAX, (1, URLS_MAX))?;
     let expires_seconds = call.number("expiresIn", 3600, (1, EXPIRES_SECONDS_MAX))?;
     let upload = locate::<WriteObject>(call, Action::PutObject).await?;
     let signer = UrlSigner::of(call, expires_seconds)?;
@@ -224,8 +222,8 @@ fn set_prefixes(
     name: &'static str,
     prefixes: &[String],
 ) -> Result<(), Failure> {
-    if prefixes.len() > INSTANT_PREFIXES_MAX {
-        let message = format!("At most {INSTANT_PREFIXES_MAX} prefixes are allowed.");
+    if prefixes.len() > PREFIXES_MAX {
+        let message = format!("At most {PREFIXES_MAX} prefixes are allowed.");
         return Err(invalid(name, "", message));
     }
     match prefixes.iter().any(|prefix| prefix.is_empty() || prefix.len() > 1024) {

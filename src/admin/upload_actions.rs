@@ -11,7 +11,7 @@ use super::call::AdminCall;
 use super::failure::{Answer, Failure};
 use super::fields::{Fields, invalid};
 use super::json::json_response;
-use super::uploads::{LIMIT_MAX, UploadScan, bucket, locate, marker};
+use super::uploads::{PAGE_UPLOADS_MAX, UploadScan, bucket, locate, marker};
 use crate::access::{AbortUpload, Action, UploadHandle, WriteObject};
 use crate::request::operation::Demand;
 use crate::store;
@@ -73,8 +73,8 @@ pub(super) async fn clean(call: &AdminCall) -> Answer {
         let message = format!("It must be at most {SECONDS_MAX}.");
         return Err(invalid("idleSeconds", &idle_seconds.to_string(), message));
     }
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        let message = format!("It must be a number from 1 to {LIMIT_MAX}.");
+    if !(1..=PAGE_UPLOADS_MAX).contains(&limit) {
+        let message = format!("It must be a number from 1 to {PAGE_UPLOADS_MAX}.");
         return Err(invalid("limit", &limit.to_string(), message));
     }
     let idle_since = call.store.now().minus_millis(idle_seconds * 1000);

@@ -3,7 +3,7 @@
 //! **Invariants**
 //! - A response shows nothing that ListMultipartUploads and ListParts would not show to the same
 //!   caller. An upload without permission is answered like one that does not exist.
-//! - One response costs at most `BUCKETS_MAX` decisions and `LIMIT_MAX` uploads.
+//! - One response costs at most `PAGE_BUCKETS_MAX` decisions and `PAGE_UPLOADS_MAX` uploads.
 
 use http::StatusCode;
 use serde::Serialize;
@@ -22,11 +22,11 @@ use crate::types::{BucketName, Layout, PartNumber, UploadId};
 use crate::wire::{Error, ErrorCode, date};
 
 /// Uploads on one page by default.
-const LIMIT_DEFAULT: u64 = 100;
+const PAGE_UPLOADS_DEFAULT: u64 = 100;
 /// Most uploads, or runs of parts, on one page.
-pub(super) const LIMIT_MAX: u64 = 1000;
+pub(super) const PAGE_UPLOADS_MAX: u64 = 1000;
 /// Most buckets that one page covers.
-const BUCKETS_MAX: usize = 1000;
+const PAGE_BUCKETS_MAX: usize = 1000;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -94,7 +94,7 @@ pub(super) async fn list(call: &AdminCall) -> Answer {
         bucket: bucket(call.query.non_empty("bucket"))?,
         prefix: call.query.get("prefix").unwrap_or_default().to_owned(),
         marker: marker(call.query.non_empty("marker"))?,
-        limit: call.number("limit", LIMIT_DEFAULT, (1, LIMIT_MAX))?,
+        limit: call.number("limit", PAGE_UPLOADS_DEFAULT, (1, PAGE_UPLOADS_MAX))?,
     };
     let found = scan.run(call).await?;
     let rates = &call.gateway.limits.upload_rates;
@@ -112,7 +112,7 @@ pub(super) async fn show(call: &AdminCall) -> Answer {
     call.check_parameters(&["from", "limit"])?;
     let from = call.number("from", 1, (1, 10_000))?;
     let from = u16::try_from(from).ok().and_then(PartNumber::new).unwrap_or(PartNumber::FIRST);
-    let limit = call.number("limit", LIMIT_MAX, (1, LIMIT_MAX))?;
+    let limit = call.number("limit", PAGE_UPLOADS_MAX, (1, PAGE_UPLOADS_MAX))?;
     let upload = locate::<ReadUpload>(call, Action::ListMultipartUploadParts).await?;
     let map = call.store.part_map(&upload, from, usize::try_from(limit).unwrap_or(usize::MAX));
     let PartMap { progress, runs, next } = call.gateway.run(map).await?;
@@ -136,7 +136,7 @@ pub(super) async fn totals(call: &AdminCall) -> Answer {
         bucket: bucket(Some(&call.name))?,
         prefix: call.query.get("prefix").unwrap_or_default().to_owned(),
         marker: marker(call.query.non_empty("marker"))?,
-        limit: call.number("limit", LIMIT_MAX, (1, LIMIT_MAX))?,
+        limit: call.number("limit", PAGE_UPLOADS_MAX, (1, PAGE_UPLOADS_MAX))?,
     };
     let found = scan.run(call).await?;
     let bytes: u64 = found.uploads.iter().map(|(_, of)| of.received_bytes).sum();
@@ -266,9 +266,9 @@ impl UploadScan {
         let from = self.marker.as_ref().map_or("", |marker| marker.bucket.as_str());
         let Some(user) = call.caller.principal.user() else { return Ok((Vec::new(), None)) };
         // Buckets of other users are not counted, so a marker never has the name of one.
-        let buckets = call.store.buckets_in_sight(user, from, BUCKETS_MAX + 1);
-        let next = buckets.get(BUCKETS_MAX).map(|bucket| bucket.name.as_str().to_owned());
-        let page = buckets.iter().take(BUCKETS_MAX);
+        let buckets = call.store.buckets_in_sight(user, from, PAGE_BUCKETS_MAX + 1);
+        let next = buckets.get(PAGE_BUCKETS_MAX).map(|bucket| bucket.name.as_str().to_owned());
+        let page = buckets.iter().take(PAGE_BUCKETS_MAX);
         // A bucket that was deleted meanwhile is skipped.
         let page = page.filter_map(|bucket| demand(&bucket.name).ok()).collect();
         Ok((page, next))

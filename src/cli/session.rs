@@ -25,7 +25,7 @@ use crate::server;
 use crate::store::{self, Store};
 
 /// Longest wait for the control socket of a server that is starting, in milliseconds.
-const CONNECT_MS_MAX: u64 = 5_000;
+const CONTROL_CONNECT_MS_MAX: u64 = 5_000;
 /// Pause between two attempts, in milliseconds.
 const CONNECT_PAUSE_MS: u64 = 50;
 /// Longest response, in bytes: a list of all keys or violations.
@@ -60,7 +60,7 @@ impl Session {
         }
         check_owner(&config.data)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let attempts = CONNECT_MS_MAX / CONNECT_PAUSE_MS;
+        let attempts = CONTROL_CONNECT_MS_MAX / CONNECT_PAUSE_MS;
         for _ in 0..attempts {
             match Store::open(config.store_options()) {
                 Ok(store) => {

@@ -22,7 +22,7 @@ use crate::types::decimal;
 /// Name of the table in the file.
 pub(super) const TABLE: &str = "webhook";
 /// Longest name of a target in bytes.
-const NAME_LENGTH_MAX: usize = 64;
+const TARGET_NAME_LENGTH_MAX: usize = 64;
 /// Most targets.
 const WEBHOOKS_MAX: usize = 64;
 /// Most secrets of one target: the new one and the old one during a rotation.
@@ -210,7 +210,7 @@ fn read_one(name: &str, value: &toml::Value, path: &Path) -> Result<Webhook, Con
     let source = format!("{}: [webhook.{name}]", path.display());
     let refuse = |problem: String| ConfigError::new(&source, problem);
     let legal = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
-    if name.is_empty() || name.len() > NAME_LENGTH_MAX || !name.bytes().all(legal) {
+    if name.is_empty() || name.len() > TARGET_NAME_LENGTH_MAX || !name.bytes().all(legal) {
         return Err(refuse("the name must be 1 to 64 of A-Z, a-z, 0-9, - and _".into()));
     }
     let Some(table) = value.as_table() else { return Err(refuse("it must be a table".into())) };

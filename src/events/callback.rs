@@ -9,9 +9,9 @@ use serde_json::value::RawValue;
 /// Header of PutObject, CopyObject and CreateMultipartUpload. Its value is JSON in base64.
 pub const HEADER: &str = "x-partita-callback-var";
 /// Longest JSON in bytes, decoded.
-pub const BYTES_MAX: usize = 4096;
+pub const CALLBACK_BYTES_MAX: usize = 4096;
 
-/// JSON text of at most [`BYTES_MAX`] bytes.
+/// JSON text of at most [`CALLBACK_BYTES_MAX`] bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallbackVar(String);
 
@@ -24,8 +24,8 @@ impl CallbackVar {
         let bytes = STANDARD
             .decode(header)
             .map_err(|_| format!("The header {HEADER} must be JSON in base64."))?;
-        if bytes.len() > BYTES_MAX {
-            return Err(format!("The JSON of {HEADER} must not exceed {BYTES_MAX} bytes."));
+        if bytes.len() > CALLBACK_BYTES_MAX {
+            return Err(format!("The JSON of {HEADER} must not exceed {CALLBACK_BYTES_MAX} bytes."));
         }
         let json = String::from_utf8(bytes).ok().filter(|text| is_json(text));
         json.map(Self).ok_or_else(|| format!("The header {HEADER} must be JSON in base64."))
@@ -63,13 +63,13 @@ mod tests {
             assert_eq!(var.raw().get(), json.trim());
             assert_eq!(CallbackVar::from_bytes(json.into()), Some(var));
         }
-        let longest = format!("\"{}\"", "a".repeat(BYTES_MAX - 2));
+        let longest = format!("\"{}\"", "a".repeat(CALLBACK_BYTES_MAX - 2));
         assert!(CallbackVar::parse(&STANDARD.encode(&longest)).is_ok());
     }
 
     #[test]
     fn anything_else_is_refused() {
-        let long = STANDARD.encode(format!("\"{}\"", "a".repeat(BYTES_MAX - 1)));
+        let long = STANDARD.encode(format!("\"{}\"", "a".repeat(CALLBACK_BYTES_MAX - 1)));
         let deep = STANDARD.encode("[".repeat(2000));
         for bad in ["", "{}", "e30", "e30 =", "bm90IGpzb24=", "/w==", &long, &deep] {
             assert!(CallbackVar::parse(bad).is_err(), "{bad}");

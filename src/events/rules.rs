@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::names::{EventName, EventSet, PatternError};
 
 /// Most rules of a bucket, as on S3.
-pub const RULES_MAX: usize = 100;
+pub const NOTIFICATION_RULES_MAX: usize = 100;
 /// Longest id of a rule in bytes, as on S3.
 pub const ID_LENGTH_MAX: usize = 255;
 /// Longest prefix or suffix in bytes, as on S3.
@@ -44,7 +44,7 @@ pub struct NotificationRule {
 /// Reason why rules are refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NotificationRuleError {
-    /// More than [`RULES_MAX`].
+    /// More than [`NOTIFICATION_RULES_MAX`].
     TooMany,
     /// The id of two rules.
     SameId(String),
@@ -116,7 +116,7 @@ impl NotificationRules {
     /// # Errors
     /// [`NotificationRuleError`].
     pub fn new(rules: Vec<NotificationRule>) -> Result<Self, NotificationRuleError> {
-        if rules.len() > RULES_MAX {
+        if rules.len() > NOTIFICATION_RULES_MAX {
             return Err(NotificationRuleError::TooMany);
         }
         let rules: Vec<Compiled> =
@@ -245,8 +245,8 @@ mod tests {
         let unknown = NotificationRules::new(vec![rule("a", &["s3:Nothing"], "", "")]);
         assert_eq!(unknown, Err(NotificationRuleError::UnknownEvent("s3:Nothing".into())));
         let many: Vec<NotificationRule> =
-            (0..=RULES_MAX).map(|n| rule(&n.to_string(), PUT, &format!("{n:04}"), "")).collect();
+            (0..=NOTIFICATION_RULES_MAX).map(|n| rule(&n.to_string(), PUT, &format!("{n:04}"), "")).collect();
         assert_eq!(NotificationRules::new(many.clone()), Err(NotificationRuleError::TooMany));
-        assert!(NotificationRules::new(many[..RULES_MAX].to_vec()).is_ok());
+        assert!(NotificationRules::new(many[..NOTIFICATION_RULES_MAX].to_vec()).is_ok());
     }
 }

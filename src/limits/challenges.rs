@@ -27,11 +27,11 @@ const OFFER_LIFE: Duration = Duration::from_secs(15 * 60);
 /// Offers of all users. One more drops the oldest offer of the user with most offers.
 const OFFERS_MAX: usize = 4096;
 /// Objects by which one offer's content was found. One is needed; the other is for when it goes.
-pub const FOUND_MAX: usize = 2;
+pub const OFFER_OBJECTS_MAX: usize = 2;
 /// Questions about one upload.
 const CHALLENGES_MAX: u32 = 4;
 /// Questions of a user that were not answered rightly, at once.
-const UNANSWERED_MAX: u32 = 100;
+const OPEN_QUESTIONS_MAX: u32 = 100;
 /// Time after which a user may ask once more. Who has half of a file would need 45 days.
 const UNANSWERED_REFILL: Duration = Duration::from_secs(60);
 
@@ -113,7 +113,7 @@ impl From<Refusal> for Error {
 impl Challenges {
     /// The upload may be proven by this user, to have what was found.
     pub fn offer(&self, user: &str, upload: UploadId, mut found: Vec<Candidate>, now: Instant) {
-        found.truncate(FOUND_MAX);
+        found.truncate(OFFER_OBJECTS_MAX);
         let mut users = self.lock();
         users.retain(|_, user| !user.is_over(now));
         if users.values().map(|user| user.offers.len()).sum::<usize>() >= OFFERS_MAX
@@ -146,7 +146,7 @@ impl Challenges {
         if offer.questions == CHALLENGES_MAX {
             return Err(Refusal::Enough);
         }
-        if unanswered == UNANSWERED_MAX {
+        if unanswered == OPEN_QUESTIONS_MAX {
             return Err(Refusal::TooMany);
         }
         offer.questions += 1;
@@ -361,7 +361,7 @@ mod tests {
             challenges.offer("alice", upload, Vec::new(), now);
             challenges.begin("alice", upload, now).map(|_| upload)
         };
-        let uploads: Vec<UploadId> = (0..UNANSWERED_MAX).map(|_| begin(now).unwrap()).collect();
+        let uploads: Vec<UploadId> = (0..OPEN_QUESTIONS_MAX).map(|_| begin(now).unwrap()).collect();
         assert_eq!(begin(now), Err(Refusal::TooMany));
         wait_for(&challenges, uploads[0], 1, now).unwrap();
         challenges.answer("alice", uploads[0], &proof(1, 1), now).unwrap();
@@ -369,8 +369,8 @@ mod tests {
         assert_eq!(begin(now + UNANSWERED_REFILL - SECOND), Err(Refusal::TooMany));
         begin(now + UNANSWERED_REFILL).unwrap();
         assert_eq!(begin(now + UNANSWERED_REFILL * 2 - SECOND), Err(Refusal::TooMany));
-        for _ in 0..UNANSWERED_MAX {
-            begin(now + UNANSWERED_REFILL * (UNANSWERED_MAX + 1)).unwrap();
+        for _ in 0..OPEN_QUESTIONS_MAX {
+            begin(now + UNANSWERED_REFILL * (OPEN_QUESTIONS_MAX + 1)).unwrap();
         }
         // Another user is not held up.
         let upload = UploadId::new();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The largest chunk in bytes. A step to the blocking pool and back is a twentieth of what hashing
 /// it costs.
-const BYTES_MAX: usize = 256 << 10;
+const CHUNK_BYTES_MAX: usize = 256 << 10;
 /// The smallest chunk in bytes: a block of a blob.
 const BYTES_MIN: usize = 64 << 10;
 /// Bytes that all bodies together may hold in chunks of more than the smallest size.
@@ -45,7 +45,7 @@ impl Drop for TransferGuard {
 
 fn chunk_bytes(bodies: usize) -> usize {
     let share = BYTES_ALL / (CHUNKS * bodies.max(1));
-    (share - share % BYTES_MIN).clamp(BYTES_MIN, BYTES_MAX)
+    (share - share % BYTES_MIN).clamp(BYTES_MIN, CHUNK_BYTES_MAX)
 }
 
 #[cfg(test)]

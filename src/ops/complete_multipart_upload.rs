@@ -17,7 +17,7 @@ use crate::wire::xml::{self, Element, Writer};
 use crate::wire::{Error, ErrorCode, Head, Response, Result, checksum, conditions, encoding};
 
 /// Retry-After in seconds when no ticket is left.
-const RETRY_AFTER_SECONDS: &str = "5";
+const RETRY_BUSY_SECONDS: &str = "5";
 
 /// Publishes the object; the same request again gets the same answer.
 ///
@@ -86,7 +86,7 @@ async fn complete(
 
 fn busy() -> Error {
     let message = "Too many whole files are to be verified. Please try again.";
-    Error::because(ErrorCode::SlowDown, message).header("retry-after", RETRY_AFTER_SECONDS)
+    Error::because(ErrorCode::SlowDown, message).header("retry-after", RETRY_BUSY_SECONDS)
 }
 
 fn render(head: &Head, bucket: &str, completed: &Completed) -> Response {

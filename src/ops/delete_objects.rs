@@ -10,7 +10,7 @@ use crate::wire::xml::{self, Element, Writer};
 use crate::wire::{Error, ErrorCode, Response, Result};
 
 /// Most keys in one request (S3: 1,000).
-const KEYS_MAX: usize = 1000;
+const DELETE_KEYS_MAX: usize = 1000;
 
 struct Deletion {
     key: String,
@@ -95,7 +95,7 @@ fn read(document: &[u8]) -> Result<(bool, Vec<Deletion>)> {
     let quiet = root.text_of("Quiet").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
     let mut deletions = Vec::new();
     for object in root.children("Object") {
-        if deletions.len() == KEYS_MAX {
+        if deletions.len() == DELETE_KEYS_MAX {
             return Err(ErrorCode::MalformedXML.into());
         }
         deletions.push(deletion(object)?);

@@ -8,7 +8,7 @@ use crate::wire::xml::Writer;
 use crate::wire::{Error, Response, Result, date};
 
 /// Most buckets in one page when the client asks for pages (S3: 10,000).
-const BUCKETS_MAX: usize = 10_000;
+const LIST_BUCKETS_MAX: usize = 10_000;
 
 /// Answers with one page; without `max-buckets` a page is as long as S3 allows.
 ///
@@ -19,9 +19,9 @@ pub async fn handle(call: Call) -> Result<Response> {
     let user = permit.user();
     let query = &call.head.query;
     let max = match query.non_empty("max-buckets") {
-        None => BUCKETS_MAX,
+        None => LIST_BUCKETS_MAX,
         Some(text) => match decimal::parse(text) {
-            Some(n) if (1..=BUCKETS_MAX).contains(&n) => n,
+            Some(n) if (1..=LIST_BUCKETS_MAX).contains(&n) => n,
             _ => {
                 let message = "max-buckets must be an integer between 1 and 10000.";
                 return Err(Error::argument("max-buckets", text, message));

@@ -184,22 +184,22 @@ pub static OPERATIONS: &[Row] = operations! {
     "PutBucketNotificationConfiguration" put_bucket_notification_configuration PUT Bucket [Query("notification")]            []                          Document(DOCUMENT_BYTES_MAX), Target(A::PutBucketNotification);
 
     // Configuration that cannot be set yet: the truth about a bucket that has none of it.
-    "GetBucketVersioning"       get_bucket_versioning     GET    Bucket  [Query("versioning")]                            []                          Nothing,                      Target(A::GetBucketConfiguration);
-    "GetBucketAcl"              get_bucket_acl            GET    Bucket  [Query("acl")]                                   []                          Nothing,                      Target(A::GetBucketConfiguration);
+    "GetBucketVersioning"       get_bucket_versioning     GET    Bucket  [Query("versioning")]                            []                          Nothing,                      Target(A::GetBucketVersioning);
+    "GetBucketAcl"              get_bucket_acl            GET    Bucket  [Query("acl")]                                   []                          Nothing,                      Target(A::GetBucketAcl);
     "GetObjectAcl"              get_object_acl            GET    Object  [Query("acl")]                                   ["versionId"]               Nothing,                      Target(A::GetObjectAcl);
     "PutBucketAcl"              put_bucket_acl            PUT    Bucket  [Query("acl")]                                   []                          Document(DOCUMENT_BYTES_MAX), Target(A::PutBucketAcl);
     "PutObjectAcl"              put_object_acl            PUT    Object  [Query("acl")]                                   ["versionId"]               Document(DOCUMENT_BYTES_MAX), Target(A::PutObjectAcl);
     "GetObjectTagging"          get_object_tagging        GET    Object  [Query("tagging")]                               ["versionId"]               Nothing,                      Target(A::GetObjectTagging);
-    "GetBucketPolicy"           unconfigured              GET    Bucket  [Query("policy")]                                []                          Nothing,                      Target(A::GetBucketConfiguration);
-    "GetBucketLifecycleConfiguration" unconfigured        GET    Bucket  [Query("lifecycle")]                             []                          Nothing,                      Target(A::GetBucketConfiguration);
-    "GetBucketTagging"          unconfigured              GET    Bucket  [Query("tagging")]                               []                          Nothing,                      Target(A::GetBucketConfiguration);
-    "GetBucketEncryption"       unconfigured              GET    Bucket  [Query("encryption")]                            []                          Nothing,                      Target(A::GetBucketConfiguration);
-    "GetBucketReplication"      unconfigured              GET    Bucket  [Query("replication")]                           []                          Nothing,                      Target(A::GetBucketConfiguration);
-    "GetBucketWebsite"          unconfigured              GET    Bucket  [Query("website")]                               []                          Nothing,                      Target(A::GetBucketConfiguration);
-    "GetBucketOwnershipControls" unconfigured             GET    Bucket  [Query("ownershipControls")]                     []                          Nothing,                      Target(A::GetBucketConfiguration);
-    "GetPublicAccessBlock"      unconfigured              GET    Bucket  [Query("publicAccessBlock")]                     []                          Nothing,                      Target(A::GetBucketConfiguration);
-    "GetObjectLockConfiguration" unconfigured             GET    Bucket  [Query("object-lock")]                           []                          Nothing,                      Target(A::GetBucketConfiguration);
-    "GetBucketLogging"          unconfigured              GET    Bucket  [Query("logging")]                               []                          Nothing,                      Target(A::GetBucketConfiguration);
-    "GetBucketRequestPayment"   unconfigured              GET    Bucket  [Query("requestPayment")]                        []                          Nothing,                      Target(A::GetBucketConfiguration);
-    "GetBucketAccelerateConfiguration" unconfigured       GET    Bucket  [Query("accelerate")]                            []                          Nothing,                      Target(A::GetBucketConfiguration);
+    "GetBucketPolicy"           unconfigured              GET    Bucket  [Query("policy")]                                []                          Nothing,                      Target(A::GetBucketPolicy);
+    "GetBucketLifecycleConfiguration" unconfigured        GET    Bucket  [Query("lifecycle")]                             []                          Nothing,                      Target(A::GetLifecycleConfiguration);
+    "GetBucketTagging"          unconfigured              GET    Bucket  [Query("tagging")]                               []                          Nothing,                      Target(A::GetBucketTagging);
+    "GetBucketEncryption"       unconfigured              GET    Bucket  [Query("encryption")]                            []                          Nothing,                      Target(A::GetEncryptionConfiguration);
+    "GetBucketReplication"      unconfigured              GET    Bucket  [Query("replication")]                           []                          Nothing,                      Target(A::GetReplicationConfiguration);
+    "GetBucketWebsite"          unconfigured              GET    Bucket  [Query("website")]                               []                          Nothing,                      Target(A::GetBucketWebsite);
+    "GetBucketOwnershipControls" unconfigured             GET    Bucket  [Query("ownershipControls")]                     []                          Nothing,                      Target(A::GetBucketOwnershipControls);
+    "GetPublicAccessBlock"      unconfigured              GET    Bucket  [Query("publicAccessBlock")]                     []                          Nothing,                      Target(A::GetBucketPublicAccessBlock);
+    "GetObjectLockConfiguration" unconfigured             GET    Bucket  [Query("object-lock")]                           []                          Nothing,                      Target(A::GetBucketObjectLockConfiguration);
+    "GetBucketLogging"          unconfigured              GET    Bucket  [Query("logging")]                               []                          Nothing,                      Target(A::GetBucketLogging);
+    "GetBucketRequestPayment"   unconfigured              GET    Bucket  [Query("requestPayment")]                        []                          Nothing,                      Target(A::GetBucketRequestPayment);
+    "GetBucketAccelerateConfiguration" unconfigured       GET    Bucket  [Query("accelerate")]                            []                          Nothing,                      Target(A::GetAccelerateConfiguration);
 };

@@ -30,7 +30,7 @@ const BACKLOG: u32 = 4096;
 /// Most connections to the control socket at once.
 const CONTROL_CONNECTIONS_MAX: usize = 64;
 /// Most bytes that hyper buffers in each direction of a connection, unless heads may be longer.
-const BUFFER_BYTES_MAX: usize = 64 << 10;
+const CONNECTION_BUFFER_BYTES_MAX: usize = 64 << 10;
 /// Bytes of a head beyond the configured limits that hyper still reads, so that a head slightly
 /// above a limit gets an S3 error document.
 const HEAD_SLACK_BYTES: usize = 8 << 10;
@@ -113,7 +113,7 @@ impl Server {
             .half_close(false)
             .header_read_timeout(Duration::from_millis(config.idle_timeout_ms))
             .max_header_size(head_max)
-            .max_buf_size(BUFFER_BYTES_MAX.max(head_max));
+            .max_buf_size(CONNECTION_BUFFER_BYTES_MAX.max(head_max));
         Ok(Self {
             listener,
             control,

@@ -17,7 +17,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
 /// Longest wait for blocking calls when a thread stops, in milliseconds.
-const STOP_MS_MAX: u64 = 2_000;
+const SERVER_STOP_MS_MAX: u64 = 2_000;
 
 /// Fewest blocking threads of each worker, so that one long copy does not hold up the other
 /// connections.
@@ -109,7 +109,7 @@ impl Worker {
             std::thread::Builder::new().name(format!("partita-{number}")).spawn(move || {
                 // Also returns when the sender is dropped.
                 let _ = runtime.block_on(stopped.wait_for(|stopped| *stopped));
-                runtime.shutdown_timeout(Duration::from_millis(STOP_MS_MAX));
+                runtime.shutdown_timeout(Duration::from_millis(SERVER_STOP_MS_MAX));
             })?;
         Ok(Self { handle, connections: Arc::default(), thread })
     }

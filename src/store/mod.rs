@@ -1,6 +1,9 @@
 //! The object store: SQLite for metadata, immutable files for bytes. It knows no HTTP and no XML.
 //!
 //! **API.** A handler calls verbs of [`Store`]; one verb is one transaction, or one short snapshot.
+//! Three kinds need more, and are correct between their steps: `complete_upload` reads a file with
+//! a declared digest before its transaction, which checks that nothing changed; `open_object` reads
+//! the row again once the content is pinned; upkeep works in bounded steps, each a transaction.
 //! No transaction, SQL or SQLite type is in its signatures, so a second engine can be added beside
 //! SQLite without a change above.
 //!

@@ -39,7 +39,7 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Longest time that an idle connection is kept, in milliseconds.
 const IDLE_MS_MAX: u64 = 30_000;
 /// Longest time for a connection to one address, in milliseconds. The next address follows.
-const CONNECT_MS_MAX: u64 = 5_000;
+const ADDRESS_CONNECT_MS_MAX: u64 = 5_000;
 
 type HyperClient = hyper_util::client::legacy::Client<Connector, Full<Bytes>>;
 
@@ -210,7 +210,7 @@ impl Connector {
                 failed = io::Error::new(io::ErrorKind::PermissionDenied, problem);
                 continue;
             }
-            let limit = Duration::from_millis(CONNECT_MS_MAX);
+            let limit = Duration::from_millis(ADDRESS_CONNECT_MS_MAX);
             match tokio::time::timeout(limit, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(error)) => failed = error,

@@ -28,7 +28,7 @@ use crate::config::{Config, Webhook};
 use crate::store::{Blocking, Error, Store, TargetState};
 
 /// Interval at which old deliveries and dead events are deleted.
-const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+const SWEEP_EVENTS_EVERY: Duration = Duration::from_secs(60 * 60);
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// All targets, before they run.
@@ -79,7 +79,7 @@ impl Dispatcher {
         for target in targets {
             tasks.spawn(target.run(stopped.clone()));
         }
-        let mut sweep = tokio::time::interval(SWEEP_EVERY);
+        let mut sweep = tokio::time::interval(SWEEP_EVENTS_EVERY);
         loop {
             tokio::select! {
                 _ = stopped.wait_for(|stopped| *stopped) => break,

@@ -26,7 +26,7 @@ const SLEEP_MS_MAX: u64 = 60_000;
 /// Pause after a verb of the store failed.
 const STORE_ERROR_PAUSE: Duration = Duration::from_millis(500);
 /// Attempts in a row without a response, after which one event at a time is sent.
-const UNANSWERED_MAX: u32 = 5;
+const UNANSWERED_ATTEMPTS_MAX: u32 = 5;
 /// Time for attempts under way when deliveries stop. Unfinished ones are repeated after the next
 /// start.
 const STOP_TIMEOUT: Duration = Duration::from_millis(1_000);
@@ -100,7 +100,7 @@ impl Target {
     /// Most concurrent attempts. While the target does not respond it is one: that attempt finds
     /// out when the target is back, and the other events wait for it instead of for their timeouts.
     fn concurrency(&self) -> usize {
-        match self.unanswered.load(Ordering::Relaxed) < UNANSWERED_MAX {
+        match self.unanswered.load(Ordering::Relaxed) < UNANSWERED_ATTEMPTS_MAX {
             true => self.webhook.concurrency_max,
             false => 1,
         }
@@ -189,7 +189,7 @@ impl Target {
     fn count(&self, is_answered: bool) {
         if is_answered {
             self.unanswered.store(0, Ordering::Relaxed);
-        } else if self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 == UNANSWERED_MAX {
+        } else if self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 == UNANSWERED_ATTEMPTS_MAX {
             let webhook = &self.webhook.name;
             tracing::warn!(webhook, "a webhook does not respond: one event at a time is sent");
         }

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::store::Store;
 
 /// Longest wait for blocking calls, such as a name lookup, when the thread stops, in milliseconds.
-const STOP_MS_MAX: u64 = 100;
+const WEBHOOKS_STOP_MS_MAX: u64 = 100;
 /// Threads for name lookups.
 const BLOCKING_THREADS_MAX: usize = 64;
 
@@ -40,7 +40,7 @@ impl WebhookThread {
         let (stop, stopped) = watch::channel(false);
         let work = move || {
             runtime.block_on(dispatcher.run(stopped));
-            runtime.shutdown_timeout(Duration::from_millis(STOP_MS_MAX));
+            runtime.shutdown_timeout(Duration::from_millis(WEBHOOKS_STOP_MS_MAX));
         };
         let thread = std::thread::Builder::new().name("partita-webhooks".into()).spawn(work)?;
         Ok(Self { secrets, stop, thread })

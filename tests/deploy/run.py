@@ -41,7 +41,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", type=pathlib.Path, default=REPO, help="what to build; this "
                         "repository when not given")
-    parser.add_argument("--profile", default="release", help="cargo's profile for the image")
+    parser.add_argument("--profile", default="dist", help="cargo's profile for the image")
     options = parser.parse_args()
     # The path of a socket must be short, so the folder is not below a deep temporary folder.
     work = pathlib.Path(tempfile.mkdtemp(prefix="partita-deploy-", dir="/var/tmp"))

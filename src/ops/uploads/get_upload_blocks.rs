@@ -9,7 +9,7 @@ use crate::types::{PART_NUMBER_MAX, PartNumber, decimal};
 use crate::wire::{Error, Head, Response, Result};
 
 /// Ranges on one page, when the client does not say.
-const LIMIT_DEFAULT: usize = 1000;
+const BLOCKS_MAX: usize = 1000;
 
 /// Answers with one page as JSON (`docs/schemas/blocks.json`), or with a stream of events if the
 /// client accepts `text/event-stream`.
@@ -34,10 +34,10 @@ pub async fn handle(call: Call) -> Result<Response> {
 }
 
 fn limit(head: &Head) -> Result<usize> {
-    let Some(text) = head.query.non_empty("partita-limit") else { return Ok(LIMIT_DEFAULT) };
-    let limit = decimal::parse(text).filter(|limit| (1..=LIMIT_DEFAULT).contains(limit));
+    let Some(text) = head.query.non_empty("partita-limit") else { return Ok(BLOCKS_MAX) };
+    let limit = decimal::parse(text).filter(|limit| (1..=BLOCKS_MAX).contains(limit));
     limit.ok_or_else(|| {
-        let message = format!("partita-limit must be a number from 1 to {LIMIT_DEFAULT}.");
+        let message = format!("partita-limit must be a number from 1 to {BLOCKS_MAX}.");
         Error::argument("partita-limit", text, message)
     })
 }

@@ -26,7 +26,7 @@ use crate::wire::{Error, ErrorCode, Head, Response, Result, encoding};
 /// The prefix of all keys, in [`PROOF_PREFIX`].
 const EVERYTHING: &str = "*";
 /// Prefixes in one request.
-const PREFIXES_MAX: usize = 16;
+pub const PREFIXES_MAX: usize = 16;
 
 /// The prefixes that the request narrows its search to; `None` when it does not.
 ///

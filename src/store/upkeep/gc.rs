@@ -35,7 +35,7 @@ const IDLE: Duration = Duration::from_secs(60);
 /// Interval of the expiry of uploads.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Interval of the sweep of files.
-const SWEEP_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+const SWEEP_FILES_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Pause after the writer's queue was full.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// Attempts of a step while the writer's queue is full.
@@ -58,11 +58,11 @@ pub(crate) fn run(engine: &Weak<Engine>, state: &DatabaseState) {
                 expired = Some(now);
                 log("expire uploads", expire_uploads(&engine, wall));
             }
-            if is_due(swept, SWEEP_EVERY) {
+            if is_due(swept, SWEEP_FILES_EVERY) {
                 swept = Some(now);
                 log("sweep files", sweep(&engine, is_settled));
             }
-            if is_settled && is_due(emptied, SWEEP_EVERY) {
+            if is_settled && is_due(emptied, SWEEP_FILES_EVERY) {
                 emptied = Some(now);
                 let old = wall.minus_millis(QUARANTINE_MS);
                 log("empty the quarantine", engine.blobs.empty_quarantine(old));

@@ -8,7 +8,7 @@ use crate::wire::xml::{self, Element, Writer};
 use crate::wire::{Error, ErrorCode, Result};
 
 /// Most rules of a bucket, as on S3.
-const RULES_MAX: usize = 100;
+const CORS_RULES_MAX: usize = 100;
 /// Longest id of a rule in characters, as on S3.
 const ID_CHARS_MAX: usize = 255;
 
@@ -21,7 +21,7 @@ pub fn parse(document: &[u8]) -> Result<CorsConfiguration> {
     if root.children.is_empty() || root.children.iter().any(|child| child.name != "CORSRule") {
         return Err(ErrorCode::MalformedXML.into());
     }
-    if root.children.len() > RULES_MAX {
+    if root.children.len() > CORS_RULES_MAX {
         let message = "The number of CORS rules should not exceed allowed limit of 100 rules.";
         return Err(refused(message));
     }

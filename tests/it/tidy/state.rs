@@ -1,6 +1,7 @@
 //! State and constants of `src`: nothing that gateways of one process would share, nothing that is
 //! different in a test.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{fail, name_of, rust_files};
@@ -8,10 +9,6 @@ use super::{fail, name_of, rust_files};
 /// Types that can change behind a shared reference, or that are set once.
 const INTERIOR_MUTABILITY: &[&str] =
     &["Mutex", "RwLock", "Atomic", "LazyLock", "OnceLock", "OnceCell", "Cell", "Semaphore"];
-
-/// Statics that may have one of these types: file, name, reason. This list only becomes shorter.
-const STATICS: &[(&str, &str, &str)] =
-    &[("src/ops/uploads/challenge.rs", "RANDOM", "the source of randomness of the system")];
 
 /// Files that may have a constant with another value in tests. This list only becomes shorter.
 const OTHER_IN_TESTS: &[&str] = &[];
@@ -68,15 +65,22 @@ fn mutable_statics(lines: &[(usize, String)]) -> Vec<(usize, &str)> {
     found
 }
 
+/// The name of the limit that a line defines: a bound, a default or an interval.
+fn limit_in(line: &str) -> Option<&str> {
+    const ENDINGS: [&str; 5] = ["_MAX", "_MIN", "_DEFAULT", "_SECONDS", "_EVERY"];
+    let (before, rest) = line.split_once("const ")?;
+    let (name, _) = rest.split_once(':')?;
+    let is_item = before.split_whitespace().all(|word| word.starts_with("pub"));
+    (is_item && ENDINGS.iter().any(|ending| name.ends_with(ending))).then_some(name)
+}
+
 #[test]
 fn no_state_is_global_to_the_process() {
     let mut found = Vec::new();
     for path in rust_files("src") {
         let file = name_of(&path);
         for (number, name) in mutable_statics(&production_lines(&path)) {
-            if !STATICS.iter().any(|(at, allowed, _)| *at == file && *allowed == name) {
-                found.push(format!("{file}:{number}: {name}"));
-            }
+            found.push(format!("{file}:{number}: {name}"));
         }
     }
     fail("a static that gateways of one process would share", found);
@@ -95,6 +99,37 @@ fn no_constant_has_another_value_in_tests() {
         }
     }
     fail("a value depends on whether tests are compiled", found);
+}
+
+#[test]
+fn a_limit_has_a_name_of_its_own() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for path in rust_files("src") {
+        let file = name_of(&path);
+        for (number, line) in production_lines(&path) {
+            if let Some(name) = limit_in(&line) {
+                places.entry(name.to_owned()).or_default().push(format!("{file}:{number}"));
+            }
+        }
+    }
+    assert!(places.len() > 100, "limits are found: {}", places.len());
+    let found = places.into_iter().filter(|(_, places)| places.len() > 1);
+    fail(
+        "one name for two limits; if they are one, name it once",
+        found.map(|(name, places)| format!("{name}: {}", places.join(", "))).collect(),
+    );
+}
+
+#[test]
+fn limits_are_recognized() {
+    for (line, name) in [
+        ("pub(crate) const KEYS_MAX: usize = 4;", Some("KEYS_MAX")),
+        ("    const SWEEP_EVERY: Duration = X;", Some("SWEEP_EVERY")),
+        ("const MAXIMUM: u8 = 1;", None),
+        ("fn f(KEYS_MAX: u8) {}", None),
+    ] {
+        assert_eq!(limit_in(line), name, "{line}");
+    }
 }
 
 #[test]

@@ -30,13 +30,13 @@ use crate::types::{BlobId, BucketName, ObjectKey, PartNumber, UploadId};
 /// that it may.
 const SCANNED_MAX: usize = 1024;
 /// Candidates that a search returns.
-const FOUND_MAX: usize = 32;
+const CANDIDATES_MAX: usize = 32;
 /// Objects of one content, for each prefix in the target's bucket.
-const KEYS_MAX: usize = 4;
+const FOUND_KEYS_MAX: usize = 4;
 /// Buckets with one content that the user may read from, besides the target's.
-const BUCKETS_MAX: usize = 16;
+const FOUND_BUCKETS_MAX: usize = 16;
 /// Parts with one blob that a search reads.
-const PARTS_MAX: usize = 8;
+const FOUND_PARTS_MAX: usize = 8;
 
 /// A search: the user, and the content wanted.
 struct Search<'a> {
@@ -90,7 +90,7 @@ fn gather<C>(
 ) -> Result<Vec<Candidate>> {
     let mut found = Vec::new();
     for content in contents {
-        if found.len() >= FOUND_MAX {
+        if found.len() >= CANDIDATES_MAX {
             break;
         }
         look(content, &mut found)?;
@@ -208,7 +208,7 @@ impl Search<'_> {
                 push(&bucket, key);
                 pushed += 1;
             }
-            if pushed == BUCKETS_MAX {
+            if pushed == FOUND_BUCKETS_MAX {
                 break;
             }
         }
@@ -231,7 +231,7 @@ impl Search<'_> {
             None => end.push(0xff),
         }
         let (id, kind) = (content.bytes(), content.kind());
-        let mut rows = statement.query(params![id, kind, bucket, first, end, KEYS_MAX])?;
+        let mut rows = statement.query(params![id, kind, bucket, first, end, FOUND_KEYS_MAX])?;
         let mut keys = Vec::new();
         while let Some(row) = rows.next()? {
             keys.push(read_key(row, "key")?);
@@ -275,7 +275,7 @@ impl Search<'_> {
         )?;
         let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let parts: Vec<(UploadId, PartNumber)> = statement
-            .query_map(params![blob, PARTS_MAX], read)?
+            .query_map(params![blob, FOUND_PARTS_MAX], read)?
             .collect::<rusqlite::Result<_>>()?;
         for (upload, number) in parts {
             if self.is_own(upload)? {
