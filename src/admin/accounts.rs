@@ -167,8 +167,9 @@ fn check_name(what: &str, text: &str) -> Result<(), Failure> {
 fn check_text(what: &str, text: &str) -> Result<(), Failure> {
     let length = text.chars().count();
     if !(1..=USER_NAME_LENGTH_MAX).contains(&length) || text.chars().any(char::is_control) {
-        let message =
-            format!("{what} must be 1 to {USER_NAME_LENGTH_MAX} characters, without control characters");
+        let message = format!(
+            "{what} must be 1 to {USER_NAME_LENGTH_MAX} characters, without control characters"
+        );
         return Err(Failure::invalid(message));
     }
     Ok(())

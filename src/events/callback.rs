@@ -25,7 +25,9 @@ impl CallbackVar {
             .decode(header)
             .map_err(|_| format!("The header {HEADER} must be JSON in base64."))?;
         if bytes.len() > CALLBACK_BYTES_MAX {
-            return Err(format!("The JSON of {HEADER} must not exceed {CALLBACK_BYTES_MAX} bytes."));
+            return Err(format!(
+                "The JSON of {HEADER} must not exceed {CALLBACK_BYTES_MAX} bytes."
+            ));
         }
         let json = String::from_utf8(bytes).ok().filter(|text| is_json(text));
         json.map(Self).ok_or_else(|| format!("The header {HEADER} must be JSON in base64."))

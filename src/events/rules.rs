@@ -244,8 +244,9 @@ mod tests {
         );
         let unknown = NotificationRules::new(vec![rule("a", &["s3:Nothing"], "", "")]);
         assert_eq!(unknown, Err(NotificationRuleError::UnknownEvent("s3:Nothing".into())));
-        let many: Vec<NotificationRule> =
-            (0..=NOTIFICATION_RULES_MAX).map(|n| rule(&n.to_string(), PUT, &format!("{n:04}"), "")).collect();
+        let many: Vec<NotificationRule> = (0..=NOTIFICATION_RULES_MAX)
+            .map(|n| rule(&n.to_string(), PUT, &format!("{n:04}"), ""))
+            .collect();
         assert_eq!(NotificationRules::new(many.clone()), Err(NotificationRuleError::TooMany));
         assert!(NotificationRules::new(many[..NOTIFICATION_RULES_MAX].to_vec()).is_ok());
     }
