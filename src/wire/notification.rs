@@ -49,7 +49,9 @@ pub fn read(
         }
         let known = ELEMENTS.iter().find(|(_, name, _)| *name == element.name);
         let (kind, _, target) = known.ok_or(ErrorCode::MalformedXML)?;
-        let own_id = format!("{}-{}", hex::encode(random), rules.len());
+        // Each rule takes the next of the numbers that start with the random one.
+        let number = u128::from_be_bytes(random).wrapping_add(rules.len() as u128);
+        let own_id = uuid::Builder::from_random_bytes(number.to_be_bytes()).into_uuid().to_string();
         rules.push(read_rule(element, *kind, target, targets, own_id)?);
     }
     NotificationRules::new(rules).map_err(refused)
