@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde::de::DeserializeOwned;
 
 use super::failure::Failure;
-use crate::request::{Caller, Context};
+use crate::request::{Awaited, Caller, Context};
 use crate::store::{Blocking, Store};
 use crate::wire::target::Query;
 
@@ -45,13 +45,15 @@ impl AdminCall {
         serde_json::from_slice(body).map_err(|error| Failure::invalid(error.to_string()))
     }
 
-    /// Runs a verb of this interface on the pool of blocking threads. Operations that S3 has too
+    /// Runs a verb of this interface on the pool of blocking threads. Long work ends within one
+    /// unit after the client hung up. Operations that S3 has too
     /// use [`Context::run`], whose errors are S3's.
     ///
     /// # Errors
     /// Those of the verb; 500 when it panicked.
     #[expect(clippy::disallowed_methods, reason = "the pool runs it")]
     pub(super) async fn run<T: Send + 'static>(&self, verb: Blocking<T>) -> Result<T, Failure> {
+        let _awaited = Awaited::new(&verb);
         let done = tokio::task::spawn_blocking(move || verb.run()).await;
         let done = done.map_err(|panicked| {
             tracing::error!(%panicked, "a request panicked");

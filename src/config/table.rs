@@ -103,6 +103,8 @@ settings! {
         "Time that a connection may wait for its next request.";
     stall_timeout_ms: u64, "stall-timeout-ms", integer(30_000, 100, 3_600_000),
         "Time without a byte of progress after which a transfer is cut.";
+    rate_window_ms: u64, "rate-window-ms", integer(30_000, 1_000, 3_600_000),
+        "Time over which a request body must have 1 KiB per second, or it is cut.";
     drain_timeout_ms: u64, "drain-timeout-ms", integer(30_000, 0, 3_600_000),
         "Time that running requests have to end after SIGTERM.";
     buckets_per_user_max: u64, "buckets-per-user-max", integer(1000, 1, 1_000_000),

@@ -2,7 +2,7 @@
 //!
 //! **Invariants**
 //! - Work that ends within the hold gives an ordinary response with its own status.
-//! - Work that has started runs to its end, also when the client disconnects.
+//! - Work ends when the client disconnects, except for a transaction that has begun.
 //! - After the hold the response is 200, an XML declaration, a space per hold, and then the
 //!   document. An error becomes the document, as on AWS.
 
@@ -43,8 +43,8 @@ pub(super) async fn resolve(outcome: Result<Response>, request: Request<'_>) -> 
         outcome => return outcome,
     };
     let hold = Duration::from_millis(request.config.verify_hold_ms);
-    let mut work = tokio::spawn(work);
-    if let Ok(done) = tokio::time::timeout(hold, &mut work).await {
+    let mut work = Task(tokio::spawn(work));
+    if let Ok(done) = tokio::time::timeout(hold, &mut work.0).await {
         return result_of(done);
     }
     let pending = PendingDocument {
@@ -64,6 +64,15 @@ pub(super) async fn resolve(outcome: Result<Response>, request: Request<'_>) -> 
     Ok(Response::ok().header("content-type", "application/xml").with_body(body))
 }
 
+/// Task of the work. Its drop ends the task at the next point where it waits.
+struct Task(JoinHandle<Result<Response>>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 fn result_of(done: std::result::Result<Result<Response>, JoinError>) -> Result<Response> {
     done.unwrap_or_else(|panic| Err(Error::new(ErrorCode::InternalError).caused_by(panic)))
 }
@@ -74,7 +83,7 @@ struct PendingDocument {
     resource: String,
     request_id: String,
     error: DeferredError,
-    work: JoinHandle<Result<Response>>,
+    work: Task,
     /// Time between two spaces.
     interval: Duration,
     is_declared: bool,
@@ -87,7 +96,7 @@ impl PendingDocument {
             self.is_declared = true;
             return (Bytes::from_static(DECLARATION.as_bytes()), Some(self));
         }
-        match tokio::time::timeout(self.interval, &mut self.work).await {
+        match tokio::time::timeout(self.interval, &mut self.work.0).await {
             Ok(done) => (self.document(result_of(done)), None),
             Err(_) => (Bytes::from_static(b" "), Some(self)),
         }

@@ -1,4 +1,4 @@
-//! Fair queue for expensive work, limited per user and per upload.
+//! Fair queue for expensive work, limited per user and, for work on uploads, per upload.
 //!
 //! A request takes a [`Ticket`] first and then waits for its turn to run.
 //!
@@ -41,7 +41,7 @@ struct Queue {
     all: Arc<Semaphore>,
     /// Semaphores of the users that have a ticket.
     users: Semaphores,
-    /// Semaphores of the uploads that have one.
+    /// Semaphores of the uploads that have a ticket.
     uploads: Semaphores,
     tickets: Quota,
     tickets_of_uploads: Quota,
@@ -55,15 +55,15 @@ struct Semaphores(Mutex<HashMap<String, Weak<Semaphore>>>);
 pub struct Ticket {
     queue: FairQueue,
     own: Arc<Semaphore>,
-    of_upload: Arc<Semaphore>,
-    _slots: [Slot; 2],
+    of_upload: Option<Arc<Semaphore>>,
+    _slots: (Slot, Option<Slot>),
 }
 
 /// The right to run, until it is dropped.
 pub struct Running {
     _all: OwnedSemaphorePermit,
     _own: OwnedSemaphorePermit,
-    _of_upload: OwnedSemaphorePermit,
+    _of_upload: Option<OwnedSemaphorePermit>,
     _ticket: Ticket,
 }
 
@@ -80,19 +80,33 @@ impl FairQueue {
         }))
     }
 
-    /// Takes a ticket for an upload of a user. `None` when all tickets are taken, or those of the
-    /// upload or of the user.
-    pub fn ticket(&self, user: &str, upload: &str) -> Option<Ticket> {
+    /// Takes a ticket of a user. `None` when all tickets are taken, or those of the user.
+    pub fn ticket(&self, user: &str) -> Option<Ticket> {
+        self.take(user, None)
+    }
+
+    /// Takes a ticket for work on an upload of a user. `None` when all tickets are taken, or those
+    /// of the upload or of the user.
+    pub fn ticket_of_upload(&self, user: &str, upload: &str) -> Option<Ticket> {
+        self.take(user, Some(upload))
+    }
+
+    fn take(&self, user: &str, upload: Option<&str>) -> Option<Ticket> {
         let queue = &*self.0;
         let Bounds { tickets, tickets_of_user, tickets_of_upload, running_of_user, .. } =
             queue.bounds;
-        let of_upload = queue.tickets_of_uploads.take(upload, tickets_of_upload, tickets)?;
+        let of_upload = match upload {
+            Some(upload) => {
+                Some(queue.tickets_of_uploads.take(upload, tickets_of_upload, tickets)?)
+            }
+            None => None,
+        };
         let of_user = queue.tickets.take(user, tickets_of_user, tickets)?;
         Some(Ticket {
             queue: self.clone(),
             own: queue.users.of(user, running_of_user),
-            of_upload: queue.uploads.of(upload, 1),
-            _slots: [of_user, of_upload],
+            of_upload: upload.map(|upload| queue.uploads.of(upload, 1)),
+            _slots: (of_user, of_upload),
         })
     }
 }
@@ -115,7 +129,10 @@ impl Ticket {
         const OPEN: &str = "the semaphores are never closed";
         // First among the requests of the upload and of the user, so that few of them are in the
         // common queue.
-        let of_upload = Arc::clone(&self.of_upload).acquire_owned().await.expect(OPEN);
+        let of_upload = match &self.of_upload {
+            Some(of_upload) => Some(Arc::clone(of_upload).acquire_owned().await.expect(OPEN)),
+            None => None,
+        };
         let own = Arc::clone(&self.own).acquire_owned().await.expect(OPEN);
         let all = Arc::clone(&self.queue.0.all).acquire_owned().await.expect(OPEN);
         Running { _all: all, _own: own, _of_upload: of_upload, _ticket: self }
@@ -147,7 +164,7 @@ mod tests {
     /// A ticket for an upload that nobody else has.
     fn ticket(queue: &FairQueue, user: &str) -> Option<Ticket> {
         static UPLOADS: AtomicUsize = AtomicUsize::new(0);
-        queue.ticket(user, &UPLOADS.fetch_add(1, Ordering::Relaxed).to_string())
+        queue.ticket_of_upload(user, &UPLOADS.fetch_add(1, Ordering::Relaxed).to_string())
     }
 
     fn wait(queue: &FairQueue, user: &str) -> Waiting {
@@ -200,7 +217,7 @@ mod tests {
     #[test]
     fn one_upload_runs_once_and_has_few_tickets() {
         let queue = queue(4, 3, 8, 8);
-        let ticket = |upload| queue.ticket("alice", upload);
+        let ticket = |upload| queue.ticket_of_upload("alice", upload);
         let wait = |upload| -> Waiting { Box::pin(ticket(upload).expect("a ticket").wait()) };
         let (mut first, mut second) = (wait("a"), wait("a"));
         let running = poll(&mut first).expect("nobody else is there");

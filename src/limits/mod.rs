@@ -66,6 +66,20 @@ const VERIFICATIONS: fair_queue::Bounds = fair_queue::Bounds {
     tickets_of_upload: 4,
 };
 
+/// Copies that read their source, to hash or to write it. A copy by reference reads nothing.
+const COPIES: fair_queue::Bounds = fair_queue::Bounds {
+    running: 4,
+    running_of_user: 3,
+    tickets: 1024,
+    tickets_of_user: 256,
+    // Clients copy many parts of an upload at once.
+    tickets_of_upload: 256,
+};
+/// Longest wait of a copy for its turn: it is answered before its client gives up.
+pub const COPY_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Retry-After in seconds of a copy whose turn did not come.
+pub const COPY_RETRY_SECONDS: &str = "5";
+
 /// Everything scarce that the requests of one gateway share.
 pub struct Limits {
     /// Bytes of documents that are being received.
@@ -88,6 +102,8 @@ pub struct Limits {
     pub paused_requests: Quota,
     /// Verifications of whole files.
     pub verifications: FairQueue,
+    /// Copies that read their source.
+    pub copies: FairQueue,
     /// Open challenges of proofs of possession.
     pub challenges: Challenges,
 }
@@ -105,6 +121,7 @@ impl Default for Limits {
             event_streams_of_upload: Quota::default(),
             paused_requests: Quota::default(),
             verifications: FairQueue::new(VERIFICATIONS),
+            copies: FairQueue::new(COPIES),
             challenges: Challenges::default(),
         }
     }

@@ -38,7 +38,7 @@ pub async fn handle(call: Call) -> Result<Response> {
     let user = &upload.permit().user().id;
     let queue = &call.context.limits.verifications;
     let ticket = match is_long {
-        true => Some(queue.ticket(user, &upload.id().to_string()).ok_or_else(busy)?),
+        true => Some(queue.ticket_of_upload(user, &upload.id().to_string()).ok_or_else(busy)?),
         false => None,
     };
     let (document, call) = document::receive_of_complete(call).await?;

@@ -49,6 +49,8 @@ impl From<store::Error> for Error {
             E::OperationAborted | E::ObjectChanged => ErrorCode::OperationAborted.into(),
             E::DiskFull => Error::new(ErrorCode::InsufficientStorage).caused_by(E::DiskFull),
             E::Overloaded => Error::new(ErrorCode::SlowDown).header("retry-after", "1"),
+            // Nobody reads the answer.
+            E::Cancelled => ErrorCode::RequestTimeout.into(),
             E::Poisoned | E::Closed => Error::new(ErrorCode::ServiceUnavailable).caused_by(error),
             E::Exists { .. }
             | E::Refused(_)

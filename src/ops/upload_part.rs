@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** a part's row exists only for bytes that are already durable.
 
+use std::sync::Arc;
+
 use crate::access::UploadHandle;
 use crate::access::WriteObject;
 use crate::digest::{Checksum, ChecksumAlgorithm, ChecksumType};
@@ -43,7 +45,8 @@ pub async fn handle(call: Call) -> Result<Response> {
     }
     let (bucket, key) = (upload.permit().target_bucket(), upload.permit().key().clone());
     let origin = BlobOrigin { bucket: bucket.id, key, part: Some((upload.id(), number)) };
-    let plan = receive::Plan { origin, algorithm, sha256: store.stores_once(bucket) };
+    let user = Arc::clone(upload.permit().user());
+    let plan = receive::Plan { user, origin, algorithm, sha256: store.stores_once(bucket) };
     let (body, call) = call.take_body();
     let received = receive::content(
         &call.context,

@@ -73,15 +73,16 @@ async fn copy_bytes(
     algorithm: Option<ChecksumAlgorithm>,
 ) -> Result<AddedPart> {
     let length = range.map_or(object.record.size, |range| range.len());
-    let admission = call.context.store.admit(Some(length))?;
+    let _turn = copy::turn(call).await?;
+    let admission = call.context.store.admit(upload.permit().user(), Some(length))?;
     let origin = BlobOrigin {
         bucket: upload.permit().target_bucket().id,
         key: upload.permit().key().clone(),
         part: Some((upload.id(), number)),
     };
     let want = WantedDigests { sha256: false, checksum: algorithm };
-    let staged = receive::from_object(&call.context, object, range, want, origin).await?;
-    drop(admission);
+    let target = (origin, admission);
+    let staged = receive::from_object(&call.context, object, range, want, target).await?;
     let store = &call.context.store;
     Ok(store.put_part(upload, number, staged).await?)
 }

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::limits::Limits;
-use crate::store::{self, Blocking, Store};
+use crate::store::{self, Blocking, Cancellation, Store};
 use crate::wire::{Error, ErrorCode, Result};
 
 /// Settings, store and limits of a gateway. Cheap to clone; every clone is the same context.
@@ -45,13 +45,15 @@ impl Context {
         Self { config, store, limits: Arc::default(), shutdown: Shutdown::default() }
     }
 
-    /// Runs a verb on the pool of blocking threads. It runs to its end even when the client hangs
-    /// up.
+    /// Runs a verb on the pool of blocking threads. When the client hangs up, long work ends within
+    /// one unit; a transaction that has begun runs to its end.
     ///
     /// # Errors
     /// Those of the verb; InternalError when it panicked.
     #[expect(clippy::disallowed_methods, reason = "this is where the pool runs it")]
     pub async fn run<T: Send + 'static>(&self, verb: Blocking<T>) -> Result<T> {
+        // Dropped with this future: nobody waits for the answer any more.
+        let _awaited = Awaited::new(&verb);
         on_pool(move || verb.run().map_err(Error::from)).await
     }
 
@@ -64,6 +66,22 @@ impl Context {
     {
         let store = self.store.clone();
         on_pool(move || verb(&store).map_err(Error::from)).await
+    }
+}
+
+/// Guard of a wait for an answer: its drop cancels the work.
+pub struct Awaited(Cancellation);
+
+impl Awaited {
+    /// The guard of the wait for `verb`.
+    pub fn new<T>(verb: &Blocking<T>) -> Self {
+        Self(verb.cancellation())
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.0.request();
     }
 }
 

@@ -7,4 +7,4 @@ pub mod context;
 pub mod operation;
 
 pub use call::{Call, Caller};
-pub use context::Context;
+pub use context::{Awaited, Context};

@@ -4,6 +4,7 @@
 //! - A request body fails only with an [`io::Error`]: `TimedOut` when no byte arrived for the stall
 //!   time, `InvalidData` when its chunks are malformed, `UnexpectedEof` when the client
 //!   disconnected.
+//! - A body that comes more slowly than the least rate is `TimedOut` too ([`LeastRate`]).
 //! - The stall time of a request body runs only while the handler polls it, so a slow disk of the
 //!   server is not taken for a slow client.
 //! - A response without an end, an event stream, ends when the server starts to drain.
@@ -21,22 +22,26 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::socket::{Phase, Timer};
+use super::least_rate::LeastRate;
+use super::socket::{Phase, SocketTimeouts, Timer};
 use crate::wire::response::{BodyError, Stream};
 
 /// Body of a request.
 pub(super) struct RequestBody {
     incoming: Incoming,
     stall: Duration,
+    rate: LeastRate,
     timer: Timer,
     phase: Phase,
     ended: bool,
 }
 
 impl RequestBody {
-    /// Wraps hyper's body. `stall` is the longest time without a byte.
-    pub(super) fn new(incoming: Incoming, stall: Duration, phase: Phase) -> Self {
-        Self { incoming, stall, timer: Timer::default(), phase, ended: false }
+    /// Wraps hyper's body.
+    pub(super) fn new(incoming: Incoming, timeouts: SocketTimeouts, phase: Phase) -> Self {
+        let SocketTimeouts { stall, rate_window, .. } = timeouts;
+        let (rate, timer) = (LeastRate::new(rate_window), Timer::default());
+        Self { incoming, stall, rate, timer, phase, ended: false }
     }
 }
 
@@ -62,16 +67,22 @@ impl Body for RequestBody {
             Poll::Ready(frame) => {
                 this.timer.disarm();
                 this.ended = frame.is_none();
+                let bytes = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+                let bytes = bytes.map_or(0, |bytes| bytes.len() as u64);
+                if !this.rate.received(bytes, Instant::now) && !this.ended {
+                    return Poll::Ready(Some(Err(timed_out(
+                        "the client sends the body too slowly",
+                    ))));
+                }
                 Poll::Ready(frame.map(|frame| frame.map_err(|error| io_error(error).into())))
             }
             Poll::Pending => {
                 this.timer.arm(Instant::now() + this.stall);
+                this.rate.wait(Instant::now);
                 if !this.timer.has_expired(cx) {
                     return Poll::Pending;
                 }
-                let error =
-                    io::Error::new(io::ErrorKind::TimedOut, "the client stopped sending the body");
-                Poll::Ready(Some(Err(error.into())))
+                Poll::Ready(Some(Err(timed_out("the client stopped sending the body"))))
             }
         }
     }
@@ -83,6 +94,10 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
     }
+}
+
+fn timed_out(what: &'static str) -> BodyError {
+    io::Error::new(io::ErrorKind::TimedOut, what).into()
 }
 
 /// hyper's error as an [`io::Error`], which other layers may name.

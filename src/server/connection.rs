@@ -94,7 +94,7 @@ where
                 draining: *stage_now.borrow() >= Stage::Draining,
             };
             let request =
-                request.map(|body| RequestBody::new(body, timeouts.stall, phase.clone()).boxed());
+                request.map(|body| RequestBody::new(body, timeouts, phase.clone()).boxed());
             let response = handler(arrival, request);
             let mut stage = stage_now.clone();
             async move {

@@ -126,6 +126,7 @@ impl Server {
             timeouts: SocketTimeouts {
                 head: Duration::from_millis(config.head_timeout_ms),
                 stall: Duration::from_millis(config.stall_timeout_ms),
+                rate_window: Duration::from_millis(config.rate_window_ms),
             },
             workers,
         })

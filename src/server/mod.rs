@@ -16,6 +16,7 @@
 mod body;
 mod connection;
 mod control_socket;
+mod least_rate;
 mod listener;
 mod socket;
 mod threads;

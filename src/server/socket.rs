@@ -37,6 +37,8 @@ pub(super) struct SocketTimeouts {
     pub head: Duration,
     /// Longest time without a byte of progress in a request body or a response.
     pub stall: Duration,
+    /// Waiting time over which a request body must have the least rate.
+    pub rate_window: Duration,
 }
 
 /// Phase of a connection, set by the layers above the socket. Cheap to clone; every clone is the

@@ -268,6 +268,21 @@ async fn a_body_that_stalls_fails_and_a_slow_handler_does_not() {
     let slow_but_steady = rest(&mut trickle).await;
     assert!(slow_but_steady.ends_with("\r\n6"), "{slow_but_steady}");
 
+    // A byte now and then is no stall, and less than the least rate.
+    let rated = start(Config { rate_window_ms: 1_000, ..short_times() }).await;
+    let mut drip = connect_to(rated.address).await;
+    drip.write_all(head.replace("10", "1000").as_bytes()).await.unwrap();
+    let began = Instant::now();
+    while drip.write_all(b"x").await.is_ok() && began.elapsed() < Duration::from_secs(3) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if timeout(Duration::ZERO, drip.readable()).await.is_ok() {
+            break;
+        }
+    }
+    let cut = rest(&mut drip).await;
+    assert!(cut.starts_with("HTTP/1.1 400") && cut.ends_with("Some(TimedOut)"), "{cut}");
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+
     let request = "GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let slow = ask(server.address, request).await;
     assert!(slow.ends_with("slow"), "waiting for our own work counted as a stall: {slow}");

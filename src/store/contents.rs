@@ -12,7 +12,7 @@ use crate::store::db::sqlite::{contents, deduplicated, objects, parts};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
 use crate::store::handle::Store;
-use crate::store::memory::pending::{Blocking, Pending};
+use crate::store::memory::pending::{Blocking, Cancellation, Pending};
 use crate::store::records::contents::{
     Candidate, ExpectedAnswer, Filled, INSTANT_PARTS_MAX, InstantPart, Proven, RangesQuestion,
     Readable, Via, Wanted,
@@ -68,7 +68,10 @@ impl Store {
         question: RangesQuestion,
     ) -> Blocking<Option<ExpectedAnswer>> {
         let (engine, permit) = (self.engine.clone(), permit.clone());
-        Blocking::new(move || expected_answer(&engine, permit.target_bucket(), found, &question))
+        Blocking::cancellable(move |cancellation| {
+            let bucket = permit.target_bucket();
+            expected_answer(&engine, bucket, found, &question, cancellation)
+        })
     }
 
     /// Fills an open upload with the first of these contents that can be taken and is its declared
@@ -111,13 +114,14 @@ fn expected_answer(
     bucket: &Bucket,
     mut found: Vec<Candidate>,
     question: &RangesQuestion,
+    cancellation: &Cancellation,
 ) -> Result<Option<ExpectedAnswer>> {
     if !engine.takes_proof(bucket) {
         return Ok(None);
     }
     for candidate in &found {
         let Some(object) = open_found(engine, bucket, candidate)? else { continue };
-        let sha256 = hash_ranges(&object, question)?;
+        let sha256 = hash_ranges(&object, question, cancellation)?;
         let (file, size) = (candidate.sha256, candidate.size);
         found.retain(|other| (other.sha256, other.size) == (file, size));
         return Ok(Some(ExpectedAnswer::new(sha256, found)));
@@ -144,12 +148,17 @@ fn open_found(
 }
 
 /// Each block is compared with its checksum, as for every answer.
-fn hash_ranges(object: &OpenObject, question: &RangesQuestion) -> Result<[u8; 32]> {
+fn hash_ranges(
+    object: &OpenObject,
+    question: &RangesQuestion,
+    cancellation: &Cancellation,
+) -> Result<[u8; 32]> {
     let mut hasher = Sha256::new();
     hasher.update(question.nonce);
     for range in &question.ranges {
         let mut reader = object.reader(Some(*range))?;
         while let Some(bytes) = reader.next()? {
+            cancellation.check()?;
             hasher.update(&bytes);
         }
     }

@@ -156,6 +156,9 @@ pub enum Error {
     /// An earlier fsync or commit failed: nothing is acknowledged until the next start.
     #[error("the store has stopped after a failed write to disk")]
     Poisoned,
+    /// The work was ended because nobody waits for its answer any more.
+    #[error("nobody waits for the answer")]
+    Cancelled,
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

@@ -5,23 +5,24 @@ use bytes::Bytes;
 use super::error::Result;
 use super::handle::Store;
 use super::memory::pending::{Blocking, Pending};
+use crate::access::User;
 use crate::digest::Digests;
 #[cfg(doc)]
 use crate::store::blobs::location::PACKED_BYTES_MAX;
 use crate::store::blobs::origin::BlobOrigin;
 use crate::store::blobs::staged::StagedBlob;
-use crate::store::blobs::writer::BlobWriter;
 #[cfg(doc)]
 use crate::store::error::Error;
 use crate::store::space::admission::Admission;
+use crate::store::space::writer::AdmittedWriter;
 
 impl Store {
-    /// Reserves disk space for a body of `bytes` (`None`: of unknown length) until the admission is
-    /// dropped. The kernel answers from memory how much is free. [`Error::DiskFull`] below the
-    /// watermark.
-    pub fn admit(&self, bytes: Option<u64>) -> Result<Admission> {
+    /// Admits a body of `bytes` (`None`: of unknown length) of a user, and reserves disk space for
+    /// its first bytes until the admission is dropped. The kernel answers from memory how much is
+    /// free. [`Error::DiskFull`] below the watermark.
+    pub fn admit(&self, user: &User, bytes: Option<u64>) -> Result<Admission> {
         self.engine.alive()?;
-        self.engine.space.admit(bytes)
+        self.engine.space.admit(&user.id, bytes)
     }
 
     /// Stores a small body in a segment: at most [`PACKED_BYTES_MAX`] bytes (asserted).
@@ -38,12 +39,17 @@ impl Store {
         StagedBlob::inline(self.engine.options.sources.blob_id(), bytes, digests)
     }
 
-    /// Begins a blob file.
-    pub fn begin_blob(&self, origin: BlobOrigin, length: Option<u64>) -> Blocking<BlobWriter> {
+    /// Begins the file of a blob that was admitted. [`Error::DiskFull`], [`Error::EntityTooLarge`].
+    pub fn begin_blob(
+        &self,
+        origin: BlobOrigin,
+        length: Option<u64>,
+        admission: Admission,
+    ) -> Blocking<AdmittedWriter> {
         let engine = self.engine.clone();
         Blocking::new(move || {
             engine.alive()?;
-            engine.blobs.create(origin, length)
+            AdmittedWriter::begin(&engine.blobs, origin, length, admission)
         })
     }
 }

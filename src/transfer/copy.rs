@@ -1,8 +1,13 @@
 //! Sources of CopyObject and UploadPartCopy: opening them, and checksums that are not stored.
+//!
+//! **Invariant:** a copy that reads its source waits for its turn first ([`turn`]), reads unit by
+//! unit, and ends within one unit after its client hung up.
 
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, ObjectChecksum, WantedDigests};
+use crate::limits::fair_queue::Running;
+use crate::limits::{COPY_RETRY_SECONDS, COPY_WAIT_MAX};
 use crate::request::Call;
-use crate::store::OpenObject;
+use crate::store::{Blocking, OpenObject};
 use crate::types::ByteRange;
 use crate::wire::conditions::{self, Evaluation, Validators};
 use crate::wire::copy_source::CopySource;
@@ -56,6 +61,22 @@ pub async fn checksum_of_copy(call: &Call, object: &OpenObject) -> Result<Option
     Ok(digests.checksum_for(algorithm).map(ObjectChecksum::full))
 }
 
+/// Waits for the caller's turn to read a source.
+///
+/// # Errors
+/// SlowDown when the caller, or all callers, wait for too many copies already, and when the turn
+/// does not come in time.
+pub async fn turn(call: &Call) -> Result<Running> {
+    let user = call.caller.principal.user().map_or("", |user| user.id.as_str());
+    let ticket = call.context.limits.copies.ticket(user).ok_or_else(busy)?;
+    tokio::time::timeout(COPY_WAIT_MAX, ticket.wait()).await.map_err(|_| busy())
+}
+
+fn busy() -> Error {
+    let message = "Too many copies are reading their source. Please try again.";
+    Error::because(ErrorCode::SlowDown, message).header("retry-after", COPY_RETRY_SECONDS)
+}
+
 /// Reads a range through the block check and computes its digests.
 async fn digests_of(
     call: &Call,
@@ -68,15 +89,16 @@ async fn digests_of(
         hasher.update(&bytes);
         return Ok(hasher.finish());
     }
+    let _turn = turn(call).await?;
     let mut reader = object.reader(range)?;
-    call.context
-        .blocking(move |_| {
-            while let Some(unit) = reader.next()? {
-                hasher.update(&unit);
-            }
-            Ok(hasher.finish())
-        })
-        .await
+    let hash = Blocking::cancellable(move |cancellation| {
+        while let Some(unit) = reader.next()? {
+            cancellation.check()?;
+            hasher.update(&unit);
+        }
+        Ok(hasher.finish())
+    });
+    call.context.run(hash).await
 }
 
 /// The checksum of a part that is taken by reference, in the upload's algorithm: from the blob's

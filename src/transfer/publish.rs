@@ -1,5 +1,7 @@
 //! Receiving and publishing of a whole object, for PutObject and PostObject.
 
+use std::sync::Arc;
+
 use super::receive;
 use crate::access::WriteObject;
 use crate::digest::{ChecksumAlgorithm, ObjectChecksum};
@@ -30,7 +32,8 @@ pub async fn receive(
     let bucket = permit.target_bucket();
     let origin = BlobOrigin { bucket: bucket.id, key: permit.key().clone(), part: None };
     let sha256 = context.store.stores_once(bucket);
-    let plan = receive::Plan { origin, algorithm: None, sha256 };
+    let user = Arc::clone(permit.user());
+    let plan = receive::Plan { user, origin, algorithm: None, sha256 };
     let received = receive::content(&context, body, announced, plan).await?;
     let checksum = received
         .checksum

@@ -9,11 +9,14 @@
 //! of all bodies to be packed is bounded. Memory for a larger body
 //! is two chunks (see [`crate::limits::chunk_size`]): one being written, one filling.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use subtle::ConstantTimeEq;
 
 use super::framing::{Framing, Source};
 use super::staging::{self, StagingFile};
+use crate::access::User;
 use crate::auth::chunked::{ChunkedDecoder, Trailers};
 use crate::auth::{LengthRange, Payload};
 use crate::digest::lanes::Md5Lane;
@@ -24,7 +27,9 @@ use crate::limits::byte_budget::Reservation;
 use crate::limits::chunk_size::TransferGuard;
 use crate::request::Context;
 use crate::request::body::Incoming;
-use crate::store::{Admission, BlobOrigin, ContentReader, OpenObject, StagedBlob, Store};
+use crate::store::{
+    Admission, AdmittedWriter, BlobOrigin, ContentReader, OpenObject, StagedBlob, Store,
+};
 use crate::types::ByteRange;
 use crate::wire::checksum::{self, ExpectedDigests};
 use crate::wire::form::FIELDS_BYTES_MAX;
@@ -72,6 +77,8 @@ impl ExpectedBody {
 
 /// Destination of a body.
 pub struct Plan {
+    /// The user whose share of the disk's room it takes while it comes.
+    pub user: Arc<User>,
     /// Origin of the bytes, for the blob's trailer.
     pub origin: BlobOrigin,
     /// The algorithm of the upload, computed even when the client sent no value in it.
@@ -155,7 +162,7 @@ pub async fn content(
     let ExpectedBody { length, bytes_min, bytes_max, mut expected } = body_expected;
     expected.algorithm = expected.algorithm.or(plan.algorithm);
     // Held while the bytes come, so that bodies on their way in cannot overshoot together.
-    let admission = context.store.admit(length)?;
+    let admission = context.store.admit(&plan.user, length)?;
     let inline_max = context.config.inline_bytes_max;
     let Incoming { stream, payload, .. } = body;
     let mut want = wanted(&payload, &expected);
@@ -186,10 +193,12 @@ pub async fn content(
         false => {
             // However long the rest takes, it is not gathered: others may.
             drop(share.take());
-            in_file(context, &mut source, buffered, want, checks, plan.origin, &admission).await
+            let file = context.store.begin_blob(plan.origin, length, admission);
+            let file = context.run(file).await?;
+            in_file(context, &mut source, buffered, want, checks, file).await
         }
     };
-    drop((admission, share));
+    drop(share);
     received
 }
 
@@ -313,15 +322,8 @@ async fn in_file(
     buffered: Buffered,
     want: WantedDigests,
     checks: Checks,
-    origin: BlobOrigin,
-    admission: &Admission,
+    writer: AdmittedWriter,
 ) -> Result<Received> {
-    let length = checks.length;
-    let writer = context.run(context.store.begin_blob(origin, length)).await?;
-    if writer.is_reserved() {
-        // Or a slow body would count twice against everybody else.
-        admission.fulfilled();
-    }
     let mut file = StagingFile::new(writer, want, context.limits.md5.clone());
     let transfer = context.limits.transfers.begin();
     let Buffered { content: mut unit, .. } = buffered;
@@ -373,7 +375,7 @@ pub async fn from_object(
     object: &OpenObject,
     range: Option<ByteRange>,
     want: WantedDigests,
-    origin: BlobOrigin,
+    (origin, admission): (BlobOrigin, Admission),
 ) -> Result<StagedBlob> {
     if let Some(bytes) = object.inline(range) {
         let mut hasher = Hasher::new(want);
@@ -392,9 +394,11 @@ pub async fn from_object(
         }
         let content = content.freeze();
         let digests = digests_of(context, &content, want).await?;
-        return stage(context, origin, content, digests).await;
+        let staged = stage(context, origin, content, digests).await;
+        drop(admission);
+        return staged;
     }
-    let writer = context.run(context.store.begin_blob(origin, Some(length))).await?;
+    let writer = context.run(context.store.begin_blob(origin, Some(length), admission)).await?;
     let mut file = StagingFile::new(writer, want, context.limits.md5.clone());
     // A unit is read while the one before is hashed and written.
     while let (rest, Some(unit)) = read_unit(context, reader, &transfer).await? {

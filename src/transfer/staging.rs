@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::digest::lanes::Md5Lane;
 use crate::digest::{Digests, HasherWithoutMd5, WantedDigests};
 use crate::limits::md5_pool::{Hashed, Md5Pool};
-use crate::store::{self, BlobWriter};
+use crate::store::{self, AdmittedWriter};
 use crate::wire::{Error, ErrorCode, Result};
 
 /// A blob's file and the digests of what is in it.
@@ -23,7 +23,7 @@ pub struct StagingFile {
 }
 
 /// The blob's file, and all digests of what was written to it but MD5.
-type File = Box<(BlobWriter, HasherWithoutMd5)>;
+type File = Box<(AdmittedWriter, HasherWithoutMd5)>;
 
 enum At {
     Rest(Md5Lane, File),
@@ -34,7 +34,7 @@ enum At {
 
 impl StagingFile {
     /// A file that was just begun.
-    pub fn new(writer: BlobWriter, want: WantedDigests, md5: Md5Pool) -> Self {
+    pub fn new(writer: AdmittedWriter, want: WantedDigests, md5: Md5Pool) -> Self {
         let file = Box::new((writer, HasherWithoutMd5::new(want)));
         Self { at: At::Rest(Md5Lane::default(), file), md5 }
     }
@@ -59,7 +59,7 @@ impl StagingFile {
     ///
     /// # Errors
     /// The store's error for it.
-    pub async fn finish(mut self) -> Result<(BlobWriter, Digests)> {
+    pub async fn finish(mut self) -> Result<(AdmittedWriter, Digests)> {
         let (lane, file) = self.rest().await?;
         let (writer, others) = *file;
         Ok((writer, others.finish(lane.finish())))
@@ -101,7 +101,7 @@ impl Drop for StagingFile {
 }
 
 /// Drops an unfinished file, which unlinks it, where waiting is allowed.
-pub fn unlink(writer: BlobWriter) {
+pub fn unlink(writer: AdmittedWriter) {
     match Handle::try_current() {
         Ok(runtime) => drop(runtime.spawn_blocking(move || drop(writer))),
         // Without a runtime no request is served any more.

@@ -8,13 +8,20 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Gateway, Request, Who};
+use crate::harness::{Framing, Gateway, Payload, Request, Who};
 
 /// Requests of W in one measurement.
 const REQUESTS: usize = 60;
 
-/// The third-longest time of W's requests. None may be refused.
-fn measure(gateway: &Gateway, request: impl Fn(usize) -> Request) -> Duration {
+/// Times of W's requests.
+struct Times {
+    /// All but two took no longer: other tests run on this machine too.
+    usual: Duration,
+    longest: Duration,
+}
+
+/// Sends W's requests one after another. None may be refused.
+fn measure(gateway: &Gateway, request: impl Fn(usize) -> Request) -> Times {
     let mut connection = gateway.connect();
     let mut times: Vec<Duration> = (0..REQUESTS)
         .map(|number| {
@@ -26,13 +33,16 @@ fn measure(gateway: &Gateway, request: impl Fn(usize) -> Request) -> Duration {
         })
         .collect();
     times.sort_unstable();
-    times[REQUESTS - 3]
+    Times { usual: times[REQUESTS - 3], longest: times[REQUESTS - 1] }
 }
 
-/// Asserts that W's requests take no longer than ten times their quiet time, or 250 ms.
-fn assert_served(quiet: Duration, beside: Duration) {
-    let allowed = (quiet * 10).max(Duration::from_millis(250));
-    assert!(beside <= allowed, "{beside:?}, and {quiet:?} without H");
+/// Asserts that W's requests take no longer than ten times their quiet time, or 250 ms; the two
+/// longest no longer than eight times that.
+fn assert_served(quiet: &Times, beside: &Times) {
+    let allowed = (quiet.usual * 10).max(Duration::from_millis(250));
+    let (usual, longest) = (beside.usual, beside.longest);
+    assert!(usual <= allowed, "{usual:?}, and {:?} without H", quiet.usual);
+    assert!(longest <= allowed * 8, "{longest:?}, and {:?} without H", quiet.longest);
 }
 
 /// True once the stream has an answer: he is refused, since he has not sent the whole body.
@@ -69,7 +79,7 @@ fn documents_that_never_end_leave_memory_to_others() {
         })
         .collect();
     assert!(kept.iter().any(is_refused), "he takes all that he can get");
-    assert_served(quiet, measure(&gateway, delete));
+    assert_served(&quiet, &measure(&gateway, delete));
     // What he held comes back when he goes.
     drop(kept);
     let again = || {
@@ -82,4 +92,83 @@ fn documents_that_never_end_leave_memory_to_others() {
         assert!(Instant::now() < deadline, "his share comes back");
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// Copies that read their source take the processor and the threads that may wait.
+#[test]
+fn copies_that_read_leave_time_to_others() {
+    const HOSTILE: usize = 120;
+    const SIZE: usize = 128 << 20;
+    // A unit waits for one of these threads; a copy that waits for its turn has none.
+    let gateway = Gateway::with(&[("blocking-threads-max", "16")]);
+    gateway.send(&Request::new("PUT", "/hostile").by(Who::Alice)).expect(200);
+    let source = Request::new("PUT", "/hostile/source").by(Who::Alice);
+    gateway.send(&source.payload(Payload::Unsigned).body(vec![b'h'; SIZE])).expect(200);
+    let create = Request::new("POST", "/hostile/upload?uploads").by(Who::Alice);
+    let upload = gateway.send(&create).expect(200).text("UploadId");
+    gateway.send(&Request::new("PUT", "/bkt/source").body(vec![b'w'; 300_000])).expect(200);
+    // Lists and copies in turn.
+    let well_behaved = |number| match number % 2 {
+        0 => Request::new("GET", "/bkt?list-type=2"),
+        _ => Request::new("PUT", format!("/bkt/copy-{}", number % 10))
+            .header("x-amz-copy-source", "/bkt/source")
+            .header("x-amz-checksum-algorithm", "SHA256"),
+    };
+    let quiet = measure(&gateway, well_behaved);
+
+    let hostile = |number: usize| {
+        let copy = match number % 2 {
+            0 => Request::new("PUT", format!("/hostile/copy-{number}"))
+                .header("x-amz-checksum-algorithm", "SHA256"),
+            // The first byte is missing, so that the part is not taken by reference.
+            _ => Request::new("PUT", format!("/hostile/upload?partNumber=1&uploadId={upload}"))
+                .header("x-amz-copy-source-range", format!("bytes=1-{}", SIZE - 1)),
+        };
+        copy.by(Who::Alice).header("x-amz-copy-source", "/hostile/source")
+    };
+    let kept: Vec<TcpStream> = (0..HOSTILE)
+        .map(|number| {
+            let mut stream = TcpStream::connect(gateway.address()).unwrap();
+            stream.write_all(&hostile(number).encode(&gateway.host())).unwrap();
+            stream
+        })
+        .collect();
+    assert_served(&quiet, &measure(&gateway, well_behaved));
+    // Those that nobody waits for end, and he has his turn again.
+    drop(kept);
+    let began = Instant::now();
+    gateway.send(&hostile(0)).expect(200);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+/// Bodies that are announced and do not come hold disk space.
+#[test]
+fn announced_bodies_leave_disk_space_to_others() {
+    const ROOM: u64 = 800 << 20;
+    const ANNOUNCED: u64 = 500 << 20;
+    let free = Gateway::start().store().health().free_bytes;
+    let gateway = Gateway::with(&[("free-bytes-min", &(free - ROOM).to_string())]);
+    gateway.send(&Request::new("PUT", "/hostile").by(Who::Alice)).expect(200);
+    let put =
+        |number| Request::new("PUT", format!("/bkt/key-{}", number % 4)).body(vec![b'w'; 300_000]);
+    let quiet = measure(&gateway, put);
+    let hostile = |number| {
+        let put = Request::new("PUT", format!("/hostile/{number}")).by(Who::Alice);
+        let put = put.payload(Payload::Unsigned).framing(Framing::None);
+        put.header("Content-Length", ANNOUNCED.to_string())
+    };
+    let kept: Vec<TcpStream> = (0..20)
+        .map(|number| {
+            let mut stream = TcpStream::connect(gateway.address()).unwrap();
+            stream.write_all(&hostile(number).encode(&gateway.host())).unwrap();
+            // More than is gathered in memory, so that there is a file.
+            let _ = stream.write_all(&[b'h'; 300_000]);
+            stream
+        })
+        .collect();
+    assert!(kept.iter().any(is_refused), "he takes all that he can get");
+    assert_served(&quiet, &measure(&gateway, put));
+    let large = Request::new("PUT", "/bkt/large").payload(Payload::Unsigned);
+    gateway.send(&large.body(vec![b'w'; 150 << 20])).expect(200);
+    drop(kept);
 }

@@ -11,8 +11,8 @@ use std::ops::RangeInclusive;
 use super::instant;
 use crate::request::Call;
 use crate::store::{
-    self, Blocks, Candidate, ClaimedPart, INSTANT_PARTS_MAX, InstantPart, OpenUpload,
-    SHARED_BYTES_MIN, Store, Wanted,
+    Blocking, Blocks, Candidate, ClaimedPart, INSTANT_PARTS_MAX, InstantPart, OpenUpload,
+    SHARED_BYTES_MIN, Wanted,
 };
 use crate::types::{PUT_BYTES_MAX, PartNumber};
 use crate::wire::{Error, Result};
@@ -52,12 +52,14 @@ pub async fn fill(
         return Ok(false);
     }
     let permit = upload.permit().clone();
-    let find = move |store: &Store| -> store::Result<Vec<(PartNumber, Vec<Candidate>)>> {
+    let store = call.context.store.clone();
+    let find = Blocking::cancellable(move |cancellation| {
         // Each content is searched once, however often it is claimed: the time of repeated searches
         // would reveal what the answer does not.
         let mut known: HashMap<([u8; 32], u64), Vec<Candidate>> = HashMap::new();
         let mut found = Vec::with_capacity(lacking.len());
         for (number, wanted) in lacking {
+            cancellation.check()?;
             let candidates = match known.entry((wanted.sha256, wanted.size)) {
                 Entry::Occupied(known) => known.get().clone(),
                 Entry::Vacant(new) => new.insert(store.find_blobs(&permit, wanted).run()?).clone(),
@@ -65,8 +67,8 @@ pub async fn fill(
             found.push((number, candidates));
         }
         Ok(found)
-    };
-    let found = call.context.blocking(find).await?;
+    });
+    let found = call.context.run(find).await?;
     let claimed: BTreeMap<PartNumber, &ClaimedPart> =
         claims.iter().map(|claim| (claim.number, claim)).collect();
     let part = |(number, candidates)| {

@@ -69,10 +69,16 @@ impl Blobs {
         record(self, self.open_file(name, Wait::Disk)?, name)
     }
 
-    /// Reads and checks every block and page; returns the record in the trailer.
-    pub fn verify(&self, at: impl Into<Location>, length: u64) -> Result<BlobRecord> {
+    /// Reads and checks every block and page; returns the record in the trailer. `may_go_on` is
+    /// called before each step of 1 MiB, and ends the reading with its error.
+    pub fn verify(
+        &self,
+        at: impl Into<Location>,
+        length: u64,
+        may_go_on: impl FnMut() -> Result<()>,
+    ) -> Result<BlobRecord> {
         let mut blob = self.open_blob(at, length, Wait::Disk)?;
-        blob.verify()?;
+        blob.verify(may_go_on)?;
         Ok(blob.record().clone())
     }
 
@@ -213,9 +219,10 @@ impl BlobFile {
     }
 
     /// Reads and checks every block, and so every page.
-    fn verify(&mut self) -> Result<()> {
+    fn verify(&mut self, mut may_go_on: impl FnMut() -> Result<()>) -> Result<()> {
         let step = 16 * BLOCK_BYTES;
         for first in (0..self.length()).step_by(step as usize) {
+            may_go_on()?;
             let last = (first + step).min(self.length()) - 1;
             self.read(ByteRange { first, last }, Wait::Disk)?;
         }

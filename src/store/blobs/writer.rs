@@ -37,7 +37,10 @@ pub struct BlobWriter {
     origin: BlobOrigin,
     /// `None` once the file belongs to the staged blob.
     file: Option<File>,
-    reserved: bool,
+    /// Announced bytes of the blob.
+    length: Option<u64>,
+    /// Bytes of the file that are allocated.
+    allocated: u64,
     partial: Vec<u8>,
     sums: Vec<u32>,
     /// Bytes whose write-back was started.
@@ -45,8 +48,7 @@ pub struct BlobWriter {
 }
 
 impl Blobs {
-    /// Begins a new blob; space is reserved at once when the length is known.
-    /// [`Error::DiskFull`], [`Error::EntityTooLarge`], [`Error::Poisoned`].
+    /// Begins a new blob. [`Error::EntityTooLarge`], [`Error::Poisoned`].
     pub fn create(self: &Arc<Self>, origin: BlobOrigin, length: Option<u64>) -> Result<BlobWriter> {
         self.create_as(BlobName { run: self.run, id: self.sources.blob_id() }, origin, length)
     }
@@ -66,42 +68,44 @@ impl Blobs {
         let folder = self.folders.of(name)?;
         let file = openat(&folder.fd, name.to_string(), flags, Mode::RUSR | Mode::WUSR)
             .map_err(|e| Error::io("make", self.path(name), e))?;
-        let file_bytes = length.map(|length| trailer::file_bytes(length, &origin.key));
-        // From here on, dropping the writer removes the file.
-        let mut writer = BlobWriter::new(Arc::clone(self), name, origin, File::from(file));
-        if let Some(bytes) = file_bytes {
-            writer.reserve(bytes)?;
-        }
-        Ok(writer)
+        Ok(BlobWriter {
+            blobs: Arc::clone(self),
+            name,
+            origin,
+            // From here on, dropping the writer removes the file.
+            file: Some(File::from(file)),
+            length,
+            allocated: 0,
+            partial: Vec::new(),
+            sums: Vec::new(),
+            handed_over: 0,
+        })
     }
 }
 
 impl BlobWriter {
-    fn new(blobs: Arc<Blobs>, name: BlobName, origin: BlobOrigin, file: File) -> Self {
-        let (partial, sums) = (Vec::new(), Vec::new());
-        let file = Some(file);
-        Self { blobs, name, origin, file, reserved: false, partial, sums, handed_over: 0 }
-    }
-
-    /// Reserves disk space for the whole file, so that a full disk is known before the transfer. No
-    /// error on a file system that cannot.
-    fn reserve(&mut self, file_bytes: u64) -> Result<()> {
+    /// Allocates disk space for the first `bytes` of the blob, and for the trailer with the last of
+    /// them, so that a full disk is known before they are written. Blocking. False if the length is
+    /// not known or the file system cannot. [`Error::DiskFull`].
+    pub fn allocate(&mut self, bytes: u64) -> Result<bool> {
+        let Some(length) = self.length else { return Ok(false) };
+        let end = match bytes < length {
+            true => bytes,
+            false => trailer::file_bytes(length, &self.origin.key),
+        };
+        let Some(more) = end.checked_sub(self.allocated).filter(|more| *more > 0) else {
+            return Ok(true);
+        };
         let file = self.file.as_ref().expect("only finish takes it");
-        let reserved = retry_on_intr(|| fallocate(file, FallocateFlags::KEEP_SIZE, 0, file_bytes));
-        match reserved {
+        let from = self.allocated;
+        match retry_on_intr(|| fallocate(file, FallocateFlags::KEEP_SIZE, from, more)) {
             Ok(()) => {
-                self.reserved = true;
-                Ok(())
+                self.allocated = end;
+                Ok(true)
             }
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
-            Err(error) => Err(Error::io("reserve", self.blobs.path(self.name), error)),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
+            Err(error) => Err(Error::io("allocate", self.blobs.path(self.name), error)),
         }
-    }
-
-    /// True if the file system has reserved the space of the whole file, so that it counts as used
-    /// already.
-    pub fn is_reserved(&self) -> bool {
-        self.reserved
     }
 
     /// Bytes written so far.

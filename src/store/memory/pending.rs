@@ -6,9 +6,13 @@
 //!   answer.
 //! - The work of a [`Blocking`] begins when it is run. It is no future, so no thread that serves
 //!   connections can run it by mistake.
+//! - Long work ends within one unit after its [`Cancellation`] was requested. A transaction that
+//!   has begun is not interrupted.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
@@ -49,17 +53,52 @@ impl<T> Pending<T> {
 /// bytes. The pool of blocking threads runs it (`Context::run`); a command runs it on its own
 /// thread ([`Blocking::run`]).
 #[must_use = "nothing is done before it is run"]
-pub struct Blocking<T>(Box<dyn FnOnce() -> Result<T> + Send>);
+pub struct Blocking<T> {
+    work: Work<T>,
+    cancellation: Cancellation,
+}
+
+type Work<T> = Box<dyn FnOnce(&Cancellation) -> Result<T> + Send>;
 
 impl<T> Blocking<T> {
-    /// Work that begins when it is run.
+    /// Short work that begins when it is run.
     pub fn new(work: impl FnOnce() -> Result<T> + Send + 'static) -> Self {
-        Self(Box::new(work))
+        Self::cancellable(move |_| work())
+    }
+
+    /// Long work, which checks its cancellation at each unit: a few hundred KiB, or one lookup.
+    pub fn cancellable(work: impl FnOnce(&Cancellation) -> Result<T> + Send + 'static) -> Self {
+        Self { work: Box::new(work), cancellation: Cancellation::default() }
+    }
+
+    /// The cancellation of this work, for the caller that waits for its answer.
+    pub fn cancellation(&self) -> Cancellation {
+        self.cancellation.clone()
     }
 
     /// Does the work on this thread, which must be one that may wait.
     pub fn run(self) -> Result<T> {
-        (self.0)()
+        (self.work)(&self.cancellation)
+    }
+}
+
+/// Request to end long work whose answer nobody waits for. Cheap to clone; every clone is the same
+/// request.
+#[derive(Clone, Default, Debug)]
+pub struct Cancellation(Arc<AtomicBool>);
+
+impl Cancellation {
+    /// Requests that the work ends.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// [`Error::Cancelled`] once the end was requested.
+    pub fn check(&self) -> Result<()> {
+        match self.0.load(Ordering::Relaxed) {
+            true => Err(Error::Cancelled),
+            false => Ok(()),
+        }
     }
 }
 

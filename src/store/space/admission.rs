@@ -1,58 +1,87 @@
-//! Admission: reservation of disk space for bodies.
+//! Admission: reservation of disk space for bodies, in steps ahead of their bytes.
 //!
 //! Free bytes are those of the file system plus SQLite's free pages (which the database reuses
 //! without growing), minus reservations. The file system is asked each time: it takes a
 //! microsecond, and a disk can fill up while a cached answer is used.
 //!
-//! **Invariant:** while the ballast is removed, its space is kept for operations that free space:
-//! new bodies are refused until it could be written again. Else they would use it up, and deletes
-//! would fail.
+//! **Invariants**
+//! - A body is refused at once if its announced length does not fit. Beyond that, room is held for
+//!   at most [`AHEAD_BYTES_MAX`] that have not arrived: a client that announces much and sends
+//!   nothing takes no more.
+//! - The steps of one user take at most half of the room that they leave, unless they are of
+//!   [`AHEAD_BYTES_MIN`]: other users always find room.
+//! - While the ballast is removed, its space is kept for operations that free space: new bodies
+//!   are refused until it could be written again. Else they would use it up, and deletes would
+//!   fail.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
 
 use super::ballast::{BALLAST_BYTES, Ballast};
 use crate::store::blobs::files::Blobs;
 use crate::store::error::{Error, Result};
 use crate::types::OBJECT_BYTES_MAX;
 
-/// Bytes reserved for a body of unknown length.
+/// Bytes first reserved for a body of unknown length.
 const UNKNOWN_LENGTH_BYTES: u64 = 8 << 20;
+/// Most bytes of a body that are reserved before they arrive.
+const AHEAD_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of a body that are reserved at a time by a user who has used up the share.
+const AHEAD_BYTES_MIN: u64 = 1 << 20;
 
 /// Counter of free and reserved bytes.
 pub(crate) struct Space {
     blobs: Arc<Blobs>,
     ballast: Arc<Ballast>,
     free_bytes_min: u64,
+    /// Bytes that are reserved here and not yet allocated on the disk.
     reserved: AtomicU64,
+    /// Bytes of the steps of each user, by id.
+    steps_of: Mutex<HashMap<String, u64>>,
     /// Bytes of SQLite's free pages, set by the checkpoint thread.
     free_page_bytes: AtomicU64,
 }
 
-/// Disk space, reserved until this is dropped.
+/// Disk space of one body, until this is dropped.
 pub struct Admission {
     space: Arc<Space>,
-    bytes: AtomicU64,
+    user: String,
+    /// Announced bytes of the body.
+    length: Option<u64>,
+    /// Bytes of the body for which room was found, from its start.
+    covered: u64,
+    /// Bytes of the last step, which count on the user's share.
+    step: u64,
+    /// Bytes of the last step that are not yet allocated on the disk.
+    reserved: u64,
 }
 
 impl Space {
     pub(crate) fn new(blobs: Arc<Blobs>, ballast: Arc<Ballast>, free_bytes_min: u64) -> Self {
         let (reserved, free_page_bytes) = Default::default();
-        Self { blobs, ballast, free_bytes_min, reserved, free_page_bytes }
+        let steps_of = Mutex::default();
+        Self { blobs, ballast, free_bytes_min, reserved, steps_of, free_page_bytes }
     }
 
-    /// Reserves `bytes`. [`Error::DiskFull`] when less than the watermark would be left.
-    pub(crate) fn admit(self: &Arc<Self>, bytes: Option<u64>) -> Result<Admission> {
-        let bytes = bytes.unwrap_or(UNKNOWN_LENGTH_BYTES).min(OBJECT_BYTES_MAX);
-        // Reserved first, then checked: two callers cannot both take the last bytes.
-        let admission = Admission { space: Arc::clone(self), bytes: AtomicU64::new(bytes) };
-        let before = self.reserved.fetch_add(bytes, Ordering::AcqRel);
-        let taken = before.saturating_add(bytes);
-        let owed = if self.ballast.is_there() { 0 } else { BALLAST_BYTES };
-        let least = self.free_bytes_min.saturating_add(owed);
-        if self.free_bytes()?.checked_sub(taken).is_none_or(|left| left < least) {
+    /// Admits a body of `length` bytes (`None`: unknown) of a user, and reserves its first step.
+    /// [`Error::DiskFull`] when less than the watermark would be left.
+    pub(crate) fn admit(self: &Arc<Self>, user: &str, length: Option<u64>) -> Result<Admission> {
+        let length = length.map(|length| length.min(OBJECT_BYTES_MAX));
+        let mut admission = Admission {
+            space: Arc::clone(self),
+            user: user.to_owned(),
+            length,
+            covered: 0,
+            step: 0,
+            reserved: 0,
+        };
+        if self.room()? < length.unwrap_or(UNKNOWN_LENGTH_BYTES) {
             return Err(Error::DiskFull);
         }
+        admission.extend(0)?;
         Ok(admission)
     }
 
@@ -72,18 +101,71 @@ impl Space {
     pub(crate) fn set_free_pages(&self, bytes: u64) {
         self.free_page_bytes.store(bytes, Ordering::Relaxed);
     }
+
+    /// Bytes above the watermark that are free and not reserved.
+    fn room(&self) -> Result<u64> {
+        let owed = if self.ballast.is_there() { 0 } else { BALLAST_BYTES };
+        let least = self.free_bytes_min.saturating_add(owed);
+        let taken = self.reserved.load(Ordering::Acquire).saturating_add(least);
+        Ok(self.free_bytes()?.saturating_sub(taken))
+    }
 }
 
 impl Admission {
-    /// Ends the reservation early: the bytes have been allocated on the disk meanwhile, and would
-    /// otherwise be counted twice.
-    pub fn fulfilled(&self) {
-        self.space.reserved.fetch_sub(self.bytes.swap(0, Ordering::AcqRel), Ordering::AcqRel);
+    /// Bytes of the body for which room was found, from its start.
+    pub(crate) fn covered(&self) -> u64 {
+        self.covered
+    }
+
+    /// Reserves the next step, so that `bytes` of the body are covered; those before it have
+    /// arrived. [`Error::DiskFull`] when less than the watermark would be left.
+    pub(crate) fn extend(&mut self, bytes: u64) -> Result<()> {
+        self.release();
+        let wanted = match self.length {
+            Some(length) => length.saturating_sub(self.covered).min(AHEAD_BYTES_MAX),
+            None => UNKNOWN_LENGTH_BYTES,
+        };
+        let needed = bytes.saturating_sub(self.covered);
+        let space = &self.space;
+        // Held while room is compared and taken: two callers cannot both take the last bytes.
+        let mut steps_of = space.steps_of.lock();
+        let room = space.room()?;
+        let taken = steps_of.get(&self.user).copied().unwrap_or(0);
+        let share = room.saturating_add(taken) / 2;
+        let step = wanted.min(share.saturating_sub(taken).max(AHEAD_BYTES_MIN)).max(needed);
+        if room < step {
+            return Err(Error::DiskFull);
+        }
+        if step > 0 {
+            *steps_of.entry(self.user.clone()).or_default() += step;
+            space.reserved.fetch_add(step, Ordering::AcqRel);
+        }
+        (self.step, self.reserved) = (step, step);
+        self.covered += step;
+        Ok(())
+    }
+
+    /// Ends the reservation of the step early: its bytes are allocated on the disk, and would
+    /// otherwise be counted twice. They still count on the user's share.
+    pub(crate) fn allocated(&mut self) {
+        self.space.reserved.fetch_sub(std::mem::take(&mut self.reserved), Ordering::AcqRel);
+    }
+
+    fn release(&mut self) {
+        self.allocated();
+        let step = std::mem::take(&mut self.step);
+        let mut steps_of = self.space.steps_of.lock();
+        if let Some(taken) = steps_of.get_mut(&self.user) {
+            *taken -= step;
+            if *taken == 0 {
+                steps_of.remove(&self.user);
+            }
+        }
     }
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        self.fulfilled();
+        self.release();
     }
 }

@@ -1,4 +1,5 @@
-//! Disk space: admission of bodies, and the ballast.
+//! Disk space: admission of bodies, their files, and the ballast.
 
 pub(crate) mod admission;
 pub(crate) mod ballast;
+pub(crate) mod writer;

@@ -3,7 +3,10 @@
 use super::*;
 use crate::clock;
 use crate::store::db::sqlite::inspector::{Fault, make_older};
+use crate::store::memory::pending::Cancellation;
+use crate::store::uploads::verify::{Pieces, Verified, verify};
 use crate::types::{Layout, Timestamp};
+use sha2::{Digest as _, Sha256};
 
 const DAY: u64 = 24 * 3_600_000;
 
@@ -205,16 +208,44 @@ fn a_part_that_was_replaced_and_freed_ends_the_reading() {
     fixture.put_part(&rights, "key", upload, 1, &body(1, 5_000)).expect("a part");
     let engine = &fixture.store.engine;
     let blob = engine.db.blob_of_part(upload, part_number(1));
-    let pieces = [(part_number(1), blob, 5_000)];
+    let list = [(part_number(1), blob, 5_000)];
+    let pieces = Pieces { upload, list: &list };
     let wanted = WholeDigests { md5: Some([7; 16]), sha256: None };
     let nothing = WholeDigests::default();
-    let read = || crate::store::uploads::verify::verify(engine, upload, &pieces, &wanted, nothing);
+    let cancellation = Cancellation::default();
+    let read = || verify(engine, pieces, &wanted, nothing, &cancellation);
     fixture.put_part(&rights, "key", upload, 1, &body(2, 5_000)).expect("a part");
     fixture.store.collect_garbage().run().expect("garbage");
-    assert!(matches!(read(), Ok(crate::store::uploads::verify::Verified::Moved)));
+    assert!(matches!(read(), Ok(Verified::Moved)));
     fixture.store.cancel_upload(&rights.ending("key", upload)).wait().expect("cancelled");
     fixture.store.collect_garbage().run().expect("garbage");
-    assert!(matches!(read(), Ok(crate::store::uploads::verify::Verified::Moved)));
+    assert!(matches!(read(), Ok(Verified::Moved)));
+}
+
+#[test]
+fn a_verification_that_nobody_waits_for_ends_and_publishes_nothing() {
+    let fixture = Fixture::new();
+    let rights = fixture.make_bucket("bucket");
+    let bytes = body(1, 300_000);
+    let sha256 = Some(Sha256::digest(&bytes).into());
+    let digests = WholeDigests { md5: None, sha256 };
+    let upload = create(&fixture, &rights, NewUpload::default()).upload.id;
+    let part = fixture.put_part(&rights, "key", upload, 1, &bytes).expect("a part");
+    let request = || CompleteUpload {
+        parts: vec![ListedPart { number: part.number, etag: Some(part.etag), checksums: vec![] }],
+        condition: WriteCondition::default(),
+        object_size: None,
+        checksum_type: None,
+        checksum: None,
+        digests,
+    };
+    let complete = fixture.store.complete_upload(&rights.upload("key", upload), request());
+    complete.cancellation().request();
+    assert!(matches!(complete.run(), Err(Error::Cancelled)));
+    assert!(matches!(fixture.read(&rights, "key"), Err(Error::NoSuchKey)));
+    let complete = fixture.store.complete_upload(&rights.upload("key", upload), request());
+    complete.run().expect("the upload is still open");
+    assert_eq!(fixture.read(&rights, "key").expect("read"), bytes);
 }
 
 #[test]

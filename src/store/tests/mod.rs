@@ -20,6 +20,7 @@ mod races;
 mod replay;
 mod rights;
 mod segments;
+mod space;
 mod wal;
 
 use std::sync::Arc;
@@ -154,7 +155,9 @@ impl Fixture {
             return packed.wait().expect("a body is packed");
         }
         let length = body.len() as u64;
-        let writer = self.store.begin_blob(origin, Some(length)).run();
+        let user = Arc::clone(rights.write("origin").user());
+        let admission = self.store.admit(&user, Some(length)).expect("there is room");
+        let writer = self.store.begin_blob(origin, Some(length), admission).run();
         let mut writer = writer.expect("a blob begins");
         writer.write(body).expect("a blob is written");
         writer.finish(digests).expect("a blob is synced")

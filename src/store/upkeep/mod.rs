@@ -36,12 +36,16 @@ impl Store {
     /// violation.
     pub fn check(&self) -> Blocking<Vec<String>> {
         let engine = self.engine.clone();
-        Blocking::new(move || check::check(&engine, Depth::Trailers))
+        Blocking::cancellable(move |cancellation| {
+            check::check(&engine, Depth::Trailers, cancellation)
+        })
     }
 
     /// [`Store::check`], reading and verifying every block of every file.
     pub fn check_blocks(&self) -> Blocking<Vec<String>> {
         let engine = self.engine.clone();
-        Blocking::new(move || check::check(&engine, Depth::Blocks))
+        Blocking::cancellable(move |cancellation| {
+            check::check(&engine, Depth::Blocks, cancellation)
+        })
     }
 }

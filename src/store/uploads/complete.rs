@@ -13,11 +13,12 @@
 //! The verified bytes are the published ones: a part that was replaced meanwhile has raised the
 //! generation.
 
-use super::verify::{Verified, verify};
+use super::verify::{Pieces, Verified, verify};
 use crate::access::{UploadHandle, WriteObject};
 use crate::store::db::sqlite::complete::{self, Snapshot};
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
+use crate::store::memory::pending::Cancellation;
 use crate::store::records::contents::ContentId;
 use crate::store::records::events::Cause;
 use crate::store::records::uploads::{CompleteUpload, Completed};
@@ -31,6 +32,7 @@ pub(super) fn complete(
     engine: &Engine,
     upload: &UploadHandle<WriteObject>,
     request: &CompleteUpload,
+    cancellation: &Cancellation,
 ) -> Result<Completed> {
     let (path, cause) = (upload.path(), Cause::of(upload.permit()));
     let list_digest = digest_request(request);
@@ -47,7 +49,8 @@ pub(super) fn complete(
             Some(ContentId::Manifest(id)) => id,
             _ => path.id,
         };
-        match verify(engine, source, &prepared.pieces, &prepared.wanted, prepared.known)? {
+        let pieces = Pieces { upload: source, list: &prepared.pieces };
+        match verify(engine, pieces, &prepared.wanted, prepared.known, cancellation)? {
             Verified::Same => {}
             Verified::Moved => continue,
             Verified::Differs(error) => {
@@ -56,6 +59,7 @@ pub(super) fn complete(
                 return Err(error);
             }
         }
+        cancellation.check()?;
         if let Some(completed) = complete::publish(&engine.db, prepared).wait()? {
             return Ok(completed);
         }

@@ -141,7 +141,9 @@ impl Store {
         request: CompleteUpload,
     ) -> Blocking<Completed> {
         let (engine, upload) = (self.engine.clone(), upload.clone());
-        Blocking::new(move || complete::complete(&engine, &upload, &request))
+        Blocking::cancellable(move |cancellation| {
+            complete::complete(&engine, &upload, &request, cancellation)
+        })
     }
 
     /// Removes one creator from an open upload; with the last one the upload and its parts are

@@ -273,8 +273,10 @@ fn a_full_disk_is_told_before_or_while_writing_and_nothing_is_left() {
     };
     let blobs = Blobs::open(disk.0.path(), 1, Sources::default()).unwrap();
     let free = blobs.free_bytes().unwrap();
-    let declared = blobs.create(origin(false), Some(1 << 20));
-    assert!(matches!(declared, Err(Error::DiskFull)), "{declared:?}");
+    let mut declared = blobs.create(origin(false), Some(1 << 20)).unwrap();
+    let allocated = declared.allocate(1 << 20);
+    assert!(matches!(allocated, Err(Error::DiskFull)), "{allocated:?}");
+    drop(declared);
     assert_eq!(blobs.free_bytes().unwrap(), free);
 
     let mut writer = blobs.create(origin(false), None).unwrap();
@@ -291,5 +293,5 @@ fn a_full_disk_is_told_before_or_while_writing_and_nothing_is_left() {
     let Home::Disk(Location { name, extent: None }) = staged.home() else {
         panic!("it is in a file of its own")
     };
-    blobs.verify(name, 100_000).unwrap();
+    blobs.verify(name, 100_000, || Ok(())).unwrap();
 }

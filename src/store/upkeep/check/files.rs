@@ -7,13 +7,19 @@ use crate::store::db::sqlite::files::{self, FileRow};
 use crate::store::db::sqlite::runs;
 use crate::store::engine::Engine;
 use crate::store::error::{Error, Result};
+use crate::store::memory::pending::Cancellation;
 use crate::store::records::check::Depth;
 use crate::types::BlobId;
 
 /// Rows in one page.
 const PAGE_ROWS: usize = 1000;
 
-pub(crate) fn check(engine: &Engine, depth: Depth, found: &mut Vec<String>) -> Result<()> {
+pub(crate) fn check(
+    engine: &Engine,
+    depth: Depth,
+    cancellation: &Cancellation,
+    found: &mut Vec<String>,
+) -> Result<()> {
     let mut after = BlobId::from_bytes([0; 16]);
     loop {
         let page = files::page(&engine.db, after, PAGE_ROWS)?;
@@ -21,7 +27,7 @@ pub(crate) fn check(engine: &Engine, depth: Depth, found: &mut Vec<String>) -> R
         after = last.at.name.id;
         for row in &page {
             engine.alive()?;
-            let Some(line) = check_file(engine, row, depth)? else { continue };
+            let Some(line) = check_file(engine, row, depth, cancellation)? else { continue };
             // It may have been dropped and freed since the page was read.
             if files::has_live_row(&engine.db, row.at.name)? {
                 found.push(line);
@@ -33,12 +39,18 @@ pub(crate) fn check(engine: &Engine, depth: Depth, found: &mut Vec<String>) -> R
 }
 
 /// Violation in a file, if any.
-fn check_file(engine: &Engine, row: &FileRow, depth: Depth) -> Result<Option<String>> {
+fn check_file(
+    engine: &Engine,
+    row: &FileRow,
+    depth: Depth,
+    cancellation: &Cancellation,
+) -> Result<Option<String>> {
+    cancellation.check()?;
     let record = match depth {
         Depth::Trailers => {
             engine.blobs.open_blob(row.at, row.size, Wait::Disk).map(|file| file.record().clone())
         }
-        Depth::Blocks => engine.blobs.verify(row.at, row.size),
+        Depth::Blocks => engine.blobs.verify(row.at, row.size, || cancellation.check()),
     };
     match record {
         Ok(record) if row.sha256.is_some() && row.sha256 != record.digests.sha256 => Ok(Some(

@@ -14,31 +14,40 @@ use super::sweep::sweep;
 use crate::store::db::sqlite::check::{declarations, outbox, references, rows};
 use crate::store::engine::{Engine, commits};
 use crate::store::error::Result;
+use crate::store::memory::pending::Cancellation;
 use crate::store::records::check::Depth;
 
 /// Passes over the rows while writes continue.
 const PASSES_MAX: usize = 4;
 
 /// Checks rows and files; one line for each violation.
-pub(crate) fn check(engine: &Engine, depth: Depth) -> Result<Vec<String>> {
+/// [`Error::Cancelled`](crate::store::error::Error::Cancelled) when nobody waits for the answer.
+pub(crate) fn check(
+    engine: &Engine,
+    depth: Depth,
+    cancellation: &Cancellation,
+) -> Result<Vec<String>> {
     engine.alive()?;
     // Files of a crash are swept after each start; they are no violation.
     if !engine.swept.load(Ordering::Acquire) {
         sweep(engine, false)?;
     }
-    let mut found = check_rows(engine, depth)?;
-    files::check(engine, depth, &mut found)?;
+    let mut found = check_rows(engine, depth, cancellation)?;
+    files::check(engine, depth, cancellation, &mut found)?;
     Ok(found)
 }
 
-fn check_rows(engine: &Engine, depth: Depth) -> Result<Vec<String>> {
+fn check_rows(engine: &Engine, depth: Depth, cancellation: &Cancellation) -> Result<Vec<String>> {
     let mut suspected: Option<HashSet<String>> = None;
     for _ in 0..PASSES_MAX {
         let before = commits(engine);
         let mut found = Vec::new();
         rows::check(&engine.db, &mut found)?;
+        cancellation.check()?;
         declarations::check(&engine.db, &mut found)?;
+        cancellation.check()?;
         references::check(&engine.db, depth, &mut found)?;
+        cancellation.check()?;
         outbox::check(&engine.db, &mut found)?;
         if let Some(suspected) = &suspected {
             found.retain(|line| suspected.contains(line));
