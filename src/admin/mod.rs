@@ -133,6 +133,11 @@ impl Route {
         self.row.path
     }
 
+    /// True if the row is open to everyone: the health.
+    pub fn is_for_anybody(&self) -> bool {
+        self.row.audience == Anybody
+    }
+
     /// True if the request must be signed.
     pub fn wants_signature(&self) -> bool {
         self.row.audience == Signed && !self.channel.control

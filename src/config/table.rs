@@ -94,7 +94,9 @@ settings! {
     uri_bytes_max: usize, "uri-bytes-max", integer(16 * KIB, 4 * KIB, 32 * KIB),
         "Size of the request target, path and query, as sent.";
     connections_max: usize, "connections-max", integer(4096, 1, 1_000_000),
-        "Connections served at once; more wait to be accepted.";
+        "Connections served at once; more take the place of idle ones, or get 503 SlowDown.";
+    address_connections_max: usize, "address-connections-max", integer(0, 0, 1_000_000),
+        "Connections of one address; 0 means three quarters of all.";
     tls_handshake_timeout_ms: u64, "tls-handshake-timeout-ms", integer(10_000, 100, 600_000),
         "Time for a TLS handshake.";
     head_timeout_ms: u64, "head-timeout-ms", integer(10_000, 100, 600_000),

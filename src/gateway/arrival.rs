@@ -11,4 +11,6 @@ pub struct Arrival {
     pub control: bool,
     /// True while the server drains: readiness fails, requests are still served.
     pub draining: bool,
+    /// True for a connection beyond the places of the server: only the health is answered.
+    pub refused: bool,
 }

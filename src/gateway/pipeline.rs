@@ -2,7 +2,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -16,10 +15,11 @@ use super::request_ids::RequestIds;
 use super::signed::SignedRequest;
 use super::{checks, cors, deferred, error_document, form};
 use crate::access::{Origin, Principal};
-use crate::access_log::AccessRecord;
+use crate::access_log::{AccessRecord, ReceivedBody};
 use crate::admin;
 use crate::auth::{self, Authenticated, Mechanism, Payload};
 use crate::config::Config;
+use crate::limits::RETRY_SOON_SECONDS;
 use crate::ops;
 use crate::request::body::Incoming;
 use crate::request::operation::{Accepts, Operation};
@@ -65,10 +65,10 @@ impl Gateway {
         request: http::Request<Stream>,
     ) -> http::Response<Stream> {
         let (parts, body) = request.into_parts();
-        let body_ended = Arc::<AtomicBool>::default();
-        let body = observed(body, BodyEnd(Arc::clone(&body_ended)));
+        let received = Arc::<ReceivedBody>::default();
+        let body = observed(body, ReceivedBodyObserver(Arc::clone(&received)));
         let request_id = self.request_ids.next();
-        let mut record = AccessRecord::start(&arrival.peer, &request_id, &parts);
+        let mut record = AccessRecord::start(&arrival.peer, &request_id, &parts, &received);
         let head_only = parts.method == http::Method::HEAD;
         let resource = parts.uri.path().to_owned();
         let is_ours = admin::matches(&resource) && !self.names_a_bucket(&parts);
@@ -80,6 +80,7 @@ impl Gateway {
             checks::transfer_coding(&parts)?;
             match is_ours {
                 true => self.manage(&arrival, &request_id, parts, body, &mut record).await,
+                false if arrival.refused => Err(no_place()),
                 false => self.handle(&arrival, &request_id, parts, body, &cors, &mut record).await,
             }
         };
@@ -106,7 +107,11 @@ impl Gateway {
             }
         };
         cors.set_headers(&mut response);
-        finish(response, &request_id, head_only, &body_ended, record)
+        if arrival.refused {
+            // The next request may find a place.
+            response.set("connection", "close");
+        }
+        finish(response, &request_id, head_only, &received, record)
     }
 
     /// Handles a request of S3.
@@ -153,6 +158,7 @@ impl Gateway {
         let SignedRequest { head, principal, mechanism, body, form } = signed;
         own_headers::check(operation.name, operation.own_headers, &head)?;
         record.principal(principal.label());
+        record.hold(self.context.take_request_slot(&principal)?);
 
         let origin = Origin { request_id: request_id.into(), peer: arrival.peer.clone() };
         let caller = Caller::new(principal, self.context.store.clone(), origin);
@@ -178,6 +184,9 @@ impl Gateway {
             Err(response) => return Ok(*response),
         };
         record.operation(route.path());
+        if arrival.refused && !route.is_for_anybody() {
+            return Err(no_place());
+        }
         let (method, path) = (parts.method.clone(), parts.uri.path());
         let raw_query = parts.uri.query().unwrap_or_default();
         let head = Head::unaddressed(method, path, raw_query, parts.headers, arrival.secure)?;
@@ -231,13 +240,13 @@ fn finish(
     mut response: Response,
     request_id: &str,
     head_only: bool,
-    body_ended: &AtomicBool,
+    received: &ReceivedBody,
     mut record: AccessRecord,
 ) -> http::Response<Stream> {
     response.set("x-amz-request-id", request_id);
     response.set("x-amz-id-2", error_document::HOST_ID);
     response.set("server", "Partita");
-    if !body_ended.load(Ordering::Acquire) {
+    if !received.has_ended() {
         // hyper closes a connection with an unread body, but does not announce it.
         response.set("connection", "close");
     }
@@ -278,11 +287,21 @@ fn full(bytes: Bytes) -> Stream {
     http_body_util::Full::new(bytes).map_err(|never| match never {}).boxed()
 }
 
-/// Observer that records whether a body was read to its end. An unread one closes the connection.
-struct BodyEnd(Arc<AtomicBool>);
+/// Error of a request on a connection beyond the places of the server.
+fn no_place() -> Error {
+    let message = "Too many connections are open. Please reduce your request rate.";
+    Error::because(ErrorCode::SlowDown, message).header("retry-after", RETRY_SOON_SECONDS)
+}
 
-impl Observer for BodyEnd {
+/// Observer of the body of a request.
+struct ReceivedBodyObserver(Arc<ReceivedBody>);
+
+impl Observer for ReceivedBodyObserver {
+    fn on_data(&mut self, bytes: u64) {
+        self.0.add(bytes);
+    }
+
     fn on_end(&mut self) {
-        self.0.store(true, Ordering::Release);
+        self.0.end();
     }
 }

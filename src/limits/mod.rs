@@ -13,6 +13,7 @@
 pub mod byte_budget;
 pub mod challenges;
 pub mod chunk_size;
+pub mod connections;
 pub mod fair_queue;
 pub mod md5_pool;
 pub mod quota;
@@ -31,6 +32,10 @@ use md5_pool::Md5Pool;
 use quota::Quota;
 use upload_rates::UploadRates;
 
+/// Retry-After in seconds of a request for what soon comes back: a place in a queue, a connection.
+pub const RETRY_SOON_SECONDS: &str = "1";
+/// Retry-After in seconds of a request for what is held for longer: long work, an event stream.
+pub const RETRY_LATER_SECONDS: &str = "5";
 /// Bytes of all documents (XML, JSON) that are being received: one may be long, and there are many
 /// connections.
 const DOCUMENT_BYTES_ALL: usize = 128 << 20;
@@ -77,11 +82,11 @@ const COPIES: fair_queue::Bounds = fair_queue::Bounds {
 };
 /// Longest wait of a copy for its turn: it is answered before its client gives up.
 pub const COPY_WAIT_MAX: Duration = Duration::from_secs(30);
-/// Retry-After in seconds of a copy whose turn did not come.
-pub const COPY_RETRY_SECONDS: &str = "5";
 
 /// Everything scarce that the requests of one gateway share.
 pub struct Limits {
+    /// Requests under way, by user.
+    pub requests: Quota,
     /// Bytes of documents that are being received.
     pub documents: ByteBudget,
     /// Long documents that are being parsed.
@@ -111,6 +116,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            requests: Quota::default(),
             documents: ByteBudget::new(DOCUMENT_BYTES_ALL),
             long_documents: Arc::new(Semaphore::new(LONG_DOCUMENTS_MAX)),
             packing: ByteBudget::new(PACKING_BYTES_ALL),

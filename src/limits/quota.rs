@@ -8,7 +8,14 @@ use parking_lot::Mutex;
 
 /// Slots of one kind. Cheap to clone; every clone is the same quota.
 #[derive(Clone, Default)]
-pub struct Quota(Arc<Mutex<HashMap<String, usize>>>);
+pub struct Quota(Arc<Mutex<Taken>>);
+
+/// Slots that are taken.
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    of: HashMap<String, usize>,
+}
 
 /// One slot, until it is dropped.
 pub struct Slot {
@@ -21,11 +28,16 @@ impl Quota {
     /// holds `each`.
     pub fn take(&self, owner: &str, each: usize, all: usize) -> Option<Slot> {
         let mut taken = self.0.lock();
-        let own = taken.get(owner).copied().unwrap_or(0);
-        if own >= each || taken.values().sum::<usize>() >= all {
+        if taken.all >= all {
             return None;
         }
-        taken.insert(owner.to_owned(), own + 1);
+        match taken.of.get_mut(owner) {
+            Some(own) if *own >= each => return None,
+            Some(own) => *own += 1,
+            None if each == 0 => return None,
+            None => drop(taken.of.insert(owner.to_owned(), 1)),
+        }
+        taken.all += 1;
         Some(Slot { quota: self.clone(), owner: owner.to_owned() })
     }
 }
@@ -34,9 +46,10 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut taken = self.quota.0.lock();
         // Owners without a slot have no entry.
-        match taken.get_mut(&self.owner) {
+        taken.all -= 1;
+        match taken.of.get_mut(&self.owner) {
             Some(own) if *own > 1 => *own -= 1,
-            _ => drop(taken.remove(&self.owner)),
+            _ => drop(taken.of.remove(&self.owner)),
         }
     }
 }
@@ -57,6 +70,7 @@ mod tests {
         drop(alice);
         assert!(take("bob").is_some() && take("alice").is_some());
         drop(bob);
-        assert!(quota.0.lock().is_empty());
+        let taken = quota.0.lock();
+        assert!(taken.of.is_empty() && taken.all == 0);
     }
 }

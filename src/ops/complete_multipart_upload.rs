@@ -7,6 +7,7 @@
 use crate::access::UploadHandle;
 use crate::access::WriteObject;
 use crate::digest::{Checksum, ChecksumAlgorithm};
+use crate::limits::RETRY_LATER_SECONDS;
 use crate::limits::fair_queue::Ticket;
 use crate::ops::uploads::{declared, pause};
 use crate::request::{Call, Context};
@@ -15,9 +16,6 @@ use crate::transfer::document;
 use crate::types::{ETag, PART_NUMBER_MAX, PartNumber, decimal};
 use crate::wire::xml::{self, Element, Writer};
 use crate::wire::{Error, ErrorCode, Head, Response, Result, checksum, conditions, encoding};
-
-/// Retry-After in seconds when no ticket is left.
-const RETRY_BUSY_SECONDS: &str = "5";
 
 /// Publishes the object; the same request again gets the same answer.
 ///
@@ -86,7 +84,7 @@ async fn complete(
 
 fn busy() -> Error {
     let message = "Too many whole files are to be verified. Please try again.";
-    Error::because(ErrorCode::SlowDown, message).header("retry-after", RETRY_BUSY_SECONDS)
+    Error::because(ErrorCode::SlowDown, message).header("retry-after", RETRY_LATER_SECONDS)
 }
 
 fn render(head: &Head, bucket: &str, completed: &Completed) -> Response {

@@ -1,5 +1,6 @@
 //! The one match from errors of the store to errors of S3.
 
+use crate::limits::RETRY_SOON_SECONDS;
 use crate::ops::uploads::missing_parts;
 use crate::store;
 use crate::wire::{Error, ErrorCode};
@@ -48,7 +49,9 @@ impl From<store::Error> for Error {
             | E::ChecksumMismatch { .. } => disagreement(error),
             E::OperationAborted | E::ObjectChanged => ErrorCode::OperationAborted.into(),
             E::DiskFull => Error::new(ErrorCode::InsufficientStorage).caused_by(E::DiskFull),
-            E::Overloaded => Error::new(ErrorCode::SlowDown).header("retry-after", "1"),
+            E::Overloaded => {
+                Error::new(ErrorCode::SlowDown).header("retry-after", RETRY_SOON_SECONDS)
+            }
             // Nobody reads the answer.
             E::Cancelled => ErrorCode::RequestTimeout.into(),
             E::Poisoned | E::Closed => Error::new(ErrorCode::ServiceUnavailable).caused_by(error),

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::access::Principal;
 use crate::config::Config;
-use crate::limits::Limits;
+use crate::limits::quota::Slot;
+use crate::limits::{Limits, RETRY_SOON_SECONDS};
 use crate::store::{self, Blocking, Cancellation, Store};
 use crate::wire::{Error, ErrorCode, Result};
 
@@ -43,6 +45,22 @@ impl Context {
     /// A context over an open store, with limits of its own.
     pub fn new(config: Arc<Config>, store: Store) -> Self {
         Self { config, store, limits: Arc::default(), shutdown: Shutdown::default() }
+    }
+
+    /// Takes a slot of the requests under way for the user behind a request. `None` for anonymous
+    /// callers, whose requests are bounded by the connections of their address.
+    ///
+    /// # Errors
+    /// SlowDown when the user has three quarters of all connections in use.
+    pub fn take_request_slot(&self, principal: &Principal) -> Result<Option<Slot>> {
+        let Some(user) = principal.user() else { return Ok(None) };
+        let all = self.config.connections_max;
+        let slot = self.limits.requests.take(&user.id, (all * 3).div_ceil(4), usize::MAX);
+        let message = "Too many of your requests are under way. Please reduce your request rate.";
+        let busy = || {
+            Error::because(ErrorCode::SlowDown, message).header("retry-after", RETRY_SOON_SECONDS)
+        };
+        slot.map(Some).ok_or_else(busy)
     }
 
     /// Runs a verb on the pool of blocking threads. When the client hangs up, long work ends within

@@ -1,7 +1,7 @@
 //! Listening sockets of a server: binds them, accepts connections, and shuts down.
 //!
-//! **Invariant:** the number of connections never exceeds the permits of two semaphores, one for
-//! the public address and one for the control socket.
+//! **Invariant:** the number of connections is bounded: on the public address by the places of
+//! [`Connections`], on the control socket by the permits of a semaphore.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,6 +22,7 @@ use super::threads::WorkerThreads;
 use super::tls::{Tls, TlsError};
 use crate::config::Config;
 use crate::gateway::Arrival;
+use crate::limits::connections::{self, CONNECTIONS_RESERVED, Connections};
 use crate::wire::response::Stream;
 
 /// Most connections that wait to be accepted; the system may allow fewer. The kernel drops
@@ -36,6 +37,8 @@ const CONNECTION_BUFFER_BYTES_MAX: usize = 64 << 10;
 const HEAD_SLACK_BYTES: usize = 8 << 10;
 /// Pause after an accept that failed for lack of descriptors or memory, in milliseconds.
 const ACCEPT_PAUSE_MS: u64 = 100;
+/// Most connections that were accepted and wait for a place; others wait in the backlog.
+const PLACELESS_MAX: usize = 256;
 /// Longest wait for dropped connections to release their resources, in milliseconds.
 const DROP_MS_MAX: u64 = 1_000;
 
@@ -79,7 +82,7 @@ pub struct Server {
     address: SocketAddr,
     tls: Option<Tls>,
     data: PathBuf,
-    connections_max: usize,
+    connections: Connections,
     handshake: Duration,
     http: http1::Builder,
     timeouts: SocketTimeouts,
@@ -120,7 +123,7 @@ impl Server {
             address,
             tls,
             data: config.data.clone(),
-            connections_max,
+            connections: Connections::new(places(config, connections_max)),
             handshake: Duration::from_millis(config.tls_handshake_timeout_ms),
             http,
             timeouts: SocketTimeouts {
@@ -157,7 +160,7 @@ impl Server {
     {
         let workers = self.workers;
         let stage = watch::Sender::new(Stage::Serving);
-        let slots = Arc::new(Semaphore::new(self.connections_max));
+        let connections = self.connections;
         let control_slots = Arc::new(Semaphore::new(CONTROL_CONNECTIONS_MAX));
         let connection = Connection {
             http: self.http,
@@ -168,7 +171,7 @@ impl Server {
         };
         let drain = tokio::select! {
             drain = stop => drain,
-            () = accept_public(self.listener, self.tls, &slots, &connection, &workers) => {
+            () = accept_public(self.listener, self.tls, &connections, &connection, &workers) => {
                 unreachable!("accepting has no end")
             }
             () = accept_control(self.control, &control_slots, &connection) => {
@@ -180,9 +183,8 @@ impl Server {
         drop(connection);
         stage.send_replace(Stage::Draining);
         let ended = || async {
-            let all = u32::try_from(self.connections_max).expect("at most a million");
-            // Neither semaphore is ever closed, so both waits end only when all permits are back.
-            let _ = slots.acquire_many(all).await;
+            connections.all_ended().await;
+            // The semaphore is never closed, so this wait ends only when all permits are back.
             let _ = control_slots.acquire_many(CONTROL_CONNECTIONS_MAX as u32).await;
         };
         let in_time = tokio::time::timeout(drain, ended()).await.is_ok();
@@ -218,19 +220,20 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Accepts clients, one permit each. Never returns.
+/// Accepts clients, each in a place of its own. Never returns.
 async fn accept_public<H, F>(
     listener: TcpListener,
     tls: Option<Tls>,
-    slots: &Arc<Semaphore>,
+    connections: &Connections,
     connection: &Connection<H>,
     workers: &WorkerThreads,
 ) where
     H: Fn(Arrival, Request<Stream>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Stream>> + Send + 'static,
 {
+    let waiting = Arc::new(Semaphore::new(PLACELESS_MAX));
     loop {
-        let slot = take(slots).await;
+        let waits = take(&waiting).await;
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -240,12 +243,24 @@ async fn accept_public<H, F>(
         };
         // Responses are written whole; waiting for more bytes only delays them.
         let _ = stream.set_nodelay(true);
-        let peer = Peer { name: peer.ip().to_string(), secure: tls.is_some(), control: false };
-        let acceptor = tls.as_ref().map(Tls::acceptor);
-        let connection = connection.clone();
+        let (address, acceptor) = (peer.ip(), tls.as_ref().map(Tls::acceptor));
+        let at_once = connections.place_at_once(address);
+        let (connections, connection) = (connections.clone(), connection.clone());
         let serve = move |stream| async move {
-            let _slot = slot;
-            let phase = Phase::default();
+            let place = match at_once {
+                Some(place) => place,
+                None => connections.place(address).await,
+            };
+            drop(waits);
+            let peer = Peer {
+                name: address.to_string(),
+                secure: acceptor.is_some(),
+                control: false,
+                refused: place.is_reserved(),
+                activity: Some(place.activity().clone()),
+            };
+            let phase = Phase::of(place.activity().clone());
+            let _place = place;
             let socket = Socket::new(stream, connection.timeouts, phase.clone());
             match acceptor {
                 None => connection.serve(socket, peer, phase).await,
@@ -274,7 +289,13 @@ async fn accept_control<H, F>(
             // The mode of the file is set only after the file exists, so peers are checked too.
             Ok((stream, _)) if !control_socket::is_ours(&stream) => drop(stream),
             Ok((stream, _)) => {
-                let peer = Peer { name: "control".into(), secure: false, control: true };
+                let peer = Peer {
+                    name: "control".into(),
+                    secure: false,
+                    control: true,
+                    refused: false,
+                    activity: None,
+                };
                 let connection = connection.clone();
                 tokio::spawn(async move {
                     let _slot = slot;
@@ -300,6 +321,15 @@ async fn accept_failed(error: &io::Error) {
     }
     tracing::warn!(%error, "cannot accept a connection");
     tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+}
+
+/// Bounds of the places: an address may have three quarters of them, unless configured.
+fn places(config: &Config, all: usize) -> connections::Bounds {
+    let of_address = match config.address_connections_max {
+        0 => (all * 3).div_ceil(4),
+        configured => configured,
+    };
+    connections::Bounds { all, of_address, reserved: CONNECTIONS_RESERVED }
 }
 
 /// Number of worker threads: as configured, or one per core.

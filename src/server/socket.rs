@@ -1,7 +1,8 @@
 //! Socket below HTTP and TLS: timeouts of heads and writes, and a close that delivers the response.
 //!
 //! **Invariants**
-//! - The time from the first byte of a request to the end of its headers is at most `head`.
+//! - The time from the first byte of a request to the end of its headers is at most `head`; of the
+//!   first request of a connection, the time from the beginning.
 //! - A write without a byte of progress for `stall` fails. Request bodies are bounded by
 //!   [`RequestBody`](super::body::RequestBody), which knows when a body is polled.
 //! - A connection whose peer may still be sending is closed in two steps: the write side is shut
@@ -21,6 +22,8 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep};
 
+use crate::limits::connections::Activity;
+
 /// Most bytes discarded after the last response.
 const DISCARDED_BYTES_MAX: u64 = 64 << 20;
 /// Longest time spent on discarding bytes, in milliseconds.
@@ -33,7 +36,8 @@ const DISCARD_UNIT_BYTES: usize = 16 << 10;
 /// Timeouts of a peer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SocketTimeouts {
-    /// Longest time from the first byte of a request to the end of its headers.
+    /// Longest time from the first byte of a request to the end of its headers. The first request
+    /// has no other time: a connection that stays silent is soon closed.
     pub head: Duration,
     /// Longest time without a byte of progress in a request body or a response.
     pub stall: Duration,
@@ -48,6 +52,8 @@ pub(super) struct Phase(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
+    /// Activity for the table of connections, if this one has a place there.
+    activity: Option<Activity>,
     phase: AtomicU8,
     /// The body of the last request was not read to its end.
     unread: AtomicBool,
@@ -58,13 +64,26 @@ struct State {
 const BUSY: u8 = 0;
 const BETWEEN: u8 = 1;
 const HEAD: u8 = 2;
+/// The first request has not started.
+const FIRST: u8 = 3;
 
 impl Phase {
+    /// The phase of a connection that tells its activity.
+    pub(super) fn of(activity: Activity) -> Self {
+        Self(Arc::new(State { activity: Some(activity), ..State::default() }))
+    }
+    /// The connection waits for its first request.
+    pub(super) fn first(&self) {
+        self.0.phase.store(FIRST, Ordering::Relaxed);
+    }
     /// A request is being handled (or a handshake, which has its own timeout).
     pub(super) fn busy(&self) {
         self.0.unread.store(false, Ordering::Relaxed);
         self.0.held.store(true, Ordering::Relaxed);
         self.0.phase.store(BUSY, Ordering::Relaxed);
+        if let Some(activity) = &self.0.activity {
+            activity.busy();
+        }
     }
     /// The handler polls the body, or has returned a response.
     pub(super) fn resumed(&self) {
@@ -77,6 +96,9 @@ impl Phase {
     /// The next byte starts a request.
     pub(super) fn between(&self) {
         self.0.phase.store(BETWEEN, Ordering::Relaxed);
+        if let Some(activity) = &self.0.activity {
+            activity.idle();
+        }
     }
     fn is(&self, phase: u8) -> bool {
         self.0.phase.load(Ordering::Relaxed) == phase
@@ -185,7 +207,9 @@ impl<S> Socket<S> {
 
     /// Handles received bytes: the first of a request start the timeout of its head.
     fn received(&mut self) {
-        if self.phase.is(BETWEEN) {
+        if self.phase.is(FIRST) {
+            self.phase.0.phase.store(HEAD, Ordering::Relaxed);
+        } else if self.phase.is(BETWEEN) {
             self.phase.0.phase.store(HEAD, Ordering::Relaxed);
             self.head_timer.disarm();
             self.head_started = Some(Instant::now());
@@ -195,9 +219,12 @@ impl<S> Socket<S> {
     /// Bounds a wait inside the headers of a request. (A peer that sends without a pause reaches
     /// the limit on the size of headers.)
     fn waiting(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let Some(started) = self.head_started.filter(|_| self.phase.is(HEAD)) else {
+        if self.phase.is(FIRST) {
+            self.head_started.get_or_insert_with(Instant::now);
+        } else if !self.phase.is(HEAD) {
             return Ok(());
-        };
+        }
+        let Some(started) = self.head_started else { return Ok(()) };
         self.head_timer.arm(started + self.timeouts.head);
         match self.head_timer.has_expired(cx) {
             true => Err(timed_out("the headers of a request took too long")),

@@ -208,9 +208,15 @@ impl From<Unmet> for Error {
 }
 
 impl Error {
-    /// A failed system call on `path`; a full disk or quota is [`Error::DiskFull`].
+    /// A failed system call on `path`; a full disk or quota is [`Error::DiskFull`], a lack of
+    /// descriptors [`Error::Overloaded`].
     pub fn io(doing: &'static str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
         let source = source.into();
+        let errno = rustix::io::Errno::from_io_error(&source);
+        if matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)) {
+            tracing::warn!("{doing} {}: {source}", path.into().display());
+            return Self::Overloaded;
+        }
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
             _ => Self::Io { doing, path: path.into(), source },
@@ -221,4 +227,19 @@ impl Error {
 /// [`Error::Damaged`] for impossible metadata.
 pub(crate) fn damaged(what: impl Into<String>) -> Error {
     Error::Damaged { what: what.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lack_of_descriptors_is_overload_and_a_full_disk_is_no_failure() {
+        let of = |errno: rustix::io::Errno| Error::io("open", "file", errno);
+        assert!(matches!(of(rustix::io::Errno::MFILE), Error::Overloaded));
+        assert!(matches!(of(rustix::io::Errno::NFILE), Error::Overloaded));
+        assert!(matches!(of(rustix::io::Errno::NOSPC), Error::DiskFull));
+        assert!(matches!(of(rustix::io::Errno::DQUOT), Error::DiskFull));
+        assert!(matches!(of(rustix::io::Errno::IO), Error::Io { .. }));
+    }
 }

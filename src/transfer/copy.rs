@@ -5,7 +5,7 @@
 
 use crate::digest::{Checksum, ChecksumAlgorithm, Digests, Hasher, ObjectChecksum, WantedDigests};
 use crate::limits::fair_queue::Running;
-use crate::limits::{COPY_RETRY_SECONDS, COPY_WAIT_MAX};
+use crate::limits::{COPY_WAIT_MAX, RETRY_LATER_SECONDS};
 use crate::request::Call;
 use crate::store::{Blocking, OpenObject};
 use crate::types::ByteRange;
@@ -74,7 +74,7 @@ pub async fn turn(call: &Call) -> Result<Running> {
 
 fn busy() -> Error {
     let message = "Too many copies are reading their source. Please try again.";
-    Error::because(ErrorCode::SlowDown, message).header("retry-after", COPY_RETRY_SECONDS)
+    Error::because(ErrorCode::SlowDown, message).header("retry-after", RETRY_LATER_SECONDS)
 }
 
 /// Reads a range through the block check and computes its digests.

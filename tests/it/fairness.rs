@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 use crate::harness::{Framing, Gateway, Payload, Request, Who};
 
@@ -20,20 +22,27 @@ struct Times {
     longest: Duration,
 }
 
-/// Sends W's requests one after another. None may be refused.
-fn measure(gateway: &Gateway, request: impl Fn(usize) -> Request) -> Times {
-    let mut connection = gateway.connect();
+/// Times of W's requests, which `send` sends one after another.
+fn times(mut send: impl FnMut(usize)) -> Times {
     let mut times: Vec<Duration> = (0..REQUESTS)
         .map(|number| {
-            let request = request(number);
             let began = Instant::now();
-            connection.write(&request.encode(&gateway.host()));
-            connection.read_answer(&request.method).expect(200);
+            send(number);
             began.elapsed()
         })
         .collect();
     times.sort_unstable();
     Times { usual: times[REQUESTS - 3], longest: times[REQUESTS - 1] }
+}
+
+/// Sends W's requests on one connection. None may be refused.
+fn measure(gateway: &Gateway, request: impl Fn(usize) -> Request) -> Times {
+    let mut connection = gateway.connect();
+    times(|number| {
+        let request = request(number);
+        connection.write(&request.encode(&gateway.host()));
+        connection.read_answer(&request.method).expect(200);
+    })
 }
 
 /// Asserts that W's requests take no longer than ten times their quiet time, or 250 ms; the two
@@ -171,4 +180,70 @@ fn announced_bodies_leave_disk_space_to_others() {
     let large = Request::new("PUT", "/bkt/large").payload(Payload::Unsigned);
     gateway.send(&large.body(vec![b'w'; 150 << 20])).expect(200);
     drop(kept);
+}
+
+/// A connection from another address of this machine.
+fn connect_from(address: [u8; 4], gateway: &Gateway) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((address, 0)).into()).unwrap();
+    socket.connect(&gateway.address().into()).unwrap();
+    socket.into()
+}
+
+/// W's list on a connection of its own.
+fn list(_: usize) -> Request {
+    Request::new("GET", "/bkt?list-type=2").header("Connection", "close")
+}
+
+/// Sends W's requests on connections of their own. None may be refused.
+fn measure_connections(gateway: &Gateway) -> Times {
+    times(|number| {
+        gateway.send(&list(number)).expect(200);
+    })
+}
+
+/// Connections that are silent take the places of connections.
+#[test]
+fn silent_connections_leave_places_to_others() {
+    let gateway = Gateway::with(&[("connections-max", "16")]);
+    let quiet = measure_connections(&gateway);
+    let kept: Vec<TcpStream> =
+        (0..200).map(|n| connect_from([127, 0, 0, 2 + n % 3], &gateway)).collect();
+    assert_served(&quiet, &measure_connections(&gateway));
+    gateway.send(&Request::new("GET", "/_partita/v1/health/ready")).expect(200);
+    drop(kept);
+}
+
+/// Requests that never end take the places of connections.
+#[test]
+fn requests_that_never_end_leave_places_to_others() {
+    let gateway = Gateway::with(&[("connections-max", "16")]);
+    gateway.send(&Request::new("PUT", "/hostile").by(Who::Alice)).expect(200);
+    let quiet = measure_connections(&gateway);
+    let put = |who: Who, n: u8| {
+        let put = Request::new(
+            "PUT",
+            format!("/{}/{n}", if who == Who::Root { "bkt" } else { "hostile" }),
+        );
+        let (head, _) = put.by(who).body(vec![b'h'; 100]).encode_apart(&gateway.host());
+        let mut stream = connect_from([127, 0, 0, 2 + n % 3], &gateway);
+        stream.write_all(&head).unwrap();
+        stream
+    };
+    let kept: Vec<TcpStream> = (0..30).map(|n| put(Who::Alice, n)).collect();
+    assert!(kept.iter().any(is_refused), "a user does not get all places");
+    assert_served(&quiet, &measure_connections(&gateway));
+    // When other users hold the rest, he is told so, and the health still answers.
+    let others: Vec<TcpStream> = (0..8).map(|n| put(Who::Root, n)).collect();
+    std::thread::sleep(Duration::from_millis(300));
+    let refused = gateway.send(&list(0)).expect(503);
+    assert_eq!(refused.code().as_deref(), Some("SlowDown"));
+    assert_eq!(refused.header("retry-after").as_deref(), Some("1"));
+    assert_eq!(refused.header("connection").as_deref(), Some("close"));
+    gateway.send(&Request::new("GET", "/_partita/v1/health/ready")).expect(200);
+    drop((kept, others));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while gateway.send(&list(0)).status != 200 {
+        assert!(Instant::now() < deadline, "the places come back");
+    }
 }

@@ -191,6 +191,7 @@ fn half_of_the_connections_are_left_for_a_resume() {
         ("part-bytes-min", "1"),
         ("pause-hold-ms", "20000"),
         ("connections-max", "8"),
+        ("address-connections-max", "8"),
     ]);
     let upload = gateway.send(&Request::new("POST", "/bkt/k?uploads")).text("UploadId");
     set(&gateway, &upload, PAUSE);

@@ -20,7 +20,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::limits::quota::Slot;
-use crate::limits::{EVENT_STREAMS_MAX, EVENT_STREAMS_OF_UPLOAD, EVENT_STREAMS_OF_USER};
+use crate::limits::{
+    EVENT_STREAMS_MAX, EVENT_STREAMS_OF_UPLOAD, EVENT_STREAMS_OF_USER, RETRY_LATER_SECONDS,
+};
 use crate::ops::uploads::missing_parts;
 use crate::request::Context;
 use crate::store::{Blocking, Blocks, Store};
@@ -75,7 +77,7 @@ where
 
 fn busy() -> Error {
     let message = "Too many uploads are watched, or this one by too many. Please try again.";
-    Error::because(ErrorCode::SlowDown, message).header("retry-after", "5")
+    Error::because(ErrorCode::SlowDown, message).header("retry-after", RETRY_LATER_SECONDS)
 }
 
 async fn read<F>(context: &Context, look: &Arc<F>) -> Result<String>

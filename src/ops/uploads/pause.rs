@@ -16,13 +16,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::limits::PAUSE_USERS;
+use crate::limits::{PAUSE_USERS, RETRY_SOON_SECONDS};
 use crate::request::Call;
 use crate::store::OpenUpload;
 use crate::wire::{Error, ErrorCode, Result};
-
-/// Seconds after which a client may come again: the waiting itself was here.
-const RETRY_HELD_SECONDS: &str = "1";
 
 /// The open upload, once it takes parts.
 ///
@@ -62,6 +59,6 @@ async fn hold(call: &Call, upload: &UploadHandle<WriteObject>) -> Result<OpenUpl
 
 fn paused() -> Error {
     Error::because(ErrorCode::SlowDown, "The upload is paused. Please try again.")
-        .header("retry-after", RETRY_HELD_SECONDS)
+        .header("retry-after", RETRY_SOON_SECONDS)
         .header("x-partita-upload-state", "paused")
 }

@@ -19,7 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("limits", &["types", "digest", "store", "wire"]),
     ("request", &["types", "access", "auth", "config", "limits", "store", "wire"]),
     ("transfer", &["types", "digest", "access", "auth", "limits", "request", "store", "wire"]),
-    ("access_log", &["wire"]),
+    ("access_log", &["limits", "wire"]),
     (
         "ops",
         &[
@@ -34,6 +34,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "types",
             "access",
             "access_log",
+            "limits",
             "admin",
             "auth",
             "config",
@@ -44,7 +45,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
-    ("server", &["types", "config", "gateway", "store", "wire", "log"]),
+    ("server", &["types", "config", "gateway", "limits", "store", "wire", "log"]),
     ("webhooks", &["types", "clock", "config", "store"]),
     ("log", &["config"]),
     (
