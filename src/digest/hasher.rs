@@ -156,6 +156,11 @@ impl HasherWithoutMd5 {
     }
 }
 
+/// CRC64NVME of these bytes.
+pub fn crc64nvme(bytes: &[u8]) -> u64 {
+    crc_fast::checksum(CrcAlgorithm::Crc64Nvme, bytes)
+}
+
 /// CRC32C (Castagnoli) of `bytes`.
 pub fn crc32c(bytes: &[u8]) -> u32 {
     narrow(crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, bytes))

@@ -15,7 +15,7 @@ pub mod lanes;
 
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumType, Digests, ObjectChecksum};
 pub use combine::{Combiner, composite};
-pub use hasher::{Hasher, HasherWithoutMd5, WantedDigests, crc32c};
+pub use hasher::{Hasher, HasherWithoutMd5, WantedDigests, crc32c, crc64nvme};
 
 #[cfg(test)]
 mod tests;

@@ -214,5 +214,5 @@ fn damage_is_found() {
     let is_of_others = |line: &&String| !line.contains("stays/");
     let others: Vec<_> = found.iter().filter(is_of_others).collect();
     assert!(others.iter().all(|line| line.starts_with("alice-files: ")), "{others:#?}");
-    assert_eq!(gateway.store().check_blocks().run().unwrap().len(), 2);
+    assert_eq!(gateway.store().check_blocks().run().unwrap().len(), 3);
 }

@@ -4,6 +4,8 @@
 //! - Bytes in SQLite are read together with the object's row, by one statement. Any other content
 //!   is pinned before the row is read a second time (see [`crate::store::memory::pins`]).
 //! - No byte is returned before its checksum was compared.
+//! - The digests of object, part, blob and trailer agree, or nothing is returned: damaged rows do
+//!   not give the bytes of one object under the ETag of another.
 //! - A reader holds one run of a manifest (at most 256 parts) and one unit of bytes at a time.
 
 use std::collections::VecDeque;
@@ -25,7 +27,7 @@ use crate::store::memory::source_blob::SourceBlob;
 use crate::store::records::contents::ContentId;
 use crate::store::records::objects::{ObjectRecord, PartSpan};
 use crate::store::rules::manifest::Piece;
-use crate::types::{ByteRange, PartNumber, UploadId};
+use crate::types::{ByteRange, ETag, PartNumber, UploadId};
 
 /// Attempts to open an object that is replaced between the two reads of its row.
 const REREADS_MAX: usize = 16;
@@ -94,8 +96,13 @@ pub(crate) fn open_unsealed(
     for _ in 0..REREADS_MAX {
         let FoundObject { record, content, seq, blob } =
             objects::read_with_blob(&engine.db, object)?;
-        if blob.as_ref().is_some_and(|(blob, _)| blob.digests.length != record.size) {
-            return Err(damaged(format!("{content:?} is not as long as its object")));
+        if let Some((blob, _)) = &blob {
+            if blob.digests.length != record.size {
+                return Err(damaged(format!("{content:?} is not as long as its object")));
+            }
+            if record.etag != ETag::plain(blob.digests.md5) {
+                return Err(damaged(format!("{content:?} has another MD5 than its object")));
+            }
         }
         let facts = ObjectFacts { path: object.clone(), seq, owner_id: record.owner.id.clone() };
         if let Some((blob, Some(bytes))) = blob {
@@ -306,8 +313,8 @@ impl ContentReader {
 
 fn open_piece(engine: &Engine, piece: &Piece, wait: Wait) -> Result<Opened> {
     let (blob, inline) = blob_row::load(&engine.db, piece.blob)?;
-    if blob.digests.length != piece.size {
-        return Err(damaged(format!("blob {} is not as long as its part", blob.id)));
+    if (blob.digests.length, blob.digests.crc64nvme) != (piece.size, piece.crc64nvme) {
+        return Err(damaged(format!("blob {} is not that of its part", blob.id)));
     }
     match inline {
         Some(bytes) => Ok(Opened::Inline(bytes)),
@@ -316,5 +323,10 @@ fn open_piece(engine: &Engine, piece: &Piece, wait: Wait) -> Result<Opened> {
 }
 
 pub(crate) fn open_file(engine: &Engine, blob: &StoredBlob, wait: Wait) -> Result<BlobFile> {
-    engine.blobs.open_blob(blob.location(), blob.digests.length, wait)
+    let file = engine.blobs.open_blob(blob.location(), blob.digests.length, wait)?;
+    let stored = &file.record().digests;
+    if (stored.md5, stored.crc64nvme) != (blob.digests.md5, blob.digests.crc64nvme) {
+        return Err(damaged(format!("blob {}: its digests are others than its row's", blob.id)));
+    }
+    Ok(file)
 }

@@ -14,14 +14,14 @@ use crate::store::blobs::earlier_runs;
 use crate::store::blobs::files::Blobs;
 use crate::store::blobs::lock::lock;
 use crate::store::blobs::packer::packer;
-use crate::store::db::sqlite::connection::{FILE_NAME, Role, connect};
+use crate::store::db::sqlite::connection::{FILE_NAME, Role, WAL_NAME, connect};
 use crate::store::db::sqlite::database::Database;
 use crate::store::db::sqlite::job::SeqBlock;
 use crate::store::db::sqlite::queue::queue;
 use crate::store::db::sqlite::readers::Readers;
 use crate::store::db::sqlite::state::DatabaseState;
 use crate::store::db::sqlite::writer::Writer;
-use crate::store::db::sqlite::{accounts, configurations, outbox, runs, wal};
+use crate::store::db::sqlite::{accounts, configurations, outbox, runs, wal, wal_file};
 use crate::store::error::{Error, Result};
 use crate::store::memory::digest_cache::DigestCache;
 use crate::store::memory::targets::Targets;
@@ -38,6 +38,8 @@ impl Engine {
         ballast.make_room_to_open()?;
         let path = options.data.join(FILE_NAME);
         refuse_lost_database(&path, &options)?;
+        // SQLite forgets without a word what is behind a damaged frame, so this comes first.
+        wal_file::refuse_rot(&options.data.join(WAL_NAME))?;
         let mut connection = connect(&path, Role::Writer)?;
         sync_folder(&options)?;
         wal::recover(&connection)?;

@@ -3,18 +3,17 @@
 use sha2::{Digest as _, Sha256};
 
 use super::headers::encode_headers;
-use crate::access::{Bucket, User};
 use crate::events::CallbackVar;
 use crate::store::records::contents::ContentId;
 use crate::store::records::declared::{Declaration, WholeDigests};
 use crate::store::records::uploads::NewUpload;
-use crate::types::{ObjectHeaders, ObjectKey};
+use crate::types::{ObjectHeaders, ObjectKey, UploadId};
 
 /// Fingerprint of all settings of a Create: a second Create with the same one joins the upload.
 /// `None` unless a file is declared by size and SHA-256.
 pub(crate) fn fingerprint(
-    bucket: &Bucket,
-    user: &User,
+    bucket: i64,
+    user_id: &str,
     key: &ObjectKey,
     new: &NewUpload,
 ) -> Option<[u8; 32]> {
@@ -37,9 +36,9 @@ pub(crate) fn fingerprint(
         hasher.update((field.len() as u64).to_be_bytes());
         hasher.update(field);
     };
-    add(&bucket.id.to_be_bytes());
+    add(&bucket.to_be_bytes());
     add(key.as_bytes());
-    add(user.id.as_bytes());
+    add(user_id.as_bytes());
     add(&layout.size().to_be_bytes());
     add(&layout.part_size().to_be_bytes());
     add(&sha256);
@@ -59,5 +58,13 @@ pub(crate) fn with_content(fingerprint: [u8; 32], content: Option<ContentId>) ->
     hasher.update(fingerprint);
     hasher.update(content.kind().to_be_bytes());
     hasher.update(content.bytes());
+    hasher.finalize().into()
+}
+
+/// Fingerprint of an upload that no Create joins any more.
+pub(crate) fn set_apart(fingerprint: [u8; 32], id: UploadId) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(fingerprint);
+    hasher.update(id.as_bytes());
     hasher.finalize().into()
 }

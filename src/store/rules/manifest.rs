@@ -13,6 +13,7 @@ pub(crate) struct Piece {
     pub(crate) first: u64,
     pub(crate) size: u64,
     pub(crate) blob: BlobId,
+    pub(crate) crc64nvme: u64,
     pub(crate) checksum: Option<Checksum>,
 }
 

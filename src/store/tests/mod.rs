@@ -14,6 +14,7 @@ mod memory;
 mod model;
 mod nouns;
 mod permits;
+mod planted;
 mod progress;
 mod queue;
 mod races;
@@ -22,6 +23,7 @@ mod rights;
 mod segments;
 mod space;
 mod wal;
+mod wal_file;
 
 use std::sync::Arc;
 use std::time::Duration;

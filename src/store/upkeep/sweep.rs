@@ -42,8 +42,19 @@ fn sweep_file(engine: &Engine, name: BlobName) -> Result<u64> {
     if files::has_own_file(&engine.db, name)? {
         return Ok(0);
     }
+    // A crash leaves the files of bodies that were on their way, most of them without a trailer.
+    match engine.blobs.record(name) {
+        Ok(record) => {
+            let (bytes, key) = (record.digests.length, record.origin.key.as_str());
+            tracing::warn!(
+                %name, bytes, key,
+                "a whole file without a row goes to quarantine: it was not acknowledged, or the \
+                 database has lost its row (restore a backup; the file stays for seven days)"
+            );
+        }
+        Err(_) => tracing::info!(%name, "a file without a row goes to quarantine"),
+    }
     engine.blobs.quarantine(name)?;
-    tracing::info!(%name, "a file without a row goes to quarantine");
     Ok(1)
 }
 

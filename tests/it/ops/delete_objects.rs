@@ -22,6 +22,31 @@ fn each_key_is_deleted_or_refused_on_its_own() {
     );
 }
 
+/// Keys with characters that XML 1.0 does not allow. A list has them as numeric references, as on
+/// AWS, and takes them back like this.
+#[test]
+fn keys_that_xml_cannot_hold_are_named_by_references() {
+    let gateway = Gateway::start();
+    for key in ["a%01b", "a%1Fb", "a%EF%BF%BEb", "a%EF%BF%BFb", "a%0Db"] {
+        gateway.send(&Request::new("PUT", format!("/bkt/{key}"))).expect(200);
+    }
+    let list = gateway.send(&Request::new("GET", "/bkt?list-type=2")).expect(200);
+    let list = String::from_utf8(list.body).unwrap();
+    let references = ["&#x1;", "&#xd;", "&#x1f;", "&#xfffe;", "&#xffff;"];
+    let keys = references.map(|reference| format!("<Key>a{reference}b</Key>"));
+    keys.iter().for_each(|key| assert!(list.contains(key), "{key} in {list}"));
+    let named = keys.map(|key| format!("<Object>{key}</Object>")).concat();
+    let delete = Request::new("POST", "/bkt?delete").body(format!("<Delete>{named}</Delete>"));
+    let deleted = gateway.send(&delete).expect(200);
+    assert_eq!(String::from_utf8(deleted.body).unwrap().matches("<Deleted>").count(), 5);
+    let list = gateway.send(&Request::new("GET", "/bkt?list-type=2")).expect(200);
+    assert_eq!(list.text("KeyCount"), "0");
+    // The characters themselves are no XML.
+    let raw = Request::new("POST", "/bkt?delete");
+    let raw = raw.body("<Delete><Object><Key>a\u{1}b</Key></Object></Delete>");
+    assert_eq!(gateway.send(&raw).code().as_deref(), Some("MalformedXML"));
+}
+
 #[test]
 fn quiet_tells_failures_only() {
     check(

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::database::Database;
-use crate::digest::crc32c;
+use crate::digest::{crc32c, crc64nvme};
 use crate::store::blobs::location::Extent;
 use crate::store::blobs::stored::{LoadedBlob, StoredBlob};
 use crate::store::db::sqlite::columns::read_digests;
@@ -58,7 +58,7 @@ pub(crate) fn load_blob(connection: &Connection, id: BlobId) -> Result<LoadedBlo
 }
 
 /// Reads the columns of [`blob_of_row`] from column `first` on, then `crc32c` and `bytes`, which
-/// must match.
+/// must match. So must the CRC in the blob's row: it tells that these are the bytes of this blob.
 pub(crate) fn loaded_blob(row: &Row<'_>, first: usize) -> Result<LoadedBlob> {
     let (blob, inline_row) = blob_of_row(row, first)?;
     if inline_row.is_none() {
@@ -67,7 +67,9 @@ pub(crate) fn loaded_blob(row: &Row<'_>, first: usize) -> Result<LoadedBlob> {
     let crc: Option<u32> = row.get(first + COLUMNS)?;
     let bytes = row.get_ref(first + COLUMNS + 1)?;
     let bytes = bytes.as_blob_or_null().map_err(rusqlite::Error::from)?.unwrap_or_default();
-    if crc != Some(crc32c(bytes)) || bytes.len() as u64 != blob.digests.length {
+    let is_this_blob =
+        (bytes.len() as u64, crc64nvme(bytes)) == (blob.digests.length, blob.digests.crc64nvme);
+    if crc != Some(crc32c(bytes)) || !is_this_blob {
         return Err(damaged(format!("blob {}: its bytes in SQLite do not verify", blob.id)));
     }
     Ok((blob, Some(Bytes::copy_from_slice(bytes))))

@@ -15,6 +15,8 @@ use crate::store::error::{Error, Result};
 
 /// The database's file name in the data folder.
 pub(crate) const FILE_NAME: &str = "partita.db";
+/// The name of its WAL, which SQLite gives.
+pub(crate) const WAL_NAME: &str = "partita.db-wal";
 /// Bytes of one page, fixed when the database is created.
 pub(crate) const PAGE_BYTES: u64 = 4096;
 /// The first SQLite without the bug that could corrupt a WAL on reset.

@@ -9,8 +9,8 @@
 //! - A fingerprint belongs to one open upload at most, so of concurrent Creates one creates the
 //!   upload and the others join it.
 
+use crate::store::rules::fingerprint;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use sha2::{Digest as _, Sha256};
 
 use super::job::Txn;
 use crate::store::error::{Error, Result, damaged};
@@ -44,14 +44,10 @@ pub(crate) fn insert(
 /// Replaces the fingerprint of an upload, so that no Create joins it any more.
 pub(crate) fn set_apart(txn: &Txn<'_>, id: UploadId) -> Result<()> {
     let sql = "SELECT fingerprint FROM declarations WHERE upload = ?1";
-    let fingerprint: Option<Vec<u8>> = txn.prepare(sql)?.query_row([id], |row| row.get(0))?;
+    let fingerprint: Option<[u8; 32]> = txn.prepare(sql)?.query_row([id], |row| row.get(0))?;
     let Some(fingerprint) = fingerprint else { return Ok(()) };
-    let mut hasher = Sha256::new();
-    hasher.update(fingerprint);
-    hasher.update(id.as_bytes());
-    let own: [u8; 32] = hasher.finalize().into();
     let sql = "UPDATE declarations SET fingerprint = ?2 WHERE upload = ?1";
-    txn.execute(sql, params![id, own]).map(drop)
+    txn.execute(sql, params![id, fingerprint::set_apart(fingerprint, id)]).map(drop)
 }
 
 /// Adds a creator to the open upload of this fingerprint; returns its id.

@@ -4,40 +4,34 @@ use rusqlite::params;
 
 use super::blob_row::read_extent;
 use super::database::Database;
+use crate::digest::Digests;
 use crate::store::blobs::location::{EXTENT_PAGES_MAX, Extent, Location};
 use crate::store::blobs::name::{BlobName, SegmentName};
+use crate::store::db::sqlite::columns::read_digests;
 use crate::store::error::Result;
 use crate::types::BlobId;
 
 /// A row of a blob in a file or segment.
 pub(crate) struct FileRow {
     pub(crate) at: Location,
-    pub(crate) size: u64,
-    pub(crate) md5: [u8; 16],
-    pub(crate) crc64nvme: u64,
-    pub(crate) sha256: Option<[u8; 32]>,
+    pub(crate) digests: Digests,
 }
 
 /// Page of live rows of blobs in files or segments: at most `max` with ids above `after`.
 pub(crate) fn page(db: &Database, after: BlobId, max: usize) -> Result<Vec<FileRow>> {
     let reader = db.readers.take()?;
     let mut statement = reader.prepare_cached(
-        "SELECT first_page, pages, id, run, size, md5, crc64nvme, sha256 FROM blobs
+        "SELECT first_page, pages, id, run, size, md5, crc64nvme, sha256, checksum FROM blobs
          WHERE id > ?1 AND inline_row IS NULL AND dead = 0 ORDER BY id LIMIT ?2",
     )?;
-    let rows = statement.query_map(params![after, max], |row| {
-        Ok(FileRow {
-            at: Location {
-                name: BlobName { run: row.get("run")?, id: row.get("id")? },
-                extent: read_extent(row, 0)?,
-            },
-            size: row.get("size")?,
-            md5: row.get("md5")?,
-            crc64nvme: row.get::<_, i64>("crc64nvme")?.cast_unsigned(),
-            sha256: row.get("sha256")?,
-        })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let mut rows = statement.query(params![after, max])?;
+    let mut page = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name = BlobName { run: row.get("run")?, id: row.get("id")? };
+        let at = Location { name, extent: read_extent(row, 0)? };
+        page.push(FileRow { at, digests: read_digests(row, 4)? });
+    }
+    Ok(page)
 }
 
 /// True if a row, dead or alive, names this blob in a file of its own.

@@ -28,6 +28,12 @@ pub(crate) enum Fault {
     RefsOfBlobsOne,
     Sha256OfBlobsOther,
     SizeOfObjects(i64),
+    /// The two objects, of equal size, have each other's content.
+    ContentsOfObjectsSwapped,
+    /// The two blobs in SQLite have each other's bytes.
+    InlineRowsSwapped,
+    /// Parts 1 and 2 have each other's blob.
+    BlobsOfPartsSwapped,
     InlineBytesLost,
     InlineBytesWithoutBlob,
     InlineBytesRotten,
@@ -73,6 +79,21 @@ impl Fault {
             Self::Sha256OfBlobsOther => "UPDATE blobs SET sha256 = zeroblob(32)",
             Self::SizeOfObjects(more) => {
                 return format!("UPDATE objects SET size = size + {more}");
+            }
+            Self::ContentsOfObjectsSwapped => {
+                "CREATE TEMP TABLE t AS SELECT key, content FROM objects;
+                 UPDATE objects SET content = (SELECT content FROM t WHERE t.key <> objects.key);
+                 DROP TABLE t"
+            }
+            Self::InlineRowsSwapped => {
+                "CREATE TEMP TABLE t AS SELECT id, inline_row FROM blobs;
+                 UPDATE blobs SET inline_row = (SELECT inline_row FROM t WHERE t.id <> blobs.id);
+                 DROP TABLE t"
+            }
+            Self::BlobsOfPartsSwapped => {
+                "CREATE TEMP TABLE t AS SELECT number, blob FROM parts;
+                 UPDATE parts SET blob = (SELECT blob FROM t WHERE t.number <> parts.number);
+                 DROP TABLE t"
             }
             Self::InlineBytesLost => "DELETE FROM inline_bytes",
             Self::InlineBytesWithoutBlob => "INSERT INTO inline_bytes VALUES (900, 0, x'00')",

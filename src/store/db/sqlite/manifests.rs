@@ -123,16 +123,22 @@ fn read_run(connection: &Connection, id: UploadId, sql: &str, key: u64) -> Resul
     let mut pieces = Vec::with_capacity(numbers.len());
     // A lookup for each part, not a scan: unlisted parts may be between them.
     let mut statement = connection.prepare_cached(
-        "SELECT size, blob, checksum FROM parts WHERE upload = ?1 AND number = ?2",
+        "SELECT size, blob, crc64nvme, checksum FROM parts WHERE upload = ?1 AND number = ?2",
     )?;
     for number in numbers {
         let read = |row: &Row<'_>| {
-            Ok((row.get::<_, u64>(0)?, row.get::<_, BlobId>(1)?, read_checksum(row, "checksum")))
+            let crc64nvme = row.get::<_, i64>(2)?.cast_unsigned();
+            Ok((
+                row.get::<_, u64>(0)?,
+                row.get::<_, BlobId>(1)?,
+                crc64nvme,
+                read_checksum(row, "checksum"),
+            ))
         };
         let part = statement.query_row(params![id, number], read).optional()?;
-        let (size, blob, checksum) =
+        let (size, blob, crc64nvme, checksum) =
             part.ok_or_else(|| damaged(format!("manifest {id} lacks part {number}")))?;
-        pieces.push(Piece { number, first, size, blob, checksum: checksum? });
+        pieces.push(Piece { number, first, size, blob, crc64nvme, checksum: checksum? });
         first += size;
     }
     Ok(pieces)

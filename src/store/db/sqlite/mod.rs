@@ -35,6 +35,8 @@ pub(crate) mod objects;
 pub(crate) mod outbox;
 pub(crate) mod parts;
 pub(crate) mod pause;
+#[cfg(test)]
+pub(crate) mod planter;
 pub(crate) mod progress;
 pub(crate) mod queue;
 pub(crate) mod readers;
@@ -44,4 +46,5 @@ pub(crate) mod state;
 pub(crate) mod upload_changes;
 pub(crate) mod uploads;
 pub(crate) mod wal;
+pub(crate) mod wal_file;
 pub(crate) mod writer;

@@ -72,7 +72,7 @@ pub(crate) fn create(
     new: NewUpload,
 ) -> Pending<CreatedUpload> {
     let ObjectPath { bucket, key } = object;
-    let named = fingerprint::fingerprint(&bucket, user, &key, &new);
+    let named = fingerprint::fingerprint(bucket.id, &user.id, &key, &new);
     let initiator = db.directory().owner(&user.id);
     let limits = IdleLimits::of(db);
     db.write(move |txn| {

@@ -48,19 +48,17 @@ fn check_file(
     cancellation.check()?;
     let record = match depth {
         Depth::Trailers => {
-            engine.blobs.open_blob(row.at, row.size, Wait::Disk).map(|file| file.record().clone())
+            let file = engine.blobs.open_blob(row.at, row.digests.length, Wait::Disk);
+            file.map(|file| file.record().clone())
         }
-        Depth::Blocks => engine.blobs.verify(row.at, row.size, || cancellation.check()),
+        Depth::Blocks => engine.blobs.verify(row.at, row.digests.length, || cancellation.check()),
     };
     match record {
-        Ok(record) if row.sha256.is_some() && row.sha256 != record.digests.sha256 => Ok(Some(
-            format!("blob {}: the SHA-256 that it is found by is another one", row.at.name),
-        )),
-        Ok(record)
-            if (record.digests.md5, record.digests.crc64nvme) == (row.md5, row.crc64nvme) =>
-        {
-            Ok(None)
-        }
+        Ok(record) if record.digests == row.digests => Ok(None),
+        Ok(record) if record.digests.sha256 != row.digests.sha256 => Ok(Some(format!(
+            "blob {}: the SHA-256 that it is found by is another one",
+            row.at.name
+        ))),
         Ok(_) => Ok(Some(format!("blob {}: its digests are others than its row's", row.at.name))),
         Err(Error::Damaged { what }) => Ok(Some(what)),
         Err(error) => Err(error),

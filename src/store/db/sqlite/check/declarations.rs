@@ -3,26 +3,30 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::pages::{PAGE_ROWS, pages};
+use crate::events::CallbackVar;
+use crate::store::db::sqlite::columns::{read_declared, read_key};
 use crate::store::db::sqlite::database::Database;
-use crate::store::db::sqlite::declarations;
+use crate::store::db::sqlite::{declarations, deduplicated};
 use crate::store::error::Result;
+use crate::store::records::uploads::NewUpload;
+use crate::store::rules::fingerprint::{fingerprint, set_apart, with_content};
+use crate::store::rules::headers::decode_headers;
 use crate::types::{Layout, PartNumber, UploadId};
 
 pub(crate) fn check(db: &Database, found: &mut Vec<String>) -> Result<()> {
     check_declared(db, found)?;
     pages(db, [0_u8; 16], |connection, after| {
         let mut statement = connection.prepare_cached(
-            "SELECT upload, next_part, fingerprint IS NULL AS unnamed, size, sha256
-             FROM declarations WHERE upload > ?1 ORDER BY upload LIMIT ?2",
+            "SELECT upload, next_part, fingerprint FROM declarations 
+             WHERE upload > ?1 ORDER BY upload LIMIT ?2",
         )?;
         // A small page: the parts of each upload are read too.
         let mut rows = statement.query(params![after, 16])?;
         let mut last = None;
         while let Some(row) = rows.next()? {
             let id: UploadId = row.get("upload")?;
-            let of_file = row.get::<_, Option<u64>>("size")?.is_some()
-                && row.get::<_, Option<[u8; 32]>>("sha256")?.is_some();
-            if row.get::<_, bool>("unnamed")? == of_file {
+            let named: Option<[u8; 32]> = row.get("fingerprint")?;
+            if !may_be_named(connection, id, named)? {
                 found.push(format!("declaration of {id}: its fingerprint should not be as it is"));
             }
             check_one(connection, id, row.get("next_part")?, found)?;
@@ -51,6 +55,35 @@ fn check_declared(db: &Database, found: &mut Vec<String>) -> Result<()> {
         }
         Ok(last)
     })
+}
+
+/// False if an open upload cannot have this fingerprint. A content counts if the upload was created
+/// with it. The name of one that parts have replaced is not known any more.
+fn may_be_named(connection: &Connection, id: UploadId, named: Option<[u8; 32]>) -> Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "SELECT bucket, key, initiator, headers, checksum_algorithm, checksum_type, callback_var,
+             content_kind, content,
+             EXISTS (SELECT 1 FROM parts WHERE upload = uploads.id) AS has_parts
+         FROM uploads WHERE id = ?1",
+    )?;
+    let mut rows = statement.query([id])?;
+    let Some(row) = rows.next()? else { return Ok(true) };
+    let callback_var: Option<Vec<u8>> = row.get("callback_var")?;
+    let new = NewUpload {
+        headers: decode_headers(row.get_ref("headers")?.as_blob().map_err(rusqlite::Error::from)?)?,
+        checksum: read_declared(row)?,
+        callback_var: callback_var.and_then(CallbackVar::from_bytes),
+        declaration: Some(declarations::read(connection, id)?),
+        instant: Vec::new(),
+    };
+    let user: String = row.get("initiator")?;
+    let base = fingerprint(row.get("bucket")?, &user, &read_key(row, "key")?, &new);
+    let content = deduplicated::read_content(row)?;
+    let (Some(base), Some(named)) = (base, named) else { return Ok(base == named) };
+    let with_content = with_content(base, content);
+    let right = [base, with_content, set_apart(base, id), set_apart(with_content, id)];
+    let is_forgotten = content.is_none() && row.get("has_parts")?;
+    Ok(is_forgotten || right.contains(&named))
 }
 
 fn check_one(

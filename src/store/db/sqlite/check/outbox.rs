@@ -87,10 +87,17 @@ fn check_order(db: &Database, found: &mut Vec<String>) -> Result<Counts> {
 fn check_counts(db: &Database, counted: &Counts, found: &mut Vec<String>) -> Result<()> {
     let mut said = Counts::new();
     db.readers.snapshot(|connection| {
-        let sql = "SELECT name, backlog, dead FROM webhook_targets";
+        let sql =
+            "SELECT name, backlog, dead, gap_count > 0 AS gap, gap_first IS NOT NULL AS first,
+                 gap_last IS NOT NULL AS last FROM webhook_targets";
         let mut statement = connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
+            let gap: [bool; 3] = [row.get("gap")?, row.get("first")?, row.get("last")?];
+            if gap != [gap[0]; 3] {
+                let name: String = row.get("name")?;
+                found.push(format!("webhook {name}: its row tells half of a gap"));
+            }
             said.insert(row.get("name")?, (row.get("backlog")?, row.get("dead")?));
         }
         Ok(())

@@ -9,11 +9,12 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Connection, params};
 
 use super::pages::{PAGE_ROWS, pages};
-use crate::digest::crc32c;
+use crate::digest::{Hasher, WantedDigests};
+use crate::store::db::sqlite::blob_row::load_blob;
 use crate::store::db::sqlite::columns::GarbageKind;
 use crate::store::db::sqlite::database::Database;
 use crate::store::db::sqlite::deduplicated;
-use crate::store::error::Result;
+use crate::store::error::{Error, Result};
 use crate::store::records::check::Depth;
 use crate::store::records::contents::ContentId;
 use crate::types::{BlobId, UploadId};
@@ -194,7 +195,8 @@ fn compare_blobs(
 ) -> Result<()> {
     pages(db, [0_u8; 16], |connection, after| {
         let mut statement = connection.prepare_cached(
-            "SELECT blobs.id, refs, dead, size, inline_row, length(bytes) AS length
+            "SELECT blobs.id, refs, dead, run, size, inline_row, first_page, pages,
+                 length(bytes) AS length
              FROM blobs LEFT JOIN inline_bytes ON inline_bytes.id = inline_row
              WHERE blobs.id > ?1 ORDER BY blobs.id LIMIT ?2",
         )?;
@@ -213,10 +215,18 @@ fn compare_blobs(
                 continue;
             }
             found.extend(compare(ContentId::Blob(id), row.get("refs")?, row.get("dead")?, counts));
-            let Some(inline) = inline else { continue };
+            let (run, page): (u64, Option<u64>) = (row.get("run")?, row.get("first_page")?);
+            let is_packed = page.is_some();
+            let has_pages = row.get::<_, Option<u64>>("pages")?.is_some();
+            if (inline.is_some(), is_packed) != (run == 0, has_pages) || (run == 0 && is_packed) {
+                found.push(format!("blob {id}: its row names more or less than one place"));
+            }
+            if inline.is_none() {
+                continue;
+            }
             if row.get::<_, Option<u64>>("length")? != Some(row.get("size")?) {
                 found.push(format!("blob {id}: its inline bytes are not there, or not as many"));
-            } else if depth == Depth::Blocks && !inline_verifies(connection, inline)? {
+            } else if depth == Depth::Blocks && !inline_verifies(connection, id)? {
                 found.push(format!("blob {id}: its inline bytes do not verify"));
             }
         }
@@ -224,11 +234,18 @@ fn compare_blobs(
     })
 }
 
-fn inline_verifies(connection: &Connection, row: i64) -> Result<bool> {
-    let mut statement =
-        connection.prepare_cached("SELECT crc32c, bytes FROM inline_bytes WHERE id = ?1")?;
-    Ok(statement
-        .query_row([row], |row| Ok(row.get::<_, u32>(0)? == crc32c(row.get_ref(1)?.as_blob()?)))?)
+/// True if the bytes of a blob in SQLite have all digests of its row.
+fn inline_verifies(connection: &Connection, id: BlobId) -> Result<bool> {
+    let (blob, bytes) = match load_blob(connection, id) {
+        Ok((blob, Some(bytes))) => (blob, bytes),
+        Ok((_, None)) | Err(Error::Damaged { .. }) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let checksum = blob.digests.checksum.as_ref().map(|checksum| checksum.algorithm);
+    let sha256 = blob.digests.sha256.is_some();
+    let mut hasher = Hasher::new(WantedDigests { sha256, checksum });
+    hasher.update(&bytes);
+    Ok(hasher.finish() == blob.digests)
 }
 
 fn compare_manifests(

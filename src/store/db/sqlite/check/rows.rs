@@ -1,11 +1,14 @@
 //! Check of single rows: what a row names exists and agrees with it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use md5::{Digest as _, Md5};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::pages::{PAGE_ROWS, pages};
-use crate::store::db::sqlite::columns::GarbageKind;
+use crate::digest::ChecksumType;
+use crate::store::db::sqlite::blob_row::read_blob;
+use crate::store::db::sqlite::columns::{GarbageKind, read_checksum, read_object_checksum};
 use crate::store::db::sqlite::connection::PAGE_BYTES;
 use crate::store::db::sqlite::database::Database;
 use crate::store::db::sqlite::{accounts, configurations};
@@ -22,11 +25,11 @@ pub(crate) fn check(db: &Database, found: &mut Vec<String>) -> Result<()> {
     check_sqlite(db, found)?;
     check_directory(db, found)?;
     check_bucket_configurations(db, found)?;
-    check_objects(db, found)?;
     check_headers(db, found)?;
     check_uploads(db, found)?;
     check_parts(db, found)?;
-    check_manifests(db, found)?;
+    let etags = check_manifests(db, found)?;
+    check_objects(db, &etags, found)?;
     check_garbage(db, found)
 }
 
@@ -75,8 +78,8 @@ fn check_directory(db: &Database, found: &mut Vec<String>) -> Result<()> {
                 keys += 1;
                 let held = directory.credential(&key.access_key_id);
                 let same = held.is_some_and(|held| {
-                    (held.enabled, &held.secret_access_key, &held.user)
-                        == (key.enabled, &key.secret_access_key, &key.user)
+                    (held.enabled, held.created, &held.secret_access_key, &held.user)
+                        == (key.enabled, key.created, &key.secret_access_key, &key.user)
                 });
                 (same, format!("access key {}", key.access_key_id))
             }
@@ -137,11 +140,19 @@ fn key_text(key: &[u8]) -> String {
     format!("{:?}", String::from_utf8_lossy(key))
 }
 
-/// Objects: bucket and content exist, and the content has the object's size.
-fn check_objects(db: &Database, found: &mut Vec<String>) -> Result<()> {
+/// MD5s that the ETags of manifests have.
+type ManifestMd5s = HashMap<UploadId, [u8; 16]>;
+
+/// Objects: bucket and content exist, and the content has the object's size and MD5.
+fn check_objects(
+    db: &Database,
+    md5s_of_manifests: &ManifestMd5s,
+    found: &mut Vec<String>,
+) -> Result<()> {
     pages(db, (i64::MIN, Vec::new()), |connection, (bucket, key)| {
         let mut statement = connection.prepare_cached(
-            "SELECT bucket, key, size, parts, content_kind, content FROM objects
+            "SELECT bucket, key, is_null, size, md5, parts, content_kind, content, checksum
+             FROM objects
              WHERE (bucket, key) > (?1, ?2) ORDER BY bucket, key LIMIT ?3",
         )?;
         let mut rows = statement.query(params![bucket, key, PAGE_ROWS])?;
@@ -155,15 +166,37 @@ fn check_objects(db: &Database, found: &mut Vec<String>) -> Result<()> {
             if ObjectKey::parse(&key).is_err() {
                 found.push(format!("{name}: not a key"));
             }
+            // Buckets have no versions yet.
+            if !row.get::<_, bool>("is_null")? {
+                found.push(format!("{name}: it is not the null version"));
+            }
+            let checksum = read_object_checksum(row, "checksum")?;
             let content = ContentId::read(row, "content_kind", "content")?;
             let wanted = (row.get("size")?, row.get("parts")?);
             match read_content(connection, content)? {
                 None => found.push(format!("{name}: its {content:?} has no row")),
-                Some((_, _, true)) => found.push(format!("{name}: its {content:?} is dead")),
-                Some((size, parts, _)) => {
+                Some((_, _, _, true)) => found.push(format!("{name}: its {content:?} is dead")),
+                Some((size, parts, md5, _)) => {
                     // A copy of a multipart object keeps its parts; an object of one blob has none.
                     if (size, parts) != wanted {
                         found.push(format!("{name}: its {content:?} has another size or parts"));
+                    }
+                    let md5 = match content {
+                        ContentId::Blob(_) => md5,
+                        ContentId::Manifest(id) => md5s_of_manifests.get(&id).copied(),
+                    };
+                    // The checksum of the checksums of parts is of no blob.
+                    let of_bytes = checksum.filter(|it| it.kind == ChecksumType::FullObject);
+                    if let (ContentId::Blob(id), Some(checksum)) = (content, of_bytes) {
+                        let of_blob = read_blob(connection, id)?.digests;
+                        let of_blob = of_blob.checksum_for(checksum.checksum.algorithm);
+                        if of_blob.is_some_and(|of_blob| of_blob != checksum.checksum) {
+                            found.push(format!("{name}: its {content:?} has another checksum"));
+                        }
+                    }
+                    // A manifest that is new since its table was read has no MD5 here.
+                    if md5.is_some_and(|md5| Some(md5) != row.get("md5").ok()) {
+                        found.push(format!("{name}: its {content:?} has another MD5 (ETag)"));
                     }
                 }
             }
@@ -173,16 +206,16 @@ fn check_objects(db: &Database, found: &mut Vec<String>) -> Result<()> {
     })
 }
 
-/// Size, number of parts, dead.
-type ContentState = (u64, Option<u16>, bool);
+/// Size, number of parts, MD5 of a blob, dead.
+type ContentState = (u64, Option<u16>, Option<[u8; 16]>, bool);
 
 fn read_content(connection: &Connection, content: ContentId) -> Result<Option<ContentState>> {
     let sql = match content {
-        ContentId::Blob(_) => "SELECT size, NULL, dead FROM blobs WHERE id = ?1",
-        ContentId::Manifest(_) => "SELECT size, parts, dead FROM manifests WHERE id = ?1",
+        ContentId::Blob(_) => "SELECT size, NULL, md5, dead FROM blobs WHERE id = ?1",
+        ContentId::Manifest(_) => "SELECT size, parts, NULL, dead FROM manifests WHERE id = ?1",
     };
     let mut statement = connection.prepare_cached(sql)?;
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
     Ok(statement.query_row([content.bytes()], read).optional()?)
 }
 
@@ -240,7 +273,7 @@ fn check_parts(db: &Database, found: &mut Vec<String>) -> Result<()> {
         let mut statement = connection.prepare_cached(
             "SELECT upload, number, blobs.id IS NOT NULL AND dead = 0 AS alive,
                  blobs.size = parts.size AND blobs.md5 = parts.md5
-                 AND blobs.crc64nvme = parts.crc64nvme AS same
+                 AND blobs.crc64nvme = parts.crc64nvme AS same, blob, parts.checksum
              FROM parts LEFT JOIN blobs ON blobs.id = blob
              WHERE (upload, number) > (?1, ?2) ORDER BY upload, number LIMIT ?3",
         )?;
@@ -258,6 +291,12 @@ fn check_parts(db: &Database, found: &mut Vec<String>) -> Result<()> {
                 found.push(format!("part {number} of {id}: its blob is dead or has no row"));
             } else if !row.get::<_, bool>("same")? {
                 found.push(format!("part {number} of {id}: its blob has other digests"));
+            } else if let Some(checksum) = read_checksum(row, "checksum")? {
+                let of_blob = read_blob(connection, row.get("blob")?)?.digests;
+                let of_blob = of_blob.checksum_for(checksum.algorithm);
+                if of_blob.is_some_and(|of_blob| of_blob != checksum) {
+                    found.push(format!("part {number} of {id}: its blob has another checksum"));
+                }
             }
             last = Some((id, number));
         }
@@ -288,8 +327,9 @@ fn read_queued(db: &Database, kind: GarbageKind) -> Result<HashSet<Vec<u8>>> {
     Ok(queued)
 }
 
-/// Manifests: runs are contiguous, and their parts exist.
-fn check_manifests(db: &Database, found: &mut Vec<String>) -> Result<()> {
+/// Manifests: runs are contiguous, and their parts exist. Gives the MD5s of their ETags.
+fn check_manifests(db: &Database, found: &mut Vec<String>) -> Result<ManifestMd5s> {
+    let mut md5s = HashMap::new();
     let queued = read_queued(db, GarbageKind::Unlisted)?;
     let mut ids: Vec<UploadId> = Vec::new();
     pages(db, [0_u8; 16], |connection, after| {
@@ -299,7 +339,8 @@ fn check_manifests(db: &Database, found: &mut Vec<String>) -> Result<()> {
             .query_map(params![after, 16], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         for id in &ids {
-            let listed = check_manifest(connection, *id, found)?;
+            let (listed, md5) = check_manifest(connection, *id, found)?;
+            md5s.insert(*id, md5);
             let sql = "SELECT count(*) FROM parts WHERE upload = ?1";
             let stored: usize =
                 connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))?;
@@ -308,11 +349,16 @@ fn check_manifests(db: &Database, found: &mut Vec<String>) -> Result<()> {
             }
         }
         Ok(ids.last().map(|id| *id.as_bytes()))
-    })
+    })?;
+    Ok(md5s)
 }
 
-/// Checks one manifest; returns the number of parts that it lists.
-fn check_manifest(connection: &Connection, id: UploadId, found: &mut Vec<String>) -> Result<usize> {
+/// Checks one manifest; returns the number of parts that it lists, and the MD5 of its ETag.
+fn check_manifest(
+    connection: &Connection,
+    id: UploadId,
+    found: &mut Vec<String>,
+) -> Result<(usize, [u8; 16])> {
     let (size, parts): (u64, usize) = connection
         .prepare_cached("SELECT size, parts FROM manifests WHERE id = ?1")?
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -320,8 +366,9 @@ fn check_manifest(connection: &Connection, id: UploadId, found: &mut Vec<String>
         "SELECT first_offset, first_number, numbers FROM manifest_runs
          WHERE manifest = ?1 ORDER BY first_offset, first_number",
     )?;
-    let mut part =
-        connection.prepare_cached("SELECT size FROM parts WHERE upload = ?1 AND number = ?2")?;
+    let mut part = connection
+        .prepare_cached("SELECT size, md5 FROM parts WHERE upload = ?1 AND number = ?2")?;
+    let mut md5 = Md5::new();
     let mut rows = statement.query([id])?;
     let (mut offset, mut count, mut highest) = (0, 0, 0);
     while let Some(row) = rows.next()? {
@@ -335,8 +382,12 @@ fn check_manifest(connection: &Connection, id: UploadId, found: &mut Vec<String>
             found.push(format!("manifest {id}: the run at {} is not in its place", first.0));
         }
         for number in &numbers {
-            match part.query_row(params![id, number], |row| row.get::<_, u64>(0)).optional()? {
-                Some(size) => offset += size,
+            let read = |row: &Row<'_>| Ok((row.get::<_, u64>(0)?, row.get::<_, [u8; 16]>(1)?));
+            match part.query_row(params![id, number], read).optional()? {
+                Some((size, of_part)) => {
+                    offset += size;
+                    md5.update(of_part);
+                }
                 None => found.push(format!("manifest {id}: part {number} has no row")),
             }
         }
@@ -348,7 +399,7 @@ fn check_manifest(connection: &Connection, id: UploadId, found: &mut Vec<String>
             "manifest {id}: {count} parts of {offset} bytes, but its row says {parts} of {size}"
         ));
     }
-    Ok(count)
+    Ok((count, md5.finalize().into()))
 }
 
 /// Garbage: what a row names is dead, or has no owner.
