@@ -65,3 +65,48 @@ fn the_readme_lists_the_operations() {
 fn the_readme_lists_the_settings() {
     compare("settings", &partita::config::readme_table());
 }
+
+/// Fields of `Limits`, by name.
+fn fields_of_limits() -> Vec<String> {
+    let source = std::fs::read_to_string(root().join("src/limits/mod.rs")).unwrap();
+    let (_, rest) = source.split_once("pub struct Limits {\n").unwrap();
+    let fields = rest.split_once("\n}\n").unwrap().0.lines();
+    let name = |line: &str| Some(line.trim().strip_prefix("pub ")?.split_once(':')?.0.to_owned());
+    fields.filter_map(name).collect()
+}
+
+/// Each field of `Limits`, and each setting that is a limit or a time, has its row in
+/// `docs/limits.md`, unless the README says all that there is to say.
+#[test]
+fn the_page_of_limits_lists_what_is_limited() {
+    const OF_ONE_REQUEST: [&str; 8] = [
+        "inline-bytes-max",
+        "packed-bytes-max",
+        "part-bytes-min",
+        "metadata-bytes-max",
+        "drain-timeout-ms",
+        "verify-hold-ms",
+        "webhook-log-days",
+        "upload-pause-hours",
+    ];
+    let page = std::fs::read_to_string(root().join("docs/limits.md")).unwrap();
+    let fields = fields_of_limits();
+    assert!(fields.len() > 10, "{fields:?}");
+    let is_limit = |name: &&str| {
+        let ends = ["-max", "-min", "-ms", "-hours", "-days"];
+        ends.iter().any(|end| name.ends_with(end)) && !OF_ONE_REQUEST.contains(name)
+    };
+    let settings = partita::config::SETTINGS.iter().map(|setting| setting.name).filter(is_limit);
+    let names = fields.iter().map(String::as_str).chain(settings);
+    let missing: Vec<&str> = names.filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "docs/limits.md has no row for {missing:?}");
+    // The tests that it names are there.
+    let sources = super::rust_files("src").into_iter().chain(super::rust_files("tests"));
+    let sources: String = sources.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
+    let rows = page.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
+    let tests = rows.filter_map(|row| row.rsplit('|').nth(1)?.trim().strip_prefix('`'));
+    let name = |test: &str| test.trim_end_matches('`').rsplit("::").next().map(str::to_owned);
+    let lost: Vec<String> =
+        tests.filter_map(name).filter(|name| !sources.contains(&format!("fn {name}("))).collect();
+    assert!(lost.is_empty(), "docs/limits.md names tests that are not there: {lost:?}");
+}
