@@ -1,7 +1,8 @@
 //! Health of the server: liveness, readiness and details.
 //!
 //! **Invariant:** readiness fails only while the server drains, after a failed write, and when the
-//! data folder was changed. A full disk still serves readers, and a failing webhook is an alarm.
+//! data folder was changed. A full disk still serves readers; damaged objects and failing webhooks
+//! are alarms.
 
 use http::StatusCode;
 use serde_json::json;
@@ -41,7 +42,8 @@ pub(super) async fn summary(call: &AdminCall) -> Answer {
         document["freeBytes"] = json!(health.free_bytes);
         document["queueLength"] = json!(health.queue_length);
         let states = call.run(call.store.event_targets()).await.unwrap_or_default();
-        document["alarms"] = states.iter().filter_map(TargetState::alarm).collect();
+        let of_webhooks = states.iter().filter_map(TargetState::alarm);
+        document["alarms"] = health.damaged.into_iter().chain(of_webhooks).collect();
     }
     Ok(json_response(status, &document))
 }

@@ -13,6 +13,7 @@ use self::data_folder::DataFolder;
 use super::db::sqlite::connection::{FILE_NAME, PAGE_BYTES, Role, connect};
 use super::db::sqlite::{runs, wal};
 use super::error::Result;
+use super::memory::damage_log::DamageLog;
 use super::memory::digest_cache::DigestCache;
 use super::memory::directory::Directory;
 use super::memory::pins::Pins;
@@ -36,8 +37,11 @@ pub(crate) struct Engine {
     pub(crate) pins: Arc<Pins>,
     /// True once the files of ended runs were swept in this run.
     pub(crate) swept: AtomicBool,
+    /// True while the wall clock is trusted ([`crate::store::upkeep`]).
+    pub(crate) is_clock_settled: AtomicBool,
     /// Digests of whole files that Complete has read.
     pub(crate) verified: DigestCache,
+    pub(crate) damage: DamageLog,
     /// Held during a collection of garbage.
     pub(crate) collecting: Mutex<()>,
     /// Queue of small bodies to be packed into segments.
@@ -86,6 +90,7 @@ impl Engine {
             wal_bytes: wal_bytes.saturating_sub(moved),
             free_bytes: self.space.free_bytes().unwrap_or(0),
             queue_length: self.db.state.waiting.load(Ordering::Relaxed),
+            damaged: self.damage.lines(),
         }
     }
 

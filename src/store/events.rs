@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::Notify;
 
@@ -86,6 +87,12 @@ impl Store {
     /// Sends the oldest dead events of a target again; 0 when none is left.
     pub fn resend_dead_events(&self, target: &str) -> Pending<u64> {
         deliveries::resend_dead(&self.engine.db, target)
+    }
+
+    /// True while the wall clock is trusted: only then may be deleted what is old. False for two
+    /// hours after a jump of the clock, and after a start that came long after the last run.
+    pub fn is_clock_settled(&self) -> bool {
+        self.engine.is_clock_settled.load(Ordering::Acquire)
     }
 
     /// Deletes attempts and dead events from before these times; returns their number.

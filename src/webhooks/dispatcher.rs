@@ -84,6 +84,10 @@ impl Dispatcher {
             tokio::select! {
                 _ = stopped.wait_for(|stopped| *stopped) => break,
                 _ = sweep.tick() => {
+                    // A clock that is ahead makes everything old.
+                    if !store.is_clock_settled() {
+                        continue;
+                    }
                     let (store, now) = (store.clone(), store.now());
                     let (deliveries, dead) = (now.minus_millis(log_ms), now.minus_millis(dead_ms));
                     let sweep = store.sweep_events(deliveries, dead);

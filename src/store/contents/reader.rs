@@ -37,6 +37,7 @@ const REREADS_MAX: usize = 16;
 pub struct OpenObject {
     /// The object as it was when it was opened.
     pub record: ObjectRecord,
+    path: Arc<ObjectPath>,
     content: ContentId,
     source: ContentSource,
     engine: Arc<Engine>,
@@ -54,6 +55,8 @@ enum ContentSource {
 /// Reads verified bytes, a unit at a time. Keeps the content pinned. Blocking.
 pub struct ContentReader {
     engine: Arc<Engine>,
+    /// The object, for the report of damage.
+    path: Arc<ObjectPath>,
     source: ContentSource,
     /// The offset of the next byte, and the offset behind the last one.
     next: u64,
@@ -87,11 +90,16 @@ pub(crate) fn open_parts(
     open_unsealed(engine, object).map(|(object, facts)| Sealed::new(ObjectParts(object), facts))
 }
 
-/// Opens the current object of a key for a reader that outputs only a digest.
+/// Opens the current object of a key for a reader that outputs only a digest. Damage is noted.
 pub(crate) fn open_unsealed(
     engine: &Arc<Engine>,
     object: &ObjectPath,
 ) -> Result<(OpenObject, ObjectFacts)> {
+    open_current(engine, object).inspect_err(|error| engine.damage.note(object, error))
+}
+
+fn open_current(engine: &Arc<Engine>, object: &ObjectPath) -> Result<(OpenObject, ObjectFacts)> {
+    let path = Arc::new(object.clone());
     engine.db.require_bucket(&object.bucket)?;
     for _ in 0..REREADS_MAX {
         let FoundObject { record, content, seq, blob } =
@@ -107,8 +115,8 @@ pub(crate) fn open_unsealed(
         let facts = ObjectFacts { path: object.clone(), seq, owner_id: record.owner.id.clone() };
         if let Some((blob, Some(bytes))) = blob {
             let source = ContentSource::Inline(blob, bytes);
-            let opened = OpenObject { record, content, source, engine: Arc::clone(engine) };
-            return Ok((opened, facts));
+            let engine = Arc::clone(engine);
+            return Ok((OpenObject { record, path, content, source, engine }, facts));
         }
         let pin = Arc::new(engine.pins.pin(content));
         if objects::read_content_id(&engine.db, object)? != Some(content) {
@@ -120,8 +128,8 @@ pub(crate) fn open_unsealed(
             (ContentId::Manifest(id), _) => ContentSource::Manifest(id, pin),
             (ContentId::Blob(_), None) => unreachable!("a blob's row was read above"),
         };
-        let opened = OpenObject { record, content, source, engine: Arc::clone(engine) };
-        return Ok((opened, facts));
+        let engine = Arc::clone(engine);
+        return Ok((OpenObject { record, path, content, source, engine }, facts));
     }
     Err(Error::Overloaded)
 }
@@ -165,6 +173,7 @@ impl OpenObject {
         assert!(next <= end && end <= size, "a range lies inside its content");
         Ok(ContentReader {
             engine: Arc::clone(&self.engine),
+            path: Arc::clone(&self.path),
             source: self.source.clone(),
             next,
             end,
@@ -229,10 +238,10 @@ impl OpenObject {
 
 impl ContentReader {
     /// The next bytes, verified, at most a unit; `None` at the end. Blocking. [`Error::Damaged`]
-    /// when they do not verify.
+    /// when they do not verify; that is noted for the health.
     #[allow(clippy::should_implement_trait)] // An iterator would go on after an error.
     pub fn next(&mut self) -> Result<Option<Bytes>> {
-        self.step(Wait::Disk)
+        self.step(Wait::Disk).inspect_err(|error| self.engine.damage.note(&self.path, error))
     }
 
     /// The next bytes without waiting for a file. `None` when it would have to wait, and on any

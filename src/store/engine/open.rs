@@ -23,6 +23,7 @@ use crate::store::db::sqlite::state::DatabaseState;
 use crate::store::db::sqlite::writer::Writer;
 use crate::store::db::sqlite::{accounts, configurations, outbox, runs, wal, wal_file};
 use crate::store::error::{Error, Result};
+use crate::store::memory::damage_log::DamageLog;
 use crate::store::memory::digest_cache::DigestCache;
 use crate::store::memory::targets::Targets;
 use crate::store::records::options::Options;
@@ -83,7 +84,9 @@ impl Engine {
             space,
             pins: Arc::default(),
             swept: AtomicBool::new(false),
+            is_clock_settled: AtomicBool::new(false),
             verified: DigestCache::default(),
+            damage: DamageLog::default(),
             collecting: Mutex::default(),
             packing,
             folder: Arc::clone(&folder),

@@ -1,5 +1,7 @@
-//! State in memory: the committed directory, pins of readers, signals and watchers.
+//! State in memory: the committed directory, pins of readers, signals, watchers, damage that was
+//! met.
 
+pub(crate) mod damage_log;
 pub(crate) mod digest_cache;
 pub(crate) mod directory;
 pub(crate) mod pending;

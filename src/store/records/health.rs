@@ -13,4 +13,6 @@ pub struct Health {
     pub free_bytes: u64,
     /// Jobs that wait for the writer.
     pub queue_length: usize,
+    /// Objects whose reading met damage since the start, one line each, with bucket and key.
+    pub damaged: Vec<String>,
 }

@@ -322,7 +322,14 @@ fn check_and_reads_notice_a_rotten_file_and_a_missing_one() {
         "the trailer is fine"
     );
     assert_eq!(fixture.store.check_blocks().run().expect("check").len(), 1);
+    assert_eq!(fixture.store.health().damaged, Vec::<String>::new());
     assert!(matches!(fixture.read(&rights, "key"), Err(Error::Damaged { .. })));
+    let damaged = fixture.store.health().damaged;
+    assert!(damaged.len() == 1, "{damaged:?}");
+    assert!(
+        damaged[0].starts_with("object \"key\" of bucket bucket is damaged: blob "),
+        "{damaged:?}"
+    );
     std::fs::remove_file(&file).expect("loss");
     let found = fixture.store.check().run().expect("check");
     assert!(found.len() == 1 && found[0].contains("no such file"), "{found:?}");

@@ -8,6 +8,7 @@
 //!   a row are seen only by the sweep.
 
 use std::sync::Weak;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::settled_clock::SettledClock;
@@ -53,6 +54,7 @@ pub(crate) fn run(engine: &Weak<Engine>, state: &DatabaseState) {
             let clock =
                 clock.get_or_insert_with(|| SettledClock::new(now, wall, engine.last_noted));
             let is_settled = clock.observe(now, wall);
+            engine.is_clock_settled.store(is_settled, Ordering::Release);
             log("collect garbage", collect(&engine));
             if is_settled && is_due(expired, EXPIRE_EVERY) {
                 expired = Some(now);
