@@ -78,10 +78,7 @@ impl Space {
             step: 0,
             reserved: 0,
         };
-        if self.room()? < length.unwrap_or(UNKNOWN_LENGTH_BYTES) {
-            return Err(Error::DiskFull);
-        }
-        admission.extend(0)?;
+        admission.reserve(0, length.unwrap_or(UNKNOWN_LENGTH_BYTES))?;
         Ok(admission)
     }
 
@@ -121,6 +118,11 @@ impl Admission {
     /// arrived. [`Error::DiskFull`] when less than the watermark would be left.
     pub(crate) fn extend(&mut self, bytes: u64) -> Result<()> {
         self.release();
+        self.reserve(bytes, 0)
+    }
+
+    /// Reserves a step if there is room for `least`.
+    fn reserve(&mut self, bytes: u64, least: u64) -> Result<()> {
         let wanted = match self.length {
             Some(length) => length.saturating_sub(self.covered).min(AHEAD_BYTES_MAX),
             None => UNKNOWN_LENGTH_BYTES,
@@ -133,11 +135,14 @@ impl Admission {
         let taken = steps_of.get(&self.user).copied().unwrap_or(0);
         let share = room.saturating_add(taken) / 2;
         let step = wanted.min(share.saturating_sub(taken).max(AHEAD_BYTES_MIN)).max(needed);
-        if room < step {
+        if room < step.max(least) {
             return Err(Error::DiskFull);
         }
         if step > 0 {
-            *steps_of.entry(self.user.clone()).or_default() += step;
+            match steps_of.get_mut(&self.user) {
+                Some(taken) => *taken += step,
+                None => drop(steps_of.insert(self.user.clone(), step)),
+            }
             space.reserved.fetch_add(step, Ordering::AcqRel);
         }
         (self.step, self.reserved) = (step, step);
