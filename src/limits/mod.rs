@@ -8,7 +8,8 @@
 //! - [`Limits`] belongs to one gateway. There is no process-global state: two gateways in one
 //!   process share nothing.
 //! - What was taken comes back when its guard is dropped, also when a client hangs up.
-//! - Every bound is a setting in [`crate::config`] or a constant in this file.
+//! - Every bound is a setting in [`crate::config`] or a constant in this folder, and has its row in
+//!   `docs/limits.md`.
 
 pub mod byte_budget;
 pub mod challenges;

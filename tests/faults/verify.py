@@ -84,8 +84,8 @@ def _verify_object(client, key, allowed, findings):
     if answer.status != 200:
         findings.loss(f"{key}: {answer}")
         return ABSENT
-    # Two allowed contents may have the same bytes: an object of one part, and a PUT of that part over
-    # it that has no answer yet. Their ETags tell them apart.
+    # Two allowed contents may have the same bytes: an object of one part, and a PUT of that part
+    # over it that has no answer yet. Their ETags tell them apart.
     with_bytes = [content for content in allowed if content is not ABSENT
                   and content.size == len(answer.body) and content.body() == answer.body]
     for content in with_bytes:
