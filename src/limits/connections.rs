@@ -8,7 +8,7 @@
 //! 2. of the address that has most places, when these are more than its own;
 //! 3. else of all.
 //!
-//! In the first and the last case only one that was idle for [`IDLE_MIN`]: its request may be on
+//! In the first and the last case only one that was idle for `IDLE_MIN`: its request may be on
 //! its way. When there is none, the new connection gets one of a few reserved places, in which only
 //! the health is answered, and all else with 503 SlowDown.
 //!

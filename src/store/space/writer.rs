@@ -47,7 +47,7 @@ impl AdmittedWriter {
         self.writer.write(bytes)
     }
 
-    /// Appends the trailer and makes file and folder entry durable, as [`BlobWriter::finish`].
+    /// Appends the trailer and makes file and folder entry durable.
     pub fn finish(self, digests: Digests) -> Result<StagedBlob> {
         self.writer.finish(digests)
     }

@@ -143,7 +143,27 @@ fn a_torn_tail_is_no_rot() {
     let first = killed.ends()[killed.ends().len() - 2] + FRAME_BYTES;
     torn[first..first + FRAME_BYTES].fill(0);
     assert_eq!(killed.open(&torn), Opened::LastLost, "its later frames came first");
+    // There its place has a frame of an earlier use of the file, which ended a transaction.
+    let end = killed.ends()[0];
+    torn[first..first + FRAME_BYTES].copy_from_slice(&killed.wal[end..end + FRAME_BYTES]);
+    torn[first + 8..first + 16].fill(0x5a);
+    assert_eq!(killed.open(&torn), Opened::LastLost, "the earlier use shows through");
     // What is behind the last transaction is of an earlier use of the file.
     let old = [&killed.wal[..], &[7; FRAME_BYTES * 2]].concat();
     assert_eq!(killed.open(&old), Opened::Whole);
+    // A file that was made longer before it was written.
+    let zeros = [&killed.wal[..], &[0; FRAME_BYTES * 3]].concat();
+    assert_eq!(killed.open(&zeros), Opened::Whole);
+}
+
+/// A new file whose first bytes were not written before the power cut: nothing was acknowledged.
+#[test]
+fn a_log_of_zeros_is_an_empty_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(WAL_NAME);
+    for length in [0, 31, HEADER_BYTES, HEADER_BYTES + FRAME_BYTES, HEADER_BYTES + 5 * FRAME_BYTES]
+    {
+        std::fs::write(&path, vec![0; length]).expect("written");
+        crate::store::db::sqlite::wal_file::refuse_rot(&path).expect("it is empty");
+    }
 }

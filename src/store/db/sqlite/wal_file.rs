@@ -122,8 +122,8 @@ impl Scan {
             (None, false) if self.is_one_bit_away(seed, frame) => self.rot = Some(self.offset),
             (None, false) => {
                 self.bad = Some(self.offset);
-                // Its own mark, if that can be believed.
-                self.has_ended = ends_transaction(frame);
+                // Its own mark, unless it is a frame of an earlier use of the file.
+                self.has_ended = frame[8..16] == self.salts && ends_transaction(frame);
             }
             // The transaction of the bad frame was synced before this frame was written.
             (Some(bad), true) if self.has_ended => self.rot = Some(bad),
@@ -141,7 +141,9 @@ impl Scan {
     fn verifies(&self, seed: [u32; 2], frame: &[u8]) -> bool {
         let sum = checksum(self.is_big_endian, seed, &frame[..8]);
         let sum = checksum(self.is_big_endian, sum, &frame[FRAME_HEADER_BYTES..]);
-        frame[8..16] == self.salts && sum == [word(frame, 16), word(frame, 20)]
+        // A file that was made longer and not written has zeros, whose checksum is zero.
+        let is_page = word(frame, 0) != 0;
+        is_page && frame[8..16] == self.salts && sum == [word(frame, 16), word(frame, 20)]
     }
 
     /// True if the frame would verify with one of its bits flipped.
