@@ -67,3 +67,16 @@ fn a_lost_database_is_not_replaced_by_an_empty_one() {
     assert!(!database.exists());
     assert_eq!(fixture.count_files(), 1);
 }
+
+/// Nothing that is old is deleted after a start with a clock that may be wrong.
+#[test]
+fn the_clock_is_trusted_shortly_after_the_last_run() {
+    let mut fixture = Fixture::new();
+    assert!(!fixture.store.is_clock_settled(), "there was no run before");
+    fixture.crash();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while !fixture.store.is_clock_settled() {
+        assert!(std::time::Instant::now() < deadline, "the last run was a moment ago");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

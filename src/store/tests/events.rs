@@ -1,7 +1,6 @@
 //! The outbox, through verbs of the store: the recorded events, their order and their counts.
 
 use std::collections::HashSet;
-use std::time::Instant;
 
 use super::*;
 use crate::clock;
@@ -459,20 +458,6 @@ fn what_is_old_is_forgotten() {
     assert_eq!(fixture.store.sweep_events(old, now).run().unwrap(), 6);
     assert_eq!((fixture.state().dead, fixture.count_rows("outbox")), (0, 0));
     fixture.check();
-}
-
-/// Nothing that is old is deleted after a start with a clock that may be wrong.
-#[test]
-fn the_clock_is_trusted_shortly_after_the_last_run() {
-    let (mut fixture, _) = fixture(6);
-    fixture.store.collect_garbage().run().unwrap();
-    assert!(!fixture.store.is_clock_settled(), "there was no run before");
-    fixture.crash();
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !fixture.store.is_clock_settled() {
-        assert!(Instant::now() < deadline, "the last run was a moment ago");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]
