@@ -36,10 +36,10 @@ impl LeastRate {
     /// The client sent `bytes`. False if the window is over and had fewer than the least
     /// rate.
     pub(super) fn received(&mut self, bytes: u64, now: impl FnOnce() -> Instant) -> bool {
-        // Without a wait there is nothing to measure, and no clock is read.
+        self.bytes = self.bytes.saturating_add(bytes);
+        // Without a wait no clock is read.
         let Some(since) = self.since.take() else { return true };
         self.waited += now().saturating_duration_since(since);
-        self.bytes = self.bytes.saturating_add(bytes);
         if self.waited < self.window {
             return true;
         }
@@ -73,6 +73,18 @@ mod tests {
         assert!(!is_served(1, 1_000));
         assert!(!is_served(1_000, 1_000));
         assert!(!is_served(1, 29_000));
+    }
+
+    #[test]
+    fn bytes_that_come_without_a_wait_count() {
+        let mut rate = LeastRate::new(Duration::from_secs(30));
+        let mut now = Instant::now();
+        for _ in 0..10 {
+            rate.wait(|| now);
+            now += Duration::from_secs(20);
+            assert!(rate.received(100, || now), "a pause, and then much at once");
+            assert!(rate.received(1 << 20, || unreachable!("no clock is read")));
+        }
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Killed {
         let store = match Store::open_without_gc(self.fixture.options.clone()) {
             Ok(store) => store,
             Err(Error::Damaged { what }) => {
-                assert!(what.contains("truncate --size="), "{what}");
+                assert!(what.contains("from a backup"), "{what}");
                 return Opened::Refused;
             }
             Err(error) => panic!("{error}"),

@@ -50,8 +50,8 @@ pub(crate) fn refuse_rot(path: &Path) -> Result<()> {
         None => Ok(()),
         Some(at) => Err(damaged(format!(
             "{}: the bytes at {at} do not verify, and committed transactions are behind them. \
-             Restore the data folder from a backup, or give up these transactions: copy the data \
-             folder, then shorten the file to {at} bytes (truncate --size={at})",
+             Restore the data folder from a backup. (Do not shorten or remove this file: a part of \
+             what is behind may be in the database already, and the two would not fit together)",
             path.display()
         ))),
     }
