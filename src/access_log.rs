@@ -16,6 +16,7 @@ use std::time::Instant;
 use http::StatusCode;
 
 use crate::limits::quota::Slot;
+use crate::types::decimal;
 use crate::wire::observed::{Observer, observed};
 use crate::wire::response::Stream;
 use crate::wire::{Error, ErrorCode};
@@ -49,22 +50,24 @@ pub struct AccessRecord {
     _slot: Option<Slot>,
 }
 
-/// Progress of the body of a request.
+/// Progress of the body of a request, which is observed.
 #[derive(Default)]
 pub struct ReceivedBody {
     bytes: AtomicU64,
     has_ended: AtomicBool,
 }
 
-impl ReceivedBody {
-    /// Adds bytes that were read from the connection.
-    pub fn add(&self, bytes: u64) {
+impl Observer for Arc<ReceivedBody> {
+    fn on_data(&mut self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
-    /// The body was read to its end.
-    pub fn end(&self) {
+
+    fn on_end(&mut self) {
         self.has_ended.store(true, Ordering::Release);
     }
+}
+
+impl ReceivedBody {
     /// True if the body was read to its end.
     pub fn has_ended(&self) -> bool {
         self.has_ended.load(Ordering::Acquire)
@@ -91,7 +94,7 @@ pub fn cut(text: &str) -> &str {
 /// The number of the part that the query names.
 fn part_number(parts: &http::request::Parts) -> Option<u16> {
     let words = parts.uri.query()?.split('&');
-    words.filter_map(|word| word.strip_prefix("partNumber=")).next()?.parse().ok()
+    words.filter_map(|word| word.strip_prefix("partNumber=")).next().and_then(decimal::parse)
 }
 
 /// The beginning of the User-Agent.

@@ -46,8 +46,8 @@ impl AdminCall {
     }
 
     /// Runs a verb of this interface on the pool of blocking threads. Long work ends within one
-    /// unit after the client hung up. Operations that S3 has too
-    /// use [`Context::run`], whose errors are S3's.
+    /// unit after the client hung up. Operations that S3 has too use [`Context::run`], whose errors
+    /// are S3's.
     ///
     /// # Errors
     /// Those of the verb; 500 when it panicked.

@@ -26,7 +26,7 @@ use crate::request::operation::{Accepts, Operation};
 use crate::request::{Call, Caller, Context};
 use crate::store::Store;
 use crate::transfer::document;
-use crate::wire::observed::{Observer, observed};
+use crate::wire::observed::observed;
 use crate::wire::own_headers;
 use crate::wire::response::Stream;
 use crate::wire::{Address, Body, Error, ErrorCode, Head, Response, Result};
@@ -66,7 +66,7 @@ impl Gateway {
     ) -> http::Response<Stream> {
         let (parts, body) = request.into_parts();
         let received = Arc::<ReceivedBody>::default();
-        let body = observed(body, ReceivedBodyObserver(Arc::clone(&received)));
+        let body = observed(body, Arc::clone(&received));
         let request_id = self.request_ids.next();
         let mut record = AccessRecord::start(&arrival.peer, &request_id, &parts, &received);
         let head_only = parts.method == http::Method::HEAD;
@@ -290,18 +290,5 @@ fn full(bytes: Bytes) -> Stream {
 /// Error of a request on a connection beyond the places of the server.
 fn no_place() -> Error {
     let message = "Too many connections are open. Please reduce your request rate.";
-    Error::because(ErrorCode::SlowDown, message).header("retry-after", RETRY_SOON_SECONDS)
-}
-
-/// Observer of the body of a request.
-struct ReceivedBodyObserver(Arc<ReceivedBody>);
-
-impl Observer for ReceivedBodyObserver {
-    fn on_data(&mut self, bytes: u64) {
-        self.0.add(bytes);
-    }
-
-    fn on_end(&mut self) {
-        self.0.end();
-    }
+    Error::slow_down(message, RETRY_SOON_SECONDS)
 }

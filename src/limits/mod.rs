@@ -78,8 +78,8 @@ const COPIES: fair_queue::Bounds = fair_queue::Bounds {
     running_of_user: 3,
     tickets: 1024,
     tickets_of_user: 256,
-    // Clients copy many parts of an upload at once.
-    tickets_of_upload: 256,
+    // No copy takes a ticket of an upload: clients copy many parts of one at once.
+    tickets_of_upload: 0,
 };
 /// Longest wait of a copy for its turn: it is answered before its client gives up.
 pub const COPY_WAIT_MAX: Duration = Duration::from_secs(30);

@@ -84,7 +84,7 @@ async fn complete(
 
 fn busy() -> Error {
     let message = "Too many whole files are to be verified. Please try again.";
-    Error::because(ErrorCode::SlowDown, message).header("retry-after", RETRY_LATER_SECONDS)
+    Error::slow_down(message, RETRY_LATER_SECONDS)
 }
 
 fn render(head: &Head, bucket: &str, completed: &Completed) -> Response {

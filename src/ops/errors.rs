@@ -49,9 +49,7 @@ impl From<store::Error> for Error {
             | E::ChecksumMismatch { .. } => disagreement(error),
             E::OperationAborted | E::ObjectChanged => ErrorCode::OperationAborted.into(),
             E::DiskFull => Error::new(ErrorCode::InsufficientStorage).caused_by(E::DiskFull),
-            E::Overloaded => {
-                Error::new(ErrorCode::SlowDown).header("retry-after", RETRY_SOON_SECONDS)
-            }
+            E::Overloaded => Error::slow_down(ErrorCode::SlowDown.message(), RETRY_SOON_SECONDS),
             // Nobody reads the answer.
             E::Cancelled => ErrorCode::RequestTimeout.into(),
             E::Poisoned | E::Closed => Error::new(ErrorCode::ServiceUnavailable).caused_by(error),

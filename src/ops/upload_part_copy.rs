@@ -3,9 +3,11 @@
 //! A range that is exactly one stored blob is taken by reference; any other range is read through
 //! the block check and written as a blob of its own.
 
+use std::sync::Arc;
+
 use crate::access::UploadHandle;
 use crate::access::WriteObject;
-use crate::digest::{ChecksumAlgorithm, WantedDigests};
+use crate::digest::ChecksumAlgorithm;
 use crate::ops::uploads::{declared, pause};
 use crate::request::Call;
 use crate::store::{AddedPart, BlobOrigin, OpenObject};
@@ -72,17 +74,15 @@ async fn copy_bytes(
     range: Option<ByteRange>,
     algorithm: Option<ChecksumAlgorithm>,
 ) -> Result<AddedPart> {
-    let length = range.map_or(object.record.size, |range| range.len());
     let _turn = copy::turn(call).await?;
-    let admission = call.context.store.admit(upload.permit().user(), Some(length))?;
     let origin = BlobOrigin {
         bucket: upload.permit().target_bucket().id,
         key: upload.permit().key().clone(),
         part: Some((upload.id(), number)),
     };
-    let want = WantedDigests { sha256: false, checksum: algorithm };
-    let target = (origin, admission);
-    let staged = receive::from_object(&call.context, object, range, want, target).await?;
+    let user = Arc::clone(upload.permit().user());
+    let plan = receive::Plan { user, origin, algorithm, sha256: false };
+    let staged = receive::from_object(&call.context, object, range, plan).await?;
     let store = &call.context.store;
     Ok(store.put_part(upload, number, staged).await?)
 }

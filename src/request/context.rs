@@ -57,10 +57,7 @@ impl Context {
         let all = self.config.connections_max;
         let slot = self.limits.requests.take(&user.id, (all * 3).div_ceil(4), usize::MAX);
         let message = "Too many of your requests are under way. Please reduce your request rate.";
-        let busy = || {
-            Error::because(ErrorCode::SlowDown, message).header("retry-after", RETRY_SOON_SECONDS)
-        };
-        slot.map(Some).ok_or_else(busy)
+        slot.map(Some).ok_or_else(|| Error::slow_down(message, RETRY_SOON_SECONDS))
     }
 
     /// Runs a verb on the pool of blocking threads. When the client hangs up, long work ends within

@@ -17,7 +17,6 @@ use tokio_rustls::TlsAcceptor;
 use super::body::{End, RequestBody, ResponseBody, is_endless};
 use super::socket::{Phase, Socket, SocketTimeouts};
 use crate::gateway::Arrival;
-use crate::limits::connections::Activity;
 use crate::wire::response::Stream;
 
 /// Stage of the server. Stages only advance.
@@ -40,8 +39,6 @@ pub(super) struct Peer {
     pub(super) control: bool,
     /// True if only the health is answered.
     pub(super) refused: bool,
-    /// Activity of a connection that must close when it is told to.
-    pub(super) activity: Option<Activity>,
 }
 
 /// Settings and handler of a connection. Cloned for each.
@@ -72,7 +69,7 @@ where
         let stream = tokio::select! {
             stream = handshake => stream,
             () = reached(&mut self.stage, Stage::Draining) => return,
-            () = told_to_close(peer.activity.as_ref()) => return,
+            () = phase.told_to_close() => return,
         };
         match stream {
             Ok(Ok(stream)) => self.serve(stream, peer, phase).await,
@@ -87,7 +84,7 @@ where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         phase.first();
-        let activity = peer.activity.clone();
+        let waiting = phase.clone();
         let Self { http, timeouts, mut stage, handler, .. } = self;
         let stage_now = stage.clone();
         let name = peer.name.clone();
@@ -119,12 +116,10 @@ where
             biased;
             result = connection.as_mut() => Some(result),
             () = reached(&mut stage, Stage::Draining) => None,
-            () = told_to_close(activity.as_ref()) => {
-                if activity.is_some_and(|activity| activity.is_idle()) {
-                    return;
-                }
-                None
-            }
+            () = waiting.told_to_close() => match waiting.is_idle() {
+                true => return,
+                false => None,
+            },
         };
         let result = match result {
             Some(result) => result,
@@ -139,14 +134,6 @@ where
         if let Err(error) = result {
             tracing::debug!(peer = name, %error, "a connection failed");
         }
-    }
-}
-
-/// Returns when the connection is told to close; never if it has no place.
-async fn told_to_close(activity: Option<&Activity>) {
-    match activity {
-        Some(activity) => activity.told_to_close().await,
-        None => std::future::pending().await,
     }
 }
 

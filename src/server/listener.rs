@@ -257,7 +257,6 @@ async fn accept_public<H, F>(
                 secure: acceptor.is_some(),
                 control: false,
                 refused: place.is_reserved(),
-                activity: Some(place.activity().clone()),
             };
             let phase = Phase::of(place.activity().clone());
             let _place = place;
@@ -289,13 +288,8 @@ async fn accept_control<H, F>(
             // The mode of the file is set only after the file exists, so peers are checked too.
             Ok((stream, _)) if !control_socket::is_ours(&stream) => drop(stream),
             Ok((stream, _)) => {
-                let peer = Peer {
-                    name: "control".into(),
-                    secure: false,
-                    control: true,
-                    refused: false,
-                    activity: None,
-                };
+                let peer =
+                    Peer { name: "control".into(), secure: false, control: true, refused: false };
                 let connection = connection.clone();
                 tokio::spawn(async move {
                     let _slot = slot;

@@ -100,6 +100,17 @@ impl Phase {
             activity.idle();
         }
     }
+    /// True if the connection has a place and waits for a request.
+    pub(super) fn is_idle(&self) -> bool {
+        self.0.activity.as_ref().is_some_and(Activity::is_idle)
+    }
+    /// Returns when the connection must close for another one; never if it has no place.
+    pub(super) async fn told_to_close(&self) {
+        match &self.0.activity {
+            Some(activity) => activity.told_to_close().await,
+            None => std::future::pending().await,
+        }
+    }
     fn is(&self, phase: u8) -> bool {
         self.0.phase.load(Ordering::Relaxed) == phase
     }

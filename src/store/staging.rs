@@ -40,16 +40,11 @@ impl Store {
     }
 
     /// Begins the file of a blob that was admitted. [`Error::DiskFull`], [`Error::EntityTooLarge`].
-    pub fn begin_blob(
-        &self,
-        origin: BlobOrigin,
-        length: Option<u64>,
-        admission: Admission,
-    ) -> Blocking<AdmittedWriter> {
+    pub fn begin_blob(&self, origin: BlobOrigin, admission: Admission) -> Blocking<AdmittedWriter> {
         let engine = self.engine.clone();
         Blocking::new(move || {
             engine.alive()?;
-            AdmittedWriter::begin(&engine.blobs, origin, length, admission)
+            AdmittedWriter::begin(&engine.blobs, origin, admission)
         })
     }
 }

@@ -74,7 +74,7 @@ pub async fn turn(call: &Call) -> Result<Running> {
 
 fn busy() -> Error {
     let message = "Too many copies are reading their source. Please try again.";
-    Error::because(ErrorCode::SlowDown, message).header("retry-after", RETRY_LATER_SECONDS)
+    Error::slow_down(message, RETRY_LATER_SECONDS)
 }
 
 /// Reads a range through the block check and computes its digests.

@@ -27,9 +27,7 @@ use crate::limits::byte_budget::Reservation;
 use crate::limits::chunk_size::TransferGuard;
 use crate::request::Context;
 use crate::request::body::Incoming;
-use crate::store::{
-    Admission, AdmittedWriter, BlobOrigin, ContentReader, OpenObject, StagedBlob, Store,
-};
+use crate::store::{AdmittedWriter, BlobOrigin, ContentReader, OpenObject, StagedBlob, Store};
 use crate::types::ByteRange;
 use crate::wire::checksum::{self, ExpectedDigests};
 use crate::wire::form::FIELDS_BYTES_MAX;
@@ -193,7 +191,7 @@ pub async fn content(
         false => {
             // However long the rest takes, it is not gathered: others may.
             drop(share.take());
-            let file = context.store.begin_blob(plan.origin, length, admission);
+            let file = context.store.begin_blob(plan.origin, admission);
             let file = context.run(file).await?;
             in_file(context, &mut source, buffered, want, checks, file).await
         }
@@ -374,15 +372,17 @@ pub async fn from_object(
     context: &Context,
     object: &OpenObject,
     range: Option<ByteRange>,
-    want: WantedDigests,
-    (origin, admission): (BlobOrigin, Admission),
+    plan: Plan,
 ) -> Result<StagedBlob> {
+    let Plan { user, origin, algorithm, sha256 } = plan;
+    let want = WantedDigests { sha256, checksum: algorithm };
+    let length = range.map_or(object.record.size, |range| range.len());
+    let admission = context.store.admit(&user, Some(length))?;
     if let Some(bytes) = object.inline(range) {
         let mut hasher = Hasher::new(want);
         hasher.update(&bytes);
         return Ok(context.store.stage_inline(bytes, hasher.finish()));
     }
-    let length = range.map_or(object.record.size, |range| range.len());
     let mut reader = object.reader(range)?;
     let transfer = context.limits.transfers.begin();
     let (gathered_max, _share) = gathered_max(context, Some(length));
@@ -394,11 +394,9 @@ pub async fn from_object(
         }
         let content = content.freeze();
         let digests = digests_of(context, &content, want).await?;
-        let staged = stage(context, origin, content, digests).await;
-        drop(admission);
-        return staged;
+        return stage(context, origin, content, digests).await;
     }
-    let writer = context.run(context.store.begin_blob(origin, Some(length), admission)).await?;
+    let writer = context.run(context.store.begin_blob(origin, admission)).await?;
     let mut file = StagingFile::new(writer, want, context.limits.md5.clone());
     // A unit is read while the one before is hashed and written.
     while let (rest, Some(unit)) = read_unit(context, reader, &transfer).await? {

@@ -151,6 +151,10 @@ impl Error {
             .field("ArgumentName", name)
             .field("ArgumentValue", value)
     }
+    /// SlowDown with the seconds after which the client may try again.
+    pub fn slow_down(message: impl Into<String>, retry_seconds: &str) -> Self {
+        Self::because(ErrorCode::SlowDown, message).header("retry-after", retry_seconds)
+    }
     /// Adds an element to `<Error>`.
     pub fn field(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.fields.push((name, value.into()));

@@ -28,7 +28,7 @@ use crate::request::Context;
 use crate::store::{Blocking, Blocks, Store};
 use crate::types::UploadId;
 use crate::wire::response::BodyError;
-use crate::wire::{Body, Error, ErrorCode, Response, Result};
+use crate::wire::{Body, Error, Response, Result};
 
 /// Media type in `Accept` that asks for events.
 pub const MEDIA_TYPE: &str = "text/event-stream";
@@ -77,7 +77,7 @@ where
 
 fn busy() -> Error {
     let message = "Too many uploads are watched, or this one by too many. Please try again.";
-    Error::because(ErrorCode::SlowDown, message).header("retry-after", RETRY_LATER_SECONDS)
+    Error::slow_down(message, RETRY_LATER_SECONDS)
 }
 
 async fn read<F>(context: &Context, look: &Arc<F>) -> Result<String>

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::limits::{PAUSE_USERS, RETRY_SOON_SECONDS};
 use crate::request::Call;
 use crate::store::OpenUpload;
-use crate::wire::{Error, ErrorCode, Result};
+use crate::wire::{Error, Result};
 
 /// The open upload, once it takes parts.
 ///
@@ -58,7 +58,6 @@ async fn hold(call: &Call, upload: &UploadHandle<WriteObject>) -> Result<OpenUpl
 }
 
 fn paused() -> Error {
-    Error::because(ErrorCode::SlowDown, "The upload is paused. Please try again.")
-        .header("retry-after", RETRY_SOON_SECONDS)
+    Error::slow_down("The upload is paused. Please try again.", RETRY_SOON_SECONDS)
         .header("x-partita-upload-state", "paused")
 }

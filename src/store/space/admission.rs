@@ -109,6 +109,11 @@ impl Space {
 }
 
 impl Admission {
+    /// Announced bytes of the body.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.length
+    }
+
     /// Bytes of the body for which room was found, from its start.
     pub(crate) fn covered(&self) -> u64 {
         self.covered

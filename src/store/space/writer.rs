@@ -1,6 +1,7 @@
 //! Writer of a blob's file whose disk space is reserved step by step, ahead of its bytes.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::admission::Admission;
 use crate::digest::Digests;
@@ -9,7 +10,6 @@ use crate::store::blobs::origin::BlobOrigin;
 use crate::store::blobs::staged::StagedBlob;
 use crate::store::blobs::writer::BlobWriter;
 use crate::store::error::Result;
-use std::sync::Arc;
 
 /// A blob being written to a file of its own. `Send`. Dropped without [`finish`](Self::finish), its
 /// file is unlinked.
@@ -26,10 +26,9 @@ impl AdmittedWriter {
     pub(crate) fn begin(
         blobs: &Arc<Blobs>,
         origin: BlobOrigin,
-        length: Option<u64>,
         admission: Admission,
     ) -> Result<Self> {
-        let writer = blobs.create(origin, length)?;
+        let writer = blobs.create(origin, admission.length())?;
         let mut begun = Self { writer, admission };
         begun.allocate()?;
         Ok(begun)

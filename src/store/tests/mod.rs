@@ -159,7 +159,7 @@ impl Fixture {
         let length = body.len() as u64;
         let user = Arc::clone(rights.write("origin").user());
         let admission = self.store.admit(&user, Some(length)).expect("there is room");
-        let writer = self.store.begin_blob(origin, Some(length), admission).run();
+        let writer = self.store.begin_blob(origin, admission).run();
         let mut writer = writer.expect("a blob begins");
         writer.write(body).expect("a blob is written");
         writer.finish(digests).expect("a blob is synced")

@@ -33,7 +33,7 @@ fn a_body_that_does_not_come_holds_one_step() {
     let origin = BlobOrigin { bucket: 1, key: key("slow"), part: None };
     let before = fixture.store.health().free_bytes;
     let slow = admissions.into_iter().next().expect("there are four");
-    let file = fixture.store.begin_blob(origin, Some(ROOM / 2), slow).run().expect("it begins");
+    let file = fixture.store.begin_blob(origin, slow).run().expect("it begins");
     let taken = before.saturating_sub(fixture.store.health().free_bytes);
     assert!(taken < 80 * MIB, "{taken} bytes are allocated for none that came");
     drop(file);

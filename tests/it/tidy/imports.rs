@@ -19,7 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("limits", &["types", "digest", "store", "wire"]),
     ("request", &["types", "access", "auth", "config", "limits", "store", "wire"]),
     ("transfer", &["types", "digest", "access", "auth", "limits", "request", "store", "wire"]),
-    ("access_log", &["limits", "wire"]),
+    ("access_log", &["types", "limits", "wire"]),
     (
         "ops",
         &[

@@ -9,12 +9,12 @@
 //! - A fingerprint belongs to one open upload at most, so of concurrent Creates one creates the
 //!   upload and the others join it.
 
-use crate::store::rules::fingerprint;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::job::Txn;
 use crate::store::error::{Error, Result, damaged};
 use crate::store::records::declared::{Declaration, WholeDigests};
+use crate::store::rules::fingerprint;
 use crate::types::{Layout, PART_NUMBER_MAX, PartNumber, UploadId};
 
 /// Inserts the declaration of an upload, for its first creator.

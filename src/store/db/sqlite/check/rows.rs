@@ -6,7 +6,7 @@ use md5::{Digest as _, Md5};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::pages::{PAGE_ROWS, pages};
-use crate::digest::ChecksumType;
+use crate::digest::{Checksum, ChecksumType};
 use crate::store::db::sqlite::blob_row::read_blob;
 use crate::store::db::sqlite::columns::{GarbageKind, read_checksum, read_object_checksum};
 use crate::store::db::sqlite::connection::PAGE_BYTES;
@@ -16,7 +16,7 @@ use crate::store::error::Result;
 use crate::store::memory::directory::Effect;
 use crate::store::records::contents::ContentId;
 use crate::store::rules::manifest::unpack_numbers;
-use crate::types::{ObjectKey, UploadId};
+use crate::types::{BlobId, ObjectKey, UploadId};
 
 /// Bytes of database up to which SQLite checks itself with one statement.
 const WHOLE_CHECK_BYTES_MAX: u64 = 256 << 20;
@@ -187,12 +187,10 @@ fn check_objects(
                     };
                     // The checksum of the checksums of parts is of no blob.
                     let of_bytes = checksum.filter(|it| it.kind == ChecksumType::FullObject);
-                    if let (ContentId::Blob(id), Some(checksum)) = (content, of_bytes) {
-                        let of_blob = read_blob(connection, id)?.digests;
-                        let of_blob = of_blob.checksum_for(checksum.checksum.algorithm);
-                        if of_blob.is_some_and(|of_blob| of_blob != checksum.checksum) {
-                            found.push(format!("{name}: its {content:?} has another checksum"));
-                        }
+                    if let (ContentId::Blob(id), Some(checksum)) = (content, of_bytes)
+                        && contradicts(connection, id, &checksum.checksum)?
+                    {
+                        found.push(format!("{name}: its {content:?} has another checksum"));
                     }
                     // A manifest that is new since its table was read has no MD5 here.
                     if md5.is_some_and(|md5| Some(md5) != row.get("md5").ok()) {
@@ -217,6 +215,12 @@ fn read_content(connection: &Connection, content: ContentId) -> Result<Option<Co
     let mut statement = connection.prepare_cached(sql)?;
     let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
     Ok(statement.query_row([content.bytes()], read).optional()?)
+}
+
+/// True if the blob's row has another value in the algorithm of the checksum.
+fn contradicts(connection: &Connection, blob: BlobId, checksum: &Checksum) -> Result<bool> {
+    let of_blob = read_blob(connection, blob)?.digests.checksum_for(checksum.algorithm);
+    Ok(of_blob.is_some_and(|of_blob| of_blob != *checksum))
 }
 
 /// Headers: each row belongs to an object or version.
@@ -291,12 +295,10 @@ fn check_parts(db: &Database, found: &mut Vec<String>) -> Result<()> {
                 found.push(format!("part {number} of {id}: its blob is dead or has no row"));
             } else if !row.get::<_, bool>("same")? {
                 found.push(format!("part {number} of {id}: its blob has other digests"));
-            } else if let Some(checksum) = read_checksum(row, "checksum")? {
-                let of_blob = read_blob(connection, row.get("blob")?)?.digests;
-                let of_blob = of_blob.checksum_for(checksum.algorithm);
-                if of_blob.is_some_and(|of_blob| of_blob != checksum) {
-                    found.push(format!("part {number} of {id}: its blob has another checksum"));
-                }
+            } else if let Some(checksum) = read_checksum(row, "checksum")?
+                && contradicts(connection, row.get("blob")?, &checksum)?
+            {
+                found.push(format!("part {number} of {id}: its blob has another checksum"));
             }
             last = Some((id, number));
         }
